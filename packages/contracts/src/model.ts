@@ -1,0 +1,89 @@
+import type { Value } from "@thaw/autograd";
+import type { Tensor } from "@tensorflow/tfjs-core";
+import type { Batch, LoadedBatch } from "./batch.js";
+
+/** A named tensor of a checkpoint, known from its header alone. */
+export interface ParameterInfo {
+  /** Hugging Face checkpoint name, e.g. `multi_modal_projector.linear_1.weight`. */
+  readonly name: string;
+  readonly shape: readonly number[];
+  /** As stored: `F32`, `BF16`, `F16`. In memory every parameter is float32. */
+  readonly dtype: string;
+  /** Other checkpoint names that are this same parameter (tied weights that a file stores or a config declares). */
+  readonly tiedNames?: readonly string[];
+}
+
+/** A part of the model that is frozen or trained as one, owning parameters by name prefix (whole dot-segments). */
+export interface ComponentDeclaration {
+  /** `vision_tower`, `multi_modal_projector`, `language_model`, `audio_tower`, ... */
+  readonly name: string;
+  /** Longest prefix wins; a prefix matches whole dot-segments only. */
+  readonly prefixes: readonly string[];
+}
+
+/**
+ * A stretch of the forward pass, in data-flow order. Core classifies it from the plan: `prefix` (nothing at or before it
+ * trains), `through` (frozen, something before it trains), `trained`.
+ */
+export interface Segment {
+  /** Dotted; a segment contains those whose name starts with `name + "."`. E.g. `vision_tower`, `vision_tower.layers.0`. */
+  readonly name: string;
+  /** Names of segments whose outputs it reads. */
+  readonly after: readonly string[];
+  /** Names of batch inputs it reads, e.g. `pixelValues`. */
+  readonly reads: readonly string[];
+  /** Checkpoint names of the parameters it uses (a containing segment lists all of those inside it). */
+  readonly parameters: readonly string[];
+}
+
+/** How a forward pass reaches weights and how core decides what to record. Given by core, used by models. */
+export interface Scope {
+  /** The parameter as a value; it needs a gradient if and only if the plan trains it now. */
+  parameter(name: string): Value;
+  hasParameter(name: string): boolean;
+  /** `x [..., in]` times `${name}.weight [out, in]` transposed, plus `${name}.bias [out]` where it exists. Adapters wrap this. */
+  linear(x: Value, name: string): Value;
+  /** Runs a block; core records it, does not record it, checkpoints it or substitutes its known output. */
+  segment(name: string, inputs: readonly Value[], run: (...inputs: Value[]) => Value): Value;
+  /** A tensor as a value without gradient; borrowed, the caller keeps ownership. */
+  constant(tensor: Tensor): Value;
+  /** The same, but the scope takes ownership and frees it with the micro-batch. */
+  own(tensor: Tensor): Value;
+  /** True while training (dropout of trained segments on); frozen segments always run in inference mode. */
+  readonly training: boolean;
+}
+
+/** What a forward pass returns. */
+export interface ModelOutput {
+  /** Final hidden states after the last norm, `[batch, tokens, hidden]`. */
+  readonly hidden: Value;
+  /** Vocabulary product on the given rows of the flattened `[batch * tokens]` (all when null): `[rows, vocabulary]`. */
+  logits(rows: Int32Array | null): Value;
+}
+
+/** An opened checkpoint: names and shapes are known, no weight was read yet. */
+export interface Model {
+  readonly modelType: string;
+  /** Folder or description for messages. */
+  readonly source: string;
+  readonly components: readonly ComponentDeclaration[];
+  readonly parameters: readonly ParameterInfo[];
+  readonly segments: readonly Segment[];
+  /** Parameters that no path connects to the loss (CLIP's unused last layer, `post_layernorm`). */
+  readonly deadParameters: readonly string[];
+  /** Special ids, and sizes that others need for estimates. */
+  readonly text: { readonly vocabularySize: number; readonly hiddenSize: number; readonly maxPositions: number; readonly eosTokenIds: readonly number[]; readonly padTokenId: number };
+  /** Reads values, float32, row-major, in any order. `@throws THAW_CHECKPOINT_*` on a missing or misshaped tensor. */
+  load(names: readonly string[]): AsyncIterable<{ readonly name: string; readonly values: Float32Array }>;
+  /** Synchronous: all inputs are loaded. */
+  forward(batch: LoadedBatch, scope: Scope): ModelOutput;
+  /** Greedy decoding with a key/value cache; yields a macrotask per token. Returns new ids per row, without eos. */
+  generate(batch: LoadedBatch, scope: Scope, options: { readonly maxNewTokens: number }): Promise<number[][]>;
+  /** Writes a complete Hugging Face checkpoint folder (config, tokenizer and processor files copied) with these values. */
+  save(folder: string, values: (name: string) => Promise<Float32Array>, options?: { readonly dtype?: "F32" | "BF16" }): Promise<void>;
+}
+
+/** Makes initial values for a parameter instead of reading them (re-initialising a projector, or a model from scratch). */
+export type Initializer = (parameter: ParameterInfo, random: () => number) => Float32Array;
+
+export type { Batch };

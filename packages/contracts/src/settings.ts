@@ -1,0 +1,36 @@
+/** Where a value came from. `explicit`: config file, a file it extends by path, `--set`, constructor. */
+export type Origin = "explicit" | "preset" | "default";
+
+/** One setting and its provenance. */
+export interface Setting {
+  /** Dotted, as the user spelt it: `freeze.train_mm_proj_only`. */
+  readonly path: string;
+  readonly value: unknown;
+  readonly origin: Origin;
+  /** Absent for settings given in code. */
+  readonly file?: string;
+  /** From 1. */
+  readonly line?: number;
+}
+
+export type Severity = "error" | "warning" | "note";
+
+/** What the conflict checker reports: what is wrong, where (settings), and the smallest edit that fixes it. */
+export interface Finding {
+  readonly rule: string;
+  readonly severity: Severity;
+  readonly message: string;
+  readonly fix: string;
+  readonly settings: readonly Setting[];
+}
+
+/** What a plugin reads and writes, so that the checker compares declarations and never tests for classes. */
+export interface Claims {
+  /** e.g. `plan`, `gradients`, `batch`, `parameters`, `segmentOutputs:vision_tower`. */
+  readonly reads?: readonly string[];
+  /** A name in `exclusive` may be written by one plugin only. */
+  readonly writes?: readonly string[];
+  readonly exclusive?: readonly string[];
+  /** Components whose trainability the plugin demands. */
+  readonly components?: Readonly<Record<string, "frozen" | "train">>;
+}
