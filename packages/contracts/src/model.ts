@@ -11,6 +11,10 @@ export interface ParameterInfo {
   readonly dtype: string;
   /** Other checkpoint names that are this same parameter (tied weights that a file stores or a config declares). */
   readonly tiedNames?: readonly string[];
+  /** Owner, where no prefix of a component says it (a parameter that a plugin adds in the `parameters` hook). */
+  readonly component?: string;
+  /** Initial values of a parameter that no checkpoint holds; float32, row-major. */
+  readonly initialize?: Initializer;
 }
 
 /** A part of the model that is frozen or trained as one, owning parameters by name prefix (whole dot-segments). */
@@ -59,6 +63,11 @@ export interface ModelOutput {
   readonly hidden: Value;
   /** Vocabulary product on the given rows of the flattened `[batch * tokens]` (all when null): `[rows, vocabulary]`. */
   logits(rows: Int32Array | null): Value;
+  /**
+   * Cross entropy summed over `rows` of the flattened `[batch * tokens]` against `targets` (same length): a scalar.
+   * Fused with the vocabulary product, so that logits of other rows are never made. `labelSmoothing` as in PyTorch's `cross_entropy`.
+   */
+  crossEntropy(rows: Int32Array, targets: Int32Array, options?: { readonly labelSmoothing?: number }): Value;
 }
 
 /** An opened checkpoint: names and shapes are known, no weight was read yet. */
@@ -75,7 +84,10 @@ export interface Model {
   readonly text: { readonly vocabularySize: number; readonly hiddenSize: number; readonly maxPositions: number; readonly eosTokenIds: readonly number[]; readonly padTokenId: number };
   /** Reads values, float32, row-major, in any order. `@throws THAW_CHECKPOINT_*` on a missing or misshaped tensor. */
   load(names: readonly string[]): AsyncIterable<{ readonly name: string; readonly values: Float32Array }>;
-  /** Synchronous: all inputs are loaded. */
+  /**
+   * Synchronous: all inputs are loaded. Segments that read batch inputs come first and touch only their inputs, so that core can run
+   * one alone (`runSegment`) on a batch without tokens.
+   */
   forward(batch: LoadedBatch, scope: Scope): ModelOutput;
   /** Greedy decoding with a key/value cache; yields a macrotask per token. Returns new ids per row, without eos. */
   generate(batch: LoadedBatch, scope: Scope, options: { readonly maxNewTokens: number }): Promise<number[][]>;

@@ -34,3 +34,19 @@ export interface Claims {
   /** Components whose trainability the plugin demands. */
   readonly components?: Readonly<Record<string, "frozen" | "train">>;
 }
+
+/** What a rule is, for docs and SARIF. */
+export interface RuleInfo {
+  /** kebab-case, never reused. */
+  readonly id: string;
+  readonly defaultSeverity: Severity;
+  /** One sentence: left against right. */
+  readonly summary: string;
+  /** Longer text for the docs page, Markdown. */
+  readonly docs?: string;
+}
+
+/** A rule of the conflict checker. `check` is absent where the plugin reports the findings itself while it works. */
+export interface Rule<Context = unknown> extends RuleInfo {
+  check?(context: Context): readonly Finding[];
+}

@@ -1,0 +1,212 @@
+import type { Value } from "@thaw/autograd";
+import type { Batch, ComponentDeclaration, Finding, GradientFlow, LazyItem, Model, ModelOutput, ParameterInfo, Plan, Rule, Scope, Setting, Claims } from "@thaw/contracts";
+import type { Tensor } from "@tensorflow/tfjs-core";
+import { AsyncSeriesBailHook, AsyncSeriesHook, AsyncSeriesWaterfallHook, SyncBailHook, SyncHook, SyncWaterfallHook } from "tapable";
+import type { Optimizer } from "./optimizer.js";
+import type { RunSummary } from "./summary.js";
+import type { ResolvedTrainingOptions } from "./options.js";
+
+/** Order of taps on one hook: lower runs first. */
+export const STAGE_EARLY = -100;
+export const STAGE_DEFAULT = 0;
+export const STAGE_LATE = 100;
+
+/** What is known before a weight is read. */
+export interface PlanningContext {
+  readonly model: Model;
+  readonly components: readonly ComponentDeclaration[];
+  /** All parameters after the `parameters` hook. */
+  readonly parameters: readonly ParameterInfo[];
+  /** Parameter to component; names that no component owns, or two do, are absent and already reported. */
+  readonly owners: ReadonlyMap<string, string>;
+  /** Every setting of the run with its origin, plugins' included. */
+  readonly settings: readonly Setting[];
+  readonly training: ResolvedTrainingOptions;
+  /** Steps of the whole run, where it is known before data is read. */
+  readonly totalSteps?: number;
+  readonly stepsPerEpoch?: number;
+  /** Reports a user's error, conflict or note; taps never throw for those. */
+  report(finding: Finding): void;
+}
+
+/** Optimizer settings of a group of parameters; a group is a component unless a plugin changes it. */
+export interface ParameterGroup {
+  readonly name: string;
+  readonly learningRate: number;
+  readonly weightDecay: number;
+  readonly schedule: ResolvedTrainingOptions["schedule"];
+  /** Global-norm clip of this group alone; absent: it takes part in the run's clip. */
+  readonly clipNorm?: number;
+  /** Step from which the group's schedule counts. */
+  readonly fromStep?: number;
+}
+
+/** What rules and `findings` see. */
+export interface RuleContext extends PlanningContext {
+  readonly plan: Plan;
+  readonly groups: readonly ParameterGroup[];
+  /** Claims of every plugin, by plugin name. */
+  readonly claims: ReadonlyMap<string, Claims>;
+  /** Flow class per segment in the first phase. */
+  readonly flows: ReadonlyMap<string, GradientFlow>;
+  /** Sources that the run reads, by name (`train`, evaluation names): augmentation kinds and text-only share. */
+  readonly sources: ReadonlyMap<string, { readonly augmentations: readonly string[]; readonly textOnlyShare?: number }>;
+}
+
+export interface PlannedContext extends RuleContext {
+  readonly findings: readonly Finding[];
+  /** sha256 of the plan's table. */
+  readonly planHash: string;
+}
+
+/** A backend that was made current. */
+export interface Backend {
+  /** As TensorFlow.js registers it: `wasm`, `cpu`, `tensorflow`, `webgpu`. */
+  readonly name: string;
+  readonly description: string;
+  /** How this backend multiplies fastest; see `@thaw/autograd`'s `MatmulStrategy`. */
+  readonly matmul: "flags" | "plain2d";
+  readonly dispose?: () => void;
+}
+
+export interface BackendContext {
+  readonly settings: readonly Setting[];
+}
+
+export interface RunContext {
+  /** Absent if nothing is written. */
+  readonly runFolder?: string;
+  readonly plan: Plan;
+  readonly planHash: string;
+  readonly training: ResolvedTrainingOptions;
+  readonly totalSteps: number;
+  readonly backend: Backend;
+  /** Peak bytes in tensors since the last call, and now. */
+  readonly memory: () => { readonly bytes: number; readonly peakBytes: number };
+  /** Current value of a parameter, on the host. */
+  readonly readParameter: (name: string) => Promise<Float32Array>;
+}
+
+export interface EpochContext extends RunContext { readonly epoch: number }
+
+export interface StepContext extends RunContext {
+  readonly epoch: number;
+  /** From 0. */
+  readonly step: number;
+}
+
+export interface BatchContext {
+  readonly purpose: "train" | "evaluate" | "generate";
+  readonly step: number;
+  readonly plan: Plan;
+  /** Flow class of each segment now: what is `prefix` may be cached. */
+  readonly flows: ReadonlyMap<string, GradientFlow>;
+  /** sha256 of the values of the parameters a segment uses (those inside it included): part of a cache key. */
+  readonly segmentFingerprint: (segment: string) => Promise<string>;
+  /** Runs one segment that reads batch inputs, unrecorded, on the given items: `[items, ...]`; the caller owns the tensor. */
+  readonly runSegment: (segment: string, inputs: Readonly<Record<string, readonly LazyItem[]>>) => Promise<Tensor>;
+}
+
+export interface LossContext {
+  readonly step: number;
+  readonly batch: Batch;
+  readonly output: ModelOutput;
+  readonly scope: Scope;
+  /** Supervised tokens of this micro-batch: the loss is summed, core divides by those of the whole step. */
+  readonly supervisedTokenCount: number;
+  /** The output of a segment in this forward pass, if that segment ran or was substituted. */
+  readonly segmentOutput: (segment: string) => Value | undefined;
+}
+
+export interface AfterStepContext extends StepContext {
+  /** Mean over the step's supervised tokens, extra loss terms included. */
+  readonly loss: number;
+  /** L2 over all trained parameters before clipping. */
+  readonly gradientNorm: number;
+  /** By group. */
+  readonly learningRates: Readonly<Record<string, number>>;
+  readonly supervisedTokens: number;
+  /** Padding excluded. */
+  readonly tokens: number;
+  readonly durationMs: number;
+}
+
+export interface EvaluatedContext extends StepContext {
+  /** Name of the evaluation. */
+  readonly name: string;
+  readonly metrics: Readonly<Record<string, number>>;
+}
+
+export interface MetricsCollector { add(name: string, value: number): void }
+
+export interface StopDecision {
+  readonly stop: "run" | "epoch";
+  readonly reason: string;
+}
+
+/** Plugin state by plugin name; JSON values. */
+export type CheckpointState = Readonly<Record<string, unknown>>;
+
+export interface CheckpointContext extends StepContext { readonly folder: string }
+
+export interface FailedContext { readonly error: unknown; readonly hook?: string; readonly plugin?: string; readonly step?: number }
+
+/** The lifecycle, in firing order. Frozen and readonly. */
+export function createHooks() {
+  return Object.freeze({
+    /** Sync waterfall, once: the named parameters, from headers. Return the list, with yours added. */
+    parameters: new SyncWaterfallHook<[readonly ParameterInfo[], Pick<PlanningContext, "model" | "settings" | "report">]>(["parameters", "context"]),
+    /** Sync waterfall, once: the trainability plan; the only place where trainability may change. Starts with everything trained. */
+    plan: new SyncWaterfallHook<[Plan, PlanningContext]>(["plan", "context"]),
+    /** Sync waterfall, once: learning rate, weight decay, schedule and clip per group. */
+    parameterGroups: new SyncWaterfallHook<[readonly ParameterGroup[], PlanningContext & { readonly plan: Plan }]>(["groups", "context"]),
+    /** Sync, once: plugins hand in rules, which core then runs. */
+    rules: new SyncHook<[{ add(rule: Rule<RuleContext>): void }]>(["collector"]),
+    /** Sync, once: plugins report findings that are no rule's. */
+    collectIssues: new SyncHook<[{ report(finding: Finding): void }, RuleContext]>(["collector", "context"]),
+    /** Sync waterfall, once: all findings; a tap may change severities or drop some. */
+    findings: new SyncWaterfallHook<[readonly Finding[], RuleContext]>(["findings", "context"]),
+    /** Async series, once: the plan is frozen and hashed. No backend yet. An error finding ends the run right after. */
+    planned: new AsyncSeriesHook<[PlannedContext]>(["context"]),
+    /** Async bail, once: one plugin names the backend. */
+    resolveBackend: new AsyncSeriesBailHook<[BackendContext], Backend>(["context"]),
+    /** Sync bail, once: an optimizer instead of AdamW. */
+    resolveOptimizer: new SyncBailHook<[{ readonly training: ResolvedTrainingOptions; readonly groups: readonly ParameterGroup[] }], Optimizer>(["context"]),
+    /** Async series, once: the backend is there and the weights are loaded; open files, start writers. */
+    initialize: new AsyncSeriesHook<[RunContext]>(["context"]),
+    /** Async series, after `initialize` and a restored checkpoint. */
+    beforeRun: new AsyncSeriesHook<[RunContext]>(["context"]),
+    /** Async series, once an epoch. */
+    beforeEpoch: new AsyncSeriesHook<[EpochContext]>(["context"]),
+    /** Async series, once a step, before its first micro-batch. */
+    beforeStep: new AsyncSeriesHook<[StepContext]>(["context"]),
+    /** Async waterfall, once a micro-batch, evaluation and generation included: change or replace it, or set `segmentOutputs`. */
+    batch: new AsyncSeriesWaterfallHook<[Batch, BatchContext]>(["batch", "context"]),
+    /** Sync waterfall, once a training micro-batch: the summed loss, with extra terms. Runs while recording. */
+    loss: new SyncWaterfallHook<[Value, LossContext]>(["loss", "context"]),
+    /** Sync waterfall, once a step, in `tf.tidy`: named gradients after accumulation and division, before clipping. */
+    gradients: new SyncWaterfallHook<[ReadonlyMap<string, Tensor>, StepContext]>(["gradients", "context"]),
+    /** Async series, once a step, after the update. */
+    afterStep: new AsyncSeriesHook<[AfterStepContext]>(["context"]),
+    /** Async series, once an epoch. */
+    afterEpoch: new AsyncSeriesHook<[EpochContext]>(["context"]),
+    /** Async series, after each evaluation. */
+    evaluated: new AsyncSeriesHook<[EvaluatedContext]>(["context"]),
+    /** Sync, once a step after `afterStep`: names and numbers for loggers. */
+    collectMetrics: new SyncHook<[MetricsCollector, AfterStepContext]>(["collector", "context"]),
+    /** Sync bail, once a step: ends the epoch or the run with a reason. */
+    shouldStop: new SyncBailHook<[AfterStepContext], StopDecision>(["context"]),
+    /** Async waterfall, at each checkpoint: plugin state by plugin name. */
+    checkpoint: new AsyncSeriesWaterfallHook<[CheckpointState, CheckpointContext]>(["state", "context"]),
+    /** Async series, once after a checkpoint was read. */
+    restored: new AsyncSeriesHook<[CheckpointState, CheckpointContext]>(["state", "context"]),
+    /** Async series, once at the end of a run that did not fail. A tap may add lines and numbers to the summary it is given. */
+    done: new AsyncSeriesHook<[RunSummary, RunContext]>(["summary", "context"]),
+    /** Async series, once when the run fails. */
+    failed: new AsyncSeriesHook<[FailedContext]>(["context"]),
+    /** Async series, always last: release what was opened. */
+    shutdown: new AsyncSeriesHook<[]>([]),
+  });
+}
+
+export type TrainerHooks = ReturnType<typeof createHooks>;

@@ -1,0 +1,58 @@
+import { z } from "zod";
+
+const rate = z.number().nonnegative();
+
+/** Learning-rate shape over the run's steps. `warmupSteps` wins over `warmupRatio`. Formulas: `transformers/optimization.py`. */
+export const scheduleSchema = z.strictObject({
+  type: z.enum(["constant", "linear", "cosine"]).default("constant"),
+  warmupSteps: z.number().int().nonnegative().optional(),
+  warmupRatio: z.number().min(0).max(1).default(0),
+});
+
+/** AdamW with decoupled weight decay (Loshchilov and Hutter, arXiv:1711.05101), PyTorch's defaults but for the decay. */
+export const optimizerSchema = z.strictObject({
+  type: z.enum(["adamw"]).default("adamw"),
+  weightDecay: rate.default(0),
+  beta1: z.number().min(0).max(1).default(0.9),
+  beta2: z.number().min(0).max(1).default(0.999),
+  epsilon: z.number().positive().default(1e-8),
+  /** Global L2 norm; null: no clipping. */
+  clipNorm: z.number().positive().nullable().default(1),
+  /** Decay norms and biases too. */
+  decayNormsAndBiases: z.boolean().default(false),
+});
+
+/** Settings of one component that differ from the run's. */
+export const componentTrainingSchema = z.strictObject({
+  learningRate: rate.optional(),
+  weightDecay: rate.optional(),
+  schedule: scheduleSchema.optional(),
+  clipNorm: z.number().positive().nullable().optional(),
+});
+
+/** The `training` section. One of `epochs` and `maxSteps` is required to train; the first reached ends the run. */
+export const trainingSchema = z.strictObject({
+  epochs: z.number().positive().optional(),
+  maxSteps: z.number().int().positive().optional(),
+  microBatchSize: z.number().int().positive().default(8),
+  gradientAccumulationSteps: z.number().int().positive().default(1),
+  /** Tokens per sample, image tokens included; longer samples are an error naming the sample. */
+  maxLength: z.number().int().positive().optional(),
+  learningRate: rate.default(1e-3),
+  schedule: scheduleSchema.prefault({}),
+  optimizer: optimizerSchema.prefault({}),
+  /** By component, `vision_tower` or `visionTower`. */
+  components: z.record(z.string(), componentTrainingSchema).default({}),
+  labelSmoothing: z.number().min(0).max(1).default(0),
+  precision: z.enum(["float32"]).default("float32"),
+  shuffle: z.boolean().default(true),
+  /** `auto`: a segment is recomputed in the backward pass where the memory estimate says so. */
+  activationCheckpointing: z.enum(["auto", "on", "off"]).default("off"),
+  evaluateEverySteps: z.number().int().positive().optional(),
+  saveEverySteps: z.number().int().positive().optional(),
+});
+
+/** As users write it. */
+export type TrainingOptions = z.input<typeof trainingSchema>;
+/** As code reads it; frozen. */
+export type ResolvedTrainingOptions = z.output<typeof trainingSchema>;
