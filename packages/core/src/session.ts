@@ -1,0 +1,35 @@
+import type { Batch, LazyItem, Model, Plan } from "@thaw/contracts";
+import type { Tensor } from "@tensorflow/tfjs-core";
+import type { Backend, PlannedContext } from "./hooks.js";
+
+/** Cross entropy of a batch: summed, with the number of supervised tokens to divide by. */
+export interface BatchLoss {
+  readonly lossSum: number;
+  readonly supervisedTokenCount: number;
+}
+
+/**
+ * A model with its weights in memory under a plan, without training: what evaluation, captioning and evaluators use. During a
+ * run it reads the run's live weights. Every call passes the batch through the `batch` hook, so caches work here too.
+ */
+export interface Session {
+  readonly model: Model;
+  readonly plan: Plan;
+  readonly planned: PlannedContext;
+  readonly backend: Backend;
+  /** No gradient, no label smoothing, inference mode. */
+  loss(batch: Batch): Promise<BatchLoss>;
+  /** Greedy decoding; new token ids per row, without the end token. Prompts are padded as the model's `generate` wants. */
+  generate(batch: Batch, options: { readonly maxNewTokens: number }): Promise<number[][]>;
+  /** Runs one segment that reads batch inputs, alone, unrecorded: `[items, ...]`, float32; the caller disposes it. */
+  runSegment(segment: string, inputs: Readonly<Record<string, readonly LazyItem[]>>): Promise<Tensor>;
+  /** Current values of a parameter, float32, row-major. @throws THAW_CORE_PARAMETER_UNKNOWN */
+  readParameter(name: string): Promise<Float32Array>;
+  /**
+   * Replaces parameters by those of a safetensors file (a run's `final/trained.safetensors`); returns their names.
+   * @throws THAW_CORE_PARAMETER_UNKNOWN, THAW_CORE_SESSION_READ_ONLY during a run, THAW_SAFETENSORS_*
+   */
+  loadParameters(file: string): Promise<readonly string[]>;
+  /** Frees the weights and runs the `shutdown` hook. A session that belongs to a run ignores it. */
+  close(): Promise<void>;
+}

@@ -1,0 +1,18 @@
+import type { Setting } from "@thaw/contracts";
+
+/** Leaves of an options object given in code, as explicit settings `prefix.key.key`. */
+export function settingsOf(prefix: string, value: unknown): readonly Setting[] {
+  if (value === undefined) return [];
+  if (typeof value !== "object" || value === null || Array.isArray(value)) return [{ path: prefix, value, origin: "explicit" }];
+  return Object.entries(value).flatMap(([key, child]) => settingsOf(`${prefix}.${key}`, child));
+}
+
+/** Joins lists of settings; the same setting from two lists is kept once. */
+export function joinSettings(...lists: readonly (readonly Setting[])[]): readonly Setting[] {
+  const seen = new Map<string, Setting>();
+  for (const setting of lists.flat()) {
+    const key = JSON.stringify([setting.path, setting.value, setting.origin, setting.file, setting.line]);
+    if (!seen.has(key)) seen.set(key, setting);
+  }
+  return [...seen.values()];
+}
