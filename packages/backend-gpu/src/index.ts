@@ -1,1 +1,10 @@
-export {};
+export { chooseBackend, listCandidates, realLoader } from "./choose.js";
+export type { BackendLoader, Candidate, Choice } from "./choose.js";
+export { BACKEND_ERROR_CODES, backendAlreadyLoaded, backendLoadFailed, backendMissing } from "./errors.js";
+export { defaultCacheFolder, installedFolder, locate } from "./locate.js";
+export type { InstalledManifest, Location, SearchFolders } from "./locate.js";
+export { BACKEND_NAMES, backendOptionsSchema, resolveBackendOptions } from "./options.js";
+export type { BackendName, BackendOptions, ParsedBackendOptions, ResolvedBackendOptions } from "./options.js";
+export { backendGpu } from "./plugin.js";
+export { backendEntry, BACKENDS } from "./table.js";
+export type { BackendCapabilities, BackendEntry } from "./table.js";

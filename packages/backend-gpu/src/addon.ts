@@ -1,0 +1,47 @@
+import * as tf from "@tensorflow/tfjs-core";
+import { createRequire } from "node:module";
+import { join } from "node:path";
+
+/** The parts of the addon that Thaw asks. */
+export interface TensorFlowBinding {
+  readonly TF_Version: string;
+  isUsingGpuDevice(): boolean;
+}
+
+/** Key under which the stand-in for `@tensorflow/tfjs` in an installed folder finds the one tfjs-core of this process. */
+export const TFJS_CORE_KEY = Symbol.for("thaw.tfjs-core");
+
+const NAMES_OF_THE_ADDON_PACKAGE = { native: "@tensorflow/tfjs-node", gpu: "@tensorflow/tfjs-node-gpu" } as const;
+
+/**
+ * Registers the addon that `thaw backend install` compiled as the backend `tensorflow`, with this process' tfjs-core.
+ * The npm package's own entry is passed by: it would load a second tfjs-core and look for its binary elsewhere.
+ */
+export function registerInstalledAddon(folder: string, kind: "native" | "gpu"): TensorFlowBinding {
+  const require = createRequire(join(folder, "package", "dist", "index.js"));
+  restoreOldUtil();
+  Object.assign(globalThis, { [TFJS_CORE_KEY]: createRequire(import.meta.url)("@tensorflow/tfjs-core") });
+  const binding = require(join(folder, "addon", "tfjs_binding.node")) as TensorFlowBinding;
+  require("./register_all_kernels.js");
+  const { NodeJSKernelBackend } = require("./nodejs_kernel_backend.js") as {
+    NodeJSKernelBackend: new (binding: TensorFlowBinding, packageName: string) => tf.KernelBackend;
+  };
+  tf.registerBackend("tensorflow", () => new NodeJSKernelBackend(binding, NAMES_OF_THE_ADDON_PACKAGE[kind]), 3);
+  return binding;
+}
+
+/** Loads a user's `@tensorflow/tfjs-node(-gpu)`, which registers itself. */
+export async function registerPackageAddon(folder: string): Promise<TensorFlowBinding> {
+  restoreOldUtil();
+  const require = createRequire(join(folder, "package.json"));
+  await Promise.resolve(require(folder));
+  return (tf.findBackend("tensorflow") as unknown as { readonly binding: TensorFlowBinding }).binding;
+}
+
+/** tfjs-node 4.22 calls functions of `node:util` that Node 23 removed. */
+function restoreOldUtil(): void {
+  const util = createRequire(import.meta.url)("node:util") as Record<string, unknown>;
+  util["isNullOrUndefined"] ??= (value: unknown): boolean => value === null || value === undefined;
+  util["isArray"] ??= Array.isArray;
+  util["isString"] ??= (value: unknown): boolean => typeof value === "string";
+}

@@ -1,0 +1,82 @@
+import * as tf from "@tensorflow/tfjs-core";
+import type { Backend } from "@thaw/core";
+import { createRequire } from "node:module";
+import { join } from "node:path";
+import { pathToFileURL } from "node:url";
+import { registerInstalledAddon, registerPackageAddon, type TensorFlowBinding } from "./addon.js";
+import { backendAlreadyLoaded } from "./errors.js";
+import { type Location, ownPackageFolder } from "./locate.js";
+import type { BackendEntry } from "./table.js";
+
+/** What holds TensorFlow's library in this process, if anything. */
+let loadedAddon: { readonly name: string; readonly binding: TensorFlowBinding } | undefined;
+
+/**
+ * Loads a backend and makes it current.
+ * @throws THAW_BACKEND_ALREADY_LOADED for the second of `native` and `gpu` in one process; whatever the backend itself throws.
+ */
+export async function loadBackend(entry: BackendEntry, location: Location): Promise<Backend> {
+  const description = await register(entry, location);
+  const isCurrent = await tf.setBackend(entry.engineName);
+  if (!isCurrent) throw new Error(`TensorFlow.js refused to make "${entry.engineName}" current.`);
+  await tf.ready();
+  return { name: entry.engineName, description, matmul: entry.capabilities.matmul };
+}
+
+async function register(entry: BackendEntry, location: Location): Promise<string> {
+  switch (entry.name) {
+    case "wasm":
+      return await registerWasm();
+    case "cpu":
+      await import("@tensorflow/tfjs-backend-cpu");
+      return "cpu: plain JavaScript, one thread";
+    case "webgpu":
+      return await registerWebGpu(location);
+    default:
+      return await registerTensorFlow(entry, location);
+  }
+}
+
+async function registerWasm(): Promise<string> {
+  const wasm = await import("@tensorflow/tfjs-backend-wasm");
+  if (tf.getBackend() !== "wasm") wasm.setWasmPaths(join(ownPackageFolder("@tensorflow/tfjs-backend-wasm"), "dist", "/"));
+  return "wasm: WebAssembly, one thread";
+}
+
+async function registerTensorFlow(entry: BackendEntry, location: Location): Promise<string> {
+  if (loadedAddon !== undefined && loadedAddon.name !== entry.name) throw backendAlreadyLoaded({ backend: entry.name, loaded: loadedAddon.name });
+  if (loadedAddon === undefined) {
+    const binding =
+      location.kind === "installed"
+        ? registerInstalledAddon(location.folder, entry.name as "native" | "gpu")
+        : await registerPackageAddon(location.folders[entry.packages[0] as string] as string);
+    loadedAddon = { name: entry.name, binding };
+  }
+  const { binding } = loadedAddon;
+  if (entry.name === "gpu" && !binding.isUsingGpuDevice()) throw new Error("TensorFlow sees no CUDA device.");
+  return `${entry.name}: TensorFlow ${binding.TF_Version}${binding.isUsingGpuDevice() ? " on a GPU" : ""}`;
+}
+
+interface Gpu {
+  requestAdapter(options: object): Promise<{ readonly info?: { readonly description?: string; readonly isFallbackAdapter?: boolean } } | null>;
+}
+
+/** Dawn must be in `navigator.gpu` before TensorFlow.js' backend is imported. */
+async function registerWebGpu(location: Location): Promise<string> {
+  if (location.kind !== "packages") throw new Error("WebGPU comes from npm packages alone.");
+  const dawn = (await import(await entryUrl(location.folders["webgpu"] as string))) as { create(flags: string[]): Gpu; globals: object };
+  Object.assign(globalThis, dawn.globals);
+  const gpu = dawn.create([]);
+  const adapter = await gpu.requestAdapter({ powerPreference: "high-performance" });
+  if (adapter === null) throw new Error("WebGPU finds no adapter.");
+  if (adapter.info?.isFallbackAdapter === true) throw new Error("WebGPU finds a software adapter only.");
+  const holder = globalThis as { navigator?: object };
+  if (holder.navigator === undefined) Object.defineProperty(globalThis, "navigator", { value: {}, configurable: true });
+  Object.defineProperty(holder.navigator, "gpu", { value: gpu, configurable: true });
+  await import(await entryUrl(location.folders["@tensorflow/tfjs-backend-webgpu"] as string));
+  return `webgpu: ${adapter.info?.description ?? "an adapter"}`;
+}
+
+async function entryUrl(folder: string): Promise<string> {
+  return pathToFileURL(createRequire(join(folder, "package.json")).resolve(folder)).href;
+}

@@ -1,0 +1,39 @@
+import { z } from "zod";
+
+/** Every backend that Thaw knows, fastest first. */
+export const BACKEND_NAMES = ["gpu", "webgpu", "native", "wasm", "cpu"] as const;
+export type BackendName = (typeof BACKEND_NAMES)[number];
+
+const name = z.enum(["auto", ...BACKEND_NAMES]);
+
+/** The `backend` section: a name alone, or a name with where to look. `auto` takes the fastest that is there. */
+export const backendOptionsSchema = z
+  .union([
+    name,
+    z.strictObject({
+      name: name.default("auto"),
+      /** Folder from which npm packages are looked up; the working directory unless given. */
+      projectFolder: z.string().optional(),
+      /** Folder into which `thaw backend install` puts libraries; a folder of the user's cache unless given. */
+      cacheFolder: z.string().optional(),
+    }),
+  ])
+  .default("auto");
+
+/** As users write it. */
+export type BackendOptions = z.input<typeof backendOptionsSchema>;
+/** As the schema returns it. */
+export type ParsedBackendOptions = z.output<typeof backendOptionsSchema>;
+
+/** What code reads. */
+export interface ResolvedBackendOptions {
+  readonly name: "auto" | BackendName;
+  readonly projectFolder: string;
+  readonly cacheFolder: string;
+}
+
+/** Expands the short form and fills in the folders. */
+export function resolveBackendOptions(options: ParsedBackendOptions, defaults: { readonly projectFolder: string; readonly cacheFolder: string }): ResolvedBackendOptions {
+  const long = typeof options === "string" ? { name: options } : options;
+  return Object.freeze({ ...defaults, ...Object.fromEntries(Object.entries(long).filter(([, value]) => value !== undefined)) }) as ResolvedBackendOptions;
+}

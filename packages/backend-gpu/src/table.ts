@@ -1,0 +1,82 @@
+import type { Backend } from "@thaw/core";
+import type { BackendName } from "./options.js";
+
+/** What Thaw must know of a backend to use it well. */
+export interface BackendCapabilities {
+  /** `flags`: transposed operands cost nothing extra. `plain2d`: plain two-dimensional products are many times faster than any other. */
+  readonly matmul: Backend["matmul"];
+  /** TensorFlow.js kernels that are missing and that a trainer might want. */
+  readonly missingKernels: readonly string[];
+  /** `cpu`: where the processor has it. */
+  readonly bfloat16: "yes" | "no" | "cpu";
+  /** True if the backend counts the bytes of its tensors exactly. */
+  readonly reportsMemory: boolean;
+}
+
+/** One row of the order table. */
+export interface BackendEntry {
+  readonly name: BackendName;
+  /** As TensorFlow.js registers it. */
+  readonly engineName: string;
+  readonly summary: string;
+  /** npm packages that carry it, all of them needed. */
+  readonly packages: readonly string[];
+  /** Folder under the cache folder in which `thaw backend install` puts it. */
+  readonly installedAs?: string;
+  /** What to type where it is missing. */
+  readonly command: string;
+  readonly capabilities: BackendCapabilities;
+}
+
+const TENSORFLOW: Omit<BackendCapabilities, "bfloat16"> = { matmul: "flags", missingKernels: [], reportsMemory: false };
+
+/** Every backend, fastest first; the figures are in docs/backends.md. */
+export const BACKENDS: readonly BackendEntry[] = Object.freeze([
+  {
+    name: "gpu",
+    engineName: "tensorflow",
+    summary: "TensorFlow with CUDA",
+    packages: ["@tensorflow/tfjs-node-gpu"],
+    installedAs: "gpu",
+    command: "thaw backend install --cuda",
+    capabilities: { ...TENSORFLOW, bfloat16: "yes" },
+  },
+  {
+    name: "webgpu",
+    engineName: "webgpu",
+    summary: "WebGPU through Dawn",
+    packages: ["webgpu", "@tensorflow/tfjs-backend-webgpu"],
+    command: "npm install webgpu @tensorflow/tfjs-backend-webgpu@4.22.0",
+    capabilities: { matmul: "flags", missingKernels: ["UnsortedSegmentSum"], bfloat16: "no", reportsMemory: true },
+  },
+  {
+    name: "native",
+    engineName: "tensorflow",
+    summary: "TensorFlow on the processor",
+    packages: ["@tensorflow/tfjs-node"],
+    installedAs: "native",
+    command: "thaw backend install",
+    capabilities: { ...TENSORFLOW, bfloat16: "cpu" },
+  },
+  {
+    name: "wasm",
+    engineName: "wasm",
+    summary: "WebAssembly",
+    packages: ["@tensorflow/tfjs-backend-wasm"],
+    command: "npm install @tensorflow/tfjs-backend-wasm@4.22.0",
+    capabilities: { matmul: "plain2d", missingKernels: ["UnsortedSegmentSum", "Einsum", "Conv2DBackpropFilter"], bfloat16: "no", reportsMemory: true },
+  },
+  {
+    name: "cpu",
+    engineName: "cpu",
+    summary: "plain JavaScript",
+    packages: ["@tensorflow/tfjs-backend-cpu"],
+    command: "npm install @tensorflow/tfjs-backend-cpu@4.22.0",
+    capabilities: { matmul: "flags", missingKernels: [], bfloat16: "no", reportsMemory: true },
+  },
+]);
+
+/** The row of a backend. */
+export function backendEntry(name: BackendName): BackendEntry {
+  return BACKENDS.find((entry) => entry.name === name) as BackendEntry;
+}
