@@ -76,5 +76,5 @@ async function load(entry: BackendEntry, location: Location, loader: BackendLoad
 
 function describeFallback({ entry, error }: { readonly entry: BackendEntry; readonly error: unknown }, instead: BackendEntry): string {
   const reason = error instanceof ThawError && typeof error.details["reason"] === "string" ? error.details["reason"] : error instanceof Error ? error.message : String(error);
-  return `Running on ${instead.name} instead of ${entry.name}: ${reason}`;
+  return `Running on ${instead.name} instead of ${entry.name}: ${reason.split("\n", 1)[0]}`;
 }
