@@ -38,6 +38,11 @@ export interface Segment {
   readonly reads: readonly string[];
   /** Checkpoint names of the parameters it uses (a containing segment lists all of those inside it). */
   readonly parameters: readonly string[];
+  /**
+   * What decides the segment's output besides its inputs and parameters, as text: feature layer, select strategy, activation, ... With
+   * the parameters' fingerprint it is the key under which outputs are shared by runs. Absent: the model's source stands for it.
+   */
+  readonly signature?: string;
 }
 
 /** How a forward pass reaches weights and how core decides what to record. Given by core, used by models. */
