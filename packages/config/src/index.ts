@@ -1,1 +1,13 @@
-export {};
+export { discoverConfig, SEARCH_PLACES } from "./discover.js";
+export { configJsonSchema } from "./json-schema.js";
+export { candidateNames } from "./read-layers.js";
+export { pluginName } from "./plugins.js";
+export type { AnyPluginFactory, NamedPlugin } from "./plugins.js";
+export { printedSettings } from "./print.js";
+export type { PrintedSetting } from "./print.js";
+export type { ModuleAliases } from "./read-code.js";
+export { resolveConfig } from "./resolve-config.js";
+export type { ResolvedConfig, ResolveOptions } from "./resolve-config.js";
+export { configSchema, defineConfig } from "./schema.js";
+export type { ConfigSections, ResolvedValues, ThawConfig } from "./schema.js";
+export { resolveSource } from "./paths.js";

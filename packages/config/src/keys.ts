@@ -1,0 +1,39 @@
+/** `train_mm_proj_only` to `trainMmProjOnly`; other spellings stay. */
+export function toCamel(key: string): string {
+  return key.replace(/(?<=[A-Za-z0-9])_+([a-z0-9])/g, (_, letter: string) => letter.toUpperCase());
+}
+
+/** `trainMmProjOnly` to `train_mm_proj_only`; other spellings stay. */
+export function toSnake(key: string): string {
+  return key.replace(/(?<=[a-z0-9])[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
+}
+
+/** True for `freeze_vision_tower`; false for `model`, which is written the same both ways. */
+export function isSnake(key: string): boolean {
+  return toCamel(key) !== key;
+}
+
+/** Levenshtein distance. */
+export function editDistance(left: string, right: string): number {
+  let previous = Array.from({ length: right.length + 1 }, (_, column) => column);
+  for (let row = 1; row <= left.length; row++) {
+    const current = [row];
+    for (let column = 1; column <= right.length; column++) {
+      const substituted = previous[column - 1]! + (left[row - 1] === right[column - 1] ? 0 : 1);
+      current.push(Math.min(substituted, previous[column]! + 1, current[column - 1]! + 1));
+    }
+    previous = current;
+  }
+  return previous[right.length]!;
+}
+
+/** The name most like `name`, spelling style aside; undefined where none is near. */
+export function nearestName(name: string, names: Iterable<string>): string | undefined {
+  const wanted = toCamel(name).toLowerCase();
+  let best: { readonly candidate: string; readonly distance: number } | undefined;
+  for (const candidate of names) {
+    const distance = editDistance(wanted, toCamel(candidate).toLowerCase());
+    if (distance <= Math.max(wanted.length > 3 ? 2 : 1, wanted.length * 0.4) && (best === undefined || distance < best.distance)) best = { candidate, distance };
+  }
+  return best?.candidate;
+}

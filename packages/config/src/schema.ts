@@ -1,0 +1,49 @@
+import { trainingSchema } from "@thaw/core";
+import { z } from "zod";
+
+/** A path relative to the file that names it; made absolute when the config is resolved. */
+const path = z.string().min(1).meta({ format: "path" });
+const modelSchema = z.union([
+  path.meta({ format: "path", description: "A Hugging Face checkpoint folder." }),
+  z.strictObject({
+    path,
+    initialize: z
+      .union([z.literal("all"), z.array(z.string())])
+      .optional()
+      .meta({ description: "Components whose parameters start from fresh random values instead of the checkpoint's." }),
+    components: z.record(z.string(), z.array(z.string()).min(1)).optional().meta({ description: "Component to name prefixes, for model types that Thaw has no table for." }),
+    ignored: z.array(z.string()).optional().meta({ description: "Name prefixes in the files that are no parameters." }),
+  }),
+]);
+
+/** The top-level keys that neither a plugin nor the host (`data`) owns. Strict; sections are checked by their own schemas. */
+export const configSchema = z
+  .strictObject({
+    model: modelSchema.meta({ description: "What is trained." }),
+    training: trainingSchema.prefault({}),
+    output: path.default("./runs").meta({ format: "path", description: "Folder that run folders are made in." }),
+    runName: z.string().regex(/^[\w.-]+$/, "letters, digits, dot, dash and underscore only").default("run").meta({ description: "First part of the run folder's name." }),
+    seed: z.number().int().nonnegative().default(0).meta({ description: "Of the sample order, of dropout and of new parameters." }),
+    plugins: z.array(z.unknown()).default([]).meta({ description: "Names, paths (from this file), or plugin objects in TypeScript." }),
+    extends: z
+      .union([z.string(), z.array(z.string())])
+      .optional()
+      .meta({ description: "Paths (as if written here) or packages (presets) that this config builds on." }),
+    $schema: z.string().optional(),
+  })
+  .meta({ title: "Thaw config" });
+
+/** Sections of the host and of plugins, by config key; packages that bring some add theirs by declaration merging. */
+// oxlint-disable-next-line typescript/no-empty-object-type
+export interface ConfigSections {}
+
+/** What a config says outside of sections, camelCase, defaults filled in. */
+export type ResolvedValues = Omit<z.output<typeof configSchema>, "extends" | "plugins" | "$schema">;
+
+/** A config as users write it in TypeScript. */
+export type ThawConfig = z.input<typeof configSchema> & ConfigSections & { readonly [section: string]: unknown };
+
+/** Types a `thaw.config.ts`; returns what it is given. */
+export function defineConfig<const Config extends ThawConfig>(config: Config): Config {
+  return config;
+}
