@@ -136,6 +136,6 @@ function describe(value: unknown): string {
   if (value === null) return "null";
   if (Array.isArray(value)) return "a list";
   if (typeof value === "object") return "a mapping";
-  const text = JSON.stringify(value) ?? String(value);
+  const text = JSON.stringify(value) ?? "code";
   return `${text.length > 60 ? `${text.slice(0, 57)}...` : text} (a ${typeof value === "string" ? "text" : typeof value})`;
 }

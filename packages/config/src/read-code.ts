@@ -1,13 +1,13 @@
 import { readFile } from "node:fs/promises";
 import { dirname } from "node:path";
 import { pathToFileURL } from "node:url";
+import type { Jiti } from "jiti";
 import { configThrew, configUnreadable } from "./errors.js";
 import type { Layer, Position, ReadLayer } from "./layer.js";
 
 /** Module names that config files import, and the files that stand for them where the config's folder cannot resolve them. */
 export type ModuleAliases = Readonly<Record<string, string>>;
 
-type Jiti = ReturnType<(typeof import("jiti"))["createJiti"]>;
 
 /** A loader of TypeScript and JavaScript from the view of `file`. jiti is loaded on first use only: most configs are YAML. */
 export async function moduleLoader(file: string, alias: ModuleAliases = {}): Promise<Jiti> {
