@@ -1,0 +1,69 @@
+import type { Tensor } from "@tensorflow/tfjs-core";
+import { runBackward } from "./backward.js";
+import type { ValueNode } from "./node.js";
+import { OpRecord } from "./record.js";
+import type { Tape } from "./tape.js";
+import type { Value } from "./value.js";
+
+/**
+ * Forward of `Tape.checkpoint`: runs `run` without saving anything, notes which outer values it reads, and records one op
+ * whose backward runs it again (Chen et al. 2016, arXiv 1604.06174).
+ */
+export function recordCheckpoint(tape: Tape, inputs: readonly ValueNode[], run: (...inputs: Value[]) => Value): Value {
+  if (tape.mode !== "on") return tape.tidy(() => run(...inputs));
+  const captured = new Set<ValueNode>();
+  const firstInside = tape.node("constant", "checkpoint", tape.scalar(0), false).id;
+  const outerRead = tape.onRead;
+  tape.onRead = (node) => {
+    if (node.kind === "parameter" || node.id < firstInside) captured.add(node);
+    outerRead?.(node);
+  };
+  let output: Value;
+  try {
+    output = tape.withMode("dry", () => tape.tidy(() => run(...inputs)));
+  } finally {
+    tape.onRead = outerRead;
+  }
+  if (!output.needsGradient || (output as ValueNode).id < firstInside) return output;
+  for (const input of inputs) captured.delete(input);
+  const outer = [...inputs, ...captured];
+  // A fresh record on a value that exists already: nothing else has recorded it, as the run was dry.
+  const record = new OpRecord("checkpoint", outer);
+  for (const node of outer) record.save(node);
+  record.backward = (gradient, wants) => replay(tape, inputs, [...captured], run, gradient, wants);
+  record.attach(output as ValueNode);
+  tape.records.push(record);
+  return output;
+}
+
+/** Runs the checkpointed stretch again, recorded, on copies of its inputs, and returns the gradients of inputs and captured values. */
+function replay(
+  tape: Tape,
+  inputs: readonly ValueNode[],
+  captured: readonly ValueNode[],
+  run: (...inputs: Value[]) => Value,
+  gradient: Tensor,
+  wants: readonly boolean[],
+): (Tensor | null)[] {
+  const outerRecords = tape.records;
+  const outerMode = tape.mode;
+  tape.records = [];
+  tape.mode = "on";
+  const copies = inputs.map((input) => tape.node("constant", input.madeBy, input.tensor, input.needsGradient));
+  const results: (Tensor | null)[] = [];
+  try {
+    tape.tidy(() => {
+      const output = run(...copies) as ValueNode;
+      const wanted = [...copies, ...captured].filter((_, index) => wants[index] === true);
+      const found = runBackward(tape.records, output, gradient, wanted);
+      let next = 0;
+      for (const want of wants) results.push(want ? (found[next++] ?? null) : null);
+      return [];
+    });
+  } finally {
+    for (const record of tape.records) record.release();
+    tape.records = outerRecords;
+    tape.mode = outerMode;
+  }
+  return results;
+}

@@ -1,0 +1,89 @@
+import type { Tensor, Tensor1D, Tensor2D } from "@tensorflow/tfjs-core";
+import * as tf from "@tensorflow/tfjs-core";
+import { badArgument } from "../errors.js";
+import { sizeOf } from "../kernels/broadcast.js";
+import { product } from "../kernels/product.js";
+import type { ValueNode } from "../node.js";
+import { operate } from "../operation.js";
+import type { Tape } from "../tape.js";
+import type { Value } from "../value.js";
+
+/**
+ * `x W^T + bias`: `x [..., in]`, `weight [out, in]`, `bias [out]` to `[..., out]`. With a frozen weight nothing is saved; with a trained one `x` is.
+ * @throws THAW_AUTOGRAD_SHAPE
+ */
+export function linear(x: Value, weight: Value, bias?: Value): Value {
+  const [outputs, inputs] = weight.shape as [number, number];
+  if (weight.shape.length !== 2 || x.shape.at(-1) !== inputs) {
+    throw badArgument("linear", `x has shape [${x.shape.join(", ")}], the weight [${weight.shape.join(", ")}].`, "The weight must be [out, in] and x [..., in].", {
+      x: x.shape,
+      weight: weight.shape,
+    });
+  }
+  const values = bias === undefined ? [x, weight] : [x, weight, bias];
+  return operate("linear", values, (record, tape) => {
+    if (record !== null) {
+      const saved = record.needs[1] ? record.save(x) : null;
+      record.backward = (gradient, [wantX, wantWeight, wantBias]) => {
+        const rows = flatten(gradient, outputs);
+        return [
+          wantX ? unflatten(tf.matMul(rows, weight.tensor as Tensor2D), x.shape, inputs) : null,
+          wantWeight && saved !== null ? product(tape, rows, flatten(saved(), inputs), true, false) : null,
+          wantBias ? tf.sum(rows, 0) : null,
+        ];
+      };
+    }
+    const rows = flatten(x.tensor, inputs);
+    return unflatten(times(tape, rows, weight, bias?.tensor as Tensor1D | undefined), x.shape, outputs);
+  });
+}
+
+/** `rows [n, in]` times the transpose of `weight [out, in]`, in one fused kernel with the bias. Raw tensors; no gradient. */
+export function times(tape: Tape, rows: Tensor2D, weight: Value, bias?: Tensor1D): Tensor2D {
+  const flags = tape.matmul === "flags";
+  const matrix = (flags ? weight.tensor : transposedWeight(tape, weight)) as Tensor2D;
+  if (bias === undefined) return tf.matMul(rows, matrix, false, flags) as Tensor2D;
+  // WASM's fused kernel drops the bias of a transposed product (BatchMatMul's slow path).
+  if (flags && tf.getBackend() === "wasm") return tf.add(tf.matMul(rows, matrix, false, true), bias);
+  return tf.fused.matMul({ a: rows, b: matrix, transposeB: flags, bias }) as Tensor2D;
+}
+
+/** The transpose of a 2-D weight as a plain tensor: cached for a frozen parameter, else made anew. */
+export function transposedWeight(tape: Tape, weight: Value): Tensor {
+  const node = weight as ValueNode;
+  return node.kind === "parameter" && !node.needsGradient ? tape.layouts.transposed(node.tensor) : tf.transpose(node.tensor);
+}
+
+function flatten(x: Tensor, columns: number): Tensor2D {
+  return (x.shape.length === 2 ? x : tf.reshape(x, [x.size / columns, columns])) as Tensor2D;
+}
+
+function unflatten(rows: Tensor2D, shape: readonly number[], columns: number): Tensor {
+  return shape.length === 2 ? rows : tf.reshape(rows, [...shape.slice(0, -1), columns]);
+}
+
+/** Options of {@link matmul}. */
+export interface MatmulOptions {
+  readonly transposeA?: boolean;
+  readonly transposeB?: boolean;
+}
+
+/** Product over the last two axes; both 2-D, or with equal leading axes. Saves each factor only if the other one needs a gradient. `@throws THAW_AUTOGRAD_SHAPE` */
+export function matmul(a: Value, b: Value, options: MatmulOptions = {}): Value {
+  const { transposeA = false, transposeB = false } = options;
+  if (a.shape.length !== b.shape.length || a.shape.length < 2 || sizeOf(a.shape.slice(0, -2)) !== sizeOf(b.shape.slice(0, -2))) {
+    throw badArgument("matmul", `The shapes are [${a.shape.join(", ")}] and [${b.shape.join(", ")}].`, "Give both the same leading axes.", { a: a.shape, b: b.shape });
+  }
+  return operate("matmul", [a, b], (record, tape) => {
+    if (record !== null) {
+      const savedA = record.needs[1] ? record.save(a) : null;
+      const savedB = record.needs[0] ? record.save(b) : null;
+      record.backward = (gradient, [wantA, wantB]) => {
+        const gradientA = (other: Tensor) => (transposeA ? product(tape, other, gradient, transposeB, true) : product(tape, gradient, other, false, !transposeB));
+        const gradientB = (other: Tensor) => (transposeB ? product(tape, gradient, other, true, transposeA) : product(tape, other, gradient, !transposeA, false));
+        return [wantA && savedB !== null ? gradientA(savedB()) : null, wantB && savedA !== null ? gradientB(savedA()) : null];
+      };
+    }
+    return product(tape, a.tensor, b.tensor, transposeA, transposeB);
+  });
+}

@@ -1,0 +1,74 @@
+import type { Tensor } from "@tensorflow/tfjs-core";
+import * as tf from "@tensorflow/tfjs-core";
+import { sumTo } from "../kernels/broadcast.js";
+import { operate } from "../operation.js";
+import type { Tape } from "../tape.js";
+import type { Value } from "../value.js";
+
+/** Options of {@link rmsNorm}. */
+export interface RmsNormOptions {
+  /** True for Gemma, whose weight is stored minus one. */
+  readonly unitOffset?: boolean;
+}
+
+/**
+ * `x / sqrt(mean(x^2) + epsilon) * weight` over the last axis (Zhang and Sennrich 2019, arXiv 1910.07467). `x [..., hidden]`, `weight [hidden]`.
+ * Saves `x` and one number per row.
+ */
+export function rmsNorm(x: Value, weight: Value, epsilon: number, options: RmsNormOptions = {}): Value {
+  const gainOf = (tape: Tape): Tensor => (options.unitOffset ? tf.add(weight.tensor, tape.scalar(1)) : weight.tensor);
+  return operate("rmsNorm", [x, weight], (record, tape) => {
+    const inverse = tf.rsqrt(tf.add(tf.mean(tf.square(x.tensor), -1, true), tape.scalar(epsilon)));
+    if (record !== null) {
+      const savedX = record.save(x);
+      const savedInverse = record.keep(inverse);
+      record.backward = (gradient, [wantX, wantWeight]) => {
+        const normal = tf.mul(savedX(), savedInverse());
+        return [
+          wantX ? throughRms(tf.mul(gradient, gainOf(tape)), normal, savedInverse()) : null,
+          wantWeight ? sumTo(tf.mul(gradient, normal), weight.shape) : null,
+        ];
+      };
+    }
+    return tf.mul(tf.mul(x.tensor, inverse), gainOf(tape));
+  });
+}
+
+/** `inverse (g - n mean(g n))`: gradient of `n = x inverse(x)`. */
+function throughRms(gradient: Tensor, normal: Tensor, inverse: Tensor): Tensor {
+  return tf.mul(tf.sub(gradient, tf.mul(normal, tf.mean(tf.mul(gradient, normal), -1, true))), inverse);
+}
+
+/**
+ * `(x - mean) / sqrt(variance + epsilon) * weight + bias` over the last axis (Ba et al. 2016, arXiv 1607.06450). `x [..., hidden]`, `weight` and
+ * `bias [hidden]`. Saves `x` and two numbers per row.
+ */
+export function layerNorm(x: Value, weight: Value, bias: Value, epsilon: number): Value {
+  return operate("layerNorm", [x, weight, bias], (record, tape) => {
+    const mean = tf.mean(x.tensor, -1, true);
+    const centred = tf.sub(x.tensor, mean);
+    const inverse = tf.rsqrt(tf.add(tf.mean(tf.square(centred), -1, true), tape.scalar(epsilon)));
+    if (record !== null) {
+      const savedX = record.needs[0] || record.needs[1] ? record.save(x) : null;
+      const savedMean = savedX === null ? null : record.keep(mean);
+      const savedInverse = savedX === null ? null : record.keep(inverse);
+      record.backward = (gradient, [wantX, wantWeight, wantBias]) => {
+        const gradientBias = wantBias ? sumTo(gradient, bias.shape) : null;
+        if (savedX === null || savedMean === null || savedInverse === null) return [null, null, gradientBias];
+        const normal = tf.mul(tf.sub(savedX(), savedMean()), savedInverse());
+        return [
+          wantX ? throughLayer(tf.mul(gradient, weight.tensor), normal, savedInverse()) : null,
+          wantWeight ? sumTo(tf.mul(gradient, normal), weight.shape) : null,
+          gradientBias,
+        ];
+      };
+    }
+    return tf.add(tf.mul(tf.mul(centred, inverse), weight.tensor), bias.tensor);
+  });
+}
+
+/** `inverse (g - mean(g) - n mean(g n))`: gradient of the standardised `n`. */
+function throughLayer(gradient: Tensor, normal: Tensor, inverse: Tensor): Tensor {
+  const tilt = tf.mul(normal, tf.mean(tf.mul(gradient, normal), -1, true));
+  return tf.mul(tf.sub(tf.sub(gradient, tf.mean(gradient, -1, true)), tilt), inverse);
+}

@@ -1,0 +1,136 @@
+import * as tf from "@tensorflow/tfjs-core";
+import type { Activation } from "../kernels/activation.js";
+import { GELU, GELU_TANH, QUICK_GELU, SILU } from "../kernels/activation.js";
+import { operate } from "../operation.js";
+import type { Value } from "../value.js";
+
+/** `x^2`. Saves `x`. */
+export function square(x: Value): Value {
+  return operate("square", [x], (record, tape) => {
+    if (record !== null) {
+      const saved = record.save(x);
+      record.backward = (gradient) => [tf.mul(tf.mul(gradient, tape.scalar(2)), saved())];
+    }
+    return tf.square(x.tensor);
+  });
+}
+
+/** `e^x`. Saves its output. */
+export function exp(x: Value): Value {
+  return operate("exp", [x], (record) => {
+    if (record !== null) {
+      const output = record.saveOutput();
+      record.backward = (gradient) => [tf.mul(gradient, output())];
+    }
+    return tf.exp(x.tensor);
+  });
+}
+
+/** Natural logarithm. Saves `x`. */
+export function log(x: Value): Value {
+  return operate("log", [x], (record) => {
+    if (record !== null) {
+      const saved = record.save(x);
+      record.backward = (gradient) => [tf.div(gradient, saved())];
+    }
+    return tf.log(x.tensor);
+  });
+}
+
+/** Square root. Saves its output. */
+export function sqrt(x: Value): Value {
+  return operate("sqrt", [x], (record, tape) => {
+    if (record !== null) {
+      const output = record.saveOutput();
+      record.backward = (gradient) => [tf.div(tf.mul(gradient, tape.scalar(0.5)), output())];
+    }
+    return tf.sqrt(x.tensor);
+  });
+}
+
+/** `max(x, 0)`; its derivative at 0 is 0. Saves its output. */
+export function relu(x: Value): Value {
+  return operate("relu", [x], (record) => {
+    if (record !== null) {
+      const output = record.saveOutput();
+      record.backward = (gradient) => [tf.mul(gradient, tf.step(output()))];
+    }
+    return tf.relu(x.tensor);
+  });
+}
+
+/** `1 / (1 + e^-x)`. Saves its output. */
+export function sigmoid(x: Value): Value {
+  return operate("sigmoid", [x], (record) => {
+    if (record !== null) {
+      const output = record.saveOutput();
+      record.backward = (gradient) => [tf.mul(gradient, tf.sub(output(), tf.square(output())))];
+    }
+    return tf.sigmoid(x.tensor);
+  });
+}
+
+/** Hyperbolic tangent. Saves its output. */
+export function tanh(x: Value): Value {
+  return operate("tanh", [x], (record, tape) => {
+    if (record !== null) {
+      const output = record.saveOutput();
+      record.backward = (gradient) => [tf.mul(gradient, tf.sub(tape.scalar(1), tf.square(output())))];
+    }
+    return tf.tanh(x.tensor);
+  });
+}
+
+/** `x sigmoid(x)`. Saves `x`. */
+export function silu(x: Value): Value {
+  return activate("silu", x, SILU);
+}
+
+/** Exact GELU with the error function. Saves `x`. */
+export function gelu(x: Value): Value {
+  return activate("gelu", x, GELU);
+}
+
+/** GELU's tanh approximation (`gelu_new`, `gelu_pytorch_tanh`). Saves `x`. */
+export function geluTanh(x: Value): Value {
+  return activate("geluTanh", x, GELU_TANH);
+}
+
+/** `x sigmoid(1.702 x)`, OpenAI CLIP's activation. Saves `x`. */
+export function quickGelu(x: Value): Value {
+  return activate("quickGelu", x, QUICK_GELU);
+}
+
+/** `silu(gate) up`, the gate of Llama's MLP (Shazeer 2020, arXiv 2002.05202). Equal shapes. Saves both, `up` only if `gate` needs a gradient. */
+export function swiglu(gate: Value, up: Value): Value {
+  return gated("swiglu", gate, up, SILU);
+}
+
+/** `geluTanh(gate) up`, the gate of Gemma's MLP (arXiv 2002.05202). Equal shapes. Saves both, `up` only if `gate` needs a gradient. */
+export function geglu(gate: Value, up: Value): Value {
+  return gated("geglu", gate, up, GELU_TANH);
+}
+
+function activate(name: string, x: Value, activation: Activation): Value {
+  return operate(name, [x], (record, tape) => {
+    if (record !== null) {
+      const saved = record.save(x);
+      record.backward = (gradient) => [tf.mul(gradient, activation.derivative(saved(), tape))];
+    }
+    return activation.value(x.tensor, tape);
+  });
+}
+
+function gated(name: string, gate: Value, up: Value, activation: Activation): Value {
+  return operate(name, [gate, up], (record, tape) => {
+    if (record !== null) {
+      const savedGate = record.save(gate);
+      const savedUp = record.needs[0] ? record.save(up) : null;
+      record.backward = (gradient, [wantGate, wantUp]) => [
+        wantGate && savedUp !== null ? tf.mul(tf.mul(gradient, savedUp()), activation.derivative(savedGate(), tape)) : null,
+        wantUp ? tf.mul(gradient, activation.value(savedGate(), tape)) : null,
+      ];
+    }
+    return tf.mul(activation.value(gate.tensor, tape), up.tensor);
+  });
+}

@@ -1,0 +1,75 @@
+import type { Tensor } from "@tensorflow/tfjs-core";
+import * as tf from "@tensorflow/tfjs-core";
+import { badArgument } from "../errors.js";
+import { operate } from "../operation.js";
+import type { Value } from "../value.js";
+
+/**
+ * Rows of `weight [rows, hidden]` by `ids` (any number may repeat), in the given `shape`: `[...shape, hidden]`. Saves nothing but the ids.
+ * @throws THAW_AUTOGRAD_SHAPE if an id is no row, or ids and shape disagree
+ */
+export function embedding(weight: Value, ids: Int32Array, shape: readonly number[]): Value {
+  const [rows, hidden] = weight.shape as [number, number];
+  if (shape.reduce((total, size) => total * size, 1) !== ids.length) {
+    throw badArgument("embedding", `There are ${ids.length} ids for the shape [${shape.join(", ")}].`, "Give one id per element of the shape.");
+  }
+  checkRows("embedding", ids, rows);
+  return operate("embedding", [weight], (record) => {
+    if (record !== null) record.backward = (gradient) => [scatterSum(tf.reshape(gradient, [ids.length, hidden]), ids, rows)];
+    return tf.gather(weight.tensor, tf.tensor(ids, [...shape], "int32"));
+  });
+}
+
+/** Rows of `x [rows, columns]` by index: `[indices, columns]`; an index may repeat. `@throws THAW_AUTOGRAD_SHAPE` if one is no row. */
+export function gatherRows(x: Value, rows: Int32Array): Value {
+  const count = x.shape[0] as number;
+  checkRows("gatherRows", rows, count);
+  return operate("gatherRows", [x], (record) => {
+    if (record !== null) record.backward = (gradient) => [scatterSum(gradient, rows, count)];
+    return tf.gather(x.tensor, tf.tensor1d(rows, "int32"));
+  });
+}
+
+/**
+ * A copy of `base [rows, columns]` whose rows at `rows` are those of `values [indices, columns]`. Saves nothing but the indices.
+ * @throws THAW_AUTOGRAD_SHAPE if an index is no row or repeats
+ */
+export function scatterRows(base: Value, rows: Int32Array, values: Value): Value {
+  const count = base.shape[0] as number;
+  checkRows("scatterRows", rows, count);
+  if (values.shape[0] !== rows.length) {
+    throw badArgument("scatterRows", `There are ${rows.length} row indices and values of shape [${values.shape.join(", ")}].`, "Give one row of values per index.");
+  }
+  if (new Set(rows).size !== rows.length) throw badArgument("scatterRows", "A row index repeats.", "Give every row at most once.");
+  return operate("scatterRows", [base, values], (record) => {
+    if (record !== null) {
+      record.backward = (gradient, [wantBase, wantValues]) => [
+        wantBase ? tf.mul(gradient, keepMask(rows, count)) : null,
+        wantValues ? tf.gather(gradient, tf.tensor1d(rows, "int32")) : null,
+      ];
+    }
+    const source = Int32Array.from({ length: count }, (_, row) => row);
+    rows.forEach((row, index) => {
+      source[row] = count + index;
+    });
+    return tf.gather(tf.concat([base.tensor, values.tensor], 0), tf.tensor1d(source, "int32"));
+  });
+}
+
+/** 0 on the given rows, 1 elsewhere: `[count, 1]`. */
+function keepMask(rows: Int32Array, count: number): Tensor {
+  const mask = new Float32Array(count).fill(1);
+  for (const row of rows) mask[row] = 0;
+  return tf.tensor2d(mask, [count, 1]);
+}
+
+/** Sums `values [n, columns]` into the rows `ids` of `[count, columns]`; what repeats adds up. */
+function scatterSum(values: Tensor, ids: Int32Array, count: number): Tensor {
+  return tf.scatterND(tf.tensor2d(ids, [ids.length, 1], "int32"), values, [count, values.shape[1] as number]);
+}
+
+function checkRows(name: string, ids: Int32Array, rows: number): void {
+  for (const id of ids) {
+    if (id < 0 || id >= rows) throw badArgument(name, `The index ${id} is not among ${rows} rows.`, `Use indices from 0 to ${rows - 1}.`, { index: id, rows });
+  }
+}
