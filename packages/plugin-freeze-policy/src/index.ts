@@ -1,1 +1,14 @@
-export {};
+export type { FreezeSettings, Resolved } from "./collect.js";
+export { intentText } from "./decide.js";
+export type { Entry, Intent, LoraIntent, Position } from "./intent.js";
+export { nearestNames } from "./nearest.js";
+export { componentStateSchema, freezeSchema, loraSchema } from "./options.js";
+export type { FreezePolicyOptions, LoraOptions } from "./options.js";
+export { matchesPattern } from "./pattern.js";
+export { compiledPolicyOf, freezePolicy, freezePolicy as default } from "./plugin.js";
+export { compilePolicy, findNothingTrains } from "./policy.js";
+export type { CompiledPolicy, ComponentDecision, ComponentState, PolicyInput } from "./policy.js";
+export { FREEZE_RULES } from "./rules/index.js";
+export type { Timeline } from "./timeline.js";
+export { FLAG_DEFAULTS, FLAG_OF_COMPONENT, SHORTCUT, SHORTCUT_COMPONENT, thawVocabulary } from "./vocabulary.js";
+export type { KeyPath, Vocabulary } from "./vocabulary.js";

@@ -1,0 +1,35 @@
+import type { Setting } from "@thaw/core";
+import { valueText } from "./vocabulary.js";
+
+/** `freeze.freeze_llm: true`, the setting as the user wrote it. */
+export function describeSetting(setting: Setting): string {
+  return `${setting.path}: ${valueText(setting.value)}`;
+}
+
+/** ` (thaw.yaml:7)`, ` (preset llava, stage1.yaml:3)`, ` (default)` or nothing for settings given in code; with a leading space. */
+export function whereSet(setting: Setting): string {
+  if (setting.origin === "default") return " (default)";
+  const place = setting.file === undefined ? "" : baseName(setting.file) + (setting.line === undefined ? "" : `:${setting.line}`);
+  if (setting.origin === "preset") return ` (preset${place === "" ? "" : `, ${place}`})`;
+  return place === "" ? "" : ` (${place})`;
+}
+
+/** Both: `freeze.freeze_llm: true (thaw.yaml:7)`. */
+export function settingWithPlace(setting: Setting): string {
+  return describeSetting(setting) + whereSet(setting);
+}
+
+/** Joins with commas and a last `and`. */
+export function listed(items: readonly string[], last = "and"): string {
+  if (items.length <= 1) return items.join("");
+  return `${items.slice(0, -1).join(", ")} ${last} ${items.at(-1)!}`;
+}
+
+/** `vision_tower` becomes `the vision tower`. */
+export function componentText(component: string): string {
+  return `the ${component.replaceAll("_", " ").replace("multi modal", "multimodal")}`;
+}
+
+function baseName(file: string): string {
+  return file.split(/[\\/]/).at(-1)!;
+}

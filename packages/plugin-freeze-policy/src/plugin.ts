@@ -1,0 +1,68 @@
+import { API_VERSION, definePlugin, type Finding, type ParameterGroup, type RuleContext, type Trainer } from "@thaw/core";
+import { freezeSchema } from "./options.js";
+import { compilePolicy, findNothingTrains, type CompiledPolicy } from "./policy.js";
+import { FREEZE_RULES } from "./rules/index.js";
+import { NOTHING_TRAINS, nothingTrains } from "./rules/nothing-trains.js";
+import { thawVocabulary } from "./vocabulary.js";
+
+const PLUGIN_NAME = "FreezePolicyPlugin";
+
+/** Compiled policy of each trainer that planned. */
+const compiled = new WeakMap<Trainer, CompiledPolicy>();
+
+/**
+ * Turns freeze settings into the trainability plan. By program: `freezePolicy({ trainMmProjOnly: true })`.
+ * A user's error becomes a finding and leaves the component without plan entries.
+ */
+export const freezePolicy = definePlugin({
+  name: PLUGIN_NAME,
+  apiVersion: API_VERSION,
+  configKey: "freeze",
+  optionsSchema: freezeSchema,
+  claims: { reads: ["parameters"], writes: ["plan", "parameterGroups"] },
+  apply(trainer, _options, settings) {
+    trainer.hooks.plan.tap(PLUGIN_NAME, (_plan, context) => {
+      const policy = compilePolicy({
+        settings,
+        components: context.components,
+        parameters: context.parameters,
+        owners: context.owners,
+        stepsPerEpoch: context.stepsPerEpoch,
+        vocabulary: thawVocabulary([...settings, ...context.settings]),
+      });
+      compiled.set(trainer, policy);
+      for (const finding of policy.findings) if (finding.rule !== NOTHING_TRAINS.id) context.report(finding);
+      return policy.plan;
+    });
+    trainer.hooks.parameterGroups.tap(PLUGIN_NAME, (groups) => groups.map((group) => scheduled(group, compiled.get(trainer))));
+    trainer.hooks.rules.tap(PLUGIN_NAME, (collector) => {
+      for (const rule of FREEZE_RULES) {
+        collector.add(rule === NOTHING_TRAINS ? { ...rule, check: (context) => emptyPlan(context, compiled.get(trainer)) } : rule);
+      }
+    });
+  },
+});
+
+/** The policy that a trainer's plan was compiled from, after its `plan` hook ran; for `thaw why`. */
+export function compiledPolicyOf(trainer: Trainer): CompiledPolicy | undefined {
+  return compiled.get(trainer);
+}
+
+/** A component with its own warm-up counts its schedule from the step at which it starts to train. */
+function scheduled(group: ParameterGroup, policy: CompiledPolicy | undefined): ParameterGroup {
+  const decision = policy?.decisions.find(({ component }) => component === group.name);
+  const warmupSteps = decision?.intent?.warmupSteps;
+  if (decision?.timeline === undefined || warmupSteps === undefined) return group;
+  return { ...group, fromStep: decision.timeline.unfreezeStep ?? 0, schedule: { ...group.schedule, warmupSteps } };
+}
+
+/** Judged on the final plan, as other plugins may have changed it after the policy. */
+function emptyPlan(context: RuleContext, policy: CompiledPolicy | undefined): readonly Finding[] {
+  const isEmpty = ({ entries }: RuleContext["plan"]["phases"][number]) => !entries.some(({ trainable }) => trainable);
+  const isDecided = context.plan.phases.every(({ entries }) => entries.length >= context.owners.size);
+  if (!isDecided || !context.plan.phases.some(isEmpty)) return [];
+  const found = policy === undefined ? undefined : findNothingTrains(policy.decisions, policy.vocabulary);
+  if (found !== undefined) return [found];
+  const components = new Set(context.owners.values());
+  return [nothingTrains(new Map([...components].map((component) => [component, undefined])), policy?.vocabulary ?? thawVocabulary(context.settings))];
+}

@@ -1,0 +1,78 @@
+import type { Finding, RuleInfo, Setting } from "@thaw/core";
+import { componentText, describeSetting, listed, whereSet } from "../describe.js";
+import { finding } from "./finding.js";
+
+export const SELECTOR_MATCHES_NOTHING: RuleInfo = {
+  id: "selector-matches-nothing",
+  defaultSeverity: "error",
+  summary: "A component, pattern or number of blocks matches no parameter of the model.",
+  docs: `A selector that matches nothing is a misspelling or a setting made for another model. It is never ignored.
+
+\`\`\`yaml thaw-config expects=selector-matches-nothing
+freeze:
+  components:
+    vison_tower: train
+\`\`\`
+
+A pattern is a run of whole segments of a parameter's name, between dots, anywhere in the name; \`*\` stands for exactly one segment.
+\`layers.1\` takes \`layers.1.mlp.fc1.weight\` and never \`layers.10\`.
+
+\`\`\`yaml thaw-config expects=selector-matches-nothing
+freeze:
+  components:
+    vision_tower: { match: [layer.1] }
+\`\`\`
+
+\`\`\`yaml thaw-config expects=none
+freeze:
+  components:
+    vision_tower: { match: [layers.1] }
+\`\`\`
+`,
+};
+
+function nearestText(nearest: readonly string[]): string {
+  return nearest.length === 0 ? "" : `Nearest: ${listed(nearest, "or")}. `;
+}
+
+/** A component that the model does not have. `known`: the model's components in the file's spelling. */
+export function componentUnknown(setting: Setting, name: string, nearest: readonly string[], known: readonly string[]): Finding {
+  return finding(SELECTOR_MATCHES_NOTHING, {
+    message: `\`${describeSetting(setting)}\` is for ${name}, which owns no parameter of this model.`,
+    fix: `${nearestText(nearest)}The model's components are ${listed(known)}. Change or remove the key${whereSet(setting)}.`,
+    settings: [setting],
+  });
+}
+
+/** A pattern without a match in its component. `elsewhere`: components in which it does match. */
+export function patternUnmatched(setting: Setting, pattern: string, component: string, nearest: readonly string[], elsewhere: readonly string[]): Finding {
+  const hint = pattern.split(".").some((segment) => segment !== "*" && segment.includes("*")) ? "`*` stands for one whole segment, not for a part of one. " : "";
+  const other = elsewhere.length === 0 ? "" : `It matches in ${listed(elsewhere)}; an entry selects within its own component. `;
+  return finding(SELECTOR_MATCHES_NOTHING, {
+    message: `The pattern \`${pattern}\` of \`${setting.path}\` matches no parameter of ${componentText(component)}.`,
+    fix: `${hint}${other}${nearestText(nearest)}Correct or remove the pattern${whereSet(setting)}.`,
+    settings: [setting],
+  });
+}
+
+/** More blocks than there are, or no numbered blocks at all. */
+export function blocksUnmatched(setting: Setting, component: string, available: number, prefix: string | undefined): Finding {
+  return finding(SELECTOR_MATCHES_NOTHING, {
+    message: prefix === undefined
+      ? `\`${describeSetting(setting)}\` counts blocks, and ${componentText(component)} has no numbered blocks.`
+      : `\`${describeSetting(setting)}\` asks for more blocks than ${componentText(component)} has: ${available} under ${prefix}.`,
+    fix: prefix === undefined
+      ? `Use \`match\` with names of its parameters, or train all of it${whereSet(setting)}.`
+      : `Use at most ${available}, or train the whole component${whereSet(setting)}.`,
+    settings: [setting],
+  });
+}
+
+/** A segment name that the model does not have. */
+export function segmentUnknown(setting: Setting, segment: string, nearest: readonly string[]): Finding {
+  return finding(SELECTOR_MATCHES_NOTHING, {
+    message: `\`${setting.path}\` names ${segment}, which is no segment of this model.`,
+    fix: `${nearestText(nearest)}Correct or remove the name${whereSet(setting)}.`,
+    settings: [setting],
+  });
+}

@@ -1,0 +1,60 @@
+import type { Finding, RuleInfo, Setting } from "@thaw/core";
+import { componentText, describeSetting, settingWithPlace } from "../describe.js";
+import { FLAG_OF_COMPONENT, SHORTCUT_COMPONENT, type Vocabulary } from "../vocabulary.js";
+import { finding } from "./finding.js";
+
+export const SHORTCUT_CONTRADICTS_FLAG: RuleInfo = {
+  id: "shortcut-contradicts-flag",
+  defaultSeverity: "error",
+  summary: "`trainMmProjOnly` stands beside a setting that freezes the projector or trains another component.",
+  docs: `\`trainMmProjOnly: true\` freezes every component but the multimodal projector, which trains. It overrides *defaults*. It does not override
+what you wrote: an explicit flag or \`components\` entry that says the opposite is an error, because one of the two is a mistake and only you know which.
+
+\`\`\`yaml thaw-config expects=shortcut-contradicts-flag
+freeze:
+  train_mm_proj_only: true
+  freeze_language_model: false
+\`\`\`
+
+To train the projector alone, remove the flag. To train the projector *and* the language model, say so with the flags:
+
+\`\`\`yaml thaw-config expects=none
+freeze:
+  freeze_multi_modal_projector: false
+  freeze_language_model: false
+\`\`\`
+
+A setting that repeats what the shortcut says already is only a note, which may be kept as a reminder:
+
+\`\`\`yaml thaw-config expects=shortcut-contradicts-flag:note
+freeze:
+  train_mm_proj_only: true
+  freeze_vision_tower: true
+\`\`\`
+`,
+};
+
+/** The shortcut against an explicit setting of `component` that says the opposite. */
+export function shortcutContradicts(shortcut: Setting, other: Setting, component: string, vocabulary: Vocabulary): Finding {
+  const isProjector = component === SHORTCUT_COMPONENT;
+  const projectorFlag = vocabulary.assign([FLAG_OF_COMPONENT[SHORTCUT_COMPONENT]!], false);
+  const replacement = isProjector || projectorFlag === undefined ? "remove" : `replace`;
+  const both = replacement === "remove" ? "" : ` by \`${projectorFlag}\` to train both`;
+  return finding(SHORTCUT_CONTRADICTS_FLAG, {
+    message: isProjector
+      ? `\`${describeSetting(shortcut)}\` trains ${componentText(component)} alone, and \`${describeSetting(other)}\` freezes it.`
+      : `\`${describeSetting(shortcut)}\` freezes ${componentText(component)}, and \`${describeSetting(other)}\` trains it.`,
+    fix: `Remove \`${settingWithPlace(other)}\` to train ${componentText(SHORTCUT_COMPONENT)} alone, or ${replacement} \`${settingWithPlace(shortcut)}\`${both}.`,
+    settings: [shortcut, other],
+  });
+}
+
+/** The shortcut beside an explicit setting that says the same: a note. */
+export function shortcutRepeated(shortcut: Setting, other: Setting): Finding {
+  return finding(SHORTCUT_CONTRADICTS_FLAG, {
+    severity: "note",
+    message: `\`${describeSetting(other)}\` repeats what \`${describeSetting(shortcut)}\` says already.`,
+    fix: `Nothing needs to change; \`${settingWithPlace(other)}\` can be removed.`,
+    settings: [shortcut, other],
+  });
+}

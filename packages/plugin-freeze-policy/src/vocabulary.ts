@@ -1,0 +1,76 @@
+import type { Setting } from "@thaw/core";
+import { inStyle, styleOf, toCamelCase, toSnakeCase, type KeyStyle } from "./spelling.js";
+
+/**
+ * A path inside the freeze section in canonical words: `["freezeVisionTower"]`, `["trainMmProjOnly"]`,
+ * `["components", "vision_tower", "lastBlocks"]`.
+ */
+export type KeyPath = readonly string[];
+
+/**
+ * Translates between the words of the user's file and the canonical ones, so that messages and suggestions are spelt as the file is.
+ * Foreign configs (LLaMA-Factory, ms-swift) bring their own.
+ */
+export interface Vocabulary {
+  /** Canonical path of a setting of the freeze section; undefined for any other setting. */
+  read(path: string): KeyPath | undefined;
+  /** The user's spelling of a canonical path; undefined where their format has no word for it. */
+  write(path: KeyPath): string | undefined;
+  /** One assignment as the user would type it: `freeze_vision_tower: true`. Undefined as with `write`. */
+  assign(path: KeyPath, value: unknown): string | undefined;
+}
+
+/** The base flags by component. Other components have none. */
+export const FLAG_OF_COMPONENT: Readonly<Record<string, string>> = {
+  vision_tower: "freezeVisionTower",
+  multi_modal_projector: "freezeMultiModalProjector",
+  language_model: "freezeLanguageModel",
+};
+
+/** Defaults of the base flags: true is frozen. */
+export const FLAG_DEFAULTS: Readonly<Record<string, boolean>> = {
+  freezeVisionTower: true,
+  freezeMultiModalProjector: true,
+  freezeLanguageModel: false,
+};
+
+/** Spellings beside the camel-case and snake-case form of the name itself. */
+const ALIASES: Readonly<Record<string, string>> = { freezeLlm: "freezeLanguageModel" };
+
+/** The component that the shortcut trains. */
+export const SHORTCUT_COMPONENT = "multi_modal_projector";
+export const SHORTCUT = "trainMmProjOnly";
+
+/** Thaw's own words: keys under `prefix` in either case, `freezeLlm` for `freezeLanguageModel`. */
+export function thawVocabulary(settings: readonly Setting[], prefix = "freeze"): Vocabulary {
+  const style: KeyStyle = styleOf(settings.filter(({ path }) => path.startsWith(`${prefix}.`)).concat(settings));
+  const usesShortName = settings.some(({ path, origin }) => origin === "explicit" && /\.freeze(_l|L)lm$/.test(path));
+  const spell = (key: string) => inStyle(key === "freezeLanguageModel" && usesShortName ? "freezeLlm" : key, style);
+  return {
+    read(path) {
+      const [head, first, ...rest] = path.replaceAll(/\[(\d+)\]/g, ".$1").split(".");
+      if (head !== prefix || first === undefined) return undefined;
+      const key = ALIASES[toCamelCase(first)] ?? toCamelCase(first);
+      if (key !== "components") return [key, ...rest];
+      const [component, ...inner] = rest;
+      return component === undefined ? [key] : [key, toSnakeCase(component), ...inner.map((name, depth) => (depth === 0 ? toCamelCase(name) : name))];
+    },
+    write: (path) => [prefix, ...path.map(spell)].join("."),
+    assign: (path, value) => assignment(path.map(spell), value),
+  };
+}
+
+/** `components: { vision_tower: train }` for a path and its value, in YAML's flow form. */
+function assignment(path: KeyPath, value: unknown): string {
+  const [last, ...outer] = [...path].reverse();
+  return outer.reduce((inner, key) => `${key}: { ${inner} }`, `${last}: ${valueText(value)}`);
+}
+
+/** A value as a YAML flow scalar, list or map. */
+export function valueText(value: unknown): string {
+  if (Array.isArray(value)) return `[${value.map(valueText).join(", ")}]`;
+  if (value !== null && typeof value === "object") {
+    return `{ ${Object.entries(value).map(([key, inner]) => `${key}: ${valueText(inner)}`).join(", ")} }`;
+  }
+  return typeof value === "string" ? (/^[\w./-]+$/.test(value) ? value : JSON.stringify(value)) : String(value);
+}
