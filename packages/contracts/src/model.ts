@@ -96,8 +96,11 @@ export interface Model {
   forward(batch: LoadedBatch, scope: Scope): ModelOutput;
   /** Greedy decoding with a key/value cache; yields a macrotask per token. Returns new ids per row, without eos. */
   generate(batch: LoadedBatch, scope: Scope, options: { readonly maxNewTokens: number }): Promise<number[][]>;
-  /** Writes a complete Hugging Face checkpoint folder (config, tokenizer and processor files copied) with these values. */
-  save(folder: string, values: (name: string) => Promise<Float32Array>, options?: { readonly dtype?: "F32" | "BF16" }): Promise<void>;
+  /**
+   * Writes a complete Hugging Face checkpoint folder (config, tokenizer and processor files copied) with these values. A model that is
+   * there already is an error unless `overwrite`. A failure leaves nothing behind.
+   */
+  save(folder: string, values: (name: string) => Promise<Float32Array>, options?: { readonly dtype?: "F32" | "BF16"; readonly overwrite?: boolean }): Promise<void>;
 }
 
 /** Makes initial values for a parameter instead of reading them (re-initialising a projector, or a model from scratch). */

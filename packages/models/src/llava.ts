@@ -1,0 +1,70 @@
+import type { Value } from "@thaw/autograd";
+import type { LoadedBatch, Scope } from "@thaw/contracts";
+import { clipTower } from "./clip.js";
+import { decode, modelOutput } from "./decoder.js";
+import type { Architecture, CheckpointHeader, Family } from "./family.js";
+import { generateGreedily } from "./generate.js";
+import { findPrefix } from "./layout.js";
+import { llamaDecoder } from "./llama.js";
+import { readLlavaConfig, type LlavaConfig } from "./llava-config.js";
+import { mixTokens, type MixedTokens } from "./merge-features.js";
+import { mlpProjector, PROJECTOR_SEGMENT } from "./mlp-projector.js";
+import { readSpecialTokens } from "./special-tokens.js";
+import { hasImages, VISION_SEGMENT } from "./vision-tower.js";
+
+/**
+ * LLaVA-1.5 (Liu et al., arXiv:2310.03744): CLIP tower, two-layer projector, Llama. Source: transformers 5.23, `modeling_llava.py`.
+ * Reads published names, those of transformers 5's modules, and files without the tower's `vision_model.` level.
+ */
+export const llavaFamily: Family = {
+  modelType: "llava",
+  components: [
+    { name: "vision_tower", prefixes: ["vision_tower", "model.vision_tower"] },
+    { name: "multi_modal_projector", prefixes: ["multi_modal_projector", "model.multi_modal_projector"] },
+    { name: "language_model", prefixes: ["language_model", "model.language_model", "lm_head"] },
+  ],
+  ignoredNames: ["position_ids", "rotary_emb.inv_freq"],
+  describe: ({ config, generationConfig, storedNames }) => {
+    const llava = readLlavaConfig(config);
+    return build(llava, { config, generationConfig, storedNames });
+  },
+};
+
+function build(config: LlavaConfig, { config: reader, generationConfig, storedNames }: CheckpointHeader): Architecture {
+  const prefix = findPrefix(storedNames, ["vision_tower.vision_model", "vision_tower", "model.vision_tower", "model.vision_tower.vision_model"], "encoder.layers");
+  const tower = clipTower(config.vision, { prefix, featureStates: config.featureStates, keepClassToken: config.keepClassToken });
+  const projector = mlpProjector({
+    prefix: findPrefix(storedNames, ["multi_modal_projector", "model.multi_modal_projector"], "linear_1"),
+    inputSize: tower.outputSize,
+    outputSize: config.text.hiddenSize,
+    activation: config.projectorActivation,
+    hasBias: config.projectorBias,
+  }, VISION_SEGMENT);
+  const decoder = llamaDecoder(config.text, decoderNames(config, storedNames), PROJECTOR_SEGMENT);
+  const special = readSpecialTokens(reader, reader.child("text_config"), generationConfig);
+  const mix = (tokenIds: Int32Array): MixedTokens => mixTokens(tokenIds, config.imageTokenId);
+  const features = (batch: LoadedBatch, scope: Scope): Value | undefined => (needsFeatures(config, batch) ? projector.run(tower.run(batch, scope), scope) : undefined);
+  return {
+    parameters: [...tower.parameters, ...projector.parameters, ...decoder.parameters],
+    segments: [...tower.segments, projector.segment, ...decoder.segments],
+    deadParameters: tower.deadParameters,
+    text: { vocabularySize: config.text.vocabularySize, hiddenSize: config.text.hiddenSize, maxPositions: config.text.maxPositions, ...special },
+    forward(batch, scope) {
+      const given = features(batch, scope);
+      return modelOutput(decoder, decode(decoder, batch, mix(batch.tokenIds), scope, given), scope);
+    },
+    generate: (batch, scope, options) => generateGreedily(decoder, batch, scope, features(batch, scope), mix, { ...options, eosTokenIds: special.eosTokenIds }),
+  };
+}
+
+/** A batch that holds tokens alone may have no images; one that holds images alone has no tokens (core runs the tower by itself). */
+function needsFeatures(config: LlavaConfig, batch: LoadedBatch): boolean {
+  return hasImages(batch) || batch.tokenIds.includes(config.imageTokenId);
+}
+
+function decoderNames(config: LlavaConfig, storedNames: ReadonlySet<string>): { readonly prefix: string; readonly head: string; readonly isTied: boolean } {
+  const prefix = findPrefix(storedNames, ["language_model.model", "model.language_model", "language_model"], "layers");
+  const head = prefix === "language_model.model" ? "language_model.lm_head" : "lm_head";
+  const isStored = storedNames.has(`${head}.weight`);
+  return { prefix, head, isTied: config.tied === "unclear" ? !isStored : config.tied };
+}
