@@ -19,6 +19,11 @@ export function settingWithPlace(setting: Setting): string {
   return describeSetting(setting) + whereSet(setting);
 }
 
+/** The same for a sentence: the setting in backticks, the place after it. */
+export function quotedWithPlace(setting: Setting): string {
+  return `\`${describeSetting(setting)}\`${whereSet(setting)}`;
+}
+
 /** Joins with commas and a last `and`. */
 export function listed(items: readonly string[], last = "and"): string {
   if (items.length <= 1) return items.join("");

@@ -1,5 +1,5 @@
 import type { Finding, RuleInfo, Setting } from "@thaw/core";
-import { componentText, describeSetting, settingWithPlace } from "../describe.js";
+import { componentText, describeSetting, quotedWithPlace } from "../describe.js";
 import { finding } from "./finding.js";
 
 export const ADAPTER_AND_FULL: RuleInfo = {
@@ -27,8 +27,8 @@ export function adapterAndFull(component: string, adapter: Setting, full: Settin
       ? `\`${describeSetting(adapter)}\` asks for an adapter over ${componentText(component)} and trains a part of its base too.`
       : `\`${describeSetting(adapter)}\` puts an adapter over ${componentText(component)}, and \`${describeSetting(full)}\` trains it in full.`,
     fix: isOne
-      ? `Keep \`lora\` or the blocks and patterns of \`${settingWithPlace(adapter)}\`, not both.`
-      : `Remove \`${settingWithPlace(full)}\` to train the adapter, or \`${settingWithPlace(adapter)}\` to train in full.`,
+      ? `Keep \`lora\` or the blocks and patterns of ${quotedWithPlace(adapter)}, not both.`
+      : `Remove ${quotedWithPlace(full)} to train the adapter, or ${quotedWithPlace(adapter)} to train in full.`,
     settings: isOne ? [adapter] : [adapter, full],
   });
 }

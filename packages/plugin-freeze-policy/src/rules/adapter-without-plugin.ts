@@ -1,5 +1,5 @@
 import type { Finding, RuleInfo, Setting } from "@thaw/core";
-import { componentText, describeSetting, settingWithPlace } from "../describe.js";
+import { componentText, describeSetting, quotedWithPlace } from "../describe.js";
 import type { Vocabulary } from "../vocabulary.js";
 import { finding } from "./finding.js";
 
@@ -23,7 +23,7 @@ export function adapterWithoutPlugin(component: string, adapter: Setting, vocabu
   const alternative = vocabulary.assign(["components", component], { lastBlocks: 2 });
   return finding(ADAPTER_WITHOUT_PLUGIN, {
     message: `\`${describeSetting(adapter)}\` asks for an adapter over ${componentText(component)}, and no loaded plugin makes adapters.`,
-    fix: `Add a plugin that makes adapters, or replace \`${settingWithPlace(adapter)}\`${alternative === undefined ? "" : `, for example by \`${alternative}\``}.`,
+    fix: `Add a plugin that makes adapters, or replace ${quotedWithPlace(adapter)}${alternative === undefined ? "" : `, for example by \`${alternative}\``}.`,
     settings: [adapter],
   });
 }

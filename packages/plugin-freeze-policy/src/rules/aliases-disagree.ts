@@ -1,5 +1,5 @@
 import type { Finding, RuleInfo, Setting } from "@thaw/core";
-import { describeSetting, listed, settingWithPlace } from "../describe.js";
+import { describeSetting, listed, quotedWithPlace } from "../describe.js";
 import { finding } from "./finding.js";
 
 export const ALIASES_DISAGREE: RuleInfo = {
@@ -30,7 +30,7 @@ freeze:
 export function aliasesDisagree(settings: readonly Setting[], key: string): Finding {
   return finding(ALIASES_DISAGREE, {
     message: `${listed(settings.map((setting) => `\`${describeSetting(setting)}\``))} are spellings of one key, ${key}, with different values.`,
-    fix: `Remove all but one: ${listed(settings.map((setting) => `\`${settingWithPlace(setting)}\``), "or")}.`,
+    fix: `Remove all but one: ${listed(settings.map(quotedWithPlace), "or")}.`,
     settings,
   });
 }

@@ -1,5 +1,5 @@
 import type { Finding, RuleInfo, Setting } from "@thaw/core";
-import { componentText, describeSetting, settingWithPlace } from "../describe.js";
+import { componentText, describeSetting, quotedWithPlace } from "../describe.js";
 import { finding } from "./finding.js";
 
 export const FROZEN_AND_TRAINED: RuleInfo = {
@@ -33,7 +33,7 @@ is this error, and it names the plugin.
 export function frozenAndTrained(component: string, frozenBy: Setting, trainedBy: Setting): Finding {
   return finding(FROZEN_AND_TRAINED, {
     message: `\`${describeSetting(frozenBy)}\` freezes ${componentText(component)}, and \`${describeSetting(trainedBy)}\` trains it.`,
-    fix: `Remove one of the two: \`${settingWithPlace(frozenBy)}\` or \`${settingWithPlace(trainedBy)}\`.`,
+    fix: `Remove one of the two: ${quotedWithPlace(frozenBy)} or ${quotedWithPlace(trainedBy)}.`,
     settings: [frozenBy, trainedBy],
   });
 }

@@ -1,5 +1,5 @@
 import type { Finding, RuleInfo, Setting } from "@thaw/core";
-import { listed, settingWithPlace } from "../describe.js";
+import { listed, quotedWithPlace } from "../describe.js";
 import { FLAG_OF_COMPONENT, SHORTCUT, SHORTCUT_COMPONENT, type Vocabulary } from "../vocabulary.js";
 import { finding } from "./finding.js";
 
@@ -30,7 +30,7 @@ export function nothingTrains(
   stretch?: { readonly from: number; readonly until?: number },
 ): Finding {
   const settings = [...new Set([...frozenBy.values()].filter((setting) => setting !== undefined))];
-  const reasons = [...frozenBy].map(([component, setting]) => (setting === undefined ? component : `${component} by \`${settingWithPlace(setting)}\``));
+  const reasons = [...frozenBy].map(([component, setting]) => (setting === undefined ? component : `${component} by ${quotedWithPlace(setting)}`));
   return finding(NOTHING_TRAINS, {
     message: `Nothing trains${stretchText(stretch)}: every component is frozen (${listed(reasons)}), and there is no adapter.`,
     fix: stretch === undefined ? advice(frozenBy, vocabulary) : "Move the steps of the schedules so that something trains at every step.",
@@ -57,5 +57,5 @@ function advice(frozenBy: ReadonlyMap<string, Setting | undefined>, vocabulary: 
   const flag = FLAG_OF_COMPONENT[component];
   const trained = flag === undefined ? vocabulary.assign(["components", component], "train") : vocabulary.assign([flag], false);
   if (setting === undefined || setting.origin === "default") return `Train a component, for example with \`${trained ?? component}\`.`;
-  return `Remove or change \`${settingWithPlace(setting)}\`${trained === undefined ? "" : `, for example to \`${trained}\``}.`;
+  return trained === undefined ? `Remove ${quotedWithPlace(setting)}.` : `Change ${quotedWithPlace(setting)}, for example to \`${trained}\`.`;
 }

@@ -1,5 +1,5 @@
 import type { Finding, RuleInfo, Setting } from "@thaw/core";
-import { componentText, describeSetting, settingWithPlace } from "../describe.js";
+import { componentText, describeSetting, quotedWithPlace } from "../describe.js";
 import { finding } from "./finding.js";
 
 export const SETTING_FOR_FROZEN_COMPONENT: RuleInfo = {
@@ -36,7 +36,7 @@ export function adapterForFrozen(component: string, adapter: Setting, frozenBy: 
   return finding(SETTING_FOR_FROZEN_COMPONENT, {
     severity: overridden ? "warning" : "error",
     message: `\`${describeSetting(adapter)}\` asks for an adapter, and \`${describeSetting(frozenBy)}\` freezes ${componentText(component)}${overridden ? ", so no adapter is made" : ""}.`,
-    fix: `Remove \`${settingWithPlace(frozenBy)}\` (an adapter freezes its base by itself), or remove \`${settingWithPlace(adapter)}\`.`,
+    fix: `Remove ${quotedWithPlace(frozenBy)} (an adapter freezes its base by itself), or remove ${quotedWithPlace(adapter)}.`,
     settings: [adapter, frozenBy],
   });
 }

@@ -1,5 +1,5 @@
 import type { Finding, RuleInfo, Setting } from "@thaw/core";
-import { componentText, describeSetting, settingWithPlace } from "../describe.js";
+import { componentText, describeSetting, quotedWithPlace } from "../describe.js";
 import { FLAG_OF_COMPONENT, SHORTCUT_COMPONENT, type Vocabulary } from "../vocabulary.js";
 import { finding } from "./finding.js";
 
@@ -44,7 +44,7 @@ export function shortcutContradicts(shortcut: Setting, other: Setting, component
     message: isProjector
       ? `\`${describeSetting(shortcut)}\` trains ${componentText(component)} alone, and \`${describeSetting(other)}\` freezes it.`
       : `\`${describeSetting(shortcut)}\` freezes ${componentText(component)}, and \`${describeSetting(other)}\` trains it.`,
-    fix: `Remove \`${settingWithPlace(other)}\` to train ${componentText(SHORTCUT_COMPONENT)} alone, or ${replacement} \`${settingWithPlace(shortcut)}\`${both}.`,
+    fix: `Remove ${quotedWithPlace(other)} to train ${componentText(SHORTCUT_COMPONENT)} alone, or ${replacement} ${quotedWithPlace(shortcut)}${both}.`,
     settings: [shortcut, other],
   });
 }
@@ -54,7 +54,7 @@ export function shortcutRepeated(shortcut: Setting, other: Setting): Finding {
   return finding(SHORTCUT_CONTRADICTS_FLAG, {
     severity: "note",
     message: `\`${describeSetting(other)}\` repeats what \`${describeSetting(shortcut)}\` says already.`,
-    fix: `Nothing needs to change; \`${settingWithPlace(other)}\` can be removed.`,
+    fix: `Nothing needs to change; ${quotedWithPlace(other)} can be removed.`,
     settings: [shortcut, other],
   });
 }
