@@ -1,1 +1,6 @@
-export {};
+export { type CacheDecision, type CacheFacts, decideCache } from "./decide.js";
+export type { ProjectorOnlyOptions, ResolvedFeatureCacheOptions, ResolvedProjectorOnlyOptions } from "./options.js";
+export { projectorOnlySchema } from "./options.js";
+export { PLUGIN_NAME, projectorOnly, projectorOnly as default } from "./plugin.js";
+export { projectorOnlyRules } from "./rules.js";
+export { type CacheableSegment, cacheableSegments } from "./segments.js";

@@ -1,1 +1,6 @@
-export {};
+export { type LifecycleRecorder, recordLifecycle, type HookName, type RecordedHook } from "./lifecycle-recorder.js";
+export { withoutLeak } from "./leak-guard.js";
+export { withTempFolder } from "./temp-folder.js";
+export { tinyModel, type TinyModelOptions } from "./tiny-model.js";
+export { seededRandom, TINY } from "./tiny-parameters.js";
+export { tinySource, type TinySource, type TinySourceOptions } from "./tiny-source.js";

@@ -1,0 +1,67 @@
+import { z } from "zod";
+import { parseBytes } from "./sizes.js";
+
+/** A number of bytes, or a size such as `2GB` (1000s) or `2GiB` (1024s). */
+const bytesSchema = z.union([
+  z.number().int().nonnegative(),
+  z.string().transform((text, context) => {
+    const bytes = parseBytes(text);
+    if (bytes !== undefined) return bytes;
+    context.addIssue({ code: "custom", message: `"${text}" is no size; write bytes as a number, or a size such as 2GB or 512MiB` });
+    return z.NEVER;
+  }),
+]);
+
+const storesSchema = z.strictObject({
+  /** Bytes of features kept in memory; 0 for none. Absent: a quarter of the machine's memory. */
+  memory: bytesSchema.optional(),
+  /** `true`: under the user's cache folder; a path: there; a size: under the cache folder, at most that much. `false`: no disk. */
+  disk: z.union([z.boolean(), z.number().int().positive(), z.string().min(1)]).default(false),
+});
+
+const featureCacheSchema = z.union([z.enum(["auto", "on", "off"]), z.boolean(), storesSchema]);
+
+/** The `projectorOnly` section. */
+export const projectorOnlySchema = z
+  .strictObject({
+    /** Keep the outputs of frozen segments that read images, instead of computing them again in every epoch. An object means on. */
+    featureCache: featureCacheSchema.default("auto"),
+    /** Demand that nothing but the projector trains. */
+    required: z.boolean().default(false),
+  })
+  .prefault({})
+  .transform(({ featureCache, required }) => ({ featureCache: resolveFeatureCache(featureCache), required }));
+
+/** As users write it. */
+export type ProjectorOnlyOptions = z.input<typeof projectorOnlySchema>;
+
+/** As code reads it. */
+export interface ResolvedFeatureCacheOptions {
+  /** `auto`: used where it can be and where it fits; `on`: used, and an error where it cannot be. */
+  readonly mode: "auto" | "on" | "off";
+  /** Absent: decided from the machine's memory. */
+  readonly memoryBytes?: number;
+  /** Absent: decided (`auto`) or none (`on`). */
+  readonly disk?: ResolvedDiskOptions | false;
+}
+
+export interface ResolvedDiskOptions {
+  /** Absent: under the user's cache folder. As the user wrote it: relative to the config file. */
+  readonly folder?: string;
+  /** Of all stores in the folder together. Absent: as much as is free. */
+  readonly limitBytes?: number;
+}
+
+export type ResolvedProjectorOnlyOptions = z.output<typeof projectorOnlySchema>;
+
+function resolveFeatureCache(option: z.output<typeof featureCacheSchema>): ResolvedFeatureCacheOptions {
+  if (typeof option === "string") return { mode: option };
+  if (typeof option === "boolean") return { mode: option ? "on" : "off" };
+  return { mode: "on", memoryBytes: option.memory, disk: resolveDisk(option.disk) };
+}
+
+function resolveDisk(disk: boolean | number | string): ResolvedDiskOptions | false {
+  if (typeof disk === "boolean") return disk ? {} : false;
+  const limitBytes = typeof disk === "number" ? disk : parseBytes(disk);
+  return limitBytes === undefined ? { folder: String(disk) } : { limitBytes };
+}

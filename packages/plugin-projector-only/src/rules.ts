@@ -1,0 +1,134 @@
+import type { Finding, Plan, PlanPhase, Rule, RuleContext, Setting } from "@thaw/core";
+import type { ResolvedProjectorOnlyOptions } from "./options.js";
+
+/** Share of samples without image above which a run that trains the projector alone wastes its time. */
+export const TEXT_ONLY_LIMIT = 0.25;
+
+/** The rules about this plugin's own options, for the conflict checker. */
+export function projectorOnlyRules(options: ResolvedProjectorOnlyOptions, settings: readonly Setting[]): Rule<RuleContext>[] {
+  const cacheSettings = settingsNamed(settings, "featurecache");
+  const isCacheOn = options.featureCache.mode === "on";
+  return [
+    {
+      id: "cache-with-trainable-tower",
+      defaultSeverity: "error",
+      summary: "A feature cache against a tower that trains.",
+      docs: "Kept features are right only while the segment that makes them is frozen. `featureCache: auto` uses the cache exactly then.",
+      check: (context) => (isCacheOn ? trainableTower(context, cacheSettings) : []),
+    },
+    {
+      id: "cache-with-random-augmentation",
+      defaultSeverity: "error",
+      summary: "A feature cache against random crop, flip or colour.",
+      docs: "A random change makes a new image each time, so no feature is ever asked for twice. `featureCache: auto` leaves the cache off while training then.",
+      check: (context) => (isCacheOn ? randomAugmentation(context, cacheSettings) : []),
+    },
+    {
+      id: "projector-only-with-others-trained",
+      defaultSeverity: "error",
+      summary: "`projectorOnly.required` while something else trains.",
+      check: (context) => (options.required ? othersTrained(context, settingsNamed(settings, "required")) : []),
+    },
+    {
+      id: "projector-only-without-images",
+      defaultSeverity: "warning",
+      summary: "Only the projector trains, but many samples have no image.",
+      docs: "A sample without image gives the projector no gradient: its forward pass is for nothing.",
+      check: (context) => withoutImages(context),
+    },
+  ];
+}
+
+/** Settings whose key, spelt in either case, is or lies below `name` (lower case, no underscore). */
+function settingsNamed(settings: readonly Setting[], name: string): readonly Setting[] {
+  return settings.filter(({ path }) => path.toLowerCase().replace(/_/g, "").split(".").includes(name));
+}
+
+/** Components with a trained parameter among `names` (all if absent) in a phase. */
+function trainedComponents(phase: PlanPhase, names?: ReadonlySet<string>): string[] {
+  const trained = phase.entries.filter((entry) => entry.trainable && (names === undefined || names.has(entry.name)));
+  return [...new Set(trained.map((entry) => entry.component))];
+}
+
+function reasonSettings(phase: PlanPhase, components: readonly string[]): readonly Setting[] {
+  const settings = phase.entries.filter((entry) => entry.trainable && components.includes(entry.component)).flatMap((entry) => entry.reason.settings);
+  return [...new Map(settings.map((setting) => [JSON.stringify([setting.path, setting.file, setting.line]), setting])).values()];
+}
+
+function trainableTower(context: RuleContext, cacheSettings: readonly Setting[]): Finding[] {
+  const findings: Finding[] = [];
+  const readers = context.model.segments.filter((segment) => segment.reads.length > 0 && segment.after.length === 0);
+  const outermost = readers.filter((segment) => !readers.some((other) => segment.name.startsWith(`${other.name}.`)));
+  for (const segment of outermost) {
+    const names = new Set(segment.parameters);
+    const index = context.plan.phases.findIndex((phase) => trainedComponents(phase, names).length > 0);
+    if (index < 0) continue;
+    const phase = context.plan.phases[index]!;
+    const settings = [...cacheSettings, ...reasonSettings(phase, trainedComponents(phase, names))];
+    findings.push(
+      index === 0
+        ? {
+            rule: "cache-with-trainable-tower",
+            severity: "error",
+            message: `The feature cache is on, but ${segment.name} trains, so its features change with every step.`,
+            fix: "Set featureCache to auto, or freeze the tower.",
+            settings,
+          }
+        : {
+            rule: "cache-with-trainable-tower",
+            severity: "note",
+            message: `The feature cache of ${segment.name} is dropped at step ${phase.fromStep}, where it begins to train.`,
+            fix: "Nothing needs to change.",
+            settings,
+          },
+    );
+  }
+  return findings;
+}
+
+function randomAugmentation(context: RuleContext, settings: readonly Setting[]): Finding[] {
+  const augmented = [...context.sources].filter(([, source]) => source.augmentations.length > 0);
+  return augmented.map(([name, source]) => ({
+    rule: "cache-with-random-augmentation",
+    severity: "error",
+    message: `The feature cache is on, but the images of ${name} change at random (${source.augmentations.join(", ")}), so no feature is asked for twice.`,
+    fix: "Set featureCache to auto or off, or take the augmentation out.",
+    settings,
+  }));
+}
+
+const isProjector = (component: string): boolean => /(^|_)projector$/.test(component);
+
+function allTrained(plan: Plan): string[] {
+  return [...new Set(plan.phases.flatMap((phase) => trainedComponents(phase)))];
+}
+
+function othersTrained(context: RuleContext, requiredSettings: readonly Setting[]): Finding[] {
+  const others = allTrained(context.plan).filter((component) => !isProjector(component));
+  if (others.length === 0) return [];
+  const settings = [...requiredSettings, ...context.plan.phases.flatMap((phase) => reasonSettings(phase, others))];
+  return [
+    {
+      rule: "projector-only-with-others-trained",
+      severity: "error",
+      message: `Only the projector may train (projectorOnly.required), but ${others.join(" and ")} ${others.length === 1 ? "trains" : "train"} too.`,
+      fix: "Freeze the others (freeze.trainMmProjOnly does), or set projectorOnly.required to false.",
+      settings,
+    },
+  ];
+}
+
+function withoutImages(context: RuleContext): Finding[] {
+  const share = context.sources.get("train")?.textOnlyShare ?? 0;
+  const trained = allTrained(context.plan);
+  if (share <= TEXT_ONLY_LIMIT || trained.length === 0 || !trained.every(isProjector)) return [];
+  return [
+    {
+      rule: "projector-only-without-images",
+      severity: "warning",
+      message: `Only the projector trains, but ${Math.round(100 * share)}% of the training samples have no image, so they teach it nothing.`,
+      fix: "Take samples without image out of the training set.",
+      settings: [],
+    },
+  ];
+}

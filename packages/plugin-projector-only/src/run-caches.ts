@@ -1,0 +1,116 @@
+import type { Batch, BatchContext, Logger, Model, PlannedContext } from "@thaw/core";
+import type { Tensor } from "@tensorflow/tfjs-core";
+import { SegmentCache, type SegmentCacheReport } from "./segment-cache.js";
+import { cacheableSegments, segmentItems } from "./segments.js";
+
+/** What the caches of one run need to know from options and machine. */
+export interface RunCachesOptions {
+  readonly mode: "auto" | "on";
+  readonly memoryLimitBytes: number;
+  readonly disk?: { readonly root: string; readonly limitBytes?: number; readonly use: "asked" | "ifNeeded" };
+  /** Samples of all sources of the run together; 0 if none is known. */
+  readonly sampleCount: number;
+  readonly logger: Logger;
+}
+
+/** What a run's caches did, closed ones included. */
+export interface RunCachesReport extends Omit<SegmentCacheReport, "decision" | "offReason"> {
+  readonly segments: readonly string[];
+  /** Sentences about decisions and drops. */
+  readonly notes: readonly string[];
+}
+
+/** The caches of one run: one a segment, made when a batch first needs it, dropped when the segment begins to train. */
+export class RunCaches {
+  readonly #options: RunCachesOptions;
+  readonly #model: Model;
+  readonly #isTrainAugmented: boolean;
+  readonly #caches = new Map<string, SegmentCache>();
+  readonly #closed: { readonly name: string; readonly report: SegmentCacheReport }[] = [];
+  readonly #notes: string[] = [];
+  #backend = "unknown";
+
+  constructor(options: RunCachesOptions, planned: PlannedContext) {
+    this.#options = options;
+    this.#model = planned.model;
+    const augmentations = planned.sources.get("train")?.augmentations ?? [];
+    this.#isTrainAugmented = options.mode === "auto" && augmentations.length > 0;
+    if (this.#isTrainAugmented) this.#note(`The feature cache is off while training: the images change at random (${augmentations.join(", ")}), so none comes twice.`);
+  }
+
+  /** The backend's name is part of the key on disk: backends differ in the last bits. */
+  setBackend(name: string): void {
+    this.#backend = name;
+  }
+
+  /** The batch with `segmentOutputs` of every frozen segment that reads its inputs. */
+  async batch(batch: Batch, context: BatchContext): Promise<Batch> {
+    const segments = cacheableSegments(this.#model.segments, context.flows);
+    await this.#dropOthers(segments.map(({ name }) => name), context.step);
+    if (this.#isTrainAugmented && context.purpose === "train") return batch;
+    const outputs: Record<string, Tensor> = {};
+    for (const { name, reads } of segments) {
+      const items = segmentItems(batch.inputs, reads);
+      if (items === undefined || batch.segmentOutputs[name] !== undefined) continue;
+      const output = await this.#cacheOf(name).output(items, batch.batchSize, context);
+      if (output !== undefined) outputs[name] = output;
+    }
+    return Object.keys(outputs).length === 0 ? batch : { ...batch, segmentOutputs: { ...batch.segmentOutputs, ...outputs } };
+  }
+
+  get report(): RunCachesReport {
+    const all = [...this.#closed, ...[...this.#caches].map(([name, cache]) => ({ name, report: cache.report }))];
+    const sum = (pick: (report: SegmentCacheReport) => number): number => all.reduce((total, { report }) => total + pick(report), 0);
+    const notes = all.flatMap(({ report }) => report.offReason ?? report.decision?.reason ?? []).map((reason) => `${reason[0]!.toUpperCase()}${reason.slice(1)}.`);
+    return {
+      segments: [...new Set(all.map(({ name }) => name))],
+      hits: sum(({ hits }) => hits),
+      misses: sum(({ misses }) => misses),
+      memoryBytes: sum(({ memoryBytes }) => memoryBytes),
+      diskBytes: sum(({ diskBytes }) => diskBytes),
+      savedMs: sum(({ savedMs }) => savedMs),
+      notes: [...notes, ...this.#notes],
+    };
+  }
+
+  /** Frees memory and closes files. */
+  async close(): Promise<void> {
+    for (const cache of this.#caches.values()) await cache.close();
+    this.#caches.clear();
+  }
+
+  #cacheOf(name: string): SegmentCache {
+    let cache = this.#caches.get(name);
+    if (cache === undefined) {
+      const { memoryLimitBytes, disk, sampleCount, logger } = this.#options;
+      const readers = this.#model.segments.filter(({ reads, name: reader }) => reads.length > 0 && !reader.includes("."));
+      cache = new SegmentCache({
+        segment: this.#model.segments.find((segment) => segment.name === name)!,
+        modelSource: `${this.#model.modelType}:${this.#model.source}`,
+        backend: this.#backend,
+        memoryLimitBytes: memoryLimitBytes / Math.max(1, readers.length),
+        disk,
+        itemCount: (itemsPerSample) => (sampleCount === 0 ? undefined : Math.ceil(sampleCount * itemsPerSample)),
+        logger,
+      });
+      this.#caches.set(name, cache);
+    }
+    return cache;
+  }
+
+  async #dropOthers(names: readonly string[], step: number): Promise<void> {
+    for (const [name, cache] of this.#caches) {
+      if (names.includes(name)) continue;
+      const { report } = cache;
+      this.#caches.delete(name);
+      this.#closed.push({ name, report: { ...report, memoryBytes: 0, diskBytes: 0 } });
+      await cache.close();
+      this.#note(`The feature cache of ${name} was dropped at step ${step}, because it trains from there on.`);
+    }
+  }
+
+  #note(text: string): void {
+    this.#notes.push(text);
+    this.#options.logger.info(text);
+  }
+}

@@ -1,0 +1,13 @@
+import type { RunCachesReport } from "./run-caches.js";
+import { formatBytes } from "./sizes.js";
+
+/** What the run's summary says about the caches; nothing if none was used. */
+export function savingLines(report: RunCachesReport): string[] {
+  const notes = report.notes.map((note) => `Feature cache: ${note}`);
+  const count = report.hits + report.misses;
+  if (count === 0) return notes;
+  const disk = report.diskBytes > 0 ? ` and ${formatBytes(report.diskBytes)} on disk` : "";
+  const place = `${formatBytes(report.memoryBytes)} in memory${disk}`;
+  const saved = report.savedMs >= 1000 ? `${(report.savedMs / 1000).toFixed(1)} s` : `${Math.round(report.savedMs)} ms`;
+  return [`Feature cache: ${report.segments.join(", ")} ran for ${report.misses} of ${count} images (${place}), which saved about ${saved}.`, ...notes];
+}

@@ -1,0 +1,214 @@
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import type { BatchContext, Logger, Segment } from "@thaw/core";
+import { tensor, type Tensor } from "@tensorflow/tfjs-core";
+import { ByteLru } from "./byte-lru.js";
+import { type CacheDecision, decideCache } from "./decide.js";
+import { freeBytes, pruneStores } from "./disk-room.js";
+import { DiskStore, storeFolderName } from "./disk-store.js";
+import { FeatureCache } from "./feature-cache.js";
+import { type Feature, featureBytes } from "./feature.js";
+import type { SegmentItems } from "./segments.js";
+import { selfTestFailure } from "./self-test.js";
+
+/** What a segment's cache is made of. */
+export interface SegmentCacheOptions {
+  readonly segment: Segment;
+  /** Where `segment.signature` is absent. */
+  readonly modelSource: string;
+  readonly backend: string;
+  readonly memoryLimitBytes: number;
+  /** `asked`: use it; `ifNeeded`: where memory is too small. Undefined: never. */
+  readonly disk?: { readonly root: string; readonly limitBytes?: number; readonly use: "asked" | "ifNeeded" };
+  /** Of all sources; an estimate made from the first batch. */
+  itemCount(itemsPerSample: number): number | undefined;
+  readonly logger: Logger;
+}
+
+/** What a segment's cache did. */
+export interface SegmentCacheReport {
+  readonly hits: number;
+  readonly misses: number;
+  readonly memoryBytes: number;
+  readonly diskBytes: number;
+  /** Of hits, at the measured cost of a miss. */
+  readonly savedMs: number;
+  readonly decision?: CacheDecision;
+  /** Why the cache is not used, if it is not. */
+  readonly offReason?: string;
+}
+
+type Runs = Pick<BatchContext, "runSegment" | "segmentFingerprint">;
+
+/** The outputs of one frozen segment, kept between batches, with the decision where and the test that they are right. */
+export class SegmentCache {
+  readonly #options: SegmentCacheOptions;
+  readonly #cache: FeatureCache;
+  readonly #memory: ByteLru;
+  #opened: Promise<void> | undefined;
+  #disk: DiskStore | undefined;
+  #diskLimitBytes = 0;
+  #isDiskTested = false;
+  #isTested = false;
+  #isFailureTold = false;
+  #decision: CacheDecision | undefined;
+  #offReason: string | undefined;
+  #computedMs = 0;
+  #computedCount = 0;
+
+  constructor(options: SegmentCacheOptions) {
+    this.#options = options;
+    this.#memory = new ByteLru(options.memoryLimitBytes);
+    this.#cache = new FeatureCache({ memory: this.#memory });
+  }
+
+  get report(): SegmentCacheReport {
+    const { memoryHits, diskHits, sharedHits, misses } = this.#cache.counts;
+    const hits = memoryHits + diskHits + sharedHits;
+    return {
+      hits,
+      misses,
+      memoryBytes: this.#memory.bytes,
+      diskBytes: this.#disk?.bytes ?? 0,
+      savedMs: this.#computedCount === 0 ? 0 : (hits * this.#computedMs) / this.#computedCount,
+      decision: this.#decision,
+      offReason: this.#offReason,
+    };
+  }
+
+  /**
+   * The segment's output for the items, `[items, ...]` float32, which the caller owns; undefined where the cache is off, so that the
+   * model runs the segment itself. Rejects where an item cannot be loaded.
+   */
+  async output(items: SegmentItems, batchSize: number, runs: Runs): Promise<Tensor | undefined> {
+    if (this.#offReason !== undefined) return undefined;
+    this.#opened ??= this.#openDisk(runs, this.#options.disk?.use === "asked");
+    await this.#opened;
+    await this.#testDisk(items, runs);
+    const itemsPerSample = items.keys.length / Math.max(1, batchSize);
+    const features = await this.#cache.get(items.keys, (positions) => this.#computeMissing(items, positions, itemsPerSample, runs));
+    // A failed self-test turns the cache off while it runs: then these features are not to be trusted either.
+    if (this.#offReason !== undefined) return undefined;
+    await this.#decide(features[0]!, itemsPerSample, runs);
+    this.#noticeDiskFailure();
+    return joinFeatures(features);
+  }
+
+  /** Forgets what is in memory and closes the disk store; what is on disk stays, under the fingerprint it was made with. */
+  async close(): Promise<void> {
+    await this.#opened?.catch(() => undefined);
+    this.#cache.use({});
+    this.#memory.clear();
+    await this.#disk?.close();
+  }
+
+  async #computeMissing(items: SegmentItems, positions: readonly number[], itemsPerSample: number, runs: Runs): Promise<readonly Feature[]> {
+    const features = await this.#compute(items, positions, runs);
+    if (!this.#isTested) {
+      this.#isTested = true;
+      const last = positions.length - 1;
+      const [alone] = await this.#compute(items, [positions[last]!], runs);
+      const failure = selfTestFailure(features[last]!, alone!, "computed in a batch");
+      if (failure !== undefined) this.#turnOff(failure);
+    }
+    await this.#decide(features[0]!, itemsPerSample, runs);
+    return features;
+  }
+
+  async #compute(items: SegmentItems, positions: readonly number[], runs: Runs): Promise<Feature[]> {
+    const start = performance.now();
+    const output = await runs.runSegment(this.#options.segment.name, items.at(positions));
+    try {
+      const values = (await output.data()) as Float32Array;
+      const shape = output.shape.slice(1);
+      const size = values.length / positions.length;
+      return positions.map((_, index) => ({ shape, values: values.slice(index * size, (index + 1) * size) }));
+    } finally {
+      output.dispose();
+      this.#computedMs += performance.now() - start;
+      this.#computedCount += positions.length;
+    }
+  }
+
+  /** Fixes where features are kept, once their size is known. */
+  async #decide(feature: Feature, itemsPerSample: number, runs: Runs): Promise<void> {
+    if (this.#decision !== undefined || this.#offReason !== undefined) return;
+    const { segment, disk, logger, memoryLimitBytes } = this.#options;
+    const decision = decideCache({
+      bytesPerItem: featureBytes(feature),
+      itemCount: this.#options.itemCount(itemsPerSample),
+      memoryLimitBytes,
+      diskLimitBytes: this.#diskLimitBytes,
+      wantsDisk: disk?.use === "asked" && this.#disk !== undefined,
+    });
+    this.#decision = decision;
+    this.#memory.evicts = decision.evicts;
+    if (decision.disk) await this.#openDisk(runs, true);
+    logger.info(`Feature cache of ${segment.name}: ${decision.reason}.`);
+  }
+
+  /** Opens the disk store; `create: false`: only one that a run before left. What goes wrong is a warning: features are then computed. */
+  async #openDisk(runs: Runs, create: boolean): Promise<void> {
+    const { disk, segment, backend, modelSource, logger } = this.#options;
+    if (disk === undefined || this.#disk !== undefined) return;
+    try {
+      const fingerprint = await runs.segmentFingerprint(segment.name);
+      const identity = { segment: segment.name, fingerprint, signature: segment.signature ?? modelSource, backend, dtype: "F32" } as const;
+      const free = (await freeBytes(disk.root)) ?? Infinity;
+      const limit = disk.limitBytes ?? Infinity;
+      const folder = join(disk.root, storeFolderName(identity));
+      const store = create || existsSync(folder) ? await DiskStore.open(disk.root, identity) : undefined;
+      const own = store?.bytes ?? 0;
+      const others = Number.isFinite(limit) ? Math.max(0, (await pruneStores(disk.root, limit, folder)) - own) : 0;
+      // Half of what is free: the rest of the machine needs room too.
+      this.#diskLimitBytes = Math.max(0, Math.min(limit - others, own + free / 2));
+      if (store === undefined) return;
+      store.limitBytes = this.#diskLimitBytes;
+      this.#disk = store;
+      this.#cache.use({ memory: this.#memory, disk: store });
+    } catch (error) {
+      logger.warn(withoutDisk(disk.root, error));
+    }
+  }
+
+  /** Recomputes the first item that comes from disk, which another run wrote. */
+  async #testDisk(items: SegmentItems, runs: Runs): Promise<void> {
+    const disk = this.#disk;
+    if (disk === undefined || this.#isDiskTested) return;
+    const position = items.keys.findIndex((key) => disk.has(key));
+    if (position < 0) return;
+    this.#isDiskTested = true;
+    const kept = await disk.read(items.keys[position]!);
+    if (kept === undefined) return;
+    const [computed] = await this.#compute(items, [position], runs);
+    const failure = selfTestFailure(kept, computed!, `in ${disk.folder}`);
+    if (failure !== undefined) this.#turnOff(failure);
+  }
+
+  #noticeDiskFailure(): void {
+    if (this.#disk?.failure === undefined || this.#isFailureTold) return;
+    this.#isFailureTold = true;
+    this.#options.logger.warn(withoutDisk(this.#disk.folder, this.#disk.failure));
+  }
+
+  #turnOff(reason: string): void {
+    this.#offReason = reason;
+    this.#memory.clear();
+    this.#cache.use({});
+    this.#options.logger.warn(`The feature cache of ${this.#options.segment.name} is off: ${reason}. The run goes on and computes every image. If the model is right, report this; to silence it set featureCache to off.`);
+  }
+}
+
+function withoutDisk(place: string, error: unknown): string {
+  const text = error instanceof Error ? error.message : String(error);
+  return `The feature cache writes nothing more to disk: ${text}. In ${place}. Free space there, or set featureCache.disk to another folder; the run goes on without.`;
+}
+
+/** `[items, ...]`; undefined where the items' features differ in shape. */
+function joinFeatures(features: readonly Feature[]): Tensor | undefined {
+  const { shape, values: first } = features[0]!;
+  if (features.some((feature) => feature.shape.join() !== shape.join())) return undefined;
+  const values = new Float32Array(features.length * first.length);
+  features.forEach((feature, index) => values.set(feature.values, index * first.length));
+  return tensor(values, [features.length, ...shape], "float32");
+}

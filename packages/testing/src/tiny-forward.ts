@@ -1,0 +1,86 @@
+import { add, attention, crossEntropy, embedding, gatherRows, gelu, layerNorm, linear, reshape, rmsNorm, scatterRows, swiglu, transpose, type LoadedBatch, type ModelOutput, type Scope, type Value } from "@thaw/core";
+import * as tf from "@tensorflow/tfjs-core";
+import { TINY } from "./tiny-parameters.js";
+
+const EPSILON = 1e-5;
+
+/** The tiny model's forward pass: image `[images, 1, 4, 4]` to patches, two residual layers, projector, two decoder layers. */
+export function tinyForward(batch: LoadedBatch, scope: Scope, outputWeight: string): ModelOutput {
+  const { hidden } = TINY;
+  const pixels = batch.inputs.pixelValues;
+  const rows = imageRows(batch.tokenIds);
+  let image: Value | undefined;
+  if (pixels !== undefined || rows.length > 0) {
+    const features = scope.segment("vision_tower", pixels === undefined ? [] : [scope.constant(pixels)], (value) => visionTower(scope, value!));
+    image = scope.segment("multi_modal_projector", [features], (value) => projector(scope, value!));
+  }
+  const inputs = image === undefined ? [] : [image];
+  const embedded = scope.segment("language_model.embed_tokens", inputs, (features) => {
+    const words = embedding(scope.parameter("language_model.embed_tokens.weight"), batch.tokenIds, [batch.tokenIds.length]);
+    const all = features === undefined ? words : scatterRows(words, rows, reshape(features, [rows.length, hidden]));
+    return reshape(all, [batch.batchSize, batch.tokenCount, hidden]);
+  });
+  const mask = scope.own(causalMask(batch.tokenCount));
+  let value = embedded;
+  for (let layer = 0; layer < TINY.languageLayers; layer += 1) {
+    value = scope.segment(`language_model.layers.${layer}`, [value], (input) => decoderLayer(scope, input!, mask.tensor, layer));
+  }
+  const last = scope.segment("language_model.norm", [value], (input) => rmsNorm(input!, scope.parameter("language_model.norm.weight"), EPSILON));
+  const flat = reshape(last, [batch.batchSize * batch.tokenCount, hidden]);
+  const weight = scope.parameter(outputWeight);
+  return {
+    hidden: last,
+    logits: (selected) => linear(selected === null ? flat : gatherRows(flat, selected), weight),
+    crossEntropy: (selected, targets, options) => crossEntropy(gatherRows(flat, selected), weight, targets, options ?? {}),
+  };
+}
+
+function visionTower(scope: Scope, pixels: Value): Value {
+  const images = pixels.shape[0]!;
+  const { patchSize, patches, patchValues, visionLayers, imageSize } = TINY;
+  const side = imageSize / patchSize;
+  let value = scope.segment("vision_tower.patch_embedding", [pixels], (image) => {
+    // [images, 1, 4, 4] -> [images, patches, patchValues], patches row by row.
+    const grid = transpose(reshape(image!, [images, side, patchSize, side, patchSize]), [0, 1, 3, 2, 4]);
+    return scope.linear(reshape(grid, [images, patches, patchValues]), "vision_tower.patch_embedding");
+  });
+  for (let layer = 0; layer < visionLayers; layer += 1) {
+    const prefix = `vision_tower.layers.${layer}`;
+    value = scope.segment(prefix, [value], (input) => {
+      const normed = layerNorm(input!, scope.parameter(`${prefix}.layer_norm.weight`), scope.parameter(`${prefix}.layer_norm.bias`), EPSILON);
+      return add(input!, gelu(scope.linear(normed, `${prefix}.mlp`)));
+    });
+  }
+  return value;
+}
+
+function projector(scope: Scope, features: Value): Value {
+  return scope.linear(gelu(scope.linear(features, "multi_modal_projector.linear_1")), "multi_modal_projector.linear_2");
+}
+
+function decoderLayer(scope: Scope, input: Value, mask: tf.Tensor, layer: number): Value {
+  const prefix = `language_model.layers.${layer}`;
+  const [batch, tokens] = input.shape as [number, number];
+  const { heads, hidden } = TINY;
+  const split = (value: Value): Value => transpose(reshape(value, [batch, tokens, heads, hidden / heads]), [0, 2, 1, 3]);
+  const normed = rmsNorm(input, scope.parameter(`${prefix}.input_layernorm.weight`), EPSILON);
+  const [q, k, v] = ["q_proj", "k_proj", "v_proj"].map((part) => split(scope.linear(normed, `${prefix}.self_attn.${part}`))) as [Value, Value, Value];
+  const mixed = attention(q, k, v, { scale: 1 / Math.sqrt(hidden / heads), mask });
+  const joined = reshape(transpose(mixed, [0, 2, 1, 3]), [batch, tokens, hidden]);
+  const attended = add(input, scope.linear(joined, `${prefix}.self_attn.o_proj`));
+  const second = rmsNorm(attended, scope.parameter(`${prefix}.post_attention_layernorm.weight`), EPSILON);
+  const gated = swiglu(scope.linear(second, `${prefix}.mlp.gate_proj`), scope.linear(second, `${prefix}.mlp.up_proj`));
+  return add(attended, scope.linear(gated, `${prefix}.mlp.down_proj`));
+}
+
+/** Rows of the flattened tokens that hold image placeholders, in order. */
+export function imageRows(tokenIds: Int32Array): Int32Array {
+  return Int32Array.from([...tokenIds.keys()].filter((row) => tokenIds[row] === TINY.imageTokenId));
+}
+
+/** `[1, 1, tokens, tokens]`: 0 on and below the diagonal, -1e9 above. Padding is on the right, so no real token sees it. */
+function causalMask(tokens: number): tf.Tensor {
+  const values = new Float32Array(tokens * tokens);
+  for (let query = 0; query < tokens; query += 1) values.fill(-1e9, query * tokens + query + 1, (query + 1) * tokens);
+  return tf.tensor(values, [1, 1, tokens, tokens]);
+}
