@@ -1,14 +1,10 @@
 import { ThawError, type Finding } from "@thaw/contracts";
+import { nameList } from "./text.js";
 
 type Details = Readonly<Record<string, unknown>>;
 
 function make(code: string, message: string, details: Details, cause?: unknown): ThawError {
   return new ThawError(code, message, { details, cause });
-}
-
-function list(names: readonly string[], limit = 5): string {
-  const shown = names.slice(0, limit).join(", ");
-  return names.length > limit ? `${shown} and ${names.length - limit} more` : shown;
 }
 
 /** One finding as text, with where its settings stand. */
@@ -70,9 +66,46 @@ export function parameterUnknown(name: string, nearest: readonly string[]): Thaw
 }
 
 export function parametersMissing(names: readonly string[], source: string): ThawError {
-  return make("THAW_CORE_PARAMETERS_MISSING", `The model gave no values for ${list(names)}. From ${source}. Check the checkpoint, or the initializer of a parameter that a plugin added.`, { names, source });
+  return make("THAW_CORE_PARAMETERS_MISSING", `The model gave no values for ${nameList(names)}. From ${source}. Check the checkpoint, or the initializer of a parameter that a plugin added.`, { names, source });
 }
 
 export function sessionReadOnly(): ThawError {
   return make("THAW_CORE_SESSION_READ_ONLY", "A session of a running trainer cannot load parameters. In Session.loadParameters. Use trainer.open() for a session of its own.", {});
+}
+
+/** The same error with plugin, hook and step added; code, message and cause stay. */
+export function pluginFailedWithCode(plugin: string, hook: string, step: number | undefined, error: ThawError): ThawError {
+  return make(error.code, error.message, { ...error.details, plugin, hook, step }, error.cause ?? error);
+}
+
+export function tapReturnedNothing(plugin: string, hook: string): ThawError {
+  return make("THAW_CORE_TAP_RETURNED_NOTHING", `The plugin ${plugin} returned undefined. In hook ${hook}. Return the value that was given, or a new one.`, { plugin, hook });
+}
+
+export function tapNeverSettled(plugin: string, hook: string): ThawError {
+  return make("THAW_CORE_TAP_NEVER_SETTLED", `The plugin ${plugin} returned a promise that never settles: nothing is left that could settle it. In hook ${hook}. Resolve or reject it.`, { plugin, hook });
+}
+
+export function trainabilityChanged(plugin: string, hook: string, names: readonly string[], what: string): ThawError {
+  return make(
+    "THAW_CORE_TRAINABILITY_CHANGED",
+    `The plugin ${plugin} ${what} ${nameList(names)}, which changes what trains. In hook ${hook}. Trainability changes in the plan hook only.`,
+    { plugin, hook, names },
+  );
+}
+
+export function parameterMisshaped(name: string, shape: readonly number[], valueCount: number): ThawError {
+  return make(
+    "THAW_CORE_PARAMETER_MISSHAPED",
+    `${valueCount} values were given for ${name}, whose shape is [${shape.join(", ")}]. In the trainer's parameter store. Check the file or initializer that they come from.`,
+    { name, shape, valueCount },
+  );
+}
+
+export function frozenMoved(names: readonly string[], step: number): ThawError {
+  return make(
+    "THAW_CORE_FROZEN_MOVED",
+    `Frozen parameters changed: ${nameList(names)}. Found at step ${step}. A plugin or the model wrote to a tensor it only borrows; leave plugins out one by one to find it.`,
+    { names, step },
+  );
 }

@@ -35,8 +35,8 @@ export interface ParameterGroup {
   readonly learningRate: number;
   readonly weightDecay: number;
   readonly schedule: ResolvedTrainingOptions["schedule"];
-  /** Global-norm clip of this group alone; absent: it takes part in the run's clip. */
-  readonly clipNorm?: number;
+  /** Global-norm clip of this group alone; null: it is not clipped; absent: it takes part in the run's clip. */
+  readonly clipNorm?: number | null;
   /** Step from which the group's schedule counts. */
   readonly fromStep?: number;
 }

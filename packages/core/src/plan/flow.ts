@@ -1,0 +1,78 @@
+import type { GradientFlow, Segment } from "@thaw/contracts";
+
+/**
+ * Classifies every segment by gradient flow: `trained` if a parameter in it trains, `through` if only something before it does,
+ * else `prefix`. A segment inside another also comes after what the outer one comes after.
+ * @param trained names of the parameters that train in the phase; those that no segment lists (a plugin added them) belong to
+ *   the segments whose modules share their name's beginning.
+ */
+export function classifyFlows(segments: readonly Segment[], trained: ReadonlySet<string>): ReadonlyMap<string, GradientFlow> {
+  const isTrained = trainedSegments(segments, trained);
+  const byName = new Map(segments.map((segment) => [segment.name, segment]));
+  const reaches = new Map<string, boolean>();
+  /** True if a gradient is wanted at or before the segment. */
+  const wants = (name: string): boolean => {
+    const known = reaches.get(name);
+    if (known !== undefined) return known;
+    reaches.set(name, false); // a cycle would be the family's mistake; it must not hang
+    const answer = isTrained.has(name) || wantsBefore(name);
+    reaches.set(name, answer);
+    return answer;
+  };
+  const wantsBefore = (name: string): boolean => {
+    const outer = outerOf(name, byName);
+    return (byName.get(name)?.after ?? []).some(wants) || (outer !== undefined && wantsBefore(outer));
+  };
+  return new Map(segments.map(({ name }) => [name, isTrained.has(name) ? "trained" : wants(name) ? "through" : "prefix"]));
+}
+
+/** Distinct flows of the outermost segments that use a component's parameters, in order; what the plan shows per component. */
+export function componentFlows(
+  segments: readonly Segment[], flows: ReadonlyMap<string, GradientFlow>, owners: ReadonlyMap<string, string>,
+): ReadonlyMap<string, readonly GradientFlow[]> {
+  const innermost = segments.filter(({ name }) => !segments.some((other) => other.name.startsWith(`${name}.`)));
+  const result = new Map<string, GradientFlow[]>();
+  for (const { name, parameters } of innermost) {
+    const flow = flows.get(name)!;
+    for (const component of new Set(parameters.map((parameter) => owners.get(parameter)))) {
+      if (component === undefined) continue;
+      const list = result.get(component) ?? [];
+      if (!list.includes(flow)) list.push(flow);
+      result.set(component, list);
+    }
+  }
+  return result;
+}
+
+/** The nearest segment that contains this one. */
+export function outerOf(name: string, segments: { has(name: string): boolean }): string | undefined {
+  for (let end = name.lastIndexOf("."); end > 0; end = name.lastIndexOf(".", end - 1)) {
+    const outer = name.slice(0, end);
+    if (segments.has(outer)) return outer;
+  }
+  return undefined;
+}
+
+function trainedSegments(segments: readonly Segment[], trained: ReadonlySet<string>): ReadonlySet<string> {
+  const users = new Map<string, string[]>();
+  for (const { name, parameters } of segments) {
+    for (const parameter of parameters) {
+      const list = users.get(parameter);
+      if (list === undefined) users.set(parameter, [name]);
+      else list.push(name);
+    }
+  }
+  const result = new Set<string>();
+  for (const parameter of trained) for (const segment of users.get(parameter) ?? usersByModule(parameter, users)) result.add(segment);
+  return result;
+}
+
+/** Segments that use a parameter of the same module, or of the nearest module around it: where an added parameter acts. */
+function usersByModule(parameter: string, users: ReadonlyMap<string, readonly string[]>): readonly string[] {
+  for (let end = parameter.lastIndexOf("."); end > 0; end = parameter.lastIndexOf(".", end - 1)) {
+    const prefix = parameter.slice(0, end + 1);
+    const found = [...users].filter(([name]) => name.startsWith(prefix)).flatMap(([, segments]) => segments);
+    if (found.length > 0) return found;
+  }
+  return [];
+}

@@ -1,0 +1,86 @@
+import type { GradientFlow, ParameterInfo, PlanEntry } from "@thaw/contracts";
+import type { PlannedContext } from "../hooks.js";
+import { bytesText, countText, textTable } from "../text.js";
+import { classifyFlows, componentFlows } from "./flow.js";
+import { phaseAt, trainedNames } from "./plan.js";
+
+/** The plan at one step as data: exactly what `thaw plan --json` prints. */
+export interface PlanReport {
+  readonly hash: string;
+  readonly components: readonly ComponentReport[];
+  readonly parameters: readonly { readonly name: string; readonly component: string; readonly trainable: boolean; readonly group: string; readonly reason: string }[];
+}
+
+/** One component in a plan. */
+export interface ComponentReport {
+  readonly name: string;
+  /** `undecided` where an error left it so. */
+  readonly state: "frozen" | "train" | "partial" | "undecided";
+  /** Of the component's innermost segments, each once, in data-flow order. */
+  readonly flows: readonly GradientFlow[];
+  /** Values, not tensors. */
+  readonly parameterCount: number;
+  readonly reason: string;
+}
+
+/** Bytes that a component needs beside activations: float32 values, gradients, and AdamW's two moments. */
+export interface ComponentMemory {
+  readonly parameterBytes: number;
+  readonly trainedBytes: number;
+}
+
+/** The plan as it stands at a step. */
+export function planReport(planned: PlannedContext, step = 0): PlanReport {
+  const phase = phaseAt(planned.plan, step);
+  const entries = phase?.entries ?? [];
+  const flows = phase === undefined ? new Map<string, readonly GradientFlow[]>() : componentFlows(planned.model.segments, classifyFlows(planned.model.segments, trainedNames(phase)), planned.owners);
+  const components = planned.components.flatMap(({ name }): ComponentReport[] => {
+    const owned = ownedParameters(planned, name);
+    if (owned.length === 0) return [];
+    const own = entries.filter(({ component }) => component === name);
+    return [{ name, state: stateOf(own), flows: flows.get(name) ?? [], parameterCount: owned.reduce((sum, { shape }) => sum + sizeOf(shape), 0), reason: reasonOf(own) }];
+  });
+  const parameters = entries.map(({ name, component, trainable, group, reason }) => ({ name, component, trainable, group, reason: reason.text }));
+  return { hash: planned.planHash, components, parameters };
+}
+
+/** Memory by component at a step, for the printed plan. */
+export function planMemory(planned: PlannedContext, step = 0): ReadonlyMap<string, ComponentMemory> {
+  const trained = trainedNames(phaseAt(planned.plan, step));
+  return new Map(planned.components.map(({ name }) => {
+    const owned = ownedParameters(planned, name);
+    const bytes = (list: readonly ParameterInfo[]): number => list.reduce((sum, { shape }) => sum + 4 * sizeOf(shape), 0);
+    return [name, { parameterBytes: bytes(owned), trainedBytes: 3 * bytes(owned.filter((parameter) => trained.has(parameter.name))) }];
+  }));
+}
+
+/** The plan as a table for people, one row a component. */
+export function planTable(planned: PlannedContext, step = 0): string {
+  const memory = planMemory(planned, step);
+  const report = planReport(planned, step);
+  const rows = report.components.map(({ name, state, flows, parameterCount, reason }) => {
+    const { parameterBytes, trainedBytes } = memory.get(name)!;
+    return [name, state, countText(parameterCount), flows.join(", ") || "-", bytesText(parameterBytes), trainedBytes === 0 ? "-" : bytesText(trainedBytes), reason];
+  });
+  const starts = planned.plan.phases.map(({ fromStep }) => fromStep);
+  const phases = starts.length > 1 ? `\nPhases start at steps ${starts.join(", ")}; this is step ${step}.` : "";
+  return `${textTable([["component", "state", "parameters", "gradient flow", "weights", "gradients + slots", "reason"], ...rows])}${phases}\nPlan ${report.hash.slice(0, 12)}`;
+}
+
+function ownedParameters({ parameters, owners }: PlannedContext, component: string): readonly ParameterInfo[] {
+  return parameters.filter(({ name }) => owners.get(name) === component);
+}
+
+function sizeOf(shape: readonly number[]): number {
+  return shape.reduce((product, length) => product * length, 1);
+}
+
+function stateOf(entries: readonly PlanEntry[]): ComponentReport["state"] {
+  if (entries.length === 0) return "undecided";
+  const trained = entries.filter(({ trainable }) => trainable).length;
+  return trained === 0 ? "frozen" : trained === entries.length ? "train" : "partial";
+}
+
+function reasonOf(entries: readonly PlanEntry[]): string {
+  return [...new Set(entries.map(({ reason }) => reason.text))].join("; ");
+}

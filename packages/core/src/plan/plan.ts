@@ -1,0 +1,97 @@
+import { createHash } from "node:crypto";
+import type { Finding, ParameterInfo, Plan, PlanEntry, PlanPhase } from "@thaw/contracts";
+import { nameList } from "../text.js";
+
+/** The plan before any plugin speaks: one phase in which every owned parameter trains. */
+export function defaultPlan(parameters: readonly ParameterInfo[], owners: ReadonlyMap<string, string>): Plan {
+  const entries = parameters.flatMap(({ name }): PlanEntry[] => {
+    const component = owners.get(name);
+    if (component === undefined) return [];
+    return [{ name, component, trainable: true, group: component, reason: { text: "nothing freezes it", settings: [] } }];
+  });
+  return deepFreeze({ phases: [{ fromStep: 0, entries }] });
+}
+
+/** Freezes the plan and everything in it, so that a later write throws in the plugin that tries it. */
+export function deepFreeze<T>(value: T): T {
+  if (typeof value !== "object" || value === null || Object.isFrozen(value) || ArrayBuffer.isView(value)) return value;
+  Object.freeze(value);
+  for (const child of Object.values(value)) deepFreeze(child);
+  return value;
+}
+
+/** The phase that holds at a step: the last whose `fromStep` is not later. */
+export function phaseAt(plan: Plan, step: number): PlanPhase {
+  return plan.phases.findLast(({ fromStep }) => fromStep <= step) ?? plan.phases[0]!;
+}
+
+/** Names that train in a phase. */
+export function trainedNames(phase: PlanPhase): ReadonlySet<string> {
+  return new Set(phase.entries.filter(({ trainable }) => trainable).map(({ name }) => name));
+}
+
+/** sha256 (hex) of what the plan does: phases, names, components, states, groups. Reasons and order of entries do not count. */
+export function hashPlan(plan: Plan): string {
+  const hash = createHash("sha256");
+  for (const { fromStep, entries } of plan.phases) {
+    hash.update(`phase ${fromStep}\n`);
+    const rows = entries.map(({ name, component, trainable, group }) => JSON.stringify([name, component, trainable, group]));
+    hash.update(rows.toSorted().join("\n"));
+    hash.update("\n");
+  }
+  return hash.digest("hex");
+}
+
+/**
+ * What keeps a plan from being one, under the rule `plan-incomplete`: phases out of order, unknown or repeated names, an owner
+ * that is not the owner. No severity setting turns these off.
+ */
+export function checkPlan(plan: Plan, parameters: readonly ParameterInfo[], owners: ReadonlyMap<string, string>): readonly Finding[] {
+  const known = new Set(parameters.map(({ name }) => name));
+  return [...checkPhaseOrder(plan), ...plan.phases.flatMap((phase) => checkPhase(phase, known, owners))];
+}
+
+/** Owned parameters that a phase does not decide. A tap leaves them so after it reported why. */
+export function undecidedFindings(plan: Plan, owners: ReadonlyMap<string, string>): readonly Finding[] {
+  return plan.phases.flatMap((phase) => {
+    const decided = new Set(phase.entries.map(({ name }) => name));
+    const undecided = [...owners.keys()].filter((name) => !decided.has(name));
+    if (undecided.length === 0) return [];
+    const components = [...new Set(undecided.map((name) => owners.get(name)!))];
+    return [finding(`The plan leaves ${nameList(components)} undecided${since(phase)}: ${nameList(undecided)}.`, "Resolve the findings about it, or decide it in the plan hook.")];
+  });
+}
+
+function checkPhaseOrder(plan: Plan): readonly Finding[] {
+  const starts = plan.phases.map(({ fromStep }) => fromStep);
+  const isOrdered = starts[0] === 0 && starts.every((start, index) => Number.isInteger(start) && (index === 0 || start > starts[index - 1]!));
+  if (isOrdered) return [];
+  return [finding(`The plan's phases start at steps ${starts.join(", ") || "(none)"}.`, "Start the first phase at 0 and each next one at a later whole step.")];
+}
+
+function checkPhase(phase: PlanPhase, known: ReadonlySet<string>, owners: ReadonlyMap<string, string>): readonly Finding[] {
+  const decided = new Set<string>();
+  const twice = phase.entries.filter(({ name }) => isRepeated(decided, name)).map(({ name }) => name);
+  const unknown = phase.entries.filter(({ name }) => !known.has(name)).map(({ name }) => name);
+  const moved = phase.entries.filter(({ name, component }) => owners.has(name) && owners.get(name) !== component).map(({ name }) => name);
+  const problems: [readonly string[], string, string][] = [
+    [twice, `The plan lists ${nameList(twice)} twice${since(phase)}.`, "Keep one entry a parameter."],
+    [unknown, `The plan lists ${nameList(unknown)}${since(phase)}, which the model does not have.`, "Add the parameter in the parameters hook, or correct its name."],
+    [moved, `The plan gives ${nameList(moved)} to another component${since(phase)} than the one that owns it.`, "Take the component from context.owners."],
+  ];
+  return problems.filter(([names]) => names.length > 0).map(([, message, fix]) => finding(message, fix));
+}
+
+function isRepeated(seen: Set<string>, name: string): boolean {
+  if (seen.has(name)) return true;
+  seen.add(name);
+  return false;
+}
+
+function since({ fromStep }: PlanPhase): string {
+  return fromStep === 0 ? "" : ` from step ${fromStep} on`;
+}
+
+function finding(message: string, fix: string): Finding {
+  return { rule: "plan-incomplete", severity: "error", message, fix, settings: [] };
+}

@@ -1,0 +1,64 @@
+import type { Claims, Finding, Plan, Setting } from "@thaw/contracts";
+import type { ParameterGroup, PlannedContext, PlanningContext, RuleContext, TrainerHooks } from "../hooks.js";
+import type { ResolvedTrainingOptions } from "../options.js";
+import type { TrainerOptions } from "../trainer-options.js";
+import { classifyFlows } from "./flow.js";
+import { checkComponentKeys, checkGroups, defaultGroups } from "./groups.js";
+import { resolveOwners } from "./owners.js";
+import { checkPlan, deepFreeze, defaultPlan, hashPlan, phaseAt, trainedNames, undecidedFindings } from "./plan.js";
+import { collectFindings } from "./rules.js";
+import { runLength } from "./run-length.js";
+
+/** What the planner needs of a trainer. */
+export interface PlannerInput {
+  readonly hooks: TrainerHooks;
+  readonly options: TrainerOptions;
+  readonly training: ResolvedTrainingOptions;
+  readonly settings: readonly Setting[];
+  readonly claims: ReadonlyMap<string, Claims>;
+  /** Judges the fixed plan where more is known than headers say: a checkpoint that was made under another plan. */
+  readonly afterPlan: (plan: Plan, planHash: string, report: (finding: Finding) => void) => Promise<void>;
+}
+
+/**
+ * From headers and settings to the fixed plan: `parameters`, owners, `plan`, `parameterGroups`, rules and findings, `planned`.
+ * Reads no weight, loads no backend. Errors of users come back as findings.
+ */
+export async function makePlan(input: PlannerInput): Promise<PlannedContext> {
+  const { hooks, options, training, settings } = input;
+  const reported: Finding[] = [];
+  const report = (finding: Finding): void => { reported.push(finding); };
+  const { model } = options;
+  const parameters = Object.freeze([...hooks.parameters.call(model.parameters, { model, settings, report })]);
+  const { owners, findings } = resolveOwners(parameters, model.components);
+  reported.push(...findings, ...checkComponentKeys(training, model.components.map(({ name }) => name), settings));
+  const planning: PlanningContext = Object.freeze({ model, components: model.components, parameters, owners, settings, training, ...runLength(options.data?.train, training), report });
+
+  const plan = deepFreeze(hooks.plan.call(defaultPlan(parameters, owners), planning));
+  const groups = planGroups(input, planning, plan);
+  reported.push(...checkGroups(groups, plan));
+  const planHash = hashPlan(plan);
+  await input.afterPlan(plan, planHash, report);
+
+  const flows = classifyFlows(model.segments, plan.phases.length === 0 ? new Set() : trainedNames(phaseAt(plan, 0)));
+  const context: RuleContext = Object.freeze({ ...planning, plan, groups, claims: input.claims, flows, sources: sourceFacts(options) });
+  const planned: PlannedContext = Object.freeze({ ...context, planHash, findings: Object.freeze(completeFindings(collectFindings(hooks, reported, context), plan, planning)) });
+  await hooks.planned.promise(planned);
+  return planned;
+}
+
+function planGroups({ hooks, training }: PlannerInput, planning: PlanningContext, plan: Plan): readonly ParameterGroup[] {
+  return deepFreeze([...hooks.parameterGroups.call(defaultGroups(plan, training), Object.freeze({ ...planning, plan }))]);
+}
+
+/** Adds what no severity setting may hide; an undecided component only where no error says why it is so. */
+function completeFindings(findings: readonly Finding[], plan: Plan, { parameters, owners }: PlanningContext): readonly Finding[] {
+  const problems = checkPlan(plan, parameters, owners);
+  const isExplained = [...findings, ...problems].some(({ severity }) => severity === "error");
+  return [...findings, ...problems, ...(isExplained ? [] : undecidedFindings(plan, owners))];
+}
+
+function sourceFacts({ data }: TrainerOptions): RuleContext["sources"] {
+  const sources = Object.entries({ ...(data?.train === undefined ? {} : { train: data.train }), ...data?.evaluation });
+  return new Map(sources.map(([name, { augmentations, textOnlyShare }]) => [name, { augmentations, ...(textOnlyShare === undefined ? {} : { textOnlyShare }) }]));
+}

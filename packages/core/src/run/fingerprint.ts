@@ -1,0 +1,41 @@
+import { createHash } from "node:crypto";
+import type { Segment } from "@thaw/contracts";
+import type { Tensor } from "@tensorflow/tfjs-core";
+
+/** sha256 (hex) of a tensor's float32 values as they are on the device now. */
+export async function hashTensor(tensor: Tensor): Promise<string> {
+  const values = await tensor.data<"float32">();
+  return createHash("sha256").update(new Uint8Array(values.buffer, values.byteOffset, values.byteLength)).digest("hex");
+}
+
+/** One sha256 (hex) over names and hashes of their values, whatever their order. */
+export function joinHashes(hashes: ReadonlyMap<string, string>): string {
+  const lines = [...hashes].map(([name, hash]) => `${name} ${hash}`).toSorted();
+  return createHash("sha256").update(lines.join("\n")).digest("hex");
+}
+
+/** Hashes remembered by tensor: an update makes a new tensor, so a remembered one is right as long as nobody writes in place. */
+export class HashCache {
+  readonly #hashes = new WeakMap<Tensor, Promise<string>>();
+
+  hash(tensor: Tensor): Promise<string> {
+    const known = this.#hashes.get(tensor);
+    if (known !== undefined) return known;
+    const made = hashTensor(tensor);
+    this.#hashes.set(tensor, made);
+    return made;
+  }
+}
+
+/** Parameters that a segment's output depends on: its own and those of all segments before it and around it. */
+export function parametersBehind(segments: readonly Segment[], name: string): readonly string[] {
+  const byName = new Map(segments.map((segment) => [segment.name, segment]));
+  const seen = new Set<string>();
+  const visit = (segment: string): void => {
+    if (seen.has(segment)) return;
+    seen.add(segment);
+    for (const before of byName.get(segment)?.after ?? []) visit(before);
+  };
+  visit(name);
+  return [...new Set([...seen].flatMap((segment) => byName.get(segment)?.parameters ?? []))];
+}
