@@ -52,7 +52,7 @@ export class RunCaches {
     for (const { name, reads } of segments) {
       const items = segmentItems(batch.inputs, reads);
       if (items === undefined || batch.segmentOutputs[name] !== undefined) continue;
-      const output = await this.#cacheOf(name).output(items, batch.batchSize, context);
+      const output = await (await this.#cacheOf(name, context)).output(items, batch.batchSize, context);
       if (output !== undefined) outputs[name] = output;
     }
     return Object.keys(outputs).length === 0 ? batch : { ...batch, segmentOutputs: { ...batch.segmentOutputs, ...outputs } };
@@ -79,34 +79,39 @@ export class RunCaches {
     this.#caches.clear();
   }
 
-  #cacheOf(name: string): SegmentCache {
-    let cache = this.#caches.get(name);
-    if (cache === undefined) {
-      const { memoryLimitBytes, disk, sampleCount, logger } = this.#options;
-      const readers = this.#model.segments.filter(({ reads, name: reader }) => reads.length > 0 && !reader.includes("."));
-      cache = new SegmentCache({
-        segment: this.#model.segments.find((segment) => segment.name === name)!,
-        modelSource: `${this.#model.modelType}:${this.#model.source}`,
-        backend: this.#backend,
-        memoryLimitBytes: memoryLimitBytes / Math.max(1, readers.length),
-        disk,
-        itemCount: (itemsPerSample) => (sampleCount === 0 ? undefined : Math.ceil(sampleCount * itemsPerSample)),
-        logger,
-      });
-      this.#caches.set(name, cache);
-    }
+  /** The segment's cache; a new one where its parameters are others than those that the old one was made with. */
+  async #cacheOf(name: string, context: BatchContext): Promise<SegmentCache> {
+    const fingerprint = await context.segmentFingerprint(name);
+    const known = this.#caches.get(name);
+    if (known?.fingerprint === fingerprint) return known;
+    if (known !== undefined) await this.#drop(name, known, `its parameters were replaced before step ${context.step}`);
+    const { memoryLimitBytes, disk, sampleCount, logger } = this.#options;
+    const readers = this.#model.segments.filter(({ reads, name: reader }) => reads.length > 0 && !reader.includes("."));
+    const cache = new SegmentCache({
+      segment: this.#model.segments.find((segment) => segment.name === name)!,
+      fingerprint,
+      modelSource: `${this.#model.modelType}:${this.#model.source}`,
+      backend: this.#backend,
+      memoryLimitBytes: memoryLimitBytes / Math.max(1, readers.length),
+      disk,
+      itemCount: (itemsPerSample) => (sampleCount === 0 ? undefined : Math.ceil(sampleCount * itemsPerSample)),
+      logger,
+    });
+    this.#caches.set(name, cache);
     return cache;
   }
 
   async #dropOthers(names: readonly string[], step: number): Promise<void> {
     for (const [name, cache] of this.#caches) {
-      if (names.includes(name)) continue;
-      const { report } = cache;
-      this.#caches.delete(name);
-      this.#closed.push({ name, report: { ...report, memoryBytes: 0, diskBytes: 0 } });
-      await cache.close();
-      this.#note(`The feature cache of ${name} was dropped at step ${step}, because it trains from there on.`);
+      if (!names.includes(name)) await this.#drop(name, cache, `it trains from step ${step} on`);
     }
+  }
+
+  async #drop(name: string, cache: SegmentCache, reason: string): Promise<void> {
+    this.#caches.delete(name);
+    this.#closed.push({ name, report: { ...cache.report, memoryBytes: 0, diskBytes: 0 } });
+    this.#note(`The feature cache of ${name} was dropped, because ${reason}.`);
+    await cache.close();
   }
 
   #note(text: string): void {

@@ -14,6 +14,8 @@ import { selfTestFailure } from "./self-test.js";
 /** What a segment's cache is made of. */
 export interface SegmentCacheOptions {
   readonly segment: Segment;
+  /** Of the segment's parameters. */
+  readonly fingerprint: string;
   /** Where `segment.signature` is absent. */
   readonly modelSource: string;
   readonly backend: string;
@@ -38,7 +40,7 @@ export interface SegmentCacheReport {
   readonly offReason?: string;
 }
 
-type Runs = Pick<BatchContext, "runSegment" | "segmentFingerprint">;
+type Runs = Pick<BatchContext, "runSegment">;
 
 /** The outputs of one frozen segment, kept between batches, with the decision where and the test that they are right. */
 export class SegmentCache {
@@ -62,6 +64,10 @@ export class SegmentCache {
     this.#cache = new FeatureCache({ memory: this.#memory });
   }
 
+  get fingerprint(): string {
+    return this.#options.fingerprint;
+  }
+
   get report(): SegmentCacheReport {
     const { memoryHits, diskHits, sharedHits, misses } = this.#cache.counts;
     const hits = memoryHits + diskHits + sharedHits;
@@ -82,14 +88,14 @@ export class SegmentCache {
    */
   async output(items: SegmentItems, batchSize: number, runs: Runs): Promise<Tensor | undefined> {
     if (this.#offReason !== undefined) return undefined;
-    this.#opened ??= this.#openDisk(runs, this.#options.disk?.use === "asked");
+    this.#opened ??= this.#openDisk(this.#options.disk?.use === "asked");
     await this.#opened;
     await this.#testDisk(items, runs);
     const itemsPerSample = items.keys.length / Math.max(1, batchSize);
     const features = await this.#cache.get(items.keys, (positions) => this.#computeMissing(items, positions, itemsPerSample, runs));
     // A failed self-test turns the cache off while it runs: then these features are not to be trusted either.
     if (this.#offReason !== undefined) return undefined;
-    await this.#decide(features[0]!, itemsPerSample, runs);
+    await this.#decide(features[0]!, itemsPerSample);
     this.#noticeDiskFailure();
     return joinFeatures(features);
   }
@@ -111,7 +117,7 @@ export class SegmentCache {
       const failure = selfTestFailure(features[last]!, alone!, "computed in a batch");
       if (failure !== undefined) this.#turnOff(failure);
     }
-    await this.#decide(features[0]!, itemsPerSample, runs);
+    await this.#decide(features[0]!, itemsPerSample);
     return features;
   }
 
@@ -131,7 +137,7 @@ export class SegmentCache {
   }
 
   /** Fixes where features are kept, once their size is known. */
-  async #decide(feature: Feature, itemsPerSample: number, runs: Runs): Promise<void> {
+  async #decide(feature: Feature, itemsPerSample: number): Promise<void> {
     if (this.#decision !== undefined || this.#offReason !== undefined) return;
     const { segment, disk, logger, memoryLimitBytes } = this.#options;
     const decision = decideCache({
@@ -143,16 +149,15 @@ export class SegmentCache {
     });
     this.#decision = decision;
     this.#memory.evicts = decision.evicts;
-    if (decision.disk) await this.#openDisk(runs, true);
+    if (decision.disk) await this.#openDisk(true);
     logger.info(`Feature cache of ${segment.name}: ${decision.reason}.`);
   }
 
   /** Opens the disk store; `create: false`: only one that a run before left. What goes wrong is a warning: features are then computed. */
-  async #openDisk(runs: Runs, create: boolean): Promise<void> {
-    const { disk, segment, backend, modelSource, logger } = this.#options;
+  async #openDisk(create: boolean): Promise<void> {
+    const { disk, segment, fingerprint, backend, modelSource, logger } = this.#options;
     if (disk === undefined || this.#disk !== undefined) return;
     try {
-      const fingerprint = await runs.segmentFingerprint(segment.name);
       const identity = { segment: segment.name, fingerprint, signature: segment.signature ?? modelSource, backend, dtype: "F32" } as const;
       const free = (await freeBytes(disk.root)) ?? Infinity;
       const limit = disk.limitBytes ?? Infinity;

@@ -10,6 +10,7 @@ export function tinyForward(batch: LoadedBatch, scope: Scope, outputWeight: stri
   const pixels = batch.inputs.pixelValues;
   const rows = imageRows(batch.tokenIds);
   let image: Value | undefined;
+  // Without pixels the tower's output is known, or core runs another segment; with pixels and no tokens core runs the tower alone.
   if (pixels !== undefined || rows.length > 0) {
     const features = scope.segment("vision_tower", pixels === undefined ? [] : [scope.constant(pixels)], (value) => visionTower(scope, value!));
     image = scope.segment("multi_modal_projector", [features], (value) => projector(scope, value!));
@@ -27,11 +28,10 @@ export function tinyForward(batch: LoadedBatch, scope: Scope, outputWeight: stri
   }
   const last = scope.segment("language_model.norm", [value], (input) => rmsNorm(input!, scope.parameter("language_model.norm.weight"), EPSILON));
   const flat = reshape(last, [batch.batchSize * batch.tokenCount, hidden]);
-  const weight = scope.parameter(outputWeight);
   return {
     hidden: last,
-    logits: (selected) => linear(selected === null ? flat : gatherRows(flat, selected), weight),
-    crossEntropy: (selected, targets, options) => crossEntropy(gatherRows(flat, selected), weight, targets, options ?? {}),
+    logits: (selected) => scope.segment("lm_head", [flat], (rowsOf) => linear(selected === null ? rowsOf! : gatherRows(rowsOf!, selected), scope.parameter(outputWeight))),
+    crossEntropy: (selected, targets, options) => scope.segment("lm_head", [flat], (rowsOf) => crossEntropy(gatherRows(rowsOf!, selected), scope.parameter(outputWeight), targets, options ?? {})),
   };
 }
 

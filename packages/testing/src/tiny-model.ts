@@ -48,7 +48,7 @@ function tinySegments(names: readonly string[], outputWeight: string): Segment[]
   const segments: Segment[] = [];
   const add = (name: string, after: readonly string[], reads: readonly string[] = []): void => {
     const parameters = names.filter((parameter) => parameter.startsWith(`${name}.`) && !parameter.startsWith("vision_tower.post_layernorm"));
-    segments.push({ name, after, reads, parameters });
+    segments.push({ name, after, reads, parameters, ...(reads.length > 0 && { signature: "tiny" }) });
   };
   add("vision_tower", [], ["pixelValues"]);
   add("vision_tower.patch_embedding", [], ["pixelValues"]);
