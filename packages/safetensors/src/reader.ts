@@ -55,8 +55,8 @@ export function createReader(source: string, files: readonly SafetensorsFile[]):
       await read(entry, start, bytes);
       return bytes;
     },
-    readFloat32: (name, range) => readFloats(entryOf(name), range, read),
-    readInt32: (name, range) => readIntegers(entryOf(name), range, read),
+    readFloat32: async (name, range) => readFloats(entryOf(name), range, read),
+    readInt32: async (name, range) => readIntegers(entryOf(name), range, read),
     close: async () => { await Promise.all(files.map((file) => file.close())); },
   };
 }
