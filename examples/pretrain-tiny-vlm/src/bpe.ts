@@ -37,11 +37,13 @@ export function trainBpe(words: ReadonlyMap<string, number>, vocabularySize: num
 export function countPieces(texts: Iterable<{ readonly text: string; readonly count: number }>): Map<string, number> {
   const counts = new Map<string, number>();
   for (const { text, count } of texts) {
-    for (const piece of text.replaceAll(" ", "▁").split(/(?=▁)/u)) {
-      if (piece !== "") counts.set(piece, (counts.get(piece) ?? 0) + count);
-    }
+    for (const piece of splitPieces(text)) counts.set(piece, (counts.get(piece) ?? 0) + count);
   }
   return counts;
+}
+
+function splitPieces(text: string): string[] {
+  return text.replaceAll(" ", "▁").split(/(?=▁)/u).filter((piece) => piece !== "");
 }
 
 function mostFrequentPair(corpus: readonly Word[]): [string, string] | undefined {
@@ -71,4 +73,25 @@ function mergePair(symbols: readonly string[], [left, right]: readonly [string, 
     }
   }
   return merged;
+}
+
+/** Ids of a text, as `tokenizer.json` would encode it: pieces by Metaspace, merges in the order they were learned. */
+export function encodeBpe(model: BpeModel, text: string): number[] {
+  const ranks = new Map(model.merges.map(([left, right], rank) => [`${left} ${right}`, rank]));
+  return splitPieces(text).flatMap((piece) => encodePiece(model, ranks, piece));
+}
+
+function encodePiece(model: BpeModel, ranks: ReadonlyMap<string, number>, piece: string): number[] {
+  let symbols = [...piece];
+  for (;;) {
+    let best: [string, string] | undefined;
+    let bestRank = Number.POSITIVE_INFINITY;
+    for (let index = 0; index + 1 < symbols.length; index += 1) {
+      const pair = [symbols[index] as string, symbols[index + 1] as string] as [string, string];
+      const rank = ranks.get(pair.join(" "));
+      if (rank !== undefined && rank < bestRank) [best, bestRank] = [pair, rank];
+    }
+    if (best === undefined) return symbols.map((symbol) => model.vocabulary.get(symbol) ?? 0);
+    symbols = mergePair(symbols, best);
+  }
 }
