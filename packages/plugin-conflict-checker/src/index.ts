@@ -1,1 +1,13 @@
-export {};
+export { estimateBytes } from "./memory-estimate.js";
+export type { MemoryEstimate } from "./memory-estimate.js";
+export { checksSchema } from "./options.js";
+export type { ConflictCheckerOptions } from "./options.js";
+export { conflictChecker, conflictChecker as default, rulesOf } from "./plugin.js";
+export { findingsReport } from "./render/json.js";
+export type { FindingsReport } from "./render/json.js";
+export { sarifLog } from "./render/sarif.js";
+export type { SarifOptions } from "./render/sarif.js";
+export { checkerRules } from "./rules/index.js";
+export type { RuleOptions } from "./rules/index.js";
+export { applySeverities, unknownRules } from "./severities.js";
+export type { RuleLevel } from "./severities.js";

@@ -1,0 +1,36 @@
+import type { PlanPhase, RuleContext, Setting } from "@thaw/core";
+
+/** State of one component over the whole run. */
+export interface ComponentFacts {
+  readonly name: string;
+  /** True if one of its parameters trains in some phase. */
+  readonly trains: boolean;
+  /** True if all of its parameters train in every phase. */
+  readonly trainsAll: boolean;
+  /** Settings that decided it, the deciding one first. */
+  readonly settings: readonly Setting[];
+  /** First step in which something of it trains. */
+  readonly fromStep?: number;
+}
+
+/** The decided components, from the plan's entries. Components that an error left undecided are absent. */
+export function componentFacts({ plan }: Pick<RuleContext, "plan">): ReadonlyMap<string, ComponentFacts> {
+  const facts = new Map<string, ComponentFacts>();
+  for (const phase of plan.phases) {
+    for (const { component, trainable, reason } of phase.entries) {
+      const known = facts.get(component) ?? { name: component, trains: false, trainsAll: true, settings: reason.settings };
+      facts.set(component, {
+        ...known,
+        trains: known.trains || trainable,
+        trainsAll: known.trainsAll && trainable,
+        fromStep: known.fromStep ?? (trainable ? phase.fromStep : undefined),
+      });
+    }
+  }
+  return facts;
+}
+
+/** Names that train in one phase at least. */
+export function everTrained(phases: readonly PlanPhase[]): ReadonlySet<string> {
+  return new Set(phases.flatMap(({ entries }) => entries.filter(({ trainable }) => trainable).map(({ name }) => name)));
+}

@@ -1,0 +1,58 @@
+import type { RuleInfo } from "@thaw/core";
+
+/** Rules whose findings core reports itself while it plans: who owns what, whether a plan fits a checkpoint, whether a plan is one. */
+export const CORE_RULES: readonly RuleInfo[] = [
+  {
+    id: "component-claimed-twice",
+    defaultSeverity: "error",
+    summary: "Two components own a parameter by prefixes of the same length.",
+    docs: `Every parameter has exactly one owner: the component with the longest matching prefix of whole segments. Two components with the same
+prefix make a tie, which is an error. It comes from \`model.components\` in the config, or from a family that a plugin registers.
+
+\`\`\`yaml
+model:
+  path: ./checkpoint
+  components:
+    vision_tower: [vision_tower]
+    multi_modal_projector: [multi_modal_projector, vision_tower] # the same prefix again
+    language_model: [language_model]
+\`\`\`
+
+A longer prefix wins: \`vision_tower.merger\` may belong to another component than \`vision_tower\`.
+`,
+  },
+  {
+    id: "parameter-unowned",
+    defaultSeverity: "error",
+    summary: "No component owns a parameter.",
+    docs: `A parameter that belongs to nothing would neither be frozen nor trained by any setting. Declare its owner, or say that the name is no
+parameter:
+
+\`\`\`yaml
+model:
+  path: ./checkpoint
+  components:
+    vision_tower: [visual]
+    multi_modal_projector: [visual.merger]
+    language_model: [model, lm_head]
+  ignored: [mtp]
+\`\`\`
+`,
+  },
+  {
+    id: "resume-with-another-plan",
+    defaultSeverity: "error",
+    summary: "The plan differs from the one with which the checkpoint was made.",
+    docs: `A checkpoint holds what was trained and the optimizer's state for it. Under another plan some of that state has no use and some is missing. The
+finding shows a table of what differs. \`thaw train --resume <run> --accept-plan-change\` goes on all the same and says which state is made or dropped.
+`,
+  },
+  {
+    id: "plan-incomplete",
+    defaultSeverity: "error",
+    summary: "The plan that plugins made is not a plan: a parameter is undecided, unknown, listed twice, or given to another owner.",
+    docs: `This is a plugin's mistake, or what an error of another rule leaves behind. It cannot be switched off: without a decision for every parameter
+nothing can be trained safely.
+`,
+  },
+];

@@ -1,0 +1,36 @@
+import type { Rule, RuleContext } from "@thaw/core";
+import { everTrained } from "../plan-facts.js";
+import { normalSegment, quotedSetting } from "../settings.js";
+
+/** Keys under which tokens are added, in Thaw and in the configs of others that `thaw check` reads. */
+const ADDED_TOKEN_KEYS = ["added_tokens", "add_tokens", "add_special_tokens", "new_special_tokens"];
+
+export const newTokensWithFrozenEmbeddings: Rule<RuleContext> = {
+  id: "new-tokens-with-frozen-embeddings",
+  defaultSeverity: "warning",
+  summary: "Tokens are added, and their embeddings never train.",
+  docs: `A new token starts with a random or averaged embedding. Where the embedding table is frozen for the whole run, the model never learns what the
+token means. Train the language model, its embeddings (\`match: [embed_tokens]\`), or an adapter that covers them.
+`,
+  check(context) {
+    const setting = context.settings.find(({ path, value, origin }) => {
+      const key = normalSegment(path.replace(/\.\d+$/, "").split(".").at(-1) ?? "");
+      return origin !== "default" && ADDED_TOKEN_KEYS.includes(key) && !isEmpty(value);
+    });
+    if (setting === undefined) return [];
+    const embeddings = context.parameters.filter(({ name, shape }) => shape.length === 2 && shape[0] === context.model.text.vocabularySize && !name.endsWith("lm_head.weight"));
+    const trained = everTrained(context.plan.phases);
+    if (embeddings.length === 0 || embeddings.some(({ name }) => trained.has(name))) return [];
+    return [{
+      rule: "new-tokens-with-frozen-embeddings",
+      severity: "warning" as const,
+      message: `\`${setting.path}\` adds tokens, and ${embeddings[0]!.name} is frozen for the whole run, so they never get a meaning.`,
+      fix: `Train the embeddings, for example with \`freeze: { components: { language_model: { match: [embed_tokens] } } }\`, or remove ${quotedSetting(setting)}.`,
+      settings: [setting],
+    }];
+  },
+};
+
+function isEmpty(value: unknown): boolean {
+  return value === null || value === undefined || value === false || value === "" || (Array.isArray(value) && value.length === 0);
+}
