@@ -1,0 +1,112 @@
+import { ThawError } from "@thaw/contracts";
+
+function text(cause: unknown): string {
+  return cause instanceof Error ? cause.message.split("\n")[0] as string : String(cause);
+}
+
+/** A file or folder of the data that is not there or cannot be read. */
+export function fileUnreadable(path: string, what: string, cause: unknown): ThawError {
+  return new ThawError("THAW_DATA_FILE_UNREADABLE", `${what} cannot be read: ${text(cause)}. At ${path}. Check that the path is right and that you may read it.`, { details: { path }, cause });
+}
+
+/** A file of the data that breaks its format. */
+export function fileMalformed(origin: string, problem: string, advice: string, cause?: unknown): ThawError {
+  return new ThawError("THAW_DATA_FILE_MALFORMED", `${problem} In ${origin}. ${advice}`, { details: { origin }, cause });
+}
+
+/** A sample that breaks the form of its data set. */
+export function sampleInvalid(origin: string, problem: string, advice: string): ThawError {
+  return new ThawError("THAW_DATA_SAMPLE_INVALID", `${problem} In ${origin}. ${advice}`, { details: { origin } });
+}
+
+/** A data set without a single sample. */
+export function setEmpty(origin: string, advice: string): ThawError {
+  return new ThawError("THAW_DATA_EMPTY", `The data set holds no sample. In ${origin}. ${advice}`, { details: { origin } });
+}
+
+/** Data that names neither a file nor a known kind. */
+export function kindUnknown(given: string, advice: string): ThawError {
+  return new ThawError("THAW_DATA_KIND_UNKNOWN", `"${given}" (string) names no data set. ${advice}`, { details: { given } });
+}
+
+export function imageMissing(path: string, origin: string): ThawError {
+  return new ThawError("THAW_DATA_IMAGE_MISSING", `The image ${path} does not exist. In ${origin}. Add the file, correct the path, or set the folder of the images.`, { details: { path, origin } });
+}
+
+export function imageBroken(image: string, origin: string, cause: unknown): ThawError {
+  return new ThawError("THAW_DATA_IMAGE_BROKEN", `The image ${image} cannot be decoded: ${text(cause)}. In ${origin}. Replace the file or remove the sample.`, { details: { image, origin }, cause });
+}
+
+export function imageChanged(image: string, origin: string): ThawError {
+  return new ThawError("THAW_DATA_IMAGE_CHANGED", `The image ${image} changed while it was in use. In ${origin}. Start again once the files no longer change.`, { details: { image, origin } });
+}
+
+export function imageRequired(origin: string, advice: string): ThawError {
+  return new ThawError("THAW_DATA_IMAGE_REQUIRED", `The sample has no image. In ${origin}. ${advice}`, { details: { origin } });
+}
+
+export function placeholderMismatch(origin: string, placeholders: number, images: number): ThawError {
+  return new ThawError(
+    "THAW_DATA_PLACEHOLDER_MISMATCH",
+    `The text has ${placeholders} <image> placeholder(s), the sample has ${images} image(s). In ${origin}. Write one <image> for each image, or none to put all images before the first question.`,
+    { details: { origin, placeholders, images } },
+  );
+}
+
+export function sampleTooLong(origin: string, tokenCount: number, maxLength: number, imageTokenCount: number): ThawError {
+  return new ThawError(
+    "THAW_DATA_TOO_LONG",
+    `The sample has ${tokenCount} tokens (${imageTokenCount} of them for images), more than the ${maxLength} that fit. In ${origin}. Shorten the sample, or raise training.max_length if the model's context allows it.`,
+    { details: { origin, tokenCount, maxLength, imageTokenCount } },
+  );
+}
+
+export function nothingSupervised(origin: string): ThawError {
+  return new ThawError("THAW_DATA_NOTHING_SUPERVISED", `The sample has no answer to learn from. In ${origin}. Close the conversation with a non-empty assistant turn.`, { details: { origin } });
+}
+
+export function packageMissing(name: string, folder: string, tried: readonly string[]): ThawError {
+  return new ThawError("THAW_DATA_ICON_SET_MISSING", `The icon set ${name} was not found; tried ${tried.join(", ")}. From ${folder}. Run "npm install @iconify-json/${name}" or give the path of an icons.json.`, { details: { name, folder, tried } });
+}
+
+export function iconInvalid(set: string, name: string, problem: string): ThawError {
+  return new ThawError("THAW_DATA_ICON_INVALID", `${problem} In icon "${name}" of ${set}. Correct the set or install it again.`, { details: { set, name } });
+}
+
+/** A checkpoint's tokenizer or template file that cannot be used. */
+export function tokenizerUnusable(folder: string, problem: string, advice: string, cause?: unknown): ThawError {
+  return new ThawError("THAW_DATA_TOKENIZER", `${problem} In ${folder}. ${advice}`, { details: { folder }, cause });
+}
+
+export function templateFailed(source: string, cause: unknown): ThawError {
+  return new ThawError("THAW_DATA_TEMPLATE", `The chat template cannot render the conversation: ${text(cause)}. In ${source}. Check the roles and their order, or the template.`, { details: { source }, cause });
+}
+
+export function templateMissing(origin: string, source: string): ThawError {
+  return new ThawError("THAW_DATA_TEMPLATE_MISSING", `A conversation needs a chat template and the checkpoint ${source} has none. For ${origin}. Add chat_template.jinja to the checkpoint, or use a captioning data set.`, { details: { origin, source } });
+}
+
+export function templateNotIncremental(origin: string, source: string): ThawError {
+  return new ThawError(
+    "THAW_DATA_TEMPLATE_NOT_INCREMENTAL",
+    `The chat template of ${source} renders an earlier turn differently once later turns follow, so the answers cannot be told apart. For ${origin}. Split the conversation into samples with one answer each.`,
+    { details: { origin, source } },
+  );
+}
+
+/** A processor setting that Thaw does not reproduce. */
+export function processorUnsupported(source: string, problem: string, advice: string): ThawError {
+  return new ThawError("THAW_DATA_PROCESSOR", `${problem} In ${source}. ${advice}`, { details: { source } });
+}
+
+export function workerFailed(module: string, cause: unknown): ThawError {
+  return new ThawError("THAW_DATA_WORKER", `A decode worker failed: ${text(cause)}. With the image processor ${module}. Build the packages (npm run build) if the module is missing.`, { details: { module }, cause });
+}
+
+export function sourceClosed(name: string): ThawError {
+  return new ThawError("THAW_DATA_CLOSED", `The data source was closed. In ${name}. Open it again before reading.`, { details: { name } });
+}
+
+export function conceptsEmpty(origin: string, filter: string): ThawError {
+  return new ThawError("THAW_DATA_CONCEPTS_EMPTY", `No sample is left to score with the concepts "${filter}". In ${origin}. Choose other concepts; "all" scores every sample.`, { details: { origin, filter } });
+}

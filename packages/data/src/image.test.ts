@@ -1,0 +1,65 @@
+import { createHash } from "node:crypto";
+import { readFileSync } from "node:fs";
+import { describe, expect, it } from "vitest";
+import { parseClipImageConfig } from "./clip-image-config.js";
+import { clipImageProcessor } from "./clip-image-processor.js";
+import { decodeRgb, readImageSize } from "./decode.js";
+import { pilResize } from "./pil-resize.js";
+import { RESAMPLE_NAMES } from "./resample-filters.js";
+
+interface Fixtures {
+  readonly decoded: Readonly<Record<string, { size: [number, number]; rgb: string; uprightSize: [number, number]; upright: string }>>;
+  readonly resized: Readonly<Record<string, Readonly<Record<string, string>>>>;
+  readonly processed: readonly { config: Record<string, unknown>; shape: number[]; sha256: string }[];
+}
+
+const folder = new URL("../fixtures/", import.meta.url);
+const fixtures = JSON.parse(readFileSync(new URL("images.json", folder), "utf8")) as Fixtures;
+const bytes = (name: string): Buffer => readFileSync(new URL(`images/${name}`, folder));
+const sha = (data: Uint8Array): string => createHash("sha256").update(data).digest("hex");
+
+describe("decodeRgb", () => {
+  it.each(Object.entries(fixtures.decoded))("decodes %s to the bytes of Pillow's convert('RGB')", async (name, expected) => {
+    const plain = await decodeRgb(bytes(name), { exif: false });
+    expect([plain.width, plain.height]).toEqual(expected.size);
+    expect(sha(plain.data)).toBe(expected.rgb);
+    const upright = await decodeRgb(bytes(name), { exif: true });
+    expect([upright.width, upright.height]).toEqual(expected.uprightSize);
+    expect(sha(upright.data)).toBe(expected.upright);
+    expect(Object.values(await readImageSize(bytes(name), { exif: true }))).toEqual(expected.uprightSize);
+  });
+
+  it("refuses a truncated file", async () => {
+    await expect(decodeRgb(bytes("truncated.jpg"), { exif: true })).rejects.toThrow();
+  });
+});
+
+describe("pilResize", () => {
+  it.each(RESAMPLE_NAMES)("equals Pillow bit for bit with the filter %s", async (name) => {
+    const image = await decodeRgb(bytes("rgb.png"), { exif: false });
+    for (const [size, expected] of Object.entries(fixtures.resized[name]!)) {
+      const [width, height] = size.split("x").map(Number) as [number, number];
+      expect({ size, sha256: sha(pilResize(image, { width, height }, name).data) }).toEqual({ size, sha256: expected });
+    }
+  });
+});
+
+describe("clipImageProcessor", () => {
+  it.each(fixtures.processed.map((entry, index) => [index, entry] as const))("equals transformers bit for bit in case %i", async (_, { config, shape, sha256 }) => {
+    const options = parseClipImageConfig(config, "fixture");
+    expect([3, options.size.height, options.size.width]).toEqual(shape);
+    const [values] = clipImageProcessor(options).process(await decodeRgb(bytes("rgb.png"), { exif: false }))["pixelValues"]!;
+    expect(sha(new Uint8Array(values!.buffer))).toBe(sha256);
+  });
+
+  it.each([
+    [{ image_processor_type: "Idefics3ImageProcessor" }, "not known"],
+    [{ resample: 9 }, "resample"],
+    [{ crop_size: "big" }, "crop_size"],
+    [{ do_center_crop: false, size: { shortest_edge: 8 } }, "any shape"],
+    [{ image_mean: [1, 2] }, "image_mean"],
+    [{ do_pad: true }, "do_pad"],
+  ])("refuses %j", (config, message) => {
+    expect(() => parseClipImageConfig(config, "here")).toThrow(expect.objectContaining({ code: "THAW_DATA_PROCESSOR", message: expect.stringContaining(message) }));
+  });
+});
