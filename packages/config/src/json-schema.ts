@@ -1,7 +1,7 @@
 import type { StandardSchema } from "@thaw/core";
 import { toSnake } from "./keys.js";
 import type { NamedPlugin } from "./plugins.js";
-import { configShape } from "./resolve-config.js";
+import { configShape } from "./validate.js";
 import type { Shape } from "./shape.js";
 
 /** The JSON schema (draft-07) of a config for editors, with the sections of these plugins; both spellings of every key are known. */

@@ -195,3 +195,28 @@ describe("plugins", () => {
     expect(config.findings.map(({ message }) => message)).toEqual(["The plugin freeze-policy has its options twice: where it was made in plugins, and in freeze."]);
   });
 });
+
+describe("saved configs", () => {
+  it("mean the same from another folder and keep the origins", async () => {
+    write({
+      "node_modules/thaw-preset-house/package.json": '{ "name": "thaw-preset-house", "exports": "./preset.yaml" }',
+      "node_modules/thaw-preset-house/preset.yaml": "training: { epochs: 2 }\n",
+      "base.yaml": "plugins: [./b.mjs]\n",
+      "b.mjs": 'const definition = { name: "b", apiVersion: 1, apply() {} };\nexport default Object.assign(() => ({ name: "b", apiVersion: 1, apply() {} }), { definition });\n',
+      "thaw.config.yaml": "extends: [house, ./base.yaml]\nmodel: ./m\nplugins: [./b.mjs]\nfreeze: { train_mm_proj_only: true }\ndata: { train: ./t.jsonl }\n",
+    });
+    const first = await resolve({ requires: "training", overrides: ["seed=5"] });
+    write({ "runs/one/config.json": JSON.stringify(first.saved) });
+    const second = await resolve({ config: "runs/one/config.json", requires: "training" });
+    expect(second.findings).toEqual([]);
+    expect(second.values).toEqual(first.values);
+    expect(second.sections).toEqual(first.sections);
+    expect(second.settings.filter(({ path }) => path !== "plugins")).toEqual(first.settings.filter(({ path }) => path !== "plugins"));
+    expect(second.plugins.map(({ name }) => name)).toEqual(["freeze-policy", "backend", "b"]);
+    expect(second.plugins[0]?.settings).toMatchObject([{ path: "freeze.train_mm_proj_only", file: join(folder, "thaw.config.yaml"), line: 4 }]);
+    const third = await resolve({ config: "runs/one/config.json", overrides: ["training.epochs=9"] });
+    expect(third.values.training.epochs).toBe(9);
+    expect(lineOf(third, "training.epochs")).toEqual({ path: "training.epochs", value: 9, origin: "explicit" });
+    expect(third.saved["$saved"]).toMatchObject({ overrides: ["seed=5"] });
+  });
+});

@@ -30,6 +30,7 @@ export const configSchema = z
       .optional()
       .meta({ description: "Paths (as if written here) or packages (presets) that this config builds on." }),
     $schema: z.string().optional(),
+    $saved: z.looseObject({}).optional().meta({ description: "Written into run folders: where the settings came from." }),
   })
   .meta({ title: "Thaw config" });
 
@@ -38,7 +39,7 @@ export const configSchema = z
 export interface ConfigSections {}
 
 /** What a config says outside of sections, camelCase, defaults filled in. */
-export type ResolvedValues = Omit<z.output<typeof configSchema>, "extends" | "plugins" | "$schema">;
+export type ResolvedValues = Omit<z.output<typeof configSchema>, "extends" | "plugins" | "$schema" | "$saved">;
 
 /** A config as users write it in TypeScript. */
 export type ThawConfig = z.input<typeof configSchema> & ConfigSections & { readonly [section: string]: unknown };

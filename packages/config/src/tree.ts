@@ -46,6 +46,7 @@ function readItem(layer: Layer, item: unknown, shape: Shape | undefined, path: r
 /** `over` on top of `base`: mappings merge, `null` removes, anything else replaces. A mapping with another `type` replaces the whole. */
 export function mergeTrees(base: ConfigNode | undefined, over: ConfigNode): ConfigNode | undefined {
   if (over.kind === "removed") return undefined;
+  if (over.kind === "list" && base?.kind === "list" && over.path.length === 1 && over.path[0] === "plugins") return joinLists(base, over);
   if (over.kind !== "map") return over;
   const isSameKind = base?.kind === "map" && !isOtherVariant(base, over);
   const children = new Map(isSameKind ? base.children : []);
@@ -55,6 +56,14 @@ export function mergeTrees(base: ConfigNode | undefined, over: ConfigNode): Conf
     else children.set(key, merged);
   }
   return { ...over, children };
+}
+
+/** `plugins` of several layers are one list; of equal entries the last one stays. */
+function joinLists(base: ConfigNode, over: ConfigNode): ConfigNode {
+  const added = [...(over.children ?? [])].map(([, child]) => child);
+  const values = new Set(added.map((child) => child.value));
+  const kept = [...(base.children ?? [])].map(([, child]) => child).filter((child) => child.kind !== "leaf" || !values.has(child.value));
+  return { ...over, children: new Map([...kept, ...added].map((child, index) => [String(index), child])) };
 }
 
 function isOtherVariant(base: ConfigNode, over: ConfigNode): boolean {
