@@ -1,4 +1,6 @@
 export { AutogradError } from "./errors.js";
+export { ConstantCache } from "./constant-cache.js";
+export type { MatmulStrategy } from "./kernels/kernels.js";
 export { LayoutCache } from "./layout-cache.js";
 export { add, addScalar, div, mul, scale, sub } from "./ops/arithmetic.js";
 export { attention, softmax } from "./ops/attention.js";
@@ -16,7 +18,6 @@ export { mean, sum } from "./ops/reduce.js";
 export { rotary } from "./ops/rotary.js";
 export { embedding, gatherRows, scatterRows } from "./ops/rows.js";
 export { concat, pad, reshape, slice, transpose } from "./ops/shape.js";
-export { ScalarCache } from "./scalar-cache.js";
 export { Tape } from "./tape.js";
-export type { MatmulStrategy, TapeOptions } from "./tape.js";
+export type { TapeOptions } from "./tape.js";
 export type { Value } from "./value.js";

@@ -46,6 +46,13 @@ export class OpRecord {
     return () => tensor;
   }
 
+  /** Hands a tensor that `keep` got over to the caller, who owns it from then on. */
+  surrender(saved: Saved): Tensor {
+    const tensor = saved();
+    this.#kept = this.#kept.filter((kept) => kept !== tensor);
+    return tensor;
+  }
+
   /** Keeps the op's own output until its backward ran. */
   saveOutput(): Saved {
     this.#outputSaved = true;

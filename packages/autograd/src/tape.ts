@@ -2,19 +2,16 @@ import type { Scalar, Tensor } from "@tensorflow/tfjs-core";
 import * as tf from "@tensorflow/tfjs-core";
 import { runBackward } from "./backward.js";
 import { recordCheckpoint } from "./checkpoint.js";
+import { ConstantCache } from "./constant-cache.js";
 import { badArgument, notOfOneTape, parameterTwice, tapeSpent } from "./errors.js";
+import { FLAGS_KERNELS } from "./kernels/flags.js";
+import type { Kernels, MatmulStrategy } from "./kernels/kernels.js";
+import { plain2dKernels } from "./kernels/plain2d.js";
 import { LayoutCache } from "./layout-cache.js";
 import type { NodeKind } from "./node.js";
 import { ValueNode } from "./node.js";
 import { OpRecord } from "./record.js";
-import { ScalarCache } from "./scalar-cache.js";
 import type { Value } from "./value.js";
-
-/**
- * How matrix products are made. `flags`: transpose flags are free (native, GPU, cpu). `plain2d`: only plain 2-D products are
- * fast (WASM), so frozen weights keep a transposed copy, batched products become loops, and other operands are transposed first.
- */
-export type MatmulStrategy = "flags" | "plain2d";
 
 /** How a tape works. */
 export interface TapeOptions {
@@ -22,8 +19,8 @@ export interface TapeOptions {
   readonly matmul?: MatmulStrategy;
   /** Transposed copies that outlive the tape; without it the tape has its own. */
   readonly layouts?: LayoutCache;
-  /** Uploaded scalars that outlive the tape; without it the tape has its own. */
-  readonly scalars?: ScalarCache;
+  /** Uploaded constants that outlive the tape; without it the tape has its own. */
+  readonly constants?: ConstantCache;
 }
 
 /** `on`: ops record. `off`: nothing needs a gradient. `dry`: gradients are needed but the op will be run again in backward. */
@@ -37,18 +34,17 @@ export type Forward = (record: OpRecord | null) => Tensor;
  * the way belongs to the tape. After `dispose` exactly the tensors are left that were there before (caches that were passed in aside).
  */
 export class Tape {
-  readonly matmul: MatmulStrategy;
-  /** @internal For ops: transposed copies of frozen weights. */
-  readonly layouts: LayoutCache;
+  /** @internal For ops: what the strategy does its own way. */
+  readonly kernels: Kernels;
   /** @internal */
   records: OpRecord[] = [];
   /** @internal */
   mode: RecordingMode = "on";
   /** @internal Sees every value an op reads while a checkpointed run is watched for what it captures. */
   onRead: ((node: ValueNode) => void) | null = null;
-  readonly #scalars: ScalarCache;
-  readonly #ownsLayouts: boolean;
-  readonly #ownsScalars: boolean;
+  readonly #constants: ConstantCache;
+  /** What dispose frees besides values: the caches that were not passed in. */
+  readonly #ownCaches: { dispose(): void }[] = [];
   readonly #parameters = new Map<Tensor, ValueNode>();
   #scopes: Set<ValueNode>[] = [new Set()];
   #nextId = 0;
@@ -56,11 +52,11 @@ export class Tape {
   #disposed = false;
 
   constructor(options: TapeOptions = {}) {
-    this.matmul = options.matmul ?? "flags";
-    this.#ownsLayouts = options.layouts === undefined;
-    this.#ownsScalars = options.scalars === undefined;
-    this.layouts = options.layouts ?? new LayoutCache();
-    this.#scalars = options.scalars ?? new ScalarCache();
+    const layouts = options.layouts ?? new LayoutCache();
+    this.#constants = options.constants ?? new ConstantCache();
+    if (options.layouts === undefined) this.#ownCaches.push(layouts);
+    if (options.constants === undefined) this.#ownCaches.push(this.#constants);
+    this.kernels = options.matmul === "plain2d" ? plain2dKernels(this.#constants, layouts) : FLAGS_KERNELS;
   }
 
   /** A parameter: borrowed, `needsGradient` if it trains. The same tensor gives the same value again. `@throws THAW_AUTOGRAD_PARAMETER_TWICE` */
@@ -153,13 +149,12 @@ export class Tape {
     for (const scope of this.#scopes) for (const node of scope) node.free();
     this.#scopes = [];
     this.#parameters.clear();
-    if (this.#ownsLayouts) this.layouts.dispose();
-    if (this.#ownsScalars) this.#scalars.dispose();
+    for (const cache of this.#ownCaches) cache.dispose();
   }
 
   /** @internal A number as a float32 scalar tensor, uploaded once. Borrowed. */
   scalar(value: number): Scalar {
-    return this.#scalars.get(value);
+    return this.#constants.scalar(value);
   }
 
   /** @internal Runs an op: `forward` in a `tf.tidy`, recorded if an input needs a gradient. */

@@ -6,17 +6,17 @@ import type { Value } from "../value.js";
 
 /** `a + b` with broadcasting. Saves nothing. */
 export function add(a: Value, b: Value): Value {
-  return operate("add", [a, b], (record) => {
-    if (record !== null) record.backward = (gradient, [wantA, wantB]) => [wantA ? sumTo(gradient, a.shape) : null, wantB ? sumTo(gradient, b.shape) : null];
+  return operate("add", [a, b], (record, tape) => {
+    if (record !== null) record.backward = (gradient, [wantA, wantB]) => [wantA ? sumTo(tape.kernels, gradient, a.shape) : null, wantB ? sumTo(tape.kernels, gradient, b.shape) : null];
     return tf.add(a.tensor, b.tensor);
   });
 }
 
 /** `a - b` with broadcasting. Saves nothing. */
 export function sub(a: Value, b: Value): Value {
-  return operate("sub", [a, b], (record) => {
+  return operate("sub", [a, b], (record, tape) => {
     if (record !== null) {
-      record.backward = (gradient, [wantA, wantB]) => [wantA ? sumTo(gradient, a.shape) : null, wantB ? tf.neg(sumTo(gradient, b.shape)) : null];
+      record.backward = (gradient, [wantA, wantB]) => [wantA ? sumTo(tape.kernels, gradient, a.shape) : null, wantB ? tf.neg(sumTo(tape.kernels, gradient, b.shape)) : null];
     }
     return tf.sub(a.tensor, b.tensor);
   });
@@ -24,13 +24,13 @@ export function sub(a: Value, b: Value): Value {
 
 /** `a b`, element by element with broadcasting. Saves each factor only if the other one needs a gradient. */
 export function mul(a: Value, b: Value): Value {
-  return operate("mul", [a, b], (record) => {
+  return operate("mul", [a, b], (record, tape) => {
     if (record !== null) {
       const savedA = record.needs[1] ? record.save(a) : null;
       const savedB = record.needs[0] ? record.save(b) : null;
       record.backward = (gradient, [wantA, wantB]) => [
-        wantA ? sumTo(tf.mul(gradient, (savedB as () => Tensor)()), a.shape) : null,
-        wantB ? sumTo(tf.mul(gradient, (savedA as () => Tensor)()), b.shape) : null,
+        wantA ? sumTo(tape.kernels, tf.mul(gradient, (savedB as () => Tensor)()), a.shape) : null,
+        wantB ? sumTo(tape.kernels, tf.mul(gradient, (savedA as () => Tensor)()), b.shape) : null,
       ];
     }
     return tf.mul(a.tensor, b.tensor);
@@ -39,13 +39,13 @@ export function mul(a: Value, b: Value): Value {
 
 /** `a / b` with broadcasting. Saves `b`, and the quotient only if `b` needs a gradient. */
 export function div(a: Value, b: Value): Value {
-  return operate("div", [a, b], (record) => {
+  return operate("div", [a, b], (record, tape) => {
     if (record !== null) {
       const divisor = record.save(b);
       const quotient = record.needs[1] ? record.saveOutput() : null;
       record.backward = (gradient, [wantA, wantB]) => {
         const scaled = tf.div(gradient, divisor());
-        return [wantA ? sumTo(scaled, a.shape) : null, wantB ? tf.neg(sumTo(tf.mul(scaled, (quotient as () => Tensor)()), b.shape)) : null];
+        return [wantA ? sumTo(tape.kernels, scaled, a.shape) : null, wantB ? tf.neg(sumTo(tape.kernels, tf.mul(scaled, (quotient as () => Tensor)()), b.shape)) : null];
       };
     }
     return tf.div(a.tensor, b.tensor);

@@ -1,7 +1,11 @@
 import type { Tensor } from "@tensorflow/tfjs-core";
 import * as tf from "@tensorflow/tfjs-core";
 import { badArgument } from "../errors.js";
-import { product } from "../kernels/product.js";
+import { ATTENTION_AT_ONCE } from "../kernels/attention-at-once.js";
+import { ATTENTION_BY_HEAD } from "../kernels/attention-by-head.js";
+import type { AttentionShape } from "../kernels/attention.js";
+import { throughSoftmax } from "../kernels/attention.js";
+import { inShape } from "../kernels/broadcast.js";
 import { operate } from "../operation.js";
 import type { Value } from "../value.js";
 
@@ -16,10 +20,6 @@ export function softmax(x: Value): Value {
   });
 }
 
-function throughSoftmax(probabilities: Tensor, gradient: Tensor): Tensor {
-  return tf.mul(probabilities, tf.sub(gradient, tf.sum(tf.mul(gradient, probabilities), -1, true)));
-}
-
 /** Options of {@link attention}. */
 export interface AttentionOptions {
   /** Factor on the scores, usually `headSize ** -0.5`. */
@@ -30,7 +30,7 @@ export interface AttentionOptions {
 
 /**
  * Scaled dot-product attention (Vaswani et al. 2017, arXiv 1706.03762), with grouped heads (Ainslie et al. 2023, arXiv 2305.13245): `q [batch, heads, queries, d]`,
- * `k` and `v [batch, kvHeads, keys, d]` to `[batch, heads, queries, d]`. Saves q, k and v; probabilities are made again in backward.
+ * `k` and `v [batch, kvHeads, keys, d]` to `[batch, heads, queries, d]`. Saves scaled q, k and v; probabilities are made again in backward.
  * @throws THAW_AUTOGRAD_SHAPE
  */
 export function attention(q: Value, k: Value, v: Value, options: AttentionOptions): Value {
@@ -39,29 +39,22 @@ export function attention(q: Value, k: Value, v: Value, options: AttentionOption
   if (q.shape.length !== 4 || k.shape.length !== 4 || heads % kvHeads !== 0 || k.shape[3] !== depth || v.shape[2] !== keys) {
     throw badArgument("attention", `q, k and v have shapes [${q.shape.join(", ")}], [${k.shape.join(", ")}], [${v.shape.join(", ")}].`, "Use [batch, heads, tokens, d], heads a multiple of the key heads.");
   }
-  const grouped = [batch, kvHeads, (heads / kvHeads) * queries];
-  const regroup = (x: Tensor, shape: number[]): Tensor => (heads === kvHeads ? x : tf.reshape(x, shape));
+  const shape: AttentionShape = { batch, heads, kvHeads, queries, keys, depth, valueDepth: v.shape[3] as number, groupRows: (heads / kvHeads) * queries };
   return operate("attention", [q, k, v], (record, tape) => {
-    const probabilities = (scaledQ: Tensor, keyTensor: Tensor): Tensor => {
-      const scores = regroup(product(tape, scaledQ, keyTensor, false, true), [batch, heads, queries, keys]);
-      return regroup(tf.softmax(options.mask === undefined ? scores : tf.add(scores, options.mask)), [...grouped, keys]);
-    };
-    const scaledQ = regroup(tf.mul(q.tensor, tape.scalar(options.scale)), [...grouped, depth]);
+    const kernels = tape.kernels.loopsOverHeads(shape.groupRows * keys * depth) ? ATTENTION_BY_HEAD : ATTENTION_AT_ONCE;
+    const scaledQ = inShape(tf.mul(q.tensor, tape.scalar(options.scale)), [batch, kvHeads, shape.groupRows, depth]);
     if (record !== null) {
       const savedQ = record.keep(scaledQ);
       const savedK = record.save(k);
       const savedV = record.needs[0] || record.needs[1] ? record.save(v) : null;
-      record.backward = (gradient, [wantQ, wantK, wantV]) => {
-        const upstream = regroup(gradient, [...grouped, v.shape[3] as number]);
-        const weights = probabilities(savedQ(), savedK());
-        const gradientV = wantV ? product(tape, weights, upstream, true, false) : null;
-        if (savedV === null || !(wantQ || wantK)) return [null, null, gradientV];
-        const gradientScores = throughSoftmax(weights, product(tape, upstream, savedV(), false, true));
-        const gradientQ = wantQ ? regroup(tf.mul(product(tape, gradientScores, savedK()), tape.scalar(options.scale)), [...q.shape]) : null;
-        return [gradientQ, wantK ? product(tape, gradientScores, savedQ(), true, false) : null, gradientV];
+      record.backward = (gradient, [wantQ = false, wantK = false, wantV = false]) => {
+        const upstream = inShape(gradient, [batch, kvHeads, shape.groupRows, shape.valueDepth]);
+        const inputs = { q: savedQ(), k: savedK(), v: savedV === null ? null : savedV(), mask: options.mask };
+        const [gradientQ, gradientK, gradientV] = kernels.backward(tape.kernels, shape, inputs, upstream, [wantQ, wantK, wantV]);
+        return [gradientQ === null ? null : tf.mul(inShape(gradientQ, q.shape), tape.scalar(options.scale)), gradientK, gradientV];
       };
     }
-    const mixed = product(tape, probabilities(scaledQ, k.tensor), v.tensor);
-    return regroup(mixed, [batch, heads, queries, v.shape[3] as number]);
+    const mixed = kernels.forward(tape.kernels, shape, { q: scaledQ, k: k.tensor, v: v.tensor, mask: options.mask });
+    return inShape(mixed, [batch, heads, queries, shape.valueDepth]);
   });
 }

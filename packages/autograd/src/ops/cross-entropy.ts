@@ -1,14 +1,14 @@
 import type { Tensor, Tensor1D, Tensor2D } from "@tensorflow/tfjs-core";
 import * as tf from "@tensorflow/tfjs-core";
 import { badArgument } from "../errors.js";
-import { product } from "../kernels/product.js";
 import { operate } from "../operation.js";
+import type { OpRecord, Saved } from "../record.js";
 import type { Tape } from "../tape.js";
 import type { Value } from "../value.js";
-import { times } from "./linear.js";
+import { timesWeight } from "./linear.js";
 
-/** Logits of a chunk of rows take at most this many bytes. */
-const CHUNK_BYTES = 16 * 1024 * 1024;
+/** Chunks of logits have at least this many rows, however large the vocabulary. */
+const MIN_CHUNK_ROWS = 128;
 
 /** Options of both cross entropies. */
 export interface CrossEntropyOptions {
@@ -34,7 +34,7 @@ export function crossEntropy(hidden: Value, weight: Value, targets: Int32Array, 
   const values = options.bias === undefined ? [hidden, weight] : [hidden, weight, options.bias];
   return operate("crossEntropy", values, (record, tape) => {
     const [needsHidden = false, needsWeight = false, needsBias = false] = record === null ? [] : record.needs;
-    const chunkRows = Math.max(1, Math.min(rows, Math.floor(CHUNK_BYTES / (4 * vocabulary))));
+    const chunkRows = Math.max(MIN_CHUNK_ROWS, Math.floor(tape.kernels.logitsBytes / (4 * vocabulary)));
     const total = new Sum();
     const hiddenParts: Tensor[] = [];
     const weightGradient = new Sum();
@@ -42,21 +42,21 @@ export function crossEntropy(hidden: Value, weight: Value, targets: Int32Array, 
     for (let start = 0; start < rows; start += chunkRows) {
       const count = Math.min(chunkRows, rows - start);
       tf.tidy(() => {
-        const part = (count === rows ? hidden.tensor : tf.slice(hidden.tensor, [start, 0], [count, width])) as Tensor2D;
-        const logits = times(tape, part, weight, options.bias?.tensor as Tensor1D | undefined);
+        const part = (count === rows ? hidden.tensor : tape.kernels.box(hidden.tensor, [start, 0], [count, width])) as Tensor2D;
+        const logits = timesWeight(tape, part, weight, options.bias?.tensor as Tensor1D | undefined);
         const { loss, gradient } = lossAndGradient(tape, logits, targets.subarray(start, start + count), options, record !== null);
         total.add(loss);
         if (gradient === null) return;
         if (needsHidden) hiddenParts.push(tf.keep(tf.matMul(gradient, weight.tensor as Tensor2D)));
-        if (needsWeight) weightGradient.add(product(tape, gradient, part, true, false));
-        if (needsBias) biasGradient.add(tf.sum(gradient, 0));
+        if (needsWeight) weightGradient.add(tape.kernels.product(gradient, part, true, false));
+        if (needsBias) biasGradient.add(tape.kernels.columnSum(gradient));
       });
     }
     if (record !== null) {
       const whole = hiddenParts.length > 1 ? tf.concat(hiddenParts, 0) : hiddenParts[0];
       if (hiddenParts.length > 1) for (const part of hiddenParts) part.dispose();
       const saved = [whole, weightGradient.value, biasGradient.value].map((tensor) => (tensor === undefined ? null : record.keep(tensor)));
-      record.backward = (gradient, wants) => values.map((_, index) => (wants[index] && saved[index] ? scaledBy(tape, saved[index](), gradient) : null));
+      record.backward = (gradient, wants) => values.map((_, index) => (wants[index] && saved[index] ? scaledBy(record, saved[index], gradient, tape) : null));
     }
     return total.value ?? tf.scalar(0);
   });
@@ -71,7 +71,7 @@ export function softmaxCrossEntropy(logits: Value, targets: Int32Array, options:
     const { loss, gradient } = lossAndGradient(tape, logits.tensor as Tensor2D, targets, options, record !== null);
     if (record !== null && gradient !== null) {
       const saved = record.keep(gradient);
-      record.backward = (upstream) => [scaledBy(tape, saved(), upstream)];
+      record.backward = (upstream) => [scaledBy(record, saved, upstream, tape)];
     }
     return loss;
   });
@@ -104,13 +104,13 @@ function lossAndGradient(
   const probabilities = tf.softmax(logits);
   const wanted = tf.oneHot(tf.tensor1d(targets, "int32"), classes, 1 - smoothing + smoothing / classes, smoothing / classes);
   const normaliser = tf.sub(tf.max(logits, -1), tf.log(tf.max(probabilities, -1)));
-  const picked = tf.sum(tf.mul(wanted, logits));
+  const picked = tf.tidy(() => tf.sum(tf.mul(wanted, logits)));
   return { loss: tf.sub(tf.sum(normaliser), picked), gradient: wantGradient ? (tf.sub(probabilities, wanted) as Tensor2D) : null };
 }
 
-/** `tensor` times the upstream scalar; the scalar one that backward starts with costs nothing. */
-function scaledBy(tape: Tape, tensor: Tensor, gradient: Tensor): Tensor {
-  return gradient === tape.scalar(1) ? tf.clone(tensor) : tf.mul(tensor, gradient);
+/** A saved gradient times the upstream scalar; the scalar one that backward starts with costs nothing. */
+function scaledBy(record: OpRecord, saved: Saved, gradient: Tensor, tape: Tape): Tensor {
+  return gradient === tape.scalar(1) ? record.surrender(saved) : tf.mul(saved(), gradient);
 }
 
 function checkTargets(name: string, targets: Int32Array, rows: number, classes: number): void {

@@ -1,8 +1,7 @@
 import type { Tensor, Tensor1D, Tensor2D } from "@tensorflow/tfjs-core";
 import * as tf from "@tensorflow/tfjs-core";
 import { badArgument } from "../errors.js";
-import { sizeOf } from "../kernels/broadcast.js";
-import { product } from "../kernels/product.js";
+import { inShape, sizeOf } from "../kernels/broadcast.js";
 import type { ValueNode } from "../node.js";
 import { operate } from "../operation.js";
 import type { Tape } from "../tape.js";
@@ -28,38 +27,28 @@ export function linear(x: Value, weight: Value, bias?: Value): Value {
         const rows = flatten(gradient, outputs);
         return [
           wantX ? unflatten(tf.matMul(rows, weight.tensor as Tensor2D), x.shape, inputs) : null,
-          wantWeight && saved !== null ? product(tape, rows, flatten(saved(), inputs), true, false) : null,
-          wantBias ? tf.sum(rows, 0) : null,
+          wantWeight && saved !== null ? tape.kernels.product(rows, flatten(saved(), inputs), true, false) : null,
+          wantBias ? tape.kernels.columnSum(rows) : null,
         ];
       };
     }
     const rows = flatten(x.tensor, inputs);
-    return unflatten(times(tape, rows, weight, bias?.tensor as Tensor1D | undefined), x.shape, outputs);
+    return unflatten(timesWeight(tape, rows, weight, bias?.tensor as Tensor1D | undefined), x.shape, outputs);
   });
 }
 
-/** `rows [n, in]` times the transpose of `weight [out, in]`, in one fused kernel with the bias. Raw tensors; no gradient. */
-export function times(tape: Tape, rows: Tensor2D, weight: Value, bias?: Tensor1D): Tensor2D {
-  const flags = tape.matmul === "flags";
-  const matrix = (flags ? weight.tensor : transposedWeight(tape, weight)) as Tensor2D;
-  if (bias === undefined) return tf.matMul(rows, matrix, false, flags) as Tensor2D;
-  // WASM's fused kernel drops the bias of a transposed product (BatchMatMul's slow path).
-  if (flags && tf.getBackend() === "wasm") return tf.add(tf.matMul(rows, matrix, false, true), bias);
-  return tf.fused.matMul({ a: rows, b: matrix, transposeB: flags, bias }) as Tensor2D;
-}
-
-/** The transpose of a 2-D weight as a plain tensor: cached for a frozen parameter, else made anew. */
-export function transposedWeight(tape: Tape, weight: Value): Tensor {
+/** `rows [n, in]` times the transpose of `weight [out, in]`, plus the bias. Raw tensors; no gradient. */
+export function timesWeight(tape: Tape, rows: Tensor2D, weight: Value, bias?: Tensor1D): Tensor2D {
   const node = weight as ValueNode;
-  return node.kind === "parameter" && !node.needsGradient ? tape.layouts.transposed(node.tensor) : tf.transpose(node.tensor);
+  return tape.kernels.timesWeight(rows, node.tensor as Tensor2D, node.kind === "parameter" && !node.needsGradient, bias);
 }
 
 function flatten(x: Tensor, columns: number): Tensor2D {
-  return (x.shape.length === 2 ? x : tf.reshape(x, [x.size / columns, columns])) as Tensor2D;
+  return inShape(x, [x.size / columns, columns]) as Tensor2D;
 }
 
 function unflatten(rows: Tensor2D, shape: readonly number[], columns: number): Tensor {
-  return shape.length === 2 ? rows : tf.reshape(rows, [...shape.slice(0, -1), columns]);
+  return inShape(rows, [...shape.slice(0, -1), columns]);
 }
 
 /** Options of {@link matmul}. */
@@ -79,11 +68,11 @@ export function matmul(a: Value, b: Value, options: MatmulOptions = {}): Value {
       const savedA = record.needs[1] ? record.save(a) : null;
       const savedB = record.needs[0] ? record.save(b) : null;
       record.backward = (gradient, [wantA, wantB]) => {
-        const gradientA = (other: Tensor) => (transposeA ? product(tape, other, gradient, transposeB, true) : product(tape, gradient, other, false, !transposeB));
-        const gradientB = (other: Tensor) => (transposeB ? product(tape, gradient, other, true, transposeA) : product(tape, other, gradient, !transposeA, false));
+        const gradientA = (other: Tensor) => (transposeA ? tape.kernels.product(other, gradient, transposeB, true) : tape.kernels.product(gradient, other, false, !transposeB));
+        const gradientB = (other: Tensor) => (transposeB ? tape.kernels.product(gradient, other, true, transposeA) : tape.kernels.product(other, gradient, !transposeA, false));
         return [wantA && savedB !== null ? gradientA(savedB()) : null, wantB && savedA !== null ? gradientB(savedA()) : null];
       };
     }
-    return product(tape, a.tensor, b.tensor, transposeA, transposeB);
+    return tape.kernels.product(a.tensor, b.tensor, transposeA, transposeB);
   });
 }

@@ -26,7 +26,7 @@ export function rmsNorm(x: Value, weight: Value, epsilon: number, options: RmsNo
         const normal = tf.mul(savedX(), savedInverse());
         return [
           wantX ? throughRms(tf.mul(gradient, gainOf(tape)), normal, savedInverse()) : null,
-          wantWeight ? sumTo(tf.mul(gradient, normal), weight.shape) : null,
+          wantWeight ? sumTo(tape.kernels, tf.mul(gradient, normal), weight.shape) : null,
         ];
       };
     }
@@ -53,12 +53,12 @@ export function layerNorm(x: Value, weight: Value, bias: Value, epsilon: number)
       const savedMean = savedX === null ? null : record.keep(mean);
       const savedInverse = savedX === null ? null : record.keep(inverse);
       record.backward = (gradient, [wantX, wantWeight, wantBias]) => {
-        const gradientBias = wantBias ? sumTo(gradient, bias.shape) : null;
+        const gradientBias = wantBias ? sumTo(tape.kernels, gradient, bias.shape) : null;
         if (savedX === null || savedMean === null || savedInverse === null) return [null, null, gradientBias];
         const normal = tf.mul(tf.sub(savedX(), savedMean()), savedInverse());
         return [
           wantX ? throughLayer(tf.mul(gradient, weight.tensor), normal, savedInverse()) : null,
-          wantWeight ? sumTo(tf.mul(gradient, normal), weight.shape) : null,
+          wantWeight ? sumTo(tape.kernels, tf.mul(gradient, normal), weight.shape) : null,
           gradientBias,
         ];
       };

@@ -77,7 +77,7 @@ export function tanh(x: Value): Value {
       const output = record.saveOutput();
       record.backward = (gradient) => [tf.mul(gradient, tf.sub(tape.scalar(1), tf.square(output())))];
     }
-    return tf.tanh(x.tensor);
+    return tape.kernels.tanh(x.tensor);
   });
 }
 

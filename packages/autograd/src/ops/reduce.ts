@@ -1,6 +1,6 @@
 import type { Tensor } from "@tensorflow/tfjs-core";
 import * as tf from "@tensorflow/tfjs-core";
-import { sizeOf } from "../kernels/broadcast.js";
+import { inShape, sizeOf } from "../kernels/broadcast.js";
 import { operate } from "../operation.js";
 import type { Value } from "../value.js";
 
@@ -31,5 +31,5 @@ function reduction(shape: readonly number[], axis: number | readonly number[] | 
 
 /** Repeats a reduced gradient over the axes it was reduced along. */
 function spread(gradient: Tensor, kept: readonly number[], shape: readonly number[]): Tensor {
-  return tf.broadcastTo(tf.reshape(gradient, [...kept]), [...shape]);
+  return tf.broadcastTo(inShape(gradient, kept), [...shape]);
 }

@@ -1,6 +1,8 @@
 import type { Tensor } from "@tensorflow/tfjs-core";
 import * as tf from "@tensorflow/tfjs-core";
 import { badArgument } from "../errors.js";
+import { inShape } from "../kernels/broadcast.js";
+import { scatterSum } from "../kernels/indices.js";
 import { operate } from "../operation.js";
 import type { Value } from "../value.js";
 
@@ -14,9 +16,9 @@ export function embedding(weight: Value, ids: Int32Array, shape: readonly number
     throw badArgument("embedding", `There are ${ids.length} ids for the shape [${shape.join(", ")}].`, "Give one id per element of the shape.");
   }
   checkRows("embedding", ids, rows);
-  return operate("embedding", [weight], (record) => {
-    if (record !== null) record.backward = (gradient) => [scatterSum(tf.reshape(gradient, [ids.length, hidden]), ids, rows)];
-    return tf.gather(weight.tensor, tf.tensor(ids, [...shape], "int32"));
+  return operate("embedding", [weight], (record, tape) => {
+    if (record !== null) record.backward = (gradient) => [scatterSum(inShape(gradient, [ids.length, hidden]), ids, rows)];
+    return inShape(tape.kernels.gatherRows(weight.tensor, ids), [...shape, hidden]);
   });
 }
 
@@ -24,9 +26,9 @@ export function embedding(weight: Value, ids: Int32Array, shape: readonly number
 export function gatherRows(x: Value, rows: Int32Array): Value {
   const count = x.shape[0] as number;
   checkRows("gatherRows", rows, count);
-  return operate("gatherRows", [x], (record) => {
+  return operate("gatherRows", [x], (record, tape) => {
     if (record !== null) record.backward = (gradient) => [scatterSum(gradient, rows, count)];
-    return tf.gather(x.tensor, tf.tensor1d(rows, "int32"));
+    return tape.kernels.gatherRows(x.tensor, rows);
   });
 }
 
@@ -41,18 +43,18 @@ export function scatterRows(base: Value, rows: Int32Array, values: Value): Value
     throw badArgument("scatterRows", `There are ${rows.length} row indices and values of shape [${values.shape.join(", ")}].`, "Give one row of values per index.");
   }
   if (new Set(rows).size !== rows.length) throw badArgument("scatterRows", "A row index repeats.", "Give every row at most once.");
-  return operate("scatterRows", [base, values], (record) => {
+  return operate("scatterRows", [base, values], (record, tape) => {
     if (record !== null) {
       record.backward = (gradient, [wantBase, wantValues]) => [
         wantBase ? tf.mul(gradient, keepMask(rows, count)) : null,
-        wantValues ? tf.gather(gradient, tf.tensor1d(rows, "int32")) : null,
+        wantValues ? tape.kernels.gatherRows(gradient, rows) : null,
       ];
     }
     const source = Int32Array.from({ length: count }, (_, row) => row);
     rows.forEach((row, index) => {
       source[row] = count + index;
     });
-    return tf.gather(tf.concat([base.tensor, values.tensor], 0), tf.tensor1d(source, "int32"));
+    return tape.kernels.gatherRows(tf.concat([base.tensor, values.tensor], 0), source);
   });
 }
 
@@ -61,11 +63,6 @@ function keepMask(rows: Int32Array, count: number): Tensor {
   const mask = new Float32Array(count).fill(1);
   for (const row of rows) mask[row] = 0;
   return tf.tensor2d(mask, [count, 1]);
-}
-
-/** Sums `values [n, columns]` into the rows `ids` of `[count, columns]`; what repeats adds up. */
-function scatterSum(values: Tensor, ids: Int32Array, count: number): Tensor {
-  return tf.scatterND(tf.tensor2d(ids, [ids.length, 1], "int32"), values, [count, values.shape[1] as number]);
 }
 
 function checkRows(name: string, ids: Int32Array, rows: number): void {

@@ -1,4 +1,5 @@
 import * as tf from "@tensorflow/tfjs-core";
+import { badArgument } from "../errors.js";
 import { operate } from "../operation.js";
 import type { Value } from "../value.js";
 
@@ -23,13 +24,17 @@ export function transpose(x: Value, order: readonly number[]): Value {
 
 /** The box of `size` that starts at `begin`; a size of -1 reaches to the end. Saves nothing. */
 export function slice(x: Value, begin: readonly number[], size: readonly number[]): Value {
-  return operate("slice", [x], (record) => {
-    const output = tf.slice(x.tensor, [...begin], [...size]);
+  const resolved = size.map((length, axis) => (length < 0 ? (x.shape[axis] as number) - (begin[axis] as number) : length));
+  const outside = begin.findIndex((start, axis) => start < 0 || start + (resolved[axis] as number) > (x.shape[axis] as number));
+  if (begin.length !== x.shape.length || size.length !== x.shape.length || outside >= 0) {
+    throw badArgument("slice", `The box of size [${size.join(", ")}] at [${begin.join(", ")}] is not inside [${x.shape.join(", ")}].`, "Give a start and a size per axis.");
+  }
+  return operate("slice", [x], (record, tape) => {
     if (record !== null) {
-      const paddings = begin.map((start, axis): [number, number] => [start, (x.shape[axis] as number) - start - (output.shape[axis] as number)]);
+      const paddings = begin.map((start, axis): [number, number] => [start, (x.shape[axis] as number) - start - (resolved[axis] as number)]);
       record.backward = (gradient) => [tf.pad(gradient, paddings)];
     }
-    return output;
+    return tape.kernels.box(x.tensor, begin, resolved);
   });
 }
 
@@ -37,14 +42,14 @@ export function slice(x: Value, begin: readonly number[], size: readonly number[
 export function concat(values: readonly Value[], axis: number): Value {
   const rank = (values[0] as Value).shape.length;
   const along = axis < 0 ? axis + rank : axis;
-  return operate("concat", values, (record) => {
+  return operate("concat", values, (record, tape) => {
     if (record !== null) {
       record.backward = (gradient, wants) => {
         let start = 0;
         return values.map((value, index) => {
           const begin = value.shape.map((_, current) => (current === along ? start : 0));
           start += value.shape[along] as number;
-          return wants[index] ? tf.slice(gradient, begin, [...value.shape]) : null;
+          return wants[index] ? tape.kernels.box(gradient, begin, value.shape) : null;
         });
       };
     }
@@ -57,16 +62,9 @@ export function concat(values: readonly Value[], axis: number): Value {
 
 /** Adds zeros: `paddings[axis] = [before, after]`. Saves nothing. */
 export function pad(x: Value, paddings: readonly (readonly [number, number])[]): Value {
-  return operate("pad", [x], (record) => {
-    if (record !== null) {
-      record.backward = (gradient) => [
-        tf.slice(
-          gradient,
-          paddings.map(([before]) => before),
-          [...x.shape],
-        ),
-      ];
-    }
+  return operate("pad", [x], (record, tape) => {
+    const begin = paddings.map(([before]) => before);
+    if (record !== null) record.backward = (gradient) => [tape.kernels.box(gradient, begin, x.shape)];
     return tf.pad(
       x.tensor,
       paddings.map(([before, after]): [number, number] => [before, after]),

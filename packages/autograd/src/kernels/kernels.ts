@@ -1,0 +1,39 @@
+import type { Tensor, Tensor1D, Tensor2D } from "@tensorflow/tfjs-core";
+
+/**
+ * How matrix products are made. `flags`: transpose flags are free (native, GPU, cpu). `plain2d`: only plain 2-D products are
+ * fast (WASM), so frozen weights keep a transposed copy, batched products become loops, and other operands are transposed first.
+ */
+export type MatmulStrategy = "flags" | "plain2d";
+
+/** What ops do differently from one kind of backend to the other. All take and return raw tensors and are called inside a `tf.tidy`. */
+export interface Kernels {
+  readonly strategy: MatmulStrategy;
+  /** Upper bound for the logits that a cross entropy holds at a time, in bytes. */
+  readonly logitsBytes: number;
+  /** `op(a) op(b)` over the last two axes, `op` the transpose where asked; leading axes are equal. */
+  product(a: Tensor, b: Tensor, transposeA?: boolean, transposeB?: boolean): Tensor;
+  /** `rows [n, in]` times the transpose of `weight [out, in]`, plus `bias [out]`. `isFrozen`: the weight may keep a copy in another layout. */
+  timesWeight(rows: Tensor2D, weight: Tensor2D, isFrozen: boolean, bias?: Tensor1D): Tensor2D;
+  /** True if attention with products of this many multiplications per head runs head by head. */
+  loopsOverHeads(multiplications: number): boolean;
+  /** Sum over rows: `[n, columns]` to `[columns]`. */
+  columnSum(rows: Tensor2D): Tensor;
+  /** Rows by index: `x [rows, columns]` to `[ids, columns]`. */
+  gatherRows(x: Tensor, ids: Int32Array): Tensor;
+  /** The box of `size` at `begin`; sizes are resolved. */
+  box(x: Tensor, begin: readonly number[], size: readonly number[]): Tensor;
+  /** `[-second half, first half]` of the last axis, or with `inverse` `[second half, -first half]`. */
+  rotateHalf(x: Tensor, inverse: boolean): Tensor;
+  tanh(x: Tensor): Tensor;
+  /** A second handle on the same data, without a copy. */
+  share(x: Tensor): Tensor;
+}
+
+/** Swaps the last two axes, as an order for `tf.transpose`. */
+export function swapLastAxes(rank: number): number[] {
+  const order = Array.from({ length: rank }, (_, axis) => axis);
+  order[rank - 2] = rank - 1;
+  order[rank - 1] = rank - 2;
+  return order;
+}
