@@ -55,11 +55,11 @@ export function configReader(file: string, raw: Readonly<Record<string, unknown>
   };
 }
 
-/** Token ids under `key`: a number, a list of numbers or nothing. */
+/** Token ids under `key`: a number, a list of numbers or nothing; negative ones, which old configs have for none, are left out. */
 export function tokenIds(config: ConfigReader, key: string): readonly number[] {
   if (!config.has(key)) return [];
   const value = config.raw[key];
   const ids = Array.isArray(value) ? (value as unknown[]) : [value];
-  if (ids.every((id) => Number.isSafeInteger(id) && (id as number) >= 0)) return ids as number[];
+  if (ids.every((id) => Number.isSafeInteger(id))) return (ids as number[]).filter((id) => id >= 0);
   return config.fail(key, `The value ${JSON.stringify(value)} is no token id.`, "Give an id or a list of ids.");
 }
