@@ -144,3 +144,5 @@ function averageOf(averages: ReadonlyMap<string, Float32Array>, name: string, mo
   const values = averages.get(name);
   return values === undefined ? Promise.reject(new Error(`No average of "${name}" was kept for ${model.source}.`)) : Promise.resolve(values);
 }
+
+export type { BackendOptions, Logger };

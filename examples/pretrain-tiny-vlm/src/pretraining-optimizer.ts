@@ -42,6 +42,8 @@ export function pretrainingOptimizer(options: PretrainingOptimizerOptions): Aver
   const previous = (group: TensorGroup, slot: Slot, like: tf.Tensor): tf.Tensor => slots.get(`${group.name}/${slot}`) ?? tf.fill(like.shape, 0);
   /** `share` of the old value and the rest of the new one. */
   const mix = (old: tf.Tensor, value: tf.Tensor, share: number): tf.Tensor => tf.add(tf.mul(old, scalars.of(share)), tf.mul(value, scalars.of(1 - share)));
+  /** The average forgets faster at first; its share changes every step, so its scalar is not kept. */
+  const average = (old: tf.Tensor, value: tf.Tensor, updates: number): tf.Tensor => tf.add(old, tf.mul(tf.sub(value, old), tf.scalar(1 - Math.min(options.averageDecay, updates / (10 + updates)))));
 
   function muonStep(group: TensorGroup, weights: tf.Tensor, gradient: tf.Tensor, rates: { learningRate: number; weightDecay: number }): tf.Tensor {
     const momentum = keep(group, "momentum", mix(previous(group, "momentum", gradient), gradient, options.momentum));
@@ -86,7 +88,7 @@ export function pretrainingOptimizer(options: PretrainingOptimizerOptions): Aver
         const updates = context.updatesOf(leader) + 1;
         const rates = context.rates(leader);
         const next = group.matrixShape === undefined ? adamwStep(group, weights, gradient, rates.learningRate, updates) : muonStep(group, weights, gradient, rates);
-        keep(group, "average", mix(previous(group, "average", next), next, Math.min(options.averageDecay, updates / (10 + updates))));
+        keep(group, "average", average(slots.get(`${group.name}/average`) ?? next, next, updates));
         for (const [name, value] of splitGroup(group, next)) updated.set(name, value);
       }
       return updated;
