@@ -37,6 +37,7 @@ export interface LoadedBatch extends Omit<Batch, "inputs"> {
 /** An ordered, seeded source of samples. `data` owns order, collation and position; core iterates and stores the position. */
 export interface BatchSource {
   readonly name: string;
+  /** NaN while it is not read: a stand-in that only plans. */
   readonly sampleCount: number;
   /** Fraction of samples without image, for the checker; undefined if unknown before reading. */
   readonly textOnlyShare?: number;

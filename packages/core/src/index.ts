@@ -6,6 +6,8 @@ export { createHooks, STAGE_DEFAULT, STAGE_EARLY, STAGE_LATE } from "./hooks.js"
 export type * from "./hooks.js";
 export { silentLogger } from "./logger.js";
 export type { Logger, LogMethod } from "./logger.js";
+export { planMemory, planReport, planTable } from "./plan/plan-report.js";
+export type { ComponentMemory, ComponentReport, PlanReport } from "./plan/plan-report.js";
 export type { GroupRates, Optimizer, UpdateContext } from "./optimizer.js";
 export { componentTrainingSchema, optimizerSchema, scheduleSchema, trainingSchema } from "./options.js";
 export type { ResolvedTrainingOptions, TrainingOptions } from "./options.js";
