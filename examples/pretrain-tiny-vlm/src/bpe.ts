@@ -16,10 +16,10 @@ interface Word {
  * `words` are pre-tokenized pieces with their counts, such as `▁face`.
  */
 export function trainBpe(words: ReadonlyMap<string, number>, vocabularySize: number, specials: readonly string[]): BpeModel {
-  const alphabet = [...new Set([...words.keys()].flatMap((word) => [...word]))].sort();
+  const alphabet = [...new Set([...words.keys()].flatMap((word) => Array.from(word)))].sort();
   const tokens = [...specials, ...alphabet];
   const merges: [string, string][] = [];
-  const corpus: Word[] = [...words].map(([word, count]) => ({ symbols: [...word], count }));
+  const corpus: Word[] = [...words].map(([word, count]) => ({ symbols: Array.from(word), count }));
   const known = new Set(tokens);
   while (tokens.length < vocabularySize) {
     const best = mostFrequentPair(corpus);
@@ -82,7 +82,7 @@ export function encodeBpe(model: BpeModel, text: string): number[] {
 }
 
 function encodePiece(model: BpeModel, ranks: ReadonlyMap<string, number>, piece: string): number[] {
-  let symbols = [...piece];
+  let symbols = Array.from(piece);
   for (;;) {
     let best: [string, string] | undefined;
     let bestRank = Number.POSITIVE_INFINITY;
