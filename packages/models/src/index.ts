@@ -13,6 +13,8 @@ export { mixTokens, type MixedTokens } from "./merge-features.js";
 export { mlpProjector, PROJECTOR_SEGMENT, type MlpProjectorConfig, type Projector } from "./mlp-projector.js";
 export { openModel, type OpenModelOptions } from "./open-model.js";
 export { initialValues } from "./random.js";
+export { OWNER_TABLES } from "./owner-tables.js";
+export type { DocumentedOwnerTable } from "./owner-tables.js";
 export { findFamily, findOwners, knownFamilies, knownModelTypes, registerFamily, registerOwners } from "./registry.js";
 export type { SaveOptions } from "./save.js";
 export { readSpecialTokens } from "./special-tokens.js";

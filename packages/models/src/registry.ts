@@ -1,5 +1,6 @@
 import type { Family, OwnerTable } from "./family.js";
 import { llavaFamily } from "./llava.js";
+import { OWNER_TABLES } from "./owner-tables.js";
 
 const families = new Map<string, Family>();
 const ownerTables = new Map<string, OwnerTable>();
@@ -35,3 +36,4 @@ export function knownModelTypes(): readonly string[] {
 }
 
 registerFamily(llavaFamily);
+for (const table of OWNER_TABLES) registerOwners(table);
