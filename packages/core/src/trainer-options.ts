@@ -13,7 +13,8 @@ export interface Evaluator {
   readonly everySteps?: number;
   /** Before the first step; default true. */
   readonly atStart?: boolean;
-  evaluate(session: Session, context: StepContext): Promise<Readonly<Record<string, number>>>;
+  /** Undefined: it was told to stop and measured nothing. */
+  evaluate(session: Session, context: StepContext): Promise<Readonly<Record<string, number>> | undefined>;
 }
 
 /** Where a stopped run goes on. */
