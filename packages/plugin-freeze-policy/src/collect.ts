@@ -12,7 +12,7 @@ export interface Resolved<Value> {
   readonly overridden: readonly Setting[];
 }
 
-/** The freeze section, read once: one value per canonical key. Keys whose spellings disagree are in `undecided` only. */
+/** The freeze section, read once: one value per canonical key. Keys whose spellings disagree are in `clashes` only. */
 export interface FreezeSettings {
   readonly flags: ReadonlyMap<string, Resolved<boolean>>;
   readonly shortcut?: Resolved<boolean>;
@@ -20,8 +20,13 @@ export interface FreezeSettings {
   readonly entries: ReadonlyMap<string, Resolved<Entry>>;
   readonly stopGradientAfter?: Resolved<readonly string[]>;
   /** Canonical keys (`freezeVisionTower`, `components.vision_tower`) whose spellings disagree. */
-  readonly undecided: ReadonlySet<string>;
-  readonly findings: readonly Finding[];
+  readonly clashes: ReadonlyMap<string, Clash>;
+}
+
+/** Spellings of one key with different values, all of one origin. A clash in presets matters only where nothing explicit decides. */
+export interface Clash {
+  readonly finding: Finding;
+  readonly rank: number;
 }
 
 const RANK: Readonly<Record<Origin, number>> = { default: 0, preset: 1, explicit: 2 };
@@ -36,7 +41,7 @@ interface Leaf {
   readonly setting: Setting;
 }
 
-/** Groups the settings of the freeze section by canonical key; reports spellings of one key that disagree. */
+/** Groups the settings of the freeze section by canonical key and finds spellings of one key that disagree. */
 export function collectSettings(settings: readonly Setting[], vocabulary: Vocabulary): FreezeSettings {
   const groups = new Map<string, Leaf[]>();
   for (const setting of settings.flatMap(flatten)) {
@@ -47,8 +52,7 @@ export function collectSettings(settings: readonly Setting[], vocabulary: Vocabu
   }
   const flags = new Map<string, Resolved<boolean>>();
   const entries = new Map<string, Resolved<Entry>>();
-  const undecided = new Set<string>();
-  const findings: Finding[] = [];
+  const clashes = new Map<string, Clash>();
   let shortcut: Resolved<boolean> | undefined;
   let stopGradientAfter: Resolved<readonly string[]> | undefined;
   for (const [key, leaves] of groups) {
@@ -57,15 +61,10 @@ export function collectSettings(settings: readonly Setting[], vocabulary: Vocabu
     const best = Math.max(...candidates.map(({ setting }) => originRank(setting)));
     const winners = candidates.filter(({ setting }) => originRank(setting) === best);
     const distinct = new Map(winners.map((candidate) => [JSON.stringify(canonicalValue(candidate.setting.value, depth)), candidate]));
-    if (distinct.size > 1) {
-      undecided.add(key);
-      findings.push(aliasesDisagree([...distinct.values()].map(({ setting }) => setting), vocabulary.write(key.split(".")) ?? key));
-      continue;
-    }
-    const clash = depth === 2 ? innerClash(winners.at(-1)!.leaves) : undefined;
-    if (clash !== undefined) {
-      undecided.add(key);
-      findings.push(aliasesDisagree(clash, vocabulary.write(vocabulary.read(clash[0]!.path)!) ?? key));
+    const clashing = distinct.size > 1 ? [...distinct.values()].map(({ setting }) => setting) : depth === 2 ? innerClash(winners.at(-1)!.leaves) : undefined;
+    if (clashing !== undefined) {
+      const named = distinct.size > 1 ? key.split(".") : vocabulary.read(clashing[0]!.path)!;
+      clashes.set(key, { finding: aliasesDisagree(clashing, vocabulary.write(named) ?? key), rank: best });
       continue;
     }
     const { setting, leaves: own } = winners.at(-1)!;
@@ -77,7 +76,7 @@ export function collectSettings(settings: readonly Setting[], vocabulary: Vocabu
     else if (key === "stopGradientAfter") stopGradientAfter = { value: setting.value as readonly string[], setting, overridden };
     else flags.set(key, { value: setting.value as boolean, setting, overridden });
   }
-  return { flags, shortcut, entries, stopGradientAfter, undecided, findings };
+  return { flags, shortcut, entries, stopGradientAfter, clashes };
 }
 
 interface Candidate {

@@ -41,7 +41,9 @@ export function decideComponent(component: string, freeze: FreezeSettings, vocab
   const lower = proposals.filter(({ setting }) => originRank(setting) < best);
   const fallback = defaultSetting(component, vocabulary);
   const keys = [SHORTCUT, FLAG_OF_COMPONENT[component] ?? "", `components.${toSnakeCase(component)}`];
-  let isDecided = !keys.some((key) => freeze.undecided.has(key));
+  const clashes = keys.flatMap((key) => freeze.clashes.get(key) ?? []).filter(({ rank }) => rank >= best);
+  for (const clash of clashes) report(clash.finding);
+  let isDecided = clashes.length === 0;
   for (const [index, left] of ranked.entries()) {
     for (const right of ranked.slice(index + 1)) {
       const found = compare(component, left, right, vocabulary);

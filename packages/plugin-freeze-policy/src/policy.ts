@@ -48,8 +48,9 @@ export interface CompiledPolicy {
 export function compilePolicy(input: PolicyInput): CompiledPolicy {
   const vocabulary = input.vocabulary ?? thawVocabulary(input.settings);
   const freeze = collectSettings(input.settings, vocabulary);
-  const findings: Finding[] = [...freeze.findings];
-  const report = (finding: Finding) => void findings.push(finding);
+  const findings = new Set<Finding>();
+  const report = (finding: Finding) => void findings.add(finding);
+  for (const { finding } of freeze.clashes.values()) if (finding.settings.some(({ origin }) => origin === "explicit")) report(finding);
   const names = namesByComponent(input);
   const components = componentNames(input, names, freeze);
   checkNames(freeze, components, input.parameters !== undefined, vocabulary, report);
@@ -77,7 +78,7 @@ export function compilePolicy(input: PolicyInput): CompiledPolicy {
   const plan = { phases: phasesOf(input, selections, split, decided) };
   const empty = findNothingTrains(decided, vocabulary);
   if (empty !== undefined) report(empty);
-  return { decisions: decided, plan, findings, freeze, vocabulary };
+  return { decisions: decided, plan, findings: [...findings], freeze, vocabulary };
 }
 
 /** The `nothing-trains` finding for these decisions: for the whole run, or for a stretch of it. Undefined if something always trains. */
