@@ -1,7 +1,8 @@
 import type { ClipImageOptions } from "./clip-image-config.js";
 import { centerCrop, padToSquare } from "./crop.js";
 import { pilResize } from "./pil-resize.js";
-import type { ImageProcessor, ImageSize, RgbImage } from "./processor.js";
+import type { ImageProcessor, ImageProcessorModule, ImageSize, RgbImage } from "./processor.js";
+import { workerModuleUrl } from "./worker-module.js";
 
 /** `get_resize_output_image_size` with `default_to_square=False`: the long side is truncated, not rounded. */
 export function shortestEdgeSize(image: ImageSize, edge: number): ImageSize {
@@ -46,4 +47,9 @@ export function clipImageProcessor(options: ClipImageOptions): ImageProcessor {
       return { pixelValues: [values] };
     },
   };
+}
+
+/** `clipImageProcessor` for decode workers: what a family's processor gives as `imageProcessor`. */
+export function clipImageProcessorModule(options: ClipImageOptions): ImageProcessorModule {
+  return { module: workerModuleUrl(import.meta.url), exportName: "clipImageProcessor", options };
 }

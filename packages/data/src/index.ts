@@ -1,12 +1,22 @@
+export { compileChatTemplate, loadChatTemplate } from "./chat-template.js";
 export type { ChatTemplate } from "./chat-template.js";
+export { readCheckpointJson, readCheckpointText } from "./checkpoint-file.js";
+export { parseClipImageConfig } from "./clip-image-config.js";
+export type { ClipImageOptions } from "./clip-image-config.js";
+export { clipImageProcessor, clipImageProcessorModule } from "./clip-image-processor.js";
 export type { DataSource, PromptBatch, SourceContext } from "./data-source.js";
+export { decodeRgb, encodePng, rasterizeSvg, readImageSize } from "./decode.js";
+export { encodeConversation, encodePrompt } from "./encode.js";
+export type { EncodedConversation, EncodeOptions } from "./encode.js";
+export { processorUnsupported } from "./errors.js";
 export { augmentSchema, captionsSchema, conversationsSchema, iconifySchema, sourceSchema } from "./options.js";
 export type { AugmentOptions, ResolvedSourceOptions, SourceOptions } from "./options.js";
+export { pilResize } from "./pil-resize.js";
 export type { ImagePlan, ImageProcessor, ImageProcessorModule, ImageSize, Processor, RgbImage } from "./processor.js";
+export { epochOrder, mixSeeds, seededRandom } from "./random.js";
+export type { Random } from "./random.js";
+export type { ResampleName } from "./resample-filters.js";
 export type { ImagePart, ImageReference, Message, MessagePart, Sample, TextPart } from "./sample.js";
-export type { Tokenizer } from "./tokenizer.js";
-// Announced signatures; the functions follow in the next commits:
-//   openSource(options: SourceOptions, context: SourceContext): Promise<DataSource>
-//   encodeConversation(processor, messages, plans, { endToken: "template" | "always" }): { tokenIds, labels }
-//   encodePrompt(processor, messages, plans): number[]
-//   captionEvaluation({ source, training?, concepts?, generate, ... }): Promise<CaptionEvaluation>
+export { loadTokenizer } from "./tokenizer.js";
+export type { SpecialTokens, Tokenizer } from "./tokenizer.js";
+export { workerModuleUrl } from "./worker-module.js";

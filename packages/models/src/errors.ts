@@ -145,3 +145,11 @@ export function imageTokenMismatch(placeholders: number, features: number): Thaw
 export function emptyRow(row: number): ThawError {
   return new ThawError("THAW_MODEL_EMPTY_ROW", `Row ${row} of the batch has no token to continue from. In generation. Give every row at least one token with attention mask 1.`, { details: { row } });
 }
+
+export function noProcessor(folder: string, modelType: unknown, known: readonly string[]): ThawError {
+  return new ThawError(
+    "THAW_MODEL_NO_PROCESSOR",
+    `The model type ${JSON.stringify(modelType)} has no processor, so no data can be read for it. In ${folder}. Types with one: ${list(known)}; others come with registerFamily.`,
+    { details: { folder, modelType, known } },
+  );
+}

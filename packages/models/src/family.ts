@@ -1,4 +1,5 @@
 import type { ComponentDeclaration, LoadedBatch, Model, ModelOutput, Scope, Segment } from "@thaw/contracts";
+import type { Processor } from "@thaw/data";
 import type { ConfigReader } from "./config-reader.js";
 
 /** Who owns which parameters of a model type: enough to plan and check a checkpoint from its headers. */
@@ -54,4 +55,6 @@ export interface Architecture {
 export interface Family extends OwnerTable {
   /** Reads sizes and names. @throws THAW_CHECKPOINT_CONFIG for values that it does not support */
   describe(header: CheckpointHeader): Architecture;
+  /** Makes the processor of a checkpoint folder: pixels, placeholders, ids. @throws THAW_DATA_*, THAW_CHECKPOINT_* */
+  readonly processor?: (folder: string) => Promise<Processor>;
 }

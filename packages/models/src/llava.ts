@@ -7,6 +7,7 @@ import { generateGreedily } from "./generate.js";
 import { findPrefix } from "./layout.js";
 import { llamaDecoder } from "./llama.js";
 import { readLlavaConfig, type LlavaConfig } from "./llava-config.js";
+import { loadLlavaProcessor } from "./llava-processor.js";
 import { mixTokens, type MixedTokens } from "./merge-features.js";
 import { mlpProjector, PROJECTOR_SEGMENT } from "./mlp-projector.js";
 import { readSpecialTokens } from "./special-tokens.js";
@@ -28,6 +29,7 @@ export const llavaFamily: Family = {
     const llava = readLlavaConfig(config);
     return build(llava, { config, generationConfig, storedNames });
   },
+  processor: loadLlavaProcessor,
 };
 
 function build(config: LlavaConfig, { config: reader, generationConfig, storedNames }: CheckpointHeader): Architecture {
