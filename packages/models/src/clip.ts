@@ -1,4 +1,4 @@
-import { add, attention, concat, layerNorm, matmul, reshape, slice, transpose, type Value } from "@thaw/autograd";
+import { add, attention, concat, layerNorm, matmul, release, reshape, slice, transpose, type Value } from "@thaw/autograd";
 import type { LoadedBatch, Scope } from "@thaw/contracts";
 import { fill, slice as cut, tidy, transpose as permute, reshape as reshapeTensor, type Tensor } from "@tensorflow/tfjs-core";
 import { activate } from "./activations.js";
@@ -46,7 +46,9 @@ export function clipTower(config: ClipConfig, use: ClipUse): VisionTower {
       let x = scope.segment(embeddings, [], () => embed(config, use.prefix, batch, scope, grid));
       const states = new Map([[0, x]]);
       for (let index = 0; index < usedLayers; index++) {
-        x = scope.segment(layerSegment(index), [x], (input) => layer(config, layerName(use, index), input, scope));
+        const next = scope.segment(layerSegment(index), [x], (input) => layer(config, layerName(use, index), input, scope));
+        if (!use.featureStates.includes(index)) release(x);
+        x = next;
         if (use.featureStates.includes(index + 1)) states.set(index + 1, x);
       }
       return select(use, use.featureStates.map((state) => states.get(state)!));
@@ -119,8 +121,11 @@ function layer(config: ClipConfig, name: string, x: Value, scope: Scope): Value 
   const h = norm(x, `${name}.layer_norm1`, scope, config.epsilon);
   const [q, k, v] = (["q_proj", "k_proj", "v_proj"] as const).map((part) => splitHeads(scope.linear(h, `${name}.self_attn.${part}`), config.headCount)) as [Value, Value, Value];
   const mixed = attention(q, k, v, { scale: (config.hiddenSize / config.headCount) ** -0.5 });
+  release(h, q, k, v);
   const attended = add(x, scope.linear(joinHeads(mixed), `${name}.self_attn.out_proj`));
-  const inner = activate(config.activation, scope.linear(norm(attended, `${name}.layer_norm2`, scope, config.epsilon), `${name}.mlp.fc1`));
+  const wide = scope.linear(norm(attended, `${name}.layer_norm2`, scope, config.epsilon), `${name}.mlp.fc1`);
+  const inner = activate(config.activation, wide);
+  release(mixed, wide);
   return add(attended, scope.linear(inner, `${name}.mlp.fc2`));
 }
 

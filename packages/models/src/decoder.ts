@@ -1,4 +1,4 @@
-import { crossEntropy, gatherRows, linear, reshape, type Value } from "@thaw/autograd";
+import { crossEntropy, gatherRows, linear, release, reshape, type Value } from "@thaw/autograd";
 import type { LoadedBatch, ModelOutput, Scope, Segment } from "@thaw/contracts";
 import { tensor, type Tensor } from "@tensorflow/tfjs-core";
 import { causalMask } from "./attention-mask.js";
@@ -64,12 +64,20 @@ export function decoderSegments(after: string, parts: { readonly embed: readonly
 export function decode(decoder: Decoder, batch: LoadedBatch, tokens: MixedTokens, scope: Scope, features: Value | undefined): Value {
   const pass = wholePass(decoder, batch, scope);
   return scope.segment(LANGUAGE_SEGMENT, features === undefined ? [] : [features], (given?: Value) => {
-    let x = embedTokens(decoder, batch, tokens, scope, given);
-    for (let index = 0; index < decoder.layerCount; index++) {
-      x = scope.segment(decoderSegment.layer(index), [x], (input) => decoder.layer(index, input, pass, scope));
-    }
+    const x = runLayers(decoder, embedTokens(decoder, batch, tokens, scope, given), pass, scope);
     return scope.segment(decoderSegment.norm, [x], (input) => decoder.norm(input, scope));
   });
+}
+
+/** The layers, one segment each: `[batch, tokens, hidden]` to the same. Lets go of its input and of what is between layers. */
+export function runLayers(decoder: Decoder, embedded: Value, pass: DecoderPass, scope: Scope): Value {
+  let x = embedded;
+  for (let index = 0; index < decoder.layerCount; index++) {
+    const next = scope.segment(decoderSegment.layer(index), [x], (input) => decoder.layer(index, input, pass, scope));
+    release(x);
+    x = next;
+  }
+  return x;
 }
 
 /** The segment `language_model.embed`: `[batch, tokens, hidden]`. */

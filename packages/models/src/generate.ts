@@ -3,7 +3,7 @@ import { concat as join, keep, clone, tensor, tidy, argMax, type Tensor } from "
 import { gatherRows, reshape, type Value } from "@thaw/autograd";
 import type { LoadedBatch, Scope } from "@thaw/contracts";
 import { causalMask, keyMask } from "./attention-mask.js";
-import { decoderSegment, embedTokens, LANGUAGE_SEGMENT, outputLogits, rotaryTensors, type Decoder, type DecoderPass } from "./decoder.js";
+import { decoderSegment, embedTokens, LANGUAGE_SEGMENT, outputLogits, rotaryTensors, runLayers, type Decoder, type DecoderPass } from "./decoder.js";
 import { emptyRow } from "./errors.js";
 import type { MixedTokens } from "./merge-features.js";
 
@@ -89,7 +89,7 @@ function prefill(decoder: Decoder, batch: LoadedBatch, tokens: MixedTokens, scop
   const { values, shape } = causalMask(batch.attentionMask, batch.batchSize, batch.tokenCount);
   return withTensor(tensor(values, [...shape]), (mask) => nextIds(scope, features === undefined ? [] : [features], (given?: Value) => {
     const x = embedTokens(decoder, batch, tokens, scope, given);
-    return runLayers(decoder, x, scope, { ...rotaryTensors(decoder, 0, batch.tokenCount, scope), mask }, cache);
+    return lastHidden(decoder, x, scope, { ...rotaryTensors(decoder, 0, batch.tokenCount, scope), mask }, cache);
   }, decoder));
 }
 
@@ -97,7 +97,7 @@ function continueRows(decoder: Decoder, batch: LoadedBatch, scope: Scope, cache:
   const position = cache.tokenCount;
   const run = (mask: Tensor | undefined): Tensor => nextIds(scope, [], () => {
     const x = scope.segment(decoderSegment.embed, [], () => asColumn(decoder.embed(ids, scope)));
-    return runLayers(decoder, x, scope, { ...rotaryTensors(decoder, position, 1, scope), ...(mask === undefined ? {} : { mask }) }, cache);
+    return lastHidden(decoder, x, scope, { ...rotaryTensors(decoder, position, 1, scope), ...(mask === undefined ? {} : { mask }) }, cache);
   }, decoder);
   if (!batch.attentionMask.includes(0)) return run(undefined);
   const values = keyMask(batch.attentionMask, batch.batchSize, batch.tokenCount, position + 1);
@@ -105,15 +105,12 @@ function continueRows(decoder: Decoder, batch: LoadedBatch, scope: Scope, cache:
 }
 
 /** Layers and last norm; returns the last column alone, `[batch, hidden]`. */
-function runLayers(decoder: Decoder, embedded: Value, scope: Scope, pass: DecoderPass, cache: KeyValueCache): Value {
+function lastHidden(decoder: Decoder, embedded: Value, scope: Scope, pass: DecoderPass, cache: KeyValueCache): Value {
   const remember = (layer: number, keys: Value, values: Value): readonly [Value, Value] => {
     const all = cache.extend(layer, keys.tensor, values.tensor);
     return [scope.constant(all.keys), scope.constant(all.values)];
   };
-  let x = embedded;
-  for (let index = 0; index < decoder.layerCount; index++) {
-    x = scope.segment(decoderSegment.layer(index), [x], (input) => decoder.layer(index, input, { ...pass, remember }, scope));
-  }
+  const x = runLayers(decoder, embedded, { ...pass, remember }, scope);
   const [batch, tokens, hidden] = x.shape as [number, number, number];
   const last = Int32Array.from({ length: batch }, (_, row) => (row + 1) * tokens - 1);
   const column = tokens === 1 ? reshape(x, [batch, hidden]) : gatherRows(reshape(x, [batch * tokens, hidden]), last);

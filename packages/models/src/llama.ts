@@ -1,4 +1,4 @@
-import { add, attention, embedding, geglu, mul, rmsNorm, rotary, swiglu, type Value } from "@thaw/autograd";
+import { add, attention, embedding, geglu, mul, release, rmsNorm, rotary, swiglu, type Value } from "@thaw/autograd";
 import type { Scope } from "@thaw/contracts";
 import { activate, type ActivationName } from "./activations.js";
 import { decoderSegments, type Decoder, type DecoderPass } from "./decoder.js";
@@ -60,18 +60,25 @@ function layerSpecs(config: LlamaConfig, name: string): readonly ParameterSpec[]
 
 function layer(config: LlamaConfig, name: string, index: number, x: Value, pass: DecoderPass, scope: Scope): Value {
   const h = rmsNorm(x, scope.parameter(`${name}.input_layernorm.weight`), config.epsilon);
-  const attended = add(x, scope.linear(joinHeads(attend(config, name, index, h, pass, scope)), `${name}.self_attn.o_proj`));
+  const mixed = attend(config, name, index, h, pass, scope);
+  const attended = add(x, scope.linear(mixed, `${name}.self_attn.o_proj`));
   const inner = rmsNorm(attended, scope.parameter(`${name}.post_attention_layernorm.weight`), config.epsilon);
-  const gated = gate(config.activation, scope.linear(inner, `${name}.mlp.gate_proj`), scope.linear(inner, `${name}.mlp.up_proj`));
+  const [opening, up] = [scope.linear(inner, `${name}.mlp.gate_proj`), scope.linear(inner, `${name}.mlp.up_proj`)];
+  release(h, mixed, inner);
+  const gated = gate(config.activation, opening, up);
+  release(opening, up);
   return add(attended, scope.linear(gated, `${name}.mlp.down_proj`));
 }
 
+/** `[batch, tokens, heads * headSize]`. */
 function attend(config: LlamaConfig, name: string, index: number, h: Value, pass: DecoderPass, scope: Scope): Value {
   const queries = rotary(splitHeads(scope.linear(h, `${name}.self_attn.q_proj`), config.headCount), pass.cos, pass.sin);
   const newKeys = rotary(splitHeads(scope.linear(h, `${name}.self_attn.k_proj`), config.keyValueHeadCount), pass.cos, pass.sin);
   const newValues = splitHeads(scope.linear(h, `${name}.self_attn.v_proj`), config.keyValueHeadCount);
   const [keys, values] = pass.remember?.(index, newKeys, newValues) ?? [newKeys, newValues];
-  return attention(queries, keys, values, { scale: config.headSize ** -0.5, ...(pass.mask === undefined ? {} : { mask: pass.mask }) });
+  const mixed = joinHeads(attention(queries, keys, values, { scale: config.headSize ** -0.5, ...(pass.mask === undefined ? {} : { mask: pass.mask }) }));
+  release(queries, newKeys, newValues);
+  return mixed;
 }
 
 function gate(activation: ActivationName, gated: Value, up: Value): Value {
