@@ -1,1 +1,19 @@
-export {};
+import type { BackendOptions } from "@thaw/backend-gpu";
+import type { ConflictCheckerOptions } from "@thaw/plugin-conflict-checker";
+import type { FreezePolicyOptions } from "@thaw/plugin-freeze-policy";
+import type { ProjectorOnlyOptions } from "@thaw/plugin-projector-only";
+import type { DataSectionOptions } from "./data-section.js";
+
+declare module "@thaw/config" {
+  interface ConfigSections {
+    data?: DataSectionOptions;
+    freeze?: FreezePolicyOptions;
+    checks?: ConflictCheckerOptions;
+    projectorOnly?: ProjectorOnlyOptions;
+    backend?: BackendOptions;
+  }
+}
+
+export { defineConfig } from "@thaw/config";
+export type { ThawConfig } from "@thaw/config";
+export type { DataSectionOptions } from "./data-section.js";

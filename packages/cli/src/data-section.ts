@@ -1,0 +1,46 @@
+import { sourceSchema } from "@thaw/data";
+import { z } from "zod";
+
+const count = z.number().int().positive();
+const source = z.union([z.string().min(1).meta({ format: "source", description: '"iconify:twemoji", or the path of a JSONL file.' }), sourceSchema]).meta({ title: "Data source" });
+
+/** The `data` section. */
+export const dataSectionSchema = z
+  .strictObject({
+    train: source.optional().meta({ description: "What is trained on." }),
+    evaluation: z
+      .union([source, z.record(z.string().regex(/^(?!type$).+$/), source)])
+      .optional()
+      .meta({ description: "One data set, or several by name." }),
+    maxNewTokens: count.default(24).meta({ description: "Longest answer that an evaluation lets the model write." }),
+    evaluationBatchSize: count.default(32).meta({ description: "Samples that an evaluation answers at once." }),
+    workers: z.number().int().nonnegative().optional().meta({ description: "Threads that decode images; 0 decodes on the main thread." }),
+  })
+  .prefault({});
+
+/** As users write it. */
+export type DataSectionOptions = z.input<typeof dataSectionSchema>;
+/** As code reads it. */
+export type DataSection = z.output<typeof dataSectionSchema>;
+/** One data set, short or long form. */
+export type SourceSetting = NonNullable<DataSection["train"]>;
+
+/** Evaluation sets by name; a single one is named after what it holds. */
+export function evaluationSources(data: DataSection): Readonly<Record<string, SourceSetting>> {
+  const { evaluation } = data;
+  if (evaluation === undefined) return {};
+  if (typeof evaluation === "string" || "type" in evaluation) return { [sourceName(evaluation as SourceSetting)]: evaluation as SourceSetting };
+  return evaluation as Readonly<Record<string, SourceSetting>>;
+}
+
+/** `twemoji`, `twemoji-unseen`, `test` for `/x/test.jsonl`. */
+export function sourceName(setting: SourceSetting): string {
+  if (typeof setting === "string") return baseName(setting.replace(/^[a-z]+:/, ""));
+  const name = baseName(setting.type === "iconify" ? setting.set : setting.path);
+  const concepts = setting.type === "conversations" ? undefined : setting.concepts;
+  return concepts === undefined || concepts === "all" ? name : `${name}-${concepts}`;
+}
+
+function baseName(path: string): string {
+  return path.split(/[\\/]/).filter((part) => part !== "").at(-1)?.replace(/\.(jsonl?|ndjson)$/, "") ?? path;
+}

@@ -1,0 +1,67 @@
+/** Texts below the options of `--help`. */
+const CONFIG_NOTE = `
+Without [config], the file is searched from here up to the project's root: thaw.config.ts, .js, .mjs, .yaml, .yml or .json,
+.thawrc, or the "thaw" entry of package.json.`;
+
+export const TOP_HELP = `
+A first config (thaw.config.yaml):
+  model: ./llava-tiny                          # a Hugging Face checkpoint folder
+  data: { train: ./train.jsonl }               # or iconify:noto
+  freeze: { train_mm_proj_only: true }         # everything frozen but the projector
+  training: { epochs: 1, learning_rate: 1e-3 }
+  backend: auto
+  seed: 42
+
+Examples:
+  thaw check                                   what contradicts what, in a second
+  thaw plan                                    what trains, what is frozen, and why
+  thaw train --set training.epochs=3           train; Ctrl-C saves a checkpoint
+  thaw train --resume runs/run-20250101-120000
+  thaw evaluate runs/run-20250101-120000 --data iconify:twemoji
+  thaw caption cat.png --model runs/run-20250101-120000
+
+Exit codes: 0 done, 1 findings or errors, 2 wrong use, 130 stopped by Ctrl-C.`;
+
+export const TRAIN_HELP = `${CONFIG_NOTE}
+
+The first Ctrl-C finishes the step, saves a checkpoint and says how to resume; a second one ends at once.
+
+Examples:
+  thaw train
+  thaw train my.yaml --set training.max_steps=50 --set backend=wasm
+  thaw train --resume runs/run-20250101-120000
+  thaw train --json | jq -c 'select(.event == "step")'`;
+
+export const EVALUATE_HELP = `
+An Iconify sample is a visible icon without skin tones; its caption is the name with spaces. Names that the training set does
+not have are counted, not scored, unless --concepts all. A bare checkpoint needs --baseline-data for baselines.
+
+Examples:
+  thaw evaluate runs/run-20250101-120000 --data iconify:twemoji
+  thaw evaluate ./checkpoint --data iconify:twemoji --baseline-data iconify:noto --concepts seen --json`;
+
+export const PLAN_HELP = `${CONFIG_NOTE}
+Only "model" is needed. No weight is read and no backend is loaded.
+
+Examples:
+  thaw plan
+  thaw plan my.yaml --at-step 500
+  thaw plan --set freeze.freeze_language_model=true --json`;
+
+export const CHECK_HELP = `${CONFIG_NOTE}
+Only "model" is needed. All findings come at once; the exit code is 1 if one of them is an error.
+
+Examples:
+  thaw check
+  thaw check my.yaml --json`;
+
+export const CAPTION_HELP = `
+Examples:
+  thaw caption cat.png --model runs/run-20250101-120000
+  thaw caption *.png --model ./checkpoint --prompt "What is this?" --json`;
+
+export const CONFIG_HELP = `${CONFIG_NOTE}
+
+Examples:
+  thaw config --print
+  thaw config --schema > thaw.schema.json      then, in YAML: # yaml-language-server: $schema=./thaw.schema.json`;

@@ -1,0 +1,39 @@
+import { ThawError } from "@thaw/core";
+import { CommanderError } from "commander";
+import { createProgram } from "./program.js";
+import { processTerminal, type Terminal } from "./terminal.js";
+
+/** Exit codes: 0 done, 1 findings or errors, 2 wrong use of the command line, 130 stopped by Ctrl-C. */
+export const EXIT = { done: 0, failed: 1, usage: 2, interrupted: 130 } as const;
+
+/** Runs the `thaw` command; returns its exit code. Never throws. */
+export async function main(args: readonly string[], terminal: Terminal = processTerminal()): Promise<number> {
+  const outcome = { code: EXIT.done as number };
+  try {
+    await createProgram(terminal, outcome).parseAsync([...args], { from: "user" });
+    return outcome.code;
+  } catch (error) {
+    if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.done : EXIT.usage;
+    terminal.err(errorText(error, terminal, args.includes("--debug") || (process.env["THAW_DEBUG"] ?? "") !== ""));
+    return error instanceof ThawError && error.code === "THAW_CLI_OPTION" ? EXIT.usage : EXIT.failed;
+  }
+}
+
+/** What was wrong, where, what to do, and the code; the stack only when asked for, or for what is our bug. */
+export function errorText(error: unknown, terminal: Terminal, isDebug: boolean): string {
+  const { errorColors: colors } = terminal;
+  if (error instanceof ThawError) {
+    const lines = [`${colors.red("error")} ${error.message} ${colors.dim(`[${error.code}]`)}`];
+    if (isDebug) lines.push(stackOf(error));
+    return lines.join("\n");
+  }
+  const message = error instanceof Error ? error.message : String(error);
+  const advice = isDebug ? stackOf(error) : "This is a mistake in Thaw or a plugin: run the command again with --debug for the stack, and report it.";
+  return `${colors.red("error")} ${message}\n${advice}`;
+}
+
+function stackOf(error: unknown): string {
+  if (!(error instanceof Error)) return "";
+  const cause = error.cause === undefined ? "" : `\ncaused by ${stackOf(error.cause) || String(error.cause)}`;
+  return (error.stack ?? error.message) + cause;
+}

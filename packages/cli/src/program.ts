@@ -1,0 +1,112 @@
+import { readFileSync } from "node:fs";
+import { Command, Option } from "commander";
+import type { CaptionOptions } from "./commands/caption.js";
+import type { CheckOptions } from "./commands/check.js";
+import type { ConfigOptions } from "./commands/config.js";
+import type { EvaluateOptions } from "./commands/evaluate.js";
+import type { PlanOptions } from "./commands/plan.js";
+import type { TrainOptions } from "./commands/train.js";
+import { badOption } from "./errors.js";
+import { CAPTION_HELP, CHECK_HELP, CONFIG_HELP, EVALUATE_HELP, PLAN_HELP, TOP_HELP, TRAIN_HELP } from "./help.js";
+import { LOG_LEVELS } from "./log.js";
+import type { Terminal } from "./terminal.js";
+
+/** Where a command leaves the exit code. */
+export interface Outcome {
+  code: number;
+}
+
+const SET_HELP = "override one value, as YAML: --set training.epochs=3 (repeatable)";
+
+/** The command line. Each command's code is loaded when it runs, so that `check` and `plan` start fast. */
+export function createProgram(terminal: Terminal, outcome: Outcome): Command {
+  const program = new Command("thaw")
+    .description("Trains vision-language models of which a part stays frozen.")
+    .version(ownVersion(), "-v, --version")
+    .option("--debug", "show stacks of errors")
+    .helpCommand(false)
+    .showHelpAfterError('("thaw --help" lists the commands)')
+    .showSuggestionAfterError()
+    .configureOutput({ writeOut: (text) => terminal.out(text.trimEnd()), writeErr: (text) => terminal.err(text.trimEnd()) })
+    .exitOverride()
+    .addHelpText("after", TOP_HELP);
+  // Subcommands inherit exitOverride and output.
+  const add = (usage: string, description: string, help: string): Command => program.command(usage).description(description).option("--debug", "show stacks of errors").addHelpText("after", help);
+  const withSet = (command: Command): Command => command.option("--set <key=value>", SET_HELP, collect, []);
+  const logLevel = (): Option => new Option("--log-level <level>", "how much to log on standard error").choices(LOG_LEVELS).default("info");
+
+  withSet(add("train [config]", "train as the config says", TRAIN_HELP))
+    .option("--resume <run>", "continue a run that was stopped: its folder, or one checkpoint folder in it")
+    .option("--accept-plan-change", "resume although the trainability plan differs")
+    .option("--compare-all-trainable [steps]", "afterwards measure what freezing saved, by a few steps with everything trainable")
+    .option("--json", "one JSON object a line on standard output")
+    .option("--quiet", "no progress bar")
+    .addOption(logLevel())
+    .action(async (config: string | undefined, options: TrainOptions) => {
+      outcome.code = await (await import("./commands/train.js")).train(config, options, terminal);
+    });
+  add("evaluate <run-or-checkpoint>", "measure captions: token F1 and exact match beside two baselines", EVALUATE_HELP)
+    .option("--data <set>", "iconify:<set>, or a JSONL file; the run's own evaluation sets without it")
+    .option("--baseline-data <set>", "training set for the baselines, where the run does not know it")
+    .addOption(new Option("--concepts <which>", "which concepts are scored; without it seen and unseen ones that the training set has").choices(["seen", "unseen", "all"]))
+    .option("--limit <n>", "the first n samples only", count("--limit"))
+    .option("--batch-size <n>", "samples answered at once", count("--batch-size"))
+    .option("--max-new-tokens <n>", "longest answer", count("--max-new-tokens"))
+    .option("--backend <name>", "auto, gpu, webgpu, native, wasm or cpu")
+    .option("--json", "the numbers as one JSON object on standard output")
+    .option("--quiet", "no progress bar")
+    .addOption(logLevel())
+    .action(async (target: string, options: EvaluateOptions) => {
+      outcome.code = await (await import("./commands/evaluate.js")).evaluate(target, options, terminal);
+    });
+  withSet(add("plan [config]", "show what would train and why, without reading a weight", PLAN_HELP))
+    .option("--at-step <n>", "the plan as it stands at that step", count("--at-step", 0))
+    .option("--json", "the plan as one JSON object on standard output")
+    .action(async (config: string | undefined, options: PlanOptions) => {
+      outcome.code = await (await import("./commands/plan.js")).plan(config, options, terminal);
+    });
+  withSet(add("check [config]", "report everything that is wrong or contradictory in a config", CHECK_HELP))
+    .option("--json", "the findings as one JSON object on standard output")
+    .action(async (config: string | undefined, options: CheckOptions) => {
+      outcome.code = await (await import("./commands/check.js")).check(config, options, terminal);
+    });
+  add("caption <image...>", "write captions for pictures", CAPTION_HELP)
+    .requiredOption("--model <run-or-checkpoint>", "a run folder or a checkpoint")
+    .option("--prompt <text>", "what to ask; the model's own prompt without it")
+    .option("--max-new-tokens <n>", "longest answer", count("--max-new-tokens"))
+    .option("--backend <name>", "auto, gpu, webgpu, native, wasm or cpu")
+    .option("--json", "one JSON object a line on standard output")
+    .addOption(logLevel().default("warn"))
+    .action(async (images: string[], options: CaptionOptions) => {
+      outcome.code = await (await import("./commands/caption.js")).caption(images, options, terminal);
+    });
+  withSet(add("config [config]", "show the config with the origin of every value, or its schema", CONFIG_HELP))
+    .option("--print", "every value with its origin (the default)")
+    .option("--schema", "the JSON schema (draft-07) for editors, installed plugins included")
+    .option("--json", "values and origins as one JSON object")
+    .action(async (config: string | undefined, options: ConfigOptions) => {
+      outcome.code = await (await import("./commands/config.js")).showConfig(config, options, terminal);
+    });
+  add("doctor", "say which backends are here and which one would run", "")
+    .option("--json", "as one JSON object on standard output")
+    .action(async (options: { readonly json?: boolean }) => {
+      outcome.code = await (await import("./commands/doctor.js")).doctor(options, terminal);
+    });
+  return program;
+}
+
+function ownVersion(): string {
+  return (JSON.parse(readFileSync(new URL("../package.json", import.meta.url), "utf8")) as { version: string }).version;
+}
+
+function collect(value: string, earlier: readonly string[]): readonly string[] {
+  return [...earlier, value];
+}
+
+function count(option: string, least = 1): (text: string) => number {
+  return (text) => {
+    const value = Number(text);
+    if (text.trim() === "" || !Number.isInteger(value) || value < least) throw badOption(option, text, `a whole number from ${least}`);
+    return value;
+  };
+}

@@ -1,0 +1,95 @@
+import type { PlannedContext, RunSummary } from "@thaw/core";
+
+/** One optimizer step, as charts and reports need it. */
+export interface StepPoint {
+  readonly step: number;
+  readonly loss: number;
+  readonly gradientNorm: number;
+  readonly learningRate: number;
+  readonly tokensPerSecond: number;
+  readonly durationMs: number;
+  /** Most bytes in tensors during the step. */
+  readonly peakBytes: number;
+}
+
+/** Token F1 and exact match, each in [0, 1]. */
+export interface Scores {
+  readonly exactMatch: number;
+  readonly tokenF1: number;
+}
+
+/** One sample's answer. */
+export interface Answer {
+  /** Position in the evaluation's source. */
+  readonly index: number;
+  readonly id: string;
+  readonly reference: string;
+  readonly answer: string;
+  readonly tokenF1: number;
+}
+
+/** One evaluation of captions at one step. */
+export interface CaptionResult extends Scores {
+  readonly step: number;
+  readonly samples: number;
+  /** Names that the training set does not have at all. */
+  readonly notScored: number;
+  readonly answers: readonly Answer[];
+}
+
+/** Baselines beside an evaluation; a name is absent where it cannot be computed. */
+export interface Baselines {
+  readonly majority?: Scores & { readonly caption?: string };
+  readonly nearestNeighbour?: Scores;
+}
+
+/** What one caption evaluation measured over a run. */
+export interface CaptionRecord {
+  readonly name: string;
+  before?: CaptionResult;
+  after?: CaptionResult;
+  baselines: Baselines;
+  /** `data:` URIs of the pictures shown in the report, by sample position. */
+  pictures: Record<number, string>;
+}
+
+/** What freezing saved: the run itself against a few steps with everything trainable, in one process on the same data. */
+export interface Saving {
+  readonly frozen: SavingSide;
+  readonly allTrainable: SavingSide;
+}
+
+/** One side of the comparison. */
+export interface SavingSide {
+  /** Steps that were timed. */
+  readonly steps: number;
+  /** Median. */
+  readonly stepMs: number;
+  /** Most bytes in tensors during a step, weights included. */
+  readonly peakBytes: number;
+  readonly trainedParameters: number;
+}
+
+/** Everything that the terminal and the report say of a run; filled in while it goes on. */
+export interface RunRecord {
+  readonly title: string;
+  readonly startedAt: Date;
+  configFile?: string;
+  model?: string;
+  backend?: string;
+  totalSteps?: number;
+  planned?: PlannedContext;
+  readonly steps: StepPoint[];
+  /** Evaluation losses by name. */
+  readonly losses: Record<string, { readonly step: number; readonly value: number }[]>;
+  readonly captions: CaptionRecord[];
+  /** Something else used the progress bar since the last step. */
+  isBarTaken?: boolean;
+  summary?: RunSummary;
+  saving?: Saving;
+}
+
+/** A record of a run that has not begun. */
+export function newRecord(title: string): RunRecord {
+  return { title, startedAt: new Date(), steps: [], losses: {}, captions: [] };
+}

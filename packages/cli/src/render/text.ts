@@ -1,0 +1,86 @@
+/** `0 B`, `530 kB`, `1.2 MB`; thousands, as disks are sold. */
+export function bytesText(bytes: number): string {
+  const units = ["B", "kB", "MB", "GB", "TB"];
+  let value = bytes;
+  let unit = 0;
+  while (value >= 999.5 && unit < units.length - 1) {
+    value /= 1000;
+    unit += 1;
+  }
+  return `${unit === 0 || value >= 99.5 ? Math.round(value) : value.toFixed(1)} ${units[unit]}`;
+}
+
+/** `1,994,240`. */
+export function countText(count: number): string {
+  return Math.round(count).toLocaleString("en-US");
+}
+
+/** `240 ms`, `4.0 s`, `12 s`, `2 min 05 s`, `1 h 02 min`. */
+export function durationText(milliseconds: number): string {
+  const seconds = milliseconds / 1000;
+  if (seconds < 0.9995) return `${Math.round(milliseconds)} ms`;
+  if (seconds < 9.95) return `${seconds.toFixed(1)} s`;
+  const whole = Math.round(seconds);
+  if (whole < 60) return `${whole} s`;
+  const pad = (value: number): string => String(value).padStart(2, "0");
+  if (whole < 3600) return `${Math.floor(whole / 60)} min ${pad(whole % 60)} s`;
+  return `${Math.floor(whole / 3600)} h ${pad(Math.floor((whole % 3600) / 60))} min`;
+}
+
+/** `0.442`; a dash for what is not there. */
+export function scoreText(value: number | undefined): string {
+  return value === undefined || Number.isNaN(value) ? "-" : value.toFixed(3);
+}
+
+/** A loss: four significant digits. */
+export function lossText(value: number | undefined): string {
+  return value === undefined ? "-" : Number.isFinite(value) ? value.toPrecision(4) : String(value);
+}
+
+/** Width on a terminal: colour codes take none. */
+export function visibleLength(text: string): number {
+  // oxlint-disable-next-line no-control-regex
+  return text.replace(/\u001b\[[0-9;]*m/g, "").length;
+}
+
+/** A column of a table. */
+export interface Column {
+  readonly title: string;
+  readonly align?: "left" | "right";
+}
+
+/** Lines of a table with a rule below its head. The last column wraps at `width`; cells may hold colours. */
+export function table(columns: readonly Column[], rows: readonly (readonly string[])[], options: { readonly width: number; readonly dim?: (text: string) => string }): readonly string[] {
+  const dim = options.dim ?? ((text: string) => text);
+  const widths = columns.map((column, index) => Math.max(visibleLength(column.title), ...rows.map((row) => visibleLength(row[index] ?? ""))));
+  const last = columns.length - 1;
+  const before = widths.slice(0, last).reduce((sum, width) => sum + width + 2, 0);
+  if (columns[last]?.align !== "right") widths[last] = Math.min(widths[last] ?? 0, Math.max(16, options.width - before));
+  const line = (cells: readonly string[]): readonly string[] => {
+    const wrapped = columns[last]?.align === "right" ? [cells[last] ?? ""] : wrap(cells[last] ?? "", widths[last]!);
+    return wrapped.map((text, row) =>
+      columns.map((column, index) => pad(index === last ? text : row === 0 ? (cells[index] ?? "") : "", widths[index]!, column.align)).join("  ").trimEnd(),
+    );
+  };
+  const head = line(columns.map(({ title }) => title)).map(dim);
+  return [...head, dim(widths.map((width) => "─".repeat(width)).join("  ")), ...rows.flatMap(line)];
+}
+
+function pad(text: string, width: number, align: Column["align"]): string {
+  const space = " ".repeat(Math.max(0, width - visibleLength(text)));
+  return align === "right" ? space + text : text + space;
+}
+
+/** Lines of at most `width` columns, broken at spaces; a longer word stays whole. Text with colours is not broken. */
+export function wrap(text: string, width: number): readonly string[] {
+  if (visibleLength(text) <= width || text.includes("\u001b")) return [text];
+  const lines: string[] = [];
+  let line = "";
+  for (const word of text.split(" ")) {
+    if (line !== "" && line.length + 1 + word.length > width) {
+      lines.push(line);
+      line = word;
+    } else line = line === "" ? word : `${line} ${word}`;
+  }
+  return [...lines, line];
+}

@@ -1,0 +1,44 @@
+import pc from "picocolors";
+
+/** Colour functions; they return their text unchanged off a terminal. */
+export type Colors = ReturnType<typeof pc.createColors>;
+
+/** Where a command writes. Results go to `out`, everything else to `err`. */
+export interface Terminal {
+  out(text: string): void;
+  err(text: string): void;
+  /** For `out`. */
+  readonly colors: Colors;
+  /** For `err`. */
+  readonly errorColors: Colors;
+  /** True if a person watches `err`: progress bars move. */
+  readonly isInteractive: boolean;
+  /** Columns of `out`; 100 where there is no terminal. */
+  readonly width: number;
+}
+
+/** The process's own terminal. Colours follow NO_COLOR, FORCE_COLOR and whether the stream is a terminal. */
+export function processTerminal(): Terminal {
+  return {
+    out: (text) => void process.stdout.write(`${text}\n`),
+    err: (text) => void process.stderr.write(`${text}\n`),
+    colors: pc.createColors(wantsColor(process.stdout.isTTY)),
+    errorColors: pc.createColors(wantsColor(process.stderr.isTTY)),
+    isInteractive: process.stderr.isTTY === true && process.env["CI"] === undefined,
+    width: Math.max(60, Math.min(process.stdout.columns ?? 100, 140)),
+  };
+}
+
+function wantsColor(isTerminal: boolean | undefined): boolean {
+  if ((process.env["NO_COLOR"] ?? "") !== "") return false;
+  const forced = process.env["FORCE_COLOR"];
+  if (forced !== undefined) return forced !== "0";
+  return isTerminal === true && process.env["TERM"] !== "dumb";
+}
+
+/** A terminal that keeps what is written, without colours; for tests. */
+export function memoryTerminal(width = 100): Terminal & { readonly outText: () => string; readonly errText: () => string } {
+  const [out, err]: [string[], string[]] = [[], []];
+  const colors = pc.createColors(false);
+  return { out: (text) => void out.push(text), err: (text) => void err.push(text), colors, errorColors: colors, isInteractive: false, width, outText: () => out.join("\n"), errText: () => err.join("\n") };
+}
