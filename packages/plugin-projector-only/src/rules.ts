@@ -4,6 +4,8 @@ import type { ResolvedProjectorOnlyOptions } from "./options.js";
 /** Share of samples without image above which a run that trains the projector alone wastes its time. */
 export const TEXT_ONLY_LIMIT = 0.25;
 
+const CACHE_KEY = "projectorOnly.featureCache";
+
 /** The rules about this plugin's own options, for the conflict checker. */
 export function projectorOnlyRules(options: ResolvedProjectorOnlyOptions, settings: readonly Setting[]): Rule<RuleContext>[] {
   const cacheSettings = settingsNamed(settings, "featurecache");
@@ -44,6 +46,11 @@ function settingsNamed(settings: readonly Setting[], name: string): readonly Set
   return settings.filter(({ path }) => path.toLowerCase().replace(/_/g, "").split(".").includes(name));
 }
 
+/** The setting as the user spelt it, or as documented where they did not write it. */
+function spelled(settings: readonly Setting[], otherwise: string): string {
+  return settings[0]?.path ?? otherwise;
+}
+
 /** Components with a trained parameter among `names` (all if absent) in a phase. */
 function trainedComponents(phase: PlanPhase, names?: ReadonlySet<string>): string[] {
   const trained = phase.entries.filter((entry) => entry.trainable && (names === undefined || names.has(entry.name)));
@@ -71,7 +78,7 @@ function trainableTower(context: RuleContext, cacheSettings: readonly Setting[])
             rule: "cache-with-trainable-tower",
             severity: "error",
             message: `The feature cache is on, but ${segment.name} trains, so its features change with every step.`,
-            fix: "Set featureCache to auto, or freeze the tower.",
+            fix: `Set ${spelled(cacheSettings, CACHE_KEY)} to auto, or freeze ${segment.name}.`,
             settings,
           }
         : {
@@ -92,7 +99,7 @@ function randomAugmentation(context: RuleContext, settings: readonly Setting[]):
     rule: "cache-with-random-augmentation",
     severity: "error",
     message: `The feature cache is on, but the images of ${name} change at random (${source.augmentations.join(", ")}), so no feature is asked for twice.`,
-    fix: "Set featureCache to auto or off, or take the augmentation out.",
+    fix: `Set ${spelled(settings, CACHE_KEY)} to auto or off, or take the augmentation out.`,
     settings,
   }));
 }
@@ -111,8 +118,8 @@ function othersTrained(context: RuleContext, requiredSettings: readonly Setting[
     {
       rule: "projector-only-with-others-trained",
       severity: "error",
-      message: `Only the projector may train (projectorOnly.required), but ${others.join(" and ")} ${others.length === 1 ? "trains" : "train"} too.`,
-      fix: "Freeze the others (freeze.trainMmProjOnly does), or set projectorOnly.required to false.",
+      message: `Only the projector may train (${spelled(requiredSettings, "projectorOnly.required")}: true), but ${others.join(" and ")} ${others.length === 1 ? "trains" : "train"} too.`,
+      fix: `Freeze ${others.join(" and ")}, or set ${spelled(requiredSettings, "projectorOnly.required")} to false.`,
       settings,
     },
   ];
