@@ -8,7 +8,7 @@ export const checkpointingWithoutGradient: Rule<RuleContext> = {
   docs: `Nothing at or before a \`prefix\` segment trains, so it keeps no activation that a checkpoint could save. \`auto\` recomputes only where memory is
 saved.
 
-\`\`\`yaml thaw-config expects=checkpointing-without-gradient
+\`\`\`yaml config expects=checkpointing-without-gradient
 freeze: { train_mm_proj_only: true }
 training: { activation_checkpointing: on }
 \`\`\`

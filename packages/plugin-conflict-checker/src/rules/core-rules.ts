@@ -9,13 +9,11 @@ export const CORE_RULES: readonly RuleInfo[] = [
     docs: `Every parameter has exactly one owner: the component with the longest matching prefix of whole segments. Two components with the same
 prefix make a tie, which is an error. It comes from \`model.components\` in the config, or from a family that a plugin registers.
 
-\`\`\`yaml
+\`\`\`yaml config expects=component-claimed-twice
 model:
   path: ./checkpoint
   components:
-    vision_tower: [vision_tower]
-    multi_modal_projector: [multi_modal_projector, vision_tower] # the same prefix again
-    language_model: [language_model]
+    adapter: [multi_modal_projector] # the prefix of multi_modal_projector again
 \`\`\`
 
 A longer prefix wins: \`vision_tower.merger\` may belong to another component than \`vision_tower\`.
@@ -28,14 +26,26 @@ A longer prefix wins: \`vision_tower.merger\` may belong to another component th
     docs: `A parameter that belongs to nothing would neither be frozen nor trained by any setting. Declare its owner, or say that the name is no
 parameter:
 
-\`\`\`yaml
+\`\`\`yaml config expects=parameter-unowned
 model:
   path: ./checkpoint
   components:
-    vision_tower: [visual]
-    multi_modal_projector: [visual.merger]
-    language_model: [model, lm_head]
-  ignored: [mtp]
+    language_model: [language_model.model] # leaves language_model.lm_head to nobody
+\`\`\`
+
+\`\`\`yaml config expects=none
+model:
+  path: ./checkpoint
+  components:
+    language_model: [language_model.model, language_model.lm_head]
+\`\`\`
+
+\`ignored\` is for names that are no parameters, such as buffers that a file stores:
+
+\`\`\`yaml config expects=none
+model:
+  path: ./checkpoint
+  ignored: [vision_tower.rotary_cache]
 \`\`\`
 `,
   },

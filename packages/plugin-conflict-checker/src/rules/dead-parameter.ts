@@ -9,7 +9,7 @@ export const deadParameter: Rule<RuleContext> = {
   docs: `Some parameters of a checkpoint are never used: a tower's blocks after the layer whose features are taken, or its last norm. Their gradient is
 always zero. Training the tower trains everything else in it, so the run is right; only the count of trained parameters says too much.
 
-\`\`\`yaml thaw-config expects=dead-parameter
+\`\`\`yaml config expects=dead-parameter
 freeze:
   freeze_vision_tower: false
   freeze_multi_modal_projector: false

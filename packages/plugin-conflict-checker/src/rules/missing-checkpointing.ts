@@ -12,7 +12,7 @@ export function missingCheckpointing(limitBytes: number): Rule<RuleContext> {
 micro-batch of the longest sample. The limit is \`checks.memory_limit\` (default 4 GiB, the most that a WASM backend can address). Activation
 checkpointing keeps the input of each block only and computes the block again in the backward pass.
 
-\`\`\`yaml thaw-config expects=missing-checkpointing
+\`\`\`yaml config expects=missing-checkpointing
 freeze: { freeze_vision_tower: false }
 training: { max_length: 64, micro_batch_size: 8 }
 checks: { memory_limit: 1MiB }

@@ -7,7 +7,7 @@ export const unfreezeAfterTheEnd: Rule<RuleContext> = {
   summary: "A component is scheduled to change its state after the last step.",
   docs: `\`unfreeze_at_step\` and \`freeze_at_step\` count steps (updates) from 0. A position at or past the end of the run never comes.
 
-\`\`\`yaml thaw-config expects=unfreeze-after-the-end
+\`\`\`yaml config expects=unfreeze-after-the-end
 freeze:
   freeze_multi_modal_projector: false
   components:

@@ -9,7 +9,7 @@ export const zeroLearningRate: Rule<RuleContext> = {
   docs: `A learning rate of 0 does all the work of training (gradients, activations, optimizer state) and changes nothing. Frozen says it better, and
 costs nothing.
 
-\`\`\`yaml thaw-config expects=zero-learning-rate
+\`\`\`yaml config expects=zero-learning-rate
 freeze:
   freeze_multi_modal_projector: false
 training:
@@ -17,7 +17,7 @@ training:
     language_model: { learning_rate: 0 }
 \`\`\`
 
-\`\`\`yaml thaw-config expects=none
+\`\`\`yaml config expects=none
 freeze:
   freeze_multi_modal_projector: false
   freeze_language_model: true

@@ -8,7 +8,7 @@ export const ADAPTER_AND_FULL: RuleInfo = {
   summary: "One component gets an adapter and is trained in full.",
   docs: `An adapter (\`lora\`) trains small matrices over a *frozen* base. A setting that trains the base of the same component contradicts it.
 
-\`\`\`yaml thaw-config expects=adapter-and-full
+\`\`\`yaml config expects=adapter-and-full
 freeze:
   freeze_language_model: false
   components:

@@ -10,7 +10,7 @@ export const ADAPTER_WITHOUT_PLUGIN: RuleInfo = {
   docs: `\`lora\` in a \`components\` entry is read by the freeze policy, which freezes the base. The adapter's own parameters come from a plugin that adds
 them in the \`parameters\` hook. Without such a plugin nothing of the component would train.
 
-\`\`\`yaml thaw-config expects=adapter-without-plugin
+\`\`\`yaml config expects=adapter-without-plugin
 freeze:
   freeze_multi_modal_projector: false
   components:

@@ -9,7 +9,7 @@ export const ALIASES_DISAGREE: RuleInfo = {
   docs: `\`freezeLlm\` is a spelling of \`freezeLanguageModel\`, and every key exists in camel case and in snake case. Two spellings of one key in
 one config must agree: Thaw does not guess which of the two was meant.
 
-\`\`\`yaml thaw-config expects=aliases-disagree
+\`\`\`yaml config expects=aliases-disagree
 freeze:
   train_mm_proj_only: true
   freeze_llm: false
@@ -18,7 +18,7 @@ freeze:
 
 Keep one of them:
 
-\`\`\`yaml thaw-config expects=none
+\`\`\`yaml config expects=none
 freeze:
   freeze_multi_modal_projector: false
   freeze_language_model: true

@@ -9,7 +9,7 @@ export const FROZEN_AND_TRAINED: RuleInfo = {
   docs: `A flag and the \`components\` entry of the same component rank the same. Between two explicit keys there is no precedence: they agree, or
 it is an error.
 
-\`\`\`yaml thaw-config expects=frozen-and-trained
+\`\`\`yaml config expects=frozen-and-trained
 freeze:
   freeze_vision_tower: true
   components:
@@ -18,7 +18,7 @@ freeze:
 
 Keep the one that you mean:
 
-\`\`\`yaml thaw-config expects=none
+\`\`\`yaml config expects=none
 freeze:
   components:
     vision_tower: { last_blocks: 1 }

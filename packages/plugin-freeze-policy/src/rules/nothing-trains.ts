@@ -9,14 +9,14 @@ export const NOTHING_TRAINS: RuleInfo = {
   summary: "Every component is frozen and there is no adapter.",
   docs: `The multimodal projector is frozen by default. Freezing the language model, which is what trains by default, leaves nothing:
 
-\`\`\`yaml thaw-config expects=nothing-trains
+\`\`\`yaml config expects=nothing-trains
 freeze:
   freeze_language_model: true
 \`\`\`
 
 To train the projector alone, use the shortcut:
 
-\`\`\`yaml thaw-config expects=none
+\`\`\`yaml config expects=none
 freeze:
   train_mm_proj_only: true
 \`\`\`

@@ -8,7 +8,7 @@ export const SELECTOR_MATCHES_NOTHING: RuleInfo = {
   summary: "A component, pattern or number of blocks matches no parameter of the model.",
   docs: `A selector that matches nothing is a misspelling or a setting made for another model. It is never ignored.
 
-\`\`\`yaml thaw-config expects=selector-matches-nothing
+\`\`\`yaml config expects=selector-matches-nothing
 freeze:
   components:
     vison_tower: train
@@ -17,13 +17,13 @@ freeze:
 A pattern is a run of whole segments of a parameter's name, between dots, anywhere in the name; \`*\` stands for exactly one segment.
 \`layers.1\` takes \`layers.1.mlp.fc1.weight\` and never \`layers.10\`.
 
-\`\`\`yaml thaw-config expects=selector-matches-nothing
+\`\`\`yaml config expects=selector-matches-nothing
 freeze:
   components:
     vision_tower: { match: [layer.1] }
 \`\`\`
 
-\`\`\`yaml thaw-config expects=none
+\`\`\`yaml config expects=none
 freeze:
   components:
     vision_tower: { match: [layers.1] }

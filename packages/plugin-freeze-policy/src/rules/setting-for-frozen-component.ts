@@ -9,7 +9,7 @@ export const SETTING_FOR_FROZEN_COMPONENT: RuleInfo = {
   docs: `A setting that can have no effect is most often a component that should have been trained. So an explicit one is an error, whatever froze
 the component; one from a preset is a warning.
 
-\`\`\`yaml thaw-config expects=setting-for-frozen-component
+\`\`\`yaml config expects=setting-for-frozen-component
 freeze:
   train_mm_proj_only: true
 training:
@@ -19,7 +19,7 @@ training:
 
 The same holds for an adapter:
 
-\`\`\`yaml thaw-config expects=setting-for-frozen-component
+\`\`\`yaml config expects=setting-for-frozen-component
 freeze:
   freeze_multi_modal_projector: false
   freeze_language_model: true

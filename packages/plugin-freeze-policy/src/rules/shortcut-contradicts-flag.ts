@@ -10,7 +10,7 @@ export const SHORTCUT_CONTRADICTS_FLAG: RuleInfo = {
   docs: `\`trainMmProjOnly: true\` freezes every component but the multimodal projector, which trains. It overrides *defaults*. It does not override
 what you wrote: an explicit flag or \`components\` entry that says the opposite is an error, because one of the two is a mistake and only you know which.
 
-\`\`\`yaml thaw-config expects=shortcut-contradicts-flag
+\`\`\`yaml config expects=shortcut-contradicts-flag
 freeze:
   train_mm_proj_only: true
   freeze_language_model: false
@@ -18,7 +18,7 @@ freeze:
 
 To train the projector alone, remove the flag. To train the projector *and* the language model, say so with the flags:
 
-\`\`\`yaml thaw-config expects=none
+\`\`\`yaml config expects=none
 freeze:
   freeze_multi_modal_projector: false
   freeze_language_model: false
@@ -26,7 +26,7 @@ freeze:
 
 A setting that repeats what the shortcut says already is only a note, which may be kept as a reminder:
 
-\`\`\`yaml thaw-config expects=shortcut-contradicts-flag:note
+\`\`\`yaml config expects=shortcut-contradicts-flag:note
 freeze:
   train_mm_proj_only: true
   freeze_vision_tower: true
