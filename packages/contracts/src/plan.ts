@@ -23,6 +23,8 @@ export interface PlanEntry {
 export interface PlanPhase {
   readonly fromStep: number;
   readonly entries: readonly PlanEntry[];
+  /** Segments behind whose output no gradient flows back, whatever trains before them. */
+  readonly stopGradientAfter?: readonly string[];
 }
 
 /** The trainability plan: fixed, printed and hashed at `planned`. */

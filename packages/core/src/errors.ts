@@ -109,3 +109,105 @@ export function frozenMoved(names: readonly string[], step: number): ThawError {
     { names, step },
   );
 }
+
+export function prefixNeedsGradient(segment: string): ThawError {
+  return make(
+    "THAW_CORE_PREFIX_NEEDS_GRADIENT",
+    `The segment ${segment} is a prefix by the plan, but it was given a value that needs a gradient. In the model's forward pass. The model's segment table lacks an "after"; this is a bug of the model family.`,
+    { segment },
+  );
+}
+
+export function inputItemMisshaped(input: string, expected: readonly number[], shape: readonly number[], valueCount: number): ThawError {
+  return make(
+    "THAW_CORE_INPUT_MISSHAPED",
+    `An item of ${input} has shape [${shape.join(", ")}] and ${valueCount} values; the first has [${expected.join(", ")}]. In a micro-batch. All items of an input need one shape; check the processor.`,
+    { input, expected, shape, valueCount },
+  );
+}
+
+export function segmentHasNoOutput(segment: string, known: readonly string[]): ThawError {
+  return make(
+    "THAW_CORE_SEGMENT_HAS_NO_OUTPUT",
+    `The segment ${segment} does not run on these inputs alone. In runSegment. Segments of this model: ${nameList(known, 12)}; only those that read batch inputs run alone.`,
+    { segment, known },
+  );
+}
+
+export function lossReachesNothing(trained: readonly string[], step: number): ThawError {
+  return make(
+    "THAW_CORE_LOSS_REACHES_NOTHING",
+    `The loss depends on none of the ${trained.length} trained parameters: ${nameList(trained)}. At step ${step}. Train a parameter that lies on the way to the loss.`,
+    { trained, step },
+  );
+}
+
+export function nothingSupervised(samples: readonly string[], step: number): ThawError {
+  return make(
+    "THAW_CORE_NOTHING_SUPERVISED",
+    `No token of the step has a label, so there is nothing to learn from: samples ${nameList(samples)}. At step ${step}. Check that these samples have answers and that maxLength does not cut them off.`,
+    { samples, step },
+  );
+}
+
+export function lossNotFinite(loss: number, gradientNorm: number, step: number): ThawError {
+  return make(
+    "THAW_CORE_NOT_FINITE",
+    `The loss is ${loss} and the gradient norm ${gradientNorm}. At step ${step}. Lower the learning rate, lengthen the warm-up, or clip to a smaller norm; the last checkpoint is intact.`,
+    { loss, gradientNorm, step },
+  );
+}
+
+export function optimizerUpdatedFrozen(optimizer: string, names: readonly string[], step: number): ThawError {
+  return make(
+    "THAW_CORE_OPTIMIZER_UPDATED_FROZEN",
+    `The optimizer ${optimizer} returned values for ${nameList(names)}, which have no gradient. At step ${step}. An optimizer updates only parameters whose gradient it is given.`,
+    { optimizer, names, step },
+  );
+}
+
+export function backendMissing(cause: unknown): ThawError {
+  return make("THAW_CORE_BACKEND_MISSING", "No TensorFlow.js backend is registered. In the current process. Import one (npm install @tensorflow/tfjs-backend-wasm), or add the plugin @thaw/backend-gpu, which picks one.", {}, cause);
+}
+
+export function runFolderUnwritable(path: string, cause: unknown): ThawError {
+  const text = cause instanceof Error ? cause.message : String(cause);
+  return make("THAW_CORE_RUN_FOLDER_UNWRITABLE", `The run folder cannot be written: ${text}. At ${path}. Check free space and permissions, or choose another output folder.`, { path }, cause);
+}
+
+export function checkpointUnwritable(path: string, cause: unknown): ThawError {
+  const text = cause instanceof Error ? cause.message : String(cause);
+  return make("THAW_CORE_CHECKPOINT_UNWRITABLE", `The checkpoint could not be written: ${text}. At ${path}; nothing was left there. Check free space and permissions.`, { path }, cause);
+}
+
+export function checkpointNotFound(path: string): ThawError {
+  return make("THAW_CORE_CHECKPOINT_NOT_FOUND", `There is no checkpoint to resume from. In ${path}. Give a run folder with checkpoints/step-<n>, or one of these folders.`, { path });
+}
+
+export function checkpointBroken(file: string, what: string, cause?: unknown): ThawError {
+  return make("THAW_CORE_CHECKPOINT_BROKEN", `The checkpoint is not usable: ${what}. At ${file}. Resume from an earlier checkpoint.`, { file }, cause);
+}
+
+export function resumeMismatch(what: readonly string[], folder: string): ThawError {
+  return make(
+    "THAW_CORE_RESUME_MISMATCH",
+    `The run differs from the one that made the checkpoint: ${what.join("; ")}. In ${folder}. Use the values of that run, or start a new one.`,
+    { what, folder },
+  );
+}
+
+export function baseChanged(folder: string): ThawError {
+  return make(
+    "THAW_CORE_BASE_CHANGED",
+    `The frozen weights are not those that the checkpoint was trained on. In ${folder}. Use the same model files, or start a new run.`,
+    { folder },
+  );
+}
+
+export function noBatches(source: string): ThawError {
+  return make("THAW_CORE_NO_BATCHES", `The training source ${source} gave no batch. In data.train. Give a source with samples.`, { source });
+}
+
+export function runStalled(): ThawError {
+  return make("THAW_CORE_RUN_STALLED", "The run waits for a promise that never settles: nothing is left that could settle it. In a data source, an evaluator or a backend. Resolve or reject it.", {});
+}

@@ -16,6 +16,8 @@ export interface RunSummary {
   readonly steps: number;
   readonly epochs: number;
   readonly stopReason: string;
+  /** True if `Trainer.stop` ended the run before its end: a checkpoint was written, and it can be resumed. */
+  readonly isInterrupted: boolean;
   /** Mean loss per supervised token of the first and the last step. */
   readonly firstLoss?: number;
   readonly lastLoss?: number;

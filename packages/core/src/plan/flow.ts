@@ -5,8 +5,9 @@ import type { GradientFlow, Segment } from "@thaw/contracts";
  * else `prefix`. A segment inside another also comes after what the outer one comes after.
  * @param trained names of the parameters that train in the phase; those that no segment lists (a plugin added them) belong to
  *   the segments whose modules share their name's beginning.
+ * @param stopAfter segments whose output passes no gradient back: nothing wants one through them
  */
-export function classifyFlows(segments: readonly Segment[], trained: ReadonlySet<string>): ReadonlyMap<string, GradientFlow> {
+export function classifyFlows(segments: readonly Segment[], trained: ReadonlySet<string>, stopAfter: ReadonlySet<string> = new Set()): ReadonlyMap<string, GradientFlow> {
   const isTrained = trainedSegments(segments, trained);
   const byName = new Map(segments.map((segment) => [segment.name, segment]));
   const reaches = new Map<string, boolean>();
@@ -21,7 +22,7 @@ export function classifyFlows(segments: readonly Segment[], trained: ReadonlySet
   };
   const wantsBefore = (name: string): boolean => {
     const outer = outerOf(name, byName);
-    return (byName.get(name)?.after ?? []).some(wants) || (outer !== undefined && wantsBefore(outer));
+    return (byName.get(name)?.after ?? []).some((before) => !stopAfter.has(before) && wants(before)) || (outer !== undefined && wantsBefore(outer));
   };
   return new Map(segments.map(({ name }) => [name, isTrained.has(name) ? "trained" : wants(name) ? "through" : "prefix"]));
 }

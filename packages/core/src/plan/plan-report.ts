@@ -33,7 +33,7 @@ export interface ComponentMemory {
 export function planReport(planned: PlannedContext, step = 0): PlanReport {
   const phase = phaseAt(planned.plan, step);
   const entries = phase?.entries ?? [];
-  const flows = phase === undefined ? new Map<string, readonly GradientFlow[]>() : componentFlows(planned.model.segments, classifyFlows(planned.model.segments, trainedNames(phase)), planned.owners);
+  const flows = phase === undefined ? new Map<string, readonly GradientFlow[]>() : componentFlows(planned.model.segments, classifyFlows(planned.model.segments, trainedNames(phase), new Set(phase.stopGradientAfter)), planned.owners);
   const components = planned.components.flatMap(({ name }): ComponentReport[] => {
     const owned = ownedParameters(planned, name);
     if (owned.length === 0) return [];

@@ -30,11 +30,12 @@ export function trainedNames(phase: PlanPhase): ReadonlySet<string> {
   return new Set(phase.entries.filter(({ trainable }) => trainable).map(({ name }) => name));
 }
 
-/** sha256 (hex) of what the plan does: phases, names, components, states, groups. Reasons and order of entries do not count. */
+/** sha256 (hex) of what the plan does: phases, names, components, states, groups, stops. Reasons and order of entries do not count. */
 export function hashPlan(plan: Plan): string {
   const hash = createHash("sha256");
-  for (const { fromStep, entries } of plan.phases) {
+  for (const { fromStep, entries, stopGradientAfter } of plan.phases) {
     hash.update(`phase ${fromStep}\n`);
+    if (stopGradientAfter !== undefined && stopGradientAfter.length > 0) hash.update(`stop ${JSON.stringify(stopGradientAfter.toSorted())}\n`);
     const rows = entries.map(({ name, component, trainable, group }) => JSON.stringify([name, component, trainable, group]));
     hash.update(rows.toSorted().join("\n"));
     hash.update("\n");
@@ -44,10 +45,10 @@ export function hashPlan(plan: Plan): string {
 
 /**
  * What keeps a plan from being one, under the rule `plan-incomplete`: phases out of order, unknown or repeated names, an owner
- * that is not the owner. No severity setting turns these off.
+ * that is not the owner, stops at unknown segments. No severity setting turns these off.
  */
-export function checkPlan(plan: Plan, parameters: readonly ParameterInfo[], owners: ReadonlyMap<string, string>): readonly Finding[] {
-  const known = new Set(parameters.map(({ name }) => name));
+export function checkPlan(plan: Plan, parameters: readonly ParameterInfo[], owners: ReadonlyMap<string, string>, segments: readonly { readonly name: string }[]): readonly Finding[] {
+  const known = { parameters: new Set(parameters.map(({ name }) => name)), segments: new Set(segments.map(({ name }) => name)) };
   return [...checkPhaseOrder(plan), ...plan.phases.flatMap((phase) => checkPhase(phase, known, owners))];
 }
 
@@ -69,15 +70,17 @@ function checkPhaseOrder(plan: Plan): readonly Finding[] {
   return [finding(`The plan's phases start at steps ${starts.join(", ") || "(none)"}.`, "Start the first phase at 0 and each next one at a later whole step.")];
 }
 
-function checkPhase(phase: PlanPhase, known: ReadonlySet<string>, owners: ReadonlyMap<string, string>): readonly Finding[] {
+function checkPhase(phase: PlanPhase, known: Record<"parameters" | "segments", ReadonlySet<string>>, owners: ReadonlyMap<string, string>): readonly Finding[] {
   const decided = new Set<string>();
   const twice = phase.entries.filter(({ name }) => isRepeated(decided, name)).map(({ name }) => name);
-  const unknown = phase.entries.filter(({ name }) => !known.has(name)).map(({ name }) => name);
+  const unknown = phase.entries.filter(({ name }) => !known.parameters.has(name)).map(({ name }) => name);
   const moved = phase.entries.filter(({ name, component }) => owners.has(name) && owners.get(name) !== component).map(({ name }) => name);
+  const stops = (phase.stopGradientAfter ?? []).filter((name) => !known.segments.has(name));
   const problems: [readonly string[], string, string][] = [
     [twice, `The plan lists ${nameList(twice)} twice${since(phase)}.`, "Keep one entry a parameter."],
     [unknown, `The plan lists ${nameList(unknown)}${since(phase)}, which the model does not have.`, "Add the parameter in the parameters hook, or correct its name."],
     [moved, `The plan gives ${nameList(moved)} to another component${since(phase)} than the one that owns it.`, "Take the component from context.owners."],
+    [stops, `The plan stops gradients after ${nameList(stops)}${since(phase)}, which are no segments of this model.`, `Segments are: ${nameList([...known.segments], 12)}.`],
   ];
   return problems.filter(([names]) => names.length > 0).map(([, message, fix]) => finding(message, fix));
 }

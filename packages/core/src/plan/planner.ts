@@ -17,7 +17,7 @@ export interface PlannerInput {
   readonly settings: readonly Setting[];
   readonly claims: ReadonlyMap<string, Claims>;
   /** Judges the fixed plan where more is known than headers say: a checkpoint that was made under another plan. */
-  readonly afterPlan: (plan: Plan, planHash: string, report: (finding: Finding) => void) => Promise<void>;
+  readonly afterPlan: (plan: Plan, planHash: string) => readonly Finding[];
 }
 
 /**
@@ -38,9 +38,10 @@ export async function makePlan(input: PlannerInput): Promise<PlannedContext> {
   const groups = planGroups(input, planning, plan);
   reported.push(...checkGroups(groups, plan));
   const planHash = hashPlan(plan);
-  await input.afterPlan(plan, planHash, report);
+  reported.push(...input.afterPlan(plan, planHash));
 
-  const flows = classifyFlows(model.segments, plan.phases.length === 0 ? new Set() : trainedNames(phaseAt(plan, 0)));
+  const first = plan.phases.length === 0 ? undefined : phaseAt(plan, 0);
+  const flows = classifyFlows(model.segments, first === undefined ? new Set() : trainedNames(first), new Set(first?.stopGradientAfter));
   const context: RuleContext = Object.freeze({ ...planning, plan, groups, claims: input.claims, flows, sources: sourceFacts(options) });
   const planned: PlannedContext = Object.freeze({ ...context, planHash, findings: Object.freeze(completeFindings(collectFindings(hooks, reported, context), plan, planning)) });
   await hooks.planned.promise(planned);
@@ -52,8 +53,8 @@ function planGroups({ hooks, training }: PlannerInput, planning: PlanningContext
 }
 
 /** Adds what no severity setting may hide; an undecided component only where no error says why it is so. */
-function completeFindings(findings: readonly Finding[], plan: Plan, { parameters, owners }: PlanningContext): readonly Finding[] {
-  const problems = checkPlan(plan, parameters, owners);
+function completeFindings(findings: readonly Finding[], plan: Plan, { model, parameters, owners }: PlanningContext): readonly Finding[] {
+  const problems = checkPlan(plan, parameters, owners, model.segments);
   const isExplained = [...findings, ...problems].some(({ severity }) => severity === "error");
   return [...findings, ...problems, ...(isExplained ? [] : undecidedFindings(plan, owners))];
 }

@@ -76,7 +76,7 @@ export class ParameterStore {
     const canonical = this.canonical(name);
     const before = this.#tensors.get(canonical);
     this.#tensors.set(canonical, tf.keep(tensor));
-    if (before === undefined) return;
+    if (before === undefined || before === tensor) return;
     this.#layouts.forget(before);
     before.dispose();
   }

@@ -1,0 +1,46 @@
+import { mkdir, rename, rm } from "node:fs/promises";
+import { join } from "node:path";
+import { writeAtomically, writeSafetensors } from "@thaw/safetensors";
+import type { Tensor } from "@tensorflow/tfjs-core";
+import { checkpointUnwritable } from "../errors.js";
+import { exists, type RunFolder } from "./run-folder.js";
+
+export const TRAINED_FILE = "trained.safetensors";
+export const OPTIMIZER_FILE = "optimizer.safetensors";
+export const STATE_FILE = "state.json";
+export const CHECKPOINTS_FOLDER = "checkpoints";
+export const FINAL_FOLDER = "final";
+
+/** Folder name of the checkpoint after so many steps. */
+export function checkpointName(step: number): string {
+  return `${CHECKPOINTS_FOLDER}/step-${step}`;
+}
+
+/**
+ * Makes a folder whole or not at all: `write` fills a temporary one beside it, which is then renamed. One that exists stays.
+ * @throws THAW_CORE_CHECKPOINT_UNWRITABLE; nothing is left behind
+ */
+export async function writeFolder(run: RunFolder, name: string, write: (folder: string) => Promise<void>): Promise<void> {
+  const path = run.file(name);
+  const temporary = `${path}.${process.pid}.tmp`;
+  try {
+    if (await exists(path)) return;
+    await mkdir(temporary, { recursive: true });
+    await write(temporary);
+    await rename(temporary, path);
+  } catch (cause) {
+    await rm(temporary, { recursive: true, force: true }).catch(() => undefined);
+    throw checkpointUnwritable(path, cause);
+  }
+}
+
+/** Writes tensors by name, one on the host at a time. */
+export async function writeTensors(file: string, tensors: ReadonlyMap<string, Tensor>, metadata: Readonly<Record<string, string>> = {}): Promise<void> {
+  const declarations = [...tensors].map(([name, { shape }]) => ({ name, shape, dtype: "F32" as const }));
+  await writeSafetensors(file, declarations, (name) => tensors.get(name)!.data<"float32">(), { format: "pt", ...metadata });
+}
+
+/** Writes `state.json` into a checkpoint folder. */
+export async function writeState(folder: string, state: unknown): Promise<void> {
+  await writeAtomically(join(folder, STATE_FILE), async (handle) => { await handle.writeFile(`${JSON.stringify(state)}\n`); });
+}

@@ -1,0 +1,48 @@
+import type { Backend, PlannedContext, RunContext } from "../hooks.js";
+import type { TrainerParts } from "../trainer-parts.js";
+import { defaultBackend } from "./backend.js";
+import { MemoryWatch } from "./memory-watch.js";
+import { ModelRunner } from "./model-runner.js";
+
+/** A model on a backend, with what plugins are told about the run. */
+export interface LoadedModel {
+  readonly runner: ModelRunner;
+  readonly backend: Backend;
+  readonly memory: MemoryWatch;
+  readonly context: RunContext;
+  dispose(): void;
+}
+
+/** What distinguishes a run from a session. */
+export interface LoadOptions {
+  readonly runFolder?: string;
+  readonly totalSteps: number;
+  /** The weights never move. */
+  readonly isStatic: boolean;
+}
+
+/** Picks the backend, then reads the weights. On failure nothing stays. */
+export async function loadModel(parts: TrainerParts, planned: PlannedContext, { runFolder, totalSteps, isStatic }: LoadOptions): Promise<LoadedModel> {
+  const { hooks, options, training, settings } = parts;
+  const backend = (await hooks.resolveBackend.promise({ settings })) ?? (await defaultBackend());
+  const memory = new MemoryWatch();
+  const runner = new ModelRunner({ hooks, planned, backend, isStatic });
+  const dispose = (): void => {
+    runner.dispose();
+    memory.close();
+    backend.dispose?.();
+  };
+  try {
+    await runner.store.load(options.model, planned.parameters, options.seed ?? 0);
+  } catch (error) {
+    dispose();
+    throw error;
+  }
+  const context: RunContext = Object.freeze({
+    ...(runFolder === undefined ? {} : { runFolder }),
+    plan: planned.plan, planHash: planned.planHash, training, totalSteps, backend,
+    memory: () => memory.lap(),
+    readParameter: (name: string) => runner.store.read(name),
+  });
+  return { runner, backend, memory, context, dispose };
+}

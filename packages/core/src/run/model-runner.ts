@@ -1,0 +1,176 @@
+import { LayoutCache, Tape } from "@thaw/autograd";
+import type { Batch, LazyItem, Model } from "@thaw/contracts";
+import type { Tensor } from "@tensorflow/tfjs-core";
+import * as tf from "@tensorflow/tfjs-core";
+import type { Backend, BatchContext, PlannedContext, TrainerHooks } from "../hooks.js";
+import { segmentHasNoOutput } from "../errors.js";
+import type { BatchLoss } from "../session.js";
+import { HashCache, joinHashes, parametersBehind } from "./fingerprint.js";
+import { loadBatch, loadItems, type PreparedBatch } from "./inputs.js";
+import { ParameterStore } from "./parameter-store.js";
+import { derivePhase, type Phase } from "./phase.js";
+import { RunScope, type ScopeRules } from "./scope.js";
+import { superviseTokens } from "./supervision.js";
+
+/** A pass that is under way; `dispose` frees everything it made. */
+export interface Pass {
+  readonly tape: Tape;
+  readonly scope: RunScope;
+  dispose(): void;
+}
+
+/** What a trainer and its plan say to a runner. */
+export interface RunnerInput {
+  readonly hooks: TrainerHooks;
+  readonly planned: PlannedContext;
+  readonly backend: Backend;
+  /** True for a session of its own, whose weights never move: all of them may keep layout copies. */
+  readonly isStatic: boolean;
+}
+
+/** A model with its weights in memory: forward passes, caches, the plan's phase. Training, evaluation and sessions share it. */
+export class ModelRunner {
+  readonly model: Model;
+  readonly planned: PlannedContext;
+  readonly store: ParameterStore;
+  readonly #hooks: TrainerHooks;
+  readonly #backend: Backend;
+  readonly #isStatic: boolean;
+  readonly #layouts = new LayoutCache();
+  readonly #hashes = new HashCache();
+  #phase: Phase;
+
+  constructor({ hooks, planned, backend, isStatic }: RunnerInput) {
+    this.model = planned.model;
+    this.planned = planned;
+    this.store = new ParameterStore(planned.parameters, this.#layouts);
+    this.#hooks = hooks;
+    this.#backend = backend;
+    this.#isStatic = isStatic;
+    this.#phase = derivePhase(planned, 0);
+  }
+
+  get phase(): Phase {
+    return this.#phase;
+  }
+
+  /** Bytes of layout copies of frozen weights. */
+  get layoutBytes(): number {
+    return this.#layouts.bytes;
+  }
+
+  /** Enters the phase that holds at a step. Layout copies of what now trains are freed. */
+  enterPhase(step: number): Phase {
+    this.#phase = derivePhase(this.planned, step);
+    this.forgetTrainedLayouts();
+    return this.#phase;
+  }
+
+  /** Frees layout copies of trained weights, which evaluation may have made: they go stale with the next update. */
+  forgetTrainedLayouts(): void {
+    for (const name of this.#phase.trained) this.#layouts.forget(this.store.get(name));
+  }
+
+  /** Passes a batch through the `batch` hook and loads what is still needed. */
+  async prepare(batch: Batch, purpose: BatchContext["purpose"], step: number): Promise<PreparedBatch> {
+    const changed = await this.#hooks.batch.promise(batch, this.#batchContext(purpose, step));
+    return loadBatch(changed, this.model.segments);
+  }
+
+  /** Begins a recorded pass. */
+  trainingPass(outputs: ScopeRules["outputs"], checkpointed: ReadonlySet<string>): Pass {
+    const { trained, flows, stopAfter } = this.#phase;
+    return this.#pass({ trained, flows, checkpointed, stopAfter, outputs });
+  }
+
+  /** Cross entropy without gradient, without label smoothing. */
+  async loss(batch: Batch, step: number): Promise<BatchLoss> {
+    const { rows, targets } = superviseTokens(batch);
+    if (rows.length === 0) return { lossSum: 0, supervisedTokenCount: 0 };
+    return this.#unrecorded(batch, "evaluate", step, async (loaded, scope) => {
+      const loss = this.model.forward(loaded, scope).crossEntropy(rows, targets);
+      return { lossSum: (await loss.tensor.data())[0]!, supervisedTokenCount: rows.length };
+    });
+  }
+
+  async generate(batch: Batch, step: number, options: { readonly maxNewTokens: number }): Promise<number[][]> {
+    return this.#unrecorded(batch, "generate", step, (loaded, scope) => this.model.generate(loaded, scope, options));
+  }
+
+  /** One segment alone, unrecorded: `[items, ...]`; the caller owns it. The forward pass is left as soon as the output is there. */
+  async runSegment(segment: string, inputs: Readonly<Record<string, readonly LazyItem[]>>): Promise<Tensor> {
+    const loaded: Record<string, Tensor> = {};
+    try {
+      for (const [name, items] of Object.entries(inputs)) loaded[name] = await loadItems(name, items);
+      return this.#runLoadedSegment(segment, loaded);
+    } finally {
+      tf.dispose(loaded);
+    }
+  }
+
+  /** sha256 over all parameters that the segment's output depends on. */
+  async segmentFingerprint(segment: string): Promise<string> {
+    const hashes = new Map<string, string>();
+    for (const name of parametersBehind(this.model.segments, segment)) hashes.set(name, await this.#hashes.hash(this.store.get(name)));
+    return joinHashes(hashes);
+  }
+
+  /** Frees weights and caches. */
+  dispose(): void {
+    this.store.dispose();
+    this.#layouts.dispose();
+  }
+
+  #batchContext(purpose: BatchContext["purpose"], step: number): BatchContext {
+    return {
+      purpose, step, plan: this.planned.plan, flows: this.#phase.flows,
+      segmentFingerprint: (segment) => this.segmentFingerprint(segment),
+      runSegment: (segment, inputs) => this.runSegment(segment, inputs),
+    };
+  }
+
+  #pass(rules: ScopeRules): Pass {
+    const tape = new Tape({ matmul: this.#backend.matmul, layouts: this.#layouts });
+    return { tape, scope: new RunScope(tape, this.store, rules), dispose: () => { tape.dispose(); } };
+  }
+
+  #unrecordedPass(outputs: ScopeRules["outputs"], onOutput?: ScopeRules["onOutput"]): Pass {
+    return this.#pass({ trained: null, flows: this.#phase.flows, checkpointed: new Set(), stopAfter: new Set(), outputs, onOutput });
+  }
+
+  async #unrecorded<T>(batch: Batch, purpose: "evaluate" | "generate", step: number, run: (loaded: PreparedBatch["batch"], scope: RunScope) => Promise<T>): Promise<T> {
+    const prepared = await this.prepare(batch, purpose, step);
+    const pass = this.#unrecordedPass(prepared.batch.segmentOutputs);
+    try {
+      return await run(prepared.batch, pass.scope);
+    } finally {
+      pass.dispose();
+      prepared.dispose();
+      if (!this.#isStatic) this.forgetTrainedLayouts();
+    }
+  }
+
+  #runLoadedSegment(segment: string, inputs: Readonly<Record<string, Tensor>>): Tensor {
+    const found = new SegmentFound();
+    let output: Tensor | undefined;
+    const pass = this.#unrecordedPass({}, (name, value) => {
+      if (name !== segment) return;
+      output = tf.keep(tf.clone(value.tensor)); // before the segments around it free their values
+      throw found;
+    });
+    const empty = new Int32Array(0);
+    try {
+      this.model.forward({ tokenIds: empty, attentionMask: empty, labels: empty, batchSize: 0, tokenCount: 0, inputs, segmentOutputs: {}, samples: [] }, pass.scope);
+      throw segmentHasNoOutput(segment, this.model.segments.map(({ name }) => name));
+    } catch (error) {
+      if (error !== found || output === undefined) throw error;
+      return output;
+    } finally {
+      pass.dispose();
+      if (!this.#isStatic) this.forgetTrainedLayouts();
+    }
+  }
+}
+
+/** Leaves a forward pass whose rest is not wanted; no error. */
+class SegmentFound {}

@@ -1,0 +1,93 @@
+import { linear, stopGradient, type Tape, type Value } from "@thaw/autograd";
+import type { GradientFlow, Scope } from "@thaw/contracts";
+import type { Tensor } from "@tensorflow/tfjs-core";
+import { prefixNeedsGradient } from "../errors.js";
+import type { ParameterStore } from "./parameter-store.js";
+
+/** How one forward pass treats parameters and segments. */
+export interface ScopeRules {
+  /** Names that need a gradient; null in evaluation and generation, where nothing is recorded. */
+  readonly trained: ReadonlySet<string> | null;
+  readonly flows: ReadonlyMap<string, GradientFlow>;
+  /** Segments that are computed again in backward instead of kept. */
+  readonly checkpointed: ReadonlySet<string>;
+  /** Segments behind whose output no gradient flows back. */
+  readonly stopAfter: ReadonlySet<string>;
+  /** Known outputs by segment; borrowed. */
+  readonly outputs: Readonly<Record<string, Tensor>>;
+  /** Called with each segment's output. */
+  readonly onOutput?: (segment: string, output: Value) => void;
+}
+
+/** The plan's hand in a forward pass: a parameter needs a gradient if and only if it trains, a segment is recorded only if it must be. */
+export class RunScope implements Scope {
+  readonly training: boolean;
+  readonly #tape: Tape;
+  readonly #store: ParameterStore;
+  readonly #rules: ScopeRules;
+  readonly #trainedValues = new Map<string, Value>();
+  readonly #outputs = new Map<string, Value>();
+
+  constructor(tape: Tape, store: ParameterStore, rules: ScopeRules) {
+    this.#tape = tape;
+    this.#store = store;
+    this.#rules = rules;
+    this.training = rules.trained !== null;
+  }
+
+  /** Trained parameters that the pass has used, by name: what backward is asked for. */
+  get trainedValues(): ReadonlyMap<string, Value> {
+    return this.#trainedValues;
+  }
+
+  parameter(name: string): Value {
+    const canonical = this.#store.canonical(name);
+    const isTrained = this.#rules.trained?.has(canonical) === true;
+    const value = this.#tape.parameter(this.#store.get(canonical), isTrained);
+    if (isTrained) this.#trainedValues.set(canonical, value);
+    return value;
+  }
+
+  hasParameter(name: string): boolean {
+    return this.#store.has(name);
+  }
+
+  linear(x: Value, name: string): Value {
+    const bias = `${name}.bias`;
+    return linear(x, this.parameter(`${name}.weight`), this.#store.has(bias) ? this.parameter(bias) : undefined);
+  }
+
+  segment(name: string, inputs: readonly Value[], run: (...inputs: Value[]) => Value): Value {
+    const output = this.#run(name, inputs, run);
+    this.#outputs.set(name, output);
+    this.#rules.onOutput?.(name, output);
+    return output;
+  }
+
+  constant(tensor: Tensor): Value {
+    return this.#tape.constant(tensor);
+  }
+
+  own(tensor: Tensor): Value {
+    return this.#tape.own(tensor);
+  }
+
+  /** The output of a segment that ran or was substituted; readable if the segment is in no other one. */
+  output(segment: string): Value | undefined {
+    return this.#outputs.get(segment);
+  }
+
+  #run(name: string, inputs: readonly Value[], run: (...inputs: Value[]) => Value): Value {
+    const { trained, flows, checkpointed, stopAfter, outputs } = this.#rules;
+    const known = outputs[name];
+    if (known !== undefined) return this.#tape.constant(known);
+    const block = (): Value => this.#tape.tidy(() => run(...inputs));
+    if (trained === null) return block();
+    if (flows.get(name) === "prefix") {
+      if (inputs.some(({ needsGradient }) => needsGradient)) throw prefixNeedsGradient(name);
+      return this.#tape.noGrad(block);
+    }
+    const output = checkpointed.has(name) ? this.#tape.checkpoint(inputs, run) : block();
+    return stopAfter.has(name) ? stopGradient(output) : output;
+  }
+}

@@ -1,0 +1,32 @@
+import type { RunTotals } from "../checkpoint/state.js";
+import type { PlannedContext } from "../hooks.js";
+import { planReport } from "../plan/plan-report.js";
+import type { FrozenProof, RunSummary } from "../summary.js";
+import type { LoopEnd } from "./train-loop.js";
+
+/** What a summary is made of. */
+export interface SummaryInput {
+  readonly planned: PlannedContext;
+  readonly runFolder: string | undefined;
+  readonly steps: number;
+  readonly epochs: number;
+  readonly end: LoopEnd;
+  readonly totals: RunTotals;
+  readonly frozenProof: readonly FrozenProof[];
+  readonly evaluations: RunSummary["evaluations"];
+}
+
+/** The summary of a run; `lines` and `numbers` are left to plugins. Counts are of the phase that held last. */
+export function summarize({ planned, runFolder, steps, epochs, end, totals, frozenProof, evaluations }: SummaryInput): RunSummary {
+  const report = planReport(planned, Math.max(0, steps - 1));
+  const sizes = new Map(planned.parameters.map(({ name, shape }) => [name, shape.reduce((product, length) => product * length, 1)]));
+  const components = report.components.map(({ name, flows, parameterCount }) => {
+    const trainable = report.parameters.filter((entry) => entry.component === name && entry.trainable).reduce((sum, entry) => sum + (sizes.get(entry.name) ?? 0), 0);
+    return { name, trainable, frozen: parameterCount - trainable, flows };
+  });
+  return {
+    ...(runFolder === undefined ? {} : { runFolder }),
+    steps, epochs, stopReason: end.reason, isInterrupted: end.isInterrupted, ...totals,
+    components, frozenProof, findings: planned.findings, evaluations, lines: [], numbers: {},
+  };
+}

@@ -1,0 +1,182 @@
+import type { Tensor } from "@tensorflow/tfjs-core";
+import * as tf from "@tensorflow/tfjs-core";
+import type { Batch } from "@thaw/contracts";
+import { lossNotFinite, lossReachesNothing, nothingSupervised, optimizerUpdatedFrozen } from "../errors.js";
+import type { StepContext, TrainerHooks } from "../hooks.js";
+import { clipFactors, type ClipGroup } from "../optimize/clip.js";
+import { scheduleFactor } from "../optimize/schedule.js";
+import type { GroupRates, Optimizer } from "../optimizer.js";
+import type { ResolvedTrainingOptions } from "../options.js";
+import { decays } from "../plan/groups.js";
+import { Accumulator } from "./accumulator.js";
+import type { ModelRunner } from "./model-runner.js";
+import { countTokens, superviseTokens } from "./supervision.js";
+
+/** What one step did. */
+export interface StepResult {
+  readonly loss: number;
+  readonly gradientNorm: number;
+  readonly learningRates: Readonly<Record<string, number>>;
+  readonly supervisedTokens: number;
+  readonly tokens: number;
+}
+
+/** What steps need of a run. */
+export interface TrainStepInput {
+  readonly hooks: TrainerHooks;
+  readonly runner: ModelRunner;
+  readonly training: ResolvedTrainingOptions;
+  readonly optimizer: Optimizer;
+  readonly totalSteps: number;
+  readonly checkpointed: (batch: Batch) => ReadonlySet<string>;
+  /** Updates by parameter, from a checkpoint. */
+  readonly updates?: Readonly<Record<string, number>>;
+}
+
+/** Micro-batches of a step: forward, backward, sums; then clip and update, once. */
+export class TrainStep {
+  readonly #input: TrainStepInput;
+  readonly #sums = new Accumulator();
+  readonly #updates: Map<string, number>;
+  readonly #decaying: ReadonlySet<string>;
+  #samples: string[] = [];
+  #computeMs = 0;
+
+  constructor(input: TrainStepInput) {
+    this.#input = input;
+    this.#updates = new Map(Object.entries(input.updates ?? {}));
+    this.#decaying = new Set(input.runner.planned.parameters.filter((parameter) => decays(parameter, input.training)).map(({ name }) => name));
+  }
+
+  /** How often each parameter was updated. */
+  get updates(): Readonly<Record<string, number>> {
+    return Object.fromEntries(this.#updates);
+  }
+
+  /** Time in forward, backward and update so far; loading and hooks before the forward pass excluded. */
+  get computeMs(): number {
+    return this.#computeMs;
+  }
+
+  /** Forgets how often parameters were updated that no longer train. */
+  forget(names: Iterable<string>): void {
+    for (const name of names) this.#updates.delete(name);
+  }
+
+  /** Adds a micro-batch's gradients and loss to the step's sums. One without supervised tokens adds nothing. */
+  async addMicroBatch(batch: Batch, step: number): Promise<void> {
+    const { hooks, runner, training } = this.#input;
+    const prepared = await runner.prepare(batch, "train", step);
+    const { rows, targets } = superviseTokens(prepared.batch);
+    this.#samples.push(...batch.samples.map(({ id }) => id));
+    if (rows.length === 0) return prepared.dispose();
+    const start = performance.now();
+    const pass = runner.trainingPass(prepared.batch.segmentOutputs, this.#input.checkpointed(prepared.host));
+    try {
+      const output = runner.model.forward(prepared.batch, pass.scope);
+      const crossEntropy = output.crossEntropy(rows, targets, training.labelSmoothing === 0 ? {} : { labelSmoothing: training.labelSmoothing });
+      const loss = hooks.loss.call(crossEntropy, {
+        step, batch: prepared.host, output, scope: pass.scope, supervisedTokenCount: rows.length,
+        segmentOutput: (segment) => pass.scope.output(segment),
+      });
+      if (!loss.needsGradient) throw lossReachesNothing([...runner.phase.trained], step);
+      const names = [...pass.scope.trainedValues.keys()];
+      const gradients = pass.tape.backward(loss, [...pass.scope.trainedValues.values()]);
+      gradients.forEach((gradient, index) => { if (gradient !== null) this.#sums.addGradient(names[index]!, gradient); });
+      this.#sums.addLoss(loss.tensor);
+      this.#sums.supervisedTokens += rows.length;
+      this.#sums.tokens += countTokens(prepared.batch);
+    } finally {
+      pass.dispose();
+      prepared.dispose();
+      this.#computeMs += performance.now() - start;
+    }
+  }
+
+  /** Divides by the step's supervised tokens, clips, updates. @throws THAW_CORE_NOTHING_SUPERVISED, THAW_CORE_NOT_FINITE */
+  async finish(context: StepContext): Promise<StepResult> {
+    const { supervisedTokens, tokens, lossSum } = this.#sums;
+    if (lossSum === undefined) throw nothingSupervised(this.#samples, context.step);
+    const start = performance.now();
+    const learningRates = this.#learningRates(context.step);
+    const numbers = tf.tidy(() => tf.stack([lossSum, this.#update(context, learningRates)]));
+    try {
+      const [sum, gradientNorm] = (await numbers.data()) as unknown as [number, number];
+      const loss = sum / supervisedTokens;
+      if (!Number.isFinite(loss) || !Number.isFinite(gradientNorm)) throw lossNotFinite(loss, gradientNorm, context.step);
+      return { loss, gradientNorm, learningRates, supervisedTokens, tokens };
+    } finally {
+      numbers.dispose();
+      this.clear();
+      this.#computeMs += performance.now() - start;
+    }
+  }
+
+  /** Frees what an unfinished step holds. */
+  clear(): void {
+    this.#sums.clear();
+    this.#samples = [];
+  }
+
+  /** Inside a tidy. Returns the norm before clipping, a scalar. */
+  #update(context: StepContext, learningRates: Readonly<Record<string, number>>): Tensor {
+    const { hooks, runner, optimizer } = this.#input;
+    const scale = 1 / this.#sums.supervisedTokens;
+    const sums = this.#sums.takeGradients();
+    try {
+      const isTapped = hooks.gradients.isUsed();
+      const gradients = isTapped ? hooks.gradients.call(divided(sums, scale), context) : sums;
+      const { norm, factor } = clipFactors(gradients, this.#clipGroups(), isTapped ? 1 : scale);
+      const clipped = new Map<string, Tensor>();
+      for (const [name, gradient] of gradients) {
+        clipped.set(name, tf.mul(gradient, factor(name)));
+        sums.get(name)?.dispose();
+      }
+      const parameters = new Map([...clipped.keys()].map((name) => [name, runner.store.get(name)]));
+      const updated = optimizer.update(parameters, clipped, {
+        step: context.step,
+        updatesOf: (name) => this.#updates.get(name) ?? 0,
+        rates: this.#rates(learningRates),
+      });
+      const strange = [...updated.keys()].filter((name) => !clipped.has(name));
+      if (strange.length > 0) throw optimizerUpdatedFrozen(optimizer.name, strange, context.step);
+      for (const [name, tensor] of updated) {
+        runner.store.replace(name, tensor);
+        this.#updates.set(name, (this.#updates.get(name) ?? 0) + 1);
+      }
+      return norm;
+    } finally {
+      for (const sum of sums.values()) sum.dispose();
+    }
+  }
+
+  #clipGroups(): readonly ClipGroup[] {
+    const clipNorm = this.#input.training.optimizer.clipNorm;
+    const { groups } = this.#input.runner.phase;
+    const own = groups.filter(({ group }) => group.clipNorm !== undefined).map(({ group, names }): ClipGroup => ({ names, clipNorm: group.clipNorm! }));
+    const shared = groups.filter(({ group }) => group.clipNorm === undefined).flatMap(({ names }) => names);
+    return [{ names: shared, clipNorm }, ...own];
+  }
+
+  #learningRates(step: number): Readonly<Record<string, number>> {
+    const { runner, totalSteps } = this.#input;
+    return Object.fromEntries(runner.phase.groups.map(({ group }) => {
+      const start = group.fromStep ?? 0;
+      return [group.name, group.learningRate * scheduleFactor(group.schedule, Math.max(0, step - start), totalSteps - start)];
+    }));
+  }
+
+  #rates(learningRates: Readonly<Record<string, number>>): (name: string) => GroupRates {
+    const rates = new Map<string, GroupRates>();
+    for (const { group, names } of this.#input.runner.phase.groups) {
+      const learningRate = learningRates[group.name]!;
+      for (const name of names) rates.set(name, { learningRate, weightDecay: this.#decaying.has(name) ? group.weightDecay : 0 });
+    }
+    return (name) => rates.get(name)!;
+  }
+}
+
+function divided(sums: ReadonlyMap<string, Tensor>, scale: number): ReadonlyMap<string, Tensor> {
+  const factor = tf.scalar(scale);
+  return new Map([...sums].map(([name, sum]) => [name, tf.mul(sum, factor)]));
+}

@@ -1,0 +1,228 @@
+import { readSlots, readTrained, type FoundCheckpoint } from "../checkpoint/read-checkpoint.js";
+import { STATE_VERSION, type DataPosition, type RunState, type RunTotals } from "../checkpoint/state.js";
+import { optionMissing } from "../errors.js";
+import type { AfterStepContext, PlannedContext, RunContext, StepContext } from "../hooks.js";
+import { AdamW } from "../optimize/adamw.js";
+import type { Optimizer } from "../optimizer.js";
+import { phaseAt, trainedNames } from "../plan/plan.js";
+import { runLength } from "../plan/run-length.js";
+import type { RunSummary } from "../summary.js";
+import type { TrainerParts } from "../trainer-parts.js";
+import { activationMemoryBytes, chooseCheckpointed } from "./checkpointing.js";
+import { Evaluation } from "./evaluation.js";
+import { FrozenGuard } from "./frozen-guard.js";
+import { loadModel, type LoadedModel } from "./loaded-model.js";
+import { changedOptions, checkBase, checkResume } from "./resume.js";
+import { RunFiles } from "./run-files.js";
+import { RunnerSession } from "./runner-session.js";
+import { summarize } from "./summarize.js";
+import { TrainLoop, type LoopEnd } from "./train-loop.js";
+import { TrainStep } from "./train-step.js";
+
+/** What a run starts from, beside the trainer. */
+export interface TrainingRunInput {
+  readonly parts: TrainerParts;
+  readonly planned: PlannedContext;
+  readonly checkpoint: FoundCheckpoint | undefined;
+  readonly stopReason: () => string | undefined;
+}
+
+/** Checks what only a run needs. @throws THAW_CORE_OPTION_MISSING */
+export function checkRunOptions({ options, training }: TrainerParts): void {
+  if (options.data?.train === undefined) throw optionMissing("data.train", "Give a source of samples.");
+  if (options.seed === undefined) throw optionMissing("seed", "Give any whole number: shuffling and initial values are functions of it.");
+  if (training.epochs === undefined && training.maxSteps === undefined) throw optionMissing("training.epochs", "Give training.epochs or training.maxSteps.");
+}
+
+/** One run from the fixed plan to the summary. `dispose` frees everything, whatever happened. */
+export class TrainingRun {
+  readonly #parts: TrainerParts;
+  readonly #planned: PlannedContext;
+  readonly #checkpoint: FoundCheckpoint | undefined;
+  readonly #stopReason: () => string | undefined;
+  readonly #startMs = performance.now();
+  #files: RunFiles | undefined;
+  #loaded: LoadedModel | undefined;
+  #optimizer: Optimizer | undefined;
+  #step: TrainStep | undefined;
+  #carried: ReadonlySet<string> = new Set();
+  #totals: RunTotals;
+  #hasTrained = false;
+
+  constructor({ parts, planned, checkpoint, stopReason }: TrainingRunInput) {
+    this.#parts = parts;
+    this.#planned = planned;
+    this.#checkpoint = checkpoint;
+    this.#stopReason = stopReason;
+    this.#totals = checkpoint?.state.totals ?? { tokens: 0, durationMs: 0, trainingMs: 0, peakTensorBytes: 0 };
+  }
+
+  async run(): Promise<RunSummary> {
+    const { hooks, options, training } = this.#parts;
+    const source = options.data!.train!;
+    const start = { step: this.#checkpoint?.state.step ?? 0, position: this.#checkpoint?.state.position ?? { epoch: 0, microBatch: 0 } };
+    const output = options.output;
+    if (output !== undefined || this.#checkpoint?.continues !== undefined) {
+      this.#files = await RunFiles.open(this.#parts, this.#planned, output ?? ".", this.#checkpoint?.continues, start.step);
+    }
+    const totalSteps = runLength(source, training).totalSteps!;
+    const loaded = await loadModel(this.#parts, this.#planned, { runFolder: this.#files?.folder.path, totalSteps, isStatic: false });
+    this.#loaded = loaded;
+    const { runner, context } = loaded;
+    await hooks.initialize.promise(context);
+    const optimizer = this.#makeOptimizer();
+    const memoryBytes = activationMemoryBytes(loaded.backend);
+    this.#step = new TrainStep({
+      hooks, runner, training, optimizer, totalSteps, updates: this.#checkpoint?.state.updates,
+      checkpointed: (batch) => chooseCheckpointed(training.activationCheckpointing, this.#planned, runner.phase, batch, memoryBytes),
+    });
+    const evaluation = this.#makeEvaluation(loaded, () => loop.stepsDone);
+    const guard = new FrozenGuard((name) => runner.store.get(name));
+    const loop = this.#makeLoop(loaded, guard, evaluation, start);
+    await this.#restore(loaded, evaluation, start);
+    await guard.enter(runner.phase.plan);
+    if (this.#checkpoint !== undefined) checkBase(this.#checkpoint, this.#planned.planHash, guard.fingerprint());
+    await hooks.beforeRun.promise(context);
+    await evaluation.run(start.step === 0 ? "start" : "step", this.#stepContext(start.step, start.position));
+    const end = await loop.run();
+    return this.#finish(loaded, loop, end, evaluation, guard);
+  }
+
+  /** Frees tensors and closes files; removes the folder of a run that never made a step. */
+  async dispose(hasFailed: boolean): Promise<void> {
+    this.#step?.clear();
+    this.#optimizer?.dispose();
+    this.#loaded?.dispose();
+    await this.#files?.close();
+    if (hasFailed && !this.#hasTrained) await this.#files?.folder.discard();
+  }
+
+  #makeOptimizer(): Optimizer {
+    const { hooks, training } = this.#parts;
+    this.#optimizer = hooks.resolveOptimizer.call({ training, groups: this.#planned.groups }) ?? new AdamW(training.optimizer);
+    return this.#optimizer;
+  }
+
+  #makeEvaluation(loaded: LoadedModel, stepsDone: () => number): Evaluation {
+    const { hooks, options, training } = this.#parts;
+    return new Evaluation({
+      hooks, training, seed: options.seed!,
+      session: new RunnerSession(loaded.runner, loaded.backend, stepsDone),
+      sources: options.data?.evaluation ?? {},
+      evaluators: options.evaluators ?? [],
+      isStopping: () => this.#stopReason() !== undefined,
+      record: async (context) => { await this.#files?.evaluated(context); },
+    });
+  }
+
+  #makeLoop(loaded: LoadedModel, guard: FrozenGuard, evaluation: Evaluation, start: { readonly step: number; readonly position: DataPosition }): TrainLoop {
+    const { hooks, watch, options, training } = this.#parts;
+    return new TrainLoop({
+      hooks, watch, training, start, context: loaded.context, source: options.data!.train!, seed: options.seed!, step: this.#step!, stopReason: this.#stopReason,
+      events: {
+        enterPhase: async (step) => this.#enterPhase(loaded, guard, step),
+        afterStep: async (context) => this.#afterStep(context, evaluation),
+        stepDone: async (context, position, isInterrupted) => {
+          const isDue = training.saveEverySteps !== undefined && context.step % training.saveEverySteps === 0;
+          if (isDue || isInterrupted) await this.#save(context, position, evaluation, guard);
+        },
+      },
+    });
+  }
+
+  /** Weights, slots, counters and plugin state of the checkpoint, in the phase in which it was made. */
+  async #restore({ runner, context }: LoadedModel, evaluation: Evaluation, start: { readonly step: number; readonly position: DataPosition }): Promise<void> {
+    const checkpoint = this.#checkpoint;
+    if (checkpoint === undefined) return;
+    const { folder, state } = checkpoint;
+    const { options, training, logger, hooks } = this.#parts;
+    checkResume(checkpoint, { seed: options.seed!, sampleCount: options.data!.train!.sampleCount, training, optimizer: this.#optimizer!.name });
+    const changed = changedOptions(state, training);
+    if (changed.length > 0) logger.warn({ changed }, `Options differ from those of the checkpoint: ${changed.join(", ")}.`);
+    const carried = new Set<string>();
+    await readTrained(folder, (name, values) => {
+      runner.store.set(name, values);
+      carried.add(name);
+    });
+    this.#carried = carried;
+    const { trained } = runner.enterPhase(Math.max(0, start.step - 1));
+    this.#optimizer!.restore(await readSlots(folder, (slot) => trained.has(slot.slice(0, slot.lastIndexOf("/")))));
+    this.#step!.forget(Object.keys(state.updates).filter((name) => !trained.has(name)));
+    evaluation.restore(state.evaluation);
+    await hooks.restored.promise(state.plugins, { ...context, epoch: start.position.epoch, step: start.step, folder });
+  }
+
+  async #enterPhase({ runner }: LoadedModel, guard: FrozenGuard, step: number): Promise<void> {
+    const before = runner.phase.trained;
+    await guard.enter(phaseAt(this.#planned.plan, step));
+    const { trained } = runner.enterPhase(step);
+    const ended = [...before].filter((name) => !trained.has(name));
+    this.#optimizer!.drop(ended);
+    this.#step!.forget(ended);
+    this.#parts.logger.info({ step, trained: trained.size, ended: ended.length }, `A new phase of the plan starts at step ${step}.`);
+  }
+
+  async #afterStep(context: AfterStepContext, evaluation: Evaluation): Promise<void> {
+    this.#hasTrained = true;
+    const metrics: Record<string, number> = {};
+    this.#parts.hooks.collectMetrics.call({ add: (name, value) => { metrics[name] = value; } }, context);
+    await this.#files?.step(context, metrics);
+    this.#totals = {
+      ...this.#totals, firstLoss: this.#totals.firstLoss ?? context.loss, lastLoss: context.loss, tokens: this.#totals.tokens + context.tokens,
+    };
+    await evaluation.run("step", this.#stepContext(context.step + 1, { epoch: context.epoch, microBatch: 0 }));
+  }
+
+  async #save(context: StepContext, position: DataPosition, evaluation: Evaluation, guard: FrozenGuard): Promise<void> {
+    if (this.#files === undefined) return;
+    const { hooks, options, training } = this.#parts;
+    const folder = this.#files.checkpointFolder(context.step);
+    const plugins = await hooks.checkpoint.promise({}, Object.freeze({ ...context, folder }));
+    const state: RunState = {
+      version: STATE_VERSION, step: context.step, position, seed: options.seed!, sampleCount: options.data!.train!.sampleCount,
+      planHash: this.#planned.planHash, plan: this.#planned.plan, baseFingerprint: guard.fingerprint(), training,
+      optimizer: this.#optimizer!.name, updates: this.#step!.updates, evaluation: evaluation.state, totals: this.#totalsNow(), plugins,
+    };
+    await this.#files.checkpoint(state, this.#trainedTensors(context.step), this.#optimizer!.slots());
+    this.#parts.logger.info({ step: context.step, folder }, `Checkpoint ${folder}.`);
+  }
+
+  async #finish(loaded: LoadedModel, loop: TrainLoop, end: LoopEnd, evaluation: Evaluation, guard: FrozenGuard): Promise<RunSummary> {
+    const { hooks } = this.#parts;
+    const context = this.#stepContext(loop.stepsDone, loop.position);
+    // A run that is stopped before its first step has no step whose end would save it
+    if (end.isInterrupted && !this.#hasTrained && this.#checkpoint === undefined) await this.#save(context, loop.position, evaluation, guard);
+    if (!end.isInterrupted) await evaluation.run("end", context);
+    const frozenProof = await guard.finish(loop.stepsDone);
+    if (!end.isInterrupted) await this.#files?.final(this.#trainedTensors(loop.stepsDone), this.#planned.planHash);
+    const summary = summarize({
+      planned: this.#planned, runFolder: this.#files?.folder.path, steps: loop.stepsDone, epochs: loop.position.epoch,
+      end, totals: this.#totalsNow(), frozenProof, evaluations: evaluation.latest,
+    });
+    await hooks.done.promise(summary, loaded.context);
+    await this.#files?.summary(summary);
+    return summary;
+  }
+
+  /** What trained up to a step, and what a resumed checkpoint brought along. */
+  #trainedTensors(step: number): ReadonlyMap<string, ReturnType<LoadedModel["runner"]["store"]["get"]>> {
+    const phases = this.#planned.plan.phases.filter(({ fromStep }) => fromStep <= step);
+    const names = new Set([...this.#carried, ...phases.flatMap((phase) => [...trainedNames(phase)])]);
+    return new Map([...names].map((name) => [name, this.#loaded!.runner.store.get(name)]));
+  }
+
+  #totalsNow(): RunTotals {
+    const before = this.#checkpoint?.state.totals;
+    return {
+      ...this.#totals,
+      durationMs: (before?.durationMs ?? 0) + performance.now() - this.#startMs,
+      trainingMs: (before?.trainingMs ?? 0) + (this.#step?.computeMs ?? 0),
+      peakTensorBytes: Math.max(before?.peakTensorBytes ?? 0, this.#loaded?.memory.peakBytes ?? 0),
+    };
+  }
+
+  #stepContext(step: number, { epoch }: DataPosition): StepContext {
+    const context: RunContext = this.#loaded!.context;
+    return Object.freeze({ ...context, epoch, step });
+  }
+}
