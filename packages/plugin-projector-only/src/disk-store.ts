@@ -66,6 +66,10 @@ export class DiskStore {
     return store;
   }
 
+  get #dataFile(): string {
+    return `${this.#writer}.features`;
+  }
+
   get entryCount(): number {
     return this.#locations.size;
   }
@@ -82,6 +86,12 @@ export class DiskStore {
 
   has(key: string): boolean {
     return this.#locations.has(key);
+  }
+
+  /** True if another writer made the entry. */
+  isForeign(key: string): boolean {
+    const location = this.#locations.get(key);
+    return location !== undefined && location.file !== this.#dataFile;
   }
 
   /** The feature; undefined if there is none, or if its bytes are not what was written. */
@@ -123,7 +133,7 @@ export class DiskStore {
   async #append(key: string, feature: Feature): Promise<void> {
     if (this.#failure !== undefined || this.#locations.has(key) || this.#bytes + feature.values.byteLength > this.limitBytes) return;
     this.#files ??= {
-      data: await open(join(this.folder, `${this.#writer}.features`), "wx"),
+      data: await open(join(this.folder, this.#dataFile), "wx"),
       index: await open(join(this.folder, `${this.#writer}.index`), "ax"),
     };
     const bytes = new Uint8Array(feature.values.buffer, feature.values.byteOffset, feature.values.byteLength);
@@ -133,7 +143,7 @@ export class DiskStore {
     const entry = { key, offset: this.#position, shape: feature.shape, crc: crc32(bytes) };
     await this.#files.index.appendFile(`${JSON.stringify(entry)}\n`);
     this.#position += bytes.length;
-    this.#remember(key, { file: `${this.#writer}.features`, ...entry });
+    this.#remember(key, { file: this.#dataFile, ...entry });
   }
 
   async #readIndexes(): Promise<void> {

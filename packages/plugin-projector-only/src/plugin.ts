@@ -1,6 +1,6 @@
 import { totalmem } from "node:os";
 import { dirname, resolve } from "node:path";
-import { API_VERSION, definePlugin, STAGE_LATE, type Setting, type Trainer } from "@thaw/core";
+import { API_VERSION, definePlugin, STAGE_LATE, type PlannedContext, type Setting, type Trainer } from "@thaw/core";
 import { defaultCacheFolder } from "./disk-room.js";
 import { projectorOnlySchema, type ProjectorOnlyOptions, type ResolvedFeatureCacheOptions, type ResolvedProjectorOnlyOptions } from "./options.js";
 import { projectorOnlyRules } from "./rules.js";
@@ -27,12 +27,13 @@ export const projectorOnly = definePlugin<ProjectorOnlyOptions, ResolvedProjecto
       for (const rule of projectorOnlyRules(options, settings)) collector.add(rule);
     });
     if (options.featureCache.mode === "off") return;
-    // One instance may serve several trainers: what a run keeps is found by its trainer.
+    // One instance may serve several trainers, and a trainer may open a session and then run: what each keeps is found by its trainer.
+    const plans = new WeakMap<Trainer, PlannedContext>();
     const runs = new WeakMap<Trainer, RunCaches>();
-    hooks.planned.tap(PLUGIN_NAME, (context) => {
-      runs.set(trainer, new RunCaches(runOptions(trainer, options.featureCache, settings), context));
+    hooks.planned.tap(PLUGIN_NAME, (context) => void plans.set(trainer, context));
+    hooks.initialize.tap(PLUGIN_NAME, ({ backend }) => {
+      runs.set(trainer, new RunCaches(runOptions(trainer, backend.name, options.featureCache, settings), plans.get(trainer)!));
     });
-    hooks.initialize.tap(PLUGIN_NAME, (context) => runs.get(trainer)?.setBackend(context.backend.name));
     // Late: other plugins may still change the batch's items.
     hooks.batch.tapPromise({ name: PLUGIN_NAME, stage: STAGE_LATE }, async (batch, context) => (await runs.get(trainer)?.batch(batch, context)) ?? batch);
     hooks.collectMetrics.tap(PLUGIN_NAME, (collector) => {
@@ -61,7 +62,7 @@ export const projectorOnly = definePlugin<ProjectorOnlyOptions, ResolvedProjecto
   },
 });
 
-function runOptions(trainer: Trainer, cache: ResolvedFeatureCacheOptions, settings: readonly Setting[]): ConstructorParameters<typeof RunCaches>[0] {
+function runOptions(trainer: Trainer, backend: string, cache: ResolvedFeatureCacheOptions, settings: readonly Setting[]): ConstructorParameters<typeof RunCaches>[0] {
   const { train, evaluation = {} } = trainer.options.data ?? {};
   const sources = [...(train === undefined ? [] : [train]), ...Object.values(evaluation)];
   const asked = cache.disk === undefined ? { folder: undefined, limitBytes: undefined } : cache.disk;
@@ -69,6 +70,7 @@ function runOptions(trainer: Trainer, cache: ResolvedFeatureCacheOptions, settin
   const usesDisk = asked !== false && (cache.disk !== undefined || cache.mode === "auto");
   return {
     mode: cache.mode === "auto" ? "auto" : "on",
+    backend,
     memoryLimitBytes: cache.memoryBytes ?? machineMemoryBytes() / 4,
     disk: usesDisk ? { root: diskRoot(asked.folder, settings), limitBytes: asked.limitBytes, use: cache.disk === undefined ? "ifNeeded" : "asked" } : undefined,
     sampleCount: sources.reduce((sum, source) => sum + source.sampleCount, 0),

@@ -6,6 +6,8 @@ import { cacheableSegments, segmentItems } from "./segments.js";
 /** What the caches of one run need to know from options and machine. */
 export interface RunCachesOptions {
   readonly mode: "auto" | "on";
+  /** Its name is part of the key on disk: backends differ in the last bits. */
+  readonly backend: string;
   readonly memoryLimitBytes: number;
   readonly disk?: { readonly root: string; readonly limitBytes?: number; readonly use: "asked" | "ifNeeded" };
   /** Samples of all sources of the run together; 0 if none is known. */
@@ -28,7 +30,6 @@ export class RunCaches {
   readonly #caches = new Map<string, SegmentCache>();
   readonly #closed: { readonly name: string; readonly report: SegmentCacheReport }[] = [];
   readonly #notes: string[] = [];
-  #backend = "unknown";
 
   constructor(options: RunCachesOptions, planned: PlannedContext) {
     this.#options = options;
@@ -36,11 +37,6 @@ export class RunCaches {
     const augmentations = planned.sources.get("train")?.augmentations ?? [];
     this.#isTrainAugmented = options.mode === "auto" && augmentations.length > 0;
     if (this.#isTrainAugmented) this.#note(`The feature cache is off while training: the images change at random (${augmentations.join(", ")}), so none comes twice.`);
-  }
-
-  /** The backend's name is part of the key on disk: backends differ in the last bits. */
-  setBackend(name: string): void {
-    this.#backend = name;
   }
 
   /** The batch with `segmentOutputs` of every frozen segment that reads its inputs. */
@@ -85,13 +81,13 @@ export class RunCaches {
     const known = this.#caches.get(name);
     if (known?.fingerprint === fingerprint) return known;
     if (known !== undefined) await this.#drop(name, known, `its parameters were replaced before step ${context.step}`);
-    const { memoryLimitBytes, disk, sampleCount, logger } = this.#options;
+    const { backend, memoryLimitBytes, disk, sampleCount, logger } = this.#options;
     const readers = this.#model.segments.filter(({ reads, name: reader }) => reads.length > 0 && !reader.includes("."));
     const cache = new SegmentCache({
       segment: this.#model.segments.find((segment) => segment.name === name)!,
       fingerprint,
       modelSource: `${this.#model.modelType}:${this.#model.source}`,
-      backend: this.#backend,
+      backend,
       memoryLimitBytes: memoryLimitBytes / Math.max(1, readers.length),
       disk,
       itemCount: (itemsPerSample) => (sampleCount === 0 ? undefined : Math.ceil(sampleCount * itemsPerSample)),

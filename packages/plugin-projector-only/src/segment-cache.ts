@@ -180,7 +180,7 @@ export class SegmentCache {
   async #testDisk(items: SegmentItems, runs: Runs): Promise<void> {
     const disk = this.#disk;
     if (disk === undefined || this.#isDiskTested) return;
-    const position = items.keys.findIndex((key) => disk.has(key));
+    const position = items.keys.findIndex((key) => disk.isForeign(key));
     if (position < 0) return;
     this.#isDiskTested = true;
     const kept = await disk.read(items.keys[position]!);
