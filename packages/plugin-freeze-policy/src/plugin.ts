@@ -28,6 +28,7 @@ export const freezePolicy = definePlugin({
         parameters: context.parameters,
         owners: context.owners,
         stepsPerEpoch: context.stepsPerEpoch,
+        segments: context.model.segments.map(({ name }) => name),
         vocabulary: thawVocabulary([...settings, ...context.settings]),
       });
       compiled.set(trainer, policy);

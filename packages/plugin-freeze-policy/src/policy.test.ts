@@ -107,6 +107,13 @@ describe("compilePolicy", () => {
     expect(states(compile("freeze: { components: { audioTower: train } }", { components, parameters }))["audio_tower"]).toBe("train");
   });
 
+  it("puts the stopped segments into every phase, and reports one that does not exist", () => {
+    const segments = ["vision_tower", "multi_modal_projector", "language_model"];
+    const policy = compile("freeze: { stop_gradient_after: [vision_tower, language_modle], components: { language_model: { freeze_at_step: 9 }, vision_tower: train } }", { segments });
+    expect(policy.plan.phases.map(({ stopGradientAfter }) => stopGradientAfter)).toEqual([["vision_tower"], ["vision_tower"]]);
+    expect(policy.findings.map(({ rule, fix }) => `${rule} ${fix}`)).toEqual(["selector-matches-nothing Nearest: language_model. Correct or remove the name (thaw.yaml:1)."]);
+  });
+
   it("judges the settings alone where no checkpoint is there", () => {
     const bare = (yaml: string) => compilePolicy({ settings: settingsOfYaml(yaml), components: [] }).findings.map(({ rule, severity }) => `${rule} ${severity}`);
     expect(bare("freeze: { freeze_llm: true }")).toEqual(["nothing-trains error"]);

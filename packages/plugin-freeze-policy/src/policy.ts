@@ -3,9 +3,11 @@ import { collectSettings, type FreezeSettings } from "./collect.js";
 import { decideComponent, type Verdict } from "./decide.js";
 import type { Intent } from "./intent.js";
 import { checkNames } from "./known-components.js";
+import { nearestNames } from "./nearest.js";
 import { ownerByPrefix } from "./owner.js";
 import { adapterWithoutPlugin } from "./rules/adapter-without-plugin.js";
 import { nothingTrains } from "./rules/nothing-trains.js";
+import { segmentUnknown } from "./rules/selector-matches-nothing.js";
 import { schedulePositionUnknown } from "./rules/schedule-position-unknown.js";
 import { tiedParametersSplit } from "./rules/tied-parameters-split.js";
 import { selectNames } from "./select.js";
@@ -22,6 +24,8 @@ export interface PolicyInput {
   /** Parameter to component. Default: by longest prefix of `components`. */
   readonly owners?: ReadonlyMap<string, string>;
   readonly stepsPerEpoch?: number;
+  /** Names of the model's segments, for `stopGradientAfter`; absent: not checked. */
+  readonly segments?: readonly string[];
   /** Default: Thaw's own words under `freeze`. */
   readonly vocabulary?: Vocabulary;
 }
@@ -75,7 +79,8 @@ export function compilePolicy(input: PolicyInput): CompiledPolicy {
   });
   const split = reportSplits(input, selections, decisions, report);
   const decided = decisions.map((decision) => (split.has(decision.component) ? { ...decision, state: "undecided" as const } : decision));
-  const plan = { phases: phasesOf(input, selections, split, decided) };
+  const stops = stoppedSegments(freeze, input.segments, report);
+  const plan = { phases: phasesOf(input, selections, split, decided).map((phase) => (stops.length === 0 ? phase : { ...phase, stopGradientAfter: stops })) };
   const empty = findNothingTrains(decided, vocabulary);
   if (empty !== undefined) report(empty);
   return { decisions: decided, plan, findings: [...findings], freeze, vocabulary };
@@ -91,6 +96,15 @@ export function findNothingTrains(decisions: readonly ComponentDecision[], vocab
   const until = edges.find((edge) => edge > from && !isEmpty(edge));
   const frozenBy = new Map(decisions.map(({ component, settings }) => [component, settings[0]]));
   return nothingTrains(frozenBy, vocabulary, from === 0 && until === undefined ? undefined : { from, until });
+}
+
+/** The segments of `stopGradientAfter` that exist; the others are reported. */
+function stoppedSegments(freeze: FreezeSettings, segments: readonly string[] | undefined, report: (finding: Finding) => void): readonly string[] {
+  const given = freeze.stopGradientAfter;
+  if (given === undefined) return [];
+  const unknown = segments === undefined ? [] : given.value.filter((name) => !segments.includes(name));
+  for (const name of unknown) report(segmentUnknown({ ...given.setting, value: given.value }, name, nearestNames(name, segments!)));
+  return given.value.filter((name) => !unknown.includes(name));
 }
 
 interface Selection {

@@ -49,8 +49,12 @@ const cases: Readonly<Record<string, { readonly valid: readonly Case[]; readonly
     invalid: [{ yaml: PROJECTOR, claims: { A: { exclusive: ["segmentOutputs:vision_tower"] }, B: { writes: ["segmentOutputs:vision_tower"] } }, at: [], says: "A and B both write segmentOutputs:vision_tower" }],
   },
   "dead-parameter": {
-    valid: [{ yaml: PROJECTOR }, { yaml: "freeze: { components: { vision_tower: { match: [layers.1] } } }" }],
-    invalid: [{ yaml: "freeze:\n  freeze_vision_tower: false", at: ["freeze.freeze_vision_tower:2"], severity: "warning", says: "post_layernorm" }],
+    valid: [{ yaml: PROJECTOR }, { yaml: "freeze: { components: { vision_tower: { match: [layers.1] } } }" }, { yaml: "freeze: { stop_gradient_after: [vision_tower] }" }],
+    invalid: [
+      { yaml: "freeze:\n  freeze_vision_tower: false", at: ["freeze.freeze_vision_tower:2"], severity: "warning", says: "post_layernorm" },
+      { yaml: "freeze:\n  freeze_multi_modal_projector: false\n  stop_gradient_after: [multi_modal_projector]", at: ["freeze.stop_gradient_after:3", "freeze.freeze_multi_modal_projector:2"], severity: "warning", says: "4 trained parameters of multi_modal_projector are behind a stopped gradient" },
+      { yaml: "freeze:\n  components: { language_model: { last_blocks: 2 } }\n  stop_gradient_after: [language_model.layers.1]", at: ["freeze.stop_gradient_after:3", "freeze.components.language_model:2"], severity: "warning", says: "layers.1.self_attn" },
+    ],
   },
   "unfreeze-after-the-end": {
     valid: [{ yaml: "freeze: { freeze_multi_modal_projector: false, components: { language_model: { unfreeze_at_step: 99 } } }\ntraining: { max_steps: 100 }" }],
