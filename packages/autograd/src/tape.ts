@@ -15,7 +15,7 @@ import type { Value } from "./value.js";
 
 /** How a tape works. */
 export interface TapeOptions {
-  /** Default `flags`. */
+  /** Default: `plain2d` where the current backend is WASM, else `flags`. */
   readonly matmul?: MatmulStrategy;
   /** Transposed copies that outlive the tape; without it the tape has its own. */
   readonly layouts?: LayoutCache;
@@ -56,7 +56,7 @@ export class Tape {
     this.#constants = options.constants ?? new ConstantCache();
     if (options.layouts === undefined) this.#ownCaches.push(layouts);
     if (options.constants === undefined) this.#ownCaches.push(this.#constants);
-    this.kernels = options.matmul === "plain2d" ? plain2dKernels(this.#constants, layouts) : FLAGS_KERNELS;
+    this.kernels = (options.matmul ?? (tf.getBackend() === "wasm" ? "plain2d" : "flags")) === "plain2d" ? plain2dKernels(this.#constants, layouts) : FLAGS_KERNELS;
   }
 
   /** A parameter: borrowed, `needsGradient` if it trains. The same tensor gives the same value again. `@throws THAW_AUTOGRAD_PARAMETER_TWICE` */

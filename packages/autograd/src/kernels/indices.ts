@@ -11,6 +11,14 @@ export function scatterSum(values: Tensor, ids: Int32Array, count: number): Tens
   return tf.scatterND(indexColumn(ids), values, [count, values.shape[1] as number]);
 }
 
+/** 1 at each row's id, else 0: `[ids, classes]`, float32. */
+export function oneHot(ids: Int32Array, classes: number): Tensor {
+  const column = tf.tensor1d(ids, "int32");
+  // WASM's one-hot writes integers whatever dtype and values it is asked for.
+  if (tf.getBackend() === "wasm") return tf.cast(tf.oneHot(column, classes), "float32");
+  return tf.oneHot(column, classes, 1, 0, "float32");
+}
+
 /** Row numbers of a box in `x` seen as `[rows, inner]`, where `axis` is the last axis that the box cuts. Row-major. */
 export function boxRows(shape: readonly number[], begin: readonly number[], size: readonly number[], axis: number): Int32Array {
   let rows = [0];

@@ -1,6 +1,7 @@
 import type { Tensor, Tensor1D, Tensor2D } from "@tensorflow/tfjs-core";
 import * as tf from "@tensorflow/tfjs-core";
 import { badArgument } from "../errors.js";
+import { oneHot } from "../kernels/indices.js";
 import { operate } from "../operation.js";
 import type { OpRecord, Saved } from "../record.js";
 import type { Tape } from "../tape.js";
@@ -102,7 +103,8 @@ function lossAndGradient(
   const classes = logits.shape[1];
   const smoothing = options.labelSmoothing ?? 0;
   const probabilities = tf.softmax(logits);
-  const wanted = tf.oneHot(tf.tensor1d(targets, "int32"), classes, 1 - smoothing + smoothing / classes, smoothing / classes);
+  const exact = oneHot(targets, classes);
+  const wanted = smoothing === 0 ? exact : tf.add(tf.mul(exact, tape.scalar(1 - smoothing)), tape.scalar(smoothing / classes));
   const normaliser = tf.sub(tf.max(logits, -1), tf.log(tf.max(probabilities, -1)));
   const picked = tf.tidy(() => tf.sum(tf.mul(wanted, logits)));
   return { loss: tf.sub(tf.sum(normaliser), picked), gradient: wantGradient ? (tf.sub(probabilities, wanted) as Tensor2D) : null };
