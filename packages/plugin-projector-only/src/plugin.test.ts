@@ -193,6 +193,7 @@ describe("rules", () => {
     ["required, projector alone", () => [projectorAlone(), projectorOnly({ required: true })], {}, []],
     ["required, language model too", () => [freezePolicy({ freezeMultiModalProjector: false }), projectorOnly({ required: true })], {}, ["error projector-only-with-others-trained"]],
     ["many samples without image", () => [projectorAlone(), projectorOnly()], { textOnlyEvery: 2 }, ["warning projector-only-without-images"]],
+    ["no sample with an image", () => [projectorAlone(), projectorOnly()], { textOnlyEvery: 1 }, ["error projector-only-without-images"]],
     ["few samples without image", () => [projectorAlone(), projectorOnly()], { textOnlyEvery: 8 }, []],
   ] as const)("%s", async (_, plugins, source, expected) => {
     expect(await rulesOf(plugins(), tinySource(source))).toEqual(expected);

@@ -132,7 +132,7 @@ function withoutImages(context: RuleContext): Finding[] {
   return [
     {
       rule: "projector-only-without-images",
-      severity: "warning",
+      severity: share === 1 ? "error" : "warning",
       message: `Only the projector trains, but ${Math.round(100 * share)}% of the training samples have no image, so they teach it nothing.`,
       fix: "Take samples without image out of the training set.",
       settings: [],

@@ -1,6 +1,6 @@
 import type { Tensor } from "@tensorflow/tfjs-core";
 import * as tf from "@tensorflow/tfjs-core";
-import type { Batch } from "@thaw/contracts";
+import type { Batch, Segment } from "@thaw/contracts";
 import { lossNotFinite, lossReachesNothing, nothingSupervised, optimizerUpdatedFrozen } from "../errors.js";
 import type { StepContext, TrainerHooks } from "../hooks.js";
 import { clipFactors, type ClipGroup } from "../optimize/clip.js";
@@ -79,10 +79,11 @@ export class TrainStep {
         step, batch: prepared.host, output, scope: pass.scope, supervisedTokenCount: rows.length,
         segmentOutput: (segment) => pass.scope.output(segment),
       });
-      if (!loss.needsGradient) throw lossReachesNothing([...runner.phase.trained], step);
-      const names = [...pass.scope.trainedValues.keys()];
-      const gradients = pass.tape.backward(loss, [...pass.scope.trainedValues.values()]);
-      gradients.forEach((gradient, index) => { if (gradient !== null) this.#sums.addGradient(names[index]!, gradient); });
+      if (loss.needsGradient) {
+        const names = [...pass.scope.trainedValues.keys()];
+        const gradients = pass.tape.backward(loss, [...pass.scope.trainedValues.values()]);
+        gradients.forEach((gradient, index) => { if (gradient !== null) this.#sums.addGradient(names[index]!, gradient); });
+      } else if (!lacksAnInput(prepared.host, runner.model.segments)) throw lossReachesNothing([...runner.phase.trained], step);
       this.#sums.addLoss(loss.tensor);
       this.#sums.supervisedTokens += rows.length;
       this.#sums.tokens += countTokens(prepared.batch);
@@ -174,6 +175,11 @@ export class TrainStep {
     }
     return (name) => rates.get(name)!;
   }
+}
+
+/** True if a segment had nothing to read (samples of text alone): then what trains may have had no part in the loss, which counts all the same. */
+function lacksAnInput({ inputs }: Batch, segments: readonly Segment[]): boolean {
+  return segments.some(({ reads }) => reads.some((input) => (inputs[input]?.length ?? 0) === 0));
 }
 
 function divided(sums: ReadonlyMap<string, Tensor>, scale: number): ReadonlyMap<string, Tensor> {
