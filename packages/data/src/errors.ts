@@ -110,3 +110,8 @@ export function sourceClosed(name: string): ThawError {
 export function conceptsEmpty(origin: string, filter: string): ThawError {
   return new ThawError("THAW_DATA_CONCEPTS_EMPTY", `No sample is left to score with the concepts "${filter}". In ${origin}. Choose other concepts; "all" scores every sample.`, { details: { origin, filter } });
 }
+
+/** Options of a data set that break the schema; `problems` is one line each. */
+export function optionsInvalid(problems: readonly string[]): ThawError {
+  return new ThawError("THAW_DATA_OPTIONS", `The data set is not described rightly: ${problems.join("; ")}. In its options. Correct them; a short form such as "iconify:noto" or a path works too.`, { details: { problems } });
+}
