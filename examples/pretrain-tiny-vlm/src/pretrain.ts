@@ -1,10 +1,10 @@
 import { backendGpu, type BackendOptions } from "@thaw/backend-gpu";
-import { API_VERSION, definePlugin, type Logger, type RunSummary, Trainer } from "@thaw/core";
+import { API_VERSION, definePlugin, type Logger, type RunContext, type RunSummary, Trainer } from "@thaw/core";
 import { openModel } from "@thaw/models";
 import { join } from "node:path";
 import { captionCheck } from "./caption-check.js";
 import { isUnseenConcept } from "./concepts.js";
-import { contrastiveLoss } from "./contrastive.js";
+import { CONTRASTIVE_COMPONENT, contrastiveLoss } from "./contrastive.js";
 import { writeModelFiles } from "./model-files.js";
 import { pictureSource } from "./picture-source.js";
 import { type AveragingOptimizer, pretrainingOptimizer } from "./pretraining-optimizer.js";
@@ -58,10 +58,10 @@ export async function pretrain(options: PretrainOptions): Promise<RunSummary> {
   const rasters = await loadRasters({ set: "noto", size: RASTER_SIZE, cacheFile: join(options.cache, `noto-${RASTER_SIZE}.bin`) });
   const other = await loadRasters({ set: "twemoji", size: RASTER_SIZE, cacheFile: join(options.cache, `twemoji-${RASTER_SIZE}.bin`) });
   const set = trainingSetOf(rasters);
-  await writeModelFiles(options.checkpoint, set.tokenizer);
-  const model = await openModel(options.checkpoint, { initialize: "all", seed: options.seed });
+  const start = join(options.cache, "start");
+  await writeModelFiles(start, set.tokenizer);
+  const model = await openModel(start, { initialize: "all", seed: options.seed, components: { [CONTRASTIVE_COMPONENT]: [CONTRASTIVE_COMPONENT] } });
   const optimizer = pretrainingOptimizer({ matrixRateRatio: options.matrixRateRatio, momentum: 0.95, beta1: 0.9, beta2: 0.98, epsilon: 1e-8, averageDecay: 0.999 });
-  const averages = new Map<string, Float32Array>();
   const source = pictureSource({
     pictures: set.pictures,
     rasters,
@@ -77,7 +77,7 @@ export async function pretrain(options: PretrainOptions): Promise<RunSummary> {
     plugins: [
       backendGpu(options.backend),
       contrastiveLoss({ captions: set.captions, width: 128, weight: 1, scale: 20, labelSmoothing: 0.1, seed: options.seed + 1 }),
-      averagedOptimizer({ optimizer, averages }),
+      averagedCheckpoint({ optimizer, save: (values) => model.save(options.checkpoint, values, { dtype: "BF16", overwrite: true }) }),
     ],
     training: {
       maxSteps: options.steps,
@@ -104,9 +104,7 @@ export async function pretrain(options: PretrainOptions): Promise<RunSummary> {
     ],
   });
   try {
-    const summary = await trainer.run();
-    await model.save(options.checkpoint, (name) => averageOf(averages, name, model), { dtype: "BF16" });
-    return summary;
+    return await trainer.run();
   } finally {
     await source.close();
   }
@@ -123,26 +121,28 @@ function seenPictures(rasters: Rasters, known: ReadonlySet<string>, count: numbe
   return Array.from({ length: Math.min(count, seen.length) }, (_, index) => seen[Math.floor((index * seen.length) / count)] as number);
 }
 
-/** Hands the optimizer in, and reads its averages at the end of the run, before it is disposed. */
-const averagedOptimizer = definePlugin<{ readonly optimizer: AveragingOptimizer; readonly averages: Map<string, Float32Array> }>({
-  name: "AveragedOptimizerPlugin",
+interface AveragedCheckpointOptions {
+  readonly optimizer: AveragingOptimizer;
+  /** Writes the model with these values. */
+  readonly save: (values: (name: string) => Promise<Float32Array>) => Promise<void>;
+}
+
+/** Hands the optimizer in, and saves its average of the weights after each check of the captions and at the end. */
+const averagedCheckpoint = definePlugin<AveragedCheckpointOptions>({
+  name: "AveragedCheckpointPlugin",
   apiVersion: API_VERSION,
   claims: { exclusive: ["optimizer"] },
-  apply(trainer, { optimizer, averages }) {
-    trainer.hooks.resolveOptimizer.tap("AveragedOptimizerPlugin", () => optimizer);
-    trainer.hooks.done.tapPromise("AveragedOptimizerPlugin", async (_, context) => {
-      for (const [name, tensor] of optimizer.averages()) {
-        averages.set(name, (await tensor.data()) as Float32Array);
-        tensor.dispose();
-      }
-      for (const { name } of context.plan.phases[0]?.entries ?? []) if (!averages.has(name)) averages.set(name, await context.readParameter(name));
-    });
+  apply(trainer, { optimizer, save }) {
+    const saveAverages = async ({ readParameter }: RunContext): Promise<void> => {
+      const averages = optimizer.averages();
+      // Parameters that no gradient reaches, the tower's unused last layer, keep their first values.
+      await save(async (name) => ((await averages.get(name)?.data()) as Float32Array | undefined) ?? (await readParameter(name)));
+      for (const tensor of averages.values()) tensor.dispose();
+    };
+    trainer.hooks.resolveOptimizer.tap("AveragedCheckpointPlugin", () => optimizer);
+    trainer.hooks.evaluated.tapPromise("AveragedCheckpointPlugin", saveAverages);
+    trainer.hooks.done.tapPromise("AveragedCheckpointPlugin", (_, context) => saveAverages(context));
   },
 });
-
-function averageOf(averages: ReadonlyMap<string, Float32Array>, name: string, model: { readonly source: string }): Promise<Float32Array> {
-  const values = averages.get(name);
-  return values === undefined ? Promise.reject(new Error(`No average of "${name}" was kept for ${model.source}.`)) : Promise.resolve(values);
-}
 
 export type { BackendOptions, Logger };
