@@ -1,0 +1,41 @@
+/**
+ * `npm run parity -- <golden folder>... [--backend wasm] [--json]`: compares golden folders with what Thaw computes. One line a comparison,
+ * `{ folder, quantity, maxError, tolerance, pass }` with `--json`; exit 1 if one fails or a folder cannot be compared. Errors go to stderr.
+ */
+import { spawnSync } from "node:child_process";
+import { fileURLToPath } from "node:url";
+import { parseArgs } from "node:util";
+
+const usage = "npm run parity -- <golden folder>... [--backend auto|wasm|cpu|native|webgpu|gpu] [--json]";
+const root = fileURLToPath(new URL("..", import.meta.url));
+
+function readArguments() {
+  try {
+    const { values, positionals } = parseArgs({ allowPositionals: true, options: { backend: { type: "string", default: "wasm" }, json: { type: "boolean", default: false } } });
+    if (positionals.length > 0) return { folders: positionals, ...values };
+    process.stderr.write(`No golden folder is named. In npm run parity. Write ${usage}.\n`);
+  } catch (error) {
+    process.stderr.write(`${error.message} In npm run parity. Write ${usage}.\n`);
+  }
+  return process.exit(2);
+}
+
+const { folders, backend, json } = readArguments();
+const built = spawnSync("npx", ["--no-install", "tsc", "-b", "packages/models", "packages/core", "packages/backend-gpu"], { cwd: root, stdio: ["ignore", 2, 2] });
+if (built.status !== 0) process.exit(built.status ?? 1);
+
+const { compareFolder } = await import("../test/parity/parity.mjs");
+const { toText } = await import("../test/parity/compare.mjs");
+let failures = 0;
+for (const folder of folders) {
+  try {
+    for await (const comparison of compareFolder(folder, backend)) {
+      if (!comparison.pass) failures += 1;
+      process.stdout.write(`${json ? JSON.stringify(comparison) : toText(comparison)}\n`);
+    }
+  } catch (error) {
+    failures += 1;
+    process.stderr.write(`${folder}: ${error.code === undefined ? error.stack : `${error.code}: ${error.message}`}\n`);
+  }
+}
+process.exitCode = failures > 0 ? 1 : 0;
