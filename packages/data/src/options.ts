@@ -25,7 +25,7 @@ const exif = z.boolean().default(true);
 export const iconifySchema = z.strictObject({
   type: z.literal("iconify"),
   /** `noto` is `@iconify-json/noto`; else a path to an `icons.json` or to a folder that holds one. */
-  set: z.string().min(1),
+  set: z.string().min(1).meta({ format: "package-or-path" }),
   /** Unseen: first byte of sha1(name) % 10 is 0. Default: `seen` for training, `all` for evaluation. */
   concepts: z.enum(["seen", "unseen", "all"]).optional(),
   /** Default: the checkpoint's own. */
@@ -37,9 +37,9 @@ export const iconifySchema = z.strictObject({
 /** JSONL with `{ image, caption }` a line. */
 export const captionsSchema = z.strictObject({
   type: z.literal("captions"),
-  path: z.string().min(1),
+  path: z.string().min(1).meta({ format: "path" }),
   /** Folder that relative image paths start from; default: the JSONL's folder. */
-  images: z.string().optional(),
+  images: z.string().meta({ format: "path" }).optional(),
   prompt: z.string().optional(),
   concepts: z.enum(["seen", "unseen", "all"]).optional(),
   exif,
@@ -49,8 +49,8 @@ export const captionsSchema = z.strictObject({
 /** JSONL in LLaVA form `{ id, image, conversations: [{ from, value }] }` or ShareGPT form `{ messages: [{ role, content }], images }`. */
 export const conversationsSchema = z.strictObject({
   type: z.literal("conversations"),
-  path: z.string().min(1),
-  images: z.string().optional(),
+  path: z.string().min(1).meta({ format: "path" }),
+  images: z.string().meta({ format: "path" }).optional(),
   /** Accept samples without an image. */
   textOnly: z.boolean().default(false),
   exif,
