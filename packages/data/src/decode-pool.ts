@@ -29,6 +29,8 @@ async function createThreads(workers: number): Promise<Piscina> {
     idleTimeout: 10_000,
     execArgv: [],
     recordTiming: false,
+    // One image is read and decoded by libvips while another is resized.
+    concurrentTasksPerWorker: 2,
   });
 }
 

@@ -1,3 +1,7 @@
+export { captionBaselines, captionEvaluation, selectConcepts } from "./caption-evaluation.js";
+export type { BaselineSources, CaptionEvaluation, CaptionEvaluationOptions, CaptionPrediction, ConceptFilter } from "./caption-evaluation.js";
+export { exactMatch, majorityCaption, scoreCaptions, tokenF1, wordsOf } from "./caption-metrics.js";
+export type { CaptionScores } from "./caption-metrics.js";
 export { compileChatTemplate, loadChatTemplate } from "./chat-template.js";
 export type { ChatTemplate } from "./chat-template.js";
 export { readCheckpointJson, readCheckpointText } from "./checkpoint-file.js";
@@ -15,6 +19,8 @@ export { processorUnsupported } from "./errors.js";
 export { iconSvg, resolveIcon } from "./icon-svg.js";
 export type { IconProperties, IconSet, ResolvedIcon } from "./icon-svg.js";
 export { iconNames, loadIconSet } from "./iconify.js";
+export { nearestPicture } from "./nearest-pixels.js";
+export type { PictureSet } from "./nearest-pixels.js";
 export { augmentSchema, captionsSchema, conversationsSchema, iconifySchema, sourceSchema } from "./options.js";
 export type { AugmentOptions, ResolvedSourceOptions, SourceOptions } from "./options.js";
 export { pilResize } from "./pil-resize.js";
