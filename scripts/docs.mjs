@@ -1,11 +1,12 @@
 /** `node scripts/docs.mjs`: writes the generated pages and the files that pages include. With `--check`: says what differs, exit 1. */
-import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { hooksPage } from "./docs/hooks-page.mjs";
 import { withIncludes } from "./docs/includes.mjs";
+import { rulesPages } from "./docs/rules-pages.mjs";
 import { root } from "./prepare.mjs";
 
 const read = (path) => readFileSync(`${root}/${path}`, "utf8");
-const pages = new Map([["docs/hooks.md", hooksPage(read("packages/core/src/hooks.ts"))]]);
+const pages = new Map([["docs/hooks.md", hooksPage(read("packages/core/src/hooks.ts"))], ...rulesPages()]);
 for (const page of [...readdirSync(`${root}/docs`).filter((name) => name.endsWith(".md")).map((name) => `docs/${name}`), "README.md"]) {
   if (!pages.has(page) && existsSync(`${root}/${page}`)) pages.set(page, withIncludes(read(page), read));
 }
@@ -14,5 +15,6 @@ if (process.argv.includes("--check")) {
   for (const [page] of changed) console.error(`${page} is not up to date; run node scripts/docs.mjs.`);
   process.exitCode = changed.length > 0 ? 1 : 0;
 } else {
+  mkdirSync(`${root}/docs/rules`, { recursive: true });
   for (const [page, content] of changed) writeFileSync(`${root}/${page}`, content);
 }

@@ -7,6 +7,7 @@ export { findingsReport } from "./render/json.js";
 export type { FindingsReport } from "./render/json.js";
 export { sarifLog } from "./render/sarif.js";
 export type { SarifOptions } from "./render/sarif.js";
+export { CONFIG_RULE } from "./rules/core-rules.js";
 export { checkerRules } from "./rules/index.js";
 export type { RuleOptions } from "./rules/index.js";
 export { applySeverities, unknownRules } from "./severities.js";

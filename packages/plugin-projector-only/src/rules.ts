@@ -6,6 +6,34 @@ export const TEXT_ONLY_LIMIT = 0.25;
 
 const CACHE_KEY = "projectorOnly.featureCache";
 
+const TRAINABLE_TOWER_DOCS = `Kept features are right only while the segment that makes them is frozen. \`auto\` uses the cache exactly then.
+
+\`\`\`yaml config expects=cache-with-trainable-tower
+freeze:
+  components:
+    vision_tower: { match: [layers.0] }
+projector_only: { feature_cache: on }
+\`\`\`
+
+Where the tower is unfrozen by a schedule, the cache is used until then and this is a note that says at which step it is dropped.
+`;
+
+const OTHERS_TRAINED_DOCS = `\`required: true\` says that the run is meant to train the projector alone: with it, a changed flag cannot silently turn a cheap run into
+an expensive one.
+
+\`\`\`yaml config expects=projector-only-with-others-trained
+freeze:
+  freeze_multi_modal_projector: false
+projector_only: { required: true }
+\`\`\`
+
+\`\`\`yaml config expects=none
+freeze:
+  train_mm_proj_only: true
+projector_only: { required: true }
+\`\`\`
+`;
+
 /** The rules about this plugin's own options, for the conflict checker. */
 export function projectorOnlyRules(options: ResolvedProjectorOnlyOptions, settings: readonly Setting[]): Rule<RuleContext>[] {
   const cacheSettings = settingsNamed(settings, "featurecache");
@@ -15,7 +43,7 @@ export function projectorOnlyRules(options: ResolvedProjectorOnlyOptions, settin
       id: "cache-with-trainable-tower",
       defaultSeverity: "error",
       summary: "A feature cache against a tower that trains.",
-      docs: "Kept features are right only while the segment that makes them is frozen. `featureCache: auto` uses the cache exactly then.",
+      docs: TRAINABLE_TOWER_DOCS,
       check: (context) => (isCacheOn ? trainableTower(context, cacheSettings) : []),
     },
     {
@@ -29,6 +57,7 @@ export function projectorOnlyRules(options: ResolvedProjectorOnlyOptions, settin
       id: "projector-only-with-others-trained",
       defaultSeverity: "error",
       summary: "`projectorOnly.required` while something else trains.",
+      docs: OTHERS_TRAINED_DOCS,
       check: (context) => (options.required ? othersTrained(context, settingsNamed(settings, "required")) : []),
     },
     {

@@ -66,3 +66,29 @@ nothing can be trained safely.
 `,
   },
 ];
+
+/** What a config's schema finds; it is reported by `@thaw/config`, which no plugin can configure. */
+export const CONFIG_RULE: RuleInfo = {
+  id: "config",
+  defaultSeverity: "error",
+  summary: "A key is unknown, a value has the wrong type, or the model or a plugin that the config names cannot be opened.",
+  docs: `Configs are read strictly. A key that nobody knows is never ignored; the finding names the nearest known one.
+
+\`\`\`yaml config expects=config
+freeze:
+  train_mm_project_only: true
+\`\`\`
+
+\`\`\`yaml config expects=config
+freeze:
+  freeze_vision_tower: "yes"
+\`\`\`
+
+A severity that is set for a rule that does not exist is this error, too:
+
+\`\`\`yaml config expects=config
+checks:
+  rules: { nothing-train: off }
+\`\`\`
+`,
+};

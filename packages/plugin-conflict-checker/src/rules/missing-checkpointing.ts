@@ -13,7 +13,7 @@ micro-batch of the longest sample. The limit is \`checks.memory_limit\` (default
 checkpointing keeps the input of each block only and computes the block again in the backward pass.
 
 \`\`\`yaml config expects=missing-checkpointing
-freeze: { freeze_vision_tower: false }
+freeze: { freeze_multi_modal_projector: false }
 training: { max_length: 64, micro_batch_size: 8 }
 checks: { memory_limit: 1MiB }
 \`\`\`

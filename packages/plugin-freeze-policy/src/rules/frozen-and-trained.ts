@@ -13,7 +13,7 @@ it is an error.
 freeze:
   freeze_vision_tower: true
   components:
-    vision_tower: { last_blocks: 1 }
+    vision_tower: { match: [layers.1] }
 \`\`\`
 
 Keep the one that you mean:
@@ -21,7 +21,7 @@ Keep the one that you mean:
 \`\`\`yaml config expects=none
 freeze:
   components:
-    vision_tower: { last_blocks: 1 }
+    vision_tower: { match: [layers.1] }
 \`\`\`
 
 A plugin may demand a state as well: its \`claims.components\` says which component it needs frozen or trained. A plan that says the opposite
