@@ -97,8 +97,11 @@ export function runBackward(records: OpRecord[], loss: ValueNode, seed: Tensor, 
   try {
     for (let record = records.pop(); record !== undefined; record = records.pop()) {
       const output = record.output as ValueNode;
-      step(record, gradients, useful, kept.has(output));
-      record.release();
+      try {
+        step(record, gradients, useful, kept.has(output));
+      } finally {
+        record.release();
+      }
       if (!kept.has(output)) output.free();
     }
     return wanted.map((node) => {
@@ -125,16 +128,19 @@ function step(record: OpRecord, gradients: GradientStore, useful: ReadonlySet<Va
     gradients.drop(gradient);
     return;
   }
-  const parts: (Tensor | null)[] = [];
-  tf.tidy(() => {
-    for (const part of backward(gradient, wants)) parts.push(part === null ? null : tf.keep(part));
-  });
-  // Hold all first: an op may return one tensor for two inputs, or the upstream gradient itself.
-  for (const part of parts) if (part !== null) gradients.hold(part);
-  parts.forEach((part, index) => {
-    if (part === null) return;
-    if (wants[index] === true) gradients.add(record.inputs[index] as ValueNode, part);
-    gradients.drop(part);
-  });
-  gradients.drop(gradient);
+  try {
+    const parts: (Tensor | null)[] = [];
+    tf.tidy(() => {
+      for (const part of backward(gradient, wants)) parts.push(part === null ? null : tf.keep(part));
+    });
+    // Hold all first: an op may return one tensor for two inputs, or the upstream gradient itself.
+    for (const part of parts) if (part !== null) gradients.hold(part);
+    parts.forEach((part, index) => {
+      if (part === null) return;
+      if (wants[index] === true) gradients.add(record.inputs[index] as ValueNode, part);
+      gradients.drop(part);
+    });
+  } finally {
+    gradients.drop(gradient);
+  }
 }

@@ -1,0 +1,103 @@
+import * as tf from "@tensorflow/tfjs-core";
+import { beforeAll, describe, expect, it } from "vitest";
+import { useBackend } from "../../test/backends.js";
+import type { Case, Input } from "../../test/numeric.js";
+import { evaluate, randomInput, relativeError } from "../../test/numeric.js";
+import type { MatmulStrategy } from "../index.js";
+import { LayoutCache, Tape, attention, concat, crossEntropy, linear, matmul, pad, reshape, rotary, slice, sum, tanh } from "../index.js";
+
+const at = (shape: readonly number[], seed: number): Input => randomInput(shape, seed);
+const mask = (...shape: number[]): Input => ({ shape, values: randomInput(shape, 77).values.map((value) => (value > 0.8 ? -1e9 : 0)) });
+const heads = (q: number[], k: number[]): Input[] => [at(q, 1), at(k, 2), at(k, 3)];
+
+/** Sizes above the thresholds of the WASM kernels, so that their own paths run. */
+const CASES: Record<string, readonly [Case, readonly Input[]]> = {
+  "attention head by head": [([q, k, v]) => attention(q!, k!, v!, { scale: 0.2 }), heads([2, 3, 50, 64], [2, 3, 40, 64])],
+  ...Object.fromEntries(
+    [[40, 40], [1, 1, 40, 40], [3, 1, 1, 40], [3, 1, 40, 40], [3, 4, 40, 40], [1, 4, 40, 40], [1, 4, 1, 40]].map((shape) => [
+      `attention head by head with grouped heads and a mask [${shape.join(", ")}]`,
+      [
+        ([q, k, v], tape) => attention(q!, k!, v!, { scale: 0.2, mask: tape.own(tf.tensor(mask(...shape).values, shape)).tensor }),
+        heads([3, 4, 40, 64], [3, 2, 40, 64]),
+      ] as const,
+    ]),
+  ),
+  "attention of one head": [([q, k, v]) => attention(q!, k!, v!, { scale: 0.2 }), heads([1, 1, 50, 64], [1, 1, 50, 64])],
+  "batched product": [([a, b]) => matmul(a!, b!), [at([3, 2, 60, 50], 1), at([3, 2, 50, 40], 2)]],
+  "batched product, transposed": [([a, b]) => matmul(a!, b!, { transposeA: true, transposeB: true }), [at([3, 50, 60], 1), at([3, 40, 50], 2)]],
+  "linear of few rows": [([x, w, b]) => linear(x!, w!, b!), [at([2, 30], 1), at([40, 30], 2), at([40], 3)]],
+  "linear of many rows": [([x, w, b]) => linear(x!, w!, b!), [at([2, 9, 30], 1), at([40, 30], 2), at([40], 3)]],
+  "boxes of whole and of cut rows": [
+    ([x]) => concat([slice(x!, [0, 1, 0], [2, 3, 16]), slice(x!, [1, 0, 0], [1, 3, -1]), slice(x!, [0, 0, 3], [2, 3, 5])].map((part) => sum(part, 0, true)), 2),
+    [at([2, 4, 16], 1)],
+  ],
+  padding: [([x]) => pad(x!, [[1, 0], [0, 2], [0, 0]]), [at([2, 3, 16], 1)]],
+  rotary: [([x], tape) => rotary(x!, tape.own(tf.tensor(at([5, 16], 4).values, [5, 16])).tensor, tape.own(tf.tensor(at([5, 16], 5).values, [5, 16])).tensor), [at([2, 2, 5, 16], 1)]],
+  "tanh, also far out": [([x]) => tanh(x!), [{ shape: [6], values: Float32Array.of(-90, -3, -1e-3, 0, 2, 90) }]],
+};
+
+describe("the WASM kernels agree with those of cpu", () => {
+  it.each(Object.entries(CASES))("%s", async (_, [run, inputs]) => {
+    const results = [];
+    for (const [backend, strategy] of [["cpu", "flags"], ["wasm", "plain2d"], ["wasm", "flags"]] as const satisfies readonly (readonly ["cpu" | "wasm", MatmulStrategy])[]) {
+      await useBackend(backend);
+      const size = evaluate(run, inputs, inputs.map(() => false), null, strategy).output.length;
+      results.push(evaluate(run, inputs, inputs.map(() => true), randomInput([size], 5).values, strategy));
+    }
+    const [expected, ...others] = results;
+    for (const actual of others) {
+      expect(relativeError(actual.output, expected!.output)).toBeLessThan(2e-5);
+      actual.gradients.forEach((gradient, index) => expect(relativeError(gradient!, expected!.gradients[index]!)).toBeLessThan(2e-5));
+    }
+  });
+});
+
+describe("on WASM", () => {
+  beforeAll(() => useBackend("wasm"));
+
+  it("splits a cross entropy into chunks of rows without changing it", () => {
+    const [rows, width, vocabulary] = [300, 4, 20_000];
+    const inputs = [at([rows, width], 1), at([vocabulary, width], 2), at([vocabulary], 3)];
+    const targets = Int32Array.from({ length: rows }, (_, row) => (row * 631) % vocabulary);
+    const whole = evaluate(([h, w, b]) => crossEntropy(h!, w!, targets, { bias: b! }), inputs, [true, true, true], null, "plain2d");
+    const byHand = evaluate(
+      ([h, w, b]) => {
+        const parts = [0, 100, 200].map((start) => crossEntropy(slice(h!, [start, 0], [100, width]), w!, targets.subarray(start, start + 100), { bias: b! }));
+        return sum(concat(parts.map((part) => reshape(part, [1])), 0));
+      },
+      inputs,
+      [true, true, true],
+      null,
+      "plain2d",
+    );
+    expect(relativeError(whole.output, byHand.output)).toBeLessThan(1e-6);
+    whole.gradients.forEach((gradient, index) => expect(relativeError(gradient!, byHand.gradients[index]!)).toBeLessThan(1e-5));
+  });
+
+  it("makes the transposed copy of a frozen weight once, forgets it on demand and with the weight", () => {
+    const before = tf.memory().numTensors;
+    const layouts = new LayoutCache();
+    const weights = [tf.ones([3, 4]), tf.ones([5, 4]), tf.ones([6, 4])];
+    const first = layouts.transposed(weights[0]!);
+    expect(layouts.transposed(weights[0]!)).toBe(first);
+    expect(first.shape).toEqual([4, 3]);
+    layouts.transposed(weights[1]!);
+    expect(layouts.bytes).toBe(4 * (12 + 20));
+    layouts.forget(weights[0]!);
+    layouts.forget(weights[0]!);
+    expect(first.isDisposed).toBe(true);
+    weights[1]!.dispose();
+    layouts.transposed(weights[2]!);
+    expect(layouts.bytes).toBe(4 * 24);
+    layouts.dispose();
+    tf.dispose(weights);
+    expect(tf.memory().numTensors).toBe(before);
+  });
+
+  it("picks its strategy from the backend where none is given", async () => {
+    expect(new Tape().kernels.strategy).toBe("plain2d");
+    await useBackend("cpu");
+    expect(new Tape().kernels.strategy).toBe("flags");
+    await useBackend("wasm");
+  });
+});
