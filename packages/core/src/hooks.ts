@@ -26,7 +26,7 @@ export interface PlanningContext {
   readonly totalSteps?: number;
   readonly stepsPerEpoch?: number;
   /** Reports a user's error, conflict or note; taps never throw for those. */
-  report(finding: Finding): void;
+  readonly report: (finding: Finding) => void;
 }
 
 /** Optimizer settings of a group of parameters; a group is a component unless a plugin changes it. */
@@ -101,7 +101,7 @@ export interface BatchContext {
   readonly plan: Plan;
   /** Flow class of each segment now: what is `prefix` may be cached. */
   readonly flows: ReadonlyMap<string, GradientFlow>;
-  /** sha256 of the values of the parameters a segment uses (those inside it included): part of a cache key. */
+  /** sha256 of the values of all parameters that a segment's output depends on, those of segments before it included: part of a cache key. */
   readonly segmentFingerprint: (segment: string) => Promise<string>;
   /** Runs one segment that reads batch inputs, unrecorded, on the given items: `[items, ...]`; the caller owns the tensor. */
   readonly runSegment: (segment: string, inputs: Readonly<Record<string, readonly LazyItem[]>>) => Promise<Tensor>;
@@ -137,7 +137,7 @@ export interface EvaluatedContext extends StepContext {
   readonly metrics: Readonly<Record<string, number>>;
 }
 
-export interface MetricsCollector { add(name: string, value: number): void }
+export interface MetricsCollector { readonly add: (name: string, value: number) => void }
 
 export interface StopDecision {
   readonly stop: "run" | "epoch";
@@ -161,9 +161,9 @@ export function createHooks() {
     /** Sync waterfall, once: learning rate, weight decay, schedule and clip per group. */
     parameterGroups: new SyncWaterfallHook<[readonly ParameterGroup[], PlanningContext & { readonly plan: Plan }]>(["groups", "context"]),
     /** Sync, once: plugins hand in rules, which core then runs. */
-    rules: new SyncHook<[{ add(rule: Rule<RuleContext>): void }]>(["collector"]),
+    rules: new SyncHook<[{ readonly add: (rule: Rule<RuleContext>) => void }]>(["collector"]),
     /** Sync, once: plugins report findings that are no rule's. */
-    collectIssues: new SyncHook<[{ report(finding: Finding): void }, RuleContext]>(["collector", "context"]),
+    collectIssues: new SyncHook<[{ readonly report: (finding: Finding) => void }, RuleContext]>(["collector", "context"]),
     /** Sync waterfall, once: all findings; a tap may change severities or drop some. */
     findings: new SyncWaterfallHook<[readonly Finding[], RuleContext]>(["findings", "context"]),
     /** Async series, once: the plan is frozen and hashed. No backend yet. An error finding ends the run right after. */

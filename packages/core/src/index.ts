@@ -1,19 +1,48 @@
-export * from "@thaw/autograd";
-export * from "@thaw/contracts";
+export {
+  add, addScalar, attention, AutogradError, concat, crossEntropy, div, dropout, embedding, exp, gatherRows, geglu, gelu, geluTanh, layerNorm, LayoutCache, linear, log,
+  matmul, mean, mul, pad, quickGelu, release, relu, reshape, rmsNorm, rotary, scale, scatterRows, sigmoid, silu, slice, softmax, softmaxCrossEntropy, sqrt, square,
+  stopGradient, sub, sum, swiglu, tanh, Tape, transpose,
+} from "@thaw/autograd";
+export type { AttentionOptions, CrossEntropyOptions, FusedCrossEntropyOptions, MatmulOptions, MatmulStrategy, RmsNormOptions, TapeOptions, Value } from "@thaw/autograd";
+export { IGNORE_INDEX, ThawError } from "@thaw/contracts";
+export type {
+  Batch, BatchSource, Claims, ComponentDeclaration, Finding, GradientFlow, Initializer, LazyItem, LoadedBatch, Model, ModelOutput, Origin, ParameterInfo, Plan, PlanEntry,
+  PlanPhase, PlanReason, Rule, RuleInfo, Scope, Segment, Setting, Severity,
+} from "@thaw/contracts";
+export { findCheckpoint } from "./checkpoint/read-checkpoint.js";
+export type { FoundCheckpoint } from "./checkpoint/read-checkpoint.js";
+export type { MetricsLine } from "./checkpoint/metrics-file.js";
+export type { DataPosition, RunState, RunTotals } from "./checkpoint/state.js";
+export { CHECKPOINTS_FOLDER, FINAL_FOLDER, OPTIMIZER_FILE, STATE_FILE, TRAINED_FILE } from "./checkpoint/write-checkpoint.js";
 export { definePlugin } from "./define-plugin.js";
 export { findingText } from "./errors.js";
 export { createHooks, STAGE_DEFAULT, STAGE_EARLY, STAGE_LATE } from "./hooks.js";
-export type * from "./hooks.js";
+export type {
+  AfterStepContext, Backend, BackendContext, BatchContext, CheckpointContext, CheckpointState, EpochContext, EvaluatedContext, FailedContext, LossContext, MetricsCollector,
+  ParameterGroup, PlannedContext, PlanningContext, RuleContext, RunContext, StepContext, StopDecision, TrainerHooks,
+} from "./hooks.js";
 export type { TapDescription } from "./intercept.js";
 export { silentLogger } from "./logger.js";
 export type { Logger, LogMethod } from "./logger.js";
-export { planMemory, planReport, planTable } from "./plan/plan-report.js";
-export type { ComponentMemory, ComponentReport, PlanReport } from "./plan/plan-report.js";
+export { AdamW } from "./optimize/adamw.js";
+export { scheduleFactor, warmupSteps } from "./optimize/schedule.js";
 export type { GroupRates, Optimizer, UpdateContext } from "./optimizer.js";
 export { componentTrainingSchema, optimizerSchema, scheduleSchema, trainingSchema } from "./options.js";
 export type { ResolvedTrainingOptions, TrainingOptions } from "./options.js";
+export { classifyFlows, componentFlows } from "./plan/flow.js";
+export { isSegmentPrefix, resolveOwners } from "./plan/owners.js";
+export type { Ownership } from "./plan/owners.js";
+export { deepFreeze, hashPlan, phaseAt, trainedNames } from "./plan/plan.js";
+export { diffPlans, planDiffTable } from "./plan/plan-diff.js";
+export type { PlanDifference } from "./plan/plan-diff.js";
+export { planMemory, planReport, planTable } from "./plan/plan-report.js";
+export type { ComponentMemory, ComponentReport, PlanReport } from "./plan/plan-report.js";
+export { runLength } from "./plan/run-length.js";
+export type { RunLength } from "./plan/run-length.js";
 export { API_VERSION } from "./plugin.js";
 export type { Plugin, PluginDefinition, PluginFactory, StandardResult, StandardSchema } from "./plugin.js";
+export { MemoryWatch } from "./run/memory-watch.js";
+export { seededRandom } from "./run/random.js";
 export type { BatchLoss, Session } from "./session.js";
 export { joinSettings, settingsOf } from "./settings.js";
 export type { FrozenProof, RunSummary } from "./summary.js";

@@ -1,4 +1,4 @@
-import { LayoutCache, Tape } from "@thaw/autograd";
+import { ConstantCache, LayoutCache, Tape } from "@thaw/autograd";
 import type { Batch, LazyItem, Model } from "@thaw/contracts";
 import type { Tensor } from "@tensorflow/tfjs-core";
 import * as tf from "@tensorflow/tfjs-core";
@@ -37,6 +37,7 @@ export class ModelRunner {
   readonly #backend: Backend;
   readonly #isStatic: boolean;
   readonly #layouts = new LayoutCache();
+  readonly #constants = new ConstantCache();
   readonly #hashes = new HashCache();
   #phase: Phase;
 
@@ -119,6 +120,7 @@ export class ModelRunner {
   dispose(): void {
     this.store.dispose();
     this.#layouts.dispose();
+    this.#constants.dispose();
   }
 
   #batchContext(purpose: BatchContext["purpose"], step: number): BatchContext {
@@ -130,7 +132,7 @@ export class ModelRunner {
   }
 
   #pass(rules: ScopeRules): Pass {
-    const tape = new Tape({ matmul: this.#backend.matmul, layouts: this.#layouts });
+    const tape = new Tape({ matmul: this.#backend.matmul, layouts: this.#layouts, constants: this.#constants });
     return { tape, scope: new RunScope(tape, this.store, rules), dispose: () => { tape.dispose(); } };
   }
 

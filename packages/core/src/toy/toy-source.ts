@@ -1,0 +1,61 @@
+import { IGNORE_INDEX, type Batch, type BatchSource, type LazyItem } from "@thaw/contracts";
+import { seededRandom } from "../run/random.js";
+import { TOY } from "./toy-model.js";
+
+/** Options of the toy's data. */
+export interface ToySourceOptions {
+  readonly name?: string;
+  readonly sampleCount?: number;
+  readonly seed?: number;
+  /** Every how many samples one has no picture; 0: none. */
+  readonly textOnlyEvery?: number;
+  readonly onLoad?: () => void;
+}
+
+interface Sample { readonly id: string; readonly tokens: readonly number[]; readonly labels: readonly number[]; readonly items: readonly LazyItem[] }
+
+/** Samples of a picture, and 1 to 4 words that depend on it, so that token counts differ. */
+export function toySource({ name = "toy", sampleCount = 10, seed = 7, textOnlyEvery = 0, onLoad }: ToySourceOptions = {}): BatchSource {
+  const samples = Array.from({ length: sampleCount }, (_, index) => makeSample(index, seed, textOnlyEvery, onLoad));
+  return {
+    name, sampleCount, augmentations: [],
+    async *batches({ epoch, seed: order, microBatchSize, shuffle, skip = 0 }) {
+      const indices = shuffle ? shuffled(sampleCount, seededRandom(order, `epoch ${epoch}`)) : [...samples.keys()];
+      for (let start = skip * microBatchSize; start < sampleCount; start += microBatchSize) {
+        yield collate(indices.slice(start, start + microBatchSize).map((index) => samples[index]!));
+      }
+    },
+    close: async () => {},
+  };
+}
+
+/** One batch of given samples, padded on the right. */
+function collate(samples: readonly Sample[]): Batch {
+  const tokenCount = Math.max(...samples.map(({ tokens }) => tokens.length));
+  const fill = (pick: (sample: Sample) => readonly number[], padding: number): Int32Array =>
+    Int32Array.from(samples.flatMap((sample) => [...pick(sample), ...Array<number>(tokenCount - sample.tokens.length).fill(padding)]));
+  return {
+    tokenIds: fill(({ tokens }) => tokens, 2), labels: fill(({ labels }) => labels, IGNORE_INDEX), attentionMask: fill(({ tokens }) => tokens.map(() => 1), 0),
+    batchSize: samples.length, tokenCount, inputs: { pixels: samples.flatMap(({ items }) => items) }, segmentOutputs: {},
+    samples: samples.map(({ id }) => ({ id })),
+  };
+}
+
+function makeSample(index: number, seed: number, textOnlyEvery: number, onLoad: (() => void) | undefined): Sample {
+  const random = seededRandom(seed, `sample ${index}`);
+  const pixels = Float32Array.from({ length: TOY.pixels }, () => 2 * random() - 1);
+  const hasPicture = textOnlyEvery === 0 || index % textOnlyEvery !== textOnlyEvery - 1;
+  const words = Array.from({ length: 1 + (index % 4) }, (_, at) => 3 + ((pixels[at % TOY.pixels]! > 0 ? 4 : 0) + at));
+  const item: LazyItem = { contentKey: `${seed}-${index}`, shape: [TOY.pixels], load: async () => { onLoad?.(); return pixels; } };
+  const first = hasPicture ? TOY.pictureId : 2;
+  return { id: `sample-${index}`, tokens: [first, ...words, 1], labels: [IGNORE_INDEX, ...words, 1], items: hasPicture ? [item] : [] };
+}
+
+function shuffled(count: number, random: () => number): number[] {
+  const indices = Array.from({ length: count }, (_, index) => index);
+  for (let last = count - 1; last > 0; last--) {
+    const other = Math.floor(random() * (last + 1));
+    [indices[last], indices[other]] = [indices[other]!, indices[last]!];
+  }
+  return indices;
+}
