@@ -29,7 +29,7 @@ export interface CaptionEvaluationOptions {
   readonly limit?: number;
   /** Default: true if `training` is given. */
   readonly baselines?: boolean;
-  /** Called after every micro-batch, and while the baselines are computed. */
+  /** Called before the first and after every micro-batch, and while the baselines are computed. */
   readonly onProgress?: (progress: { readonly done: number; readonly total: number; readonly stage: "captions" | "baselines" }) => void;
 }
 
@@ -90,7 +90,7 @@ async function pixelsOf(source: Pick<DataSource, "pixels">, indices: readonly nu
 
 /**
  * What two guessers that never saw a model score on the same samples: the best constant caption, and the caption of the training picture nearest
- * in processed pixels. Only what was trained counts: held-out concepts of an icon set are in neither.
+ * in processed pixels. Open `training` with the role `train`, so that held-out concepts of an icon set are in neither.
  */
 export async function captionBaselines({ source, training, indices, onProgress }: BaselineSources): Promise<{ majority: CaptionScores; nearestNeighbour: CaptionScores }> {
   const references = indices.map((index) => (source.samples[index] as Sample).reference);
@@ -100,16 +100,18 @@ export async function captionBaselines({ source, training, indices, onProgress }
   let done = 0;
   const advance = (): void => onProgress?.((done += 1), total);
   const nearest = nearestPicture(await pixelsOf(training, withImage, advance));
-  const pictures = await pixelsOf(source, indices.filter((index) => (source.samples[index] as Sample).images.length > 0), advance);
-  const guesses: string[] = [];
-  for (const picture of pictures.values) {
-    guesses.push((training.samples[withImage[nearest(picture)] as number] as Sample).reference);
+  const pictured = indices.filter((index) => (source.samples[index] as Sample).images.length > 0);
+  const pictures = await pixelsOf(source, pictured, advance);
+  const guesses = new Map<number, string>();
+  for (const [position, picture] of pictures.values.entries()) {
+    const neighbour = withImage[nearest(picture)];
+    guesses.set(pictured[position] as number, neighbour === undefined ? "" : (training.samples[neighbour] as Sample).reference);
     advance();
     await setImmediate();
   }
   return {
     majority: scoreCaptions(references.map((reference) => ({ prediction: constant, reference }))),
-    nearestNeighbour: scoreCaptions(references.map((reference, index) => ({ prediction: guesses[index] ?? "", reference }))),
+    nearestNeighbour: scoreCaptions(indices.map((index, position) => ({ prediction: guesses.get(index) ?? "", reference: references[position] as string }))),
   };
 }
 
@@ -123,6 +125,7 @@ export async function captionEvaluation(options: CaptionEvaluationOptions): Prom
   const indices = options.limit === undefined ? chosen : chosen.slice(0, options.limit);
   if (indices.length === 0) throw conceptsEmpty(source.name, concepts);
   const predictions: CaptionPrediction[] = [];
+  options.onProgress?.({ done: 0, total: indices.length, stage: "captions" });
   for await (const batch of source.prompts({ microBatchSize, indices })) {
     const answers = await options.generate(batch, { maxNewTokens });
     batch.indices.forEach((index, row) => {
