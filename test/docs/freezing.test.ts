@@ -14,7 +14,7 @@ const pages = ["docs/freezing.md", ...readdirSync(join(root, "docs/rules")).map(
 describe("docs/rules", () => {
   it("is what the rules say", () => {
     const generated = rulesPages();
-    expect(readdirSync(join(root, "docs/rules")).map((name) => `docs/rules/${name}`).sort()).toEqual([...generated.keys()].sort());
+    expect(readdirSync(join(root, "docs/rules")).map((name) => `docs/rules/${name}`).sort()).toEqual([...(generated.keys() as Iterable<string>)].sort((left, right) => (left < right ? -1 : 1)));
     for (const [page, content] of generated) expect(read(page), `${page}: run node scripts/docs.mjs`).toBe(content);
   });
 });

@@ -1,4 +1,4 @@
-import type { Finding, RuleInfo } from "@thaw/core";
+import { API_VERSION, definePlugin, type Finding, type RuleInfo } from "@thaw/core";
 import { describe, expect, it } from "vitest";
 import { planYaml } from "../../../test/support/plan-yaml.js";
 import { applySeverities, unknownRules } from "./severities.js";
@@ -41,14 +41,15 @@ describe("the checks section", () => {
   });
 
   it("accepts a rule that another plugin hands in, and configures it", async () => {
-    const plugin = {
+    const third = definePlugin({
       name: "Third",
-      apiVersion: 1,
-      apply(trainer: Parameters<ReturnType<typeof import("@thaw/core").definePlugin>["apply"]>[0]) {
-        trainer.hooks.rules.tap("Third", (collector) => collector.add({ id: "third-rule", defaultSeverity: "error", summary: "Third.", check: () => [{ rule: "third-rule", severity: "error", message: "Third.", fix: "Fix.", settings: [] }] }));
+      apiVersion: API_VERSION,
+      apply(trainer) {
+        const check = (): readonly Finding[] => [{ rule: "third-rule", severity: "error", message: "Third.", fix: "Fix.", settings: [] }];
+        trainer.hooks.rules.tap("Third", (collector) => collector.add({ id: "third-rule", defaultSeverity: "error", summary: "Third.", check }));
       },
-    };
-    const { result } = await planYaml("checks: { rules: { third-rule: note } }", { plugins: [plugin as never] });
+    });
+    const { result } = await planYaml("checks: { rules: { third-rule: note } }", { plugins: [third()] });
     expect(result.findings).toEqual([{ rule: "third-rule", severity: "note", message: "Third.", fix: "Fix.", settings: [] }]);
     expect(result.isRefused).toBe(false);
   });
