@@ -1,6 +1,7 @@
 /**
  * `docs/hooks.md` from the doc blocks of `packages/core/src/hooks.ts`. Throws where a hook or a payload's field has none:
  * a hook arrives with its doc block.
+ * @param {string} source
  */
 export function hooksPage(source) {
   const body = source.slice(source.indexOf("export function createHooks()"));

@@ -61,8 +61,8 @@ describe("packed packages", () => {
       const paths = files.map(({ path }) => path);
       for (const target of targets(manifests.get(name)!)) expect(paths, name).toContain(target.replace(/^\.\//, ""));
       expect(paths.filter((path) => /\.test(-d)?\.|tsbuildinfo|\.log$/.test(path)), name).toEqual([]);
-      // A source map names its source relative to itself: dist/a/b.js.map -> src/a/b.ts.
-      for (const map of paths.filter((path) => path.endsWith(".js.map"))) expect(paths, name).toContain(map.replace(/^dist\//, "src/").replace(/\.js\.map$/, ".ts"));
+      // Every source comes with what was built from it, and the other way round source maps find it: dist/a/b.js.map names src/a/b.ts.
+      for (const source of paths.filter((path) => /^src\/.*(?<!\.d)\.ts$/.test(path))) expect(paths, name).toContain(source.replace(/^src\//, "dist/").replace(/\.ts$/, ".js.map"));
     }
   });
 
@@ -85,7 +85,7 @@ describe("packed packages", () => {
       const base = join(folder, "app/node_modules", name);
       const sources = await Promise.all(files.filter(({ path }) => /^(dist|bin)\/.*\.js$/.test(path)).map(({ path }) => readFile(join(base, path), "utf8")));
       const imports = sources.flatMap((source) => [...source.matchAll(/^\s*(?:import|export)\s[^"'`;]*?from\s+"([^".][^"]*)"|^import\s+"([^".][^"]*)"|\bimport\("([^".][^"]*)"\)/gm)].map((match) => match[1] ?? match[2] ?? match[3]!));
-      const names = new Set(imports.filter((specifier) => !specifier.startsWith("node:")).map((specifier) => specifier.split("/").slice(0, specifier.startsWith("@") ? 2 : 1).join("/")));
+      const names = new Set<string>(imports.filter((specifier) => !specifier.startsWith("node:")).map((specifier) => specifier.split("/").slice(0, specifier.startsWith("@") ? 2 : 1).join("/")));
       for (const imported of names) if (imported !== name) expect(imported in dependencies || imported in peerDependencies, `${name} imports ${imported}`).toBe(true);
     }
   });

@@ -169,9 +169,9 @@ export function createHooks() {
     /** Async series, once: the plan is frozen and hashed. No backend yet. An error finding ends the run right after. */
     planned: new AsyncSeriesHook<[PlannedContext]>(["context"]),
     /** Async bail, once: one plugin names the backend. */
-    resolveBackend: new AsyncSeriesBailHook<[BackendContext], Backend>(["context"]),
+    resolveBackend: new AsyncSeriesBailHook<[BackendContext], Backend | undefined>(["context"]),
     /** Sync bail, once: an optimizer instead of AdamW. */
-    resolveOptimizer: new SyncBailHook<[{ readonly training: ResolvedTrainingOptions; readonly groups: readonly ParameterGroup[] }], Optimizer>(["context"]),
+    resolveOptimizer: new SyncBailHook<[{ readonly training: ResolvedTrainingOptions; readonly groups: readonly ParameterGroup[] }], Optimizer | undefined>(["context"]),
     /** Async series, once: the backend is there and the weights are loaded; open files, start writers. */
     initialize: new AsyncSeriesHook<[RunContext]>(["context"]),
     /** Async series, after `initialize` and a restored checkpoint. */
@@ -195,7 +195,7 @@ export function createHooks() {
     /** Sync, once a step after `afterStep`: names and numbers for loggers. */
     collectMetrics: new SyncHook<[MetricsCollector, AfterStepContext]>(["collector", "context"]),
     /** Sync bail, once a step: ends the epoch or the run with a reason. */
-    shouldStop: new SyncBailHook<[AfterStepContext], StopDecision>(["context"]),
+    shouldStop: new SyncBailHook<[AfterStepContext], StopDecision | undefined>(["context"]),
     /** Async waterfall, at each checkpoint: plugin state by plugin name. */
     checkpoint: new AsyncSeriesWaterfallHook<[CheckpointState, CheckpointContext]>(["state", "context"]),
     /** Async series, once after a checkpoint was read. */

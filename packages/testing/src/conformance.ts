@@ -50,7 +50,7 @@ export function conformance(make: () => Plugin, options: ConformanceOptions = {}
     check("only taps in apply, under its own name", (plugin, fails) => judgeApply(plugin, watchedApply(plugin, withPlugins), fails)),
     check("claims everything that it changes", async (plugin, fails) => {
       const { plugin: watched, watch } = watchPlugin(plugin);
-      await withTempFolder((output) => runTiny(withPlugins([watched], { output })));
+      await withTempFolder((output) => runTiny(withPlugins([watched], { output, training: { ...base().training, saveEverySteps: 1 } })));
       const claimed = new Set([...(plugin.claims?.writes ?? []), ...(plugin.claims?.exclusive ?? [])]);
       const missing = [...watch.writes].filter((name) => !claimed.has(name));
       if (missing.length > 0) fails(`It changes ${missing.join(", ")} without claiming so.`, `Add ${missing.map((name) => `"${name}"`).join(", ")} to claims.writes.`);
