@@ -1,4 +1,6 @@
 // @ts-check
+import { ThawError } from "@thaw/contracts";
+import { knownFamilies, openModel } from "@thaw/models";
 import { openGolden } from "./golden.mjs";
 import { compareInputs } from "./inputs.mjs";
 import { compareOutputs, compareRuns } from "./runs.mjs";
@@ -10,6 +12,10 @@ import { compareOutputs, compareRuns } from "./runs.mjs";
  * @returns {AsyncGenerator<import("./compare.mjs").Comparison>}
  */
 export async function* compareFolder(folder, backend) {
+  const { modelType } = await openModel(folder);
+  if (!knownFamilies().includes(modelType)) {
+    throw new ThawError("THAW_MODEL_NO_FORWARD", `Thaw has no forward pass for a model of type ${modelType}. In ${folder}. Give folders of these types: ${knownFamilies().join(", ")}.`);
+  }
   const golden = await openGolden(folder);
   try {
     yield* compareInputs(golden);

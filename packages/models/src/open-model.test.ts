@@ -1,4 +1,4 @@
-import { rm, writeFile } from "node:fs/promises";
+import { rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import * as tf from "@tensorflow/tfjs-core";
 import { openSafetensors } from "@thaw/safetensors";
@@ -7,7 +7,9 @@ import { changedCheckpoint, LLAVA_FOLDER, type Changes } from "../test-support/c
 import { goldenBatch, goldenFacts, largestDifference, useBackend } from "../test-support/golden.js";
 import { loadWeights, testScope } from "../test-support/scope.js";
 import { openModel, type OpenModelOptions } from "./open-model.js";
+import { llavaFamily } from "./llava.js";
 import { componentOf } from "./owners.js";
+import { findFamily, findOwners, knownFamilies, registerFamily, registerOwners } from "./registry.js";
 
 const facts = goldenFacts(LLAVA_FOLDER);
 const made: string[] = [];
@@ -136,6 +138,30 @@ describe("a checkpoint is refused", () => {
   it("when a weight is asked for that it does not have", async () => {
     const model = await openModel(LLAVA_FOLDER);
     await expect(model.load(["language_model.model.nrom.weight"])[Symbol.asyncIterator]().next()).rejects.toMatchObject({ code: "THAW_CHECKPOINT_UNKNOWN_PARAMETER", message: expect.stringContaining(norm) as string });
+  });
+});
+
+describe("weights that change after the model was opened", () => {
+  it("are noticed", async () => {
+    const folder = await changed({});
+    const model = await openModel(folder);
+    const read = (name: string): Promise<unknown> => model.load([name])[Symbol.asyncIterator]().next();
+    const other = await changed({ rename: (name) => (name.endsWith("norm.weight") ? null : name), add: { "multi_modal_projector.linear_1.bias": [3] } });
+    await rename(join(other, "model.safetensors"), join(folder, "model.safetensors"));
+    await expect(read("multi_modal_projector.linear_1.bias")).rejects.toMatchObject({ code: "THAW_CHECKPOINT_TENSOR_MISSHAPED" });
+    await expect(read("language_model.model.norm.weight")).rejects.toMatchObject({ code: "THAW_CHECKPOINT_TENSOR_MISSING" });
+  });
+});
+
+describe("a family of one's own", () => {
+  it("opens once it is registered", async () => {
+    registerFamily({ ...llavaFamily, modelType: "my_llava" });
+    const folder = await changed({ config: (config) => { config["model_type"] = "my_llava"; } });
+    expect((await openModel(folder)).modelType).toBe("my_llava");
+    expect(knownFamilies()).toEqual(["llava", "my_llava"]);
+    registerOwners({ modelType: "my_table", components: [{ name: "language_model", prefixes: ["language_model"] }], ignoredNames: [] });
+    expect(findOwners("my_table")?.components).toHaveLength(1);
+    expect(findFamily("my_table")).toBeUndefined();
   });
 });
 

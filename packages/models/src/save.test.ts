@@ -43,10 +43,19 @@ describe("saving", () => {
       bfloat16ToFloat32(float32ToBfloat16(stored.get(item.name)!), rounded);
       expect(item.values).toEqual(rounded);
     }
-    expect(JSON.parse(await readFile(join(target, "config.json"), "utf8"))).toMatchObject({ dtype: "bfloat16", model_type: "llava" });
+    const config = await readFile(join(LLAVA_FOLDER, "config.json"), "utf8");
+    expect(await readFile(join(target, "config.json"), "utf8")).toBe(config.replace('"float32"', '"bfloat16"'));
     const reader = await openSafetensors(target);
     expect(reader.metadata).toEqual({ format: "pt" });
     await reader.close();
+  });
+
+  it("adds the dtype to a config that says none", async () => {
+    await model.save(target, values);
+    const config = await readFile(join(target, "config.json"), "utf8");
+    await writeFile(join(target, "config.json"), config.replace(/ *"dtype".*\n/, ""));
+    await (await openModel(target)).save(`${target}-again`, values, { dtype: "BF16" });
+    expect(JSON.parse(await readFile(join(`${target}-again`, "config.json"), "utf8"))).toEqual({ torch_dtype: "bfloat16", ...JSON.parse(config.replace(/ *"dtype".*\n/, "")) as object });
   });
 
   it("does not touch a model that is there, unless asked to", async () => {

@@ -55,13 +55,16 @@ async function writeModel(source: string, staging: string, parameters: readonly 
   });
 }
 
-/** config.json with the dtype that the weights have now, under the key that it used. */
+/**
+ * config.json with the dtype that the weights have now. Edited as text: transformers 5 wants `1.0` where the file has it, and JavaScript
+ * would write `1`.
+ */
 async function writeConfig(source: string, staging: string, dtype: "F32" | "BF16"): Promise<void> {
-  const config = JSON.parse(await readFile(join(source, "config.json"), "utf8")) as Record<string, unknown>;
+  const text = await readFile(join(source, "config.json"), "utf8");
   const word = dtype === "BF16" ? "bfloat16" : "float32";
-  const keys = ["dtype", "torch_dtype"].filter((key) => key in config);
-  for (const key of keys.length > 0 ? keys : ["torch_dtype"]) config[key] = word;
-  await writeFile(join(staging, "config.json"), `${JSON.stringify(config, null, 2)}\n`);
+  const edited = text.replace(/("(?:torch_)?dtype"\s*:\s*)"[a-z0-9]+"/g, `$1"${word}"`);
+  const hasDtype = /"(?:torch_)?dtype"\s*:/.test(text);
+  await writeFile(join(staging, "config.json"), hasDtype ? edited : text.replace("{", `{\n  "torch_dtype": "${word}",`));
 }
 
 async function moveInto(staging: string, target: string): Promise<void> {
