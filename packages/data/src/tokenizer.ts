@@ -66,10 +66,12 @@ export async function loadTokenizer(folder: string): Promise<Tokenizer> {
     throw tokenizerUnusable(folder, `The tokenizer cannot be built: ${cause instanceof Error ? cause.message : String(cause)}.`, "Check that tokenizer.json is complete.", cause);
   }
   const special = specialTokens(config);
+  // A model's vocabulary may be padded beyond the tokenizer's: such ids have no text.
+  const withText = (ids: readonly number[]): number[] => ids.filter((id) => typeof inner.id_to_token(id) === "string");
   return {
     // ProcessorMixin.apply_chat_template: a template that writes the beginning token itself gets no second one.
     encode: (text) => inner.encode(text, { add_special_tokens: special.bos === undefined || !text.startsWith(special.bos) }).ids,
-    decode: (ids) => (ids.length === 0 ? "" : inner.decode([...ids], { skip_special_tokens: true }).trim()),
+    decode: (ids) => (withText(ids).length === 0 ? "" : inner.decode(withText(ids), { skip_special_tokens: true }).trim()),
     idOf: (token) => inner.token_to_id(token),
     tokenOf: (id) => inner.id_to_token(id),
     vocabularySize: inner.get_vocab(true).size,
