@@ -7,6 +7,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { hooksPage } from "../../scripts/docs/hooks-page.mjs";
 import { withIncludes } from "../../scripts/docs/includes.mjs";
 import { codeBlocks, compileBlocks, root } from "./blocks.js";
+import { configBlocks, planConfigText } from "./config-blocks.js";
 
 const read = (path: string): Promise<string> => readFile(join(root, path), "utf8");
 
@@ -36,9 +37,10 @@ describe("all pages", () => {
   });
 });
 
-describe.each(["architecture.md", "write-a-plugin.md", "hooks.md"])("docs/%s", async (name) => {
+describe.each(["architecture.md", "feature-cache.md", "write-a-plugin.md", "hooks.md"])("docs/%s", async (name) => {
   const blocks = codeBlocks(await read(`docs/${name}`));
   const runnable = blocks.filter((block) => block.language === "ts" && block.tags.includes("run"));
+  const configs = configBlocks(blocks);
   let compiled: Awaited<ReturnType<typeof compileBlocks>> | undefined;
   beforeAll(async () => {
     await setBackend("cpu");
@@ -47,7 +49,13 @@ describe.each(["architecture.md", "write-a-plugin.md", "hooks.md"])("docs/%s", a
   afterAll(() => compiled?.remove());
 
   it("has only blocks that are run or shown from a tested file", () => {
-    expect(blocks.filter((block) => !runnable.includes(block) && block.from === undefined).map((block) => `line ${block.line}`)).toEqual([]);
+    expect(blocks.filter((block) => !runnable.includes(block) && block.from === undefined && !configs.some((config) => config.block === block)).map((block) => `line ${block.line}`)).toEqual([]);
+  });
+  it.each(configs.map(({ block, expected }) => [block.line, block, expected] as const))("says what comes of the config of line %i", async (_, block, expected) => {
+    const { findings, planned } = await planConfigText(block.code);
+    expect(findings.map(({ rule }) => rule).toSorted()).toEqual(expected.rules.toSorted());
+    const trained = new Set(planned?.plan.phases[0]!.entries.filter(({ trainable }) => trainable).map(({ component }) => component));
+    if (expected.trains !== undefined) expect([...trained].toSorted()).toEqual(expected.trains.toSorted());
   });
   it.each(runnable.map((block, index) => [block.line, index] as const))("runs the block of line %i", async (_, index) => {
     const before = memory().numTensors;
