@@ -80,6 +80,8 @@ export interface Model {
   readonly modelType: string;
   /** Folder or description for messages. */
   readonly source: string;
+  /** True where no checkpoint is there to look at: one stand-in parameter a component, so that settings can be judged without names. */
+  readonly isPlaceholder?: boolean;
   readonly components: readonly ComponentDeclaration[];
   readonly parameters: readonly ParameterInfo[];
   readonly segments: readonly Segment[];

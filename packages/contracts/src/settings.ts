@@ -11,6 +11,11 @@ export interface Setting {
   readonly file?: string;
   /** From 1. */
   readonly line?: number;
+  /**
+   * What it says in Thaw's words, where it stands in another tool's config and `path` and `value` are in the words of that tool. One such
+   * setting may stand for several of Thaw's.
+   */
+  readonly means?: { readonly path: string; readonly value: unknown };
 }
 
 export type Severity = "error" | "warning" | "note";

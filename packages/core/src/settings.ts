@@ -11,7 +11,7 @@ export function settingsOf(prefix: string, value: unknown): readonly Setting[] {
 export function joinSettings(...lists: readonly (readonly Setting[])[]): readonly Setting[] {
   const seen = new Map<string, Setting>();
   for (const setting of lists.flat()) {
-    const key = JSON.stringify([setting.path, setting.value, setting.origin, setting.file, setting.line]);
+    const key = JSON.stringify([setting.path, setting.value, setting.origin, setting.file, setting.line, setting.means]);
     if (!seen.has(key)) seen.set(key, setting);
   }
   return [...seen.values()];

@@ -5,16 +5,22 @@ export function normalSegment(segment: string): string {
   return segment.replaceAll(/([a-z0-9])([A-Z])/g, "$1_$2").toLowerCase();
 }
 
-/** Settings at or below a path, whatever case the user spelt its keys in. `path` is in snake case. */
+/** Settings at or below a path of Thaw's words, whatever case or words the user has for its keys. `path` is in snake case. */
 export function settingsUnder(settings: readonly Setting[], path: readonly string[]): readonly Setting[] {
   return settings.filter((setting) => {
-    const segments = setting.path.split(".").map(normalSegment);
+    const segments = normalPath(setting);
     return path.every((segment, index) => segments[index] === segment);
   });
 }
 
-/** `training.learning_rate: 0`, the setting as the user wrote it. */
+/** The segments of what a setting means in Thaw's words, in snake case. */
+export function normalPath(setting: Setting): readonly string[] {
+  return (setting.means?.path ?? setting.path).split(".").map(normalSegment);
+}
+
+/** `training.learning_rate: 0`, the setting as the user wrote it; `--vit_lr 1e-5` for a command-line argument. */
 export function describeSetting(setting: Setting): string {
+  if (setting.path.startsWith("--")) return `${setting.path} ${Array.isArray(setting.value) ? setting.value.join(" ") : String(setting.value)}`;
   const value = typeof setting.value === "string" ? setting.value : (JSON.stringify(setting.value) ?? "code");
   return `${setting.path}: ${value}`;
 }

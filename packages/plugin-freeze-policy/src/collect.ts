@@ -2,7 +2,7 @@ import type { Finding, Origin, Setting } from "@thaw/core";
 import { assemble, flatten } from "./flatten.js";
 import { readIntent, type Entry } from "./intent.js";
 import { aliasesDisagree } from "./rules/aliases-disagree.js";
-import type { KeyPath, Vocabulary } from "./vocabulary.js";
+import { readKey, segmentsOf, type KeyPath, type Vocabulary } from "./vocabulary.js";
 
 /** All settings that say one thing in one or several spellings, resolved. */
 export interface Resolved<Value> {
@@ -44,8 +44,8 @@ interface Leaf {
 /** Groups the settings of the freeze section by canonical key and finds spellings of one key that disagree. */
 export function collectSettings(settings: readonly Setting[], vocabulary: Vocabulary): FreezeSettings {
   const groups = new Map<string, Leaf[]>();
-  for (const setting of settings.flatMap(flatten)) {
-    const path = vocabulary.read(setting.path);
+  for (const setting of settings.flatMap((one) => (one.means === undefined ? flatten(one) : [one]))) {
+    const path = readKey(setting);
     if (path === undefined || setting.value === undefined || setting.value === null || setting.origin === "default") continue;
     const key = path[0] === "components" ? path.slice(0, 2).join(".") : path[0]!;
     groups.set(key, [...(groups.get(key) ?? []), { path, setting }]);
@@ -60,27 +60,30 @@ export function collectSettings(settings: readonly Setting[], vocabulary: Vocabu
     const candidates = bySpelling(leaves, depth);
     const best = Math.max(...candidates.map(({ setting }) => originRank(setting)));
     const winners = candidates.filter(({ setting }) => originRank(setting) === best);
-    const distinct = new Map(winners.map((candidate) => [JSON.stringify(canonicalValue(candidate.setting.value, depth)), candidate]));
+    const distinct = new Map(winners.map((candidate) => [JSON.stringify(canonicalValue(candidate.value, depth)), candidate]));
     const clashing = distinct.size > 1 ? [...distinct.values()].map(({ setting }) => setting) : depth === 2 ? innerClash(winners.at(-1)!.leaves) : undefined;
     if (clashing !== undefined) {
-      const named = distinct.size > 1 ? key.split(".") : vocabulary.read(clashing[0]!.path)!;
+      const named = distinct.size > 1 ? key.split(".") : readKey(clashing[0]!)!;
       clashes.set(key, { finding: aliasesDisagree(clashing, vocabulary.write(named) ?? key), rank: best });
       continue;
     }
-    const { setting, leaves: own } = winners.at(-1)!;
+    const { setting, value, leaves: own } = winners.at(-1)!;
     const overridden = candidates.filter((candidate) => originRank(candidate.setting) < best).map((candidate) => candidate.setting);
     if (depth === 2) {
       const component = key.slice("components.".length);
-      entries.set(component, { value: { component, ...readIntent(setting.value), setting, leaves: own }, setting, overridden });
-    } else if (key === "trainMmProjOnly") shortcut = { value: setting.value as boolean, setting, overridden };
-    else if (key === "stopGradientAfter") stopGradientAfter = { value: setting.value as readonly string[], setting, overridden };
-    else flags.set(key, { value: setting.value as boolean, setting, overridden });
+      entries.set(component, { value: { component, ...readIntent(value), setting, leaves: own }, setting, overridden });
+    } else if (key === "trainMmProjOnly") shortcut = { value: value as boolean, setting, overridden };
+    else if (key === "stopGradientAfter") stopGradientAfter = { value: value as readonly string[], setting, overridden };
+    else flags.set(key, { value: value as boolean, setting, overridden });
   }
   return { flags, shortcut, entries, stopGradientAfter, clashes };
 }
 
 interface Candidate {
+  /** In the user's words. */
   readonly setting: Setting;
+  /** In Thaw's. */
+  readonly value: unknown;
   readonly leaves: readonly Setting[];
 }
 
@@ -97,19 +100,21 @@ function bySpelling(leaves: readonly Leaf[], depth: number): readonly Candidate[
   return [...groups.values()].map(({ head, leaves: own }) => {
     const list = [...own.values()];
     const first = list.reduce((left, right) => ((right.setting.line ?? Infinity) < (left.setting.line ?? Infinity) ? right : left));
-    const value = assemble(list.map(({ path, setting }) => [spelledRest(setting.path, head, path.length - depth), setting.value] as const));
-    return { setting: { ...first.setting, path: head, value }, leaves: list.map(({ setting }) => setting) };
+    const meant = list.findLast(({ setting }) => setting.means !== undefined)?.setting;
+    const value = meant?.means?.value ?? assemble(list.map(({ path, setting }) => [spelledRest(setting.path, head, path.length - depth), setting.value] as const));
+    return { setting: meant ?? { ...first.setting, path: head, value }, value, leaves: list.map(({ setting }) => setting) };
   });
 }
 
 /** The part of the user's path that spells the key itself, without what is inside a `components` entry. */
 function spelledHead({ path, setting }: Leaf, depth: number): string {
-  const segments = setting.path.replaceAll(/\[(\d+)\]/g, ".$1").split(".");
+  if (setting.means !== undefined) return setting.path;
+  const segments = segmentsOf(setting.path);
   return segments.slice(0, segments.length - (path.length - depth)).join(".");
 }
 
 function spelledRest(path: string, head: string, count: number): readonly string[] {
-  return count === 0 ? [] : path.replaceAll(/\[(\d+)\]/g, ".$1").slice(head.length + 1).split(".");
+  return count === 0 ? [] : segmentsOf(path).slice(segmentsOf(head).length);
 }
 
 /** `last_blocks` and `lastBlocks` in one entry with different values. */

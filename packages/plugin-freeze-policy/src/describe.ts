@@ -1,8 +1,9 @@
 import type { Setting } from "@thaw/core";
 import { valueText } from "./vocabulary.js";
 
-/** `freeze.freeze_llm: true`, the setting as the user wrote it. */
+/** `freeze.freeze_llm: true`, the setting as the user wrote it; `--freeze_llm true` for a command-line argument. */
 export function describeSetting(setting: Setting): string {
+  if (setting.path.startsWith("--")) return `${setting.path} ${Array.isArray(setting.value) ? setting.value.join(" ") : String(setting.value)}`;
   return `${setting.path}: ${valueText(setting.value)}`;
 }
 

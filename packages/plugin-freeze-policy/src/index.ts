@@ -5,7 +5,7 @@ export { nearestNames } from "./nearest.js";
 export { componentStateSchema, freezeSchema, loraSchema } from "./options.js";
 export type { FreezePolicyOptions, LoraOptions } from "./options.js";
 export { matchesPattern } from "./pattern.js";
-export { compiledPolicyOf, freezePolicy, freezePolicy as default } from "./plugin.js";
+export { compiledPolicyOf, foreignFreezePolicy, freezePolicy, freezePolicy as default } from "./plugin.js";
 export { compilePolicy, findNothingTrains } from "./policy.js";
 export type { CompiledPolicy, ComponentDecision, ComponentState, PolicyInput } from "./policy.js";
 export { FREEZE_RULES } from "./rules/index.js";

@@ -1,9 +1,9 @@
-import { API_VERSION, definePlugin, type Finding, type ParameterGroup, type RuleContext, type Trainer } from "@thaw/core";
+import { API_VERSION, definePlugin, type Finding, type ParameterGroup, type Plugin, type RuleContext, type Setting, type Trainer } from "@thaw/core";
 import { freezeSchema } from "./options.js";
 import { compilePolicy, findNothingTrains, type CompiledPolicy } from "./policy.js";
 import { FREEZE_RULES } from "./rules/index.js";
 import { NOTHING_TRAINS, nothingTrains } from "./rules/nothing-trains.js";
-import { thawVocabulary } from "./vocabulary.js";
+import { thawVocabulary, type Vocabulary } from "./vocabulary.js";
 
 const PLUGIN_NAME = "FreezePolicyPlugin";
 
@@ -20,29 +20,41 @@ export const freezePolicy = definePlugin({
   configKey: "freeze",
   optionsSchema: freezeSchema,
   claims: { reads: ["parameters"], writes: ["plan", "parameterGroups"] },
-  apply(trainer, _options, settings) {
-    trainer.hooks.plan.tap(PLUGIN_NAME, (_plan, context) => {
-      const policy = compilePolicy({
-        settings,
-        components: context.components,
-        parameters: context.parameters,
-        owners: context.owners,
-        stepsPerEpoch: context.stepsPerEpoch,
-        segments: context.model.segments.map(({ name }) => name),
-        vocabulary: thawVocabulary([...settings, ...context.settings]),
-      });
-      compiled.set(trainer, policy);
-      for (const finding of policy.findings) if (finding.rule !== NOTHING_TRAINS.id) context.report(finding);
-      return policy.plan;
-    });
-    trainer.hooks.parameterGroups.tap(PLUGIN_NAME, (groups) => groups.map((group) => scheduled(group, compiled.get(trainer))));
-    trainer.hooks.rules.tap(PLUGIN_NAME, (collector) => {
-      for (const rule of FREEZE_RULES) {
-        collector.add(rule === NOTHING_TRAINS ? { ...rule, check: (context) => emptyPlan(context, compiled.get(trainer)) } : rule);
-      }
-    });
-  },
+  apply: (trainer, _options, settings) => tap(trainer, settings),
 });
+
+/**
+ * The same for the settings of another tool's config: what they mean is in `Setting.means`, and findings are in the words of
+ * `vocabulary`. Adapters are left to that tool.
+ */
+export function foreignFreezePolicy(settings: readonly Setting[], vocabulary: Vocabulary): Plugin {
+  return { ...freezePolicy({}, settings), apply: (trainer) => tap(trainer, settings, vocabulary) };
+}
+
+function tap(trainer: Trainer, settings: readonly Setting[], foreign?: Vocabulary): void {
+  trainer.hooks.plan.tap(PLUGIN_NAME, (_plan, context) => {
+    const policy = compilePolicy({
+      settings,
+      components: context.components,
+      parameters: context.parameters,
+      owners: context.owners,
+      isPlaceholder: context.model.isPlaceholder,
+      hasAdapters: foreign !== undefined,
+      stepsPerEpoch: context.stepsPerEpoch,
+      segments: context.model.segments.length === 0 ? undefined : context.model.segments.map(({ name }) => name),
+      vocabulary: foreign ?? thawVocabulary([...settings, ...context.settings]),
+    });
+    compiled.set(trainer, policy);
+    for (const finding of policy.findings) if (finding.rule !== NOTHING_TRAINS.id) context.report(finding);
+    return policy.plan;
+  });
+  trainer.hooks.parameterGroups.tap(PLUGIN_NAME, (groups) => groups.map((group) => scheduled(group, compiled.get(trainer))));
+  trainer.hooks.rules.tap(PLUGIN_NAME, (collector) => {
+    for (const rule of FREEZE_RULES) {
+      collector.add(rule === NOTHING_TRAINS ? { ...rule, check: (context) => emptyPlan(context, compiled.get(trainer)) } : rule);
+    }
+  });
+}
 
 /** The policy that a trainer's plan was compiled from, after its `plan` hook ran; for `thaw why`. */
 export function compiledPolicyOf(trainer: Trainer): CompiledPolicy | undefined {
@@ -60,6 +72,8 @@ function scheduled(group: ParameterGroup, policy: CompiledPolicy | undefined): P
 /** Judged on the final plan, as other plugins may have changed it after the policy. */
 function emptyPlan(context: RuleContext, policy: CompiledPolicy | undefined): readonly Finding[] {
   const isEmpty = ({ entries }: RuleContext["plan"]["phases"][number]) => !entries.some(({ trainable }) => trainable);
+  // An adapter whose parameters are not in the plan (another tool's, or of a checkpoint that is not there) trains all the same.
+  if (policy?.decisions.some(({ state }) => state === "adapter") === true && !context.parameters.some(({ component }) => component !== undefined)) return [];
   const isDecided = context.plan.phases.every(({ entries }) => entries.length >= context.owners.size);
   if (!isDecided || !context.plan.phases.some(isEmpty)) return [];
   const found = policy === undefined ? undefined : findNothingTrains(policy.decisions, policy.vocabulary);

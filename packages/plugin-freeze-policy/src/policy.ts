@@ -21,6 +21,10 @@ export interface PolicyInput {
   readonly components: readonly ComponentDeclaration[];
   /** Absent where no checkpoint is there: then selectors are not checked and the plan is empty. */
   readonly parameters?: readonly ParameterInfo[];
+  /** True where the parameters are stand-ins for those of a checkpoint that is not there: selectors are not checked. */
+  readonly isPlaceholder?: boolean;
+  /** True where adapters are another tool's: none is missed in the parameters. */
+  readonly hasAdapters?: boolean;
   /** Parameter to component. Default: by longest prefix of `components`. */
   readonly owners?: ReadonlyMap<string, string>;
   readonly stepsPerEpoch?: number;
@@ -57,7 +61,8 @@ export function compilePolicy(input: PolicyInput): CompiledPolicy {
   for (const { finding } of freeze.clashes.values()) if (finding.settings.some(({ origin }) => origin === "explicit")) report(finding);
   const names = namesByComponent(input);
   const components = componentNames(input, names, freeze);
-  checkNames(freeze, components, input.parameters !== undefined, vocabulary, report);
+  const isKnown = input.parameters !== undefined && input.isPlaceholder !== true;
+  checkNames(freeze, components, isKnown, vocabulary, report);
   const selections = new Map<string, Selection>();
   const decisions = components.map((component): ComponentDecision => {
     const { intent, entry, ...verdict } = decideComponent(component, freeze, vocabulary, report);
@@ -65,12 +70,12 @@ export function compilePolicy(input: PolicyInput): CompiledPolicy {
     const timeline = timelineOf(intent, input.stepsPerEpoch);
     if (timeline.isUnplaced) report(schedulePositionUnknown(component, verdict.settings[0]!));
     let selected: ReadonlySet<string> | undefined;
-    if (input.parameters !== undefined && intent.kind === "partial") {
+    if (isKnown && intent.kind === "partial") {
       const others = new Map([...names].filter(([other]) => other !== component));
       selected = selectNames(entry!, names.get(component) ?? [], others, report);
       if (selected === undefined) return { ...verdict, state: "undecided" };
     }
-    if (input.parameters !== undefined && intent.kind === "adapter" && !input.parameters.some((parameter) => parameter.component === component)) {
+    if (isKnown && intent.kind === "adapter" && input.hasAdapters !== true && !input.parameters!.some((parameter) => parameter.component === component)) {
       report(adapterWithoutPlugin(component, verdict.settings[0]!, vocabulary));
       return { ...verdict, state: "undecided" };
     }
@@ -110,12 +115,13 @@ function stoppedSegments(freeze: FreezeSettings, segments: readonly string[] | u
 interface Selection {
   readonly intent: Intent;
   readonly timeline: Timeline;
+  /** Of a partial component; absent where its parameters are not known. */
   readonly selected?: ReadonlySet<string>;
 }
 
 function isTrainable(name: string, added: boolean, { intent, timeline, selected }: Selection, step: number): boolean {
   if (!timeline.isActive(step)) return false;
-  if (intent.kind === "partial") return selected!.has(name);
+  if (intent.kind === "partial") return selected === undefined || selected.has(name);
   return intent.kind === "train" || (intent.kind === "adapter" && added);
 }
 

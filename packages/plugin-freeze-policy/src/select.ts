@@ -42,6 +42,7 @@ export function selectNames(
 
 /** The leaf setting of one key of the entry, or the entry itself. */
 function leafOf(entry: Entry, key: string) {
+  if (entry.setting.means !== undefined) return entry.setting;
   const depth = entry.setting.path.split(".").length;
   const leaf = entry.leaves.find(({ path }) => toCamelCase(path.split(".")[depth] ?? "") === key);
   return leaf === undefined ? entry.setting : { ...leaf, path: leaf.path.split(".").slice(0, depth + 1).join("."), value: entry.intent[key as "match"] };

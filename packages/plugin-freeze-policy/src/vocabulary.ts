@@ -8,12 +8,10 @@ import { inStyle, styleOf, toCamelCase, toSnakeCase, type KeyStyle } from "./spe
 export type KeyPath = readonly string[];
 
 /**
- * Translates between the words of the user's file and the canonical ones, so that messages and suggestions are spelt as the file is.
- * Foreign configs (LLaMA-Factory, ms-swift) bring their own.
+ * Says canonical keys in the words of the user's file, so that suggestions are spelt as the file is. Configs of other tools
+ * (LLaMA-Factory, ms-swift) bring their own; what their settings mean is in `Setting.means`.
  */
 export interface Vocabulary {
-  /** Canonical path of a setting of the freeze section; undefined for any other setting. */
-  read(path: string): KeyPath | undefined;
   /** The user's spelling of a canonical path; undefined where their format has no word for it. */
   write(path: KeyPath): string | undefined;
   /** One assignment as the user would type it: `freeze_vision_tower: true`. Undefined as with `write`. */
@@ -41,21 +39,31 @@ const ALIASES: Readonly<Record<string, string>> = { freezeLlm: "freezeLanguageMo
 export const SHORTCUT_COMPONENT = "multi_modal_projector";
 export const SHORTCUT = "trainMmProjOnly";
 
-/** Thaw's own words: keys under `prefix` in either case, `freezeLlm` for `freezeLanguageModel`. */
-export function thawVocabulary(settings: readonly Setting[], prefix = "freeze"): Vocabulary {
-  const style: KeyStyle = styleOf(settings.filter(({ path }) => path.startsWith(`${prefix}.`)).concat(settings));
+/** The section of a config that the policy reads. */
+export const FREEZE_KEY = "freeze";
+
+/** Canonical path of a setting inside the freeze section; undefined for any other setting. Keys may be in either case. */
+export function readKey(setting: Setting): KeyPath | undefined {
+  const [head, first, ...rest] = segmentsOf(setting.means?.path ?? setting.path);
+  if (head !== FREEZE_KEY || first === undefined) return undefined;
+  const key = ALIASES[toCamelCase(first)] ?? toCamelCase(first);
+  if (key !== "components") return [key, ...rest];
+  const [component, ...inner] = rest;
+  return component === undefined ? [key] : [key, toSnakeCase(component), ...inner.map((name, depth) => (depth === 0 ? toCamelCase(name) : name))];
+}
+
+/** The segments of a dotted path; `match[0]` and `match.0` are the same. */
+export function segmentsOf(path: string): readonly string[] {
+  return path.replaceAll(/\[(\d+)\]/g, ".$1").split(".");
+}
+
+/** Thaw's own words: keys in the style of the user's, `freezeLlm` for `freezeLanguageModel` where they use it. */
+export function thawVocabulary(settings: readonly Setting[]): Vocabulary {
+  const style: KeyStyle = styleOf(settings.filter(({ path }) => path.startsWith(`${FREEZE_KEY}.`)).concat(settings));
   const usesShortName = settings.some(({ path, origin }) => origin === "explicit" && /\.freeze(_l|L)lm$/.test(path));
   const spell = (key: string) => inStyle(key === "freezeLanguageModel" && usesShortName ? "freezeLlm" : key, style);
   return {
-    read(path) {
-      const [head, first, ...rest] = path.replaceAll(/\[(\d+)\]/g, ".$1").split(".");
-      if (head !== prefix || first === undefined) return undefined;
-      const key = ALIASES[toCamelCase(first)] ?? toCamelCase(first);
-      if (key !== "components") return [key, ...rest];
-      const [component, ...inner] = rest;
-      return component === undefined ? [key] : [key, toSnakeCase(component), ...inner.map((name, depth) => (depth === 0 ? toCamelCase(name) : name))];
-    },
-    write: (path) => [prefix, ...path.map(spell)].join("."),
+    write: (path) => [FREEZE_KEY, ...path.map(spell)].join("."),
     assign: (path, value) => assignment(path.map(spell), value),
   };
 }

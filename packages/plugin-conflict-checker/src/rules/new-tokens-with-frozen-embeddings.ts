@@ -1,4 +1,4 @@
-import type { Rule, RuleContext } from "@thaw/core";
+import type { Finding, Rule, RuleContext, Setting } from "@thaw/core";
 import { everTrained } from "../plan-facts.js";
 import { normalSegment, quotedSetting } from "../settings.js";
 
@@ -18,18 +18,30 @@ token means. Train the language model, its embeddings (\`match: [embed_tokens]\`
       return origin !== "default" && ADDED_TOKEN_KEYS.includes(key) && !isEmpty(value);
     });
     if (setting === undefined) return [];
+    if (context.model.isPlaceholder === true) {
+      const entries = context.plan.phases.flatMap((phase) => phase.entries).filter(({ component }) => component === "language_model");
+      // An adapter over it may cover the embeddings; that is not known here.
+      const isFrozen = entries.length > 0 && entries.every(({ trainable, reason }) => !trainable && reason.text.startsWith("frozen"));
+      return isFrozen ? [newTokens(setting, "the language model")] : [];
+    }
     const embeddings = context.parameters.filter(({ name, shape }) => shape.length === 2 && shape[0] === context.model.text.vocabularySize && !name.endsWith("lm_head.weight"));
     const trained = everTrained(context.plan.phases);
     if (embeddings.length === 0 || embeddings.some(({ name }) => trained.has(name))) return [];
-    return [{
-      rule: "new-tokens-with-frozen-embeddings",
-      severity: "warning" as const,
-      message: `\`${setting.path}\` adds tokens, and ${embeddings[0]!.name} is frozen for the whole run, so they never get a meaning.`,
-      fix: `Train the embeddings, for example with \`freeze: { components: { language_model: { match: [embed_tokens] } } }\`, or remove ${quotedSetting(setting)}.`,
-      settings: [setting],
-    }];
+    return [newTokens(setting, embeddings[0]!.name)];
   },
 };
+
+function newTokens(setting: Setting, frozen: string): Finding {
+  return {
+    rule: "new-tokens-with-frozen-embeddings",
+    severity: "warning",
+    message: `\`${setting.path}\` adds tokens, and ${frozen} is frozen for the whole run, so they never get a meaning.`,
+    fix: setting.means === undefined && !setting.path.includes(".")
+      ? `Train the embeddings, or remove ${quotedSetting(setting)}.`
+      : `Train the embeddings, for example with \`freeze: { components: { language_model: { match: [embed_tokens] } } }\`, or remove ${quotedSetting(setting)}.`,
+    settings: [setting],
+  };
+}
 
 function isEmpty(value: unknown): boolean {
   return value === null || value === undefined || value === false || value === "" || (Array.isArray(value) && value.length === 0);

@@ -25,8 +25,8 @@ const cases: Readonly<Record<string, { readonly valid: readonly Case[]; readonly
     valid: [{ yaml: `${PROJECTOR}training: { components: { multi_modal_projector: { learning_rate: 1e-3 } } }` }, { yaml: "training: { components: { languageModel: { weight_decay: 0.1 } } }" }],
     invalid: [
       { yaml: `${PROJECTOR}training:\n  components: { vision_tower: { learning_rate: 1e-5 } }`, at: ["training.components.vision_tower.learning_rate:4", "freeze.train_mm_proj_only:2"] },
-      { yaml: "training:\n  components: { vision_tower: { learning_rate: 1e-5 } }", at: ["training.components.vision_tower.learning_rate:2"], says: "Add `freeze_vision_tower: false` under `freeze`" },
-      { yaml: "training:\n  components: { visionTower: { learningRate: 1e-5 } }", at: ["training.components.visionTower.learningRate:2"], says: "Add `freezeVisionTower: false`" },
+      { yaml: "training:\n  components: { vision_tower: { learning_rate: 1e-5 } }", at: ["training.components.vision_tower.learning_rate:2"], says: "Add `freeze.freeze_vision_tower: false` to train it" },
+      { yaml: "training:\n  components: { visionTower: { learningRate: 1e-5 } }", at: ["training.components.visionTower.learningRate:2"], says: "Add `freeze.freezeVisionTower: false`" },
       { yaml: PROJECTOR, preset: "training:\n  components: { language_model: { weight_decay: 0.1 } }", at: ["training.components.language_model.weight_decay:2", "freeze.train_mm_proj_only:2"], severity: "warning" },
     ],
   },

@@ -1,13 +1,6 @@
 import type { Finding, Rule, RuleContext, Setting } from "@thaw/core";
 import { componentFacts, type ComponentFacts } from "../plan-facts.js";
-import { describeSetting, normalSegment, quotedSetting, settingsUnder, spelledLike } from "../settings.js";
-
-/** Flags that train a component which only a default froze. */
-const FLAGS: Readonly<Record<string, string>> = {
-  vision_tower: "freeze_vision_tower: false",
-  multi_modal_projector: "freeze_multi_modal_projector: false",
-  language_model: "freeze_language_model: false",
-};
+import { describeSetting, normalPath, normalSegment, quotedSetting, settingsUnder } from "../settings.js";
 
 /** Settings of `training.components` for components that no phase trains. The freeze policy reports adapters under the same id. */
 export const settingForFrozenComponent: Rule<RuleContext> = {
@@ -17,23 +10,22 @@ export const settingForFrozenComponent: Rule<RuleContext> = {
   check(context) {
     const facts = componentFacts(context);
     return settingsUnder(context.settings, ["training", "components"]).flatMap((setting): readonly Finding[] => {
-      const component = normalSegment(setting.path.split(".")[2] ?? "");
+      const component = normalPath(setting)[2] ?? "";
       const found = [...facts.values()].find(({ name }) => normalSegment(name) === component);
-      return found === undefined || found.trains || setting.origin === "default" ? [] : [frozenComponent(setting, found, context.settings)];
+      return found === undefined || found.trains || setting.origin === "default" ? [] : [frozenComponent(setting, found)];
     });
   },
 };
 
-function frozenComponent(setting: Setting, { name, settings }: ComponentFacts, all: readonly Setting[]): Finding {
+function frozenComponent(setting: Setting, { name, settings }: ComponentFacts): Finding {
   const frozenBy = settings[0];
   const isDefault = frozenBy === undefined || frozenBy.origin === "default";
-  const [flag, value] = (FLAGS[name] ?? `components: { ${name}: train }`).split(/: (.*)/s);
   return {
     rule: "setting-for-frozen-component",
     severity: setting.origin === "preset" ? "warning" : "error",
     message: `\`${describeSetting(setting)}\` is for ${name}, which is frozen${isDefault ? " by default" : ` by \`${describeSetting(frozenBy)}\``}.`,
     fix: isDefault
-      ? `Add \`${spelledLike(all, flag!)}: ${value}\` under \`freeze\` to train ${name}, or remove ${quotedSetting(setting)}.`
+      ? `${frozenBy === undefined ? `Train ${name}` : `Add \`${describeSetting({ ...frozenBy, value: frozenBy.value === true ? false : "train" })}\` to train it`}, or remove ${quotedSetting(setting)}.`
       : `Remove ${quotedSetting(setting)}, or change ${quotedSetting(frozenBy)} so that ${name} trains.`,
     settings: isDefault ? [setting] : [setting, frozenBy],
   };
