@@ -126,11 +126,12 @@ export function inputItemMisshaped(input: string, expected: readonly number[], s
   );
 }
 
-export function segmentHasNoOutput(segment: string, known: readonly string[]): ThawError {
+export function segmentHasNoOutput(segment: string, known: readonly string[], cause: unknown): ThawError {
   return make(
     "THAW_CORE_SEGMENT_HAS_NO_OUTPUT",
     `The segment ${segment} does not run on these inputs alone. In runSegment. Segments of this model: ${nameList(known, 12)}; only those that read batch inputs run alone.`,
     { segment, known },
+    cause,
   );
 }
 

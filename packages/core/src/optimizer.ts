@@ -13,8 +13,8 @@ export interface UpdateContext {
   /** From 0; the number of updates before this one. */
   readonly step: number;
   /** Updates that this parameter had before this one: smaller than `step` where it was unfrozen later. */
-  updatesOf(name: string): number;
-  rates(name: string): GroupRates;
+  readonly updatesOf: (name: string) => number;
+  readonly rates: (name: string) => GroupRates;
 }
 
 /**

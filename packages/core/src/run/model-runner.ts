@@ -1,5 +1,5 @@
 import { ConstantCache, LayoutCache, Tape } from "@thaw/autograd";
-import type { Batch, LazyItem, Model } from "@thaw/contracts";
+import { ThawError, type Batch, type LazyItem, type Model } from "@thaw/contracts";
 import type { Tensor } from "@tensorflow/tfjs-core";
 import * as tf from "@tensorflow/tfjs-core";
 import type { Backend, BatchContext, PlannedContext, TrainerHooks } from "../hooks.js";
@@ -163,14 +163,18 @@ export class ModelRunner {
     const empty = new Int32Array(0);
     try {
       this.model.forward({ tokenIds: empty, attentionMask: empty, labels: empty, batchSize: 0, tokenCount: 0, inputs, segmentOutputs: {}, samples: [] }, pass.scope);
-      throw segmentHasNoOutput(segment, this.model.segments.map(({ name }) => name));
+      throw this.#noOutput(segment);
     } catch (error) {
-      if (error !== found || output === undefined) throw error;
-      return output;
+      if (error === found && output !== undefined) return output;
+      throw error instanceof ThawError ? error : this.#noOutput(segment, error);
     } finally {
       pass.dispose();
       if (!this.#isStatic) this.forgetTrainedLayouts();
     }
+  }
+
+  #noOutput(segment: string, cause?: unknown): ThawError {
+    return segmentHasNoOutput(segment, this.model.segments.map(({ name }) => name), cause);
   }
 }
 

@@ -41,7 +41,7 @@ export function toyModel({ seed = 1, isTied = false, onTower }: ToyOptions = {})
       const values = await logits.tensor.data();
       return Array.from({ length: batch.batchSize }, (_, row) => {
         const start = (row * batch.tokenCount + batch.tokenCount - 1) * TOY.vocabulary;
-        const scores = [...values.slice(start, start + TOY.vocabulary)];
+        const scores = Array.from(values.slice(start, start + TOY.vocabulary));
         return Array.from({ length: maxNewTokens }, () => scores.indexOf(Math.max(...scores)));
       });
     },
