@@ -151,12 +151,15 @@ export interface CheckpointContext extends StepContext { readonly folder: string
 
 export interface FailedContext { readonly error: unknown; readonly hook?: string; readonly plugin?: string; readonly step?: number }
 
-/** The lifecycle, in firing order. Frozen and readonly. */
+/**
+ * The lifecycle, in firing order. Frozen and readonly. Async hooks are awaited one tap after the other; tensors in payloads are
+ * borrowed unless stated; a waterfall tap always returns the value it was given or a new one.
+ */
 export function createHooks() {
   return Object.freeze({
-    /** Sync waterfall, once: the named parameters, from headers. Return the list, with yours added. */
+    /** Sync waterfall, once: the named parameters, from headers; no tensor exists. Return the list, with yours added. */
     parameters: new SyncWaterfallHook<[readonly ParameterInfo[], Pick<PlanningContext, "model" | "settings" | "report">]>(["parameters", "context"]),
-    /** Sync waterfall, once: the trainability plan; the only place where trainability may change. Starts with everything trained. */
+    /** Sync waterfall, once: the trainability plan; the only place where trainability may change. Starts with everything trained. Leave out what you cannot decide, and report why. */
     plan: new SyncWaterfallHook<[Plan, PlanningContext]>(["plan", "context"]),
     /** Sync waterfall, once: learning rate, weight decay, schedule and clip per group. */
     parameterGroups: new SyncWaterfallHook<[readonly ParameterGroup[], PlanningContext & { readonly plan: Plan }]>(["groups", "context"]),
@@ -164,47 +167,47 @@ export function createHooks() {
     rules: new SyncHook<[{ readonly add: (rule: Rule<RuleContext>) => void }]>(["collector"]),
     /** Sync, once: plugins report findings that are no rule's. */
     collectIssues: new SyncHook<[{ readonly report: (finding: Finding) => void }, RuleContext]>(["collector", "context"]),
-    /** Sync waterfall, once: all findings; a tap may change severities or drop some. */
+    /** Sync waterfall, once: all findings; a tap may change severities or drop some. Core's own about an incomplete plan come after it. */
     findings: new SyncWaterfallHook<[readonly Finding[], RuleContext]>(["findings", "context"]),
     /** Async series, once: the plan is frozen and hashed. No backend yet. An error finding ends the run right after. */
     planned: new AsyncSeriesHook<[PlannedContext]>(["context"]),
-    /** Async bail, once: one plugin names the backend. */
-    resolveBackend: new AsyncSeriesBailHook<[BackendContext], Backend | undefined>(["context"]),
-    /** Sync bail, once: an optimizer instead of AdamW. */
-    resolveOptimizer: new SyncBailHook<[{ readonly training: ResolvedTrainingOptions; readonly groups: readonly ParameterGroup[] }], Optimizer | undefined>(["context"]),
-    /** Async series, once: the backend is there and the weights are loaded; open files, start writers. */
+    /** Async bail, once: one plugin makes a TensorFlow.js backend current and names it; without an answer the current one is used. */
+    resolveBackend: new AsyncSeriesBailHook<[BackendContext], Backend>(["context"]),
+    /** Sync bail, once a run: an optimizer instead of AdamW. Core disposes it. */
+    resolveOptimizer: new SyncBailHook<[{ readonly training: ResolvedTrainingOptions; readonly groups: readonly ParameterGroup[] }], Optimizer>(["context"]),
+    /** Async series, once a run or session: the backend is there and the weights are loaded; open files, start writers. */
     initialize: new AsyncSeriesHook<[RunContext]>(["context"]),
-    /** Async series, after `initialize` and a restored checkpoint. */
+    /** Async series, once, if the run resumes: parameters, optimizer and position are those of the checkpoint; take your state back by your name. */
+    restored: new AsyncSeriesHook<[CheckpointState, CheckpointContext]>(["state", "context"]),
+    /** Async series, once a run, before the first evaluation and step. */
     beforeRun: new AsyncSeriesHook<[RunContext]>(["context"]),
-    /** Async series, once an epoch. */
+    /** Async series, once an epoch; again for an epoch that is resumed in its middle. */
     beforeEpoch: new AsyncSeriesHook<[EpochContext]>(["context"]),
     /** Async series, once a step, before its first micro-batch. */
     beforeStep: new AsyncSeriesHook<[StepContext]>(["context"]),
-    /** Async waterfall, once a micro-batch, evaluation and generation included: change or replace it, or set `segmentOutputs`. */
+    /** Async waterfall, once a micro-batch, evaluation and generation included: change or replace it, or set `segmentOutputs`, whose tensors core disposes. */
     batch: new AsyncSeriesWaterfallHook<[Batch, BatchContext]>(["batch", "context"]),
-    /** Sync waterfall, once a training micro-batch: the summed loss, with extra terms. Runs while recording. */
+    /** Sync waterfall, once a training micro-batch: the summed loss, with extra terms. Runs while recording; what ops make, the tape frees. */
     loss: new SyncWaterfallHook<[Value, LossContext]>(["loss", "context"]),
-    /** Sync waterfall, once a step, in `tf.tidy`: named gradients after accumulation and division, before clipping. */
+    /** Sync waterfall, once a step, in `tf.tidy`: named gradients after accumulation and division, before clipping. Values may change, names may not. */
     gradients: new SyncWaterfallHook<[ReadonlyMap<string, Tensor>, StepContext]>(["gradients", "context"]),
-    /** Async series, once a step, after the update. */
+    /** Async series, once a step, after the update. No tensors of the step are left. */
     afterStep: new AsyncSeriesHook<[AfterStepContext]>(["context"]),
-    /** Async series, once an epoch. */
-    afterEpoch: new AsyncSeriesHook<[EpochContext]>(["context"]),
-    /** Async series, after each evaluation. */
-    evaluated: new AsyncSeriesHook<[EvaluatedContext]>(["context"]),
-    /** Sync, once a step after `afterStep`: names and numbers for loggers. */
+    /** Sync, once a step after `afterStep`: names and numbers for `metrics.jsonl` and loggers. */
     collectMetrics: new SyncHook<[MetricsCollector, AfterStepContext]>(["collector", "context"]),
-    /** Sync bail, once a step: ends the epoch or the run with a reason. */
-    shouldStop: new SyncBailHook<[AfterStepContext], StopDecision | undefined>(["context"]),
-    /** Async waterfall, at each checkpoint: plugin state by plugin name. */
+    /** Async series, after each evaluation: before the first step, between steps, at the end. `step` counts the steps done. */
+    evaluated: new AsyncSeriesHook<[EvaluatedContext]>(["context"]),
+    /** Sync bail, once a step, after evaluations: ends the epoch or the run with a reason. */
+    shouldStop: new SyncBailHook<[AfterStepContext], StopDecision>(["context"]),
+    /** Async series, once an epoch, after its last step; not for an epoch that `Trainer.stop` cuts, which goes on when resumed. */
+    afterEpoch: new AsyncSeriesHook<[EpochContext]>(["context"]),
+    /** Async waterfall, at each checkpoint, after everything else of the step: plugin state by plugin name, JSON values. `step` counts the steps done. */
     checkpoint: new AsyncSeriesWaterfallHook<[CheckpointState, CheckpointContext]>(["state", "context"]),
-    /** Async series, once after a checkpoint was read. */
-    restored: new AsyncSeriesHook<[CheckpointState, CheckpointContext]>(["state", "context"]),
-    /** Async series, once at the end of a run that did not fail. A tap may add lines and numbers to the summary it is given. */
+    /** Async series, once at the end of a run that did not fail, weights still there. A tap may add lines and numbers to the summary it is given. */
     done: new AsyncSeriesHook<[RunSummary, RunContext]>(["summary", "context"]),
-    /** Async series, once when the run fails. */
+    /** Async series, once when a run or the opening of a session fails. */
     failed: new AsyncSeriesHook<[FailedContext]>(["context"]),
-    /** Async series, always last: release what was opened. */
+    /** Async series, always last: release what was opened. The backend is still there. */
     shutdown: new AsyncSeriesHook<[]>([]),
   });
 }

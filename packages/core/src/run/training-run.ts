@@ -69,8 +69,8 @@ export class TrainingRun {
     const loaded = await loadModel(this.#parts, this.#planned, { runFolder: this.#files?.folder.path, totalSteps, isStatic: false });
     this.#loaded = loaded;
     const { runner, context } = loaded;
-    await hooks.initialize.promise(context);
     const optimizer = this.#makeOptimizer();
+    await hooks.initialize.promise(context);
     const memoryBytes = activationMemoryBytes(loaded.backend);
     this.#step = new TrainStep({
       hooks, runner, training, optimizer, totalSteps, updates: this.#checkpoint?.state.updates,
