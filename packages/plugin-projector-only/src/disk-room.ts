@@ -24,7 +24,7 @@ export async function freeBytes(folder: string): Promise<number | undefined> {
 
 /**
  * Makes room below `root`: deletes whole stores, those used longest ago first, until all of them hold at most `limitBytes`. Never
- * `keep`, nor a store used within a day. Returns the bytes that are left.
+ * `keep`, nor a store used within a day. Returns the bytes that the others still take.
  */
 export async function pruneStores(root: string, limitBytes: number, keep: string): Promise<number> {
   const stores = [];
@@ -44,5 +44,5 @@ export async function pruneStores(root: string, limitBytes: number, keep: string
     await rm(store.folder, { recursive: true, force: true });
     bytes -= store.bytes;
   }
-  return bytes;
+  return bytes - (stores.find((store) => store.folder === keep)?.bytes ?? 0);
 }

@@ -132,8 +132,8 @@ describe("pruneStores", () => {
     const names = await readdir(root);
     expect(folders.map((folder) => names.includes(folder.slice(root.length + 1)))).toEqual([true, false, true, true]);
     expect(names).toContain("notes.txt");
-    expect(left).toBeGreaterThan(12_000);
-    expect(left).toBeLessThan(13_500);
+    expect(left).toBeGreaterThan(8_000);
+    expect(left).toBeLessThan(9_000);
     expect(await pruneStores(join(root, "absent"), 1, "")).toBe(0);
   });
 });

@@ -1,6 +1,6 @@
 import type { Batch, BatchContext, Logger, Model, PlannedContext } from "@thaw/core";
-import type { Tensor } from "@tensorflow/tfjs-core";
-import { SegmentCache, type SegmentCacheReport } from "./segment-cache.js";
+import { dispose, type Tensor } from "@tensorflow/tfjs-core";
+import { SegmentCache, type SegmentCacheOptions, type SegmentCacheReport } from "./segment-cache.js";
 import { cacheableSegments, segmentItems } from "./segments.js";
 
 /** What the caches of one run need to know from options and machine. */
@@ -9,7 +9,7 @@ export interface RunCachesOptions {
   /** Its name is part of the key on disk: backends differ in the last bits. */
   readonly backend: string;
   readonly memoryLimitBytes: number;
-  readonly disk?: { readonly root: string; readonly limitBytes?: number; readonly use: "asked" | "ifNeeded" };
+  readonly disk?: SegmentCacheOptions["disk"];
   /** Samples of all sources of the run together; 0 if none is known. */
   readonly sampleCount: number;
   readonly logger: Logger;
@@ -45,11 +45,16 @@ export class RunCaches {
     await this.#dropOthers(segments.map(({ name }) => name), context.step);
     if (this.#isTrainAugmented && context.purpose === "train") return batch;
     const outputs: Record<string, Tensor> = {};
-    for (const { name, reads } of segments) {
-      const items = segmentItems(batch.inputs, reads);
-      if (items === undefined || batch.segmentOutputs[name] !== undefined) continue;
-      const output = await (await this.#cacheOf(name, context)).output(items, batch.batchSize, context);
-      if (output !== undefined) outputs[name] = output;
+    try {
+      for (const { name, reads } of segments) {
+        const items = segmentItems(batch.inputs, reads);
+        if (items === undefined || batch.segmentOutputs[name] !== undefined) continue;
+        const output = await (await this.#cacheOf(name, context)).output(items, batch.batchSize, context);
+        if (output !== undefined) outputs[name] = output;
+      }
+    } catch (error) {
+      dispose(outputs);
+      throw error;
     }
     return Object.keys(outputs).length === 0 ? batch : { ...batch, segmentOutputs: { ...batch.segmentOutputs, ...outputs } };
   }

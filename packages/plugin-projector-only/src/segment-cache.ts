@@ -1,13 +1,12 @@
-import { existsSync } from "node:fs";
-import { join } from "node:path";
 import type { BatchContext, Logger, Segment } from "@thaw/core";
-import { tensor, type Tensor } from "@tensorflow/tfjs-core";
+import type { Tensor } from "@tensorflow/tfjs-core";
 import { ByteLru } from "./byte-lru.js";
 import { type CacheDecision, decideCache } from "./decide.js";
-import { freeBytes, pruneStores } from "./disk-room.js";
-import { DiskStore, storeFolderName } from "./disk-store.js";
+import type { DiskStore } from "./disk-store.js";
 import { FeatureCache } from "./feature-cache.js";
 import { type Feature, featureBytes } from "./feature.js";
+import { joinFeatures, splitOutput } from "./feature-tensor.js";
+import { type DiskPlace, openStore, withoutDisk } from "./open-store.js";
 import type { SegmentItems } from "./segments.js";
 import { selfTestFailure } from "./self-test.js";
 
@@ -21,7 +20,7 @@ export interface SegmentCacheOptions {
   readonly backend: string;
   readonly memoryLimitBytes: number;
   /** `asked`: use it; `ifNeeded`: where memory is too small. Undefined: never. */
-  readonly disk?: { readonly root: string; readonly limitBytes?: number; readonly use: "asked" | "ifNeeded" };
+  readonly disk?: DiskPlace & { readonly use: "asked" | "ifNeeded" };
   /** Of all sources; an estimate made from the first batch. */
   itemCount(itemsPerSample: number): number | undefined;
   readonly logger: Logger;
@@ -123,17 +122,10 @@ export class SegmentCache {
 
   async #compute(items: SegmentItems, positions: readonly number[], runs: Runs): Promise<Feature[]> {
     const start = performance.now();
-    const output = await runs.runSegment(this.#options.segment.name, items.at(positions));
-    try {
-      const values = (await output.data()) as Float32Array;
-      const shape = output.shape.slice(1);
-      const size = values.length / positions.length;
-      return positions.map((_, index) => ({ shape, values: values.slice(index * size, (index + 1) * size) }));
-    } finally {
-      output.dispose();
-      this.#computedMs += performance.now() - start;
-      this.#computedCount += positions.length;
-    }
+    const features = await splitOutput(await runs.runSegment(this.#options.segment.name, items.at(positions)));
+    this.#computedMs += performance.now() - start;
+    this.#computedCount += positions.length;
+    return features;
   }
 
   /** Fixes where features are kept, once their size is known. */
@@ -150,27 +142,21 @@ export class SegmentCache {
     this.#decision = decision;
     this.#memory.evicts = decision.evicts;
     if (decision.disk) await this.#openDisk(true);
+    // A store that is there but not needed is read from, not added to.
+    else if (this.#disk !== undefined) this.#disk.limitBytes = 0;
     logger.info(`Feature cache of ${segment.name}: ${decision.reason}.`);
   }
 
-  /** Opens the disk store; `create: false`: only one that a run before left. What goes wrong is a warning: features are then computed. */
+  /** Opens the disk store. What goes wrong is a warning: features are then computed. */
   async #openDisk(create: boolean): Promise<void> {
     const { disk, segment, fingerprint, backend, modelSource, logger } = this.#options;
     if (disk === undefined || this.#disk !== undefined) return;
     try {
       const identity = { segment: segment.name, fingerprint, signature: segment.signature ?? modelSource, backend, dtype: "F32" } as const;
-      const free = (await freeBytes(disk.root)) ?? Infinity;
-      const limit = disk.limitBytes ?? Infinity;
-      const folder = join(disk.root, storeFolderName(identity));
-      const store = create || existsSync(folder) ? await DiskStore.open(disk.root, identity) : undefined;
-      const own = store?.bytes ?? 0;
-      const others = Number.isFinite(limit) ? Math.max(0, (await pruneStores(disk.root, limit, folder)) - own) : 0;
-      // Half of what is free: the rest of the machine needs room too.
-      this.#diskLimitBytes = Math.max(0, Math.min(limit - others, own + free / 2));
-      if (store === undefined) return;
-      store.limitBytes = this.#diskLimitBytes;
+      const { store, limitBytes } = await openStore(disk, identity, create);
+      this.#diskLimitBytes = limitBytes;
       this.#disk = store;
-      this.#cache.use({ memory: this.#memory, disk: store });
+      if (store !== undefined) this.#cache.use({ memory: this.#memory, disk: store });
     } catch (error) {
       logger.warn(withoutDisk(disk.root, error));
     }
@@ -202,18 +188,4 @@ export class SegmentCache {
     this.#cache.use({});
     this.#options.logger.warn(`The feature cache of ${this.#options.segment.name} is off: ${reason}. The run goes on and computes every image. If the model is right, report this; to silence it set featureCache to off.`);
   }
-}
-
-function withoutDisk(place: string, error: unknown): string {
-  const text = error instanceof Error ? error.message : String(error);
-  return `The feature cache writes nothing more to disk: ${text}. In ${place}. Free space there, or set featureCache.disk to another folder; the run goes on without.`;
-}
-
-/** `[items, ...]`; undefined where the items' features differ in shape. */
-function joinFeatures(features: readonly Feature[]): Tensor | undefined {
-  const { shape, values: first } = features[0]!;
-  if (features.some((feature) => feature.shape.join() !== shape.join())) return undefined;
-  const values = new Float32Array(features.length * first.length);
-  features.forEach((feature, index) => values.set(feature.values, index * first.length));
-  return tensor(values, [features.length, ...shape], "float32");
 }
