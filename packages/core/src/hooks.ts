@@ -172,9 +172,9 @@ export function createHooks() {
     /** Async series, once: the plan is frozen and hashed. No backend yet. An error finding ends the run right after. */
     planned: new AsyncSeriesHook<[PlannedContext]>(["context"]),
     /** Async bail, once: one plugin makes a TensorFlow.js backend current and names it; without an answer the current one is used. */
-    resolveBackend: new AsyncSeriesBailHook<[BackendContext], Backend>(["context"]),
+    resolveBackend: new AsyncSeriesBailHook<[BackendContext], Backend | undefined>(["context"]),
     /** Sync bail, once a run: an optimizer instead of AdamW. Core disposes it. */
-    resolveOptimizer: new SyncBailHook<[{ readonly training: ResolvedTrainingOptions; readonly groups: readonly ParameterGroup[] }], Optimizer>(["context"]),
+    resolveOptimizer: new SyncBailHook<[{ readonly training: ResolvedTrainingOptions; readonly groups: readonly ParameterGroup[] }], Optimizer | undefined>(["context"]),
     /** Async series, once a run or session: the backend is there and the weights are loaded; open files, start writers. */
     initialize: new AsyncSeriesHook<[RunContext]>(["context"]),
     /** Async series, once, if the run resumes: parameters, optimizer and position are those of the checkpoint; take your state back by your name. */
@@ -198,7 +198,7 @@ export function createHooks() {
     /** Async series, after each evaluation: before the first step, between steps, at the end. `step` counts the steps done. */
     evaluated: new AsyncSeriesHook<[EvaluatedContext]>(["context"]),
     /** Sync bail, once a step, after evaluations: ends the epoch or the run with a reason. */
-    shouldStop: new SyncBailHook<[AfterStepContext], StopDecision>(["context"]),
+    shouldStop: new SyncBailHook<[AfterStepContext], StopDecision | undefined>(["context"]),
     /** Async series, once an epoch, after its last step; not for an epoch that `Trainer.stop` cuts, which goes on when resumed. */
     afterEpoch: new AsyncSeriesHook<[EpochContext]>(["context"]),
     /** Async waterfall, at each checkpoint, after everything else of the step: plugin state by plugin name, JSON values. `step` counts the steps done. */

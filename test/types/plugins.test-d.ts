@@ -1,0 +1,51 @@
+/** What the types of hooks and options let through, and what not. Compiled by types.test.ts; nothing here runs. */
+import { definePlugin, Trainer, type AfterStepContext, type Batch, type PluginFactory } from "@thaw/core";
+import freezePolicy from "@thaw/plugin-freeze-policy";
+import projectorOnly from "@thaw/plugin-projector-only";
+import { tinyModel } from "@thaw/testing";
+
+// Options of built-in plugins.
+projectorOnly();
+projectorOnly({ featureCache: "auto", required: true });
+projectorOnly({ featureCache: { memory: "2GB", disk: true } });
+// @ts-expect-error a word that is no mode
+projectorOnly({ featureCache: "sometimes" });
+// @ts-expect-error an unknown key
+projectorOnly({ featureCach: "auto" });
+// @ts-expect-error a size is text or a number
+projectorOnly({ featureCache: { memory: true } });
+freezePolicy({ trainMmProjOnly: true });
+// @ts-expect-error flags are booleans
+freezePolicy({ freezeVisionTower: "yes" });
+
+// Hook payloads.
+const { hooks } = new Trainer({ model: tinyModel() });
+hooks.afterStep.tap("T", (context) => {
+  const step: AfterStepContext = context;
+  // @ts-expect-error payloads are readonly
+  step.loss = 0;
+});
+hooks.batch.tapPromise("T", async (batch, { runSegment }) => {
+  await runSegment("vision_tower", batch.inputs);
+  return batch satisfies Batch;
+});
+// @ts-expect-error a waterfall tap returns the value
+hooks.batch.tapPromise("T", async () => undefined);
+hooks.shouldStop.tap("T", () => undefined);
+hooks.shouldStop.tap("T", () => ({ stop: "epoch", reason: "enough" }));
+// @ts-expect-error an answer has a reason
+hooks.shouldStop.tap("T", () => ({ stop: "run" }));
+hooks.gradients.tap("T", (gradients) => new Map(gradients));
+// @ts-expect-error the map of gradients cannot be changed in place
+hooks.gradients.tap("T", (gradients) => gradients.set("a", gradients.get("b")!));
+// @ts-expect-error hooks cannot be replaced
+hooks.done = hooks.done;
+
+// Factories.
+const factory = definePlugin<{ readonly limit?: number }>({ name: "P", apiVersion: 1, apply: (_, { limit }) => void limit });
+factory satisfies PluginFactory<{ readonly limit?: number }, { readonly limit?: number }>;
+factory({ limit: 1 });
+// @ts-expect-error options are typed
+factory({ limit: "1" });
+// @ts-expect-error claims are lists of names
+definePlugin({ name: "P", apiVersion: 1, claims: { writes: "plan" }, apply: () => undefined });
