@@ -5,7 +5,7 @@ export interface PictureSet {
 }
 
 /** Side of the square blocks whose means bound a distance from below. */
-const BLOCK = 8;
+const BLOCK = 4;
 
 /** Sums of `BLOCK` x `BLOCK` squares over the root of their size: by Cauchy and Schwarz, their squared distance is at most the pictures'. */
 function blockSums(picture: Float32Array, [channels = 1, height = 1, width = 1]: readonly number[]): Float32Array {
