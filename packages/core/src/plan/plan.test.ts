@@ -47,7 +47,11 @@ describe("Trainer.plan", () => {
   it("fires its hooks once and freezes the plan", async () => {
     const names: string[] = [];
     const trainer = toyTrainer({ plugins: [tapped("Order", ({ hooks }) => {
-      for (const name of ["parameters", "plan", "parameterGroups", "findings"] as const) hooks[name].tap("Order", (value: never) => { names.push(name); return value; });
+      const noted = (name: string) => <T>(value: T): T => { names.push(name); return value; };
+      hooks.parameters.tap("Order", noted("parameters"));
+      hooks.plan.tap("Order", noted("plan"));
+      hooks.parameterGroups.tap("Order", noted("parameterGroups"));
+      hooks.findings.tap("Order", noted("findings"));
       hooks.rules.tap("Order", () => { names.push("rules"); });
       hooks.collectIssues.tap("Order", () => { names.push("collectIssues"); });
       hooks.planned.tap("Order", ({ plan }) => {

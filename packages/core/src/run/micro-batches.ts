@@ -1,9 +1,22 @@
-/** An item and whether it is the last: the step that it belongs to then ends, however few micro-batches it has. */
-export async function* markLast<T>(items: AsyncIterable<T>): AsyncGenerator<{ readonly item: T; readonly isLast: boolean }> {
-  let held: { readonly item: T } | undefined;
-  for await (const item of items) {
-    if (held !== undefined) yield { item: held.item, isLast: false };
-    held = { item };
+/** An item of a source, and whether it is the last one: the step that it belongs to then ends, however few micro-batches it has. */
+export interface MarkedItem<T> {
+  readonly item: T;
+  /** Settles when the source has given the next item or has ended. */
+  readonly isLast: () => Promise<boolean>;
+}
+
+/** Asks the source for the next item before the current one is worked on, so that workers decode meanwhile. */
+export async function* markLast<T>(items: AsyncIterable<T>): AsyncGenerator<MarkedItem<T>> {
+  const iterator = items[Symbol.asyncIterator]();
+  try {
+    let current = await iterator.next();
+    while (current.done !== true) {
+      const next = iterator.next();
+      next.catch(() => undefined); // rethrown where it is awaited, which is later
+      yield { item: current.value, isLast: async () => (await next).done === true };
+      current = await next;
+    }
+  } finally {
+    await iterator.return?.();
   }
-  if (held !== undefined) yield { item: held.item, isLast: true };
 }

@@ -6,7 +6,7 @@ import type { HookWatch } from "../intercept.js";
 import type { ResolvedTrainingOptions } from "../options.js";
 import type { DataPosition } from "../checkpoint/state.js";
 import { isPhaseEdge } from "./phase.js";
-import { markLast } from "./micro-batches.js";
+import { markLast, type MarkedItem } from "./micro-batches.js";
 import type { TrainStep } from "./train-step.js";
 
 /** Why a loop ended. */
@@ -78,9 +78,9 @@ export class TrainLoop {
     await hooks.beforeEpoch.promise(epochContext);
     const { microBatchSize, shuffle } = training;
     let done = skip;
-    for await (const { item, isLast } of markLast(source.batches({ epoch, seed, microBatchSize, shuffle, skip }))) {
+    for await (const marked of markLast(source.batches({ epoch, seed, microBatchSize, shuffle, skip }))) {
       done += 1;
-      const ended = await this.#microBatch(item, { epoch, microBatch: done }, isLast);
+      const ended = await this.#microBatch(marked, { epoch, microBatch: done });
       if (ended || this.#end !== undefined) return;
     }
     if (done === 0) throw noBatches(source.name);
@@ -90,7 +90,7 @@ export class TrainLoop {
   }
 
   /** True if the epoch ends with this micro-batch. */
-  async #microBatch(batch: Batch, position: DataPosition, isLastOfEpoch: boolean): Promise<boolean> {
+  async #microBatch({ item, isLast }: MarkedItem<Batch>, position: DataPosition): Promise<boolean> {
     const { hooks, watch, context, step, training, events } = this.#input;
     const stepContext: StepContext = Object.freeze({ ...context, epoch: position.epoch, step: this.#stepsDone });
     if (this.#inStep === 0) {
@@ -99,9 +99,10 @@ export class TrainLoop {
       if (isPhaseEdge(context.plan, this.#stepsDone)) await events.enterPhase(this.#stepsDone);
       await hooks.beforeStep.promise(stepContext);
     }
-    await step.addMicroBatch(batch, this.#stepsDone);
+    await step.addMicroBatch(item, this.#stepsDone);
     this.#inStep += 1;
     await setImmediate();
+    const isLastOfEpoch = await isLast();
     const isLastOfStep = isLastOfEpoch || this.#inStep === training.gradientAccumulationSteps;
     if (!isLastOfStep) return false;
     this.#inStep = 0;

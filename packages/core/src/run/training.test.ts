@@ -120,7 +120,7 @@ describe("training", () => {
             output.dispose();
           }
           const values = pixels.map(({ contentKey }) => tf.tensor(known.get(contentKey)!, [1, TOY.features]));
-          const tower = values.length === 0 ? {} : { tower: tf.concat(values, 0) };
+          const tower: Record<string, tf.Tensor> = values.length === 0 ? {} : { tower: tf.concat(values, 0) };
           tf.dispose(values);
           return { ...batch, segmentOutputs: tower };
         });
@@ -143,7 +143,7 @@ describe("training", () => {
     const held = toySource({ seed: 9, sampleCount: 5 });
     const { summary } = await runToy({
       data: { train: toySource(), evaluation: { held } }, training: { evaluateEverySteps: 4 },
-      evaluators: [{ name: "words", everySteps: 3, atStart: false, evaluate: async (session, { step }) => {
+      evaluators: [{ name: "words", everySteps: 3, atStart: false, evaluate: async (session, { step }): Promise<Record<string, number>> => {
         for await (const batch of held.batches({ epoch: 0, seed: 0, microBatchSize: 5, shuffle: false })) {
           const { lossSum, supervisedTokenCount } = await session.loss(batch);
           return { step, loss: lossSum / supervisedTokenCount, words: (await session.generate(batch, { maxNewTokens: 2 }))[0]!.length };
