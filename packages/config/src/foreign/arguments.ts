@@ -1,0 +1,79 @@
+import type { ForeignEntry } from "./types.js";
+
+/** A word of a command line and the line on which it begins, from 1. */
+interface Word {
+  readonly text: string;
+  readonly line: number;
+}
+
+/**
+ * The `--key value ...` pairs of a command line or script: the `swift sft` (or `pt`, `rlhf`) command in it if there is one, else all of
+ * it. Quotes, comments and continued lines are as in a POSIX shell; variables are left as they are. Several values make a list.
+ */
+export function readArguments(text: string): readonly ForeignEntry[] {
+  const words = wordsOf(text);
+  const start = words.findIndex(({ text: word }, index) => word === "swift" && /^(sft|pt|rlhf)$/.test(words[index + 1]?.text ?? ""));
+  const end = words.findIndex(({ text: word }, index) => index > start + 1 && [";", "&&", "|", "\n"].includes(word));
+  const own = start < 0 ? words.filter(({ text: word }) => word !== "\n") : words.slice(start + 2, end < 0 ? undefined : end);
+  const entries: ForeignEntry[] = [];
+  for (let index = 0; index < own.length; index++) {
+    const { text: word, line } = own[index]!;
+    if (!/^--[A-Za-z]/.test(word)) continue;
+    const [key, inline] = splitOnce(word.slice(2));
+    const values = inline === undefined ? [] : [inline];
+    while (inline === undefined && own[index + 1] !== undefined && !/^--[A-Za-z]/.test(own[index + 1]!.text)) values.push(own[++index]!.text);
+    entries.push({ key: key.replaceAll("-", "_"), value: values.length === 0 ? "true" : values.length === 1 ? values[0] : values, line });
+  }
+  return entries;
+}
+
+/** Argument lists as they are kept in JSON: `["--model", "x", "--freeze_vit", "false"]`, one word each. */
+export function readArgumentList(words: readonly string[]): readonly ForeignEntry[] {
+  return readArguments(words.map((word) => `'${word.replaceAll("'", String.raw`'\''`)}'`).join(" ")).map(({ key, value }) => ({ key, value }));
+}
+
+function splitOnce(text: string): readonly [string, string | undefined] {
+  const at = text.indexOf("=");
+  return at < 0 ? [text, undefined] : [text.slice(0, at), text.slice(at + 1)];
+}
+
+/** Words of a script; an unquoted end of line is the word `\n`. */
+function wordsOf(text: string): readonly Word[] {
+  const words: Word[] = [];
+  let line = 1;
+  let current: { text: string; line: number } | undefined;
+  let quote: string | undefined;
+  const add = (character: string): void => {
+    current ??= { text: "", line };
+    current.text += character;
+  };
+  const finish = (): void => {
+    if (current !== undefined) words.push(current);
+    current = undefined;
+  };
+  for (let index = 0; index < text.length; index++) {
+    const character = text[index]!;
+    if (character === "\\" && quote !== "'") {
+      if (text[index + 1] === "\n" || (text[index + 1] === "\r" && text[index + 2] === "\n")) {
+        index += text[index + 1] === "\r" ? 2 : 1;
+        line++;
+        if (quote === undefined) finish();
+      } else add(text[++index] ?? "");
+    } else if (quote !== undefined) {
+      if (character === quote) quote = undefined;
+      else add(character);
+      if (character === "\n") line++;
+    } else if (character === "'" || character === '"') {
+      quote = character;
+      current ??= { text: "", line };
+    } else if (character === "#" && current === undefined) {
+      while (index + 1 < text.length && text[index + 1] !== "\n") index++;
+    } else if (/\s/.test(character) || character === ";") {
+      finish();
+      if (character === "\n" || character === ";") words.push({ text: "\n", line });
+      if (character === "\n") line++;
+    } else add(character);
+  }
+  finish();
+  return words;
+}
