@@ -39,7 +39,7 @@ hooks.gradients.tap("T", (gradients) => new Map(gradients));
 // @ts-expect-error the map of gradients cannot be changed in place
 hooks.gradients.tap("T", (gradients) => gradients.set("a", gradients.get("b")!));
 // @ts-expect-error hooks cannot be replaced
-hooks.done = hooks.done;
+hooks.done = new Trainer({ model: tinyModel() }).hooks.done;
 
 // Factories.
 const factory = definePlugin<{ readonly limit?: number }>({ name: "P", apiVersion: 1, apply: (_, { limit }) => void limit });
