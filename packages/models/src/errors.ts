@@ -13,6 +13,10 @@ export function folderUnreadable(folder: string, cause: unknown): ThawError {
   );
 }
 
+export function noCheckpoint(source: string): ThawError {
+  return new ThawError("THAW_CHECKPOINT_UNREADABLE", `There is no checkpoint to read. At ${source}. Point to a local Hugging Face checkpoint folder.`, { details: { folder: source } });
+}
+
 /** config.json is missing a value, or holds one that is not understood. `path` is the key, dotted. */
 export function badConfig(file: string, path: string, message: string, advice: string, details: Readonly<Record<string, unknown>> = {}): ThawError {
   return new ThawError("THAW_CHECKPOINT_CONFIG", `${message} In ${file}${path === "" ? "" : ` > ${path}`}. ${advice}`, { details: { file, path, ...details } });

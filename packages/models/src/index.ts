@@ -14,6 +14,7 @@ export { mixTokens, type MixedTokens } from "./merge-features.js";
 export { mlpProjector, PROJECTOR_SEGMENT, type MlpProjectorConfig, type Projector } from "./mlp-projector.js";
 export { openModel, type OpenModelOptions } from "./open-model.js";
 export { openProcessor } from "./open-processor.js";
+export { placeholderModel } from "./placeholder.js";
 export { initialValues } from "./random.js";
 export { OWNER_TABLES } from "./owner-tables.js";
 export type { DocumentedOwnerTable } from "./owner-tables.js";

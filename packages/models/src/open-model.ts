@@ -1,5 +1,6 @@
 import type { ComponentDeclaration, Model, ParameterInfo } from "@thaw/contracts";
 import type { TensorEntry } from "@thaw/safetensors";
+import { componentSegments } from "./component-segments.js";
 import type { ConfigReader } from "./config-reader.js";
 import { cannotInitialize, noForward, unknownComponent, unknownModelType } from "./errors.js";
 import type { Architecture, Family, OwnerTable, ParameterSpec } from "./family.js";
@@ -94,7 +95,7 @@ function headerModel(folder: string, config: ConfigReader, components: readonly 
     source: folder,
     components,
     parameters,
-    segments: [],
+    segments: componentSegments(components, parameters),
     deadParameters: [],
     text: guessText(config),
     load: (names) => loadValues(folder, parameters, new Map<string, ParameterSpec>(), 0, names),
