@@ -1,7 +1,8 @@
 import { ThawError } from "@thaw/contracts";
 
 function text(cause: unknown): string {
-  return cause instanceof Error ? cause.message.split("\n")[0] as string : String(cause);
+  const message = cause instanceof Error ? cause.message : String(cause);
+  return (message.trim().split("\n")[0] as string).replace(/\.$/, "");
 }
 
 /** A file or folder of the data that is not there or cannot be read. */

@@ -17,6 +17,8 @@ import type { Sample } from "./sample.js";
 
 /** Samples whose length is checked on opening: the longest by characters. */
 const CHECKED_ON_OPENING = 256;
+/** Conversations whose ids are kept: some 10 MB for captions. */
+const KEPT_ENCODINGS = 20_000;
 
 interface SourceSettings {
   readonly exif: boolean;
@@ -29,10 +31,15 @@ function characterCount(sample: Sample): number {
   return sample.messages.reduce((sum, { content }) => sum + content.reduce((inner, part) => inner + (part.type === "text" ? part.text.length : 0), 0), 0);
 }
 
-/** Encodes samples of one source: prompts or whole conversations, never longer than allowed. */
-function createEncoder(context: SourceContext, loader: ImageLoader) {
+type Encoded = Pick<Row, "tokenIds" | "labels">;
+
+/** Encodes samples of one source: prompts or whole conversations, never longer than allowed. Conversations of small sets are kept for later epochs. */
+function createEncoder(context: SourceContext, loader: ImageLoader): (sample: Sample, withAnswer: boolean) => Promise<Encoded> {
   const { processor, maxLength = Number.POSITIVE_INFINITY } = context;
-  return async (sample: Sample, withAnswer: boolean): Promise<Pick<Row, "tokenIds" | "labels">> => {
+  const kept = new Map<Sample, Encoded>();
+  return async (sample, withAnswer) => {
+    const known = withAnswer ? kept.get(sample) : undefined;
+    if (known !== undefined) return known;
     const plans: ImagePlan[] = [];
     for (const image of sample.images) plans.push(await loader.plan(image, sample.origin));
     const options = { plans, origin: sample.origin };
@@ -42,6 +49,7 @@ function createEncoder(context: SourceContext, loader: ImageLoader) {
       const imageTokenCount = plans.reduce((sum, { placeholder }) => sum + placeholder.split(processor.imagePlaceholder).length - 1, 0);
       throw sampleTooLong(sample.origin, encoded.tokenIds.length, maxLength, imageTokenCount);
     }
+    if (withAnswer && kept.size < KEPT_ENCODINGS) kept.set(sample, encoded);
     return encoded;
   };
 }
