@@ -29,7 +29,7 @@ export interface SourceContext {
   readonly role: "train" | "evaluation";
   /** Name for logs and metrics. */
   readonly name?: string;
-  /** Most tokens of one sample, image tokens included; a longer one is an error. */
+  /** Most tokens of one sample, image tokens included; a longer one is an error, as is one beyond the processor's `maxPositions`. */
   readonly maxLength?: number;
   /** Decode workers; default min(2, cores - 1), at least 1. 0 decodes on the calling thread. All sources share one pool. */
   readonly workers?: number;

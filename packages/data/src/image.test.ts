@@ -6,6 +6,8 @@ import { clipImageProcessor } from "./clip-image-processor.js";
 import { decodeRgb, readImageSize } from "./decode.js";
 import { pilResize } from "./pil-resize.js";
 import { RESAMPLE_NAMES } from "./resample-filters.js";
+import type { ImageReference } from "./sample.js";
+import { thumbnail } from "./thumbnail.js";
 
 interface Fixtures {
   readonly decoded: Readonly<Record<string, { size: [number, number]; rgb: string; uprightSize: [number, number]; upright: string }>>;
@@ -61,5 +63,14 @@ describe("clipImageProcessor", () => {
     [{ do_pad: true }, "do_pad"],
   ])("refuses %j", (config, message) => {
     expect(() => parseClipImageConfig(config, "here")).toThrow(expect.objectContaining({ code: "THAW_DATA_PROCESSOR", message: expect.stringContaining(message) }));
+  });
+});
+
+describe("thumbnail", () => {
+  it("is a PNG of any kind of image, upright, no larger than asked", async () => {
+    const size = async (image: ImageReference): Promise<unknown> => readImageSize(await thumbnail(image, 20), { exif: true });
+    expect(await size({ kind: "bytes", bytes: bytes("turned.jpg") })).toEqual({ width: 20, height: 15 });
+    expect(await size({ kind: "svg", svg: '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 2 1"/>', background: "#ffffff" })).toEqual({ width: 20, height: 20 });
+    await expect(thumbnail({ kind: "bytes", bytes: bytes("truncated.jpg") }, 20)).rejects.toMatchObject({ code: "THAW_DATA_IMAGE_BROKEN" });
   });
 });

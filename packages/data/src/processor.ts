@@ -53,6 +53,8 @@ export interface Processor {
   /** Id appended to an answer that the template leaves open. */
   readonly endTokenId: number;
   readonly padTokenId: number;
+  /** Most tokens that the language model has positions for; a longer sample is an error. */
+  readonly maxPositions?: number;
   /** Size at which drawings are rasterised. */
   readonly rasterSize: ImageSize;
   readonly imageProcessor: ImageProcessorModule;

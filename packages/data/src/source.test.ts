@@ -177,6 +177,7 @@ describe("openSource", () => {
       ["an image that is missing", [{ image: "rgb.png", caption: "a" }, { image: "none.png", caption: "b" }], {}, "THAW_DATA_IMAGE_MISSING", "bad.jsonl:2"],
       ["a sample without an image", [{ caption: "a" }], {}, "THAW_DATA_IMAGE_REQUIRED", "bad.jsonl:1"],
       ["a caption longer than the context", [{ image: "rgb.png", caption: "a" }, { image: "rgb.png", caption: "word ".repeat(40) }], { maxLength: 60 }, "THAW_DATA_TOO_LONG", "bad.jsonl:2"],
+      ["a caption longer than the model has positions for", [{ image: "rgb.png", caption: "word ".repeat(400) }], {}, "THAW_DATA_TOO_LONG", "bad.jsonl:1"],
       ["an empty set", [], {}, "THAW_DATA_EMPTY", "bad.jsonl"],
     ])("%s, before anything is decoded", async (_, records, context, code, place) => {
       await write("bad.jsonl", records);

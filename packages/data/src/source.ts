@@ -35,7 +35,8 @@ type Encoded = Pick<Row, "tokenIds" | "labels">;
 
 /** Encodes samples of one source: prompts or whole conversations, never longer than allowed. Conversations of small sets are kept for later epochs. */
 function createEncoder(context: SourceContext, loader: ImageLoader): (sample: Sample, withAnswer: boolean) => Promise<Encoded> {
-  const { processor, maxLength = Number.POSITIVE_INFINITY } = context;
+  const { processor } = context;
+  const maxLength = Math.min(context.maxLength ?? Number.POSITIVE_INFINITY, processor.maxPositions ?? Number.POSITIVE_INFINITY);
   const kept = new Map<Sample, Encoded>();
   return async (sample, withAnswer) => {
     const known = withAnswer ? kept.get(sample) : undefined;

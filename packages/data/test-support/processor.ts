@@ -17,6 +17,6 @@ export async function testProcessor(options: { readonly template?: string | null
   const plan = { placeholder: "<image>".repeat(4), items: [{ input: "pixelValues", shape: [3, image.size.height, image.size.width] }] };
   return {
     modelType: "llava", source: GOLDEN_LLAVA, tokenizer, template, imagePlaceholder: "<image>", captionPrompt: "Caption:", endTokenIds: [2], endTokenId: 2, padTokenId: 331,
-    rasterSize: image.size, imageProcessor: clipImageProcessorModule(image), needsImageSize: false, planImage: () => plan,
+    rasterSize: image.size, imageProcessor: clipImageProcessorModule(image), needsImageSize: false, maxPositions: 512, planImage: () => plan,
   };
 }

@@ -79,6 +79,7 @@ export async function loadLlavaProcessor(folder: string): Promise<Processor> {
     endTokenIds: [...new Set([...eosTokenIds, endTokenId])],
     endTokenId,
     padTokenId: pad === undefined ? padTokenId : idOf(tokenizer, pad, folder),
+    maxPositions: config.text.maxPositions,
     rasterSize: image.size,
     imageProcessor: clipImageProcessorModule(image),
     needsImageSize: false,
