@@ -62,8 +62,8 @@ export async function readImageSize(bytes: Uint8Array, options: DecodeOptions): 
 export async function rasterizeSvg(svg: string, size: ImageSize, background: string): Promise<RgbImage> {
   const opening = /<svg\b[^>]*>/.exec(svg)?.[0];
   if (opening === undefined) throw new Error("it holds no <svg> element");
-  const sized = `${opening.replace(/\s(width|height)="[^"]*"/g, "").slice(0, -1)} width="${size.width}" height="${size.height}">`;
-  const { data, info } = await sharp(Buffer.from(svg.replace(opening, sized))).flatten({ background }).toColourspace("srgb").removeAlpha().raw().toBuffer({ resolveWithObject: true });
+  const sized = opening.replace(/\s(width|height)="[^"]*"/g, "").replace(/^<svg/, `<svg width="${size.width}" height="${size.height}"`);
+  const { data, info } = await sharp(Buffer.from(svg.replace(opening, () => sized))).flatten({ background }).toColourspace("srgb").removeAlpha().raw().toBuffer({ resolveWithObject: true });
   return { width: info.width, height: info.height, data: new Uint8Array(data.buffer, data.byteOffset, data.byteLength) };
 }
 
