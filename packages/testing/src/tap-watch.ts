@@ -27,7 +27,9 @@ type TapOptions = string | { readonly name: string; readonly before?: unknown };
 type TapMethod = (options: TapOptions, fn: AnyFunction) => void;
 interface AnyHook { tap: TapMethod; tapPromise: TapMethod; tapAsync: TapMethod; intercept(interceptor: { call(): void }): void }
 
-const WATERFALLS = new Set(["parameters", "plan", "parameterGroups", "findings", "batch", "loss", "gradients", "checkpoint"]);
+const WATERFALLS = new Set(["parameters", "plan", "parameterGroups", "findings", "batch", "scope", "loss", "gradients", "checkpoint", "exported"]);
+/** Values that are compared by identity: they hold tensors, or are large. */
+const BY_IDENTITY = new Set(["scope", "loss", "exported"]);
 const METHODS = ["tap", "tapPromise", "tapAsync"] as const;
 
 /** The plugin, and what it does in the trainer that it is given to: its taps alone are watched, not those of other plugins. */
@@ -74,7 +76,7 @@ function compared(hook: string, isPromise: boolean, fn: AnyFunction, watch: Plug
     if (after === before || after === undefined) return after;
     if (hook === "batch") noteBatch(before as Batch, after as Batch, watch.writes);
     else if (hook === "checkpoint") noteState(before as CheckpointState, after as CheckpointState, watch.stateKeys);
-    else if (hook === "loss" || isChanged(before, after)) watch.writes.add(hook);
+    else if (BY_IDENTITY.has(hook) || isChanged(before, after)) watch.writes.add(hook);
     return after;
   };
   if (isPromise) return async (...parameters) => note(parameters[0], await fn(...parameters));
