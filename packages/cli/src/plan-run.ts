@@ -1,5 +1,7 @@
 import { ThawError, Trainer, type BatchSource, type Finding, type Model, type PlanResult } from "@thaw/core";
-import { openModel } from "@thaw/models";
+import { openModel, placeholderModel } from "@thaw/models";
+import { existsSync } from "node:fs";
+import { isAbsolute, relative, resolve, sep } from "node:path";
 import { evaluationSources, type SourceSetting } from "./data-section.js";
 import { isError, type LoadedConfig } from "./load-config.js";
 
@@ -26,17 +28,17 @@ export async function planRun(config: LoadedConfig): Promise<Planning> {
     model = await openConfiguredModel(config);
   } catch (error) {
     if (!(error instanceof ThawError)) throw error;
-    return { findings: [...config.findings, modelFinding(error, config)] };
+    // The rules that need no checkpoint are run all the same.
+    const { findings } = await planModel(placeholderModel(modelName(config), declaredComponents(config)), config);
+    return { findings: [...config.findings, modelFinding(error, config), ...findings] };
   }
-  const planned = await new Trainer({
-    model,
-    plugins: config.plugins,
-    training: config.values.training,
-    settings: config.settings,
-    data: unreadSources(config),
-    seed: config.values.seed,
-  }).plan();
+  const planned = await planModel(model, config);
   return { planned, findings: [...config.findings, ...planned.findings] };
+}
+
+function planModel(model: Model, config: LoadedConfig): Promise<PlanResult> {
+  const { plugins, settings } = config;
+  return new Trainer({ model, plugins, training: config.values.training, settings, data: unreadSources(config), seed: config.values.seed }).plan();
 }
 
 /** True if a run must not start. */
@@ -44,9 +46,30 @@ export function isRefused({ findings }: Planning): boolean {
   return findings.some(isError);
 }
 
+/** A model that is not here is an error, but a name on a hub, which only has to be fetched, is a note. */
 function modelFinding(error: ThawError, config: LoadedConfig): Finding {
   const settings = config.settings.filter(({ path }) => path === "model" || path.startsWith("model."));
-  return { rule: "config", severity: "error", message: error.message, fix: "Correct the model's path, or the files there.", settings };
+  const name = hubName(modelName(config), config.folder);
+  if (name === undefined) return { rule: "config", severity: "error", message: error.message, fix: "Correct the model's path, or the files there.", settings };
+  return {
+    rule: "config", severity: "note", settings,
+    message: `${name} is no local folder, so what needs a checkpoint was not checked.`,
+    fix: `Download it, and name its folder as the model, to check everything and to train.`,
+  };
+}
+
+/** `Organisation/name` where a model's path is that below the config's folder and nothing of it is there; undefined otherwise. */
+export function hubName(path: string, folder: string): string | undefined {
+  const name = isAbsolute(path) ? relative(folder, path).split(sep).join("/") : path;
+  return /^[\w-][\w.-]*\/[\w-][\w.-]*$/.test(name) && !existsSync(resolve(folder, name.split("/")[0]!)) ? name : undefined;
+}
+
+function modelName({ values: { model } }: LoadedConfig): string {
+  return typeof model === "string" ? model : model.path;
+}
+
+function declaredComponents({ values: { model } }: LoadedConfig): readonly string[] {
+  return typeof model === "string" ? [] : Object.keys(model.components ?? {});
 }
 
 /** Stand-ins for data that nobody reads: the checker sees what settings say about it. */

@@ -2,6 +2,8 @@ export { discoverConfig, SEARCH_PLACES } from "./discover.js";
 export { convertForeign } from "./foreign/convert.js";
 export { readForeign } from "./foreign/read-foreign.js";
 export type { ForeignConfig, ForeignFormat, ForeignWords } from "./foreign/types.js";
+export { applyEdits } from "./edit.js";
+export type { EditedText } from "./edit.js";
 export { configJsonSchema } from "./json-schema.js";
 export { candidateNames } from "./read-layers.js";
 export { pluginName } from "./plugins.js";

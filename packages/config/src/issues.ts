@@ -1,4 +1,4 @@
-import type { Finding, StandardSchema } from "@thaw/core";
+import type { Edit, Finding, StandardSchema } from "@thaw/core";
 import { isSnake, nearestName, toSnake } from "./keys.js";
 import { knownKeys, variants, type Shape } from "./shape.js";
 import { nodeAt, placeOf, plainValue, settingOf, type ConfigNode } from "./tree.js";
@@ -112,7 +112,9 @@ export function unknownKey(parent: ConfigNode, key: string, extraKnown: readonly
   const where = parent.path.length === 0 ? "at the top level" : `in ${parent.path.join(".")}`;
   const fix = near !== undefined ? `Write ${style(near)}.` : known.length > 0 ? `Known there: ${known.map(style).join(", ")}.` : "Remove it.";
   const nearest = near === undefined ? "" : ` The nearest known key is ${style(near)}.`;
-  return finding(child ?? parent, `Unknown key ${spelling} ${where} (${placeOf(child ?? parent)}).${nearest}`, fix);
+  const file = child?.layer.origin === "explicit" ? child.layer.file : undefined;
+  const edit: Edit | undefined = near === undefined || file === undefined ? undefined : { action: "rename", file, path: child!.path.join("."), name: style(near) };
+  return { ...finding(child ?? parent, `Unknown key ${spelling} ${where} (${placeOf(child ?? parent)}).${nearest}`, fix), ...(edit === undefined ? {} : { edit }) };
 }
 
 /** A finding of the rule `config` about a node. */

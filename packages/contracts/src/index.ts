@@ -3,4 +3,4 @@ export type { Batch, BatchSource, LazyItem, LoadedBatch } from "./batch.js";
 export { ThawError } from "./error.js";
 export type { ComponentDeclaration, Initializer, Model, ModelOutput, ParameterInfo, Scope, Segment } from "./model.js";
 export type { GradientFlow, Plan, PlanEntry, PlanPhase, PlanReason } from "./plan.js";
-export type { Claims, Finding, Origin, Rule, RuleInfo, Setting, Severity } from "./settings.js";
+export type { Claims, Edit, Finding, Origin, Rule, RuleInfo, Setting, Severity } from "./settings.js";

@@ -20,6 +20,15 @@ export interface Setting {
 
 export type Severity = "error" | "warning" | "note";
 
+/**
+ * One safe edit that resolves a finding: the result does what was plainly meant, or exactly what it did before. `path` is as the file spells
+ * it; `set` makes the key where it is missing.
+ */
+export type Edit =
+  | { readonly action: "set"; readonly file: string; readonly path: string; readonly value: unknown }
+  | { readonly action: "remove"; readonly file: string; readonly path: string }
+  | { readonly action: "rename"; readonly file: string; readonly path: string; readonly name: string };
+
 /** What the conflict checker reports: what is wrong, where (settings), and the smallest edit that fixes it. */
 export interface Finding {
   readonly rule: string;
@@ -27,6 +36,8 @@ export interface Finding {
   readonly message: string;
   readonly fix: string;
   readonly settings: readonly Setting[];
+  /** For `thaw check --fix`; absent where there is more than one way out, or the way out is a matter of what was meant. */
+  readonly edit?: Edit;
 }
 
 /** What a plugin reads and writes, so that the checker compares declarations and never tests for classes. */

@@ -34,6 +34,7 @@ export function unknownRules(levels: Readonly<Record<string, RuleLevel>>, known:
       message: `There is no rule ${id}, but a severity is set for it.`,
       fix: `${nearest === undefined ? "The rules are listed in docs/rules" : `Write ${nearest}`}, or remove ${setting === undefined ? "the key" : quotedSetting(setting)}.`,
       settings: setting === undefined ? [] : [setting],
+      ...(nearest === undefined || setting?.file === undefined || setting.origin !== "explicit" ? {} : { edit: { action: "rename", file: setting.file, path: setting.path, name: nearest } }),
     };
   });
 }

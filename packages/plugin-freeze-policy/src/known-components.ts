@@ -19,7 +19,7 @@ export function checkNames(freeze: FreezeSettings, components: readonly string[]
     if (known.some((name) => toSnakeCase(name) === component)) continue;
     const nearest = nearestNames(component, known);
     if (!isCheckpointKnown && nearest.length === 0) continue;
-    const finding = componentUnknown(setting, spell(component), nearest.map(spell), known.map(spell));
+    const finding = componentUnknown(setting, spell(component), nearest.map(spell), known.map(spell), true);
     report(isCheckpointKnown && setting.origin === "explicit" ? finding : { ...finding, severity: "warning" });
   }
   if (!isCheckpointKnown) return;

@@ -24,6 +24,7 @@ training: { activation_checkpointing: on }
       message: `Activation checkpointing does nothing for ${listed(prefix)}: no gradient passes there, so no activation is kept.`,
       fix: `Nothing needs to change; \`auto\` in ${quotedSetting(setting)} checkpoints only where it saves memory.`,
       settings: [setting],
+      ...(setting.file === undefined || setting.means !== undefined ? {} : { edit: { action: "set", file: setting.file, path: setting.path, value: "auto" } as const }),
     }];
   },
 };

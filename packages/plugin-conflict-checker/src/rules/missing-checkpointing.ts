@@ -22,6 +22,7 @@ checks: { memory_limit: 1MiB }
       if (context.training.activationCheckpointing !== "off") return [];
       const estimate = estimateBytes(context);
       if (estimate.totalBytes <= limitBytes || estimate.activationBytes === 0) return [];
+      const own = settingsUnder(context.settings, ["training"]).find(({ origin, file, means }) => origin === "explicit" && file !== undefined && means === undefined);
       const settings = settingsUnder(context.settings, ["training"]).filter(({ path }) => /(micro_?batch_?size|max_?length)$/i.test(path));
       return [{
         rule: "missing-checkpointing",
@@ -29,6 +30,7 @@ checks: { memory_limit: 1MiB }
         message: `About ${megabytes(estimate.totalBytes)} will be needed (${megabytes(estimate.activationBytes)} of it for activations), and the limit is ${megabytes(limitBytes)}.`,
         fix: `Add \`training: { ${spelledLike(context.settings, "activation_checkpointing")}: auto }\`, or make micro-batches smaller.`,
         settings,
+        ...(own === undefined ? {} : { edit: { action: "set", file: own.file!, path: `training.${spelledLike(context.settings, "activation_checkpointing")}`, value: "auto" } as const }),
       }];
     },
   };

@@ -1,6 +1,6 @@
 import type { Finding, RuleInfo, Setting } from "@thaw/core";
 import { componentText, describeSetting, listed, whereSet } from "../describe.js";
-import { finding } from "./finding.js";
+import { editable, finding } from "./finding.js";
 
 export const SELECTOR_MATCHES_NOTHING: RuleInfo = {
   id: "selector-matches-nothing",
@@ -35,12 +35,14 @@ function nearestText(nearest: readonly string[]): string {
   return nearest.length === 0 ? "" : `Nearest: ${listed(nearest, "or")}. `;
 }
 
-/** A component that the model does not have. `known`: the model's components in the file's spelling. */
-export function componentUnknown(setting: Setting, name: string, nearest: readonly string[], known: readonly string[]): Finding {
+/** A component that the model does not have. `known`: the model's components in the file's spelling. `isEntry`: its name is a key. */
+export function componentUnknown(setting: Setting, name: string, nearest: readonly string[], known: readonly string[], isEntry = false): Finding {
+  const at = isEntry && nearest.length === 1 ? editable(setting) : undefined;
   return finding(SELECTOR_MATCHES_NOTHING, {
     message: `\`${describeSetting(setting)}\` is for ${name}, which owns no parameter of this model.`,
     fix: `${nearestText(nearest)}The model's components are ${listed(known)}. Change or remove the key${whereSet(setting)}.`,
     settings: [setting],
+    ...(at === undefined ? {} : { edit: { action: "rename", ...at, name: nearest[0]! } }),
   });
 }
 

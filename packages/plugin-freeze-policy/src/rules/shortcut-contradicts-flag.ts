@@ -1,7 +1,7 @@
 import type { Finding, RuleInfo, Setting } from "@thaw/core";
 import { componentText, describeSetting, quotedWithPlace } from "../describe.js";
 import { FLAG_OF_COMPONENT, SHORTCUT_COMPONENT, type Vocabulary } from "../vocabulary.js";
-import { finding } from "./finding.js";
+import { editable, finding } from "./finding.js";
 
 export const SHORTCUT_CONTRADICTS_FLAG: RuleInfo = {
   id: "shortcut-contradicts-flag",
@@ -51,10 +51,12 @@ export function shortcutContradicts(shortcut: Setting, other: Setting, component
 
 /** The shortcut beside an explicit setting that says the same: a note. */
 export function shortcutRepeated(shortcut: Setting, other: Setting): Finding {
+  const at = editable(other);
   return finding(SHORTCUT_CONTRADICTS_FLAG, {
     severity: "note",
     message: `\`${describeSetting(other)}\` repeats what \`${describeSetting(shortcut)}\` says already.`,
     fix: `Nothing needs to change; ${quotedWithPlace(other)} can be removed.`,
     settings: [shortcut, other],
+    ...(at === undefined ? {} : { edit: { action: "remove", ...at } }),
   });
 }
