@@ -2,7 +2,8 @@ import type { Tensor } from "@tensorflow/tfjs-core";
 import * as tf from "@tensorflow/tfjs-core";
 import type { AttentionKernels, AttentionShape } from "./attention.js";
 import { throughSoftmax } from "./attention.js";
-import { swapLastAxes } from "./kernels.js";
+import type { Kernels } from "./kernels.js";
+import { turned } from "./kernels.js";
 import { picker } from "./plain2d.js";
 
 /**
@@ -10,12 +11,12 @@ import { picker } from "./plain2d.js";
  * (q, k, upstream) and never of scores: gradients of k and v come out transposed and are turned once, together.
  */
 export const ATTENTION_BY_HEAD: AttentionKernels = {
-  forward(_, shape, { q, k, v, mask }) {
+  forward(kernels, shape, { q, k, v, mask }) {
     const pick = { q: picker(q), keysByDepth: picker(turned(k)), v: picker(v), mask: maskPicker(mask, shape) };
-    const parts = eachHead(shape, (index) => tf.matMul(probabilities(pick.q(index), pick.keysByDepth(index), pick.mask(index), shape), pick.v(index)));
+    const parts = eachHead(shape, (index) => kernels.product(probabilities(kernels, pick.q(index), pick.keysByDepth(index), pick.mask(index), shape), pick.v(index)));
     return tf.reshape(tf.concat(parts, 0), [shape.batch, shape.kvHeads, shape.groupRows, shape.valueDepth]);
   },
-  backward(_, shape, { q, k, v, mask }, upstream, [wantQ, wantK, wantV]) {
+  backward(kernels, shape, { q, k, v, mask }, upstream, [wantQ, wantK, wantV]) {
     const { batch, kvHeads, keys, depth, valueDepth, groupRows } = shape;
     const throughScores = v !== null && (wantQ || wantK);
     const pick = { q: picker(q), keysByDepth: picker(turned(k)), mask: maskPicker(mask, shape), upstream: picker(upstream), k: picker(k) };
@@ -25,12 +26,12 @@ export const ATTENTION_BY_HEAD: AttentionKernels = {
     const parts: { q: Tensor[]; k: Tensor[]; v: Tensor[] } = { q: [], k: [], v: [] };
     for (let index = 0; index < batch * kvHeads; index += 1) {
       tf.tidy(() => {
-        const weights = probabilities(pick.q(index), pick.keysByDepth(index), pick.mask(index), shape);
-        if (pickUpstreamByDepth !== null) parts.v.push(tf.keep(tf.matMul(pickUpstreamByDepth(index), weights)));
+        const weights = probabilities(kernels, pick.q(index), pick.keysByDepth(index), pick.mask(index), shape);
+        if (pickUpstreamByDepth !== null) parts.v.push(tf.keep(kernels.product(pickUpstreamByDepth(index), weights)));
         if (pickValuesByDepth === null) return;
-        const scores = throughSoftmax(weights, tf.matMul(pick.upstream(index), pickValuesByDepth(index)));
-        if (wantQ) parts.q.push(tf.keep(tf.matMul(scores, pick.k(index))));
-        if (pickQueriesByDepth !== null) parts.k.push(tf.keep(tf.matMul(pickQueriesByDepth(index), scores)));
+        const scores = throughSoftmax(weights, kernels.product(pick.upstream(index), pickValuesByDepth(index)));
+        if (wantQ) parts.q.push(tf.keep(kernels.product(scores, pick.k(index))));
+        if (pickQueriesByDepth !== null) parts.k.push(tf.keep(kernels.product(pickQueriesByDepth(index), scores)));
       });
     }
     const joined = (pieces: Tensor[], rows: number, columns: number): Tensor => {
@@ -50,13 +51,9 @@ function eachHead(shape: AttentionShape, run: (index: number) => Tensor): Tensor
   return Array.from({ length: shape.batch * shape.kvHeads }, (_, index) => tf.tidy(() => run(index)));
 }
 
-function turned(x: Tensor): Tensor {
-  return tf.transpose(x, swapLastAxes(x.shape.length));
-}
-
 /** `softmax(q k^T + mask)` of one head: `[1, groupRows, keys]`. */
-function probabilities(q: Tensor, keysByDepth: Tensor, mask: Tensor | null, { groupRows, queries, keys }: AttentionShape): Tensor {
-  const scores = tf.matMul(q, keysByDepth);
+function probabilities(kernels: Kernels, q: Tensor, keysByDepth: Tensor, mask: Tensor | null, { groupRows, queries, keys }: AttentionShape): Tensor {
+  const scores = kernels.product(q, keysByDepth);
   if (mask === null) return tf.softmax(scores);
   return tf.reshape(tf.softmax(tf.add(tf.reshape(scores, [groupRows / queries, queries, keys]), mask)), [1, groupRows, keys]);
 }

@@ -3,6 +3,9 @@ import type { Tensor, Tensor2D } from "@tensorflow/tfjs-core";
 import { indexColumn } from "./indices.js";
 import type { Kernels } from "./kernels.js";
 
+/** All heads' scores take at most this much at a time; two or three such tensors exist at once. */
+const LOOP_FROM_SCORE_BYTES = 512 * 1024 * 1024;
+
 /** Kernels of backends whose products take transpose flags for free: native, GPU, cpu. */
 export const FLAGS_KERNELS: Kernels = {
   strategy: "flags",
@@ -14,7 +17,7 @@ export const FLAGS_KERNELS: Kernels = {
     if (tf.getBackend() === "wasm") return tf.add(tf.matMul(rows, weight, false, true), bias);
     return tf.fused.matMul({ a: rows, b: weight, transposeB: true, bias }) as Tensor2D;
   },
-  loopsOverHeads: () => false,
+  loopsOverHeads: (_, scoreBytes) => scoreBytes > LOOP_FROM_SCORE_BYTES,
   columnSum: (rows) => tf.sum(rows, 0),
   gatherRows: (x, ids) => tf.gatherND(x, indexColumn(ids)),
   box: (x, begin, size) => tf.slice(x, [...begin], [...size]),

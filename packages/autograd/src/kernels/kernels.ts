@@ -1,8 +1,10 @@
+import * as tf from "@tensorflow/tfjs-core";
 import type { Tensor, Tensor1D, Tensor2D } from "@tensorflow/tfjs-core";
 
 /**
- * How matrix products are made. `flags`: transpose flags are free (native, GPU, cpu). `plain2d`: only plain 2-D products are
- * fast (WASM), so frozen weights keep a transposed copy, batched products become loops, and other operands are transposed first.
+ * How matrix products are made. `flags`: transpose flags are free (native, GPU, cpu). `plain2d`: TensorFlow.js has only plain 2-D products at
+ * full speed (WASM), so this package's SIMD kernel does the others; where that cannot load, frozen weights keep a transposed copy,
+ * batched products become loops, and other operands are transposed first.
  */
 export type MatmulStrategy = "flags" | "plain2d";
 
@@ -15,8 +17,8 @@ export interface Kernels {
   product(a: Tensor, b: Tensor, transposeA?: boolean, transposeB?: boolean): Tensor;
   /** `rows [n, in]` times the transpose of `weight [out, in]`, plus `bias [out]`. `isFrozen`: the weight may keep a copy in another layout. */
   timesWeight(rows: Tensor2D, weight: Tensor2D, isFrozen: boolean, bias?: Tensor1D): Tensor2D;
-  /** True if attention with products of this many multiplications per head runs head by head. */
-  loopsOverHeads(multiplications: number): boolean;
+  /** True if attention runs head by head, given the multiplications of one head's product and the bytes of all heads' scores. */
+  loopsOverHeads(multiplications: number, scoreBytes: number): boolean;
   /** Sum over rows: `[n, columns]` to `[columns]`. */
   columnSum(rows: Tensor2D): Tensor;
   /** Rows by index: `x [rows, columns]` to `[ids, columns]`. */
@@ -30,10 +32,11 @@ export interface Kernels {
   share(x: Tensor): Tensor;
 }
 
-/** Swaps the last two axes, as an order for `tf.transpose`. */
-export function swapLastAxes(rank: number): number[] {
-  const order = Array.from({ length: rank }, (_, axis) => axis);
+/** Transposes the last two axes. */
+export function turned(x: Tensor): Tensor {
+  const rank = x.shape.length;
+  const order = x.shape.map((_, axis) => axis);
   order[rank - 2] = rank - 1;
   order[rank - 1] = rank - 2;
-  return order;
+  return tf.transpose(x, order);
 }

@@ -2,20 +2,25 @@ import type { Tensor, Tensor2D } from "@tensorflow/tfjs-core";
 import * as tf from "@tensorflow/tfjs-core";
 import type { ConstantCache } from "../constant-cache.js";
 import type { LayoutCache } from "../layout-cache.js";
+import { simdAvailable, simdProduct } from "../wasm/simd-product.js";
 import { sizeOf } from "./broadcast.js";
 import { boxRows, indexColumn } from "./indices.js";
 import type { Kernels } from "./kernels.js";
-import { swapLastAxes } from "./kernels.js";
+import { turned } from "./kernels.js";
 
-// Measured on WASM (tfjs 4.22, one core): a plain product runs at about 20 GFLOP/s after 0.1 ms, a batched or transposed one at 1.8.
+// Without the SIMD kernel (tfjs 4.22, one core): a plain product runs at about 20 GFLOP/s after 0.1 ms, a batched or transposed one at 1.8.
 const LOOP_FROM_MULTIPLICATIONS = 100_000;
 // Transposing a weight costs as much as this many rows of the slow product.
 const TRANSPOSE_FROM_ROWS = 4;
 // A box of fewer elements per row is cut by the slice kernel.
 const GATHER_FROM_COLUMNS = 8;
+// Scores of all heads at once take at most this much.
+const LOOP_FROM_SCORE_BYTES = 16 * 1024 * 1024;
+// A first operand this long is transposed before the product rather than read across its rows.
+const TRANSPOSE_FROM_INNER = 256;
 
 /**
- * Kernels of WASM. Besides products, its slice reads back the whole input, its gather walks element by element, its sums over rows transpose
+ * Kernels of WASM. Beside its products, its slice reads back the whole input, its gather walks element by element, its sums over rows transpose
  * first, and its clone copies; each has a quicker equivalent here with the same numbers.
  */
 export function plain2dKernels(constants: ConstantCache, layouts: LayoutCache): Kernels {
@@ -24,22 +29,23 @@ export function plain2dKernels(constants: ConstantCache, layouts: LayoutCache): 
     logitsBytes: 8 * 1024 * 1024,
     product,
     timesWeight(rows, weight, isFrozen, bias) {
-      const needsCopy = isFrozen || rows.shape[0] >= TRANSPOSE_FROM_ROWS;
-      if (!needsCopy) {
+      const quick = simdProduct(rows, weight, false, true) as Tensor2D | null;
+      if (quick !== null) return bias === undefined ? quick : tf.add(quick, bias);
+      if (!isFrozen && rows.shape[0] < TRANSPOSE_FROM_ROWS) {
         const slow = tf.matMul(rows, weight, false, true) as Tensor2D;
         return bias === undefined ? slow : tf.add(slow, bias);
       }
       const turned = (isFrozen ? layouts.transposed(weight) : tf.transpose(weight)) as Tensor2D;
       return bias === undefined ? (tf.matMul(rows, turned) as Tensor2D) : (tf.fused.matMul({ a: rows, b: turned, bias }) as Tensor2D);
     },
-    loopsOverHeads: (multiplications) => multiplications >= LOOP_FROM_MULTIPLICATIONS,
+    loopsOverHeads: (multiplications, scoreBytes) => (simdAvailable() ? scoreBytes > LOOP_FROM_SCORE_BYTES : multiplications >= LOOP_FROM_MULTIPLICATIONS),
     columnSum: (rows) => tf.reshape(tf.matMul(tf.fill([1, rows.shape[0]], 1), rows), [rows.shape[1]]),
     gatherRows: (x, ids) => tf.gatherND(x, indexColumn(ids)),
     box,
     rotateHalf(x, inverse) {
       const depth = x.shape.at(-1) as number;
-      const turn = constants.tensor(`rotateHalf ${depth} ${String(inverse)}`, () => rotation(depth, inverse)) as Tensor2D;
-      return tf.reshape(tf.matMul(tf.reshape(x, [x.size / depth, depth]), turn), x.shape);
+      const turn = constants.tensor(`rotateHalf ${depth} ${String(inverse)}`, () => rotation(depth, inverse));
+      return tf.reshape(product(tf.reshape(x, [x.size / depth, depth]), turn), x.shape);
     },
     tanh(x) {
       const two = constants.scalar(2);
@@ -51,18 +57,18 @@ export function plain2dKernels(constants: ConstantCache, layouts: LayoutCache): 
 
 function product(a: Tensor, b: Tensor, transposeA = false, transposeB = false): Tensor {
   const rank = a.shape.length;
-  const [rows, inner] = transposeA ? [a.shape[rank - 1], a.shape[rank - 2]] : [a.shape[rank - 2], a.shape[rank - 1]];
-  const columns = transposeB ? b.shape[rank - 2] : b.shape[rank - 1];
-  const multiplications = (rows as number) * (inner as number) * (columns as number);
-  if (rank > 2 && multiplications < LOOP_FROM_MULTIPLICATIONS) return tf.matMul(a, b, transposeA, transposeB);
-  const left = transposeA ? tf.transpose(a, swapLastAxes(rank)) : a;
-  const right = transposeB ? tf.transpose(b, swapLastAxes(rank)) : b;
+  const [rows, inner] = (transposeA ? [a.shape[rank - 1], a.shape[rank - 2]] : [a.shape[rank - 2], a.shape[rank - 1]]) as [number, number];
+  const columns = (transposeB ? b.shape[rank - 2] : b.shape[rank - 1]) as number;
+  const turnsFirst = transposeA && (transposeB || inner >= TRANSPOSE_FROM_INNER);
+  if (simdAvailable()) return simdProduct(turnsFirst ? turned(a) : a, b, transposeA && !turnsFirst, transposeB) as Tensor;
+  if (rank > 2 && rows * inner * columns < LOOP_FROM_MULTIPLICATIONS) return tf.matMul(a, b, transposeA, transposeB);
+  const left = transposeA ? turned(a) : a;
+  const right = transposeB ? turned(b) : b;
   if (rank === 2) return tf.matMul(left, right);
   const pickLeft = picker(left);
   const pickRight = picker(right);
-  const count = sizeOf(a.shape.slice(0, -2));
-  const parts = Array.from({ length: count }, (_, index) => tf.tidy(() => tf.matMul(pickLeft(index), pickRight(index))));
-  return tf.reshape(tf.concat(parts, 0), [...a.shape.slice(0, -2), rows as number, columns as number]);
+  const parts = Array.from({ length: sizeOf(a.shape.slice(0, -2)) }, (_, index) => tf.tidy(() => tf.matMul(pickLeft(index), pickRight(index))));
+  return tf.reshape(tf.concat(parts, 0), [...a.shape.slice(0, -2), rows, columns]);
 }
 
 /** Takes matrix `index` of a stack `[..., rows, columns]` out as `[1, rows, columns]`. */

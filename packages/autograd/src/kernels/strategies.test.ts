@@ -1,9 +1,8 @@
 import * as tf from "@tensorflow/tfjs-core";
 import { beforeAll, describe, expect, it } from "vitest";
-import { useBackend } from "../../test/backends.js";
+import { SETUPS, useBackend } from "../../test/backends.js";
 import type { Case, Input } from "../../test/numeric.js";
 import { evaluate, randomInput, relativeError } from "../../test/numeric.js";
-import type { MatmulStrategy } from "../index.js";
 import { LayoutCache, Tape, attention, concat, crossEntropy, linear, matmul, pad, reshape, rotary, slice, sum, tanh } from "../index.js";
 
 const at = (shape: readonly number[], seed: number): Input => randomInput(shape, seed);
@@ -22,9 +21,13 @@ const CASES: Record<string, readonly [Case, readonly Input[]]> = {
       ] as const,
     ]),
   ),
+  "attention whose scores are large": [([q, k, v]) => attention(q!, k!, v!, { scale: 0.2 }), heads([1, 2, 1600, 4], [1, 2, 1600, 4])],
   "attention of one head": [([q, k, v]) => attention(q!, k!, v!, { scale: 0.2 }), heads([1, 1, 50, 64], [1, 1, 50, 64])],
   "batched product": [([a, b]) => matmul(a!, b!), [at([3, 2, 60, 50], 1), at([3, 2, 50, 40], 2)]],
   "batched product, transposed": [([a, b]) => matmul(a!, b!, { transposeA: true, transposeB: true }), [at([3, 50, 60], 1), at([3, 40, 50], 2)]],
+  "product over a long inner axis, first transposed": [([a, b]) => matmul(a!, b!, { transposeA: true }), [at([300, 7], 1), at([300, 9], 2)]],
+  "product of wide rows": [([a, b]) => matmul(a!, b!), [at([140, 21], 1), at([21, 203], 2)]],
+  "linear of one row": [([x, w, b]) => linear(x!, w!, b!), [at([1, 30], 1), at([41, 30], 2), at([41], 3)]],
   "linear of few rows": [([x, w, b]) => linear(x!, w!, b!), [at([2, 30], 1), at([40, 30], 2), at([40], 3)]],
   "linear of many rows": [([x, w, b]) => linear(x!, w!, b!), [at([2, 9, 30], 1), at([40, 30], 2), at([40], 3)]],
   "boxes of whole and of cut rows": [
@@ -39,8 +42,8 @@ const CASES: Record<string, readonly [Case, readonly Input[]]> = {
 describe("the WASM kernels agree with those of cpu", () => {
   it.each(Object.entries(CASES))("%s", async (_, [run, inputs]) => {
     const results = [];
-    for (const [backend, strategy] of [["cpu", "flags"], ["wasm", "plain2d"], ["wasm", "flags"]] as const satisfies readonly (readonly ["cpu" | "wasm", MatmulStrategy])[]) {
-      await useBackend(backend);
+    for (const { backend, matmul: strategy, simd } of SETUPS) {
+      await useBackend(backend, simd);
       const size = evaluate(run, inputs, inputs.map(() => false), null, strategy).output.length;
       results.push(evaluate(run, inputs, inputs.map(() => true), randomInput([size], 5).values, strategy));
     }

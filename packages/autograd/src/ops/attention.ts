@@ -41,7 +41,7 @@ export function attention(q: Value, k: Value, v: Value, options: AttentionOption
   }
   const shape: AttentionShape = { batch, heads, kvHeads, queries, keys, depth, valueDepth: v.shape[3] as number, groupRows: (heads / kvHeads) * queries };
   return operate("attention", [q, k, v], (record, tape) => {
-    const kernels = tape.kernels.loopsOverHeads(shape.groupRows * keys * depth) ? ATTENTION_BY_HEAD : ATTENTION_AT_ONCE;
+    const kernels = tape.kernels.loopsOverHeads(shape.groupRows * keys * depth, 4 * batch * heads * queries * keys) ? ATTENTION_BY_HEAD : ATTENTION_AT_ONCE;
     const scaledQ = inShape(tf.mul(q.tensor, tape.scalar(options.scale)), [batch, kvHeads, shape.groupRows, depth]);
     if (record !== null) {
       const savedQ = record.keep(scaledQ);

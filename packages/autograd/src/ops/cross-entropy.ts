@@ -48,7 +48,7 @@ export function crossEntropy(hidden: Value, weight: Value, targets: Int32Array, 
         const { loss, gradient } = lossAndGradient(tape, logits, targets.subarray(start, start + count), options, record !== null);
         total.add(loss);
         if (gradient === null) return;
-        if (needsHidden) hiddenParts.push(tf.keep(tf.matMul(gradient, weight.tensor as Tensor2D)));
+        if (needsHidden) hiddenParts.push(tf.keep(tape.kernels.product(gradient, weight.tensor)));
         if (needsWeight) weightGradient.add(tape.kernels.product(gradient, part, true, false));
         if (needsBias) biasGradient.add(tape.kernels.columnSum(gradient));
       });

@@ -75,10 +75,10 @@ const CASES: Record<string, readonly [Case, ...Input[]]> = {
   ],
 };
 
-for (const { backend, matmul } of SETUPS) {
-  describe(`gradients by central differences on ${backend} with ${matmul}`, () => {
+for (const { backend, matmul, simd } of SETUPS) {
+  describe(`gradients by central differences on ${backend} with ${matmul}${simd ? " and SIMD" : ""}`, () => {
     it.each(Object.entries(CASES))("%s", async (_, [run, ...inputs]) => {
-      await useBackend(backend);
+      await useBackend(backend, simd);
       checkGradients(run, inputs, matmul);
       expect(tf.getBackend()).toBe(backend);
     });

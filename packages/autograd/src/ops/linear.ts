@@ -1,5 +1,4 @@
 import type { Tensor, Tensor1D, Tensor2D } from "@tensorflow/tfjs-core";
-import * as tf from "@tensorflow/tfjs-core";
 import { badArgument } from "../errors.js";
 import { inShape, sizeOf } from "../kernels/broadcast.js";
 import type { ValueNode } from "../node.js";
@@ -26,7 +25,7 @@ export function linear(x: Value, weight: Value, bias?: Value): Value {
       record.backward = (gradient, [wantX, wantWeight, wantBias]) => {
         const rows = flatten(gradient, outputs);
         return [
-          wantX ? unflatten(tf.matMul(rows, weight.tensor as Tensor2D), x.shape, inputs) : null,
+          wantX ? unflatten(tape.kernels.product(rows, weight.tensor), x.shape, inputs) : null,
           wantWeight && saved !== null ? tape.kernels.product(rows, flatten(saved(), inputs), true, false) : null,
           wantBias ? tape.kernels.columnSum(rows) : null,
         ];
@@ -47,7 +46,7 @@ function flatten(x: Tensor, columns: number): Tensor2D {
   return inShape(x, [x.size / columns, columns]) as Tensor2D;
 }
 
-function unflatten(rows: Tensor2D, shape: readonly number[], columns: number): Tensor {
+function unflatten(rows: Tensor, shape: readonly number[], columns: number): Tensor {
   return inShape(rows, [...shape.slice(0, -1), columns]);
 }
 

@@ -63,10 +63,10 @@ const RUNS: Record<string, (values: Value[], constant: (name: string) => tf.Tens
 
 const input = ({ shape, values }: Stored): Input => ({ shape, values: Float32Array.from(values) });
 
-for (const { backend, matmul } of SETUPS) {
-  describe(`PyTorch's numbers on ${backend} with ${matmul}`, () => {
+for (const { backend, matmul, simd } of SETUPS) {
+  describe(`PyTorch's numbers on ${backend} with ${matmul}${simd ? " and SIMD" : ""}`, () => {
     it.each(Object.keys(stored))("%s", async (name) => {
-      await useBackend(backend);
+      await useBackend(backend, simd);
       const { inputs, constants, direction, output, gradients } = stored[name]!;
       const run = RUNS[name]!;
       const actual = evaluate(

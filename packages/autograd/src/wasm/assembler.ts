@@ -1,0 +1,103 @@
+/**
+ * Just enough of a WebAssembly assembler to emit one function at run time (WebAssembly core specification 2.0, chapter 5 and the SIMD
+ * opcodes of its appendix), so that no binary lies in the repository and no toolchain is needed.
+ */
+export type Code = readonly number[];
+
+/** Unsigned LEB128. */
+export function unsigned(value: number): number[] {
+  const bytes: number[] = [];
+  let rest = value;
+  do {
+    const low = rest & 0x7f;
+    rest >>>= 7;
+    bytes.push(rest === 0 ? low : low | 0x80);
+  } while (rest !== 0);
+  return bytes;
+}
+
+/** Signed LEB128. */
+function signed(value: number): number[] {
+  const bytes: number[] = [];
+  let rest = value;
+  for (;;) {
+    const low = rest & 0x7f;
+    rest >>= 7;
+    const isLast = (rest === 0 && (low & 0x40) === 0) || (rest === -1 && (low & 0x40) !== 0);
+    bytes.push(isLast ? low : low | 0x80);
+    if (isLast) return bytes;
+  }
+}
+
+export const I32 = 0x7f;
+export const F32 = 0x7d;
+export const V128 = 0x7b;
+export type LocalType = typeof I32 | typeof F32 | typeof V128;
+
+const simd = (opcode: number): number[] => [0xfd, ...unsigned(opcode)];
+/** Alignment hint (log2 of bytes) and offset of a memory access. */
+const access = (offset: number): number[] => [2, ...unsigned(offset)];
+
+export const get = (local: number): Code => [0x20, ...unsigned(local)];
+export const set = (local: number, value: Code): Code => [...value, 0x21, ...unsigned(local)];
+export const i32 = (value: number): Code => [0x41, ...signed(value)];
+export const add = (a: Code, b: Code): Code => [...a, ...b, 0x6a];
+export const sub = (a: Code, b: Code): Code => [...a, ...b, 0x6b];
+export const mul = (a: Code, b: Code): Code => [...a, ...b, 0x6c];
+/** `a & b`. */
+export const and = (a: Code, b: Code): Code => [...a, ...b, 0x71];
+/** `a >>> b`. */
+export const shiftRight = (a: Code, b: Code): Code => [...a, ...b, 0x76];
+/** `condition ? a : b`. */
+export const select = (a: Code, b: Code, condition: Code): Code => [...a, ...b, ...condition, 0x1b];
+/** `a >= b`, signed. */
+export const atLeast = (a: Code, b: Code): Code => [...a, ...b, 0x4e];
+
+export const f32Zero: Code = [0x43, 0, 0, 0, 0];
+export const f32Load = (address: Code, offset = 0): Code => [...address, 0x2a, ...access(offset)];
+export const f32Store = (address: Code, value: Code, offset = 0): Code => [...address, ...value, 0x38, ...access(offset)];
+export const f32Add = (a: Code, b: Code): Code => [...a, ...b, 0x92];
+export const f32Mul = (a: Code, b: Code): Code => [...a, ...b, 0x94];
+
+export const v128Zero: Code = [...simd(0x0c), ...Array<number>(16).fill(0)];
+export const v128Load = (address: Code, offset = 0): Code => [...address, ...simd(0x00), ...access(offset)];
+export const v128Store = (address: Code, offset: number, value: Code): Code => [...address, ...value, ...simd(0x0b), ...access(offset)];
+/** Four copies of the float at an address. */
+export const v128Splat = (address: Code): Code => [...address, ...simd(0x09), ...access(0)];
+/** The first float of a vector, the second, ...: `lane` from 0 to 3. */
+export const f32x4Lane = (vector: Code, lane: number): Code => [...vector, ...simd(0x1f), lane];
+export const f32x4Add = (a: Code, b: Code): Code => [...a, ...b, ...simd(0xe4)];
+export const f32x4Mul = (a: Code, b: Code): Code => [...a, ...b, ...simd(0xe6)];
+
+/** Runs `body` if `condition` is not zero. */
+export const when = (condition: Code, body: Code): Code => [...condition, 0x04, 0x40, ...body, 0x0b];
+/** Runs `body` as long as `condition` holds. */
+export const whileLoop = (condition: Code, body: Code): Code => [0x02, 0x40, 0x03, 0x40, ...condition, 0x45, 0x0d, 1, ...body, 0x0c, 0, 0x0b, 0x0b];
+
+/** Numbers locals in order of declaration, parameters first. */
+export class Locals {
+  readonly types: LocalType[] = [];
+
+  declare(type: LocalType): number {
+    return this.types.push(type) - 1;
+  }
+}
+
+/** A module that imports `env.memory` and exports one function `run` without result. The first `parameterCount` locals are its parameters. */
+export function assemble(locals: Locals, parameterCount: number, body: Code): Uint8Array<ArrayBuffer> {
+  const section = (id: number, content: Code): number[] => [id, ...unsigned(content.length), ...content];
+  const text = (word: string): number[] => [...unsigned(word.length), ...new TextEncoder().encode(word)];
+  const parameters = locals.types.slice(0, parameterCount);
+  const inner = locals.types.slice(parameterCount);
+  const declared = [...unsigned(inner.length), ...inner.flatMap((type) => [1, type])];
+  const code = [...declared, ...body, 0x0b];
+  const preamble = [0x00, 0x61, 0x73, 0x6d, 1, 0, 0, 0];
+  return Uint8Array.from([
+    ...preamble,
+    ...section(1, [1, 0x60, ...unsigned(parameters.length), ...parameters, 0]),
+    ...section(2, [1, ...text("env"), ...text("memory"), 2, 0, 0]),
+    ...section(3, [1, 0]),
+    ...section(7, [1, ...text("run"), 0, 0]),
+    ...section(10, [1, ...unsigned(code.length), ...code]),
+  ]);
+}

@@ -1,0 +1,155 @@
+import type { Code } from "./assembler.js";
+import {
+  F32,
+  I32,
+  Locals,
+  V128,
+  add,
+  assemble,
+  atLeast,
+  f32Add,
+  f32Load,
+  f32Mul,
+  f32Store,
+  f32Zero,
+  f32x4Add,
+  f32x4Mul,
+  get,
+  i32,
+  mul,
+  select,
+  set,
+  sub,
+  v128Load,
+  v128Splat,
+  v128Store,
+  v128Zero,
+  when,
+  whileLoop,
+} from "./assembler.js";
+
+/** Rows of a register tile. Eight columns by four rows keep eight accumulators, two operands and a splat in sixteen registers. */
+const TILE_ROWS = 4;
+/** Rows of `a` that stay in the second-level cache while all columns of `b` pass by. */
+const BLOCK_ROWS = 128;
+/** Bytes of a packed row of eight columns. */
+const PACKED_ROW = 32;
+
+/**
+ * Code of `out[s] = a[s] b[s]` for `count` pairs of float32 matrices, a tile of 4 rows and 8 columns at a time in SIMD registers, tails in 4 columns
+ * and 1. Parameters, all i32: addresses of `a`, `b [count, inner, columns]`, `out [count, rows, columns]`; `count`, `rows`, `inner`, `columns`; bytes
+ * between rows, between inner elements and between matrices of `a`, by which `a` may be read transposed; address of `inner * 32` bytes into which
+ * eight columns of `b` are packed (wide rows of `b` would compete for the same cache lines), or 0.
+ */
+export function plainProductCode(): Uint8Array<ArrayBuffer> {
+  const locals = new Locals();
+  const integers = (length: number): number[] => Array.from({ length }, () => locals.declare(I32));
+  const [a, b, out, count, rows, inner, columns, aRow, aInner, aMatrix, packed] = integers(11) as Eleven;
+  const [row, column, blockStart, blockEnd, rest, aTile, outTile, left, right, bRow, rightStart] = integers(11) as Eleven;
+  const [rightStep] = integers(1) as [number];
+  const rowOffsets = integers(TILE_ROWS);
+  const outOffsets = integers(TILE_ROWS);
+  const sums = Array.from({ length: 2 * TILE_ROWS }, () => locals.declare(V128));
+  const scalarSums = Array.from({ length: TILE_ROWS }, () => locals.declare(F32));
+  const operands = [locals.declare(V128), locals.declare(V128)];
+  const [splat, scalar] = [locals.declare(V128), locals.declare(F32)];
+
+  const at = (list: readonly number[], index: number): number => list[index] as number;
+  const advance = (local: number, by: Code): Code => set(local, add(get(local), by));
+  const countDown = (local: number): Code => set(local, sub(get(local), i32(1)));
+  const strided = (base: number, steps: readonly number[], index: number): Code => (index === 0 ? get(base) : add(get(base), get(at(steps, index))));
+  const indices = (length: number): number[] => Array.from({ length }, (_, index) => index);
+
+  /** `height` rows and 4 `vectors` columns at the current row and column. */
+  const vectorTile = (height: number, vectors: number): Code => {
+    const cells = indices(height).flatMap((r) => indices(vectors).map((lane) => ({ r, lane, sum: at(sums, 2 * r + lane) })));
+    const step = [
+      ...indices(vectors).map((lane) => set(at(operands, lane), v128Load(get(right), 16 * lane))),
+      ...indices(height).flatMap((r) => [
+        set(splat, v128Splat(strided(left, rowOffsets, r))),
+        ...cells.filter((cell) => cell.r === r).map(({ lane, sum }) => set(sum, f32x4Add(get(sum), f32x4Mul(get(splat), get(at(operands, lane)))))),
+      ]),
+    ];
+    return innerLoop(
+      cells.map(({ sum }) => set(sum, v128Zero)),
+      step,
+      cells.map(({ r, lane, sum }) => v128Store(strided(outTile, outOffsets, r), 16 * lane, get(sum))),
+    );
+  };
+
+  /** `height` rows of one column. */
+  const scalarTile = (height: number): Code =>
+    innerLoop(
+      indices(height).map((r) => set(at(scalarSums, r), f32Zero)),
+      [set(scalar, f32Load(get(right))), ...indices(height).map((r) => set(at(scalarSums, r), f32Add(get(at(scalarSums, r)), f32Mul(f32Load(strided(left, rowOffsets, r)), get(scalar)))))],
+      indices(height).map((r) => f32Store(strided(outTile, outOffsets, r), get(at(scalarSums, r)))),
+    );
+
+  const innerLoop = (reset: readonly Code[], step: readonly Code[], store: readonly Code[]): Code =>
+    [
+      set(left, get(aTile)),
+      set(right, get(rightStart)),
+      set(rest, get(inner)),
+      ...reset,
+      whileLoop(get(rest), [...step, advance(left, get(aInner)), advance(right, get(rightStep)), countDown(rest)].flat()),
+      ...store,
+    ].flat();
+
+  /** All rows of the block for a strip of columns. */
+  const strip = (tile: (height: number) => Code): Code => {
+    const rowsOf = (height: number): Code =>
+      whileLoop(
+        atLeast(get(blockEnd), add(get(row), i32(height))),
+        [tile(height), advance(row, i32(height)), advance(aTile, mul(get(aRow), i32(height))), advance(outTile, mul(get(bRow), i32(height)))].flat(),
+      );
+    return [
+      set(row, get(blockStart)),
+      set(aTile, add(get(a), mul(get(aRow), get(row)))),
+      set(outTile, add(add(get(out), mul(get(bRow), get(row))), mul(get(column), i32(4)))),
+      rowsOf(TILE_ROWS),
+      rowsOf(1),
+    ].flat();
+  };
+
+  const unpacked = [set(rightStart, add(get(b), mul(get(column), i32(4)))), set(rightStep, get(bRow))].flat();
+  const pack = [
+    set(left, get(rightStart)),
+    set(right, get(packed)),
+    set(rest, get(inner)),
+    whileLoop(
+      get(rest),
+      [v128Store(get(right), 0, v128Load(get(left), 0)), v128Store(get(right), 16, v128Load(get(left), 16)), advance(left, get(bRow)), advance(right, i32(PACKED_ROW)), countDown(rest)].flat(),
+    ),
+    set(rightStart, get(packed)),
+    set(rightStep, i32(PACKED_ROW)),
+  ].flat();
+  const stripsOf = (width: number, body: Code): Code =>
+    whileLoop(atLeast(get(columns), add(get(column), i32(width))), [...unpacked, ...body, ...advance(column, i32(width))]);
+
+  const block = [
+    set(blockEnd, add(get(blockStart), i32(BLOCK_ROWS))),
+    set(blockEnd, select(get(rows), get(blockEnd), atLeast(get(blockEnd), get(rows)))),
+    set(column, i32(0)),
+    stripsOf(8, [...when(get(packed), pack), ...strip((height) => vectorTile(height, 2))]),
+    stripsOf(4, strip((height) => vectorTile(height, 1))),
+    stripsOf(1, strip(scalarTile)),
+    set(blockStart, get(blockEnd)),
+  ].flat();
+  const matrix = [
+    set(blockStart, i32(0)),
+    whileLoop(sub(get(rows), get(blockStart)), block),
+    advance(a, get(aMatrix)),
+    advance(b, mul(get(bRow), get(inner))),
+    advance(out, mul(get(bRow), get(rows))),
+    countDown(count),
+  ].flat();
+  const body = [
+    set(bRow, mul(get(columns), i32(4))),
+    ...rowOffsets.map((local, index) => set(local, mul(get(aRow), i32(index)))),
+    ...outOffsets.map((local, index) => set(local, mul(get(bRow), i32(index)))),
+    whileLoop(get(count), matrix),
+  ].flat();
+  return assemble(locals, 11, body);
+}
+
+type Eleven = [number, number, number, number, number, number, number, number, number, number, number];

@@ -1,0 +1,143 @@
+import type { Code } from "./assembler.js";
+import {
+  F32,
+  I32,
+  Locals,
+  V128,
+  add,
+  and,
+  assemble,
+  atLeast,
+  f32Add,
+  f32Load,
+  f32Mul,
+  f32Store,
+  f32x4Add,
+  f32x4Lane,
+  f32x4Mul,
+  get,
+  i32,
+  mul,
+  select,
+  set,
+  shiftRight,
+  sub,
+  v128Load,
+  v128Zero,
+  whileLoop,
+} from "./assembler.js";
+
+/** Rows of `a` that stay in the second-level cache while all rows of `b` pass by. */
+const BLOCK_ROWS = 64;
+const TILE_ROWS = 4;
+
+/**
+ * Code of `out[s] = a[s] transpose(b[s])` for `count` pairs of float32 matrices: dot products of rows, four numbers at a time, in tiles of 4 rows by 2
+ * columns, last rows in tiles of 1 by 4. Parameters, all i32: addresses of `a [count, rows, inner]`, `b [count, columns, inner]`,
+ * `out [count, rows, columns]`; `count`, `rows`, `inner`, `columns`.
+ */
+export function transposedProductCode(): Uint8Array<ArrayBuffer> {
+  const locals = new Locals();
+  const integer = (): number => locals.declare(I32);
+  const [a, b, out, count, rows, inner, columns] = Array.from({ length: 7 }, integer) as [number, number, number, number, number, number, number];
+  const [row, column, blockEnd, fullRows, walk, rest, aTile, bTile, outTile, left, right, innerBytes, outBytes] = Array.from({ length: 13 }, integer) as [
+    number, number, number, number, number, number, number, number, number, number, number, number, number,
+  ];
+  const strides = Array.from({ length: 4 }, integer);
+  const outStrides = Array.from({ length: 4 }, integer);
+  const sums = Array.from({ length: 8 }, () => locals.declare(V128));
+  const scalarSums = Array.from({ length: 8 }, () => locals.declare(F32));
+  const lefts = Array.from({ length: 4 }, () => locals.declare(V128));
+  const rights = Array.from({ length: 4 }, () => locals.declare(V128));
+
+  const at = (list: readonly number[], index: number): number => list[index] as number;
+  const advance = (local: number, by: Code): Code => set(local, add(get(local), by));
+  const strided = (base: number, steps: readonly number[], index: number): Code => (index === 0 ? get(base) : add(get(base), get(at(steps, index))));
+  const indices = (length: number): number[] => Array.from({ length }, (_, index) => index);
+
+  /** Dot products of `height` rows at `aTile` with `width` rows of `b` at `bTile`, stored at `outTile`. */
+  const tile = (height: number, width: number): Code => {
+    const cells = indices(height).flatMap((r) => indices(width).map((c) => ({ r, c, index: r * width + c })));
+    const vectorStep = [
+      ...indices(height).map((r) => set(at(lefts, r), v128Load(strided(left, strides, r)))),
+      ...indices(width).map((c) => set(at(rights, c), v128Load(strided(right, strides, c)))),
+      ...cells.map(({ r, c, index }) => set(at(sums, index), f32x4Add(get(at(sums, index)), f32x4Mul(get(at(lefts, r)), get(at(rights, c)))))),
+      advance(left, i32(16)),
+      advance(right, i32(16)),
+      set(rest, sub(get(rest), i32(1))),
+    ].flat();
+    const tailStep = [
+      ...cells.map(({ r, c, index }) => set(at(scalarSums, index), f32Add(get(at(scalarSums, index)), f32Mul(f32Load(strided(left, strides, r)), f32Load(strided(right, strides, c)))))),
+      advance(left, i32(4)),
+      advance(right, i32(4)),
+      set(rest, sub(get(rest), i32(1))),
+    ].flat();
+    const lane = (index: number, which: number): Code => f32x4Lane(get(at(sums, index)), which);
+    return [
+      set(left, get(aTile)),
+      set(right, get(bTile)),
+      ...cells.map(({ index }) => set(at(sums, index), v128Zero)),
+      set(rest, shiftRight(get(inner), i32(2))),
+      whileLoop(get(rest), vectorStep),
+      ...cells.map(({ index }) => set(at(scalarSums, index), f32Add(f32Add(lane(index, 0), lane(index, 1)), f32Add(lane(index, 2), lane(index, 3))))),
+      set(rest, and(get(inner), i32(3))),
+      whileLoop(get(rest), tailStep),
+      ...cells.map(({ r, c, index }) => f32Store(strided(outTile, outStrides, r), get(at(scalarSums, index)), 4 * c)),
+    ].flat();
+  };
+
+  /** Columns of `width` as long as they fit, each with `body` at its `bTile`. */
+  const columnsOf = (width: number, body: Code): Code =>
+    whileLoop(
+      atLeast(get(columns), add(get(column), i32(width))),
+      [...body, ...advance(column, i32(width)), ...advance(bTile, mul(get(innerBytes), i32(width)))],
+    );
+  const startColumns = [set(column, i32(0)), set(bTile, get(b))].flat();
+  const toRow = (from: Code): Code =>
+    [set(aTile, add(get(a), mul(from, get(innerBytes)))), set(outTile, add(add(get(out), mul(from, get(outBytes))), mul(get(column), i32(4))))].flat();
+
+  /** All row tiles of the block for the current columns; `row` is the block's first row. */
+  const blockRows = (width: number): Code => {
+    const step = [
+      tile(TILE_ROWS, width),
+      advance(walk, i32(TILE_ROWS)),
+      advance(aTile, mul(get(innerBytes), i32(TILE_ROWS))),
+      advance(outTile, mul(get(outBytes), i32(TILE_ROWS))),
+    ].flat();
+    return [...toRow(get(row)), ...set(walk, get(row)), ...whileLoop(sub(get(blockEnd), get(walk)), step)];
+  };
+
+  const body = [
+    set(innerBytes, mul(get(inner), i32(4))),
+    set(outBytes, mul(get(columns), i32(4))),
+    set(fullRows, and(get(rows), i32(-TILE_ROWS))),
+    ...strides.map((local, index) => set(local, mul(get(innerBytes), i32(index)))),
+    ...outStrides.map((local, index) => set(local, mul(get(outBytes), i32(index)))),
+    whileLoop(
+      get(count),
+      [
+        set(row, i32(0)),
+        whileLoop(
+          sub(get(fullRows), get(row)),
+          [
+            set(blockEnd, add(get(row), i32(BLOCK_ROWS))),
+            set(blockEnd, select(get(fullRows), get(blockEnd), atLeast(get(blockEnd), get(fullRows)))),
+            startColumns,
+            columnsOf(2, blockRows(2)),
+            columnsOf(1, blockRows(1)),
+            set(row, get(blockEnd)),
+          ].flat(),
+        ),
+        whileLoop(
+          sub(get(rows), get(row)),
+          [startColumns, columnsOf(4, [...toRow(get(row)), ...tile(1, 4)]), columnsOf(1, [...toRow(get(row)), ...tile(1, 1)]), advance(row, i32(1))].flat(),
+        ),
+        advance(a, mul(get(innerBytes), get(rows))),
+        advance(b, mul(get(innerBytes), get(columns))),
+        advance(out, mul(get(outBytes), get(rows))),
+        set(count, sub(get(count), i32(1))),
+      ].flat(),
+    ),
+  ].flat();
+  return assemble(locals, 7, body);
+}
