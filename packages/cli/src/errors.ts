@@ -1,4 +1,4 @@
-import { ThawError } from "@thaw/core";
+import { ThawError } from "@thaw/contracts";
 
 function reasonOf(cause: unknown): string {
   return cause instanceof Error ? cause.message : String(cause);
@@ -22,9 +22,4 @@ export function runNotFinished(folder: string): ThawError {
 /** A value of an option that has a fixed set of values or a form. */
 export function badOption(option: string, value: unknown, expected: string): ThawError {
   return new ThawError("THAW_CLI_OPTION", `${option} is ${JSON.stringify(value)}. On the command line. Give ${expected}.`, { details: { option, value, expected } });
-}
-
-/** An image that `thaw caption` was given cannot be read. */
-export function imageUnreadable(file: string, cause: unknown): ThawError {
-  return new ThawError("THAW_CLI_IMAGE", `The image cannot be read: ${reasonOf(cause)}. At ${file}. Give a PNG, JPEG, WebP, GIF or SVG file.`, { details: { file }, cause });
 }

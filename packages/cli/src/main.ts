@@ -1,4 +1,4 @@
-import { ThawError } from "@thaw/core";
+import { ThawError } from "@thaw/contracts";
 import { CommanderError } from "commander";
 import { createProgram } from "./program.js";
 import { processTerminal, type Terminal } from "./terminal.js";
@@ -34,6 +34,6 @@ export function errorText(error: unknown, terminal: Terminal, isDebug: boolean):
 
 function stackOf(error: unknown): string {
   if (!(error instanceof Error)) return "";
-  const cause = error.cause === undefined ? "" : `\ncaused by ${stackOf(error.cause) || String(error.cause)}`;
+  const cause = error.cause === undefined ? "" : `\ncaused by ${stackOf(error.cause) || JSON.stringify(error.cause)}`;
   return (error.stack ?? error.message) + cause;
 }

@@ -2,11 +2,14 @@ import { API_VERSION, definePlugin, planReport, STAGE_LATE, type Plugin } from "
 import type { EventWriter } from "./events.js";
 import type { Progress } from "./progress.js";
 import type { RunRecord } from "./record.js";
+import { restoreRecord, savedRecord } from "./record-state.js";
 import { findingLines, verdictLine } from "./render/findings.js";
 import { planLines } from "./render/plan.js";
 import type { Terminal } from "./terminal.js";
 
-const PLUGIN_NAME = "CliRecordPlugin";
+/** The recorder's name among the plugins. */
+export const RECORD_PLUGIN = "CliRecordPlugin";
+const PLUGIN_NAME = RECORD_PLUGIN;
 
 /** What the recorder writes to while the run goes on. */
 export interface RecordSinks {
@@ -41,8 +44,7 @@ export function recordPlugin(sinks: RecordSinks): Plugin {
         return Promise.resolve();
       });
       hooks.beforeStep.tapPromise(PLUGIN_NAME, ({ step, totalSteps, memory }) => {
-        const isFirst = record.steps.length === 0 || record.isBarTaken === true;
-        if (isFirst) progress.begin("train", totalSteps, step);
+        if (record.isBarTaken) progress.begin("train", totalSteps, step);
         record.isBarTaken = false;
         memory();
         return Promise.resolve();
@@ -65,7 +67,10 @@ export function recordPlugin(sinks: RecordSinks): Plugin {
       });
       hooks.checkpoint.tapPromise({ name: PLUGIN_NAME, stage: STAGE_LATE }, (state, { step, folder }) => {
         events.write("checkpoint", { step, folder });
-        return Promise.resolve(state);
+        return Promise.resolve({ ...state, [PLUGIN_NAME]: savedRecord(record) });
+      });
+      hooks.restored.tapPromise(PLUGIN_NAME, async (state, { runFolder, step }) => {
+        await restoreRecord(record, state[PLUGIN_NAME], runFolder, step);
       });
       hooks.done.tapPromise({ name: PLUGIN_NAME, stage: STAGE_LATE }, (summary) => {
         progress.end();

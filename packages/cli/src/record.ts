@@ -83,13 +83,13 @@ export interface RunRecord {
   /** Evaluation losses by name. */
   readonly losses: Record<string, { readonly step: number; readonly value: number }[]>;
   readonly captions: CaptionRecord[];
-  /** Something else used the progress bar since the last step. */
-  isBarTaken?: boolean;
+  /** The progress bar does not show training: at the start, and after something else used it. */
+  isBarTaken: boolean;
   summary?: RunSummary;
   saving?: Saving;
 }
 
 /** A record of a run that has not begun. */
 export function newRecord(title: string): RunRecord {
-  return { title, startedAt: new Date(), steps: [], losses: {}, captions: [] };
+  return { title, startedAt: new Date(), steps: [], losses: {}, captions: [], isBarTaken: true };
 }

@@ -2,6 +2,7 @@ import { API_VERSION, definePlugin, planReport, Trainer, type Plugin, type Train
 import { freezePolicy } from "@thaw/plugin-freeze-policy";
 import { projectorOnly } from "@thaw/plugin-projector-only";
 import type { Progress } from "./progress.js";
+import { RECORD_PLUGIN } from "./record-plugin.js";
 import type { RunRecord, Saving, SavingSide, StepPoint } from "./record.js";
 
 /** The middle value; the lower of two. */
@@ -16,7 +17,7 @@ export function median(values: readonly number[]): number {
 export async function measureSaving(options: TrainerOptions, record: RunRecord, steps: number, progress: Progress): Promise<Saving | undefined> {
   if (record.planned === undefined || record.steps.length === 0) return undefined;
   const points: StepPoint[] = [];
-  const replaced = new Set([freezePolicy.definition.name, projectorOnly.definition.name]);
+  const replaced = new Set([freezePolicy.definition.name, projectorOnly.definition.name, RECORD_PLUGIN]);
   const others = (options.plugins ?? []).filter((plugin): plugin is Plugin => Boolean(plugin) && !replaced.has((plugin as Plugin).name));
   progress.begin("all trainable", steps);
   const { components: _components, epochs: _epochs, saveEverySteps: _save, evaluateEverySteps: _evaluate, ...training } = options.training ?? {};

@@ -18,7 +18,7 @@ export async function plan(configPath: string | undefined, options: PlanOptions,
   const planning = await planRun(config);
   const { planned, findings } = planning;
   const step = options.atStep ?? 0;
-  const say = options.json === true ? terminal.err : terminal.out;
+  const say = (line: string): void => (options.json === true ? terminal.err(line) : terminal.out(line));
   const colors = options.json === true ? terminal.errorColors : terminal.colors;
   if (options.json === true && planned !== undefined) terminal.out(JSON.stringify(planReport(planned, step)));
   if (options.json !== true && planned !== undefined) for (const line of planLines(planned, { colors, width: terminal.width, step })) say(line);

@@ -4,7 +4,7 @@ import { countText, scoreText, table } from "./text.js";
 
 /** One line of the score table. */
 export interface ScoreRow {
-  readonly label: "before" | "after" | "majority baseline" | "nearest neighbour baseline";
+  readonly label: "before" | "after" | "model" | "majority baseline" | "nearest neighbour baseline";
   readonly scores: Scores;
   readonly samples: number;
   readonly isFirst: boolean;
@@ -15,7 +15,7 @@ export function scoreRows(record: CaptionRecord): readonly ScoreRow[] {
   const samples = (record.after ?? record.before)?.samples ?? 0;
   const all = [
     ["before", record.before],
-    ["after", record.after],
+    [record.before === undefined ? "model" : "after", record.after],
     ["majority baseline", record.baselines.majority],
     ["nearest neighbour baseline", record.baselines.nearestNeighbour],
   ] as const;
@@ -32,7 +32,7 @@ export function scoreLines(records: readonly CaptionRecord[], options: { readonl
   const { colors, width } = options;
   const rows = records.flatMap((record) =>
     scoreRows(record).map((row) => {
-      const paint = row.label === "after" ? (isBetter(record) ? colors.green : colors.yellow) : String;
+      const paint = row.scores === record.after ? (isBetter(record) ? colors.green : colors.yellow) : String;
       return [row.isFirst ? record.name : "", row.isFirst ? countText(row.samples) : "", paint(row.label), paint(scoreText(row.scores.tokenF1)), paint(scoreText(row.scores.exactMatch))];
     }),
   );
@@ -55,15 +55,16 @@ export function sampleLines(record: CaptionRecord, options: { readonly colors: C
   const { colors, width, count = 12 } = options;
   const result = record.after ?? record.before;
   if (result === undefined) return [];
+  const hasBoth = record.before !== undefined && record.after !== undefined;
   const before = new Map((record.before?.answers ?? []).map((answer) => [answer.index, answer.answer]));
   const rows = pickAnswers(result.answers, count).map((answer) => {
     const paint = answer.tokenF1 >= 0.999 ? colors.green : answer.tokenF1 === 0 ? colors.red : colors.yellow;
-    return [short(answer.reference), colors.dim(short(before.get(answer.index) ?? "-")), paint(short(answer.answer))];
+    return [short(answer.reference), ...(hasBoth ? [colors.dim(short(before.get(answer.index) ?? "-"))] : []), paint(short(answer.answer))];
   });
-  return table([{ title: `picture (${record.name})` }, { title: "before" }, { title: record.after === undefined ? "now" : "after" }], rows, { width, dim: colors.dim });
+  return table([{ title: `picture (${record.name})` }, ...(hasBoth ? [{ title: "before" }, { title: "after" }] : [{ title: "model" }])], rows, { width, dim: colors.dim });
 }
 
 function short(text: string): string {
-  const shown = text === "" ? "(nothing)" : text.replace(/\s+/g, " ");
+  const shown = text === "" ? "(nothing)" : text.replace(/\s+/g, " ").replace(/[\p{C}\uFFFD]/gu, "·");
   return shown.length > 34 ? `${shown.slice(0, 33)}…` : shown;
 }

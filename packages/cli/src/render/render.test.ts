@@ -75,6 +75,6 @@ describe("the summary", () => {
     record.captions.splice(0, 2, before);
     delete record.summary;
     delete record.saving;
-    expect(summaryLines(record, options).join("\n")).toMatch(/picture \(twemoji\).*before\s+now/);
+    expect(summaryLines(record, options).join("\n")).toMatch(/picture \(twemoji\)\s+model/);
   });
 });

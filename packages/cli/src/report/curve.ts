@@ -19,6 +19,6 @@ export async function curveSvg(curves: readonly Curve[], label: string): Promise
       ...(points.length <= 24 ? [Plot.dot(data, { x: "step", y: "value", fill: stroke, r: 3 })] : []),
     ];
   });
-  const options = { document: document as never, width: 640, height: 260, marginLeft: 52, marginBottom: 36, x: { label: "step" }, y: { label, grid: true, nice: true, zero: false }, style: { background: "none", color: "currentColor", fontSize: "12px" }, marks };
+  const options = { document: document as never, width: 640, height: 260, marginLeft: 52, marginTop: 30, marginBottom: 36, x: { label: "step" }, y: { label, grid: true, nice: true, zero: false }, style: { background: "none", color: "currentColor", fontSize: "12px" }, marks };
   return trusted(Plot.plot(options).outerHTML);
 }

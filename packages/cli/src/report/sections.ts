@@ -29,7 +29,7 @@ export function planSection(planned: PlannedContext): Html {
   const rows = report.components.map(({ name, parameterCount, state, flows, reason }) => {
     const bytes = memory.get(name);
     const word = state === "train" ? "trainable" : state;
-    return html`<tr><td><code>${name}</code></td><td class="number">${countText(parameterCount)}</td><td class="state ${state}">${word}</td><td>${flows.join(", ")}</td><td class="number">${bytesText((bytes?.parameterBytes ?? 0) + (bytes?.trainedBytes ?? 0))}</td><td>${reason}</td></tr>`;
+    return html`<tr><td class="name"><code>${name}</code></td><td class="number">${countText(parameterCount)}</td><td class="state ${state}">${word}</td><td>${flows.join(", ")}</td><td class="number">${bytesText((bytes?.parameterBytes ?? 0) + (bytes?.trainedBytes ?? 0))}</td><td>${reason}</td></tr>`;
   });
   return html`<h2>Trainability plan</h2><div class="scroll"><table><thead><tr><th>component</th><th class="number">parameters</th><th>state</th><th>gradient flow</th><th class="number">memory</th><th>reason</th></tr></thead><tbody>${rows}</tbody></table></div><p class="soft">Memory: weights, and of what trains the gradient and AdamW's two moments. Plan <code>${report.hash}</code></p>`;
 }
@@ -48,7 +48,7 @@ export function scoresSection(captions: readonly CaptionRecord[]): Html {
   const measured = captions.filter(({ after, before }) => after !== undefined || before !== undefined);
   if (measured.length === 0) return html``;
   const rows = measured.flatMap((record) =>
-    scoreRows(record).map((row) => html`<tr${row.label === "after" && isBetter(record) ? html` class="best"` : undefined}><td>${row.isFirst ? record.name : ""}</td><td>${row.label}</td><td class="number">${scoreText(row.scores.tokenF1)}</td><td class="number">${scoreText(row.scores.exactMatch)}</td><td class="number">${row.isFirst ? countText(row.samples) : ""}</td></tr>`),
+    scoreRows(record).map((row) => html`<tr${row.scores === record.after && isBetter(record) ? html` class="best"` : undefined}><td>${row.isFirst ? record.name : ""}</td><td>${row.label}</td><td class="number">${scoreText(row.scores.tokenF1)}</td><td class="number">${scoreText(row.scores.exactMatch)}</td><td class="number">${row.isFirst ? countText(row.samples) : ""}</td></tr>`),
   );
   const notScored = Math.max(0, ...measured.map(({ after, before }) => (after ?? before)?.notScored ?? 0));
   const remark = notScored === 0 ? html`` : html`<p class="soft">${countText(notScored)} names that the training set does not have at all are counted here, not scored.</p>`;
@@ -75,7 +75,7 @@ function picture(record: CaptionRecord, answer: Answer, before: Answer | undefin
 export function proofSection(record: RunRecord): Html {
   const proofs = record.summary?.frozenProof ?? [];
   if (proofs.length === 0) return html``;
-  const rows = proofs.map((proof) => html`<tr><td><code>${proof.component}</code></td><td class="number">${countText(proof.parameterCount)}</td><td><code>${proof.before}</code></td><td class="${proof.isUnchanged ? "right" : "wrong"}">${proof.isUnchanged ? "unchanged" : `now ${proof.after}`}</td></tr>`);
+  const rows = proofs.map((proof) => html`<tr><td class="name"><code>${proof.component}</code></td><td class="number">${countText(proof.parameterCount)}</td><td><code>${proof.before}</code></td><td class="${proof.isUnchanged ? "right" : "wrong"}">${proof.isUnchanged ? "unchanged" : `now ${proof.after}`}</td></tr>`);
   return html`<h2>Frozen, proven</h2><div class="scroll"><table><thead><tr><th>component</th><th class="number">tensors</th><th>sha256 before the first step</th><th>after the last</th></tr></thead><tbody>${rows}</tbody></table></div>`;
 }
 

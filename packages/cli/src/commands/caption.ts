@@ -1,0 +1,44 @@
+import { openImages } from "@thaw/data";
+import { openProcessor } from "@thaw/models";
+import { modelFolder, sessionTrainer } from "../build-run.js";
+import { createLogger, type LogLevel } from "../log.js";
+import { openConfiguredModel } from "../plan-run.js";
+import { openTarget } from "../run-folder.js";
+import type { Terminal } from "../terminal.js";
+
+/** Options of `thaw caption`. */
+export interface CaptionOptions {
+  readonly model: string;
+  readonly prompt?: string;
+  readonly maxNewTokens?: number;
+  readonly backend?: string;
+  readonly json?: boolean;
+  readonly logLevel: LogLevel;
+}
+
+/** Writes one caption an image, in the order given. `@throws THAW_DATA_IMAGE_*` naming the file, before anything is written about it. */
+export async function caption(images: readonly string[], options: CaptionOptions, terminal: Terminal): Promise<number> {
+  const logger = await createLogger(options.logLevel);
+  const target = await openTarget(options.model, options.backend === undefined ? {} : { backend: options.backend });
+  const processor = await openProcessor(modelFolder(target.config));
+  const source = await openImages(images, { processor, baseFolder: process.cwd(), ...(options.prompt === undefined ? {} : { prompt: options.prompt }) });
+  try {
+    const session = await sessionTrainer(target.config, await openConfiguredModel(target.config), logger).open();
+    try {
+      if (target.trained !== undefined) await session.loadParameters(target.trained);
+      for await (const batch of source.prompts({ microBatchSize: 8 })) {
+        const answers = await session.generate(batch, { maxNewTokens: options.maxNewTokens ?? target.config.data.maxNewTokens });
+        batch.indices.forEach((index, row) => {
+          const image = images[index]!;
+          const text = processor.tokenizer.decode(answers[row] ?? []);
+          terminal.out(options.json === true ? JSON.stringify({ image, caption: text }) : images.length === 1 ? text : `${image}: ${text}`);
+        });
+      }
+      return 0;
+    } finally {
+      await session.close();
+    }
+  } finally {
+    await source.close();
+  }
+}

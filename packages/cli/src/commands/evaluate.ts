@@ -1,0 +1,77 @@
+import { openSource, type ConceptFilter, type DataSource, type Processor } from "@thaw/data";
+import { openProcessor } from "@thaw/models";
+import { modelFolder, openConfiguredSource, sessionTrainer } from "../build-run.js";
+import { captionResult, measureCaptions } from "../caption-evaluator.js";
+import { sourceName } from "../data-section.js";
+import { badOption } from "../errors.js";
+import { watchInterrupts } from "../interrupt.js";
+import { createLogger, type LogLevel } from "../log.js";
+import { openConfiguredModel } from "../plan-run.js";
+import { createProgress, silentProgress } from "../progress.js";
+import { sampleLines, scoreLines } from "../render/captions.js";
+import { openTarget, type Target } from "../run-folder.js";
+import type { Terminal } from "../terminal.js";
+
+/** Options of `thaw evaluate`. */
+export interface EvaluateOptions {
+  readonly data?: string;
+  readonly baselineData?: string;
+  readonly concepts?: Exclude<ConceptFilter, "known">;
+  readonly limit?: number;
+  readonly batchSize?: number;
+  readonly maxNewTokens?: number;
+  readonly backend?: string;
+  readonly json?: boolean;
+  readonly quiet?: boolean;
+  readonly logLevel: LogLevel;
+}
+
+/** Measures captions of a run or a checkpoint on a data set, beside both baselines. Returns 130 where Ctrl-C stopped it. */
+export async function evaluate(path: string, options: EvaluateOptions, terminal: Terminal): Promise<number> {
+  if (options.data === undefined) throw badOption("--data", undefined, "a data set, for example --data iconify:twemoji");
+  const logger = await createLogger(options.logLevel);
+  const target = await openTarget(path, options.backend === undefined ? {} : { backend: options.backend });
+  const progress = options.quiet === true ? silentProgress() : await createProgress(terminal);
+  const interrupts = watchInterrupts(terminal, () => {}, "Stopping; a second Ctrl-C ends at once.");
+  const opened: DataSource[] = [];
+  try {
+    const processor = await openProcessor(modelFolder(target.config));
+    const source = await openSource(options.data, { processor, baseFolder: process.cwd(), role: "evaluation", name: sourceName(options.data) });
+    opened.push(source);
+    const training = await openTraining(target, processor, options.baselineData);
+    if (training !== undefined) opened.push(training);
+    const session = await sessionTrainer(target.config, await openConfiguredModel(target.config), logger).open();
+    try {
+      if (target.trained !== undefined) await session.loadParameters(target.trained);
+      const { evaluationBatchSize, maxNewTokens } = target.config.data;
+      const evaluation = await measureCaptions(session, {
+        source, baselines: training !== undefined, label: `captions of ${source.name}`, progress, isStopping: interrupts.isInterrupted,
+        batchSize: options.batchSize ?? evaluationBatchSize, maxNewTokens: options.maxNewTokens ?? maxNewTokens,
+        ...(training === undefined ? {} : { training }),
+        ...(options.concepts === undefined ? {} : { concepts: options.concepts }),
+        ...(options.limit === undefined ? {} : { limit: options.limit }),
+      });
+      if (evaluation === undefined) return 130;
+      const { exactMatch, tokenF1, samples, baselines } = evaluation;
+      if (options.json === true) terminal.out(JSON.stringify({ exactMatch, tokenF1, samples, baselines }));
+      else {
+        const record = { name: source.name, after: captionResult(evaluation, 0), baselines, pictures: {} };
+        for (const line of [...scoreLines([record], terminal), "", ...sampleLines(record, terminal)]) terminal.out(line);
+      }
+      return 0;
+    } finally {
+      await session.close();
+    }
+  } finally {
+    progress.end();
+    interrupts.stop();
+    for (const source of opened) await source.close();
+  }
+}
+
+/** The training set that baselines come from: the one given, or the run's own. */
+async function openTraining({ config }: Target, processor: Processor, given: string | undefined): Promise<DataSource | undefined> {
+  if (given !== undefined) return openSource(given, { processor, baseFolder: process.cwd(), role: "train", name: "train" });
+  const { train } = config.data;
+  return train === undefined ? undefined : openConfiguredSource(config, processor, "train", train, "train");
+}
