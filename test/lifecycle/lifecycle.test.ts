@@ -9,11 +9,11 @@ import { beforeAll, describe, expect, it } from "vitest";
 
 beforeAll(async () => { await tf.setBackend("cpu"); });
 
-const PLANNING = ["parameters", "plan", "parameterGroups", "rules", "collectIssues", "findings", "planned"];
+const PLANNING = ["requests", "parameters", "plan", "parameterGroups", "rules", "collectIssues", "findings", "planned"];
 const LOADING = ["resolveBackend"];
-const MICRO_BATCH = ["batch", "loss"];
+const MICRO_BATCH = ["batch", "scope", "loss"];
 const UPDATE = ["gradients", "afterStep", "collectMetrics"];
-const EVALUATION = ["batch", "evaluated"];
+const EVALUATION = ["batch", "scope", "evaluated"];
 
 /** Five samples by twos: three micro-batches an epoch, two to a step, so the second step of an epoch is a short one. */
 function makeTrainer(options: Partial<TrainerOptions> = {}): Trainer {
@@ -54,7 +54,7 @@ describe("the lifecycle of a run of two epochs", () => {
       const resumed = makeTrainer({ output, resume: { from: runFolder! } });
       const second = recordLifecycle(resumed);
       await resumed.run();
-      expect(second.names.slice(0, 15)).toEqual([...PLANNING, ...LOADING, "resolveOptimizer", "initialize", "restored", "beforeRun", "beforeEpoch", "beforeStep", "batch"]);
+      expect(second.names.slice(0, 16)).toEqual([...PLANNING, ...LOADING, "resolveOptimizer", "initialize", "restored", "beforeRun", "beforeEpoch", "beforeStep", "batch"]);
     } finally {
       await rm(output, { recursive: true });
     }
@@ -82,7 +82,7 @@ describe("the lifecycle of a run of two epochs", () => {
       const recorder = recordLifecycle(trainer);
       trainer.hooks.loss.tap("Bad", () => { throw new Error("bad"); });
       await expect(trainer.run()).rejects.toThrow("bad");
-      expect(recorder.names.slice(-4)).toEqual(["batch", "loss", "failed", "shutdown"]);
+      expect(recorder.names.slice(-4)).toEqual(["scope", "loss", "failed", "shutdown"]);
     });
   });
 });

@@ -13,8 +13,10 @@ export interface ParameterInfo {
   readonly tiedNames?: readonly string[];
   /** Owner, where no prefix of a component says it (a parameter that a plugin adds in the `parameters` hook). */
   readonly component?: string;
-  /** Initial values of a parameter that no checkpoint holds; float32, row-major. */
+  /** Makes the first values instead of the checkpoint: of a parameter that no checkpoint holds, or that a plugin starts from elsewhere. */
   readonly initialize?: Initializer;
+  /** True for the weight `[out, in]` of a layer that `forward` computes by `Scope.linear` alone, so that wrapping that changes the layer everywhere. */
+  readonly isLinear?: boolean;
 }
 
 /** A part of the model that is frozen or trained as one, owning parameters by name prefix (whole dot-segments). */
@@ -87,6 +89,11 @@ export interface Model {
   readonly segments: readonly Segment[];
   /** Parameters that no path connects to the loss (CLIP's unused last layer, `post_layernorm`). */
   readonly deadParameters: readonly string[];
+  /**
+   * Prefixes of whole segments that transformers' modules spell otherwise, as pairs: the checkpoint's, the module's. The longest one
+   * applies. Absent: modules are named as parameters are.
+   */
+  readonly moduleNames?: readonly (readonly [checkpoint: string, module: string])[];
   /** Special ids, and sizes that others need for estimates. */
   readonly text: { readonly vocabularySize: number; readonly hiddenSize: number; readonly maxPositions: number; readonly eosTokenIds: readonly number[]; readonly padTokenId: number };
   /** Reads values, float32, row-major, in any order. `@throws THAW_CHECKPOINT_*` on a missing or misshaped tensor. */
@@ -105,7 +112,7 @@ export interface Model {
   save(folder: string, values: (name: string) => Promise<Float32Array>, options?: { readonly dtype?: "F32" | "BF16"; readonly overwrite?: boolean }): Promise<void>;
 }
 
-/** Makes initial values for a parameter instead of reading them (re-initialising a projector, or a model from scratch). */
-export type Initializer = (parameter: ParameterInfo, random: () => number) => Float32Array;
+/** Makes initial values for a parameter instead of reading them: float32, row-major. `random` is uniform in [0, 1) and a function of seed and name. */
+export type Initializer = (parameter: ParameterInfo, random: () => number) => Float32Array | Promise<Float32Array>;
 
 export type { Batch };

@@ -21,12 +21,31 @@ export interface PlanningContext {
   readonly owners: ReadonlyMap<string, string>;
   /** Every setting of the run with its origin, plugins' included. */
   readonly settings: readonly Setting[];
+  /** Claims of every plugin, by plugin name. */
+  readonly claims: ReadonlyMap<string, Claims>;
   readonly training: ResolvedTrainingOptions;
   /** Steps of the whole run, where it is known before data is read. */
   readonly totalSteps?: number;
   readonly stepsPerEpoch?: number;
   /** Reports a user's error, conflict or note; taps never throw for those. */
   readonly report: (finding: Finding) => void;
+}
+
+/** What settings ask a component to get beside its own parameters. A plugin that knows the kind adds it. */
+export interface ComponentRequest {
+  /** The word by which settings ask for it. */
+  readonly kind: string;
+  readonly component: string;
+  /** As given, keys in camel case; absent ones are the answering plugin's defaults. */
+  readonly options: Readonly<Record<string, unknown>>;
+  /** The settings that ask, the deciding one first. */
+  readonly settings: readonly Setting[];
+}
+
+/** What the `parameters` hook is told. */
+export interface ParametersContext extends Pick<PlanningContext, "model" | "settings" | "report"> {
+  /** From the `requests` hook. */
+  readonly requests: readonly ComponentRequest[];
 }
 
 /** Optimizer settings of a group of parameters; a group is a component unless a plugin changes it. */
@@ -45,8 +64,6 @@ export interface ParameterGroup {
 export interface RuleContext extends PlanningContext {
   readonly plan: Plan;
   readonly groups: readonly ParameterGroup[];
-  /** Claims of every plugin, by plugin name. */
-  readonly claims: ReadonlyMap<string, Claims>;
   /** Flow class per segment in the first phase. */
   readonly flows: ReadonlyMap<string, GradientFlow>;
   /** Sources that the run reads, by name (`train`, evaluation names): augmentation kinds and text-only share. */
@@ -107,6 +124,15 @@ export interface BatchContext {
   readonly runSegment: (segment: string, inputs: Readonly<Record<string, readonly LazyItem[]>>) => Promise<Tensor>;
 }
 
+/** The forward pass that a scope is for. */
+export interface ScopeContext {
+  /** `segment`: one segment alone, for a cache. */
+  readonly purpose: "train" | "evaluate" | "generate" | "segment";
+  readonly step: number;
+  /** From 0 within the step; 0 outside training. */
+  readonly microBatch: number;
+}
+
 export interface LossContext {
   readonly step: number;
   readonly batch: Batch;
@@ -137,6 +163,12 @@ export interface EvaluatedContext extends StepContext {
   readonly metrics: Readonly<Record<string, number>>;
 }
 
+export interface ExportContext {
+  readonly parameter: ParameterInfo;
+  /** Current value of a parameter, on the host. */
+  readonly readParameter: (name: string) => Promise<Float32Array>;
+}
+
 export interface MetricsCollector { readonly add: (name: string, value: number) => void }
 
 export interface StopDecision {
@@ -157,8 +189,10 @@ export interface FailedContext { readonly error: unknown; readonly hook?: string
  */
 export function createHooks() {
   return Object.freeze({
+    /** Sync, once: plugins that read settings say what these ask a component to get, for the plugins that make it. */
+    requests: new SyncHook<[{ readonly add: (request: ComponentRequest) => void }, Pick<PlanningContext, "model" | "settings" | "claims">]>(["collector", "context"]),
     /** Sync waterfall, once: the named parameters, from headers; no tensor exists. Return the list, with yours added. */
-    parameters: new SyncWaterfallHook<[readonly ParameterInfo[], Pick<PlanningContext, "model" | "settings" | "report">]>(["parameters", "context"]),
+    parameters: new SyncWaterfallHook<[readonly ParameterInfo[], ParametersContext]>(["parameters", "context"]),
     /** Sync waterfall, once: the trainability plan; the only place where trainability may change. Starts with everything trained. Leave out what you cannot decide, and report why. */
     plan: new SyncWaterfallHook<[Plan, PlanningContext]>(["plan", "context"]),
     /** Sync waterfall, once: learning rate, weight decay, schedule and clip per group. */
@@ -187,6 +221,11 @@ export function createHooks() {
     beforeStep: new AsyncSeriesHook<[StepContext]>(["context"]),
     /** Async waterfall, once a micro-batch, evaluation and generation included: change or replace it, or set `segmentOutputs`, whose tensors core disposes. */
     batch: new AsyncSeriesWaterfallHook<[Batch, BatchContext]>(["batch", "context"]),
+    /**
+     * Sync waterfall, once a forward pass: what the model reads weights through. Return it, or one that wraps it: whatever the wrapper does
+     * goes through the given scope. Ops on what it gives are recorded where they must be.
+     */
+    scope: new SyncWaterfallHook<[Scope, ScopeContext]>(["scope", "context"]),
     /** Sync waterfall, once a training micro-batch: the summed loss, with extra terms. Runs while recording; what ops make, the tape frees. */
     loss: new SyncWaterfallHook<[Value, LossContext]>(["loss", "context"]),
     /** Sync waterfall, once a step, in `tf.tidy`: named gradients after accumulation and division, before clipping. Values may change, names may not. */
@@ -203,6 +242,8 @@ export function createHooks() {
     afterEpoch: new AsyncSeriesHook<[EpochContext]>(["context"]),
     /** Async waterfall, at each checkpoint, after everything else of the step: plugin state by plugin name, JSON values. `step` counts the steps done. */
     checkpoint: new AsyncSeriesWaterfallHook<[CheckpointState, CheckpointContext]>(["state", "context"]),
+    /** Async waterfall, once a parameter whenever a complete checkpoint is written (`Session.save`): its values as they are to be read without plugins. */
+    exported: new AsyncSeriesWaterfallHook<[Float32Array, ExportContext]>(["values", "context"]),
     /** Async series, once at the end of a run that did not fail, weights still there. A tap may add lines and numbers to the summary it is given. */
     done: new AsyncSeriesHook<[RunSummary, RunContext]>(["summary", "context"]),
     /** Async series, once when a run or the opening of a session fails. */

@@ -9,6 +9,8 @@ export type {
   Batch, BatchSource, Claims, ComponentDeclaration, Finding, GradientFlow, Initializer, LazyItem, LoadedBatch, Model, ModelOutput, Origin, ParameterInfo, Plan, PlanEntry,
   PlanPhase, PlanReason, Rule, RuleInfo, Scope, Segment, Setting, Severity,
 } from "@thaw/contracts";
+export { openSafetensors, writeSafetensors } from "@thaw/safetensors";
+export type { SafetensorsReader, TensorDeclaration, TensorEntry } from "@thaw/safetensors";
 export { findCheckpoint } from "./checkpoint/read-checkpoint.js";
 export type { FoundCheckpoint } from "./checkpoint/read-checkpoint.js";
 export type { MetricsLine } from "./checkpoint/metrics-file.js";
@@ -18,8 +20,8 @@ export { definePlugin } from "./define-plugin.js";
 export { findingText } from "./errors.js";
 export { createHooks, STAGE_DEFAULT, STAGE_EARLY, STAGE_LATE } from "./hooks.js";
 export type {
-  AfterStepContext, Backend, BackendContext, BatchContext, CheckpointContext, CheckpointState, EpochContext, EvaluatedContext, FailedContext, LossContext, MetricsCollector,
-  ParameterGroup, PlannedContext, PlanningContext, RuleContext, RunContext, StepContext, StopDecision, TrainerHooks,
+  AfterStepContext, Backend, BackendContext, BatchContext, CheckpointContext, CheckpointState, ComponentRequest, EpochContext, EvaluatedContext, ExportContext,
+  FailedContext, LossContext, MetricsCollector, ParameterGroup, ParametersContext, PlannedContext, PlanningContext, RuleContext, RunContext, ScopeContext, StepContext, StopDecision, TrainerHooks,
 } from "./hooks.js";
 export type { TapDescription } from "./intercept.js";
 export { silentLogger } from "./logger.js";

@@ -30,6 +30,11 @@ export interface Session {
    * @throws THAW_CORE_PARAMETER_UNKNOWN, THAW_CORE_SESSION_READ_ONLY during a run, THAW_SAFETENSORS_*
    */
   loadParameters(file: string): Promise<readonly string[]>;
+  /**
+   * Writes a complete checkpoint with the current values, as the `exported` hook leaves them: it loads without any plugin.
+   * @throws THAW_CHECKPOINT_EXISTS and what else the model's `save` throws
+   */
+  save(folder: string, options?: { readonly dtype?: "F32" | "BF16"; readonly overwrite?: boolean }): Promise<void>;
   /** Frees the weights and runs the `shutdown` hook. A session that belongs to a run ignores it. */
   close(): Promise<void>;
 }

@@ -1,4 +1,5 @@
 import type { GradientFlow, Segment } from "@thaw/contracts";
+import { segmentsByModule, segmentsByParameter } from "./added-parameters.js";
 
 /**
  * Classifies every segment by gradient flow: `trained` if a parameter in it trains, `through` if only something before it does,
@@ -55,25 +56,8 @@ export function outerOf(name: string, segments: { has(name: string): boolean }):
 }
 
 function trainedSegments(segments: readonly Segment[], trained: ReadonlySet<string>): ReadonlySet<string> {
-  const users = new Map<string, string[]>();
-  for (const { name, parameters } of segments) {
-    for (const parameter of parameters) {
-      const list = users.get(parameter);
-      if (list === undefined) users.set(parameter, [name]);
-      else list.push(name);
-    }
-  }
+  const users = segmentsByParameter(segments);
   const result = new Set<string>();
-  for (const parameter of trained) for (const segment of users.get(parameter) ?? usersByModule(parameter, users)) result.add(segment);
+  for (const parameter of trained) for (const segment of users.get(parameter) ?? segmentsByModule(parameter, users)) result.add(segment);
   return result;
-}
-
-/** Segments that use a parameter of the same module, or of the nearest module around it: where an added parameter acts. */
-function usersByModule(parameter: string, users: ReadonlyMap<string, readonly string[]>): readonly string[] {
-  for (let end = parameter.lastIndexOf("."); end > 0; end = parameter.lastIndexOf(".", end - 1)) {
-    const prefix = parameter.slice(0, end + 1);
-    const found = [...users].filter(([name]) => name.startsWith(prefix)).flatMap(([, segments]) => segments);
-    if (found.length > 0) return found;
-  }
-  return [];
 }

@@ -14,8 +14,8 @@ export interface PlanReport {
 /** One component in a plan. */
 export interface ComponentReport {
   readonly name: string;
-  /** `undecided` where an error left it so. */
-  readonly state: "frozen" | "train" | "partial" | "undecided";
+  /** `adapter`: what plugins added trains, all of the model's own parameters are frozen; `undecided` where an error left it so. */
+  readonly state: "frozen" | "train" | "partial" | "adapter" | "undecided";
   /** Of the component's innermost segments, each once, in data-flow order. */
   readonly flows: readonly GradientFlow[];
   /** Values, not tensors. */
@@ -34,11 +34,12 @@ export function planReport(planned: PlannedContext, step = 0): PlanReport {
   const phase = phaseAt(planned.plan, step);
   const entries = phase?.entries ?? [];
   const flows = phase === undefined ? new Map<string, readonly GradientFlow[]>() : componentFlows(planned.model.segments, classifyFlows(planned.model.segments, trainedNames(phase), new Set(phase.stopGradientAfter)), planned.owners);
+  const modelOwn = new Set(planned.model.parameters.map(({ name }) => name));
   const components = planned.components.flatMap(({ name }): ComponentReport[] => {
     const owned = ownedParameters(planned, name);
     if (owned.length === 0) return [];
     const own = entries.filter(({ component }) => component === name);
-    return [{ name, state: stateOf(own), flows: flows.get(name) ?? [], parameterCount: owned.reduce((sum, { shape }) => sum + sizeOf(shape), 0), reason: reasonOf(own) }];
+    return [{ name, state: stateOf(own, modelOwn), flows: flows.get(name) ?? [], parameterCount: owned.reduce((sum, { shape }) => sum + sizeOf(shape), 0), reason: reasonOf(own) }];
   });
   const parameters = entries.map(({ name, component, trainable, group, reason }) => ({ name, component, trainable, group, reason: reason.text }));
   return { hash: planned.planHash, components, parameters };
@@ -75,10 +76,11 @@ function sizeOf(shape: readonly number[]): number {
   return shape.reduce((product, length) => product * length, 1);
 }
 
-function stateOf(entries: readonly PlanEntry[]): ComponentReport["state"] {
+function stateOf(entries: readonly PlanEntry[], modelOwn: ReadonlySet<string>): ComponentReport["state"] {
   if (entries.length === 0) return "undecided";
-  const trained = entries.filter(({ trainable }) => trainable).length;
-  return trained === 0 ? "frozen" : trained === entries.length ? "train" : "partial";
+  const trained = entries.filter(({ trainable }) => trainable);
+  if (trained.length === 0 || trained.length === entries.length) return trained.length === 0 ? "frozen" : "train";
+  return trained.some(({ name }) => modelOwn.has(name)) ? "partial" : "adapter";
 }
 
 function reasonOf(entries: readonly PlanEntry[]): string {

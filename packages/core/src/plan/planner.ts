@@ -1,7 +1,8 @@
 import type { Claims, Finding, Plan, Setting } from "@thaw/contracts";
-import type { ParameterGroup, PlannedContext, PlanningContext, RuleContext, TrainerHooks } from "../hooks.js";
+import type { ComponentRequest, ParameterGroup, PlannedContext, PlanningContext, RuleContext, TrainerHooks } from "../hooks.js";
 import type { ResolvedTrainingOptions } from "../options.js";
 import type { TrainerOptions } from "../trainer-options.js";
+import { withAddedParameters } from "./added-parameters.js";
 import { classifyFlows } from "./flow.js";
 import { checkComponentKeys, checkGroups, defaultGroups } from "./groups.js";
 import { resolveOwners } from "./owners.js";
@@ -21,18 +22,20 @@ export interface PlannerInput {
 }
 
 /**
- * From headers and settings to the fixed plan: `parameters`, owners, `plan`, `parameterGroups`, rules and findings, `planned`.
+ * From headers and settings to the fixed plan: `requests`, `parameters`, owners, `plan`, `parameterGroups`, rules and findings, `planned`.
  * Reads no weight, loads no backend. Errors of users come back as findings.
  */
 export async function makePlan(input: PlannerInput): Promise<PlannedContext> {
-  const { hooks, options, training, settings } = input;
+  const { hooks, options, training, settings, claims } = input;
   const reported: Finding[] = [];
   const report = (finding: Finding): void => { reported.push(finding); };
-  const { model } = options;
-  const parameters = Object.freeze([...hooks.parameters.call(model.parameters, { model, settings, report })]);
+  const requests: ComponentRequest[] = [];
+  hooks.requests.call({ add: (request) => { requests.push(request); } }, { model: options.model, settings, claims });
+  const parameters = Object.freeze([...hooks.parameters.call(options.model.parameters, { model: options.model, settings, requests, report })]);
+  const model = withAddedParameters(options.model, parameters);
   const { owners, findings } = resolveOwners(parameters, model.components);
   reported.push(...findings, ...checkComponentKeys(training, model.components.map(({ name }) => name), settings));
-  const planning: PlanningContext = Object.freeze({ model, components: model.components, parameters, owners, settings, training, ...runLength(options.data?.train, training), report });
+  const planning: PlanningContext = Object.freeze({ model, components: model.components, parameters, owners, settings, claims, training, ...runLength(options.data?.train, training), report });
 
   const plan = deepFreeze(hooks.plan.call(defaultPlan(parameters, owners), planning));
   const groups = planGroups(input, planning, plan);
@@ -42,7 +45,7 @@ export async function makePlan(input: PlannerInput): Promise<PlannedContext> {
 
   const first = plan.phases.length === 0 ? undefined : phaseAt(plan, 0);
   const flows = classifyFlows(model.segments, first === undefined ? new Set() : trainedNames(first), new Set(first?.stopGradientAfter));
-  const context: RuleContext = Object.freeze({ ...planning, plan, groups, claims: input.claims, flows, sources: sourceFacts(options) });
+  const context: RuleContext = Object.freeze({ ...planning, plan, groups, flows, sources: sourceFacts(options) });
   const planned: PlannedContext = Object.freeze({ ...context, planHash, findings: Object.freeze(completeFindings(collectFindings(hooks, reported, context), plan, planning)) });
   await hooks.planned.promise(planned);
   return planned;

@@ -1,8 +1,8 @@
 import { ConstantCache, LayoutCache, Tape } from "@thaw/autograd";
-import { ThawError, type Batch, type LazyItem, type Model } from "@thaw/contracts";
+import { ThawError, type Batch, type LazyItem, type Model, type Scope } from "@thaw/contracts";
 import type { Tensor } from "@tensorflow/tfjs-core";
 import * as tf from "@tensorflow/tfjs-core";
-import type { Backend, BatchContext, PlannedContext, TrainerHooks } from "../hooks.js";
+import type { Backend, BatchContext, PlannedContext, ScopeContext, TrainerHooks } from "../hooks.js";
 import { segmentHasNoOutput } from "../errors.js";
 import type { BatchLoss } from "../session.js";
 import { HashCache, joinHashes, parametersBehind } from "./fingerprint.js";
@@ -16,6 +16,8 @@ import { superviseTokens } from "./supervision.js";
 export interface Pass {
   readonly tape: Tape;
   readonly scope: RunScope;
+  /** The scope as plugins changed it: what the model gets. */
+  readonly modelScope: Scope;
   dispose(): void;
 }
 
@@ -78,10 +80,10 @@ export class ModelRunner {
     return loadBatch(changed, this.model.segments);
   }
 
-  /** Begins a recorded pass. */
-  trainingPass(outputs: ScopeRules["outputs"], checkpointed: ReadonlySet<string>): Pass {
+  /** Begins a recorded pass; `microBatch` counts within the step. */
+  trainingPass(outputs: ScopeRules["outputs"], checkpointed: ReadonlySet<string>, at: { readonly step: number; readonly microBatch: number }): Pass {
     const { trained, flows, stopAfter } = this.#phase;
-    return this.#pass({ trained, flows, checkpointed, stopAfter, outputs });
+    return this.#pass({ trained, flows, checkpointed, stopAfter, outputs }, { purpose: "train", ...at });
   }
 
   /** Cross entropy without gradient, without label smoothing. */
@@ -116,6 +118,13 @@ export class ModelRunner {
     return joinHashes(hashes);
   }
 
+  /** Current values of a parameter of the model, as a checkpoint holds them that loads without plugins. */
+  async exportedValues(name: string): Promise<Float32Array> {
+    const readParameter = (other: string): Promise<Float32Array> => this.store.read(other);
+    const parameter = this.planned.parameters.find((one) => one.name === name)!;
+    return this.#hooks.exported.promise(await readParameter(name), { parameter, readParameter });
+  }
+
   /** Frees weights and caches. */
   dispose(): void {
     this.store.dispose();
@@ -131,22 +140,29 @@ export class ModelRunner {
     };
   }
 
-  #pass(rules: ScopeRules): Pass {
+  #pass(rules: ScopeRules, context: ScopeContext): Pass {
     const tape = new Tape({ matmul: this.#backend.matmul, layouts: this.#layouts, constants: this.#constants });
-    return { tape, scope: new RunScope(tape, this.store, rules), dispose: () => { tape.dispose(); } };
-  }
-
-  #unrecordedPass(outputs: ScopeRules["outputs"], onOutput?: ScopeRules["onOutput"]): Pass {
-    return this.#pass({ trained: null, flows: this.#phase.flows, checkpointed: new Set(), stopAfter: new Set(), outputs, onOutput });
-  }
-
-  async #unrecorded<T>(batch: Batch, purpose: "evaluate" | "generate", step: number, run: (loaded: PreparedBatch["batch"], scope: RunScope) => Promise<T>): Promise<T> {
-    const prepared = await this.prepare(batch, purpose, step);
-    const pass = this.#unrecordedPass(prepared.batch.segmentOutputs);
     try {
-      return await run(prepared.batch, pass.scope);
+      const scope = new RunScope(tape, this.store, rules);
+      return { tape, scope, modelScope: this.#hooks.scope.call(scope, context), dispose: () => { tape.dispose(); } };
+    } catch (error) {
+      tape.dispose();
+      throw error;
+    }
+  }
+
+  #unrecordedPass(outputs: ScopeRules["outputs"], context: Pick<ScopeContext, "purpose" | "step">, onOutput?: ScopeRules["onOutput"]): Pass {
+    return this.#pass({ trained: null, flows: this.#phase.flows, checkpointed: new Set(), stopAfter: new Set(), outputs, onOutput }, { ...context, microBatch: 0 });
+  }
+
+  async #unrecorded<T>(batch: Batch, purpose: "evaluate" | "generate", step: number, run: (loaded: PreparedBatch["batch"], scope: Scope) => Promise<T>): Promise<T> {
+    const prepared = await this.prepare(batch, purpose, step);
+    let pass: Pass | undefined;
+    try {
+      pass = this.#unrecordedPass(prepared.batch.segmentOutputs, { purpose, step });
+      return await run(prepared.batch, pass.modelScope);
     } finally {
-      pass.dispose();
+      pass?.dispose();
       prepared.dispose();
       if (!this.#isStatic) this.forgetTrainedLayouts();
     }
@@ -155,14 +171,14 @@ export class ModelRunner {
   #runLoadedSegment(segment: string, inputs: Readonly<Record<string, Tensor>>): Tensor {
     const found = new SegmentFound();
     let output: Tensor | undefined;
-    const pass = this.#unrecordedPass({}, (name, value) => {
+    const pass = this.#unrecordedPass({}, { purpose: "segment", step: 0 }, (name, value) => {
       if (name !== segment) return;
       output = tf.keep(tf.clone(value.tensor)); // before the segments around it free their values
       throw found;
     });
     const empty = new Int32Array(0);
     try {
-      this.model.forward({ tokenIds: empty, attentionMask: empty, labels: empty, batchSize: 0, tokenCount: 0, inputs, segmentOutputs: {}, samples: [] }, pass.scope);
+      this.model.forward({ tokenIds: empty, attentionMask: empty, labels: empty, batchSize: 0, tokenCount: 0, inputs, segmentOutputs: {}, samples: [] }, pass.modelScope);
       throw this.#noOutput(segment);
     } catch (error) {
       if (error === found && output !== undefined) return output;

@@ -22,16 +22,16 @@ export class ParameterStore {
   }
 
   /**
-   * Reads the model's values and makes those of added parameters by their initializers, seeded by name.
+   * Reads the model's values; those of a parameter with an initializer come from that instead, seeded by name.
    * @throws THAW_CORE_PARAMETERS_MISSING, THAW_CORE_PARAMETER_MISSHAPED and what the model's `load` throws; then nothing is kept
    */
   async load(model: Model, parameters: readonly ParameterInfo[], seed: number): Promise<void> {
     try {
       const own = new Set(model.parameters.map(({ name }) => name));
-      for await (const { name, values } of model.load(parameters.filter(({ name }) => own.has(name)).map(({ name }) => name))) this.set(name, values);
+      const stored = parameters.filter(({ name, initialize }) => own.has(name) && initialize === undefined).map(({ name }) => name);
+      for await (const { name, values } of model.load(stored)) this.set(name, values);
       for (const parameter of parameters) {
-        if (own.has(parameter.name) || parameter.initialize === undefined) continue;
-        this.set(parameter.name, parameter.initialize(parameter, seededRandom(seed, parameter.name)));
+        if (parameter.initialize !== undefined) this.set(parameter.name, await parameter.initialize(parameter, seededRandom(seed, parameter.name)));
       }
       const missing = parameters.map(({ name }) => name).filter((name) => !this.#tensors.has(name));
       if (missing.length > 0) throw parametersMissing(missing, model.source);

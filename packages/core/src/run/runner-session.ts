@@ -55,6 +55,10 @@ export class RunnerSession implements Session {
     }
   }
 
+  save(folder: string, options?: Parameters<Session["save"]>[1]): Promise<void> {
+    return this.model.save(folder, (name) => this.#runner.exportedValues(name), options);
+  }
+
   async close(): Promise<void> {
     await this.#close?.();
   }

@@ -9,7 +9,7 @@ import type { GroupRates, Optimizer } from "../optimizer.js";
 import type { ResolvedTrainingOptions } from "../options.js";
 import { decays } from "../plan/groups.js";
 import { Accumulator } from "./accumulator.js";
-import type { ModelRunner } from "./model-runner.js";
+import type { ModelRunner, Pass } from "./model-runner.js";
 import { countTokens, superviseTokens } from "./supervision.js";
 
 /** What one step did. */
@@ -40,6 +40,7 @@ export class TrainStep {
   readonly #updates: Map<string, number>;
   readonly #decaying: ReadonlySet<string>;
   #samples: string[] = [];
+  #microBatches = 0;
   #computeMs = 0;
 
   constructor(input: TrainStepInput) {
@@ -69,26 +70,29 @@ export class TrainStep {
     const prepared = await runner.prepare(batch, "train", step);
     const { rows, targets } = superviseTokens(prepared.batch);
     this.#samples.push(...batch.samples.map(({ id }) => id));
+    const microBatch = this.#microBatches++;
     if (rows.length === 0) return prepared.dispose();
     const start = performance.now();
-    const pass = runner.trainingPass(prepared.batch.segmentOutputs, this.#input.checkpointed(prepared.host));
+    let pass: Pass | undefined;
     try {
-      const output = runner.model.forward(prepared.batch, pass.scope);
+      pass = runner.trainingPass(prepared.batch.segmentOutputs, this.#input.checkpointed(prepared.host), { step, microBatch });
+      const { scope, modelScope } = pass;
+      const output = runner.model.forward(prepared.batch, modelScope);
       const crossEntropy = output.crossEntropy(rows, targets, training.labelSmoothing === 0 ? {} : { labelSmoothing: training.labelSmoothing });
       const loss = hooks.loss.call(crossEntropy, {
-        step, batch: prepared.host, output, scope: pass.scope, supervisedTokenCount: rows.length,
-        segmentOutput: (segment) => pass.scope.output(segment),
+        step, batch: prepared.host, output, scope: modelScope, supervisedTokenCount: rows.length,
+        segmentOutput: (segment) => scope.output(segment),
       });
       if (loss.needsGradient) {
-        const names = [...pass.scope.trainedValues.keys()];
-        const gradients = pass.tape.backward(loss, [...pass.scope.trainedValues.values()]);
+        const names = [...scope.trainedValues.keys()];
+        const gradients = pass.tape.backward(loss, [...scope.trainedValues.values()]);
         gradients.forEach((gradient, index) => { if (gradient !== null) this.#sums.addGradient(names[index]!, gradient); });
       } else if (!lacksAnInput(prepared.host, runner.model.segments)) throw lossReachesNothing([...runner.phase.trained], step);
       this.#sums.addLoss(loss.tensor);
       this.#sums.supervisedTokens += rows.length;
       this.#sums.tokens += countTokens(prepared.batch);
     } finally {
-      pass.dispose();
+      pass?.dispose();
       prepared.dispose();
       this.#computeMs += performance.now() - start;
     }
@@ -117,6 +121,7 @@ export class TrainStep {
   clear(): void {
     this.#sums.clear();
     this.#samples = [];
+    this.#microBatches = 0;
   }
 
   /** Inside a tidy. Returns the norm before clipping, a scalar. */
