@@ -6,7 +6,7 @@ export {
 export type { AttentionOptions, CrossEntropyOptions, FusedCrossEntropyOptions, MatmulOptions, MatmulStrategy, RmsNormOptions, TapeOptions, Value } from "@thaw/autograd";
 export { IGNORE_INDEX, ThawError } from "@thaw/contracts";
 export type {
-  Batch, BatchSource, Claims, ComponentDeclaration, Finding, GradientFlow, Initializer, LazyItem, LoadedBatch, Model, ModelOutput, Origin, ParameterInfo, Plan, PlanEntry,
+  Batch, BatchSource, Claims, ComponentDeclaration, Edit, Finding, GradientFlow, Initializer, LazyItem, LoadedBatch, Model, ModelOutput, Origin, ParameterInfo, Plan, PlanEntry,
   PlanPhase, PlanReason, Rule, RuleInfo, Scope, Segment, Setting, Severity,
 } from "@thaw/contracts";
 export { openSafetensors, writeSafetensors } from "@thaw/safetensors";
