@@ -27,12 +27,14 @@ export function editDistance(left: string, right: string): number {
   return previous[right.length]!;
 }
 
-/** The name most like `name`, spelling style aside; undefined where none is near. */
-export function nearestName(name: string, names: Iterable<string>): string | undefined {
-  const wanted = toCamel(name).toLowerCase();
+/** The name most like the given one, spelling style aside; undefined where none is near. */
+export function nearestName(given: string, names: Iterable<string>): string | undefined {
+  const wanted = toCamel(given).toLowerCase();
   let best: { readonly candidate: string; readonly distance: number } | undefined;
   for (const candidate of names) {
-    const distance = editDistance(wanted, toCamel(candidate).toLowerCase());
+    const name = toCamel(candidate).toLowerCase();
+    // A name that was cut short is near as well: freeze_vison for freeze_vision_tower.
+    const distance = Math.min(editDistance(wanted, name), wanted.length < 5 ? Infinity : editDistance(wanted, name.slice(0, wanted.length)) + 1);
     if (distance <= Math.max(wanted.length > 3 ? 2 : 1, wanted.length * 0.4) && (best === undefined || distance < best.distance)) best = { candidate, distance };
   }
   return best?.candidate;
