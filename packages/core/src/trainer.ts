@@ -93,8 +93,11 @@ export class Trainer {
       await this.hooks.shutdown.promise();
       return done;
     }, { onFailure: async () => { await run?.dispose(true); } });
-    await run?.dispose(false);
-    this.#isBusy = false;
+    try {
+      await run?.dispose(false);
+    } finally {
+      this.#isBusy = false;
+    }
     return summary;
   }
 

@@ -38,13 +38,13 @@ export class Evaluation {
 
   /** Evaluates everything that is due after `context.step` steps and was not measured at that step already; stops early when asked. */
   async run(moment: EvaluationMoment, context: StepContext): Promise<void> {
-    for (const { name, everySteps, atStart, evaluate } of this.#measurements()) {
+    for (const { key, name, everySteps, atStart, evaluate } of this.#measurements()) {
       if (this.#input.isStopping()) return;
-      if (this.#lastStep.get(name) === context.step || !isDue(moment, context.step, everySteps, atStart)) continue;
+      if (this.#lastStep.get(key) === context.step || !isDue(moment, context.step, everySteps, atStart)) continue;
       const metrics = await evaluate(context);
       if (metrics === undefined) return;
-      this.#lastStep.set(name, context.step);
-      this.#latest[name] = metrics;
+      this.#lastStep.set(key, context.step);
+      this.#latest[name] = { ...this.#latest[name], ...metrics };
       const evaluated: EvaluatedContext = Object.freeze({ ...context, name, metrics });
       await this.#input.record(evaluated);
       await this.#input.hooks.evaluated.promise(evaluated);
@@ -58,14 +58,14 @@ export class Evaluation {
 
   restore(state: EvaluationState): void {
     Object.assign(this.#latest, state.latest);
-    for (const [name, step] of Object.entries(state.lastStep)) this.#lastStep.set(name, step);
+    for (const [key, step] of Object.entries(state.lastStep)) this.#lastStep.set(key, step);
   }
 
   #measurements(): readonly Measurement[] {
     const { sources, evaluators, training, session } = this.#input;
-    const losses = Object.entries(sources).map(([name, source]): Measurement => ({ name, everySteps: training.evaluateEverySteps, atStart: true, evaluate: () => this.#loss(source) }));
+    const losses = Object.entries(sources).map(([name, source]): Measurement => ({ key: `loss/${name}`, name, everySteps: training.evaluateEverySteps, atStart: true, evaluate: () => this.#loss(source) }));
     const others = evaluators.map((evaluator): Measurement => ({
-      name: evaluator.name, everySteps: evaluator.everySteps ?? training.evaluateEverySteps, atStart: evaluator.atStart ?? true,
+      key: `evaluator/${evaluator.name}`, name: evaluator.name, everySteps: evaluator.everySteps ?? training.evaluateEverySteps, atStart: evaluator.atStart ?? true,
       evaluate: (context) => evaluator.evaluate(session, context),
     }));
     return [...losses, ...others];
@@ -94,6 +94,8 @@ export interface EvaluationState {
 }
 
 interface Measurement {
+  /** Of the step it was last made at: a source and an evaluator may share a name. */
+  readonly key: string;
   readonly name: string;
   readonly everySteps: number | undefined;
   readonly atStart: boolean;
