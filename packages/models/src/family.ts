@@ -25,6 +25,8 @@ export interface ParameterSpec {
   readonly fanIn?: number;
   /** Other names of the same parameter (`lm_head.weight` of tied embeddings), which a file may hold too. */
   readonly tiedNames?: readonly string[];
+  /** See `ParameterInfo.isLinear`. */
+  readonly isLinear?: boolean;
 }
 
 /** What a family is given to read: configs, and the names in the weights (empty where the model starts from nothing). */
@@ -55,6 +57,8 @@ export interface Architecture {
 export interface Family extends OwnerTable {
   /** Reads sizes and names. @throws THAW_CHECKPOINT_CONFIG for values that it does not support */
   describe(header: CheckpointHeader): Architecture;
+  /** See `Model.moduleNames`; default: those that Thaw knows for the type. */
+  readonly moduleNames?: Model["moduleNames"];
   /** Makes the processor of a checkpoint folder: pixels, placeholders, ids. @throws THAW_DATA_*, THAW_CHECKPOINT_* */
   readonly processor?: (folder: string) => Promise<Processor>;
 }

@@ -6,6 +6,7 @@ import { cannotInitialize, noForward, unknownComponent, unknownModelType } from 
 import type { Architecture, Family, OwnerTable, ParameterSpec } from "./family.js";
 import { readConfig, readGenerationConfig } from "./folder.js";
 import { loadValues } from "./load.js";
+import { MODULE_NAMES } from "./module-names.js";
 import { componentOf, mergeComponents, snakeCase } from "./owners.js";
 import { findFamily, findOwners, knownFamilies, knownModelTypes } from "./registry.js";
 import { saveModel } from "./save.js";
@@ -77,6 +78,7 @@ async function familyModel(
     parameters,
     segments: architecture.segments,
     deadParameters: architecture.deadParameters,
+    ...moduleNamesOf(family.modelType, family.moduleNames),
     text: architecture.text,
     load: (names) => loadValues(folder, parameters, fresh, seed, names),
     forward: (batch, scope) => architecture.forward(batch, scope),
@@ -97,12 +99,17 @@ function headerModel(folder: string, config: ConfigReader, components: readonly 
     parameters,
     segments: componentSegments(components, parameters),
     deadParameters: [],
+    ...moduleNamesOf(modelType),
     text: guessText(config),
     load: (names) => loadValues(folder, parameters, new Map<string, ParameterSpec>(), 0, names),
     forward: refuse,
     generate: refuse,
     save: (target, values, saving) => saveModel(folder, target, parameters, values, saving),
   };
+}
+
+function moduleNamesOf(modelType: string, moduleNames: Model["moduleNames"] = MODULE_NAMES[modelType]): Pick<Model, "moduleNames"> {
+  return moduleNames === undefined ? {} : { moduleNames };
 }
 
 /** Sizes of the language model where a config has them in the usual places, else 0. */

@@ -1,8 +1,8 @@
 import type { ParameterRole, ParameterSpec } from "./family.js";
 
-/** Parameters of a linear layer: `weight [out, in]` and, if it has one, `bias [out]`. */
+/** Parameters of a layer that `forward` computes by `Scope.linear`, and nowhere else: `weight [out, in]` and, if it has one, `bias [out]`. */
 export function linearSpecs(name: string, inputs: number, outputs: number, hasBias: boolean, role: ParameterRole = "linear"): readonly ParameterSpec[] {
-  const weight: ParameterSpec = { name: `${name}.weight`, shape: [outputs, inputs], role };
+  const weight: ParameterSpec = { name: `${name}.weight`, shape: [outputs, inputs], role, isLinear: true };
   return hasBias ? [weight, { name: `${name}.bias`, shape: [outputs], role: "bias" }] : [weight];
 }
 

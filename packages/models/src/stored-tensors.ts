@@ -36,11 +36,12 @@ export function matchTensors(source: string, specs: readonly ParameterSpec[], st
   if (misshaped.length > 0) throw tensorsMisshaped(source, misshaped);
   if (missing.length > 0) throw tensorsMissing(source, missing, unexpected);
   if (unexpected.length > 0) throw tensorsUnexpected(source, unexpected, [...expected.keys()]);
-  return specs.map(({ name, shape, tiedNames }) => ({
+  return specs.map(({ name, shape, tiedNames, isLinear }) => ({
     name,
     shape,
     dtype: isInitialized(name) ? "F32" : floatDtype(source, stored.get(name)!),
     ...(tiedNames === undefined ? {} : { tiedNames }),
+    ...(isLinear === true ? { isLinear } : {}),
   }));
 }
 
