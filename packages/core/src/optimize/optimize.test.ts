@@ -1,6 +1,6 @@
 import "@tensorflow/tfjs-backend-cpu";
 import * as tf from "@tensorflow/tfjs-core";
-import { afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { afterEach, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
 import { trainingSchema } from "../options.js";
 import { AdamW } from "./adamw.js";
 import { clipFactors } from "./clip.js";
@@ -63,6 +63,36 @@ describe("AdamW, clipping and schedule", () => {
       return value;
     };
     expect(run("late", 0, 100)).toBe(run("early", 0, 0));
+  });
+
+  it("updates vectors together as it would each alone, in a few ops", () => {
+    const names = Array.from({ length: 20 }, (_, index) => `norm${index}`);
+    const values = new Map(names.map((name, index) => [name, tf.fill([index + 1], index / 7) as tf.Tensor]));
+    const run = (sets: readonly (readonly string[])[]) => {
+      const optimizer = new AdamW(options.optimizer);
+      const results = new Map<string, readonly number[]>();
+      let kernels = 0;
+      for (const count of [0, 1]) {
+        for (const set of sets) {
+          const own = new Map(set.map((name) => [name, values.get(name)!]));
+          const profile = tf.tidy(() => {
+            const spy = vi.spyOn(tf.engine(), "runKernel");
+            const updated = optimizer.update(own, own, { step: count, updatesOf: () => count, rates: (name) => ({ learningRate: name === "norm3" ? 0.5 : 0.1, weightDecay: 0.01 }) });
+            kernels += spy.mock.calls.length;
+            spy.mockRestore();
+            return [...updated].map(([name, tensor]) => [name, [...tensor.dataSync()]] as const);
+          });
+          for (const [name, numbers] of profile) results.set(name, [...(results.get(name) ?? []), ...numbers]);
+        }
+      }
+      optimizer.dispose();
+      return { results, kernels };
+    };
+    const [together, alone] = [run([names]), run(names.map((name) => [name]))];
+    expect(together.results).toEqual(alone.results);
+    expect(together.kernels).toBeLessThan(90);
+    expect(alone.kernels).toBeGreaterThan(400);
+    tf.dispose([...values.values()]);
   });
 
   it("hands out, drops and takes back slots", () => {
