@@ -25,9 +25,9 @@ export function tinyParameters(tied: boolean): ParameterInfo[] {
   const { visionHidden, visionLayers, hidden, intermediate, languageLayers, vocabularySize, patchValues } = TINY;
   const parameters: ParameterInfo[] = [];
   const add = (name: string, ...shape: number[]): void => void parameters.push({ name, shape, dtype: "F32" });
-  const layer = (name: string, output: number, input: number): void => void parameters.push({ name: `${name}.weight`, shape: [output, input], dtype: "F32", isLinear: true });
+  const matrix = (name: string, output: number, input: number): void => void parameters.push({ name: `${name}.weight`, shape: [output, input], dtype: "F32", isLinear: true });
   const linear = (name: string, output: number, input: number): void => {
-    layer(name, output, input);
+    matrix(name, output, input);
     add(`${name}.bias`, output);
   };
   linear("vision_tower.patch_embedding", visionHidden, patchValues);
@@ -44,11 +44,11 @@ export function tinyParameters(tied: boolean): ParameterInfo[] {
   for (let layer = 0; layer < languageLayers; layer += 1) {
     const prefix = `language_model.layers.${layer}`;
     add(`${prefix}.input_layernorm.weight`, hidden);
-    for (const part of ["q_proj", "k_proj", "v_proj", "o_proj"]) layer(`${prefix}.self_attn.${part}`, hidden, hidden);
+    for (const part of ["q_proj", "k_proj", "v_proj", "o_proj"]) matrix(`${prefix}.self_attn.${part}`, hidden, hidden);
     add(`${prefix}.post_attention_layernorm.weight`, hidden);
-    layer(`${prefix}.mlp.gate_proj`, intermediate, hidden);
-    layer(`${prefix}.mlp.up_proj`, intermediate, hidden);
-    layer(`${prefix}.mlp.down_proj`, hidden, intermediate);
+    matrix(`${prefix}.mlp.gate_proj`, intermediate, hidden);
+    matrix(`${prefix}.mlp.up_proj`, intermediate, hidden);
+    matrix(`${prefix}.mlp.down_proj`, hidden, intermediate);
   }
   add("language_model.norm.weight", hidden);
   if (!tied) add("lm_head.weight", vocabularySize, hidden);
