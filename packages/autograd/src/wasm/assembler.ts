@@ -66,8 +66,11 @@ export const v128Store = (address: Code, offset: number, value: Code): Code => [
 export const v128Splat = (address: Code): Code => [...address, ...simd(0x09), ...access(0)];
 /** The first float of a vector, the second, ...: `lane` from 0 to 3. */
 export const f32x4Lane = (vector: Code, lane: number): Code => [...vector, ...simd(0x1f), lane];
-export const f32x4Add = (a: Code, b: Code): Code => [...a, ...b, ...simd(0xe4)];
-export const f32x4Mul = (a: Code, b: Code): Code => [...a, ...b, ...simd(0xe6)];
+const f32x4Add = (a: Code, b: Code): Code => [...a, ...b, ...simd(0xe4)];
+const f32x4Mul = (a: Code, b: Code): Code => [...a, ...b, ...simd(0xe6)];
+
+/** `sum + a b`; with `fused` in one instruction of the relaxed SIMD extension, rounded once where the processor can. */
+export const f32x4MultiplyAdd = (sum: Code, a: Code, b: Code, fused: boolean): Code => (fused ? [...a, ...b, ...sum, ...simd(0x105)] : f32x4Add(sum, f32x4Mul(a, b)));
 
 /** Runs `body` if `condition` is not zero. */
 export const when = (condition: Code, body: Code): Code => [...condition, 0x04, 0x40, ...body, 0x0b];

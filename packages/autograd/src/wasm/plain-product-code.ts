@@ -12,8 +12,7 @@ import {
   f32Mul,
   f32Store,
   f32Zero,
-  f32x4Add,
-  f32x4Mul,
+  f32x4MultiplyAdd,
   get,
   i32,
   mul,
@@ -41,7 +40,7 @@ const PACKED_ROW = 32;
  * between rows, between inner elements and between matrices of `a`, by which `a` may be read transposed; address of `inner * 32` bytes into which
  * eight columns of `b` are packed (wide rows of `b` would compete for the same cache lines), or 0.
  */
-export function plainProductCode(): Uint8Array<ArrayBuffer> {
+export function plainProductCode(fused: boolean): Uint8Array<ArrayBuffer> {
   const locals = new Locals();
   const integers = (length: number): number[] => Array.from({ length }, () => locals.declare(I32));
   const [a, b, out, count, rows, inner, columns, aRow, aInner, aMatrix, packed] = integers(11) as Eleven;
@@ -67,7 +66,7 @@ export function plainProductCode(): Uint8Array<ArrayBuffer> {
       ...indices(vectors).map((lane) => set(at(operands, lane), v128Load(get(right), 16 * lane))),
       ...indices(height).flatMap((r) => [
         set(splat, v128Splat(strided(left, rowOffsets, r))),
-        ...cells.filter((cell) => cell.r === r).map(({ lane, sum }) => set(sum, f32x4Add(get(sum), f32x4Mul(get(splat), get(at(operands, lane)))))),
+        ...cells.filter((cell) => cell.r === r).map(({ lane, sum }) => set(sum, f32x4MultiplyAdd(get(sum), get(splat), get(at(operands, lane)), fused))),
       ]),
     ];
     return innerLoop(

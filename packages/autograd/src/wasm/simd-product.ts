@@ -50,12 +50,15 @@ function instantiate(backend: WasmBackend): Functions | null {
   const memory = backend.wasm.asm?.memory;
   if (!(memory instanceof WebAssembly.Memory)) return null;
   const load = (code: Uint8Array<ArrayBuffer>) => new WebAssembly.Instance(new WebAssembly.Module(code), { env: { memory } }).exports["run"] as Functions["plain"];
-  try {
-    return { plain: load(plainProductCode()), transposed: load(transposedProductCode()) };
-  } catch {
-    // No SIMD, or a memory that is shared between threads: TensorFlow.js' own kernels serve.
-    return null;
+  // Fused multiply-add is twice as fast; Node 20 does not know it yet. Without SIMD, or with a memory that is shared between threads, neither loads.
+  for (const fused of [true, false]) {
+    try {
+      return { plain: load(plainProductCode(fused)), transposed: load(transposedProductCode(fused)) };
+    } catch {
+      continue;
+    }
   }
+  return null;
 }
 
 function compute({ inputs, backend, attrs }: { inputs: { a: TensorInfo; b: TensorInfo }; backend: WasmBackend; attrs: { transposeA: boolean; transposeB: boolean } }): TensorInfo {

@@ -12,9 +12,8 @@ import {
   f32Load,
   f32Mul,
   f32Store,
-  f32x4Add,
   f32x4Lane,
-  f32x4Mul,
+  f32x4MultiplyAdd,
   get,
   i32,
   mul,
@@ -36,7 +35,7 @@ const TILE_ROWS = 4;
  * columns, last rows in tiles of 1 by 4. Parameters, all i32: addresses of `a [count, rows, inner]`, `b [count, columns, inner]`,
  * `out [count, rows, columns]`; `count`, `rows`, `inner`, `columns`.
  */
-export function transposedProductCode(): Uint8Array<ArrayBuffer> {
+export function transposedProductCode(fused: boolean): Uint8Array<ArrayBuffer> {
   const locals = new Locals();
   const integer = (): number => locals.declare(I32);
   const [a, b, out, count, rows, inner, columns] = Array.from({ length: 7 }, integer) as [number, number, number, number, number, number, number];
@@ -61,7 +60,7 @@ export function transposedProductCode(): Uint8Array<ArrayBuffer> {
     const vectorStep = [
       ...indices(height).map((r) => set(at(lefts, r), v128Load(strided(left, strides, r)))),
       ...indices(width).map((c) => set(at(rights, c), v128Load(strided(right, strides, c)))),
-      ...cells.map(({ r, c, index }) => set(at(sums, index), f32x4Add(get(at(sums, index)), f32x4Mul(get(at(lefts, r)), get(at(rights, c)))))),
+      ...cells.map(({ r, c, index }) => set(at(sums, index), f32x4MultiplyAdd(get(at(sums, index)), get(at(lefts, r)), get(at(rights, c)), fused))),
       advance(left, i32(16)),
       advance(right, i32(16)),
       set(rest, sub(get(rest), i32(1))),
