@@ -12,7 +12,9 @@ export interface LoraIntent {
   readonly rank?: number;
   readonly alpha?: number;
   readonly dropout?: number;
-  readonly targetModules?: readonly string[];
+  /** `all-linear`, or ends of module names. */
+  readonly targetModules?: string | readonly string[];
+  readonly rslora?: boolean;
 }
 
 /** What a `components` entry asks for, in canonical words. */

@@ -3,12 +3,13 @@ import { z } from "zod";
 const count = z.number().int().positive();
 const position = z.number().nonnegative();
 
-/** LoRA settings (Hu et al., arXiv:2106.09685), named as PEFT names them. */
+/** LoRA settings (Hu et al., arXiv:2106.09685), named as PEFT names them; the plugin that makes adapters has the defaults. */
 export const loraSchema = z.strictObject({
   rank: count.optional(),
   alpha: z.number().positive().optional(),
   dropout: z.number().min(0).max(1).optional(),
-  targetModules: z.array(z.string()).nonempty().optional(),
+  targetModules: z.union([z.string().min(1), z.array(z.string().min(1)).nonempty()]).optional(),
+  rslora: z.boolean().optional(),
 });
 
 /** What of a component trains, when; everything not named stays frozen. */

@@ -1,4 +1,4 @@
-import { API_VERSION, definePlugin, type Finding, type ParameterGroup, type Plugin, type RuleContext, type Setting, type Trainer } from "@thaw/core";
+import { API_VERSION, definePlugin, type ComponentRequest, type Finding, type ParameterGroup, type Plugin, type RuleContext, type Setting, type Trainer } from "@thaw/core";
 import { freezeSchema } from "./options.js";
 import { compilePolicy, findNothingTrains, type CompiledPolicy } from "./policy.js";
 import { FREEZE_RULES } from "./rules/index.js";
@@ -6,6 +6,9 @@ import { NOTHING_TRAINS, nothingTrains } from "./rules/nothing-trains.js";
 import { thawVocabulary, type Vocabulary } from "./vocabulary.js";
 
 const PLUGIN_NAME = "FreezePolicyPlugin";
+
+/** What a plugin that makes adapters claims to write. */
+const ADAPTERS = "adapters";
 
 /** Compiled policy of each trainer that planned. */
 const compiled = new WeakMap<Trainer, CompiledPolicy>();
@@ -19,7 +22,7 @@ export const freezePolicy = definePlugin({
   apiVersion: API_VERSION,
   configKey: "freeze",
   optionsSchema: freezeSchema,
-  claims: { reads: ["parameters"], writes: ["plan", "parameterGroups"] },
+  claims: { reads: ["parameters"], writes: ["requests", "plan", "parameterGroups"] },
   apply: (trainer, _options, settings) => tap(trainer, settings),
 });
 
@@ -32,6 +35,12 @@ export function foreignFreezePolicy(settings: readonly Setting[], vocabulary: Vo
 }
 
 function tap(trainer: Trainer, settings: readonly Setting[], foreign?: Vocabulary): void {
+  if (foreign === undefined) {
+    trainer.hooks.requests.tap(PLUGIN_NAME, (collector, context) => {
+      const vocabulary = thawVocabulary([...settings, ...context.settings]);
+      for (const request of adapterRequests(compilePolicy({ settings, components: context.model.components, vocabulary }))) collector.add(request);
+    });
+  }
   trainer.hooks.plan.tap(PLUGIN_NAME, (_plan, context) => {
     const policy = compilePolicy({
       settings,
@@ -40,6 +49,7 @@ function tap(trainer: Trainer, settings: readonly Setting[], foreign?: Vocabular
       owners: context.owners,
       isPlaceholder: context.model.isPlaceholder,
       hasAdapters: foreign !== undefined,
+      makesAdapters: [...context.claims.values()].some(({ writes }) => writes?.includes(ADAPTERS) === true),
       stepsPerEpoch: context.stepsPerEpoch,
       segments: context.model.segments.length === 0 ? undefined : context.model.segments.map(({ name }) => name),
       vocabulary: foreign ?? thawVocabulary([...settings, ...context.settings]),
@@ -59,6 +69,11 @@ function tap(trainer: Trainer, settings: readonly Setting[], foreign?: Vocabular
 /** The policy that a trainer's plan was compiled from, after its `plan` hook ran; for `thaw why`. */
 export function compiledPolicyOf(trainer: Trainer): CompiledPolicy | undefined {
   return compiled.get(trainer);
+}
+
+/** What `lora` entries ask the plugin for that makes adapters. A component that another setting freezes, or that is undecided, asks for nothing. */
+function adapterRequests({ decisions }: CompiledPolicy): readonly ComponentRequest[] {
+  return decisions.flatMap(({ component, intent, settings }) => (intent?.lora === undefined ? [] : [{ kind: "lora", component, options: { ...intent.lora }, settings }]));
 }
 
 /** A component with its own warm-up counts its schedule from the step at which it starts to train. */

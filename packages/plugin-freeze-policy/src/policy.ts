@@ -28,6 +28,8 @@ export interface PolicyInput {
   /** Parameter to component. Default: by longest prefix of `components`. */
   readonly owners?: ReadonlyMap<string, string>;
   readonly stepsPerEpoch?: number;
+  /** True if a plugin claims to write `adapters`: then it says itself why it made none. */
+  readonly makesAdapters?: boolean;
   /** Names of the model's segments, for `stopGradientAfter`; absent: not checked. */
   readonly segments?: readonly string[];
   /** Default: Thaw's own words under `freeze`. */
@@ -76,7 +78,7 @@ export function compilePolicy(input: PolicyInput): CompiledPolicy {
       if (selected === undefined) return { ...verdict, state: "undecided" };
     }
     if (isKnown && intent.kind === "adapter" && input.hasAdapters !== true && !input.parameters!.some((parameter) => parameter.component === component)) {
-      report(adapterWithoutPlugin(component, verdict.settings[0]!, vocabulary));
+      if (input.makesAdapters !== true) report(adapterWithoutPlugin(component, verdict.settings[0]!, vocabulary));
       return { ...verdict, state: "undecided" };
     }
     selections.set(component, { intent, timeline, selected });

@@ -8,9 +8,10 @@ export function withAddedParameters(model: Model, parameters: readonly Parameter
   const own = new Set(model.parameters.map(({ name }) => name));
   const added = parameters.map(({ name }) => name).filter((name) => !own.has(name));
   if (added.length === 0) return model;
-  const { modelType, source, components, deadParameters, moduleNames, text } = model;
+  // Methods may be a class's and use its `this`; so may getters of what a model must have
+  const { modelType, source, components, deadParameters, text } = model;
   return Object.freeze({
-    modelType, source, components, deadParameters, text, ...(moduleNames === undefined ? {} : { moduleNames }),
+    ...model, modelType, source, components, deadParameters, text,
     parameters: model.parameters,
     segments: segmentsWith(model.segments, added),
     load: (names) => model.load(names),
