@@ -20,6 +20,8 @@ export async function loadBackend(entry: BackendEntry, location: Location): Prom
   const isCurrent = await tf.setBackend(entry.engineName);
   if (!isCurrent) throw new Error(`TensorFlow.js refused to make "${entry.engineName}" current.`);
   await tf.ready();
+  // The cpu backend advertises tfjs-node on its first use in Node; Thaw has its own advice.
+  if (entry.name === "cpu") (tf.backend() as { firstUse?: boolean }).firstUse = false;
   return { name: entry.engineName, description, matmul: entry.capabilities.matmul };
 }
 
