@@ -39,11 +39,11 @@ export interface PretrainOptions {
 
 /** What was measured for the committed checkpoint. */
 export const PRETRAIN_DEFAULTS = {
-  steps: 8000,
-  batchSize: 256,
+  steps: 5600,
+  batchSize: 512,
   threads: 2,
   seed: 20,
-  checkEverySteps: 1000,
+  checkEverySteps: 700,
   checkPictures: 400,
   learningRate: 3e-3,
   matrixRateRatio: 8 / 3,
