@@ -1,4 +1,4 @@
-import sharp, { type OutputInfo, type Sharp } from "sharp";
+import type { OutputInfo, Sharp } from "sharp";
 import type { ImageSize, RgbImage } from "./processor.js";
 
 /** How to decode. */
@@ -7,12 +7,18 @@ export interface DecodeOptions {
   readonly exif: boolean;
 }
 
+/** sharp is loaded when the first image is: planning and checking need none. */
+export async function loadSharp() {
+  return (await import("sharp")).default;
+}
+
 /**
  * Bytes of PNG, JPEG, WebP, GIF (first frame), TIFF or AVIF as Pillow's `Image.open(...).convert("RGB")` gives them: alpha is dropped
  * without blending, palettes are looked up, colour profiles are ignored, CMYK is converted without a profile, 16-bit grey is clipped at 255.
  * @throws whatever sharp says of a broken file; callers name the sample
  */
 export async function decodeRgb(bytes: Uint8Array, options: DecodeOptions): Promise<RgbImage> {
+  const sharp = await loadSharp();
   const open = (): Sharp => {
     const image = sharp(bytes, { failOn: "error", ignoreIcc: true });
     return options.exif ? image.autoOrient() : image;
@@ -51,7 +57,7 @@ function cmykToRgb({ data, info }: { readonly data: Uint8Array; readonly info: O
 
 /** Size from the header, turned as `decodeRgb` turns it. */
 export async function readImageSize(bytes: Uint8Array, options: DecodeOptions): Promise<ImageSize> {
-  const { width, height, autoOrient } = await sharp(bytes).metadata();
+  const { width, height, autoOrient } = await (await loadSharp())(bytes).metadata();
   return options.exif ? { width: autoOrient.width, height: autoOrient.height } : { width, height };
 }
 
@@ -63,11 +69,13 @@ export async function rasterizeSvg(svg: string, size: ImageSize, background: str
   const opening = /<svg\b[^>]*>/.exec(svg)?.[0];
   if (opening === undefined) throw new Error("it holds no <svg> element");
   const sized = opening.replace(/\s(width|height)="[^"]*"/g, "").replace(/^<svg/, `<svg width="${size.width}" height="${size.height}"`);
+  const sharp = await loadSharp();
   const { data, info } = await sharp(Buffer.from(svg.replace(opening, () => sized))).flatten({ background }).toColourspace("srgb").removeAlpha().raw().toBuffer({ resolveWithObject: true });
   return { width: info.width, height: info.height, data: new Uint8Array(data.buffer, data.byteOffset, data.byteLength) };
 }
 
 /** PNG bytes of pixels, for reports. */
 export async function encodePng(image: RgbImage): Promise<Buffer> {
+  const sharp = await loadSharp();
   return sharp(image.data, { raw: { width: image.width, height: image.height, channels: 3 } }).png().toBuffer();
 }

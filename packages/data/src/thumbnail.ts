@@ -1,6 +1,5 @@
 import { readFile } from "node:fs/promises";
-import sharp from "sharp";
-import { rasterizeSvg, encodePng } from "./decode.js";
+import { rasterizeSvg, encodePng, loadSharp } from "./decode.js";
 import { imageBroken } from "./errors.js";
 import { imageName } from "./image-reference.js";
 import type { ImageReference } from "./sample.js";
@@ -10,7 +9,7 @@ export async function thumbnail(image: ImageReference, size: number): Promise<Ui
   try {
     if (image.kind === "svg") return await encodePng(await rasterizeSvg(image.svg, { width: size, height: size }, image.background));
     const bytes = image.kind === "file" ? await readFile(image.path) : image.bytes;
-    return await sharp(bytes).autoOrient().resize(size, size, { fit: "inside", withoutEnlargement: true }).png().toBuffer();
+    return await (await loadSharp())(bytes).autoOrient().resize(size, size, { fit: "inside", withoutEnlargement: true }).png().toBuffer();
   } catch (cause) {
     throw imageBroken(imageName(image), "a report", cause);
   }
