@@ -46,14 +46,33 @@ Only "model" is needed. No weight is read and no backend is loaded.
 Examples:
   thaw plan
   thaw plan my.yaml --at-step 500
+  thaw plan --diff stage1.yaml
   thaw plan --set freeze.freeze_language_model=true --json`;
 
 export const CHECK_HELP = `${CONFIG_NOTE}
-Only "model" is needed. All findings come at once; the exit code is 1 if one of them is an error.
+Only "model" is needed. All findings come at once; the exit code is 1 if one of them is an error. [config] may also be a
+LLaMA-Factory config, or ms-swift arguments (a script, a list of words, or a file of keys): the same rules in their words.
 
 Examples:
   thaw check
-  thaw check my.yaml --json`;
+  thaw check my.yaml --json
+  thaw check --fix
+  thaw check llama_factory_sft.yaml
+  thaw check --sarif > thaw.sarif`;
+
+export const WHY_HELP = `
+Examples:
+  thaw why language_model
+  thaw why multi_modal_projector.linear_1.weight
+  thaw why layers.1 --config my.yaml
+  thaw why freeze_vision_tower --json`;
+
+export const CONVERT_HELP = `
+Every value of the new config says where it came from; what has no counterpart is listed in it.
+
+Examples:
+  thaw convert llama_factory_sft.yaml
+  thaw convert train_swift.sh --output thaw.config.yaml`;
 
 export const CAPTION_HELP = `
 Examples:

@@ -1,5 +1,6 @@
 import { ThawError, Trainer, type BatchSource, type Finding, type Model, type PlanResult } from "@thaw/core";
 import { openModel, placeholderModel } from "@thaw/models";
+import { foreignFreezePolicy, thawVocabulary } from "@thaw/plugin-freeze-policy";
 import { existsSync } from "node:fs";
 import { isAbsolute, relative, resolve, sep } from "node:path";
 import { evaluationSources, type SourceSetting } from "./data-section.js";
@@ -8,6 +9,8 @@ import { isError, type LoadedConfig } from "./load-config.js";
 /** What `plan` and `check` find out. `planned` is absent where there is nothing to plan. */
 export interface Planning {
   readonly planned?: PlanResult;
+  /** That planned; what its plugins know of the plan is found by it. */
+  readonly trainer?: Trainer;
   /** The config's findings and the plan's, all at once. */
   readonly findings: readonly Finding[];
 }
@@ -22,23 +25,38 @@ export async function openConfiguredModel(config: LoadedConfig): Promise<Model> 
 
 /** Plans a run without reading a weight or a sample. What is wrong with the model is a finding, as the config names it. */
 export async function planRun(config: LoadedConfig): Promise<Planning> {
-  if (!config.isPlannable) return { findings: config.findings };
   let model: Model;
   try {
     model = await openConfiguredModel(config);
   } catch (error) {
     if (!(error instanceof ThawError)) throw error;
     // The rules that need no checkpoint are run all the same.
-    const { findings } = await planModel(placeholderModel(modelName(config), declaredComponents(config)), config);
-    return { findings: [...config.findings, modelFinding(error, config), ...findings] };
+    const placeholder = placeholderModel(modelName(config), declaredComponents(config));
+    const isModelKnown = config.settings.some(({ path }) => path === "model" || path.startsWith("model."));
+    return { findings: [...config.findings, ...(isModelKnown ? [modelFinding(error, config)] : []), ...(await furtherFindings(placeholder, config))] };
   }
-  const planned = await planModel(model, config);
-  return { planned, findings: [...config.findings, ...planned.findings] };
+  if (!config.isPlannable) return { findings: [...config.findings, ...(await furtherFindings(model, config))] };
+  const trainer = trainerOf(model, config);
+  const planned = await trainer.plan();
+  return { planned, trainer, findings: [...config.findings, ...planned.findings] };
 }
 
-function planModel(model: Model, config: LoadedConfig): Promise<PlanResult> {
+/** What the rules find where the config or the model has errors: all that does not follow from those. */
+async function furtherFindings(model: Model, config: LoadedConfig): Promise<readonly Finding[]> {
+  const isFreezeRead = config.plugins.some(({ configKey }) => configKey === "freeze");
+  if (isFreezeRead) return (await trainerOf(model, config).plan()).findings;
+  // The section breaks its schema: its valid settings are judged by themselves.
+  const wrong = config.findings.filter(isError).flatMap(({ settings }) => settings.map(({ path }) => path));
+  const valid = config.settings.filter(({ path }) => path.startsWith("freeze.") && !wrong.some((at) => path === at || path.startsWith(`${at}.`)));
+  const policy = foreignFreezePolicy(valid, thawVocabulary(config.settings));
+  const { findings } = await trainerOf(model, { ...config, plugins: [policy, ...config.plugins] }).plan();
+  // With settings missing, an empty plan may be their fault.
+  return findings.filter(({ rule }) => rule !== "nothing-trains");
+}
+
+function trainerOf(model: Model, config: LoadedConfig): Trainer {
   const { plugins, settings } = config;
-  return new Trainer({ model, plugins, training: config.values.training, settings, data: unreadSources(config), seed: config.values.seed }).plan();
+  return new Trainer({ model, plugins, training: config.values.training, settings, data: unreadSources(config), seed: config.values.seed });
 }
 
 /** True if a run must not start. */

@@ -1,15 +1,17 @@
-import { readFileSync } from "node:fs";
 import { Command, Option } from "commander";
 import type { CaptionOptions } from "./commands/caption.js";
 import type { CheckOptions } from "./commands/check.js";
+import type { ConvertOptions } from "./commands/convert.js";
 import type { ConfigOptions } from "./commands/config.js";
 import type { EvaluateOptions } from "./commands/evaluate.js";
 import type { PlanOptions } from "./commands/plan.js";
 import type { TrainOptions } from "./commands/train.js";
+import type { WhyOptions } from "./commands/why.js";
 import { badOption } from "./errors.js";
-import { CAPTION_HELP, CHECK_HELP, CONFIG_HELP, EVALUATE_HELP, PLAN_HELP, TOP_HELP, TRAIN_HELP } from "./help.js";
+import { CAPTION_HELP, CHECK_HELP, CONFIG_HELP, CONVERT_HELP, EVALUATE_HELP, PLAN_HELP, TOP_HELP, TRAIN_HELP, WHY_HELP } from "./help.js";
 import { LOG_LEVELS } from "./log.js";
 import type { Terminal } from "./terminal.js";
+import { ownVersion } from "./version.js";
 
 /** Where a command leaves the exit code. */
 export interface Outcome {
@@ -61,14 +63,28 @@ export function createProgram(terminal: Terminal, outcome: Outcome): Command {
     });
   withSet(add("plan [config]", "show what would train and why, without reading a weight", PLAN_HELP))
     .option("--at-step <n>", "the plan as it stands at that step", count("--at-step", 0))
+    .option("--diff <config>", "what changes from that config's plan to this one")
     .option("--json", "the plan as one JSON object on standard output")
     .action(async (config: string | undefined, options: PlanOptions) => {
       outcome.code = await (await import("./commands/plan.js")).plan(config, options, terminal);
     });
   withSet(add("check [config]", "report everything that is wrong or contradictory in a config", CHECK_HELP))
+    .option("--fix", "edit what has one safe fix, in the config's YAML and JSON files")
     .option("--json", "the findings as one JSON object on standard output")
+    .option("--sarif", "the findings as a SARIF 2.1.0 log on standard output, for code review")
     .action(async (config: string | undefined, options: CheckOptions) => {
       outcome.code = await (await import("./commands/check.js")).check(config, options, terminal);
+    });
+  withSet(add("why <parameter|component|setting>", "say which setting decided, where it stands, and what it overrides", WHY_HELP))
+    .option("--config <config>", "the config; without it, it is searched for")
+    .option("--json", "the answer as one JSON object on standard output")
+    .action(async (target: string, options: WhyOptions) => {
+      outcome.code = await (await import("./commands/why.js")).why(target, options, terminal);
+    });
+  add("convert <config>", "turn a LLaMA-Factory config or ms-swift arguments into a Thaw config", CONVERT_HELP)
+    .option("--output <file>", "write it there; on standard output without it")
+    .action(async (config: string, options: ConvertOptions) => {
+      outcome.code = (await import("./commands/convert.js")).convert(config, options, terminal);
     });
   add("caption <image...>", "write captions for pictures", CAPTION_HELP)
     .requiredOption("--model <run-or-checkpoint>", "a run folder or a checkpoint")
@@ -93,10 +109,6 @@ export function createProgram(terminal: Terminal, outcome: Outcome): Command {
       outcome.code = await (await import("./commands/doctor.js")).doctor(options, terminal);
     });
   return program;
-}
-
-function ownVersion(): string {
-  return (JSON.parse(readFileSync(new URL("../package.json", import.meta.url), "utf8")) as { version: string }).version;
 }
 
 function collect(value: string, earlier: readonly string[]): readonly string[] {

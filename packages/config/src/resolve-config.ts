@@ -43,6 +43,8 @@ export interface ResolvedConfig {
   readonly sections: Readonly<Record<string, unknown>>;
   /** Every setting that a user or a preset gave. */
   readonly settings: readonly Setting[];
+  /** What files or presets said and a later one replaced. */
+  readonly replaced: readonly Setting[];
   /** Every value that a schema filled in, paths in camelCase. */
   readonly defaults: readonly Setting[];
   readonly findings: readonly Finding[];
@@ -71,7 +73,7 @@ export async function resolveConfig(options: ResolveOptions): Promise<ResolvedCo
   const findings: Finding[] = [...read.findings];
   const named = await pluginsOf(layers, options);
   const hosts = options.sections ?? {};
-  const root = mergedTree(layers, configShape(hosts, named), findings);
+  const { root, trees } = mergedTree(layers, configShape(hosts, named), findings);
   const settings = savedSettings(root, toSettings(["extends", "$schema", "$saved"].reduce((tree, key) => withoutNode(tree, [key]), root)));
   const folder = file === undefined ? options.folder : dirname(file);
   const checked = validate(root, { hosts, named, settings }, findings);
@@ -83,6 +85,7 @@ export async function resolveConfig(options: ResolveOptions): Promise<ResolvedCo
     folder,
     ...result,
     settings,
+    replaced: replacedSettings(trees, settings),
     findings,
     isPlannable: !findings.some((entry) => entry.severity === "error" && blocksPlanning(entry)),
     named,
@@ -101,16 +104,28 @@ async function pluginsOf(layers: readonly Layer[], options: ResolveOptions): Pro
   return [...byName.values()];
 }
 
-function mergedTree(layers: readonly Layer[], shape: Shape, findings: Finding[]): ConfigNode {
+/** The layers' values on top of each other, and each layer's alone. */
+function mergedTree(layers: readonly Layer[], shape: Shape, findings: Finding[]): { readonly root: ConfigNode; readonly trees: readonly ConfigNode[] } {
   const empty: ConfigNode = { kind: "map", children: new Map(), layer: layers.at(-1) ?? programLayer({}, "."), path: [], shape };
   let root = empty;
+  const trees: ConfigNode[] = [];
   for (const layer of layers) {
     if (layer.value === undefined || layer.value === null) continue;
     const tree = readTree(layer, layer.value, shape, (entry) => findings.push(entry));
     if (tree.kind !== "map") findings.push(finding(tree, `A config is a mapping, but ${layer.label} holds ${tree.kind === "list" ? "a list" : JSON.stringify(tree.value)}.`, "Write keys such as model: ./checkpoint."));
-    else root = mergeTrees(root, tree) ?? empty;
+    else {
+      trees.push(tree);
+      root = mergeTrees(root, tree) ?? empty;
+    }
   }
-  return resolvePaths(root);
+  return { root: resolvePaths(root), trees };
+}
+
+/** Settings of layers below that a later layer replaced or removed, in the order of the layers. */
+function replacedSettings(trees: readonly ConfigNode[], settings: readonly Setting[]): readonly Setting[] {
+  const place = ({ path, file, line, origin }: Setting): string => JSON.stringify([path, file, line, origin]);
+  const kept = new Set(settings.map(place));
+  return trees.flatMap((tree) => toSettings(["extends", "$schema", "$saved", "plugins"].reduce((node, key) => withoutNode(node, [key]), tree))).filter((setting) => !kept.has(place(setting)));
 }
 
 function requirements(root: ConfigNode, requires: "nothing" | "model" | "training", findings: Finding[]): void {

@@ -1,26 +1,58 @@
-import { findingsReport } from "@thaw/plugin-conflict-checker";
+import { findingsReport, sarifLog } from "@thaw/plugin-conflict-checker";
+import { dirname } from "node:path";
+import { applyFixes } from "../apply-fixes.js";
 import { loadConfig } from "../load-config.js";
-import { isRefused, planRun } from "../plan-run.js";
+import { planForeign, readForeignFile } from "../plan-foreign.js";
+import { isRefused, planRun, type Planning } from "../plan-run.js";
 import { findingLines, verdictLine } from "../render/findings.js";
+import { knownRules } from "../rules.js";
 import type { Terminal } from "../terminal.js";
+import { ownVersion } from "../version.js";
 
 /** Options of `thaw check`. */
 export interface CheckOptions {
   readonly set: readonly string[];
+  readonly fix?: boolean;
   readonly json?: boolean;
+  readonly sarif?: boolean;
 }
+
+const MOST_ROUNDS = 5;
 
 /** Reports everything that is wrong or contradictory. Returns 1 where one finding is an error. */
 export async function check(configPath: string | undefined, options: CheckOptions, terminal: Terminal): Promise<number> {
-  const config = await loadConfig(configPath, { set: options.set });
-  const planning = await planRun(config);
-  if (options.json === true) terminal.out(JSON.stringify(findingsReport(planning.findings)));
-  else {
-    const { colors, width } = terminal;
-    for (const line of findingLines(planning.findings, { colors, folder: process.cwd(), width })) terminal.out(line);
-    if (planning.findings.length > 0) terminal.out("");
-    terminal.out(verdictLine(planning.findings, colors));
-    if (planning.planned === undefined) terminal.out(colors.dim("The plan was not checked, because the config or the model has errors."));
+  let { planning, folder } = await planAny(configPath, options);
+  if (options.fix === true) {
+    // One edit can bring the next finding to light: a key that was misspelt is read now.
+    let rounds = 0;
+    let fixed = await applyFixes(planning.findings);
+    if (fixed.length === 0) terminal.err("No finding has a safe fix.");
+    while (fixed.length > 0 && rounds++ < MOST_ROUNDS) {
+      for (const { file, count } of fixed) terminal.err(`Fixed ${count === 1 ? "1 finding" : `${count} findings`} in ${file}.`);
+      ({ planning, folder } = await planAny(configPath, options));
+      fixed = await applyFixes(planning.findings);
+    }
   }
+  if (options.sarif === true) terminal.out(JSON.stringify(sarifLog(planning.findings, knownRules(), { toolVersion: ownVersion(), folder }), null, 2));
+  else if (options.json === true) terminal.out(JSON.stringify(findingsReport(planning.findings)));
+  else printFindings(planning, terminal);
   return isRefused(planning) ? 1 : 0;
+}
+
+/** Thaw's own config, or another tool's: then the same rules in its words. */
+async function planAny(configPath: string | undefined, options: CheckOptions): Promise<{ planning: Planning; folder: string }> {
+  const foreign = readForeignFile(configPath);
+  if (foreign !== undefined) return { planning: await planForeign(foreign), folder: dirname(foreign.file) };
+  const config = await loadConfig(configPath, { set: options.set });
+  return { planning: await planRun(config), folder: config.folder };
+}
+
+function printFindings(planning: Planning, terminal: Terminal): void {
+  const { colors, width } = terminal;
+  for (const line of findingLines(planning.findings, { colors, folder: process.cwd(), width })) terminal.out(line);
+  if (planning.findings.length > 0) terminal.out("");
+  terminal.out(verdictLine(planning.findings, colors));
+  if (planning.planned === undefined) terminal.out(colors.dim("What needs a checkpoint was not checked."));
+  const fixable = planning.findings.filter(({ edit }) => edit !== undefined).length;
+  if (fixable > 0) terminal.out(colors.dim(`${fixable === 1 ? "1 finding" : `${fixable} findings`} can be fixed with --fix.`));
 }

@@ -52,7 +52,8 @@ function advice(frozenBy: ReadonlyMap<string, Setting | undefined>, vocabulary: 
     const flag = shortcut ?? vocabulary.assign([FLAG_OF_COMPONENT[SHORTCUT_COMPONENT]!], false);
     if (flag !== undefined) return `Add \`${flag}\` to train the multimodal projector.`;
   }
-  const [component, setting] = [...frozenBy].find(([, by]) => by !== undefined && by.origin !== "default") ?? [...frozenBy][0] ?? [];
+  const given = [...frozenBy].filter(([, by]) => by !== undefined && by.origin !== "default");
+  const [component, setting] = given.find(([name]) => name === SHORTCUT_COMPONENT) ?? given[0] ?? [...frozenBy][0] ?? [];
   if (component === undefined) return "Declare components that own the model's parameters.";
   const flag = FLAG_OF_COMPONENT[component];
   const trained = flag === undefined ? vocabulary.assign(["components", component], "train") : vocabulary.assign([flag], false);
