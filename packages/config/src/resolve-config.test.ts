@@ -127,7 +127,7 @@ describe("provenance", () => {
 });
 
 describe("strict validation", () => {
-  const cases: readonly (readonly [string, string, string, string, string?])[] = [
+  const cases: readonly (readonly [string, string, string, string])[] = [
     ["model: m\ntrainng: 1\n", "config", "Unknown key trainng at the top level (thaw.config.yaml:2:1). The nearest known key is training.", "Write training."],
     ["model: m\nfreeze:\n  trian_mm_proj_only: true\n", "config", "Unknown key trian_mm_proj_only in freeze (thaw.config.yaml:3:3). The nearest known key is train_mm_proj_only.", "Write train_mm_proj_only."],
     ["model: m\nfreeze:\n  trianMmProjOnly: true\n", "config", "Unknown key trianMmProjOnly in freeze (thaw.config.yaml:3:3). The nearest known key is trainMmProjOnly.", "Write trainMmProjOnly."],
