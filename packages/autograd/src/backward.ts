@@ -1,5 +1,6 @@
 import type { Tensor } from "@tensorflow/tfjs-core";
 import * as tf from "@tensorflow/tfjs-core";
+import { sizeOf } from "./kernels/broadcast.js";
 import type { ValueNode } from "./node.js";
 import type { OpRecord } from "./record.js";
 
@@ -102,7 +103,8 @@ export function runBackward(records: OpRecord[], loss: ValueNode, seed: Tensor, 
       } finally {
         record.release();
       }
-      if (!kept.has(output)) output.free();
+      // Single numbers (parts of a loss) stay readable.
+      if (!kept.has(output) && sizeOf(output.shape) > 1) output.free();
     }
     return wanted.map((node) => {
       const known = results.get(node);

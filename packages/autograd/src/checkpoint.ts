@@ -12,28 +12,35 @@ import type { Value } from "./value.js";
 export function recordCheckpoint(tape: Tape, inputs: readonly ValueNode[], run: (...inputs: Value[]) => Value): Value {
   if (tape.mode !== "on") return tape.tidy(() => run(...inputs));
   const captured = new Set<ValueNode>();
-  const firstInside = tape.node("constant", "checkpoint", tape.scalar(0), false).id;
+  const firstInside = tape.node("constant", "checkpoint", tape.scalar(1), false).id;
   const outerRead = tape.onRead;
+  // Held from the first read on: `run` may release what it reads.
+  for (const input of inputs) input.hold();
   tape.onRead = (node) => {
-    if (node.kind === "parameter" || node.id < firstInside) captured.add(node);
+    if ((node.kind === "parameter" || node.id < firstInside) && !inputs.includes(node) && !captured.has(node)) {
+      captured.add(node);
+      node.hold();
+    }
     outerRead?.(node);
   };
-  let output: Value;
   try {
-    output = tape.withMode("dry", () => tape.tidy(() => run(...inputs)));
+    const output = tape.withMode("dry", () => tape.tidy(() => run(...inputs)));
+    if (output.needsGradient && (output as ValueNode).id > firstInside) recordReplay(tape, inputs, [...captured], run, output as ValueNode);
+    return output;
   } finally {
     tape.onRead = outerRead;
+    for (const node of [...inputs, ...captured]) node.drop();
   }
-  if (!output.needsGradient || (output as ValueNode).id < firstInside) return output;
-  for (const input of inputs) captured.delete(input);
+}
+
+function recordReplay(tape: Tape, inputs: readonly ValueNode[], captured: readonly ValueNode[], run: (...inputs: Value[]) => Value, output: ValueNode): void {
   const outer = [...inputs, ...captured];
   // A fresh record on a value that exists already: nothing else has recorded it, as the run was dry.
   const record = new OpRecord("checkpoint", outer);
   for (const node of outer) record.save(node);
-  record.backward = (gradient, wants) => replay(tape, inputs, [...captured], run, gradient, wants);
-  record.attach(output as ValueNode);
+  record.backward = (gradient, wants) => replay(tape, inputs, captured, run, gradient, wants);
+  record.attach(output);
   tape.records.push(record);
-  return output;
 }
 
 /** Runs the checkpointed stretch again, recorded, on copies of its inputs, and returns the gradients of inputs and captured values. */

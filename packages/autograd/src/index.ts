@@ -1,7 +1,8 @@
-export { AutogradError } from "./errors.js";
 export { ConstantCache } from "./constant-cache.js";
-export type { MatmulStrategy } from "./kernels/kernels.js";
+export { AutogradError } from "./errors.js";
+export type { Kernels, MatmulStrategy } from "./kernels/kernels.js";
 export { LayoutCache } from "./layout-cache.js";
+export { operate } from "./operation.js";
 export { add, addScalar, div, mul, scale, sub } from "./ops/arithmetic.js";
 export { attention, softmax } from "./ops/attention.js";
 export type { AttentionOptions } from "./ops/attention.js";
@@ -18,6 +19,7 @@ export { mean, sum } from "./ops/reduce.js";
 export { rotary } from "./ops/rotary.js";
 export { embedding, gatherRows, scatterRows } from "./ops/rows.js";
 export { concat, pad, reshape, slice, transpose } from "./ops/shape.js";
+export type { Backward, OpRecord, Saved } from "./record.js";
 export { Tape } from "./tape.js";
 export type { TapeOptions } from "./tape.js";
 export type { Value } from "./value.js";

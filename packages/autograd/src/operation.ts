@@ -6,9 +6,11 @@ import { tapeOf } from "./tape.js";
 import type { Value } from "./value.js";
 
 /**
- * Defines one call of a differentiable op.
+ * Runs one differentiable op; every op of this package is a call of it, and a model with an op of its own makes it the same way.
  * @param inputs values whose gradients the op can give, in the order in which its backward returns them
- * @param forward computes the output; where `record` is not null it saves what its backward needs and sets `record.backward`
+ * @param forward computes the output in a `tf.tidy`. Where `record` is not null, something wants a gradient: it saves what its backward needs and no
+ *   more (`record.needs` says for which inputs), and sets `record.backward`. `tape.kernels` and `tape.scalar` are what to compute with.
+ * @throws THAW_AUTOGRAD_TAPES if the inputs are not values of one tape
  */
 export function operate(name: string, inputs: readonly Value[], forward: (record: OpRecord | null, tape: Tape) => Tensor): Value {
   const tape = tapeOf(name, ...inputs);

@@ -3,7 +3,7 @@ import { afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { useBackend } from "../test/backends.js";
 import { randomInput } from "../test/numeric.js";
 import type { Value } from "./index.js";
-import { LayoutCache, Tape, add, attention, crossEntropy, linear, mul, release, rmsNorm, scale, square, stopGradient, sum, swiglu, tanh } from "./index.js";
+import { LayoutCache, Tape, add, attention, crossEntropy, linear, mul, operate, release, reshape, rmsNorm, scale, square, stopGradient, sum, swiglu, tanh } from "./index.js";
 
 const tensor = (shape: number[], seed = 1): tf.Tensor => tf.tensor(randomInput(shape, seed).values, shape);
 
@@ -379,6 +379,38 @@ describe("checkpoint", () => {
     tape.dispose();
   });
 
+  it("keeps what the run releases, its inputs and outer values, until it has run again", () => {
+    const x = input([3]);
+    const tape = new Tape();
+    const leaf = tape.parameter(x, true);
+    const [start, outer] = [scale(leaf, 2), tanh(leaf)];
+    const output = tape.checkpoint([start], (inner) => {
+      const squared = square(inner);
+      const product = mul(squared, outer);
+      release(inner, outer, squared);
+      return product;
+    });
+    release(start, outer);
+    const [gradient] = tape.backward(sum(output), [leaf]);
+    gradient!.dataSync().forEach((value, index) => {
+      const at = x.dataSync()[index]!;
+      expect(value).toBeCloseTo(8 * at * Math.tanh(at) + 4 * at ** 2 * (1 - Math.tanh(at) ** 2), 4);
+    });
+    gradient!.dispose();
+    tape.dispose();
+  });
+
+  it("leaves parts of the loss readable after backward", () => {
+    const x = input([3]);
+    const tape = new Tape();
+    const leaf = tape.parameter(x, true);
+    const part = sum(square(leaf));
+    const [gradient] = tape.backward(add(part, sum(leaf)), [leaf]);
+    expect(part.tensor.dataSync()[0]).toBeCloseTo(x.dataSync().reduce((total, value) => total + value ** 2, 0), 4);
+    gradient!.dispose();
+    tape.dispose();
+  });
+
   it("hands back an input or an outer value unchanged", () => {
     const x = input([3]);
     const tape = new Tape();
@@ -401,15 +433,9 @@ describe("a step of a decoder layer", () => {
       const output = tape.tidy(() => {
         const normal = rmsNorm(x, frozen("gain"), 1e-5);
         const heads = (name: "q" | "k" | "v") => tape.tidy(() => linear(normal, frozen(name)));
-        const asHeads = (value: Value) => tape.run("test", [value as never], (record) => {
-          if (record !== null) record.backward = (gradient) => [tf.reshape(gradient, [6, 8])];
-          return tf.reshape(value.tensor, [1, 1, 6, 8]);
-        });
+        const asHeads = (value: Value) => reshape(value, [1, 1, 6, 8]);
         const mixed = attention(asHeads(heads("q")), asHeads(heads("k")), asHeads(heads("v")), { scale: 0.3 });
-        return swiglu(linear(tape.run("test", [mixed as never], (record) => {
-          if (record !== null) record.backward = (gradient) => [tf.reshape(gradient, [1, 1, 6, 8])];
-          return tf.reshape(mixed.tensor, [6, 8]);
-        }), frozen("gate")), linear(normal, frozen("up")));
+        return swiglu(linear(reshape(mixed, [6, 8]), frozen("gate")), linear(normal, frozen("up")));
       });
       const [gradient] = tape.backward(crossEntropy(output, frozen("vocabulary"), Int32Array.of(1, 2, 3, 4, 5, 6)), [x]);
       gradient!.dispose();
@@ -433,6 +459,36 @@ describe("a step of a decoder layer", () => {
     inputs = [];
     await useBackend("cpu");
     before = tf.memory().numTensors;
+  });
+});
+
+describe("an op of one's own", () => {
+  it("saves, and is asked for, only what is needed", () => {
+    const [x, y] = [input([3]), input([3], 2)];
+    const asked: boolean[][] = [];
+    // x^2 y
+    const squareTimes = (a: Value, b: Value): Value =>
+      operate("squareTimes", [a, b], (record, tape) => {
+        if (record !== null) {
+          const [savedA, savedB] = [record.save(a), record.needs[0] ? record.save(b) : null];
+          record.backward = (gradient, wants) => {
+            asked.push([...wants]);
+            return [
+              wants[0] && savedB !== null ? tf.mul(tf.mul(gradient, tape.scalar(2)), tf.mul(savedA(), savedB())) : null,
+              wants[1] ? tf.mul(gradient, tf.square(savedA())) : null,
+            ];
+          };
+        }
+        return tf.mul(tf.square(a.tensor), b.tensor);
+      });
+    const tape = new Tape();
+    const [a, b] = [tape.parameter(x, false), tape.parameter(y, true)];
+    const gradients = tape.backward(sum(squareTimes(a, b)), [a, b]);
+    expect(asked).toEqual([[false, true]]);
+    expect(gradients[0]).toBeNull();
+    gradients[1]!.dataSync().forEach((value, index) => expect(value).toBeCloseTo(x.dataSync()[index]! ** 2, 5));
+    gradients[1]!.dispose();
+    tape.dispose();
   });
 });
 

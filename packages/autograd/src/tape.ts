@@ -115,7 +115,7 @@ export class Tape {
 
   /**
    * Gradients of `loss` (one element) with respect to `wanted`, null where no path leads. The caller owns the tensors. Consumes the
-   * graph: saved tensors are freed as they are used, and recorded values but the loss and those wanted cannot be read afterwards.
+   * graph: saved tensors are freed as they are used, and recorded values of more than one element cannot be read afterwards, but those wanted.
    * @throws THAW_AUTOGRAD_TAPE_SPENT at a second call
    */
   backward(loss: Value, wanted: readonly Value[]): (Tensor | null)[] {
