@@ -56,7 +56,7 @@ export async function run({ log }) {
 }
 
 /** Weights `[in, out]` as TensorFlow.js likes them and `[out, in]` as checkpoints hold them, embeddings, targets and the causal mask. */
-function makeSetting(tf) {
+export function makeSetting(tf) {
   let seed = 1;
   const random = (shape, deviation) => tf.randomNormal(shape, 0, deviation, "float32", seed++);
   const weight = (inputs, outputs) => {
@@ -77,7 +77,8 @@ function makeSetting(tf) {
   return { layers, head: weight(HIDDEN, VOCABULARY), gain: tf.ones([HIDDEN]), embeddings: random([BATCH, TOKENS, HIDDEN], 1), targets, mask };
 }
 
-function thawGradient(tf, { Tape, add, attention, crossEntropy, linear, reshape, rmsNorm, scale, swiglu, transpose }, setting, layouts) {
+/** Gradient of the mean cross entropy with respect to the embeddings, as numbers. */
+export function thawGradient(tf, { Tape, add, attention, crossEntropy, linear, reshape, rmsNorm, scale, swiglu, transpose }, setting, layouts) {
   const tape = new Tape({ matmul: "plain2d", layouts });
   const frozen = (tensor) => tape.parameter(tensor, false);
   const gain = frozen(setting.gain);
