@@ -14,6 +14,7 @@ export function findingText(finding: Finding): string {
   return `[${finding.rule}] ${finding.message}${place} ${finding.fix}`.trim();
 }
 
+/** The plan has findings that are errors; all of them are in the message and in `details.findings`. */
 export function planRefused(findings: readonly Finding[]): ThawError {
   const errors = findings.filter(({ severity }) => severity === "error");
   const texts = errors.map((finding) => `  - ${findingText(finding)}`).join("\n");
@@ -21,25 +22,30 @@ export function planRefused(findings: readonly Finding[]): ThawError {
   return make("THAW_CORE_PLAN_REFUSED", `The plan has ${count}, so nothing was loaded and nothing was trained:\n${texts}`, { findings });
 }
 
+/** A plugin's tap, or its `apply`, threw something that is no `ThawError`. */
 export function pluginFailed(plugin: string, hook: string, step: number | undefined, cause: unknown): ThawError {
   const text = cause instanceof Error ? cause.message : String(cause);
   const where = step === undefined ? `hook ${hook}` : `hook ${hook}, step ${step}`;
   return make("THAW_CORE_PLUGIN_FAILED", `The plugin ${plugin} failed: ${text} In ${where}. Fix or remove the plugin; the cause is attached.`, { plugin, hook, step }, cause);
 }
 
+/** Options of a plugin that break its schema. */
 export function pluginOptionsInvalid(plugin: string, issues: readonly { readonly path: string; readonly message: string }[]): ThawError {
   const texts = issues.map(({ path, message }) => `  - ${path === "" ? "" : `${path}: `}${message}`).join("\n");
   return make("THAW_CORE_PLUGIN_OPTIONS_INVALID", `The options of plugin ${plugin} are not valid:\n${texts}`, { plugin, issues });
 }
 
+/** A plugin's schema that cannot answer at once. */
 export function pluginOptionsAsync(plugin: string): ThawError {
   return make("THAW_CORE_PLUGIN_OPTIONS_ASYNC", `The options schema of plugin ${plugin} answers with a promise. In definePlugin. Use a synchronous schema.`, { plugin });
 }
 
+/** Names tell plugins apart in errors, checkpoints and logs. */
 export function pluginNameTwice(plugin: string): ThawError {
   return make("THAW_CORE_PLUGIN_NAME_TWICE", `Two plugins are named ${plugin}. In the trainer's plugins. Remove one of them, or give them different names.`, { plugin });
 }
 
+/** A plugin for another version of the plugin interface. */
 export function pluginApiVersion(plugin: string, apiVersion: unknown, supported: number): ThawError {
   return make(
     "THAW_CORE_PLUGIN_API_VERSION",
@@ -48,27 +54,33 @@ export function pluginApiVersion(plugin: string, apiVersion: unknown, supported:
   );
 }
 
+/** `training` options that break the schema. */
 export function trainingInvalid(text: string, issues: readonly unknown[]): ThawError {
   return make("THAW_CORE_TRAINING_INVALID", `The training options are not valid:\n${text}`, { issues });
 }
 
+/** A run needs an option that planning does not. */
 export function optionMissing(option: string, advice: string): ThawError {
   return make("THAW_CORE_OPTION_MISSING", `${option} is not given. In new Trainer({ ... }). ${advice}`, { option });
 }
 
+/** A trainer does one thing at a time. */
 export function alreadyRunning(): ThawError {
   return make("THAW_CORE_ALREADY_RUNNING", "This trainer is running or has a session open. In Trainer. Wait for the run, close the session, or make a second trainer.", {});
 }
 
+/** A parameter was asked for that the run does not have. */
 export function parameterUnknown(name: string, nearest: readonly string[]): ThawError {
   const advice = nearest.length > 0 ? `Nearest names: ${nearest.join(", ")}.` : "No parameter has a similar name.";
   return make("THAW_CORE_PARAMETER_UNKNOWN", `There is no parameter ${name}. In the trainer's parameter store. ${advice}`, { name, nearest });
 }
 
+/** Parameters that neither the checkpoint nor an initializer gave values for. */
 export function parametersMissing(names: readonly string[], source: string): ThawError {
   return make("THAW_CORE_PARAMETERS_MISSING", `The model gave no values for ${nameList(names)}. From ${source}. Check the checkpoint, or the initializer of a parameter that a plugin added.`, { names, source });
 }
 
+/** A run's live weights are not replaced from outside. */
 export function sessionReadOnly(): ThawError {
   return make("THAW_CORE_SESSION_READ_ONLY", "A session of a running trainer cannot load parameters. In Session.loadParameters. Use trainer.open() for a session of its own.", {});
 }
@@ -78,14 +90,17 @@ export function pluginFailedWithCode(plugin: string, hook: string, step: number 
   return make(error.code, error.message, { ...error.details, plugin, hook, step }, error.cause ?? error);
 }
 
+/** A tap of a waterfall hook forgot to return the value. */
 export function tapReturnedNothing(plugin: string, hook: string): ThawError {
   return make("THAW_CORE_TAP_RETURNED_NOTHING", `The plugin ${plugin} returned undefined. In hook ${hook}. Return the value that was given, or a new one.`, { plugin, hook });
 }
 
+/** The run waits for a tap, and nothing is left that could end the wait. */
 export function tapNeverSettled(plugin: string, hook: string): ThawError {
   return make("THAW_CORE_TAP_NEVER_SETTLED", `The plugin ${plugin} returned a promise that never settles: nothing is left that could settle it. In hook ${hook}. Resolve or reject it.`, { plugin, hook });
 }
 
+/** A plugin changed what trains outside the `plan` hook. */
 export function trainabilityChanged(plugin: string, hook: string, names: readonly string[], what: string): ThawError {
   return make(
     "THAW_CORE_TRAINABILITY_CHANGED",
@@ -94,6 +109,7 @@ export function trainabilityChanged(plugin: string, hook: string, names: readonl
   );
 }
 
+/** Values that do not fit the parameter they are for. */
 export function parameterMisshaped(name: string, shape: readonly number[], valueCount: number): ThawError {
   return make(
     "THAW_CORE_PARAMETER_MISSHAPED",
@@ -102,6 +118,7 @@ export function parameterMisshaped(name: string, shape: readonly number[], value
   );
 }
 
+/** The fingerprint of a frozen parameter changed: something wrote to it. */
 export function frozenMoved(names: readonly string[], step: number): ThawError {
   return make(
     "THAW_CORE_FROZEN_MOVED",
@@ -110,6 +127,7 @@ export function frozenMoved(names: readonly string[], step: number): ThawError {
   );
 }
 
+/** A segment that the plan lets run unrecorded is in the way of a gradient. */
 export function prefixNeedsGradient(segment: string): ThawError {
   return make(
     "THAW_CORE_PREFIX_NEEDS_GRADIENT",
@@ -118,6 +136,7 @@ export function prefixNeedsGradient(segment: string): ThawError {
   );
 }
 
+/** The items of one input are stacked into one tensor, so they need one shape. */
 export function inputItemMisshaped(input: string, expected: readonly number[], shape: readonly number[], valueCount: number): ThawError {
   return make(
     "THAW_CORE_INPUT_MISSHAPED",
@@ -126,6 +145,7 @@ export function inputItemMisshaped(input: string, expected: readonly number[], s
   );
 }
 
+/** A segment was asked for alone that needs more than batch inputs. */
 export function segmentHasNoOutput(segment: string, known: readonly string[], cause: unknown): ThawError {
   return make(
     "THAW_CORE_SEGMENT_HAS_NO_OUTPUT",
@@ -135,6 +155,7 @@ export function segmentHasNoOutput(segment: string, known: readonly string[], ca
   );
 }
 
+/** No trained parameter had a part in the loss. */
 export function lossReachesNothing(trained: readonly string[], step: number): ThawError {
   return make(
     "THAW_CORE_LOSS_REACHES_NOTHING",
@@ -143,6 +164,7 @@ export function lossReachesNothing(trained: readonly string[], step: number): Th
   );
 }
 
+/** A step without a single token to learn from. */
 export function nothingSupervised(samples: readonly string[], step: number): ThawError {
   return make(
     "THAW_CORE_NOTHING_SUPERVISED",
@@ -151,6 +173,7 @@ export function nothingSupervised(samples: readonly string[], step: number): Tha
   );
 }
 
+/** The loss or the gradient is infinite or not a number. */
 export function lossNotFinite(loss: number, gradientNorm: number, step: number): ThawError {
   return make(
     "THAW_CORE_NOT_FINITE",
@@ -159,6 +182,7 @@ export function lossNotFinite(loss: number, gradientNorm: number, step: number):
   );
 }
 
+/** An optimizer returned values for a parameter without gradient. */
 export function optimizerUpdatedFrozen(optimizer: string, names: readonly string[], step: number): ThawError {
   return make(
     "THAW_CORE_OPTIMIZER_UPDATED_FROZEN",
@@ -167,28 +191,34 @@ export function optimizerUpdatedFrozen(optimizer: string, names: readonly string
   );
 }
 
+/** TensorFlow.js has nothing to compute with. */
 export function backendMissing(cause: unknown): ThawError {
   return make("THAW_CORE_BACKEND_MISSING", "No TensorFlow.js backend is registered. In the current process. Import one (npm install @tensorflow/tfjs-backend-wasm), or add the plugin @thaw/backend-gpu, which picks one.", {}, cause);
 }
 
+/** The run folder, or a file in it, cannot be written. */
 export function runFolderUnwritable(path: string, cause: unknown): ThawError {
   const text = cause instanceof Error ? cause.message : String(cause);
   return make("THAW_CORE_RUN_FOLDER_UNWRITABLE", `The run folder cannot be written: ${text}. At ${path}. Check free space and permissions, or choose another output folder.`, { path }, cause);
 }
 
+/** A checkpoint cannot be written: a full disk, or missing permissions. */
 export function checkpointUnwritable(path: string, cause: unknown): ThawError {
   const text = cause instanceof Error ? cause.message : String(cause);
   return make("THAW_CORE_CHECKPOINT_UNWRITABLE", `The checkpoint could not be written: ${text}. At ${path}; nothing was left there. Check free space and permissions.`, { path }, cause);
 }
 
+/** What is to be resumed holds no checkpoint. */
 export function checkpointNotFound(path: string): ThawError {
   return make("THAW_CORE_CHECKPOINT_NOT_FOUND", `There is no checkpoint to resume from. In ${path}. Give a run folder with checkpoints/step-<n>, or one of these folders.`, { path });
 }
 
+/** A checkpoint's state cannot be read, or another version of Thaw wrote it. */
 export function checkpointBroken(file: string, what: string, cause?: unknown): ThawError {
   return make("THAW_CORE_CHECKPOINT_BROKEN", `The checkpoint is not usable: ${what}. At ${file}. Resume from an earlier checkpoint.`, { file }, cause);
 }
 
+/** With another seed, data or batch a resumed run would not be the run that was stopped. */
 export function resumeMismatch(what: readonly string[], folder: string): ThawError {
   return make(
     "THAW_CORE_RESUME_MISMATCH",
@@ -197,6 +227,7 @@ export function resumeMismatch(what: readonly string[], folder: string): ThawErr
   );
 }
 
+/** A checkpoint holds what trained; its frozen part must be the same as it was. */
 export function baseChanged(folder: string): ThawError {
   return make(
     "THAW_CORE_BASE_CHANGED",
@@ -205,10 +236,12 @@ export function baseChanged(folder: string): ThawError {
   );
 }
 
+/** The training data is empty. */
 export function noBatches(source: string): ThawError {
   return make("THAW_CORE_NO_BATCHES", `The training source ${source} gave no batch. In data.train. Give a source with samples.`, { source });
 }
 
+/** The run waits for something that is no tap, and nothing is left that could end the wait. */
 export function runStalled(): ThawError {
   return make("THAW_CORE_RUN_STALLED", "The run waits for a promise that never settles: nothing is left that could settle it. In a data source, an evaluator or a backend. Resolve or reject it.", {});
 }
