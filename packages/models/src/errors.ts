@@ -4,6 +4,7 @@ import { nearestNames } from "@thaw/safetensors";
 const list = (names: readonly string[], limit = 8): string => names.slice(0, limit).join(", ") + (names.length > limit ? ` and ${names.length - limit} more` : "");
 const shapeText = (shape: readonly number[]): string => `[${shape.join(", ")}]`;
 
+/** The folder of a model, or a file in it, cannot be read. */
 export function folderUnreadable(folder: string, cause: unknown): ThawError {
   const text = cause instanceof Error ? cause.message : String(cause);
   return new ThawError(
@@ -13,6 +14,7 @@ export function folderUnreadable(folder: string, cause: unknown): ThawError {
   );
 }
 
+/** A model that only stands in for one was asked for its weights. */
 export function noCheckpoint(source: string): ThawError {
   return new ThawError("THAW_CHECKPOINT_UNREADABLE", `There is no checkpoint to read. At ${source}. Point to a local Hugging Face checkpoint folder.`, { details: { folder: source } });
 }
@@ -22,6 +24,7 @@ export function badConfig(file: string, path: string, message: string, advice: s
   return new ThawError("THAW_CHECKPOINT_CONFIG", `${message} In ${file}${path === "" ? "" : ` > ${path}`}. ${advice}`, { details: { file, path, ...details } });
 }
 
+/** A `model_type` that Thaw has neither a forward pass nor an owner table for. */
 export function unknownModelType(file: string, modelType: unknown, known: readonly string[]): ThawError {
   const nearest = typeof modelType === "string" ? nearestNames(modelType, known, 1) : [];
   const hint = nearest.length > 0 ? ` Nearest: ${nearest.join(", ")}.` : "";
@@ -33,6 +36,7 @@ export function unknownModelType(file: string, modelType: unknown, known: readon
   );
 }
 
+/** Parameters of the model that the checkpoint does not hold. */
 export function tensorsMissing(source: string, missing: readonly string[], stored: readonly string[]): ThawError {
   const lines = missing.slice(0, 8).map((name) => {
     const nearest = nearestNames(name, stored, 1)[0];
@@ -46,6 +50,7 @@ export function tensorsMissing(source: string, missing: readonly string[], store
   );
 }
 
+/** Tensors whose shape is not what config.json asks for. */
 export function tensorsMisshaped(source: string, problems: readonly { readonly name: string; readonly expected: readonly number[]; readonly found: readonly number[] }[]): ThawError {
   const lines = problems.slice(0, 8).map(({ name, expected, found }) => `${name} has shape ${shapeText(found)}, but config.json asks for ${shapeText(expected)}`);
   return new ThawError(
@@ -55,6 +60,7 @@ export function tensorsMisshaped(source: string, problems: readonly { readonly n
   );
 }
 
+/** Tensors in the checkpoint that belong to no parameter. */
 export function tensorsUnexpected(source: string, unexpected: readonly string[], expected: readonly string[]): ThawError {
   const lines = unexpected.slice(0, 8).map((name) => {
     const nearest = nearestNames(name, expected, 1)[0];
@@ -68,6 +74,7 @@ export function tensorsUnexpected(source: string, unexpected: readonly string[],
   );
 }
 
+/** A parameter stored in a type that is not read, quantised weights for example. */
 export function tensorNotFloat(source: string, name: string, dtype: string): ThawError {
   return new ThawError(
     "THAW_CHECKPOINT_TENSOR_DTYPE",
@@ -76,6 +83,7 @@ export function tensorNotFloat(source: string, name: string, dtype: string): Tha
   );
 }
 
+/** A parameter was asked for that the model does not have. */
 export function unknownParameter(source: string, name: string, known: readonly string[]): ThawError {
   const nearest = nearestNames(name, known);
   return new ThawError(
@@ -85,6 +93,7 @@ export function unknownParameter(source: string, name: string, known: readonly s
   );
 }
 
+/** `initialize` names a component that the model does not have. */
 export function unknownComponent(source: string, name: string, known: readonly string[]): ThawError {
   return new ThawError(
     "THAW_CHECKPOINT_UNKNOWN_COMPONENT",
@@ -93,6 +102,7 @@ export function unknownComponent(source: string, name: string, known: readonly s
   );
 }
 
+/** New values were asked for, for a model type whose shapes alone are known. */
 export function cannotInitialize(source: string): ThawError {
   return new ThawError(
     "THAW_CHECKPOINT_CANNOT_INITIALIZE",
@@ -101,6 +111,7 @@ export function cannotInitialize(source: string): ThawError {
   );
 }
 
+/** A model is never overwritten unless that is asked for. */
 export function folderTaken(folder: string, file: string): ThawError {
   return new ThawError(
     "THAW_CHECKPOINT_EXISTS",
@@ -109,15 +120,18 @@ export function folderTaken(folder: string, file: string): ThawError {
   );
 }
 
+/** A model cannot be saved: a full disk, or missing permissions. */
 export function folderUnwritable(folder: string, cause: unknown): ThawError {
   const text = cause instanceof Error ? cause.message : String(cause);
   return new ThawError("THAW_CHECKPOINT_UNWRITABLE", `The model could not be saved: ${text}. At ${folder}; nothing was left there. Check free space and permissions.`, { details: { folder }, cause });
 }
 
+/** Values given for saving that do not fill the parameter. */
 export function wrongValueCount(name: string, given: number, wanted: number): ThawError {
   return new ThawError("THAW_CHECKPOINT_VALUES", `${given} values were given for ${name}; its shape needs ${wanted}. In the call of save. Give all values, row-major.`, { details: { name, given, wanted } });
 }
 
+/** The model type has an owner table, but no forward pass here. */
 export function noForward(modelType: string, source: string, known: readonly string[]): ThawError {
   return new ThawError(
     "THAW_MODEL_NO_FORWARD",
@@ -126,6 +140,7 @@ export function noForward(modelType: string, source: string, known: readonly str
   );
 }
 
+/** A batch whose images are neither given nor replaced by features. */
 export function inputMissing(input: string, segment: string): ThawError {
   return new ThawError(
     "THAW_MODEL_INPUT_MISSING",
@@ -134,10 +149,12 @@ export function inputMissing(input: string, segment: string): ThawError {
   );
 }
 
+/** An input in a shape that this model does not take. */
 export function inputShape(input: string, found: readonly number[], wanted: string): ThawError {
   return new ThawError("THAW_MODEL_INPUT_SHAPE", `The input ${input} has shape ${shapeText(found)}. In the batch. This model takes ${wanted}.`, { details: { input, found, wanted } });
 }
 
+/** Image placeholders in the text and image features differ in number. */
 export function imageTokenMismatch(placeholders: number, features: number): ThawError {
   return new ThawError(
     "THAW_MODEL_IMAGE_TOKENS",
@@ -146,10 +163,12 @@ export function imageTokenMismatch(placeholders: number, features: number): Thaw
   );
 }
 
+/** Generation from a prompt without a token. */
 export function emptyRow(row: number): ThawError {
   return new ThawError("THAW_MODEL_EMPTY_ROW", `Row ${row} of the batch has no token to continue from. In generation. Give every row at least one token with attention mask 1.`, { details: { row } });
 }
 
+/** The model type can be planned, but no data can be prepared for it. */
 export function noProcessor(folder: string, modelType: unknown, known: readonly string[]): ThawError {
   return new ThawError(
     "THAW_MODEL_NO_PROCESSOR",
