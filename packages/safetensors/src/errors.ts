@@ -5,11 +5,13 @@ export function malformed(file: string, reason: string, message: string, advice:
   return new ThawError("THAW_SAFETENSORS_MALFORMED", `${message} In ${file}. ${advice}`, { details: { file, reason, ...details } });
 }
 
+/** A safetensors file that is not there or cannot be read. */
 export function unreadable(file: string, cause: unknown): ThawError {
   const text = cause instanceof Error ? cause.message : String(cause);
   return new ThawError("THAW_SAFETENSORS_UNREADABLE", `The file cannot be read: ${text}. At ${file}. Check that the path is right and that you may read it.`, { details: { file }, cause });
 }
 
+/** A folder without weights. */
 export function notFound(folder: string, looked: readonly string[]): ThawError {
   return new ThawError(
     "THAW_SAFETENSORS_NOT_FOUND",
@@ -18,6 +20,7 @@ export function notFound(folder: string, looked: readonly string[]): ThawError {
   );
 }
 
+/** A part of the weights that the index names is not there. */
 export function shardMissing(indexFile: string, shard: string, cause: unknown): ThawError {
   return new ThawError(
     "THAW_SAFETENSORS_SHARD_MISSING",
@@ -26,6 +29,7 @@ export function shardMissing(indexFile: string, shard: string, cause: unknown): 
   );
 }
 
+/** Two parts of the weights hold one tensor. */
 export function inTwoShards(name: string, first: string, second: string): ThawError {
   return new ThawError(
     "THAW_SAFETENSORS_TWO_SHARDS",
@@ -34,6 +38,7 @@ export function inTwoShards(name: string, first: string, second: string): ThawEr
   );
 }
 
+/** The index and a part of the weights disagree. */
 export function notInShard(name: string, shard: string, indexFile: string): ThawError {
   return new ThawError(
     "THAW_SAFETENSORS_NOT_IN_SHARD",
@@ -42,11 +47,13 @@ export function notInShard(name: string, shard: string, indexFile: string): Thaw
   );
 }
 
+/** A tensor was asked for that the file does not hold. */
 export function unknownTensor(name: string, source: string, nearest: readonly string[]): ThawError {
   const advice = nearest.length > 0 ? `Nearest names: ${nearest.join(", ")}.` : "The file holds no tensor with a similar name.";
   return new ThawError("THAW_SAFETENSORS_UNKNOWN_TENSOR", `There is no tensor ${name}. In ${source}. ${advice}`, { details: { name, source, nearest } });
 }
 
+/** A tensor was asked for in a type that its own does not convert to. */
 export function notConvertible(name: string, dtype: string, wanted: string, file: string): ThawError {
   return new ThawError(
     "THAW_SAFETENSORS_NOT_CONVERTIBLE",
@@ -55,14 +62,17 @@ export function notConvertible(name: string, dtype: string, wanted: string, file
   );
 }
 
+/** Elements were asked for that the tensor does not have. */
 export function outOfRange(name: string, message: string, file: string): ThawError {
   return new ThawError("THAW_SAFETENSORS_OUT_OF_RANGE", `${message} In tensor ${name} of ${file}. Ask for elements that exist and fit.`, { details: { name, file } });
 }
 
+/** Values given for writing that do not fit what was declared. */
 export function badValues(name: string, message: string, file: string): ThawError {
   return new ThawError("THAW_SAFETENSORS_BAD_VALUES", `${message} For tensor ${name} of ${file}. Give values that match the declared dtype and shape.`, { details: { name, file } });
 }
 
+/** A file cannot be written: a full disk, or missing permissions. */
 export function unwritable(file: string, cause: unknown): ThawError {
   const text = cause instanceof Error ? cause.message : String(cause);
   return new ThawError(
