@@ -30,22 +30,27 @@ export function kindUnknown(given: string, advice: string): ThawError {
   return new ThawError("THAW_DATA_KIND_UNKNOWN", `"${given}" (string) names no data set. ${advice}`, { details: { given } });
 }
 
+/** An image that a sample names is not there. */
 export function imageMissing(path: string, origin: string): ThawError {
   return new ThawError("THAW_DATA_IMAGE_MISSING", `The image ${path} does not exist. In ${origin}. Add the file, correct the path, or set the folder of the images.`, { details: { path, origin } });
 }
 
+/** An image that cannot be decoded. */
 export function imageBroken(image: string, origin: string, cause: unknown): ThawError {
   return new ThawError("THAW_DATA_IMAGE_BROKEN", `The image ${image} cannot be decoded: ${text(cause)}. In ${origin}. Replace the file or remove the sample.`, { details: { image, origin }, cause });
 }
 
+/** An image that is not the file it was when the run began. */
 export function imageChanged(image: string, origin: string): ThawError {
   return new ThawError("THAW_DATA_IMAGE_CHANGED", `The image ${image} changed while it was in use. In ${origin}. Start again once the files no longer change.`, { details: { image, origin } });
 }
 
+/** A sample without image where one is needed. */
 export function imageRequired(origin: string, advice: string): ThawError {
   return new ThawError("THAW_DATA_IMAGE_REQUIRED", `The sample has no image. In ${origin}. ${advice}`, { details: { origin } });
 }
 
+/** A text with another number of image placeholders than the sample has images. */
 export function placeholderMismatch(origin: string, placeholders: number, images: number): ThawError {
   return new ThawError(
     "THAW_DATA_PLACEHOLDER_MISMATCH",
@@ -54,6 +59,7 @@ export function placeholderMismatch(origin: string, placeholders: number, images
   );
 }
 
+/** A sample that does not fit the context. */
 export function sampleTooLong(origin: string, tokenCount: number, maxLength: number, imageTokenCount: number): ThawError {
   return new ThawError(
     "THAW_DATA_TOO_LONG",
@@ -62,14 +68,17 @@ export function sampleTooLong(origin: string, tokenCount: number, maxLength: num
   );
 }
 
+/** A sample without an answer: nothing of it would train. */
 export function nothingSupervised(origin: string): ThawError {
   return new ThawError("THAW_DATA_NOTHING_SUPERVISED", `The sample has no answer to learn from. In ${origin}. Close the conversation with a non-empty assistant turn.`, { details: { origin } });
 }
 
+/** An Iconify set that is not installed. */
 export function packageMissing(name: string, folder: string, tried: readonly string[]): ThawError {
   return new ThawError("THAW_DATA_ICON_SET_MISSING", `The icon set ${name} was not found; tried ${tried.join(", ")}. From ${folder}. Run "npm install @iconify-json/${name}" or give the path of an icons.json.`, { details: { name, folder, tried } });
 }
 
+/** An icon of a set that cannot be drawn. */
 export function iconInvalid(set: string, name: string, problem: string): ThawError {
   return new ThawError("THAW_DATA_ICON_INVALID", `${problem} In icon "${name}" of ${set}. Correct the set or install it again.`, { details: { set, name } });
 }
@@ -79,14 +88,17 @@ export function tokenizerUnusable(folder: string, problem: string, advice: strin
   return new ThawError("THAW_DATA_TOKENIZER", `${problem} In ${folder}. ${advice}`, { details: { folder }, cause });
 }
 
+/** The checkpoint's chat template threw. */
 export function templateFailed(source: string, cause: unknown): ThawError {
   return new ThawError("THAW_DATA_TEMPLATE", `The chat template cannot render the conversation: ${text(cause)}. In ${source}. Check the roles and their order, or the template.`, { details: { source }, cause });
 }
 
+/** A conversation, and a checkpoint without chat template. */
 export function templateMissing(origin: string, source: string): ThawError {
   return new ThawError("THAW_DATA_TEMPLATE_MISSING", `A conversation needs a chat template and the checkpoint ${source} has none. For ${origin}. Add chat_template.jinja to the checkpoint, or use a captioning data set.`, { details: { origin, source } });
 }
 
+/** A chat template under which answers cannot be told from questions. */
 export function templateNotIncremental(origin: string, source: string): ThawError {
   return new ThawError(
     "THAW_DATA_TEMPLATE_NOT_INCREMENTAL",
@@ -100,14 +112,17 @@ export function processorUnsupported(source: string, problem: string, advice: st
   return new ThawError("THAW_DATA_PROCESSOR", `${problem} In ${source}. ${advice}`, { details: { source } });
 }
 
+/** A thread that decodes images failed. */
 export function workerFailed(module: string, cause: unknown): ThawError {
   return new ThawError("THAW_DATA_WORKER", `A decode worker failed: ${text(cause)}. With the image processor ${module}. Build the packages (npm run build) if the module is missing.`, { details: { module }, cause });
 }
 
+/** A data source was read after it was closed. */
 export function sourceClosed(name: string): ThawError {
   return new ThawError("THAW_DATA_CLOSED", `The data source was closed. In ${name}. Open it again before reading.`, { details: { name } });
 }
 
+/** An evaluation without a sample to score. */
 export function conceptsEmpty(origin: string, filter: string): ThawError {
   return new ThawError("THAW_DATA_CONCEPTS_EMPTY", `No sample is left to score with the concepts "${filter}". In ${origin}. Choose other concepts; "all" scores every sample.`, { details: { origin, filter } });
 }
