@@ -1,8 +1,6 @@
 import * as autograd from "@thaw/autograd";
 import { expect, it } from "vitest";
-// @ts-expect-error The bench is plain JavaScript.
 import { makeSetting, thawGradient } from "./frozen-decoder.mjs";
-// @ts-expect-error The bench is plain JavaScript.
 import { peakMeter, startWasm } from "./support/wasm.mjs";
 
 it("holds at most 220 MB above the weights of a frozen decoder, and leaves no tensor behind", async () => {

@@ -406,7 +406,7 @@ describe("checkpoint", () => {
     const leaf = tape.parameter(x, true);
     const part = sum(square(leaf));
     const [gradient] = tape.backward(add(part, sum(leaf)), [leaf]);
-    expect(part.tensor.dataSync()[0]).toBeCloseTo(x.dataSync().reduce((total, value) => total + value ** 2, 0), 4);
+    expect(part.tensor.dataSync()[0]).toBeCloseTo(x.dataSync<"float32">().reduce((total, value) => total + value ** 2, 0), 4);
     gradient!.dispose();
     tape.dispose();
   });
