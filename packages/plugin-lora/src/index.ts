@@ -1,0 +1,5 @@
+export type { Adapter } from "./adapter.js";
+export { loraSchema, loraSectionSchema } from "./options.js";
+export type { LoraSectionOptions, ResolvedLora, ResolvedLoraSection } from "./options.js";
+export { LORA_ERROR_CODES } from "./errors.js";
+export { ADAPTER_FOLDER, lora, lora as default, PLUGIN_NAME, saveAdapter } from "./plugin.js";
