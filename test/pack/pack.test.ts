@@ -59,7 +59,7 @@ describe("packed packages", () => {
     expect(packed.map(({ name }) => name).toSorted()).toEqual([...manifests.keys()].toSorted());
     for (const { name, files } of packed) {
       const paths = files.map(({ path }) => path);
-      for (const target of targets(manifests.get(name)!)) expect(paths, name).toContain(target.replace(/^\.\//, ""));
+      for (const target of targets(manifests.get(name)!)) if (!target.includes("*")) expect(paths, name).toContain(target.replace(/^\.\//, ""));
       expect(paths.filter((path) => /\.test(-d)?\.|tsbuildinfo|\.log$/.test(path)), name).toEqual([]);
       // Every source comes with what was built from it, and the other way round source maps find it: dist/a/b.js.map names src/a/b.ts.
       for (const source of paths.filter((path) => /^src\/.*(?<!\.d)\.ts$/.test(path))) expect(paths, name).toContain(source.replace(/^src\//, "dist/").replace(/\.ts$/, ".js.map"));
@@ -94,7 +94,7 @@ describe("packed packages", () => {
     const app = join(folder, "app");
     for (const name of manifests.keys()) expect(existsSync(join(app, "node_modules", name, "node_modules/@tensorflow/tfjs-core")), name).toBe(false);
     const entries = [...manifests.values()].flatMap(({ name, exports }) => Object.keys(exports).filter((key) => key !== "./package.json" && !key.includes("*")).map((key) => name + key.slice(1)));
-    expect(entries.length).toBeGreaterThanOrEqual(manifests.size);
+    expect(entries.length).toBeGreaterThanOrEqual([...manifests.values()].filter(({ exports }) => "." in exports).length);
     const script = `for (const entry of ${JSON.stringify(entries)}) { await import(entry).catch((error) => { throw new Error(entry + ": " + error.stack); }); }`;
     await run(process.execPath, ["--input-type=module", "-e", script], { cwd: app });
   });
