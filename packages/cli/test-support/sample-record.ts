@@ -46,7 +46,7 @@ export function sampleRecord(pictures: Readonly<Record<number, string>> = {}): R
     runFolder: "/x/runs/run-1", steps: 200, epochs: 8.5, stopReason: "max_steps reached", isInterrupted: false, firstLoss: 6.93, lastLoss: 1.12, durationMs: 96_000, trainingMs: 48_000, tokens: 432_000, peakTensorBytes: 80e6,
     components: [{ name: "vision_tower", trainable: 0, frozen: 1_073_152, flows: ["prefix"] }, { name: "multi_modal_projector", trainable: 16_512, frozen: 0, flows: ["trained"] }, { name: "language_model", trainable: 0, frozen: 655_360, flows: ["through"] }],
     frozenProof: ["vision_tower", "language_model"].map((component, index) => ({ component, parameterCount: 2 - index, before: "ab".repeat(32), after: "ab".repeat(32), isUnchanged: true })),
-    findings: record.planned.findings, evaluations: {}, lines: ["Feature cache: 1,498 pictures computed once, 11,302 lookups answered from memory."], numbers: {},
+    findings: record.planned.findings, deadGradients: [], evaluations: {}, lines: ["Feature cache: 1,498 pictures computed once, 11,302 lookups answered from memory."], numbers: {},
   };
   record.saving = { frozen: { steps: 199, stepMs: 240, peakBytes: 61e6, trainedParameters: 16_512 }, allTrainable: { steps: 3, stepMs: 2900, peakBytes: 410e6, trainedParameters: 1_745_024 } };
   return record;

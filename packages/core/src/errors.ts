@@ -183,11 +183,11 @@ export function lossNotFinite(loss: number, gradientNorm: number, step: number):
 }
 
 /** An optimizer returned values for a parameter without gradient. */
-export function optimizerUpdatedFrozen(optimizer: string, names: readonly string[], step: number): ThawError {
+export function optimizerUpdatedFrozen(optimizer: string, plugin: string | undefined, names: readonly string[], step: number): ThawError {
   return make(
     "THAW_CORE_OPTIMIZER_UPDATED_FROZEN",
-    `The optimizer ${optimizer} returned values for ${nameList(names)}, which have no gradient. At step ${step}. An optimizer updates only parameters whose gradient it is given.`,
-    { optimizer, names, step },
+    `The optimizer ${optimizer}${plugin === undefined ? "" : ` of the plugin ${plugin}`} returned values for ${nameList(names)}, which have no gradient. At step ${step}. An optimizer updates only parameters whose gradient it is given.`,
+    { optimizer, plugin, names, step },
   );
 }
 

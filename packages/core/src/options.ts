@@ -50,6 +50,8 @@ export const trainingSchema = z.strictObject({
   activationCheckpointing: z.enum(["auto", "on", "off"]).default("off"),
   evaluateEverySteps: z.number().int().positive().optional(),
   saveEverySteps: z.number().int().positive().optional(),
+  /** Steps in a row without gradient, or with one of zeros, after which a trained parameter is named in a warning and in the summary; null: never. */
+  deadGradientSteps: z.number().int().positive().nullable().default(10),
 });
 
 /** As users write it. */

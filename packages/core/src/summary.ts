@@ -1,4 +1,5 @@
 import type { Finding, GradientFlow } from "@thaw/contracts";
+import type { DeadGradient } from "./run/dead-gradients.js";
 
 /** Result of comparing the fingerprints of a component's frozen parameters, before the first and after the last step. */
 export interface FrozenProof {
@@ -29,6 +30,8 @@ export interface RunSummary {
   readonly components: readonly { readonly name: string; readonly trainable: number; readonly frozen: number; readonly flows: readonly GradientFlow[] }[];
   readonly frozenProof: readonly FrozenProof[];
   readonly findings: readonly Finding[];
+  /** Trained parameters that got no gradient, or one of zeros, for `training.deadGradientSteps` steps in a row. */
+  readonly deadGradients: readonly DeadGradient[];
   /** Latest metrics by evaluation name. */
   readonly evaluations: Readonly<Record<string, Readonly<Record<string, number>>>>;
   readonly lines: string[];

@@ -13,6 +13,10 @@ export interface ClipResult {
   readonly norm: Tensor;
   /** Factor by name: scaling and clipping in one. */
   readonly factor: (name: string) => Scalar;
+  /** Sum of squares of each gradient, before scaling, `[names]`; null if there is no gradient. */
+  readonly squares: Tensor | null;
+  /** In the order of `squares`. */
+  readonly names: readonly string[];
 }
 
 /**
@@ -26,25 +30,20 @@ export function clipFactors(gradients: ReadonlyMap<string, Tensor>, groups: read
   const tiny = tf.scalar(1e-6);
   const factors = new Map<string, Scalar>();
   const squares: Tensor[] = [];
+  const order: string[] = [];
   for (const { names, clipNorm } of groups) {
     const present = names.filter((name) => gradients.has(name));
     if (present.length === 0) continue;
-    const square = sumOfSquares(present.map((name) => gradients.get(name)!));
-    squares.push(square);
-    const factor = clipNorm === null ? scaleTensor : clipFactor(tf.mul(tf.sqrt(square), scaleTensor), clipNorm);
+    const own = tf.stack(present.map((name) => tf.tidy(() => tf.sum(tf.square(gradients.get(name)!)))));
+    squares.push(own);
+    order.push(...present);
+    const factor = clipNorm === null ? scaleTensor : clipFactor(tf.mul(tf.sqrt(tf.sum(own)), scaleTensor), clipNorm);
     for (const name of present) factors.set(name, factor);
   }
   function clipFactor(norm: Tensor, clipNorm: number): Scalar {
     return tf.mul(tf.minimum(one, tf.div(tf.scalar(clipNorm), tf.add(norm, tiny))), scaleTensor);
   }
-  const total = squares.length === 0 ? tf.scalar(0) : addAll(squares);
-  return { norm: tf.mul(tf.sqrt(total), scaleTensor), factor: (name) => factors.get(name) ?? scaleTensor };
-}
-
-function sumOfSquares(tensors: readonly Tensor[]): Tensor {
-  return addAll(tensors.map((tensor) => tf.tidy(() => tf.sum(tf.square(tensor)))));
-}
-
-function addAll(scalars: readonly Tensor[]): Tensor {
-  return scalars.length === 1 ? scalars[0]! : tf.sum(tf.stack([...scalars]));
+  const all = squares.length === 0 ? null : squares.length === 1 ? squares[0]! : tf.concat(squares);
+  const norm = all === null ? tf.scalar(0) : tf.mul(tf.sqrt(tf.sum(all)), scaleTensor);
+  return { norm, factor: (name) => factors.get(name) ?? scaleTensor, squares: all, names: order };
 }

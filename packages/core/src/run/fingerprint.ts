@@ -29,6 +29,12 @@ export class HashCache {
 
 /** Parameters that a segment's output depends on: its own and those of all segments before it and around it. */
 export function parametersBehind(segments: readonly Segment[], name: string): readonly string[] {
+  const behind = segmentsBehind(segments, name);
+  return [...new Set(segments.filter((segment) => behind.has(segment.name)).flatMap(({ parameters }) => parameters))];
+}
+
+/** A segment and all whose outputs it depends on. */
+export function segmentsBehind(segments: readonly Segment[], name: string): ReadonlySet<string> {
   const byName = new Map(segments.map((segment) => [segment.name, segment]));
   const seen = new Set<string>();
   const visit = (segment: string): void => {
@@ -37,5 +43,5 @@ export function parametersBehind(segments: readonly Segment[], name: string): re
     for (const before of byName.get(segment)?.after ?? []) visit(before);
   };
   visit(name);
-  return [...new Set([...seen].flatMap((segment) => byName.get(segment)?.parameters ?? []))];
+  return seen;
 }

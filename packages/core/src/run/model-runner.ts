@@ -134,7 +134,7 @@ export class ModelRunner {
 
   #batchContext(purpose: BatchContext["purpose"], step: number): BatchContext {
     return {
-      purpose, step, plan: this.planned.plan, flows: this.#phase.flows,
+      purpose, step, plan: this.planned.plan, flows: new Map(this.#phase.flows),
       segmentFingerprint: (segment) => this.segmentFingerprint(segment),
       runSegment: (segment, inputs) => this.runSegment(segment, inputs),
     };

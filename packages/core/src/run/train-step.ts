@@ -3,12 +3,13 @@ import * as tf from "@tensorflow/tfjs-core";
 import type { Batch, Segment } from "@thaw/contracts";
 import { lossNotFinite, lossReachesNothing, nothingSupervised, optimizerUpdatedFrozen } from "../errors.js";
 import type { StepContext, TrainerHooks } from "../hooks.js";
-import { clipFactors, type ClipGroup } from "../optimize/clip.js";
+import { clipFactors, type ClipGroup, type ClipResult } from "../optimize/clip.js";
 import { scheduleFactor } from "../optimize/schedule.js";
 import type { GroupRates, Optimizer } from "../optimizer.js";
 import type { ResolvedTrainingOptions } from "../options.js";
 import { decays } from "../plan/groups.js";
 import { Accumulator } from "./accumulator.js";
+import type { DeadGradient, DeadGradients } from "./dead-gradients.js";
 import type { ModelRunner, Pass } from "./model-runner.js";
 import { countTokens, superviseTokens } from "./supervision.js";
 
@@ -27,6 +28,11 @@ export interface TrainStepInput {
   readonly runner: ModelRunner;
   readonly training: ResolvedTrainingOptions;
   readonly optimizer: Optimizer;
+  /** The plugin that made it. */
+  readonly optimizerPlugin: string | undefined;
+  readonly deadGradients: DeadGradients;
+  /** Told of trained parameters that got no gradient for long enough to say so. */
+  readonly onDead: (found: readonly DeadGradient[]) => void;
   readonly totalSteps: number;
   readonly checkpointed: (batch: Batch) => ReadonlySet<string>;
   /** Updates by parameter, from a checkpoint. */
@@ -41,6 +47,7 @@ export class TrainStep {
   readonly #decaying: ReadonlySet<string>;
   #samples: string[] = [];
   #microBatches = 0;
+  #missingInputs: ReadonlySet<string> | undefined;
   #computeMs = 0;
 
   constructor(input: TrainStepInput) {
@@ -60,8 +67,9 @@ export class TrainStep {
   }
 
   /** Forgets how often parameters were updated that no longer train. */
-  forget(names: Iterable<string>): void {
+  forget(names: readonly string[]): void {
     for (const name of names) this.#updates.delete(name);
+    this.#input.deadGradients.forget(names);
   }
 
   /** Adds a micro-batch's gradients and loss to the step's sums. One without supervised tokens adds nothing. */
@@ -71,6 +79,7 @@ export class TrainStep {
     const { rows, targets } = superviseTokens(prepared.batch);
     this.#samples.push(...batch.samples.map(({ id }) => id));
     const microBatch = this.#microBatches++;
+    this.#missingInputs = missingInputs(prepared.host, runner.model.segments, this.#missingInputs);
     if (rows.length === 0) return prepared.dispose();
     const start = performance.now();
     let pass: Pass | undefined;
@@ -87,7 +96,7 @@ export class TrainStep {
         const names = [...scope.trainedValues.keys()];
         const gradients = pass.tape.backward(loss, [...scope.trainedValues.values()]);
         gradients.forEach((gradient, index) => { if (gradient !== null) this.#sums.addGradient(names[index]!, gradient); });
-      } else if (!lacksAnInput(prepared.host, runner.model.segments)) throw lossReachesNothing([...runner.phase.trained], step);
+      } else if (missingInputs(prepared.host, runner.model.segments).size === 0) throw lossReachesNothing([...runner.phase.trained], step);
       this.#sums.addLoss(loss.tensor);
       this.#sums.supervisedTokens += rows.length;
       this.#sums.tokens += countTokens(prepared.batch);
@@ -104,11 +113,18 @@ export class TrainStep {
     if (lossSum === undefined) throw nothingSupervised(this.#samples, context.step);
     const start = performance.now();
     const learningRates = this.#learningRates(context.step);
-    const numbers = tf.tidy(() => tf.stack([lossSum, this.#update(context, learningRates)]));
+    let names: readonly string[] = [];
+    const numbers = tf.tidy(() => {
+      const clip = this.#update(context, learningRates);
+      names = clip.names;
+      const two = tf.stack([lossSum, clip.norm]);
+      return clip.squares === null ? two : tf.concat([two, clip.squares]);
+    });
     try {
-      const [sum, gradientNorm] = (await numbers.data()) as unknown as [number, number];
+      const [sum, gradientNorm, ...squares] = (await numbers.data()) as unknown as [number, number, ...number[]];
       const loss = sum / supervisedTokens;
       if (!Number.isFinite(loss) || !Number.isFinite(gradientNorm)) throw lossNotFinite(loss, gradientNorm, context.step);
+      this.#watchGradients(context.step, new Map(names.map((name, index) => [name, squares[index]!])));
       return { loss, gradientNorm, learningRates, supervisedTokens, tokens };
     } finally {
       numbers.dispose();
@@ -122,20 +138,28 @@ export class TrainStep {
     this.#sums.clear();
     this.#samples = [];
     this.#microBatches = 0;
+    this.#missingInputs = undefined;
   }
 
-  /** Inside a tidy. Returns the norm before clipping, a scalar. */
-  #update(context: StepContext, learningRates: Readonly<Record<string, number>>): Tensor {
+  #watchGradients(step: number, squares: ReadonlyMap<string, number>): void {
+    const { deadGradients, onDead, runner } = this.#input;
+    const { trained, stopAfter } = runner.phase;
+    const found = deadGradients.observe({ step, trained, squares, stopAfter, missingInputs: this.#missingInputs ?? new Set() });
+    if (found.length > 0) onDead(found);
+  }
+
+  /** Inside a tidy. */
+  #update(context: StepContext, learningRates: Readonly<Record<string, number>>): ClipResult {
     const { hooks, runner, optimizer } = this.#input;
     const scale = 1 / this.#sums.supervisedTokens;
     const sums = this.#sums.takeGradients();
     try {
       const isTapped = hooks.gradients.isUsed();
       const gradients = isTapped ? hooks.gradients.call(divided(sums, scale), context) : sums;
-      const { norm, factor } = clipFactors(gradients, this.#clipGroups(), isTapped ? 1 : scale);
+      const clip = clipFactors(gradients, this.#clipGroups(), isTapped ? 1 : scale);
       const clipped = new Map<string, Tensor>();
       for (const [name, gradient] of gradients) {
-        clipped.set(name, tf.mul(gradient, factor(name)));
+        clipped.set(name, tf.mul(gradient, clip.factor(name)));
         sums.get(name)?.dispose();
       }
       const parameters = new Map([...clipped.keys()].map((name) => [name, runner.store.get(name)]));
@@ -145,12 +169,12 @@ export class TrainStep {
         rates: this.#rates(learningRates),
       });
       const strange = [...updated.keys()].filter((name) => !clipped.has(name));
-      if (strange.length > 0) throw optimizerUpdatedFrozen(optimizer.name, strange, context.step);
+      if (strange.length > 0) throw optimizerUpdatedFrozen(optimizer.name, this.#input.optimizerPlugin, strange, context.step);
       for (const [name, tensor] of updated) {
         runner.store.replace(name, tensor);
         this.#updates.set(name, (this.#updates.get(name) ?? 0) + 1);
       }
-      return norm;
+      return clip;
     } finally {
       for (const sum of sums.values()) sum.dispose();
     }
@@ -182,9 +206,11 @@ export class TrainStep {
   }
 }
 
-/** True if a segment had nothing to read (samples of text alone): then what trains may have had no part in the loss, which counts all the same. */
-function lacksAnInput({ inputs }: Batch, segments: readonly Segment[]): boolean {
-  return segments.some(({ reads }) => reads.some((input) => (inputs[input]?.length ?? 0) === 0));
+/** Inputs that a segment would have read and the batch does not hold (samples of text alone), of those that earlier ones missed as well: what
+ * trains may then have no part in the loss, which counts all the same. */
+function missingInputs({ inputs }: Batch, segments: readonly Segment[], earlier?: ReadonlySet<string>): ReadonlySet<string> {
+  const missing = segments.flatMap(({ reads }) => reads).filter((input) => (inputs[input]?.length ?? 0) === 0);
+  return new Set(earlier === undefined ? missing : missing.filter((input) => earlier.has(input)));
 }
 
 function divided(sums: ReadonlyMap<string, Tensor>, scale: number): ReadonlyMap<string, Tensor> {

@@ -9,6 +9,7 @@ import { runLength } from "../plan/run-length.js";
 import type { RunSummary } from "../summary.js";
 import type { TrainerParts } from "../trainer-parts.js";
 import { activationMemoryBytes, chooseCheckpointed } from "./checkpointing.js";
+import { deadGradientLines, DeadGradients } from "./dead-gradients.js";
 import { Evaluation } from "./evaluation.js";
 import { FrozenGuard } from "./frozen-guard.js";
 import { loadModel, type LoadedModel } from "./loaded-model.js";
@@ -45,6 +46,7 @@ export class TrainingRun {
   #loaded: LoadedModel | undefined;
   #optimizer: Optimizer | undefined;
   #step: TrainStep | undefined;
+  readonly #dead: DeadGradients;
   #carried: ReadonlySet<string> = new Set();
   #totals: RunTotals;
   #hasTrained = false;
@@ -54,11 +56,12 @@ export class TrainingRun {
     this.#planned = planned;
     this.#checkpoint = checkpoint;
     this.#stopReason = stopReason;
+    this.#dead = new DeadGradients(parts.training.deadGradientSteps, deadGradientFacts(parts, planned));
     this.#totals = checkpoint?.state.totals ?? { tokens: 0, durationMs: 0, trainingMs: 0, peakTensorBytes: 0 };
   }
 
   async run(): Promise<RunSummary> {
-    const { hooks, options, training } = this.#parts;
+    const { hooks, watch, options, training } = this.#parts;
     const source = options.data!.train!;
     const start = { step: this.#checkpoint?.state.step ?? 0, position: this.#checkpoint?.state.position ?? { epoch: 0, microBatch: 0 } };
     const output = options.output;
@@ -73,7 +76,9 @@ export class TrainingRun {
     await hooks.initialize.promise(context);
     const memoryBytes = activationMemoryBytes(loaded.backend);
     this.#step = new TrainStep({
-      hooks, runner, training, optimizer, totalSteps, updates: this.#checkpoint?.state.updates,
+      hooks, runner, training, optimizer, totalSteps, optimizerPlugin: optimizer instanceof AdamW ? undefined : lastCalled(watch, "resolveOptimizer"), deadGradients: this.#dead,
+      onDead: (found) => { for (const line of deadGradientLines(found)) this.#parts.logger.warn({ parameters: found.map(({ name }) => name) }, line); },
+      updates: this.#checkpoint?.state.updates,
       checkpointed: (batch) => chooseCheckpointed(training.activationCheckpointing, this.#planned, runner.phase, batch, memoryBytes),
     });
     const evaluation = this.#makeEvaluation(loaded, () => loop.stepsDone);
@@ -197,7 +202,7 @@ export class TrainingRun {
     if (!end.isInterrupted) await this.#files?.final(this.#trainedTensors(loop.stepsDone), this.#planned.planHash);
     const summary = summarize({
       planned: this.#planned, runFolder: this.#files?.folder.path, steps: loop.stepsDone, epochs: loop.position.epoch,
-      end, totals: this.#totalsNow(), frozenProof, evaluations: evaluation.latest,
+      end, totals: this.#totalsNow(), frozenProof, deadGradients: this.#dead.found, evaluations: evaluation.latest,
     });
     await hooks.done.promise(summary, loaded.context);
     await this.#files?.summary(summary);
@@ -225,4 +230,15 @@ export class TrainingRun {
     const context: RunContext = this.#loaded!.context;
     return Object.freeze({ ...context, epoch, step });
   }
+}
+
+/** The plugin that answered a bail hook: those after it were not asked. */
+function lastCalled(watch: TrainerParts["watch"], hook: string): string | undefined {
+  return watch.describe().findLast((tap) => tap.hook === hook && tap.callCount > 0)?.plugin;
+}
+
+function deadGradientFacts({ watch }: TrainerParts, { model, owners }: PlannedContext) {
+  const taps = watch.describe();
+  const pluginsOf = (hook: string): readonly string[] => [...new Set(taps.filter((tap) => tap.hook === hook).map(({ plugin }) => plugin))];
+  return { segments: model.segments, deadParameters: model.deadParameters, owners, plugins: { scope: pluginsOf("scope"), loss: pluginsOf("loss"), gradients: pluginsOf("gradients") } };
 }
