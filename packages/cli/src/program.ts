@@ -9,6 +9,7 @@ import type { TrainOptions } from "./commands/train.js";
 import type { WhyOptions } from "./commands/why.js";
 import { badOption } from "./errors.js";
 import { CAPTION_HELP, CHECK_HELP, CONFIG_HELP, CONVERT_HELP, EVALUATE_HELP, PLAN_HELP, TOP_HELP, TRAIN_HELP, WHY_HELP } from "./help.js";
+import { planningCommands } from "./fast.js";
 import { LOG_LEVELS } from "./log.js";
 import type { Terminal } from "./terminal.js";
 import { ownVersion } from "./version.js";
@@ -66,20 +67,20 @@ export function createProgram(terminal: Terminal, outcome: Outcome): Command {
     .option("--diff <config>", "what changes from that config's plan to this one")
     .option("--json", "the plan as one JSON object on standard output")
     .action(async (config: string | undefined, options: PlanOptions) => {
-      outcome.code = await (await import("./commands/plan.js")).plan(config, options, terminal);
+      outcome.code = await (await planningCommands(config)).plan(config, options, terminal);
     });
   withSet(add("check [config]", "report everything that is wrong or contradictory in a config", CHECK_HELP))
     .option("--fix", "edit what has one safe fix, in the config's YAML and JSON files")
     .option("--json", "the findings as one JSON object on standard output")
     .option("--sarif", "the findings as a SARIF 2.1.0 log on standard output, for code review")
     .action(async (config: string | undefined, options: CheckOptions) => {
-      outcome.code = await (await import("./commands/check.js")).check(config, options, terminal);
+      outcome.code = await (await planningCommands(config)).check(config, options, terminal);
     });
   withSet(add("why <parameter|component|setting>", "say which setting decided, where it stands, and what it overrides", WHY_HELP))
     .option("--config <config>", "the config; without it, it is searched for")
     .option("--json", "the answer as one JSON object on standard output")
     .action(async (target: string, options: WhyOptions) => {
-      outcome.code = await (await import("./commands/why.js")).why(target, options, terminal);
+      outcome.code = await (await planningCommands(options.config)).why(target, options, terminal);
     });
   add("convert <config>", "turn a LLaMA-Factory config or ms-swift arguments into a Thaw config", CONVERT_HELP)
     .option("--output <file>", "write it there; on standard output without it")
