@@ -116,7 +116,9 @@ export function withoutNode(root: ConfigNode, path: readonly PropertyKey[]): Con
 /** Leaves (and lists, whole) as settings, paths spelt as written. */
 export function toSettings(node: ConfigNode | undefined): readonly Setting[] {
   if (node === undefined || node.kind === "removed") return [];
-  if (node.kind === "map") return [...(node.children ?? [])].flatMap(([, child]) => toSettings(child));
+  const children = [...(node.children ?? [])];
+  // An empty map inside a section asks for defaults (`lora: {}`); an empty section says nothing
+  if (node.kind === "map" && (children.length > 0 || node.path.length < 2)) return children.flatMap(([, child]) => toSettings(child));
   return [settingOf(node)];
 }
 

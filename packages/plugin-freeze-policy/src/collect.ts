@@ -1,5 +1,5 @@
 import type { Finding, Origin, Setting } from "@thaw/core";
-import { assemble, flatten } from "./flatten.js";
+import { assemble, flatten, isEmpty } from "./flatten.js";
 import { readIntent, type Entry } from "./intent.js";
 import { aliasesDisagree } from "./rules/aliases-disagree.js";
 import { readKey, segmentsOf, type KeyPath, type Vocabulary } from "./vocabulary.js";
@@ -47,6 +47,7 @@ export function collectSettings(settings: readonly Setting[], vocabulary: Vocabu
   for (const setting of settings.flatMap((one) => (one.means === undefined ? flatten(one) : [one]))) {
     const path = readKey(setting);
     if (path === undefined || setting.value === undefined || setting.value === null || setting.origin === "default") continue;
+    if (path.length <= 2 && isEmpty(setting.value)) continue; // an entry without a word about the component
     const key = path[0] === "components" ? path.slice(0, 2).join(".") : path[0]!;
     groups.set(key, [...(groups.get(key) ?? []), { path, setting }]);
   }

@@ -23,6 +23,15 @@ describe("compilePolicy", () => {
     }
   });
 
+  it("reads an empty lora as an adapter with defaults, beside what another spelling says of it, and an empty entry as nothing", () => {
+    const read = (...values: (readonly [string, unknown])[]) =>
+      compilePolicy({ settings: values.map(([path, value]) => ({ path, value, origin: "explicit" as const })), components: STUB_COMPONENTS }).decisions.find(({ component }) => component === "language_model")!;
+    expect(read(["freeze.components.language_model.lora", {}])).toMatchObject({ state: "adapter", intent: { kind: "adapter", lora: {} } });
+    expect(read(["freeze", { components: { languageModel: { lora: {} } } }])).toMatchObject({ state: "adapter" });
+    expect(read(["freeze.components.language_model.lora", {}], ["freeze.components.language_model.lora.rank", 2])).toMatchObject({ intent: { lora: { rank: 2 } } });
+    expect(read(["freeze.freeze_llm", true], ["freeze.components.language_model", {}])).toMatchObject({ state: "frozen" });
+  });
+
   it("gives every parameter its owner, group and reason with file and line", () => {
     const policy = compile("freeze:\n  train_mm_proj_only: true\n");
     const entries = policy.plan.phases[0]!.entries;

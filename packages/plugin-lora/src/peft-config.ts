@@ -17,8 +17,8 @@ export function parsePeftConfig(value: unknown): PeftConfig | readonly string[] 
     ...(config["peft_type"] === "LORA" ? [] : [`Its peft_type is ${JSON.stringify(config["peft_type"])}, not "LORA".`]),
     ...(typeof config["lora_alpha"] === "number" ? [] : [`Its lora_alpha is ${JSON.stringify(config["lora_alpha"])}, not a number.`]),
     ...(isIn(config["bias"], [undefined, null, "none"]) ? [] : [`It trains biases (bias: ${JSON.stringify(config["bias"])}).`]),
-    ...["use_dora", "lora_bias", "fan_in_fan_out", "use_qalora"].filter((key) => config[key] === true).map((key) => `It uses ${key}.`),
-    ...["layer_replication", "target_parameters", "trainable_token_indices", "alora_invocation_tokens"].filter((key) => isGiven(config[key])).map((key) => `It uses ${key}.`),
+    ...["use_dora", "lora_bias", "fan_in_fan_out", "use_qalora", "use_bdlora"].filter((key) => config[key] === true).map((key) => `It uses ${key}.`),
+    ...["layer_replication", "target_parameters", "trainable_token_indices", "alora_invocation_tokens", "kasa_config", "monteclora_config"].filter((key) => isGiven(config[key])).map((key) => `It uses ${key}.`),
     // These change the base's weights, which the file does not hold
     ...(typeof config["init_lora_weights"] === "string" && /^(pissa|olora|loftq|corda)/i.test(config["init_lora_weights"]) ? [`Its init_lora_weights, ${config["init_lora_weights"]}, changed the base model.`] : []),
   ];
