@@ -59,7 +59,7 @@ function product(a: Tensor, b: Tensor, transposeA = false, transposeB = false): 
   const rank = a.shape.length;
   const [rows, inner] = (transposeA ? [a.shape[rank - 1], a.shape[rank - 2]] : [a.shape[rank - 2], a.shape[rank - 1]]) as [number, number];
   const columns = (transposeB ? b.shape[rank - 2] : b.shape[rank - 1]) as number;
-  const turnsFirst = transposeA && (transposeB || inner >= TRANSPOSE_FROM_INNER);
+  const turnsFirst = transposeA && inner >= TRANSPOSE_FROM_INNER;
   if (simdAvailable()) return simdProduct(turnsFirst ? turned(a) : a, b, transposeA && !turnsFirst, transposeB) as Tensor;
   if (rank > 2 && rows * inner * columns < LOOP_FROM_MULTIPLICATIONS) return tf.matMul(a, b, transposeA, transposeB);
   const left = transposeA ? turned(a) : a;

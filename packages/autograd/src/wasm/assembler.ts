@@ -74,6 +74,8 @@ export const f32x4MultiplyAdd = (sum: Code, a: Code, b: Code, fused: boolean): C
 
 /** Runs `body` if `condition` is not zero. */
 export const when = (condition: Code, body: Code): Code => [...condition, 0x04, 0x40, ...body, 0x0b];
+/** Runs `yes` if `condition` is not zero, else `no`. */
+export const either = (condition: Code, yes: Code, no: Code): Code => [...condition, 0x04, 0x40, ...yes, 0x05, ...no, 0x0b];
 /** Runs `body` as long as `condition` holds. */
 export const whileLoop = (condition: Code, body: Code): Code => [0x02, 0x40, 0x03, 0x40, ...condition, 0x45, 0x0d, 1, ...body, 0x0c, 0, 0x0b, 0x0b];
 

@@ -19,6 +19,9 @@ const SIZES = [1, 2, 3].flatMap((count) =>
     [33, 6, 195],
     [67, 10, 5],
     [131, 5, 200],
+    [30, 5, 8],
+    [30, 5, 13],
+    [30, 6, 15],
   ].map((size) => [count, ...size] as [number, number, number, number]),
 );
 
@@ -46,6 +49,7 @@ describe("the SIMD product", () => {
         simdProduct(left, right, false, false),
         simdProduct(tf.transpose(left, [0, 2, 1]), right, true, false),
         simdProduct(left, tf.transpose(right, [0, 2, 1]), false, true),
+        simdProduct(tf.transpose(left, [0, 2, 1]), tf.transpose(right, [0, 2, 1]), true, true),
       ];
       for (const product of products) {
         expect(product!.shape).toEqual([count, rows, columns]);

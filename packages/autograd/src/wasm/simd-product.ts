@@ -1,7 +1,7 @@
 import type { Tensor, TensorInfo } from "@tensorflow/tfjs-core";
 import * as tf from "@tensorflow/tfjs-core";
-import { plainProductCode } from "./plain-product-code.js";
-import { transposedProductCode } from "./transposed-product-code.js";
+import { dotProductCode } from "./dot-product-code.js";
+import { tileProductCode } from "./tile-product-code.js";
 
 /** The part of the WebAssembly API in use; neither ES2023 nor Node's types declare it. */
 declare const WebAssembly: {
@@ -10,8 +10,8 @@ declare const WebAssembly: {
   readonly Instance: new (module: object, imports: Readonly<Record<string, Readonly<Record<string, unknown>>>>) => { readonly exports: Readonly<Record<string, unknown>> };
 };
 
-/** From this many rows on, packing eight columns pays; from this many columns on, unpacked ones compete for cache lines. */
-const PACK_FROM_ROWS = 32;
+/** From this many rows on packing eight columns pays; from this many columns on it does so also where they lie side by side already. */
+const PACK_FROM_ROWS = 24;
 const PACK_FROM_COLUMNS = 192;
 const KERNEL_NAME = "ThawProduct";
 
@@ -25,8 +25,10 @@ interface WasmBackend {
 
 /** Both functions take addresses of `a`, `b` and the output, then counts; see their code's comments. */
 interface Functions {
-  plain(...parameters: number[]): void;
-  transposed(...parameters: number[]): void;
+  /** Tiles of four rows by eight columns. */
+  tiles(...parameters: number[]): void;
+  /** Dot products of rows with rows, for few rows. */
+  dots(...parameters: number[]): void;
 }
 
 const functions = new WeakMap<object, Functions | null>();
@@ -49,11 +51,11 @@ function current(): Functions | null {
 function instantiate(backend: WasmBackend): Functions | null {
   const memory = backend.wasm.asm?.memory;
   if (!(memory instanceof WebAssembly.Memory)) return null;
-  const load = (code: Uint8Array<ArrayBuffer>) => new WebAssembly.Instance(new WebAssembly.Module(code), { env: { memory } }).exports["run"] as Functions["plain"];
+  const load = (code: Uint8Array<ArrayBuffer>) => new WebAssembly.Instance(new WebAssembly.Module(code), { env: { memory } }).exports["run"] as Functions["tiles"];
   // Fused multiply-add is twice as fast; Node 20 does not know it yet. Without SIMD, or with a memory that is shared between threads, neither loads.
   for (const fused of [true, false]) {
     try {
-      return { plain: load(plainProductCode(fused)), transposed: load(transposedProductCode(fused)) };
+      return { tiles: load(tileProductCode(fused)), dots: load(dotProductCode(fused)) };
     } catch {
       continue;
     }
@@ -72,13 +74,13 @@ function compute({ inputs, backend, attrs }: { inputs: { a: TensorInfo; b: Tenso
   const address = (info: TensorInfo): number => backend.dataIdMap.get(info.dataId).memoryOffset;
   const [left, right, target] = [address(a), address(b), address(output)];
   const loaded = functions.get(backend);
-  if (attrs.transposeB) {
-    loaded?.transposed(left, right, target, count, rows, inner, columns);
+  if (attrs.transposeB && !attrs.transposeA && rows < PACK_FROM_ROWS) {
+    loaded?.dots(left, right, target, count, rows, inner, columns);
     return output;
   }
-  const strides = attrs.transposeA ? [4, 4 * rows] : [4 * inner, 4];
-  const packed = rows >= PACK_FROM_ROWS && columns >= PACK_FROM_COLUMNS ? backend.makeOutput([inner, 8], "float32") : null;
-  loaded?.plain(left, right, target, count, rows, inner, columns, ...strides, 4 * rows * inner, packed === null ? 0 : address(packed));
+  const steps = [...(attrs.transposeA ? [4, 4 * rows] : [4 * inner, 4]), ...(attrs.transposeB ? [4, 4 * inner] : [4 * columns, 4])];
+  const packed = attrs.transposeB || (rows >= PACK_FROM_ROWS && columns >= PACK_FROM_COLUMNS) ? backend.makeOutput([inner, 8], "float32") : null;
+  loaded?.tiles(left, right, target, count, rows, inner, columns, ...steps, packed === null ? 0 : address(packed));
   if (packed !== null) backend.disposeData(packed.dataId);
   return output;
 }
@@ -92,7 +94,7 @@ export function simdAvailable(): boolean {
 }
 
 /**
- * `op(a) op(b)` over the last two axes of float32 stacks with equal leading axes, `op` the transpose where asked (not both), on WASM: TensorFlow.js'
+ * `op(a) op(b)` over the last two axes of float32 stacks with equal leading axes, `op` the transpose where asked, on WASM: TensorFlow.js'
  * own kernel runs batched or transposed products there at a tenth of this speed. Null where it is not available.
  */
 export function simdProduct(a: Tensor, b: Tensor, transposeA: boolean, transposeB: boolean): Tensor | null {

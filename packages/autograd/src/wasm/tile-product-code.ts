@@ -7,6 +7,7 @@ import {
   add,
   assemble,
   atLeast,
+  either,
   f32Add,
   f32Load,
   f32Mul,
@@ -36,16 +37,16 @@ const PACKED_ROW = 32;
 
 /**
  * Code of `out[s] = a[s] b[s]` for `count` pairs of float32 matrices, a tile of 4 rows and 8 columns at a time in SIMD registers, tails in 4 columns
- * and 1. Parameters, all i32: addresses of `a`, `b [count, inner, columns]`, `out [count, rows, columns]`; `count`, `rows`, `inner`, `columns`; bytes
- * between rows, between inner elements and between matrices of `a`, by which `a` may be read transposed; address of `inner * 32` bytes into which
- * eight columns of `b` are packed (wide rows of `b` would compete for the same cache lines), or 0.
+ * and 1. Parameters, all i32: addresses of `a`, `b`, `out [count, rows, columns]`; `count`, `rows`, `inner`, `columns`; bytes between rows and between
+ * inner elements of `a`, between inner elements and between columns of `b`, by which either may be read transposed; address of `inner * 32` bytes
+ * into which eight columns of `b` are packed, or 0. Packing is a must where columns of `b` do not lie side by side, and pays where its rows
+ * are wide, as those compete for the same cache lines.
  */
-export function plainProductCode(fused: boolean): Uint8Array<ArrayBuffer> {
+export function tileProductCode(fused: boolean): Uint8Array<ArrayBuffer> {
   const locals = new Locals();
   const integers = (length: number): number[] => Array.from({ length }, () => locals.declare(I32));
-  const [a, b, out, count, rows, inner, columns, aRow, aInner, aMatrix, packed] = integers(11) as Eleven;
-  const [row, column, blockStart, blockEnd, rest, aTile, outTile, left, right, bRow, rightStart] = integers(11) as Eleven;
-  const [rightStep] = integers(1) as [number];
+  const [a, b, out, count, rows, inner, columns, aRow, aInner, bInner, bColumn, packed] = integers(12) as Twelve;
+  const [row, column, blockStart, blockEnd, rest, aTile, outTile, left, right, outRow, rightStart, rightStep] = integers(12) as Twelve;
   const rowOffsets = integers(TILE_ROWS);
   const outOffsets = integers(TILE_ROWS);
   const sums = Array.from({ length: 2 * TILE_ROWS }, () => locals.declare(V128));
@@ -99,29 +100,32 @@ export function plainProductCode(fused: boolean): Uint8Array<ArrayBuffer> {
     const rowsOf = (height: number): Code =>
       whileLoop(
         atLeast(get(blockEnd), add(get(row), i32(height))),
-        [tile(height), advance(row, i32(height)), advance(aTile, mul(get(aRow), i32(height))), advance(outTile, mul(get(bRow), i32(height)))].flat(),
+        [tile(height), advance(row, i32(height)), advance(aTile, mul(get(aRow), i32(height))), advance(outTile, mul(get(outRow), i32(height)))].flat(),
       );
     return [
       set(row, get(blockStart)),
       set(aTile, add(get(a), mul(get(aRow), get(row)))),
-      set(outTile, add(add(get(out), mul(get(bRow), get(row))), mul(get(column), i32(4)))),
+      set(outTile, add(add(get(out), mul(get(outRow), get(row))), mul(get(column), i32(4)))),
       rowsOf(TILE_ROWS),
       rowsOf(1),
     ].flat();
   };
 
-  const unpacked = [set(rightStart, add(get(b), mul(get(column), i32(4)))), set(rightStep, get(bRow))].flat();
-  const pack = [
-    set(left, get(rightStart)),
-    set(right, get(packed)),
-    set(rest, get(inner)),
-    whileLoop(
-      get(rest),
-      [v128Store(get(right), 0, v128Load(get(left), 0)), v128Store(get(right), 16, v128Load(get(left), 16)), advance(left, get(bRow)), advance(right, i32(PACKED_ROW)), countDown(rest)].flat(),
-    ),
-    set(rightStart, get(packed)),
-    set(rightStep, i32(PACKED_ROW)),
-  ].flat();
+  const unpacked = [set(rightStart, add(get(b), mul(get(column), get(bColumn)))), set(rightStep, get(bInner))].flat();
+  /** Copies `width` columns side by side; `moves` copies those of one inner element from `left` to `right`. */
+  const packing = (moves: Code): Code =>
+    [
+      set(left, get(rightStart)),
+      set(right, get(packed)),
+      set(rest, get(inner)),
+      whileLoop(get(rest), [...moves, ...advance(left, get(bInner)), ...advance(right, i32(PACKED_ROW)), ...countDown(rest)]),
+      set(rightStart, get(packed)),
+      set(rightStep, i32(PACKED_ROW)),
+    ].flat();
+  const apart = sub(get(bColumn), i32(4));
+  const vectorMoves = [0, 16].flatMap((offset) => v128Store(get(right), offset, v128Load(get(left), offset)));
+  const scalarMoves = (width: number): Code =>
+    [set(aTile, get(left)), ...indices(width).map((lane) => [...f32Store(get(right), f32Load(get(aTile)), 4 * lane), ...advance(aTile, get(bColumn))])].flat();
   const stripsOf = (width: number, body: Code): Code =>
     whileLoop(atLeast(get(columns), add(get(column), i32(width))), [...unpacked, ...body, ...advance(column, i32(width))]);
 
@@ -129,26 +133,26 @@ export function plainProductCode(fused: boolean): Uint8Array<ArrayBuffer> {
     set(blockEnd, add(get(blockStart), i32(BLOCK_ROWS))),
     set(blockEnd, select(get(rows), get(blockEnd), atLeast(get(blockEnd), get(rows)))),
     set(column, i32(0)),
-    stripsOf(8, [...when(get(packed), pack), ...strip((height) => vectorTile(height, 2))]),
-    stripsOf(4, strip((height) => vectorTile(height, 1))),
+    stripsOf(8, [...when(get(packed), either(apart, packing(scalarMoves(8)), packing(vectorMoves))), ...strip((height) => vectorTile(height, 2))]),
+    stripsOf(4, [...when(apart, packing(scalarMoves(4))), ...strip((height) => vectorTile(height, 1))]),
     stripsOf(1, strip(scalarTile)),
     set(blockStart, get(blockEnd)),
   ].flat();
   const matrix = [
     set(blockStart, i32(0)),
     whileLoop(sub(get(rows), get(blockStart)), block),
-    advance(a, get(aMatrix)),
-    advance(b, mul(get(bRow), get(inner))),
-    advance(out, mul(get(bRow), get(rows))),
+    advance(a, mul(mul(get(rows), get(inner)), i32(4))),
+    advance(b, mul(get(outRow), get(inner))),
+    advance(out, mul(get(outRow), get(rows))),
     countDown(count),
   ].flat();
   const body = [
-    set(bRow, mul(get(columns), i32(4))),
+    set(outRow, mul(get(columns), i32(4))),
     ...rowOffsets.map((local, index) => set(local, mul(get(aRow), i32(index)))),
-    ...outOffsets.map((local, index) => set(local, mul(get(bRow), i32(index)))),
+    ...outOffsets.map((local, index) => set(local, mul(get(outRow), i32(index)))),
     whileLoop(get(count), matrix),
   ].flat();
-  return assemble(locals, 11, body);
+  return assemble(locals, 12, body);
 }
 
-type Eleven = [number, number, number, number, number, number, number, number, number, number, number];
+type Twelve = [number, number, number, number, number, number, number, number, number, number, number, number];

@@ -35,7 +35,7 @@ const TILE_ROWS = 4;
  * columns, last rows in tiles of 1 by 4. Parameters, all i32: addresses of `a [count, rows, inner]`, `b [count, columns, inner]`,
  * `out [count, rows, columns]`; `count`, `rows`, `inner`, `columns`.
  */
-export function transposedProductCode(fused: boolean): Uint8Array<ArrayBuffer> {
+export function dotProductCode(fused: boolean): Uint8Array<ArrayBuffer> {
   const locals = new Locals();
   const integer = (): number => locals.declare(I32);
   const [a, b, out, count, rows, inner, columns] = Array.from({ length: 7 }, integer) as [number, number, number, number, number, number, number];
