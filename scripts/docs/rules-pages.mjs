@@ -5,10 +5,11 @@
 import { Trainer } from "@thaw/core";
 import conflictChecker, { CONFIG_RULE, rulesOf } from "@thaw/plugin-conflict-checker";
 import freezePolicy from "@thaw/plugin-freeze-policy";
+import lora from "@thaw/plugin-lora";
 import projectorOnly from "@thaw/plugin-projector-only";
 
 export function rulesPages() {
-  const plugins = [freezePolicy(), conflictChecker(), projectorOnly()];
+  const plugins = [freezePolicy(), lora(), conflictChecker(), projectorOnly()];
   const rules = new Map();
   for (const rule of [CONFIG_RULE, ...rulesOf(new Trainer({ model: {}, plugins }))]) {
     const known = rules.get(rule.id);

@@ -1,6 +1,7 @@
 import type { BackendOptions } from "@thaw/backend-gpu";
 import type { ConflictCheckerOptions } from "@thaw/plugin-conflict-checker";
 import type { FreezePolicyOptions } from "@thaw/plugin-freeze-policy";
+import type { LoraSectionOptions } from "@thaw/plugin-lora";
 import type { ProjectorOnlyOptions } from "@thaw/plugin-projector-only";
 import type { DataSectionOptions } from "./data-section.js";
 
@@ -8,6 +9,7 @@ declare module "@thaw/config" {
   interface ConfigSections {
     data?: DataSectionOptions;
     freeze?: FreezePolicyOptions;
+    lora?: LoraSectionOptions;
     checks?: ConflictCheckerOptions;
     projectorOnly?: ProjectorOnlyOptions;
     backend?: BackendOptions;

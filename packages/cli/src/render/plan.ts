@@ -7,7 +7,7 @@ export function planLines(planned: PlannedContext, options: { readonly colors: C
   const { colors, width, step = 0 } = options;
   const memory = planMemory(planned, step);
   const report = planReport(planned, step);
-  const paint: Record<string, (text: string) => string> = { train: colors.green, partial: colors.yellow, frozen: colors.cyan, undecided: colors.red };
+  const paint: Record<string, (text: string) => string> = { train: colors.green, partial: colors.yellow, adapter: colors.yellow, frozen: colors.cyan, undecided: colors.red };
   const rows = report.components.map(({ name, state, flows, parameterCount, reason }) => {
     const bytes = memory.get(name);
     return [name, countText(parameterCount), (paint[state] ?? String)(state === "train" ? "trainable" : state), flows.join(", ") || "-", bytesText((bytes?.parameterBytes ?? 0) + (bytes?.trainedBytes ?? 0)), reason];

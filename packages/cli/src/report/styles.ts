@@ -18,7 +18,7 @@ code { font: .9em ui-monospace, SFMono-Regular, Menlo, Consolas, monospace; over
 table { border-collapse: collapse; width: 100%; font-size: .92rem; font-variant-numeric: tabular-nums; }
 th, td { text-align: left; padding: .5rem .8rem; border-bottom: 1px solid var(--line); vertical-align: top; } tr:last-child td { border-bottom: 0; }
 th { color: var(--soft); font-weight: 600; white-space: nowrap; } td.number, th.number { text-align: right; white-space: nowrap; } tr.best td { font-weight: 650; }
-.name { white-space: nowrap; } .state { font-weight: 600; } .frozen { color: var(--frozen); } .train { color: var(--good); } .partial, .warning { color: var(--warn); } .error, .wrong { color: var(--bad); } .note { color: var(--soft); } .right { color: var(--good); }
+.name { white-space: nowrap; } .state { font-weight: 600; } .frozen { color: var(--frozen); } .train { color: var(--good); } .partial, .adapter, .warning { color: var(--warn); } .error, .wrong { color: var(--bad); } .note { color: var(--soft); } .right { color: var(--good); }
 figure { margin: 0; } .plot { padding: .75rem; } .plot svg { max-width: 100%; height: auto; display: block; margin: 0 auto; overflow: visible; }
 .legend { display: flex; gap: 1.25rem; flex-wrap: wrap; color: var(--soft); font-size: .85rem; padding: 0 .8rem .7rem; } .legend i { display: inline-block; width: 1.1rem; height: .2rem; border-radius: 1px; vertical-align: middle; margin-right: .4rem; }
 .gallery { display: grid; grid-template-columns: repeat(auto-fill, minmax(10.5rem, 1fr)); gap: .75rem; }
