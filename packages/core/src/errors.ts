@@ -245,3 +245,18 @@ export function noBatches(source: string): ThawError {
 export function runStalled(): ThawError {
   return make("THAW_CORE_RUN_STALLED", "The run waits for a promise that never settles: nothing is left that could settle it. In a data source, an evaluator or a backend. Resolve or reject it.", {});
 }
+
+/** Stages that cannot be run as they are named. */
+export function stagesInvalid(problem: string, advice: string): ThawError {
+  return make("THAW_CORE_STAGES_INVALID", `${problem}. In the stages of the run. ${advice}`, {});
+}
+
+/** A staged run is to be resumed with other stages than it has. */
+export function stagesMismatch(folder: string, before: readonly string[], now: readonly string[]): ThawError {
+  return make("THAW_CORE_STAGES_MISMATCH", `The run has the stages ${before.join(", ")}, and it is to go on with ${now.join(", ")}. In ${folder}. Give the stages of that run, or start a new one.`, { folder, before, now });
+}
+
+/** A folder that is to be a staged run's and is none. */
+export function stagesNotFound(folder: string, cause: unknown): ThawError {
+  return make("THAW_CORE_STAGES_NOT_FOUND", `The folder is not that of a staged run: it has no stages.json that can be read. At ${folder}. Give the folder that a run with stages made.`, { folder }, cause);
+}

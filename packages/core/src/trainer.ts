@@ -106,6 +106,11 @@ export class Trainer {
     this.#stopReason ??= reason;
   }
 
+  /** What `stop` was told first; undefined before. */
+  get stopReason(): string | undefined {
+    return this.#stopReason;
+  }
+
   /** Every tap in calling order, with how often it ran and for how long. */
   describeHooks(): readonly TapDescription[] {
     return this.#watch.describe();

@@ -28,9 +28,9 @@ export async function findCheckpoint(from: string): Promise<FoundCheckpoint> {
   return found(latest, path, latest);
 }
 
-/** Reads a checkpoint's trained parameters, one at a time on the host. @throws THAW_SAFETENSORS_* */
-export async function readTrained(folder: string, set: (name: string, values: Float32Array) => void): Promise<void> {
-  const reader = await openSafetensors(join(folder, TRAINED_FILE));
+/** Reads the parameters of a file (a checkpoint's or a finished run's), one at a time on the host. @throws THAW_SAFETENSORS_* */
+export async function readTrained(file: string, set: (name: string, values: Float32Array) => void): Promise<void> {
+  const reader = await openSafetensors(file);
   try {
     for (const name of reader.entries.keys()) set(name, await reader.readFloat32(name));
   } finally {

@@ -1,5 +1,5 @@
 import { mkdir, rm, stat } from "node:fs/promises";
-import { join, resolve } from "node:path";
+import { dirname, join, resolve } from "node:path";
 import { writeAtomically } from "@thaw/safetensors";
 import { runFolderUnwritable } from "../errors.js";
 
@@ -29,6 +29,18 @@ export class RunFolder {
     } catch (cause) {
       throw runFolderUnwritable(resolve(output), cause);
     }
+  }
+
+  /** Makes this very folder. @throws THAW_CORE_RUN_FOLDER_UNWRITABLE, also where it exists */
+  static async createAt(path: string): Promise<RunFolder> {
+    const folder = resolve(path);
+    try {
+      await mkdir(dirname(folder), { recursive: true });
+      if (!(await makeFolder(folder))) throw new Error("something is there already");
+    } catch (cause) {
+      throw runFolderUnwritable(folder, cause);
+    }
+    return new RunFolder(folder, true);
   }
 
   /** The path of a file in the folder. */

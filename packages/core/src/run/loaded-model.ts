@@ -1,3 +1,4 @@
+import { readTrained } from "../checkpoint/read-checkpoint.js";
 import type { Backend, PlannedContext, RunContext } from "../hooks.js";
 import type { TrainerParts } from "../trainer-parts.js";
 import { defaultBackend } from "./backend.js";
@@ -10,6 +11,8 @@ export interface LoadedModel {
   readonly backend: Backend;
   readonly memory: MemoryWatch;
   readonly context: RunContext;
+  /** Parameters that `startFrom` gave. */
+  readonly started: ReadonlySet<string>;
   dispose(): void;
 }
 
@@ -19,14 +22,17 @@ export interface LoadOptions {
   readonly totalSteps: number;
   /** The weights never move. */
   readonly isStatic: boolean;
+  /** A checkpoint that is read next holds what `startFrom` gave too. */
+  readonly hasCheckpoint?: boolean;
 }
 
 /** Picks the backend, then reads the weights. On failure nothing stays. */
-export async function loadModel(parts: TrainerParts, planned: PlannedContext, { runFolder, totalSteps, isStatic }: LoadOptions): Promise<LoadedModel> {
+export async function loadModel(parts: TrainerParts, planned: PlannedContext, { runFolder, totalSteps, isStatic, hasCheckpoint = false }: LoadOptions): Promise<LoadedModel> {
   const { hooks, options, training, settings } = parts;
   const backend = (await hooks.resolveBackend.promise({ settings })) ?? (await defaultBackend());
   const memory = new MemoryWatch();
   const runner = new ModelRunner({ hooks, planned, backend, isStatic });
+  const started = new Set<string>();
   const dispose = (): void => {
     runner.dispose();
     memory.close();
@@ -34,6 +40,12 @@ export async function loadModel(parts: TrainerParts, planned: PlannedContext, { 
   };
   try {
     await runner.store.load(options.model, planned.parameters, options.seed ?? 0);
+    if (options.startFrom !== undefined && !hasCheckpoint) {
+      await readTrained(options.startFrom, (name, values) => {
+        runner.store.set(name, values);
+        started.add(runner.store.canonical(name));
+      });
+    }
   } catch (error) {
     dispose();
     throw error;
@@ -44,5 +56,5 @@ export async function loadModel(parts: TrainerParts, planned: PlannedContext, { 
     memory: () => memory.lap(),
     readParameter: (name: string) => runner.store.read(name),
   });
-  return { runner, backend, memory, context, dispose };
+  return { runner, backend, memory, context, started, dispose };
 }

@@ -21,8 +21,9 @@ export class RunFiles {
   }
 
   /** Makes the folder with `config.json` and `plan.json`, or goes on in one after `stepsDone` steps. @throws THAW_CORE_RUN_FOLDER_UNWRITABLE */
-  static async open(parts: TrainerParts, planned: PlannedContext, output: string, continues: RunFolder | undefined, stepsDone: number): Promise<RunFiles> {
-    const folder = continues ?? (await RunFolder.create(output, parts.options.runName ?? "run", new Date()));
+  static async open(parts: TrainerParts, planned: PlannedContext, continues: RunFolder | undefined, stepsDone: number): Promise<RunFiles> {
+    const { output = ".", runName = "run", runFolder } = parts.options;
+    const folder = continues ?? (await (runFolder === undefined ? RunFolder.create(output, runName, new Date()) : RunFolder.createAt(runFolder)));
     try {
       const { options: { config, model, seed }, training } = parts;
       await writeOnce(folder, "config", config ?? { model: model.source, training, seed }, stepsDone);

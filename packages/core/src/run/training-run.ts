@@ -1,5 +1,7 @@
+import { join } from "node:path";
 import { readSlots, readTrained, type FoundCheckpoint } from "../checkpoint/read-checkpoint.js";
 import { STATE_VERSION, type DataPosition, type RunState, type RunTotals } from "../checkpoint/state.js";
+import { TRAINED_FILE } from "../checkpoint/write-checkpoint.js";
 import { optionMissing } from "../errors.js";
 import type { AfterStepContext, PlannedContext, RunContext, StepContext } from "../hooks.js";
 import { AdamW } from "../optimize/adamw.js";
@@ -29,7 +31,7 @@ export interface TrainingRunInput {
 }
 
 /** Checks what only a run needs. @throws THAW_CORE_OPTION_MISSING */
-export function checkRunOptions({ options, training }: TrainerParts): void {
+export function checkRunOptions({ options, training }: Pick<TrainerParts, "options" | "training">): void {
   if (options.data?.train === undefined) throw optionMissing("data.train", "Give a source of samples.");
   if (options.seed === undefined) throw optionMissing("seed", "Give any whole number: shuffling and initial values are functions of it.");
   if (training.epochs === undefined && training.maxSteps === undefined) throw optionMissing("training.epochs", "Give training.epochs or training.maxSteps.");
@@ -64,13 +66,13 @@ export class TrainingRun {
     const { hooks, watch, options, training } = this.#parts;
     const source = options.data!.train!;
     const start = { step: this.#checkpoint?.state.step ?? 0, position: this.#checkpoint?.state.position ?? { epoch: 0, microBatch: 0 } };
-    const output = options.output;
-    if (output !== undefined || this.#checkpoint?.continues !== undefined) {
-      this.#files = await RunFiles.open(this.#parts, this.#planned, output ?? ".", this.#checkpoint?.continues, start.step);
+    if (options.output !== undefined || options.runFolder !== undefined || this.#checkpoint?.continues !== undefined) {
+      this.#files = await RunFiles.open(this.#parts, this.#planned, this.#checkpoint?.continues, start.step);
     }
     const totalSteps = runLength(source, training).totalSteps!;
-    const loaded = await loadModel(this.#parts, this.#planned, { runFolder: this.#files?.folder.path, totalSteps, isStatic: false });
+    const loaded = await loadModel(this.#parts, this.#planned, { runFolder: this.#files?.folder.path, totalSteps, isStatic: false, hasCheckpoint: this.#checkpoint !== undefined });
     this.#loaded = loaded;
+    this.#carried = loaded.started;
     const { runner, context } = loaded;
     const optimizer = this.#makeOptimizer();
     await hooks.initialize.promise(context);
@@ -145,7 +147,7 @@ export class TrainingRun {
     const changed = changedOptions(state, training);
     if (changed.length > 0) logger.warn({ changed }, `Options differ from those of the checkpoint: ${changed.join(", ")}.`);
     const carried = new Set<string>();
-    await readTrained(folder, (name, values) => {
+    await readTrained(join(folder, TRAINED_FILE), (name, values) => {
       runner.store.set(name, values);
       carried.add(name);
     });
@@ -209,7 +211,7 @@ export class TrainingRun {
     return summary;
   }
 
-  /** What trained up to a step, and what a resumed checkpoint brought along. */
+  /** What trained up to a step, and what the run began with instead of the model's values. */
   #trainedTensors(step: number): ReadonlyMap<string, ReturnType<LoadedModel["runner"]["store"]["get"]>> {
     const phases = this.#planned.plan.phases.filter(({ fromStep }) => fromStep <= step);
     const names = new Set([...this.#carried, ...phases.flatMap((phase) => [...trainedNames(phase)])]);
