@@ -3,7 +3,7 @@ import { afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { useBackend } from "../test/backends.js";
 import { randomInput } from "../test/numeric.js";
 import type { Value } from "./index.js";
-import { LayoutCache, Tape, add, attention, crossEntropy, linear, mul, operate, release, reshape, rmsNorm, scale, square, stopGradient, sum, swiglu, tanh } from "./index.js";
+import { LayoutCache, Tape, add, attention, crossEntropy, layerNorm, linear, mul, operate, release, reshape, rmsNorm, scale, square, stopGradient, sum, swiglu, tanh } from "./index.js";
 
 const tensor = (shape: number[], seed = 1): tf.Tensor => tf.tensor(randomInput(shape, seed).values, shape);
 
@@ -93,6 +93,22 @@ describe("what is saved", () => {
       return 0.5 * (2 * half + Math.tanh(half) + half * (1 - Math.tanh(half) ** 2));
     });
     gradient!.dataSync().forEach((value, index) => expect(value).toBeCloseTo(expected[index]!, 5));
+    gradient!.dispose();
+    tape.dispose();
+  });
+
+  it("keeps computed weights and gains until backward", () => {
+    const [x, w, g, b] = [input([4, 3]), input([3, 3], 2), input([3], 3), input([3], 4)];
+    const tape = new Tape();
+    const [leaf, weight, gain, bias] = [tape.parameter(x, true), tape.parameter(w, false), tape.parameter(g, false), tape.parameter(b, false)];
+    const output = tape.tidy(() => {
+      const own = tape.tidy(() => scale(gain, 2));
+      const normal = layerNorm(rmsNorm(linear(leaf, tape.tidy(() => scale(weight, 2))), own, 1e-5), own, bias, 1e-5);
+      release(own);
+      return normal;
+    });
+    const [gradient] = tape.backward(sum(square(output)), [leaf]);
+    expect(gradient!.dataSync().every(Number.isFinite)).toBe(true);
     gradient!.dispose();
     tape.dispose();
   });

@@ -7,7 +7,7 @@ import type { Tape } from "../tape.js";
 import type { Value } from "../value.js";
 
 /**
- * `x W^T + bias`: `x [..., in]`, `weight [out, in]`, `bias [out]` to `[..., out]`. With a frozen weight nothing is saved; with a trained one `x` is.
+ * `x W^T + bias`: `x [..., in]`, `weight [out, in]`, `bias [out]` to `[..., out]`. With a frozen weight nothing is saved but itself; with a trained one `x` is.
  * @throws THAW_AUTOGRAD_SHAPE
  */
 export function linear(x: Value, weight: Value, bias?: Value): Value {
@@ -22,10 +22,11 @@ export function linear(x: Value, weight: Value, bias?: Value): Value {
   return operate("linear", values, (record, tape) => {
     if (record !== null) {
       const saved = record.needs[1] ? record.save(x) : null;
+      const matrix = record.needs[0] ? record.save(weight) : null;
       record.backward = (gradient, [wantX, wantWeight, wantBias]) => {
         const rows = flatten(gradient, outputs);
         return [
-          wantX ? unflatten(tape.kernels.product(rows, weight.tensor), x.shape, inputs) : null,
+          wantX && matrix !== null ? unflatten(tape.kernels.product(rows, matrix()), x.shape, inputs) : null,
           wantWeight && saved !== null ? tape.kernels.product(rows, flatten(saved(), inputs), true, false) : null,
           wantBias ? tape.kernels.columnSum(rows) : null,
         ];

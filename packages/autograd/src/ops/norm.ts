@@ -16,21 +16,22 @@ export interface RmsNormOptions {
  * Saves `x` and one number per row.
  */
 export function rmsNorm(x: Value, weight: Value, epsilon: number, options: RmsNormOptions = {}): Value {
-  const gainOf = (tape: Tape): Tensor => (options.unitOffset ? tf.add(weight.tensor, tape.scalar(1)) : weight.tensor);
+  const gainOf = (stored: Tensor, tape: Tape): Tensor => (options.unitOffset ? tf.add(stored, tape.scalar(1)) : stored);
   return operate("rmsNorm", [x, weight], (record, tape) => {
     const inverse = tf.rsqrt(tf.add(tf.mean(tf.square(x.tensor), -1, true), tape.scalar(epsilon)));
     if (record !== null) {
       const savedX = record.save(x);
       const savedInverse = record.keep(inverse);
+      const gain = record.needs[0] ? record.save(weight) : null;
       record.backward = (gradient, [wantX, wantWeight]) => {
         const normal = tf.mul(savedX(), savedInverse());
         return [
-          wantX ? throughRms(tf.mul(gradient, gainOf(tape)), normal, savedInverse()) : null,
+          wantX && gain !== null ? throughRms(tf.mul(gradient, gainOf(gain(), tape)), normal, savedInverse()) : null,
           wantWeight ? sumTo(tape.kernels, tf.mul(gradient, normal), weight.shape) : null,
         ];
       };
     }
-    return tf.mul(tf.mul(x.tensor, inverse), gainOf(tape));
+    return tf.mul(tf.mul(x.tensor, inverse), gainOf(weight.tensor, tape));
   });
 }
 
@@ -52,12 +53,13 @@ export function layerNorm(x: Value, weight: Value, bias: Value, epsilon: number)
       const savedX = record.needs[0] || record.needs[1] ? record.save(x) : null;
       const savedMean = savedX === null ? null : record.keep(mean);
       const savedInverse = savedX === null ? null : record.keep(inverse);
+      const gain = record.needs[0] ? record.save(weight) : null;
       record.backward = (gradient, [wantX, wantWeight, wantBias]) => {
         const gradientBias = wantBias ? sumTo(tape.kernels, gradient, bias.shape) : null;
         if (savedX === null || savedMean === null || savedInverse === null) return [null, null, gradientBias];
         const normal = tf.mul(tf.sub(savedX(), savedMean()), savedInverse());
         return [
-          wantX ? throughLayer(tf.mul(gradient, weight.tensor), normal, savedInverse()) : null,
+          wantX && gain !== null ? throughLayer(tf.mul(gradient, gain()), normal, savedInverse()) : null,
           wantWeight ? sumTo(tape.kernels, tf.mul(gradient, normal), weight.shape) : null,
           gradientBias,
         ];
