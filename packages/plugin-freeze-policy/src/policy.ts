@@ -195,5 +195,5 @@ function phasesOf(input: PolicyInput, selections: ReadonlyMap<string, Selection>
 function reasonText(decision: ComponentDecision, { intent, timeline }: Selection, trainable: boolean, step: number): string {
   if (intent.kind === "frozen" || (trainable && timeline.edges.length === 0)) return decision.reason;
   if (!timeline.isActive(step)) return `frozen at step ${step}: ${decision.reason}`;
-  return trainable ? decision.reason : `frozen, not selected: ${decision.reason}`;
+  return trainable || intent.kind === "adapter" ? decision.reason : `frozen, not selected: ${decision.reason}`;
 }
