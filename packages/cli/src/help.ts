@@ -40,6 +40,15 @@ Examples:
   thaw evaluate runs/run-20250101-120000 --data iconify:twemoji
   thaw evaluate ./checkpoint --data iconify:twemoji --baseline-data iconify:noto --concepts seen --json`;
 
+export const EXPORT_HELP = `
+The folder gets config, tokenizer and processor files and all weights: transformers reads it, Thaw is not needed. A run's own
+"final" folder holds only what trained. One checkpoint of a run is named by its folder.
+
+Examples:
+  thaw export runs/run-20250101-120000 ./trained
+  thaw export runs/run-20250101-120000/checkpoints/step-500 ./trained --dtype bf16
+  thaw export runs/run-20250101-120000 ./adapter --adapter`;
+
 export const PLAN_HELP = `${CONFIG_NOTE}
 Only "model" is needed. No weight is read and no backend is loaded.
 

@@ -4,11 +4,12 @@ import type { CheckOptions } from "./commands/check.js";
 import type { ConvertOptions } from "./commands/convert.js";
 import type { ConfigOptions } from "./commands/config.js";
 import type { EvaluateOptions } from "./commands/evaluate.js";
+import type { ExportOptions } from "./commands/export.js";
 import type { PlanOptions } from "./commands/plan.js";
 import type { TrainOptions } from "./commands/train.js";
 import type { WhyOptions } from "./commands/why.js";
 import { badOption } from "./errors.js";
-import { CAPTION_HELP, CHECK_HELP, CONFIG_HELP, CONVERT_HELP, EVALUATE_HELP, PLAN_HELP, TOP_HELP, TRAIN_HELP, WHY_HELP } from "./help.js";
+import { CAPTION_HELP, CHECK_HELP, CONFIG_HELP, CONVERT_HELP, EVALUATE_HELP, EXPORT_HELP, PLAN_HELP, TOP_HELP, TRAIN_HELP, WHY_HELP } from "./help.js";
 import { planningCommands } from "./fast.js";
 import { LOG_LEVELS } from "./log.js";
 import type { Terminal } from "./terminal.js";
@@ -96,6 +97,16 @@ export function createProgram(terminal: Terminal, outcome: Outcome): Command {
     .addOption(logLevel().default("warn"))
     .action(async (images: string[], options: CaptionOptions) => {
       outcome.code = await (await import("./commands/caption.js")).caption(images, options, terminal);
+    });
+  add("export <run-or-checkpoint> <folder>", "write a trained model as a Hugging Face checkpoint, adapters merged", EXPORT_HELP)
+    .option("--adapter", "the adapters alone, in PEFT's layout")
+    .addOption(new Option("--dtype <dtype>", "of the weights").choices(["f32", "bf16"]).default("f32"))
+    .option("--overwrite", "replace a model that the folder holds already")
+    .option("--backend <name>", "auto, gpu, webgpu, native, wasm or cpu")
+    .option("--json", "one JSON object on standard output")
+    .addOption(logLevel().default("warn"))
+    .action(async (target: string, folder: string, options: ExportOptions) => {
+      outcome.code = await (await import("./commands/export.js")).exportRun(target, folder, options, terminal);
     });
   withSet(add("config [config]", "show the config with the origin of every value, or its schema", CONFIG_HELP))
     .option("--print", "every value with its origin (the default)")
