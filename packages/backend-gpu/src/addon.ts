@@ -8,6 +8,22 @@ export interface TensorFlowBinding {
   isUsingGpuDevice(): boolean;
 }
 
+/** Thaw's own switches in the library, compiled beside the addon (native/thaw_controls.cc). */
+interface TensorFlowControls {
+  /** What is set already stays. */
+  setEnvironment(name: string, value: string): void;
+  setTensorFloat32(enabled: boolean): void;
+}
+
+/** How the library is to run. */
+export interface AddonOptions {
+  /** Matrix products of float32 with 10 bits of mantissa on GPUs that can: several times faster, about 1e-3 off. */
+  readonly tensorFloat32: boolean;
+}
+
+/** Only errors on standard error, and GPU memory taken as it is needed: a user's own settings win. */
+const LIBRARY_ENVIRONMENT = { TF_CPP_MIN_LOG_LEVEL: "2", TF_FORCE_GPU_ALLOW_GROWTH: "true" } as const;
+
 /** Key under which the stand-in for `@tensorflow/tfjs` in an installed folder finds the one tfjs-core of this process. */
 export const TFJS_CORE_KEY = Symbol.for("thaw.tfjs-core");
 
@@ -17,8 +33,12 @@ const NAMES_OF_THE_ADDON_PACKAGE = { native: "@tensorflow/tfjs-node", gpu: "@ten
  * Registers the addon that `thaw backend install` compiled as the backend `tensorflow`, with this process' tfjs-core.
  * The npm package's own entry is passed by: it would load a second tfjs-core and look for its binary elsewhere.
  */
-export function registerInstalledAddon(folder: string, kind: "native" | "gpu"): TensorFlowBinding {
+export function registerInstalledAddon(folder: string, kind: "native" | "gpu", options: AddonOptions): TensorFlowBinding {
   const require = createRequire(join(folder, "package", "dist", "index.js"));
+  const controls = require(join(folder, "addon", "thaw_controls.node")) as TensorFlowControls;
+  // The library reads its environment when the first device is made, which loading the binding does.
+  for (const [name, value] of Object.entries(LIBRARY_ENVIRONMENT)) controls.setEnvironment(name, value);
+  controls.setTensorFloat32(options.tensorFloat32);
   restoreOldUtil();
   Object.assign(globalThis, { [TFJS_CORE_KEY]: createRequire(import.meta.url)("@tensorflow/tfjs-core") });
   const binding = require(join(folder, "addon", "tfjs_binding.node")) as TensorFlowBinding;

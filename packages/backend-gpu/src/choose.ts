@@ -32,7 +32,7 @@ export function listCandidates(loader: Pick<BackendLoader, "locate">): Candidate
 
 /** Looks in the folders of the options and loads for real. */
 export function realLoader(options: ResolvedBackendOptions): BackendLoader {
-  return { locate: (entry) => locate(entry, options), load: loadBackend };
+  return { locate: (entry) => locate(entry, options), load: (entry, location) => loadBackend(entry, location, options) };
 }
 
 /**

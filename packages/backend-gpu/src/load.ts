@@ -3,7 +3,7 @@ import type { Backend } from "@thaw/core";
 import { createRequire } from "node:module";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
-import { registerInstalledAddon, registerPackageAddon, type TensorFlowBinding } from "./addon.js";
+import { type AddonOptions, registerInstalledAddon, registerPackageAddon, type TensorFlowBinding } from "./addon.js";
 import { backendAlreadyLoaded } from "./errors.js";
 import { type Location, ownPackageFolder } from "./locate.js";
 import type { BackendEntry } from "./table.js";
@@ -15,8 +15,8 @@ let loadedAddon: { readonly name: string; readonly binding: TensorFlowBinding } 
  * Loads a backend and makes it current.
  * @throws THAW_BACKEND_ALREADY_LOADED for the second of `native` and `gpu` in one process; whatever the backend itself throws.
  */
-export async function loadBackend(entry: BackendEntry, location: Location): Promise<Backend> {
-  const description = await register(entry, location);
+export async function loadBackend(entry: BackendEntry, location: Location, options: AddonOptions = { tensorFloat32: false }): Promise<Backend> {
+  const description = await register(entry, location, options);
   const isCurrent = await tf.setBackend(entry.engineName);
   if (!isCurrent) throw new Error(`TensorFlow.js refused to make "${entry.engineName}" current.`);
   await tf.ready();
@@ -25,7 +25,7 @@ export async function loadBackend(entry: BackendEntry, location: Location): Prom
   return { name: entry.engineName, description, matmul: entry.capabilities.matmul };
 }
 
-async function register(entry: BackendEntry, location: Location): Promise<string> {
+async function register(entry: BackendEntry, location: Location, options: AddonOptions): Promise<string> {
   switch (entry.name) {
     case "wasm":
       return await registerWasm();
@@ -35,7 +35,7 @@ async function register(entry: BackendEntry, location: Location): Promise<string
     case "webgpu":
       return await registerWebGpu(location);
     default:
-      return await registerTensorFlow(entry, location);
+      return await registerTensorFlow(entry, location, options);
   }
 }
 
@@ -45,18 +45,21 @@ async function registerWasm(): Promise<string> {
   return "wasm: WebAssembly, one thread";
 }
 
-async function registerTensorFlow(entry: BackendEntry, location: Location): Promise<string> {
-  if (loadedAddon !== undefined && loadedAddon.name !== entry.name) throw backendAlreadyLoaded({ backend: entry.name, loaded: loadedAddon.name });
-  if (loadedAddon === undefined) {
-    const binding =
+async function registerTensorFlow(entry: BackendEntry, location: Location, options: AddonOptions): Promise<string> {
+  loadedAddon ??= {
+    name: entry.name,
+    binding:
       location.kind === "installed"
-        ? registerInstalledAddon(location.folder, entry.name as "native" | "gpu")
-        : await registerPackageAddon(location.folders[entry.packages[0] as string] as string);
-    loadedAddon = { name: entry.name, binding };
-  }
+        ? registerInstalledAddon(location.folder, entry.name as "native" | "gpu", options)
+        : await registerPackageAddon(location.folders[entry.packages[0] as string] as string),
+  };
   const { binding } = loadedAddon;
-  if (entry.name === "gpu" && !binding.isUsingGpuDevice()) throw new Error("TensorFlow sees no CUDA device.");
-  return `${entry.name}: TensorFlow ${binding.TF_Version}${binding.isUsingGpuDevice() ? " on a GPU" : ""}`;
+  const isOnGpu = binding.isUsingGpuDevice();
+  // The GPU's build without a GPU is a processor's build.
+  if (loadedAddon.name !== entry.name && (entry.name === "gpu" || isOnGpu)) throw backendAlreadyLoaded({ backend: entry.name, loaded: loadedAddon.name });
+  if (entry.name === "gpu" && !isOnGpu) throw new Error("TensorFlow sees no CUDA device.");
+  if (entry.name === "native" && isOnGpu) throw new Error("the library that is installed is the GPU's and runs there; the processor's is not installed.");
+  return `${entry.name}: TensorFlow ${binding.TF_Version}${isOnGpu ? ` on a GPU, ${options.tensorFloat32 ? "TensorFloat-32" : "float32"}` : ""}`;
 }
 
 interface Gpu {

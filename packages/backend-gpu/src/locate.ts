@@ -56,19 +56,25 @@ export function describeSearch(entry: BackendEntry, search: SearchFolders): stri
   return entry.installedAs === undefined ? packages : `nothing is installed in ${installedFolder(entry, search.cacheFolder)}, and the npm package ${packages}`;
 }
 
-/** Folder of an installed backend, whether or not it exists. */
+/** Folder into which a backend is installed, whether or not it exists. */
 export function installedFolder(entry: BackendEntry, cacheFolder: string): string {
-  return join(cacheFolder, "backends", entry.installedAs ?? entry.name);
+  return join(cacheFolder, "backends", entry.installedAs?.[0] ?? entry.name);
 }
 
 function locateInstalled(entry: BackendEntry, cacheFolder: string): Location | undefined {
-  if (entry.installedAs === undefined) return undefined;
-  const folder = installedFolder(entry, cacheFolder);
-  const file = join(folder, MANIFEST_FILE);
+  for (const name of entry.installedAs ?? []) {
+    const folder = join(cacheFolder, "backends", name);
+    const manifest = readManifest(join(folder, MANIFEST_FILE));
+    if (manifest !== undefined) return { kind: "installed", folder, manifest };
+  }
+  return undefined;
+}
+
+function readManifest(file: string): InstalledManifest | undefined {
   if (!existsSync(file)) return undefined;
   try {
     const manifest = JSON.parse(readFileSync(file, "utf8")) as InstalledManifest;
-    return manifest.format === 1 ? { kind: "installed", folder, manifest } : undefined;
+    return manifest.format === 1 ? manifest : undefined;
   } catch {
     return undefined;
   }

@@ -21,8 +21,8 @@ export interface BackendEntry {
   readonly summary: string;
   /** npm packages that carry it, all of them needed. */
   readonly packages: readonly string[];
-  /** Folder under the cache folder in which `thaw backend install` puts it. */
-  readonly installedAs?: string;
+  /** Folders under the cache folder in which `thaw backend install` puts it, the right one first. */
+  readonly installedAs?: readonly string[];
   /** What to type where it is missing. */
   readonly command: string;
   readonly capabilities: BackendCapabilities;
@@ -37,7 +37,7 @@ export const BACKENDS: readonly BackendEntry[] = Object.freeze([
     engineName: "tensorflow",
     summary: "TensorFlow with CUDA",
     packages: ["@tensorflow/tfjs-node-gpu"],
-    installedAs: "gpu",
+    installedAs: ["gpu"],
     command: "thaw backend install --cuda",
     capabilities: { ...TENSORFLOW, bfloat16: "yes" },
   },
@@ -54,7 +54,8 @@ export const BACKENDS: readonly BackendEntry[] = Object.freeze([
     engineName: "tensorflow",
     summary: "TensorFlow on the processor",
     packages: ["@tensorflow/tfjs-node"],
-    installedAs: "native",
+    // The GPU's build runs on the processor where no driver is.
+    installedAs: ["native", "gpu"],
     command: "thaw backend install",
     capabilities: { ...TENSORFLOW, bfloat16: "cpu" },
   },

@@ -1,10 +1,16 @@
 import { rename } from "node:fs/promises";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { compileFailed, compilerMissing } from "../errors.js";
 import type { RunCommand } from "./command.js";
 
 const COMPILERS = ["g++", "c++", "clang++"] as const;
-const SOURCES = ["tfjs_backend.cc", "tfjs_binding.cc"] as const;
+
+/** What is compiled: unchanged sources of `@tensorflow/tfjs-node`, and Thaw's switches beside them. */
+const ADDONS = [
+  { file: "tfjs_binding.node", sources: [join("package", "binding", "tfjs_backend.cc"), join("package", "binding", "tfjs_binding.cc")] },
+  { file: "thaw_controls.node", sources: [fileURLToPath(new URL("../../native/thaw_controls.cc", import.meta.url))] },
+] as const;
 
 /** Name of a C++ compiler that runs. @throws THAW_INSTALL_NO_COMPILER */
 export async function findCompiler(run: RunCommand, wanted?: string): Promise<string> {
@@ -21,20 +27,22 @@ export interface CompileOptions {
 }
 
 /**
- * Compiles the unchanged sources of `@tensorflow/tfjs-node` against the libraries in `lib`, to `addon/tfjs_binding.node`. It uses
- * Node-API 8 alone, so one file serves every Node from 20 on. @throws THAW_INSTALL_COMPILE_FAILED
+ * Compiles the addons against the libraries in `lib`, into `addon`. They use Node-API 8 alone, so one file serves every Node from 20
+ * on. @throws THAW_INSTALL_COMPILE_FAILED
  */
-export async function compileAddon({ compiler, folder, run }: CompileOptions): Promise<void> {
-  const part = join("addon", "tfjs_binding.node.part");
-  const parameters = [
-    ..."-O2 -std=c++17 -fPIC -shared -DNAPI_VERSION=8 -DBUILDING_NODE_EXTENSION -I include".split(" "),
-    ...SOURCES.map((source) => join("package", "binding", source)),
-    ..."-L lib -ltensorflow_cc -ltensorflow_framework -Wl,-rpath,$ORIGIN/../lib -o".split(" "),
-    part,
-  ];
-  const result = await run(compiler, parameters, { cwd: folder });
-  if (result.exitCode !== 0) throw compileFailed({ command: [compiler, ...parameters].join(" "), output: firstErrors(result.stderr) });
-  await rename(join(folder, part), join(folder, "addon", "tfjs_binding.node"));
+export async function compileAddons({ compiler, folder, run }: CompileOptions): Promise<void> {
+  for (const { file, sources } of ADDONS) {
+    const part = join("addon", `${file}.part`);
+    const parameters = [
+      ..."-O2 -std=c++17 -fPIC -shared -DNAPI_VERSION=8 -DBUILDING_NODE_EXTENSION -I include".split(" "),
+      ...sources,
+      ..."-L lib -ltensorflow_cc -ltensorflow_framework -Wl,-rpath,$ORIGIN/../lib -o".split(" "),
+      part,
+    ];
+    const result = await run(compiler, parameters, { cwd: folder });
+    if (result.exitCode !== 0) throw compileFailed({ command: [compiler, ...parameters].join(" "), output: firstErrors(result.stderr) });
+    await rename(join(folder, part), join(folder, "addon", file));
+  }
 }
 
 function firstErrors(output: string): string {

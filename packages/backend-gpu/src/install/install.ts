@@ -6,7 +6,7 @@ import { cudaMissing, doesNotStart, installDisk, platformUnsupported, wheelBroke
 import { type InstalledManifest, installedFolder, MANIFEST_FILE } from "../locate.js";
 import { backendEntry } from "../table.js";
 import { runCommand, type RunCommand } from "./command.js";
-import { compileAddon, findCompiler } from "./compile.js";
+import { compileAddons, findCompiler } from "./compile.js";
 import { type CudaSearch, findCuda, linkCuda } from "./cuda.js";
 import { obtainPackage, writeFiles } from "./npm-package.js";
 import { ADDON_VERSION, type InstallableBackend, NPM_PACKAGES, TENSORFLOW_VERSION, WHEEL_HEADERS, WHEEL_LIBRARIES, type WheelRecipe, WHEELS } from "./recipe.js";
@@ -102,7 +102,7 @@ async function build(folder: string, options: BuildOptions): Promise<void> {
   await Promise.all(WHEEL_LIBRARIES.map((name) => link(name, join(folder, "lib", name.replace(/\.2$/, "")))));
   onProgress?.({ stage: "compile", done: 0, total: 0, text: `addon with ${options.compiler}` });
   await mkdir(join(folder, "addon"), { recursive: true });
-  await compileAddon({ compiler: options.compiler, folder, run });
+  await compileAddons({ compiler: options.compiler, folder, run });
   if (options.cuda === undefined) return;
   onProgress?.({ stage: "cuda", done: 0, total: 0, text: "links to CUDA's libraries" });
   await linkCuda(folder, await withRuntime(options.cuda, folder, recipes.cudaRuntime, options));
