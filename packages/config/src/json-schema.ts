@@ -3,13 +3,22 @@ import { toSnake } from "./keys.js";
 import type { NamedPlugin } from "./plugins.js";
 import { configShape } from "./validate.js";
 import type { Shape } from "./shape.js";
+import { SHARED_KEYS } from "./stages.js";
 
 /** The JSON schema (draft-07) of a config for editors, with the sections of these plugins; both spellings of every key are known. */
 export function configJsonSchema(hosts: Readonly<Record<string, StandardSchema>>, named: readonly NamedPlugin[]): Readonly<Record<string, unknown>> {
-  const shape = withBothSpellings(configShape(hosts, named)) as Record<string, unknown>;
+  const whole = configShape(hosts, named);
+  const shape = withBothSpellings({ ...whole, properties: { ...whole.properties, stages: stagesShape(whole) } }) as Record<string, unknown>;
   // A base file may hold any part of a config, so nothing is required here; `thaw check` says what is missing.
   const { required: _required, $schema: _schema, ...rest } = shape;
   return { $schema: "http://json-schema.org/draft-07/schema#", ...rest };
+}
+
+/** A stage may hold all but what stages share. */
+function stagesShape(whole: Shape): Shape {
+  const properties = Object.fromEntries(Object.entries(whole.properties ?? {}).filter(([key]) => !SHARED_KEYS.includes(key) && !key.startsWith("$")));
+  const { description } = whole.properties?.["stages"] ?? {};
+  return { ...(description === undefined ? {} : { description }), type: "array", items: { type: "object", properties: { name: { type: "string" }, ...properties }, required: ["name"], additionalProperties: false } };
 }
 
 function withBothSpellings(shape: unknown): unknown {

@@ -32,13 +32,18 @@ async function readWithBases(file: string, origin: Layer["origin"], chain: reado
   const read = kind === "data" ? await readYamlLayer(file, origin, label, namedIn) : await readCodeLayer(file, origin, label, options.alias, namedIn);
   findings.push(...read.findings);
   const { layer } = read;
+  return [...(await readBases(layer, file, chain, options, findings)), layer];
+}
+
+/** The layers of what a layer of `file` extends, base first. */
+export async function readBases(layer: Layer, file: string, chain: readonly string[], options: ReadOptions, findings: Finding[]): Promise<readonly Layer[]> {
   const bases: Layer[] = [];
   for (const name of extendsOf(layer.value)) {
     const isPath = /^\.{1,2}([\\/]|$)/.test(name) || isAbsolute(name) || (configKind(name) !== undefined && existsSync(resolve(layer.folder, name)));
-    const target = isPath ? resolve(layer.folder, name) : await resolvePackage("preset", name, file, label);
-    bases.push(...(await readWithBases(target, isPath ? origin : "preset", [...chain, file], options, findings)));
+    const target = isPath ? resolve(layer.folder, name) : await resolvePackage("preset", name, file, layer.label);
+    bases.push(...(await readWithBases(target, isPath ? layer.origin : "preset", [...chain, file], options, findings)));
   }
-  return [...bases, layer];
+  return bases;
 }
 
 function extendsOf(value: unknown): readonly string[] {

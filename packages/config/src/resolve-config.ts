@@ -2,7 +2,7 @@ import { dirname, resolve } from "node:path";
 import type { Finding, Plugin, Setting, StandardSchema } from "@thaw/core";
 import { discoverConfig } from "./discover.js";
 import { finding } from "./issues.js";
-import type { Layer } from "./layer.js";
+import { locateNearest, type Layer } from "./layer.js";
 import { overrideLayer, programLayer } from "./overrides.js";
 import { resolvePaths } from "./paths.js";
 import { loadPlugins, pluginName, type AnyPluginFactory, type NamedPlugin } from "./plugins.js";
@@ -11,6 +11,7 @@ import { readLayers } from "./read-layers.js";
 import { savedConfig, savedSettings } from "./saved.js";
 import type { ResolvedValues } from "./schema.js";
 import type { Shape } from "./shape.js";
+import { joinStageFindings, splitStages, type StagePlace } from "./stages.js";
 import { mergeTrees, plainValue, readTree, toSettings, withoutNode, type ConfigNode } from "./tree.js";
 import { configShape, validate } from "./validate.js";
 
@@ -56,6 +57,14 @@ export interface ResolvedConfig {
   readonly named: readonly NamedPlugin[];
   /** A config that means the same wherever it lies: absolute paths, defaults filled in, with the settings' origins. JSON values. */
   readonly saved: Readonly<Record<string, unknown>>;
+  /** In order; empty where the config is one run. Then everything above is what all stages share, with the findings of all. */
+  readonly stages: readonly ResolvedStage[];
+}
+
+/** One stage of a config. */
+export interface ResolvedStage extends StagePlace {
+  /** The whole config of the stage, itself without stages. */
+  readonly config: ResolvedConfig;
 }
 
 /**
@@ -64,14 +73,44 @@ export interface ResolvedConfig {
  */
 export async function resolveConfig(options: ResolveOptions): Promise<ResolvedConfig> {
   const file = options.config === null ? undefined : await discoverConfig(options.folder, options.config);
-  const read = file === undefined ? { layers: [], findings: [] } : await readLayers(file, { folder: options.folder, ...(options.alias === undefined ? {} : { alias: options.alias }) });
-  const layers: readonly Layer[] = [
-    ...read.layers,
+  const reading = { folder: options.folder, ...(options.alias === undefined ? {} : { alias: options.alias }) };
+  const read = file === undefined ? { layers: [], findings: [] } : await readLayers(file, reading);
+  const onTop: readonly Layer[] = [
     ...(options.values === undefined ? [] : [programLayer(options.values, options.folder)]),
     ...(options.overrides === undefined || options.overrides.length === 0 ? [] : [overrideLayer(options.overrides, options.folder)]),
   ];
   const findings: Finding[] = [...read.findings];
-  const named = await pluginsOf(layers, options);
+  const split = await splitStages(read.layers, onTop, reading, findings);
+  const context = { options, file, named: await pluginsOf(split.base, options) };
+  const requires = options.requires ?? "model";
+  if (split.stages.length === 0) return resolveLayers(split.base, { ...context, requires, findings });
+  // What all stages share need not be a whole run; what is wrong with it is wrong with every stage.
+  const base = resolveLayers(split.base, { ...context, requires: "nothing", findings: [] });
+  const stages = split.stages.map((stage): ResolvedStage => {
+    const config = resolveLayers(stage.layers, { ...context, requires, findings: [], stage: stage.name });
+    return { name: stage.name, index: stage.index, own: config.settings.filter((setting) => isOwn(setting, stage.own, base.settings)), config };
+  });
+  const joined = joinStageFindings(stages.map((stage) => ({ stage, findings: stage.config.findings })));
+  return { ...base, findings: [...findings, ...joined], isPlannable: stages.every(({ config }) => config.isPlannable) && findings.length === 0, stages };
+}
+
+/** A setting that only the stage's entry can have given. */
+function isOwn(setting: Setting, layer: Layer, shared: readonly Setting[]): boolean {
+  const path = setting.path.split(".");
+  const position = setting.file === layer.file ? locateNearest(layer, path, "key") : undefined;
+  return position !== undefined && position.line === setting.line && !shared.some((one) => one.file === setting.file && one.line === setting.line && one.path === setting.path);
+}
+
+interface ResolveContext {
+  readonly options: ResolveOptions;
+  readonly file: string | undefined;
+  readonly named: readonly NamedPlugin[];
+  readonly requires: "nothing" | "model" | "training";
+  readonly findings: Finding[];
+  readonly stage?: string;
+}
+
+function resolveLayers(layers: readonly Layer[], { options, file, named, requires, findings, stage }: ResolveContext): ResolvedConfig {
   const hosts = options.sections ?? {};
   const { root, trees } = mergedTree(layers, configShape(hosts, named), findings);
   const settings = savedSettings(root, toSettings(["extends", "$schema", "$saved"].reduce((tree, key) => withoutNode(tree, [key]), root)));
@@ -79,7 +118,7 @@ export async function resolveConfig(options: ResolveOptions): Promise<ResolvedCo
   const checked = validate(root, { hosts, named, settings }, findings);
   // The default of `output` was written by nobody: it starts from the config's folder.
   const result = { ...checked, values: { ...checked.values, output: resolve(folder, checked.values.output) } };
-  requirements(root, options.requires ?? "model", findings);
+  requirements(root, requires, findings);
   return {
     ...(file === undefined ? {} : { file }),
     folder,
@@ -89,7 +128,8 @@ export async function resolveConfig(options: ResolveOptions): Promise<ResolvedCo
     findings,
     isPlannable: !findings.some((entry) => entry.severity === "error" && blocksPlanning(entry)),
     named,
-    saved: savedConfig(root, result, { settings, ...(file === undefined ? {} : { file }), overrides: options.overrides ?? [] }),
+    saved: savedConfig(root, result, { settings, ...(file === undefined ? {} : { file }), ...(stage === undefined ? {} : { stage }), overrides: options.overrides ?? [] }),
+    stages: [],
   };
 }
 

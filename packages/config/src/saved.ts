@@ -8,6 +8,8 @@ import { plainValue, writtenValue, type ConfigNode } from "./tree.js";
 export interface SavedSource {
   readonly file?: string;
   readonly overrides: readonly string[];
+  /** The stage of that file's `stages`. */
+  readonly stage?: string;
   readonly settings: readonly Setting[];
 }
 
@@ -29,7 +31,7 @@ export function savedConfig(root: ConfigNode, resolved: Resolved, source: SavedS
   const earlier = plainValue(root.children?.get("$saved")) as Record<string, unknown> | undefined;
   const hasCode = named.length < plugins.length || undefined;
   const settings = source.settings.map((setting) => (setting.path === "plugins" ? { ...setting, value: named.map(pluginText) } : setting));
-  return { ...own, ...resolved.sections, ...Object.fromEntries(sections), plugins: named.map(pluginText), $saved: earlier ?? { file: source.file, overrides: source.overrides, hasCode, settings } };
+  return { ...own, ...resolved.sections, ...Object.fromEntries(sections), plugins: named.map(pluginText), $saved: earlier ?? { file: source.file, stage: source.stage, overrides: source.overrides, hasCode, settings } };
 }
 
 /** The settings that a saved config came from, and those that were given on top of it; all of `given` for any other config. */

@@ -13,6 +13,7 @@ const modelSchema = z.union([
       .meta({ description: "Components whose parameters start from fresh random values instead of the checkpoint's." }),
     components: z.record(z.string(), z.array(z.string()).min(1)).optional().meta({ description: "Component to name prefixes, for model types that Thaw has no table for." }),
     ignored: z.array(z.string()).optional().meta({ description: "Name prefixes in the files that are no parameters." }),
+    startFrom: path.optional().meta({ format: "path", description: "A finished run's folder or a safetensors file, whose parameters replace the checkpoint's." }),
   }),
 ]);
 
@@ -29,6 +30,10 @@ export const configSchema = z
       .union([z.string(), z.array(z.string())])
       .optional()
       .meta({ description: "Paths (as if written here) or packages (presets) that this config builds on." }),
+    stages: z
+      .array(z.looseObject({ name: z.string() }))
+      .optional()
+      .meta({ description: "Runs one after the other, each with what all before it trained; a stage holds what differs from the rest of the config." }),
     $schema: z.string().optional(),
     $saved: z.looseObject({}).optional().meta({ description: "Written into run folders: where the settings came from." }),
   })
@@ -39,7 +44,7 @@ export const configSchema = z
 export interface ConfigSections {}
 
 /** What a config says outside of sections, camelCase, defaults filled in. */
-export type ResolvedValues = Omit<z.output<typeof configSchema>, "extends" | "plugins" | "$schema" | "$saved">;
+export type ResolvedValues = Omit<z.output<typeof configSchema>, "extends" | "plugins" | "stages" | "$schema" | "$saved">;
 
 /** A config as users write it in TypeScript. */
 export type ThawConfig = z.input<typeof configSchema> & ConfigSections & { readonly [section: string]: unknown };

@@ -76,7 +76,7 @@ function validValues(root: ConfigNode, findings: Finding[]): ResolvedValues {
   for (let round = 0; round < 10; round++) {
     const parsed = configSchema.safeParse(plainValue(tree));
     if (parsed.success) {
-      const { extends: _extends, plugins: _plugins, $schema: _schema, $saved: _saved, ...values } = parsed.data;
+      const { extends: _extends, plugins: _plugins, stages: _stages, $schema: _schema, $saved: _saved, ...values } = parsed.data;
       return values;
     }
     for (const issue of issuesOf(configSchema, plainValue(tree))) {
