@@ -2,7 +2,7 @@
  * `npm run bench -- <case> [--json]`: runs `test/bench/<case>.mjs` and prints what it measured.
  *
  * A case exports `builds`, the packages it imports (built first, so it imports them inside `run`), and `run({ arguments, log })`, which
- * returns one flat object of numbers and words. `log` writes a line to stderr; stdout carries the result alone.
+ * returns one flat object of numbers and words, or yields several. `log` writes a line to stderr; stdout carries the results alone.
  */
 import { spawnSync } from "node:child_process";
 import { existsSync, readdirSync } from "node:fs";
@@ -25,6 +25,17 @@ const bench = await import(pathToFileURL(path).href);
 const built = spawnSync("npx", ["--no-install", "tsc", "-b", ...bench.builds.map((part) => `packages/${part}`)], { cwd: root, stdio: ["ignore", 2, 2] });
 if (built.status !== 0) process.exit(built.status ?? 1);
 
-const result = { case: name, ...(await bench.run({ arguments: rest, log })) };
-if (json) process.stdout.write(`${JSON.stringify(result)}\n`);
-else for (const [key, value] of Object.entries(result)) process.stdout.write(`${key.padEnd(24)} ${typeof value === "object" ? JSON.stringify(value) : value}\n`);
+try {
+  const result = bench.run({ arguments: rest, log });
+  if (Symbol.asyncIterator in result) for await (const one of result) print(one);
+  else print(await result);
+} catch (error) {
+  log(error.message);
+  process.exitCode = 1;
+}
+
+function print(result) {
+  const named = { case: name, ...result };
+  if (json) process.stdout.write(`${JSON.stringify(named)}\n`);
+  else process.stdout.write(`${Object.entries(named).map(([key, value]) => `${key.padEnd(24)} ${typeof value === "object" ? JSON.stringify(value) : value}\n`).join("")}\n`);
+}

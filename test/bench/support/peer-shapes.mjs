@@ -1,0 +1,95 @@
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+
+/** Sizes, tokens and data of `peer_transformers.py`, which says what they are. */
+const SIZES = {
+  S: {
+    vision: { hidden_size: 384, intermediate_size: 1536, num_hidden_layers: 12, num_attention_heads: 6 },
+    text: { hidden_size: 384, intermediate_size: 1024, num_hidden_layers: 8, num_attention_heads: 6, num_key_value_heads: 6, vocab_size: 8192 },
+  },
+  M: {
+    vision: { hidden_size: 768, intermediate_size: 3072, num_hidden_layers: 12, num_attention_heads: 12 },
+    text: { hidden_size: 576, intermediate_size: 1536, num_hidden_layers: 30, num_attention_heads: 9, num_key_value_heads: 3, vocab_size: 49152 },
+  },
+};
+const IMAGE = 224;
+const PATCH = 16;
+const IGNORED = -100;
+
+/** What a case may change, as the benchmark of growing cost does. */
+export const DEFAULT_SHAPE = { batch: 4, imageTokens: (IMAGE / PATCH) ** 2, textTokens: 24, supervised: 16 };
+
+export const SIZE_NAMES = Object.keys(SIZES);
+
+/** Runs `use` with a folder that holds nothing but a `config.json` of a random LLaVA. */
+export async function withModelFolder(size, use, { layers } = {}) {
+  const folder = await mkdtemp(join(tmpdir(), "thaw-bench-"));
+  try {
+    await writeFile(join(folder, "config.json"), JSON.stringify(config(SIZES[size], layers)));
+    return await use(folder);
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+function config({ vision, text }, layers) {
+  return {
+    model_type: "llava",
+    vision_config: { model_type: "clip_vision_model", image_size: IMAGE, patch_size: PATCH, ...vision },
+    text_config: { model_type: "llama", max_position_embeddings: 2048, tie_word_embeddings: true, ...text, ...(layers === undefined ? {} : { num_hidden_layers: layers }) },
+    image_token_id: text.vocab_size - 1,
+    vision_feature_layer: -2,
+    vision_feature_select_strategy: "default",
+    tie_word_embeddings: true,
+  };
+}
+
+/**
+ * Samples as the peer has them: one random image, all of its tokens first, then random text of which the last tokens are supervised. Pixels are
+ * made when they are loaded, from bytes. `images`: how many different ones there are (default: one a sample).
+ */
+export function syntheticSource({ size, samples, imageTokens, textTokens, supervised, images = samples }) {
+  const imageToken = SIZES[size].text.vocab_size - 1;
+  const tokens = imageTokens + textTokens;
+  const random = generator(1);
+  const pixels = Array.from({ length: images }, () => Uint8Array.from({ length: 3 * IMAGE * IMAGE }, () => random() * 256));
+  const texts = Array.from({ length: samples }, () => Int32Array.from({ length: textTokens }, () => 3 + Math.floor(random() * (imageToken - 3))));
+  const item = (image) => ({ contentKey: `random-${image}`, shape: [3, IMAGE, IMAGE], load: async () => Float32Array.from(pixels[image], (value) => value / 127.5 - 1) });
+  const batchOf = (rows) => {
+    const tokenIds = new Int32Array(rows.length * tokens).fill(imageToken);
+    rows.forEach((row, index) => tokenIds.set(texts[row], index * tokens + imageTokens));
+    const labels = tokenIds.map((id, index) => (index % tokens >= tokens - supervised ? id : IGNORED));
+    return {
+      tokenIds, labels, attentionMask: new Int32Array(tokenIds.length).fill(1), batchSize: rows.length, tokenCount: tokens,
+      inputs: { pixelValues: rows.map((row) => item(row % images)) }, segmentOutputs: {}, samples: rows.map((row) => ({ id: String(row) })),
+    };
+  };
+  return {
+    name: "synthetic",
+    sampleCount: samples,
+    augmentations: [],
+    async *batches({ epoch, microBatchSize, shuffle, skip = 0 }) {
+      const order = Array.from({ length: samples }, (_, row) => row);
+      if (shuffle) shuffleInPlace(order, generator(epoch + 2));
+      for (let start = skip * microBatchSize; start < samples; start += microBatchSize) yield batchOf(order.slice(start, start + microBatchSize));
+    },
+    close: async () => undefined,
+  };
+}
+
+/** Uniform in [0, 1): the linear congruential generator of Numerical Recipes, 2nd edition, section 7.1. */
+function generator(seed) {
+  let state = seed >>> 0;
+  return () => {
+    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
+    return state / 2 ** 32;
+  };
+}
+
+function shuffleInPlace(list, random) {
+  for (let last = list.length - 1; last > 0; last -= 1) {
+    const other = Math.floor(random() * (last + 1));
+    [list[last], list[other]] = [list[other], list[last]];
+  }
+}
