@@ -3,7 +3,7 @@ import { existsSync } from "node:fs";
 import { cp, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { backendGpu } from "@thaw/backend-gpu";
-import { openSafetensors, planReport, Trainer } from "@thaw/core";
+import { openSafetensors, planReport, Trainer, writeSafetensors } from "@thaw/core";
 import { openModel } from "@thaw/models";
 import freezePolicy from "@thaw/plugin-freeze-policy";
 import lora, { saveAdapter } from "@thaw/plugin-lora";
@@ -104,6 +104,21 @@ describe("an adapter folder", () => {
       expect([base, whole]).toEqual([BASE, ["model.multi_modal_projector"]]);
     });
     expect(memory().numTensors).toBe(before);
+  });
+
+  it("of older transformers, with the names of published files, is read alike", async () => {
+    await withTempFolder(async (folder) => {
+      const values = await contents(`${PEFT}language_model`);
+      const older = (name: string): string => name.replace("model.model.language_model.", "model.language_model.model.").replace("model.model.multi_modal", "model.multi_modal");
+      const renamed = new Map([...values].map(([name, tensor]) => [older(name), { tensor, name }]));
+      const header = await openSafetensors(join(PEFT, "language_model/adapter_model.safetensors"));
+      const shapeOf = (name: string): readonly number[] => header.entry(renamed.get(name)!.name).shape;
+      await writeSafetensors(join(folder, "adapter_model.safetensors"), [...renamed.keys()].map((name) => ({ name, dtype: "F32" as const, shape: shapeOf(name) })), (name) => renamed.get(name)!.tensor);
+      await header.close();
+      await cp(`${PEFT}language_model/adapter_config.json`, join(folder, "adapter_config.json"));
+      expect(renamed.has("base_model.model.language_model.model.layers.0.self_attn.q_proj.lora_A.weight")).toBe(true);
+      await expectPeft(await runLora("cpu", { freeze: BOTH, lora: { adapter: folder } }), "language_model");
+    });
   });
 
   it("with patterns is read back as it was", async () => {

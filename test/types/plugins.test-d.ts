@@ -1,6 +1,7 @@
 /** What the types of hooks and options let through, and what not. Compiled by types.test.ts; nothing here runs. */
 import { definePlugin, Trainer, type AfterStepContext, type Batch, type PluginFactory } from "@thaw/core";
 import freezePolicy from "@thaw/plugin-freeze-policy";
+import lora from "@thaw/plugin-lora";
 import projectorOnly from "@thaw/plugin-projector-only";
 import { tinyModel } from "@thaw/testing";
 
@@ -17,6 +18,13 @@ projectorOnly({ featureCache: { memory: true } });
 freezePolicy({ trainMmProjOnly: true });
 // @ts-expect-error flags are booleans
 freezePolicy({ freezeVisionTower: "yes" });
+
+freezePolicy({ components: { languageModel: { lora: { rank: 8, targetModules: "all-linear" } } } });
+// @ts-expect-error target modules are one name or several
+freezePolicy({ components: { languageModel: { lora: { targetModules: 3 } } } });
+lora({ adapter: "./adapter", save: false });
+// @ts-expect-error what an adapter is stands in freeze.components
+lora({ rank: 8 });
 
 // Hook payloads.
 const { hooks } = new Trainer({ model: tinyModel() });
@@ -36,6 +44,12 @@ hooks.shouldStop.tap("T", () => ({ stop: "epoch", reason: "enough" }));
 // @ts-expect-error an answer has a reason
 hooks.shouldStop.tap("T", () => ({ stop: "run" }));
 hooks.gradients.tap("T", (gradients) => new Map(gradients));
+hooks.scope.tap("T", (scope, { purpose, microBatch }) => {
+  void [purpose satisfies string, microBatch satisfies number];
+  return scope;
+});
+// @ts-expect-error a scope has all of its methods
+hooks.scope.tap("T", () => ({ training: true }));
 // @ts-expect-error the map of gradients cannot be changed in place
 hooks.gradients.tap("T", (gradients) => gradients.set("a", gradients.get("b")!));
 // @ts-expect-error hooks cannot be replaced

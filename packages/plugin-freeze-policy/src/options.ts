@@ -7,7 +7,7 @@ const position = z.number().nonnegative();
 export const loraSchema = z.strictObject({
   rank: count.optional(),
   alpha: z.number().positive().optional(),
-  dropout: z.number().min(0).max(1).optional(),
+  dropout: z.number().min(0).lt(1).optional(),
   targetModules: z.union([z.string().min(1), z.array(z.string().min(1)).nonempty()]).optional(),
   rslora: z.boolean().optional(),
 });
