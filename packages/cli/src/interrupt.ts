@@ -13,8 +13,8 @@ export function watchInterrupts(terminal: Terminal, onFirst: () => void, message
   const handle = (): void => {
     count += 1;
     if (count > 1) process.exit(130);
-    terminal.err(`\n${message}`);
     onFirst();
+    terminal.err(message);
   };
   process.on("SIGINT", handle);
   process.on("SIGTERM", handle);

@@ -29,9 +29,9 @@ export interface EvaluateOptions {
 /** Measures captions of a run or a checkpoint on a data set, beside both baselines. Returns 130 where Ctrl-C stopped it. */
 export async function evaluate(path: string, options: EvaluateOptions, terminal: Terminal): Promise<number> {
   if (options.data === undefined) throw badOption("--data", undefined, "a data set, for example --data iconify:twemoji");
-  const logger = await createLogger(options.logLevel);
   const target = await openTarget(path, options.backend === undefined ? {} : { backend: options.backend });
   const progress = options.quiet === true ? silentProgress() : await createProgress(terminal);
+  const logger = await createLogger(options.logLevel, { beforeLine: () => progress.clear() });
   const interrupts = watchInterrupts(terminal, () => {}, "Stopping; a second Ctrl-C ends at once.");
   const opened: DataSource[] = [];
   try {

@@ -42,8 +42,8 @@ export async function train(configPath: string | undefined, options: TrainOption
   const planning = await planRun(config);
   if (isRefused(planning)) return refuse(planning, events, terminal);
 
-  const logger = await createLogger(options.logLevel);
   const progress = options.quiet === true ? silentProgress() : await createProgress(terminal);
+  const logger = await createLogger(options.logLevel, { beforeLine: () => progress.clear() });
   const record = newRecord(titleOf(config.values.runName, config.folder));
   let parts: Parts | undefined;
   try {
@@ -77,7 +77,10 @@ async function trainParts(config: LoadedConfig, parts: Parts, context: TrainCont
   const folder = process.cwd();
   record.model = parts.model.source;
   const recorder = recordPlugin({ record, progress, events, folder, ...(context.isJson ? {} : { terminal }) });
-  const interrupts = watchInterrupts(terminal, () => trainer.stop("Ctrl-C"));
+  const interrupts = watchInterrupts(terminal, () => {
+    progress.clear();
+    trainer.stop("Ctrl-C");
+  });
   const evaluators = captionEvaluators(config, parts, { record, progress, isStopping: interrupts.isInterrupted });
   const options = trainerOptions(config, parts, { plugins: [recorder], evaluators, logger, ...(context.resume === undefined ? {} : { resume: context.resume }) });
   const trainer = new Trainer(options);
