@@ -1,17 +1,28 @@
-// What Thaw sets in TensorFlow's library that its C interface does not offer: environment variables that the library reads (a
-// JavaScript process could set them too, but only before another part of it did), and TensorFloat-32.
+// What Thaw sets in TensorFlow's library that its C interface does not offer: environment variables that the library reads while it is
+// loaded, and TensorFloat-32. Not linked against the library, so that this can be loaded before it.
+#include <dlfcn.h>
 #include <node_api.h>
 
 #include <cstdlib>
 #include <string>
 
-namespace tsl {
-// Declared in tsl/platform/tensor_float_32_utils.h; exported by libtensorflow_framework.so.2.
-void enable_tensor_float_32_execution(bool enabled);
-bool tensor_float_32_execution_enabled();
-}  // namespace tsl
-
 namespace {
+
+// tsl::enable_tensor_float_32_execution(bool) and tsl::tensor_float_32_execution_enabled(), declared in
+// tsl/platform/tensor_float_32_utils.h and exported by libtensorflow_framework.so.2.
+using Enable = void (*)(bool);
+using Enabled = bool (*)();
+constexpr char kEnable[] = "_ZN3tsl32enable_tensor_float_32_executionEb";
+constexpr char kEnabled[] = "_ZN3tsl33tensor_float_32_execution_enabledEv";
+
+template <typename Function>
+Function Find(napi_env env, const char* name) {
+  void* library = dlopen("libtensorflow_framework.so.2", RTLD_LAZY | RTLD_NOLOAD);
+  void* symbol = library == nullptr ? nullptr : dlsym(library, name);
+  if (library != nullptr) dlclose(library);
+  if (symbol == nullptr) napi_throw_error(env, nullptr, "TensorFlow's library is not loaded, or lacks the switch for TensorFloat-32.");
+  return reinterpret_cast<Function>(symbol);
+}
 
 bool ReadString(napi_env env, napi_value value, std::string* text) {
   size_t length = 0;
@@ -46,14 +57,16 @@ napi_value SetTensorFloat32(napi_env env, napi_callback_info info) {
     napi_throw_type_error(env, nullptr, "setTensorFloat32 takes a boolean.");
     return nullptr;
   }
-  tsl::enable_tensor_float_32_execution(enabled);
+  Enable enable = Find<Enable>(env, kEnable);
+  if (enable != nullptr) enable(enabled);
   return nullptr;
 }
 
 // tensorFloat32(): boolean
 napi_value TensorFloat32(napi_env env, napi_callback_info) {
   napi_value result = nullptr;
-  napi_get_boolean(env, tsl::tensor_float_32_execution_enabled(), &result);
+  Enabled is_enabled = Find<Enabled>(env, kEnabled);
+  if (is_enabled != nullptr) napi_get_boolean(env, is_enabled(), &result);
   return result;
 }
 

@@ -36,12 +36,11 @@ const NAMES_OF_THE_ADDON_PACKAGE = { native: "@tensorflow/tfjs-node", gpu: "@ten
 export function registerInstalledAddon(folder: string, kind: "native" | "gpu", options: AddonOptions): TensorFlowBinding {
   const require = createRequire(join(folder, "package", "dist", "index.js"));
   const controls = require(join(folder, "addon", "thaw_controls.node")) as TensorFlowControls;
-  // The library reads its environment when the first device is made, which loading the binding does.
   for (const [name, value] of Object.entries(LIBRARY_ENVIRONMENT)) controls.setEnvironment(name, value);
-  controls.setTensorFloat32(options.tensorFloat32);
   restoreOldUtil();
   Object.assign(globalThis, { [TFJS_CORE_KEY]: createRequire(import.meta.url)("@tensorflow/tfjs-core") });
   const binding = require(join(folder, "addon", "tfjs_binding.node")) as TensorFlowBinding;
+  controls.setTensorFloat32(options.tensorFloat32);
   require("./register_all_kernels.js");
   const { NodeJSKernelBackend } = require("./nodejs_kernel_backend.js") as {
     NodeJSKernelBackend: new (binding: TensorFlowBinding, packageName: string) => tf.KernelBackend;

@@ -8,8 +8,8 @@ const COMPILERS = ["g++", "c++", "clang++"] as const;
 
 /** What is compiled: unchanged sources of `@tensorflow/tfjs-node`, and Thaw's switches beside them. */
 const ADDONS = [
-  { file: "tfjs_binding.node", sources: [join("package", "binding", "tfjs_backend.cc"), join("package", "binding", "tfjs_binding.cc")] },
-  { file: "thaw_controls.node", sources: [fileURLToPath(new URL("../../native/thaw_controls.cc", import.meta.url))] },
+  { file: "tfjs_binding.node", sources: [join("package", "binding", "tfjs_backend.cc"), join("package", "binding", "tfjs_binding.cc")], isLinked: true },
+  { file: "thaw_controls.node", sources: [fileURLToPath(new URL("../../native/thaw_controls.cc", import.meta.url))], isLinked: false },
 ] as const;
 
 /** Name of a C++ compiler that runs. @throws THAW_INSTALL_NO_COMPILER */
@@ -31,12 +31,13 @@ export interface CompileOptions {
  * on. @throws THAW_INSTALL_COMPILE_FAILED
  */
 export async function compileAddons({ compiler, folder, run }: CompileOptions): Promise<void> {
-  for (const { file, sources } of ADDONS) {
+  for (const { file, sources, isLinked } of ADDONS) {
     const part = join("addon", `${file}.part`);
     const parameters = [
       ..."-O2 -std=c++17 -fPIC -shared -DNAPI_VERSION=8 -DBUILDING_NODE_EXTENSION -I include".split(" "),
       ...sources,
-      ..."-L lib -ltensorflow_cc -ltensorflow_framework -Wl,-rpath,$ORIGIN/../lib -o".split(" "),
+      ...(isLinked ? "-L lib -ltensorflow_cc -ltensorflow_framework -Wl,-rpath,$ORIGIN/../lib" : "-ldl").split(" "),
+      "-o",
       part,
     ];
     const result = await run(compiler, parameters, { cwd: folder });
