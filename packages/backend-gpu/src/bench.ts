@@ -19,7 +19,8 @@ export interface BackendSpeed {
   readonly uploadGigabytesPerSecond: number;
 }
 
-interface Product {
+/** A product to measure. */
+export interface Product {
   readonly name: string;
   readonly a: readonly number[];
   readonly b: readonly number[];
@@ -41,10 +42,10 @@ const PRODUCTS: readonly Product[] = [
 ];
 
 /** Measures the current backend for about `secondsPerProduct` a product. Keeps no tensor. */
-export async function benchBackend(options: { readonly secondsPerProduct?: number } = {}): Promise<BackendSpeed> {
+export async function benchBackend(options: { readonly secondsPerProduct?: number; readonly products?: readonly Product[] } = {}): Promise<BackendSpeed> {
   const budgetMs = (options.secondsPerProduct ?? 1) * 1000;
   const rates: { readonly name: string; readonly gflops: number }[] = [];
-  for (const product of PRODUCTS) {
+  for (const product of options.products ?? PRODUCTS) {
     rates.push({ name: product.name, gflops: measureProduct(product, budgetMs) });
     await new Promise((resolve) => setImmediate(resolve));
   }

@@ -8,7 +8,7 @@ import { backendEntry } from "../table.js";
 import { runCommand, type RunCommand } from "./command.js";
 import { compileAddons, findCompiler } from "./compile.js";
 import { type CudaSearch, findCuda, linkCuda } from "./cuda.js";
-import { obtainPackage, writeFiles } from "./npm-package.js";
+import { obtainPackage, type PackageRecipe, writeFiles } from "./npm-package.js";
 import { ADDON_VERSION, type InstallableBackend, NPM_PACKAGES, TENSORFLOW_VERSION, WHEEL_HEADERS, WHEEL_LIBRARIES, type WheelRecipe, WHEELS } from "./recipe.js";
 import { STAND_INS } from "./stand-ins.js";
 import { obtainWheel } from "./wheel.js";
@@ -37,7 +37,8 @@ export interface InstallOptions {
   readonly run?: RunCommand;
   readonly fetch?: typeof fetch;
   readonly platform?: string;
-  readonly wheels?: typeof WHEELS;
+  readonly wheels?: Readonly<Record<keyof typeof WHEELS, WheelRecipe>>;
+  readonly packages?: Readonly<Record<keyof typeof NPM_PACKAGES, PackageRecipe>>;
 }
 
 /** What was done. */
@@ -94,8 +95,9 @@ async function build(folder: string, options: BuildOptions): Promise<void> {
   const headers = WHEEL_HEADERS.map((name) => [`tensorflow/include/${name}`, join("include", name)] as const);
   await unpack(wheel, folder, [...headers, ...libraries], onProgress);
   onProgress?.({ stage: "sources", done: 0, total: 0, text: "addon sources from npm" });
-  const addon = await obtainPackage(NPM_PACKAGES.addon, downloads, run);
-  const nodeHeaders = await obtainPackage(NPM_PACKAGES.headers, downloads, run);
+  const packages = options.packages ?? NPM_PACKAGES;
+  const addon = await obtainPackage(packages.addon, downloads, run);
+  const nodeHeaders = await obtainPackage(packages.headers, downloads, run);
   await writeFiles(join(folder, "package"), [...addon].filter(([path]) => isNeeded(path)));
   await writeFiles(join(folder, "include"), [...nodeHeaders].filter(([path]) => path.startsWith("include/")).map(([path, content]) => [path.slice("include/".length), content] as const));
   await writeFiles(folder, STAND_INS);
