@@ -43,6 +43,7 @@ export { runLength } from "./plan/run-length.js";
 export type { RunLength } from "./plan/run-length.js";
 export { API_VERSION } from "./plugin.js";
 export type { Plugin, PluginDefinition, PluginFactory, StandardResult, StandardSchema } from "./plugin.js";
+export { deadGradientLines } from "./run/dead-gradients.js";
 export type { DeadGradient } from "./run/dead-gradients.js";
 export { MemoryWatch } from "./run/memory-watch.js";
 export { seededRandom } from "./run/random.js";

@@ -5,6 +5,7 @@ import { silentLogger } from "../logger.js";
 import { toySource } from "../toy/toy-source.js";
 import { runToy, tapped, trainOnly } from "../toy/toy-trainer.js";
 import type { TrainerOptions } from "../trainer-options.js";
+import { deadGradientLines } from "./dead-gradients.js";
 
 let tensors = 0;
 beforeAll(async () => { await tf.setBackend("cpu"); });
@@ -25,7 +26,7 @@ describe("trained parameters without gradient", () => {
     const { summary, warnings, found } = await dead({});
     expect(found).toEqual([{ name: "tower.unused.weight", kind: "none", fromStep: 0, steps: 5, reason: "the model never uses it" }]);
     expect(warnings).toEqual(["No gradient for 3 steps: 1 trained parameter of tower (tower.unused.weight). The likely reason: the model never uses it."]);
-    expect(summary.lines).toEqual(["No gradient for 5 steps: 1 trained parameter of tower (tower.unused.weight). The likely reason: the model never uses it."]);
+    expect(deadGradientLines(summary.deadGradients)).toEqual(["No gradient for 5 steps: 1 trained parameter of tower (tower.unused.weight). The likely reason: the model never uses it."]);
   });
 
   it("are not looked for when told so, nor found before their time, nor where all is well", async () => {

@@ -2,7 +2,7 @@ import type { RunTotals } from "../checkpoint/state.js";
 import type { PlannedContext } from "../hooks.js";
 import { planReport } from "../plan/plan-report.js";
 import type { FrozenProof, RunSummary } from "../summary.js";
-import { deadGradientLines, type DeadGradient } from "./dead-gradients.js";
+import type { DeadGradient } from "./dead-gradients.js";
 import type { LoopEnd } from "./train-loop.js";
 
 /** What a summary is made of. */
@@ -18,7 +18,7 @@ export interface SummaryInput {
   readonly evaluations: RunSummary["evaluations"];
 }
 
-/** The summary of a run; `numbers` are left to plugins, `lines` begin with trained parameters that got no gradient. Counts are of the phase that held last. */
+/** The summary of a run; `lines` and `numbers` are left to plugins. Counts are of the phase that held last. */
 export function summarize({ planned, runFolder, steps, epochs, end, totals, frozenProof, deadGradients, evaluations }: SummaryInput): RunSummary {
   const report = planReport(planned, Math.max(0, steps - 1));
   const sizes = new Map(planned.parameters.map(({ name, shape }) => [name, shape.reduce((product, length) => product * length, 1)]));
@@ -29,6 +29,6 @@ export function summarize({ planned, runFolder, steps, epochs, end, totals, froz
   return {
     ...(runFolder === undefined ? {} : { runFolder }),
     steps, epochs, stopReason: end.reason, isInterrupted: end.isInterrupted, ...totals,
-    components, frozenProof, findings: planned.findings, deadGradients, evaluations, lines: [...deadGradientLines(deadGradients)], numbers: {},
+    components, frozenProof, findings: planned.findings, deadGradients, evaluations, lines: [], numbers: {},
   };
 }

@@ -46,6 +46,8 @@ export interface StagesOptions {
   /** `from`: the folder of a staged run. Finished stages are not run again. */
   readonly resume?: ResumeOptions;
   readonly onStage?: (stage: StageContext) => void;
+  /** After a stage that was not stopped, its model and data still open. */
+  readonly afterStage?: (stage: StageContext, summary: RunSummary) => Promise<void>;
 }
 
 /** What a staged run did. */
@@ -131,9 +133,11 @@ async function runAll(options: StagesOptions, run: StagedRun): Promise<StagesSum
       try {
         const resume = state === "begun" ? { resume: { from: folder, acceptPlanChange: options.resume?.acceptPlanChange === true } } : { runFolder: folder };
         const trainer = new Trainer({ ...open.options, ...resume, ...(handedOver === undefined ? {} : { startFrom: handedOver }) });
-        options.onStage?.({ name: stage.name, index, count: options.stages.length, trainer, isResumed: state === "begun", runFolder: run.folder.path });
+        const context = { name: stage.name, index, count: options.stages.length, trainer, isResumed: state === "begun", runFolder: run.folder.path };
+        options.onStage?.(context);
         const summary = await trainer.run();
         done.push({ name: stage.name, folder, summary });
+        if (!summary.isInterrupted) await options.afterStage?.(context, summary);
         const isLast = index === options.stages.length - 1;
         if (summary.isInterrupted || (trainer.stopReason !== undefined && !isLast)) return { runFolder: run.folder.path, stages: done, isInterrupted: true };
       } finally {

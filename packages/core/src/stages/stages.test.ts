@@ -51,12 +51,15 @@ describe("runStages", () => {
   it("hands over what was trained, and writes a folder for each stage", async () => {
     const log = newLog();
     const begun: Omit<StageContext, "trainer">[] = [];
-    const summary = await runStages({ stages: two(log), output, runName: "recipe", onStage: ({ name, index, count, isResumed, runFolder: folder }) => { begun.push({ name, index, count, isResumed, runFolder: folder }); } });
+    const summary = await runStages({
+      stages: two(log), output, runName: "recipe", onStage: ({ name, index, count, isResumed, runFolder: folder }) => { begun.push({ name, index, count, isResumed, runFolder: folder }); },
+      afterStage: async ({ name }, { steps }) => { log.opened.push(`after ${name} of ${steps}`); },
+    });
     const { runFolder } = summary;
     expect(begun).toEqual([
       { name: "align", index: 0, count: 2, isResumed: false, runFolder }, { name: "instruct", index: 1, count: 2, isResumed: false, runFolder },
     ]);
-    expect(log.opened).toEqual(["plan align", "close align", "plan instruct", "close instruct", "run align", "close align", "run instruct", "close instruct"]);
+    expect(log.opened).toEqual(["plan align", "close align", "plan instruct", "close instruct", "run align", "after align of 3", "close align", "run instruct", "after instruct of 3", "close instruct"]);
     expect(basename(runFolder)).toMatch(/^recipe-\d{8}-\d{6}$/);
     expect(summary.stages.map(({ name, folder, summary: own }) => [name, basename(folder), own?.steps])).toEqual([["align", "1-align", 3], ["instruct", "2-instruct", 3]]);
     expect(await tree(runFolder)).toEqual([
