@@ -2,7 +2,8 @@ import { mkdir, mkdtemp, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { loadConfig } from "../../packages/cli/src/load-config.js";
-import { planRun, type Planning } from "../../packages/cli/src/plan-run.js";
+import type { Planning } from "../../packages/cli/src/plan-run.js";
+import { planConfig } from "../../packages/cli/src/plan-stages.js";
 import { root, type CodeBlock } from "./blocks.js";
 
 /** What `yaml config` says in its info string: `expects=rule[:severity],rule`, `expects=none`, `trains=component,component`. */
@@ -21,14 +22,15 @@ export function configBlocks(blocks: readonly CodeBlock[]): readonly { readonly 
   });
 }
 
-/** Plans a config text in a folder of its own, as `thaw check` would; `./checkpoint` is a small LLaVA model, and the default. */
+/** Plans a config text in a folder of its own, as `thaw check` would, of its stages the first; `./checkpoint` is a small LLaVA model, and the default. */
 export async function planConfigText(text: string): Promise<Planning> {
   const folder = await mkdtemp(join(tmpdir(), "thaw-docs-"));
   try {
     await symlink(join(root, "test/fixtures/goldens/llava"), join(folder, "checkpoint"));
     await mkdir(join(folder, "images"));
     await writeFile(join(folder, "thaw.yaml"), /^model:/m.test(text) ? text : `${text}model: ./checkpoint\n`);
-    return await planRun(await loadConfig(join(folder, "thaw.yaml"), { folder }));
+    const { runs, findings } = await planConfig(await loadConfig(join(folder, "thaw.yaml"), { folder }));
+    return { ...runs[0]!.planning, findings };
   } finally {
     await rm(folder, { recursive: true, force: true });
   }

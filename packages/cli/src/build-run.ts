@@ -5,6 +5,7 @@ import { openProcessor } from "@thaw/models";
 import { evaluationSources, type SourceSetting } from "./data-section.js";
 import type { LoadedConfig } from "./load-config.js";
 import { openConfiguredModel } from "./plan-run.js";
+import { startFile } from "./run-folder.js";
 
 /** A model with its processor and the data that a config names. The caller closes the sources. */
 export interface Parts {
@@ -66,8 +67,9 @@ export interface RunExtras {
 }
 
 /** The trainer's options that a config means. */
-export function trainerOptions(config: LoadedConfig, parts: Parts, extras: RunExtras): TrainerOptions {
-  const { training, output, runName, seed } = config.values;
+export async function trainerOptions(config: LoadedConfig, parts: Parts, extras: RunExtras): Promise<TrainerOptions> {
+  const { model, training, output, runName, seed } = config.values;
+  const startFrom = typeof model === "string" || model.startFrom === undefined ? undefined : await startFile(model.startFrom);
   return {
     model: parts.model,
     data: { ...(parts.train === undefined ? {} : { train: parts.train }), evaluation: parts.evaluation },
@@ -76,6 +78,7 @@ export function trainerOptions(config: LoadedConfig, parts: Parts, extras: RunEx
     config: config.saved,
     logger: extras.logger,
     evaluators: extras.evaluators,
+    ...(startFrom === undefined ? {} : { startFrom }),
     ...(extras.resume === undefined ? {} : { resume: extras.resume }),
   };
 }

@@ -1,5 +1,5 @@
 import { fileURLToPath } from "node:url";
-import { resolveConfig, type AnyPluginFactory, type ModuleAliases, type ResolvedConfig } from "@thaw/config";
+import { resolveConfig, type AnyPluginFactory, type ModuleAliases, type ResolvedConfig, type ResolvedStage } from "@thaw/config";
 import { backendGpu } from "@thaw/backend-gpu";
 import type { Finding } from "@thaw/core";
 import { conflictChecker } from "@thaw/plugin-conflict-checker";
@@ -25,9 +25,15 @@ export interface LoadOptions {
 }
 
 /** A config with the `data` section typed. */
-export interface LoadedConfig extends ResolvedConfig {
+export interface LoadedConfig extends Omit<ResolvedConfig, "stages"> {
   readonly data: DataSection;
   readonly hasErrors: boolean;
+  readonly stages: readonly LoadedStage[];
+}
+
+/** One stage of a config. */
+export interface LoadedStage extends Omit<ResolvedStage, "config"> {
+  readonly config: LoadedConfig;
 }
 
 /** Finds, reads and validates a config with the built-in plugins. `@throws THAW_CONFIG_*, THAW_PLUGIN_*, THAW_PRESET_*`. */
@@ -42,8 +48,12 @@ export async function loadConfig(config: string | null | undefined, options: Loa
     requires: options.requires ?? "model",
     alias: configAliases(),
   });
+  return withData(resolved);
+}
+
+function withData(resolved: ResolvedConfig): LoadedConfig {
   const data = (resolved.sections["data"] as DataSection | undefined) ?? dataSectionSchema.parse({});
-  return { ...resolved, data, hasErrors: resolved.findings.some(isError) };
+  return { ...resolved, data, hasErrors: resolved.findings.some(isError), stages: resolved.stages.map((stage) => ({ ...stage, config: withData(stage.config) })) };
 }
 
 /** True for what ends a run. */

@@ -23,8 +23,9 @@ async function isPlainFile(file: string, seen: Set<string>): Promise<boolean> {
   if (!/\.(ya?ml|json)$/.test(file) || file.endsWith("package.json")) return false;
   const value: unknown = parse(text);
   if (typeof value !== "object" || value === null || "plugins" in value) return false;
-  const named = (value as { readonly extends?: unknown }).extends;
-  for (const base of Array.isArray(named) ? named : named === undefined ? [] : [named]) {
+  const { stages } = value as { readonly stages?: unknown };
+  const parts = [value, ...(Array.isArray(stages) ? (stages as readonly unknown[]) : [])] as readonly ({ readonly extends?: unknown } | null)[];
+  for (const base of parts.flatMap((part) => part?.extends ?? [])) {
     if (typeof base !== "string" || !(base.startsWith(".") || isAbsolute(base))) return false;
     if (!(await isPlainFile(resolve(dirname(file), base), seen))) return false;
   }

@@ -5,6 +5,7 @@ import { existsSync } from "node:fs";
 import { isAbsolute, relative, resolve, sep } from "node:path";
 import { evaluationSources, type SourceSetting } from "./data-section.js";
 import { isError, type LoadedConfig } from "./load-config.js";
+import { startFile } from "./run-folder.js";
 
 /** What `plan` and `check` find out. `planned` is absent where there is nothing to plan. */
 export interface Planning {
@@ -38,7 +39,17 @@ export async function planRun(config: LoadedConfig): Promise<Planning> {
   if (!config.isPlannable) return { findings: [...config.findings, ...(await furtherFindings(model, config))] };
   const trainer = trainerOf(model, config);
   const planned = await trainer.plan();
-  return { planned, trainer, findings: [...config.findings, ...planned.findings] };
+  return { planned, trainer, findings: [...config.findings, ...planned.findings, ...(await startFindings(config))] };
+}
+
+/** What is wrong with the run that the model is to start from. */
+async function startFindings({ values: { model }, settings }: LoadedConfig): Promise<readonly Finding[]> {
+  if (typeof model === "string" || model.startFrom === undefined) return [];
+  const given = settings.filter(({ path }) => /^model\.(start_from|startFrom)$/.test(path));
+  return startFile(model.startFrom).then(() => [], (error: unknown) => {
+    if (!(error instanceof ThawError)) throw error;
+    return [{ rule: "config", severity: "error", message: error.message, fix: "Correct the path, or leave it out.", settings: given }] satisfies Finding[];
+  });
 }
 
 /** What the rules find where the config or the model has errors: all that does not follow from those. */

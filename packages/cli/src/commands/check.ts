@@ -1,9 +1,10 @@
+import type { Finding } from "@thaw/core";
 import { findingsReport, sarifLog } from "@thaw/plugin-conflict-checker";
 import { dirname } from "node:path";
 import { applyFixes } from "../apply-fixes.js";
 import { loadConfig } from "../load-config.js";
 import { planForeign, readForeignFile } from "../plan-foreign.js";
-import { isRefused, planRun, type Planning } from "../plan-run.js";
+import { isConfigRefused, planConfig } from "../plan-stages.js";
 import { findingLines, verdictLine } from "../render/findings.js";
 import { knownRules } from "../rules.js";
 import type { Terminal } from "../terminal.js";
@@ -36,23 +37,33 @@ export async function check(configPath: string | undefined, options: CheckOption
   if (options.sarif === true) terminal.out(JSON.stringify(sarifLog(planning.findings, knownRules(), { toolVersion: ownVersion(), folder }), null, 2));
   else if (options.json === true) terminal.out(JSON.stringify(findingsReport(planning.findings)));
   else printFindings(planning, terminal);
-  return isRefused(planning) ? 1 : 0;
+  return isConfigRefused(planning) ? 1 : 0;
+}
+
+interface Checked {
+  readonly findings: readonly Finding[];
+  /** False where something was not checked, as no checkpoint is there. */
+  readonly isPlanned: boolean;
 }
 
 /** Thaw's own config, or another tool's: then the same rules in its words. */
-async function planAny(configPath: string | undefined, options: CheckOptions): Promise<{ planning: Planning; folder: string }> {
+async function planAny(configPath: string | undefined, options: CheckOptions): Promise<{ planning: Checked; folder: string }> {
   const foreign = readForeignFile(configPath);
-  if (foreign !== undefined) return { planning: await planForeign(foreign), folder: dirname(foreign.file) };
+  if (foreign !== undefined) {
+    const { planned, findings } = await planForeign(foreign);
+    return { planning: { findings, isPlanned: planned !== undefined }, folder: dirname(foreign.file) };
+  }
   const config = await loadConfig(configPath, { set: options.set });
-  return { planning: await planRun(config), folder: config.folder };
+  const { runs, findings } = await planConfig(config);
+  return { planning: { findings, isPlanned: runs.every(({ planning }) => planning.planned !== undefined) }, folder: config.folder };
 }
 
-function printFindings(planning: Planning, terminal: Terminal): void {
+function printFindings(planning: Checked, terminal: Terminal): void {
   const { colors, width } = terminal;
   for (const line of findingLines(planning.findings, { colors, folder: process.cwd(), width })) terminal.out(line);
   if (planning.findings.length > 0) terminal.out("");
   terminal.out(verdictLine(planning.findings, colors));
-  if (planning.planned === undefined) terminal.out(colors.dim("What needs a checkpoint was not checked."));
+  if (!planning.isPlanned) terminal.out(colors.dim("What needs a checkpoint was not checked."));
   const fixable = planning.findings.filter(({ edit }) => edit !== undefined).length;
   if (fixable > 0) terminal.out(colors.dim(`${fixable === 1 ? "1 finding" : `${fixable} findings`} can be fixed with --fix.`));
 }

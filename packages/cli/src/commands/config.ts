@@ -2,6 +2,7 @@ import { configJsonSchema, printedSettings } from "@thaw/config";
 import { ThawError } from "@thaw/core";
 import { HOST_SECTIONS, loadConfig, type LoadedConfig } from "../load-config.js";
 import { findingLines, verdictLine } from "../render/findings.js";
+import { stageTitle } from "../render/text.js";
 import type { Terminal } from "../terminal.js";
 
 /** Options of `thaw config`. */
@@ -20,16 +21,25 @@ export async function showConfig(configPath: string | undefined, options: Config
   }
   const config = await loadConfig(configPath, { set: options.set, requires: "nothing" });
   const { colors, errorColors, width } = terminal;
-  const lines = printedSettings(config.settings, config.defaults, process.cwd());
-  if (options.json === true) terminal.out(JSON.stringify({ file: config.file, settings: [...config.settings, ...config.defaults] }));
+  const stages = config.stages.map(({ name, config: { settings, defaults } }) => ({ name, settings: [...settings, ...defaults] }));
+  if (options.json === true) terminal.out(JSON.stringify({ file: config.file, settings: [...config.settings, ...config.defaults], ...(stages.length === 0 ? {} : { stages }) }));
+  else if (stages.length === 0) print(config, terminal);
   else {
-    const longest = Math.min(64, Math.max(0, ...lines.map(({ path, value }) => path.length + value.length + 2)));
-    for (const { path, value, origin } of lines) terminal.out(`${`${path}: ${value}`.padEnd(longest)}  ${colors.dim(`# ${origin}`)}`);
+    for (const [index, { name, config: stage }] of config.stages.entries()) {
+      terminal.out(`${index === 0 ? "" : "\n"}${colors.bold(stageTitle(name, index, stages.length))}`);
+      print(stage, terminal);
+    }
   }
   if (config.findings.length === 0) return 0;
   terminal.err(`\n${verdictLine(config.findings, errorColors)}`);
   for (const line of findingLines(config.findings, { colors: errorColors, folder: process.cwd(), width })) terminal.err(line);
   return config.hasErrors ? 1 : 0;
+}
+
+function print(config: LoadedConfig, terminal: Terminal): void {
+  const lines = printedSettings(config.settings, config.defaults, process.cwd());
+  const longest = Math.min(64, Math.max(0, ...lines.map(({ path, value }) => path.length + value.length + 2)));
+  for (const { path, value, origin } of lines) terminal.out(`${`${path}: ${value}`.padEnd(longest)}  ${terminal.colors.dim(`# ${origin}`)}`);
 }
 
 /** The schema is wanted before there is a config: then it holds the built-in plugins alone. */

@@ -1,8 +1,11 @@
 import { diffPlans, planDiffTable, planReport } from "@thaw/core";
+import { badOption } from "../errors.js";
 import { loadConfig } from "../load-config.js";
-import { isRefused, planRun, type Planning } from "../plan-run.js";
+import { isRefused } from "../plan-run.js";
+import { isConfigRefused, planConfig, type ConfigPlanning } from "../plan-stages.js";
 import { findingLines, verdictLine } from "../render/findings.js";
 import { planLines } from "../render/plan.js";
+import { stageTitle } from "../render/text.js";
 import type { Terminal } from "../terminal.js";
 
 /** Options of `thaw plan`. */
@@ -14,33 +17,49 @@ export interface PlanOptions {
   readonly json?: boolean;
 }
 
-/** Shows the trainability plan. Returns 1 where the run would be refused. */
+/** Shows the trainability plan, that of each stage where there are several. Returns 1 where the run would be refused. */
 export async function plan(configPath: string | undefined, options: PlanOptions, terminal: Terminal): Promise<number> {
-  const config = await loadConfig(configPath, { set: options.set });
-  const planning = await planRun(config);
-  if (options.diff !== undefined) return diff(planning, await planRun(await loadConfig(options.diff, { set: [] })), options, terminal);
-  const { planned, findings } = planning;
+  const planning = await planConfig(await loadConfig(configPath, { set: options.set }));
+  if (options.diff !== undefined) return diff(planning, await planConfig(await loadConfig(options.diff, { set: [] })), options, terminal);
+  const { runs, findings } = planning;
   const step = options.atStep ?? 0;
+  const planned = runs.flatMap(({ name, planning: { planned: result } }, index) => (result === undefined ? [] : [{ name, index, result }]));
   const say = (line: string): void => (options.json === true ? terminal.err(line) : terminal.out(line));
   const colors = options.json === true ? terminal.errorColors : terminal.colors;
-  if (options.json === true && planned !== undefined) terminal.out(JSON.stringify(planReport(planned, step)));
-  if (options.json !== true && planned !== undefined) for (const line of planLines(planned, { colors, width: terminal.width, step })) say(line);
+  if (options.json === true && planned.length > 0) {
+    const reports = planned.map(({ name, result }) => ({ ...(name === undefined ? {} : { name }), ...planReport(result, step) }));
+    terminal.out(JSON.stringify(runs[0]!.name === undefined ? reports[0] : { stages: reports }));
+  } else {
+    for (const { name, index, result } of planned) {
+      if (index > 0) say("");
+      if (name !== undefined) say(colors.bold(stageTitle(name, index, runs.length)));
+      for (const line of planLines(result, { colors, width: terminal.width, step })) say(line);
+    }
+  }
   if (options.json === true && findings.length === 0) return 0;
-  if (planned !== undefined) say("");
+  if (planned.length > 0) say("");
   say(verdictLine(findings, colors));
   for (const line of findingLines(findings, { colors, folder: process.cwd(), width: terminal.width })) say(line);
-  return isRefused(planning) ? 1 : 0;
+  return isConfigRefused(planning) ? 1 : 0;
 }
 
-/** What changes from the other config's plan to this one. Returns 1 where one of them cannot be planned, 0 otherwise. */
-function diff(here: Planning, other: Planning, options: PlanOptions, terminal: Terminal): number {
-  for (const planning of [here, other]) {
-    if (planning.planned !== undefined && !isRefused(planning)) continue;
-    for (const line of findingLines(planning.findings, { colors: terminal.errorColors, folder: process.cwd(), width: terminal.width })) terminal.err(line);
+/** What changes from the other config's plan to this one, stage by stage. Returns 1 where one of them cannot be planned, 0 otherwise. */
+function diff(here: ConfigPlanning, other: ConfigPlanning, options: PlanOptions, terminal: Terminal): number {
+  for (const { runs, findings } of [here, other]) {
+    if (runs.every(({ planning }) => planning.planned !== undefined && !isRefused(planning))) continue;
+    for (const line of findingLines(findings, { colors: terminal.errorColors, folder: process.cwd(), width: terminal.width })) terminal.err(line);
     return 1;
   }
-  const differences = diffPlans(other.planned!.plan, here.planned!.plan);
-  if (options.json === true) terminal.out(JSON.stringify({ differences }));
-  else terminal.out(differences.length === 0 ? `The plans are the same (${here.planned!.planHash.slice(0, 12)}).` : planDiffTable(differences));
+  if (here.runs.length !== other.runs.length) throw badOption("--diff", options.diff, `a config with as many stages as this one (${here.runs.length}, not ${other.runs.length})`);
+  const results = here.runs.map(({ name, planning }, index) => ({ name, hash: planning.planned!.planHash, differences: diffPlans(other.runs[index]!.planning.planned!.plan, planning.planned!.plan) }));
+  const isStaged = here.runs[0]!.name !== undefined;
+  if (options.json === true) {
+    terminal.out(JSON.stringify(isStaged ? { stages: results.map(({ name, differences }) => ({ name, differences })) } : { differences: results[0]!.differences }));
+    return 0;
+  }
+  for (const [index, { name, hash, differences }] of results.entries()) {
+    if (isStaged) terminal.out(terminal.colors.bold(stageTitle(name!, index, results.length)));
+    terminal.out(differences.length === 0 ? `The plans are the same (${hash.slice(0, 12)}).` : planDiffTable(differences));
+  }
   return 0;
 }

@@ -1,21 +1,17 @@
-import { ThawError, Trainer, type Logger, type RunSummary, type TrainerOptions } from "@thaw/core";
-import { openParts, trainerOptions, type Parts } from "../build-run.js";
-import { captionEvaluators } from "../caption-evaluator.js";
+import { ThawError, Trainer, type ResumeOptions } from "@thaw/core";
+import { openParts } from "../build-run.js";
 import { badOption } from "../errors.js";
 import { eventWriter, type EventWriter } from "../events.js";
 import { watchInterrupts } from "../interrupt.js";
 import { loadConfig, type LoadedConfig } from "../load-config.js";
 import { createLogger, type LogLevel } from "../log.js";
-import { isRefused, planRun, type Planning } from "../plan-run.js";
-import { createProgress, silentProgress, type Progress } from "../progress.js";
-import { newRecord, type RunRecord } from "../record.js";
-import { recordPlugin } from "../record-plugin.js";
+import { isConfigRefused, planConfig, planStages, type ConfigPlanning } from "../plan-stages.js";
+import { createProgress, silentProgress } from "../progress.js";
 import { findingLines, verdictLine } from "../render/findings.js";
-import { summaryLines } from "../render/summary.js";
-import { writeReport } from "../report/report.js";
-import { loadRunConfig, runFolderOf, titleOf } from "../run-folder.js";
-import { measureSaving } from "../saving.js";
+import { loadRunConfig, loadStageConfigs, runFolderOf, stagedRunOf, titleOf } from "../run-folder.js";
 import type { Terminal } from "../terminal.js";
+import { finishRun, prepareRun, stoppedRun, type TrainContext } from "../train-run.js";
+import { trainStages, type StageToTrain } from "../train-stages.js";
 
 /** Options of `thaw train`. */
 export interface TrainOptions {
@@ -31,97 +27,78 @@ export interface TrainOptions {
 
 const COMPARED_STEPS = 4;
 
+/** What is to be trained: one run or several stages, planned. */
+interface Work {
+  readonly planning: ConfigPlanning;
+  readonly config: LoadedConfig;
+  readonly stages: readonly StageToTrain[];
+  readonly resume?: ResumeOptions;
+}
+
 /** Trains as a config says, or goes on with a run. Returns 0, 1 where the config or plan has errors, 130 where Ctrl-C stopped it. */
 export async function train(configPath: string | undefined, options: TrainOptions, terminal: Terminal): Promise<number> {
   const comparedSteps = readComparedSteps(options.compareAllTrainable);
   if (options.resume !== undefined && configPath !== undefined) throw badOption("[config]", configPath, "either a config or --resume: a resumed run has its own");
-  const runFolder = options.resume === undefined ? undefined : await runFolderOf(options.resume);
-  const loadOptions = { set: options.set, requires: "training" } as const;
-  const config = runFolder === undefined ? await loadConfig(configPath, loadOptions) : await loadRunConfig(runFolder, loadOptions);
+  const work = await findWork(configPath, options);
   const events = eventWriter(terminal, options.json === true);
-  const planning = await planRun(config);
-  if (isRefused(planning)) return refuse(planning, events, terminal);
+  if (isConfigRefused(work.planning)) return refuse(work.planning, events, terminal);
 
   const progress = options.quiet === true ? silentProgress() : await createProgress(terminal);
   const logger = await createLogger(options.logLevel, { beforeLine: () => progress.clear() });
-  const record = newRecord(titleOf(config.values.runName, config.folder));
-  let parts: Parts | undefined;
+  let current: Trainer | undefined;
+  const interrupts = watchInterrupts(terminal, () => {
+    progress.clear();
+    current?.stop("Ctrl-C");
+  });
+  const onTrainer = (trainer: Trainer): void => {
+    current = trainer;
+    if (interrupts.isInterrupted()) trainer.stop("Ctrl-C");
+  };
   try {
-    parts = await openParts(config);
-    const resume = options.resume === undefined ? undefined : { from: options.resume, acceptPlanChange: options.acceptPlanChange === true };
-    return await trainParts(config, parts, { record, events, terminal, progress, logger, comparedSteps, isJson: options.json === true, ...(resume === undefined ? {} : { resume }) });
+    const context = { events, terminal, progress, logger, comparedSteps, isJson: options.json === true, interrupts, onTrainer };
+    return await (work.stages.length > 0 ? trainStages(work.stages, work.resume, context) : trainOne(work.config, work.resume, context));
   } catch (error) {
     const { code, message } = error instanceof ThawError ? error : { code: "THAW_UNEXPECTED", message: String(error) };
     events.write("error", { code, message });
     throw error;
   } finally {
+    interrupts.stop();
     progress.end();
-    await parts?.close();
   }
 }
 
-interface TrainContext {
-  readonly record: RunRecord;
-  readonly events: EventWriter;
-  readonly terminal: Terminal;
-  readonly progress: Progress;
-  readonly logger: Logger;
-  /** 0: no comparison. */
-  readonly comparedSteps: number;
-  readonly isJson: boolean;
-  readonly resume?: NonNullable<TrainerOptions["resume"]>;
+async function findWork(configPath: string | undefined, { set, resume: from, acceptPlanChange = false }: TrainOptions): Promise<Work> {
+  const loadOptions = { set, requires: "training" } as const;
+  if (from === undefined) {
+    const config = await loadConfig(configPath, loadOptions);
+    return { planning: await planConfig(config), config, stages: config.stages };
+  }
+  const staged = await stagedRunOf(from);
+  if (staged !== undefined) {
+    const stages = await loadStageConfigs(staged, loadOptions);
+    return { planning: await planStages(stages), config: stages[0]!.config, stages, resume: { from: staged, acceptPlanChange } };
+  }
+  const config = await loadRunConfig(await runFolderOf(from), loadOptions);
+  return { planning: await planConfig(config), config, stages: [], resume: { from, acceptPlanChange } };
 }
 
-async function trainParts(config: LoadedConfig, parts: Parts, context: TrainContext): Promise<number> {
-  const { record, events, terminal, progress, logger } = context;
-  const folder = process.cwd();
-  record.model = parts.model.source;
-  const recorder = recordPlugin({ record, progress, events, folder, ...(context.isJson ? {} : { terminal }) });
-  const interrupts = watchInterrupts(terminal, () => {
-    progress.clear();
-    trainer.stop("Ctrl-C");
-  });
-  const evaluators = captionEvaluators(config, parts, { record, progress, isStopping: interrupts.isInterrupted });
-  const options = trainerOptions(config, parts, { plugins: [recorder], evaluators, logger, ...(context.resume === undefined ? {} : { resume: context.resume }) });
-  const trainer = new Trainer(options);
+async function trainOne(config: LoadedConfig, resume: ResumeOptions | undefined, context: TrainContext): Promise<number> {
+  const parts = await openParts(config);
   try {
+    const run = await prepareRun(config, parts, titleOf(config.values.runName, config.folder), context);
+    const trainer = new Trainer({ ...run.options, ...(resume === undefined ? {} : { resume }) });
+    context.onTrainer(trainer);
     const summary = await trainer.run();
-    record.summary = summary;
-    if (interrupts.isInterrupted()) return stopped(summary, context);
-    if (context.comparedSteps > 0) {
-      const saving = await measureSaving(options, record, context.comparedSteps, progress);
-      if (saving !== undefined) record.saving = saving;
-    }
-    await finish(summary, context, folder);
+    if (context.interrupts.isInterrupted()) return stoppedRun(summary, summary.runFolder, context);
+    await finishRun(run, summary, context);
+    if (!context.isJson && summary.runFolder !== undefined) context.terminal.out(`Run: ${summary.runFolder}`);
     return 0;
   } finally {
-    interrupts.stop();
+    await parts.close();
   }
 }
 
-async function finish(summary: RunSummary, { record, events, terminal, isJson }: TrainContext, folder: string): Promise<void> {
-  const report = summary.runFolder === undefined ? undefined : await writeReport(record, summary.runFolder, folder);
-  events.write("done", { ...summary, captions: record.captions.map(({ name, before, after, baselines }) => ({ name, before: scores(before), after: scores(after), baselines })), saving: record.saving, report });
-  if (isJson) return;
-  terminal.out("");
-  for (const line of summaryLines(record, { colors: terminal.colors, width: terminal.width })) terminal.out(line);
-  terminal.out("");
-  if (report !== undefined) terminal.out(`Report: ${report}`);
-  if (summary.runFolder !== undefined) terminal.out(`Run: ${summary.runFolder}`);
-}
-
-function scores(result: { readonly exactMatch: number; readonly tokenF1: number; readonly samples: number } | undefined): unknown {
-  return result === undefined ? undefined : { exactMatch: result.exactMatch, tokenF1: result.tokenF1, samples: result.samples };
-}
-
-function stopped(summary: RunSummary, { events, terminal }: TrainContext): number {
-  events.write("stopped", { step: summary.steps, runFolder: summary.runFolder });
-  terminal.err(`Stopped after step ${summary.steps}; a checkpoint is saved.`);
-  if (summary.runFolder !== undefined) terminal.err(`Go on with: npx thaw train --resume ${summary.runFolder}`);
-  return 130;
-}
-
-function refuse({ findings }: Planning, events: EventWriter, terminal: Terminal): number {
+function refuse({ findings }: ConfigPlanning, events: EventWriter, terminal: Terminal): number {
   events.write("refused", { findings });
   const { errorColors: colors, width } = terminal;
   for (const line of [...findingLines(findings, { colors, folder: process.cwd(), width }), "", verdictLine(findings, colors), "Nothing was trained."]) terminal.err(line);

@@ -1,3 +1,4 @@
+import { deadGradientLines } from "@thaw/core";
 import type { RunRecord, Saving } from "../record.js";
 import type { Colors } from "../terminal.js";
 import { sampleLines, scoreLines } from "./captions.js";
@@ -19,6 +20,7 @@ export function summaryLines(record: RunRecord, options: { readonly colors: Colo
   add("Captions", scoreLines(record.captions, options));
   const first = record.captions.find(({ after }) => after !== undefined) ?? record.captions[0];
   if (first !== undefined) add("Samples, spread evenly over the set", sampleLines(first, options));
+  add("Trained without gradient", deadGradientLines(summary?.deadGradients ?? []));
   add("Frozen, proven", proofLines(record, colors));
   add("What freezing saved", [...(record.saving === undefined ? [] : savingLines(record.saving, colors)), ...(summary?.lines ?? [])]);
   return sections.flatMap((lines, index) => (index === 0 ? lines : ["", ...lines]));

@@ -84,3 +84,8 @@ export function wrap(text: string, width: number): readonly string[] {
   }
   return [...lines, line];
 }
+
+/** `Stage 1 of 2: align`. */
+export function stageTitle(name: string, index: number, count: number): string {
+  return `Stage ${index + 1} of ${count}: ${name}`;
+}

@@ -6,7 +6,7 @@ import { reportUnwritable } from "../errors.js";
 import { durationText } from "../render/text.js";
 import { curveSvg, type Curve } from "./curve.js";
 import { html, trusted, type Html } from "./html.js";
-import { cardsSection, findingsSection, gallerySection, planSection, proofSection, savingSection, scoresSection } from "./sections.js";
+import { cardsSection, deadSection, findingsSection, gallerySection, planSection, proofSection, savingSection, scoresSection } from "./sections.js";
 import { STYLES } from "./styles.js";
 
 /** The whole report as one HTML document without outside resources. `folder`: where paths of settings are shown from. */
@@ -25,6 +25,7 @@ ${findingsSection(summary?.findings ?? planned?.findings ?? [], folder)}
 ${chart}
 ${scoresSection(record.captions)}
 ${gallerySection(record.captions)}
+${deadSection(summary?.deadGradients ?? [])}
 ${proofSection(record)}
 ${savingSection(record.saving, summary?.lines ?? [])}
 </main></body></html>

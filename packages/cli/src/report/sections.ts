@@ -1,4 +1,4 @@
-import { planMemory, planReport, type Finding, type PlannedContext } from "@thaw/core";
+import { deadGradientLines, planMemory, planReport, type DeadGradient, type Finding, type PlannedContext } from "@thaw/core";
 import type { Answer, CaptionRecord, RunRecord, Saving, Scores } from "../record.js";
 import { settingPlace } from "../render/findings.js";
 import { isBetter, pickAnswers, scoreRows } from "../render/captions.js";
@@ -41,6 +41,12 @@ export function findingsSection(findings: readonly Finding[], folder: string): H
     (finding) => html`<div class="finding ${finding.severity}"><b>${finding.severity} ${finding.rule}</b><p>${finding.message}</p><p class="soft">${finding.settings.map((setting) => html`<code>${settingPlace(setting, folder)}</code><br>`)}Fix: ${finding.fix}</p></div>`,
   );
   return html`<h2>Conflict checker</h2>${items}`;
+}
+
+/** Trained parameters that got no gradient. */
+export function deadSection(found: readonly DeadGradient[]): Html {
+  if (found.length === 0) return html``;
+  return html`<h2>Trained without gradient</h2>${deadGradientLines(found).map((line) => html`<div class="finding warning"><p>${line}</p></div>`)}`;
 }
 
 /** Scores before and after, beside the baselines. */

@@ -65,6 +65,25 @@ finding shows a table of what differs. \`thaw train --resume <run> --accept-plan
 nothing can be trained safely.
 `,
   },
+  {
+    id: "stage-loses-parameters",
+    defaultSeverity: "error",
+    summary: "A stage trains parameters that a later stage does not have.",
+    docs: `Each [stage](../stages.md) begins with what all before it trained. An adapter that one stage trains and a later one does not ask for would be lost on the
+way, so the later stage is refused before the first one starts. It cannot be switched off.
+
+\`\`\`yaml config expects=stage-loses-parameters
+training: { max_steps: 10 }
+stages:
+  - name: adapt
+    freeze: { components: { language_model: { lora: { rank: 4 } } } }
+  - name: align
+    freeze: { train_mm_proj_only: true }
+\`\`\`
+
+Keep the adapter in the later stage; or train in two runs, with \`thaw export\` between them, which merges it.
+`,
+  },
 ];
 
 /** What a config's schema finds; it is reported by `@thaw/config`, which no plugin can configure. */
