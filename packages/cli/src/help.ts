@@ -22,6 +22,16 @@ Examples:
 
 Exit codes: 0 done, 1 findings or errors, 2 wrong use, 130 stopped by Ctrl-C.`;
 
+export const BACKEND_HELP = `
+The library comes from PyPI through pip's configured index, with a pinned checksum; a C++ compiler builds a small addon. Everything
+goes to the user's cache folder. Stopped in the middle, the same command goes on from there.
+
+Examples:
+  thaw backend install                         TensorFlow on the processor
+  thaw backend install --cuda                  TensorFlow on an NVIDIA GPU
+  thaw backend install --uninstall
+  thaw backend bench --backend native`;
+
 export const TRAIN_HELP = `${CONFIG_NOTE}
 
 The first Ctrl-C finishes the step, saves a checkpoint and says how to resume; a second one ends at once.

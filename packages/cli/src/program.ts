@@ -1,4 +1,5 @@
 import { Command, Option } from "commander";
+import type { BackendBenchOptions, BackendInstallOptions } from "./commands/backend.js";
 import type { CaptionOptions } from "./commands/caption.js";
 import type { CheckOptions } from "./commands/check.js";
 import type { ConvertOptions } from "./commands/convert.js";
@@ -9,7 +10,7 @@ import type { PlanOptions } from "./commands/plan.js";
 import type { TrainOptions } from "./commands/train.js";
 import type { WhyOptions } from "./commands/why.js";
 import { badOption } from "./errors.js";
-import { CAPTION_HELP, CHECK_HELP, CONFIG_HELP, CONVERT_HELP, EVALUATE_HELP, EXPORT_HELP, PLAN_HELP, TOP_HELP, TRAIN_HELP, WHY_HELP } from "./help.js";
+import { BACKEND_HELP, CAPTION_HELP, CHECK_HELP, CONFIG_HELP, CONVERT_HELP, EVALUATE_HELP, EXPORT_HELP, PLAN_HELP, TOP_HELP, TRAIN_HELP, WHY_HELP } from "./help.js";
 import { planningCommands } from "./fast.js";
 import { LOG_LEVELS } from "./log.js";
 import type { Terminal } from "./terminal.js";
@@ -115,7 +116,27 @@ export function createProgram(terminal: Terminal, outcome: Outcome): Command {
     .action(async (config: string | undefined, options: ConfigOptions) => {
       outcome.code = await (await import("./commands/config.js")).showConfig(config, options, terminal);
     });
-  add("doctor", "say which backends are here and which one would run", "")
+  const backend = add("backend", "get, remove and measure TensorFlow's library", BACKEND_HELP).helpCommand(false);
+  backend.command("install").description("make the native backend, or with --cuda the one for NVIDIA GPUs")
+    .option("--cuda", "the build for NVIDIA GPUs")
+    .option("--uninstall", "remove it")
+    .option("--wheel <file>", "a wheel that you fetched, where there is no network")
+    .option("--compiler <command>", "instead of g++, c++ or clang++")
+    .option("--cuda-libraries <folder...>", "more folders in which CUDA's libraries are looked for")
+    .option("--cache <folder>", "instead of the user's cache folder")
+    .option("--quiet", "no progress bar")
+    .action(async (options: BackendInstallOptions) => {
+      outcome.code = await (await import("./commands/backend.js")).install(options, terminal);
+    });
+  backend.command("bench").description("measure a backend: matrix products, cost of an operation, uploads")
+    .option("--backend <name>", "auto, gpu, webgpu, native, wasm or cpu")
+    .option("--tensor-float-32", "on GPUs: products with 10 bits of mantissa")
+    .option("--cache <folder>", "instead of the user's cache folder")
+    .option("--json", "as one JSON object on standard output")
+    .action(async (options: BackendBenchOptions) => {
+      outcome.code = await (await import("./commands/backend.js")).bench(options, terminal);
+    });
+  add("doctor", "say which backends are here, which one would run, and what would be faster", "")
     .option("--json", "as one JSON object on standard output")
     .action(async (options: { readonly json?: boolean }) => {
       outcome.code = await (await import("./commands/doctor.js")).doctor(options, terminal);

@@ -93,7 +93,8 @@ async function build(folder: string, options: BuildOptions): Promise<void> {
   const wheel = await fetchWheel(recipes[options.backend], downloads, options, options.wheel);
   const libraries = WHEEL_LIBRARIES.map((name) => [`tensorflow/${name}`, join("lib", name)] as const);
   const headers = WHEEL_HEADERS.map((name) => [`tensorflow/include/${name}`, join("include", name)] as const);
-  await unpack(wheel, folder, [...headers, ...libraries], onProgress);
+  await unpack(wheel, folder, [...headers, ...libraries], options);
+  options.signal?.throwIfAborted();
   onProgress?.({ stage: "sources", done: 0, total: 0, text: "addon sources from npm" });
   const packages = options.packages ?? NPM_PACKAGES;
   const addon = await obtainPackage(packages.addon, downloads, run);
@@ -102,6 +103,7 @@ async function build(folder: string, options: BuildOptions): Promise<void> {
   await writeFiles(join(folder, "include"), [...nodeHeaders].filter(([path]) => path.startsWith("include/")).map(([path, content]) => [path.slice("include/".length), content] as const));
   await writeFiles(folder, STAND_INS);
   await Promise.all(WHEEL_LIBRARIES.map((name) => link(name, join(folder, "lib", name.replace(/\.2$/, "")))));
+  options.signal?.throwIfAborted();
   onProgress?.({ stage: "compile", done: 0, total: 0, text: `addon with ${options.compiler}` });
   await mkdir(join(folder, "addon"), { recursive: true });
   await compileAddons({ compiler: options.compiler, folder, run });
@@ -115,7 +117,7 @@ async function withRuntime(cuda: CudaSearch, folder: string, recipe: WheelRecipe
   const runtime = "libcudart.so.12";
   if (!cuda.missing.includes(runtime)) return cuda;
   const file = await fetchWheel(recipe, join(folder, "download"), options);
-  await unpack(file, folder, [[`nvidia/cuda_runtime/lib/${runtime}`, join("runtime", runtime)]], options.onProgress);
+  await unpack(file, folder, [[`nvidia/cuda_runtime/lib/${runtime}`, join("runtime", runtime)]], options);
   return { ...cuda, found: new Map([...cuda.found, [runtime, join(folder, "runtime", runtime)]]), missing: cuda.missing.filter((name) => name !== runtime) };
 }
 
@@ -132,7 +134,7 @@ function fetchWheel(recipe: WheelRecipe, folder: string, options: BuildOptions, 
   return obtainWheel({ recipe, folder, localFile, run: options.run, onBytes, signal: options.signal, fetch: options.fetch });
 }
 
-async function unpack(wheel: string, folder: string, members: readonly (readonly [string, string])[], onProgress?: OnProgress): Promise<void> {
+async function unpack(wheel: string, folder: string, members: readonly (readonly [string, string])[], { onProgress, signal }: InstallOptions): Promise<void> {
   const directory = await readZipDirectory(wheel);
   const entries = members.map(([name, target]) => {
     const entry = directory.get(name);
@@ -142,6 +144,7 @@ async function unpack(wheel: string, folder: string, members: readonly (readonly
   const total = entries.reduce((sum, { entry }) => sum + entry.bytes, 0);
   let done = 0;
   for (const { entry, target } of entries) {
+    signal?.throwIfAborted();
     await extractEntry(wheel, entry, target, (bytes) => {
       done += bytes;
       onProgress?.({ stage: "unpack", done, total, text: entry.name });
