@@ -21,7 +21,7 @@ export async function measureSaving(options: TrainerOptions, record: RunRecord, 
   const replaced = new Set([freezePolicy.definition.name, lora.definition.name, projectorOnly.definition.name, RECORD_PLUGIN]);
   const others = (options.plugins ?? []).filter((plugin): plugin is Plugin => Boolean(plugin) && !replaced.has((plugin as Plugin).name));
   progress.begin("all trainable", steps);
-  const { components: _components, epochs: _epochs, saveEverySteps: _save, evaluateEverySteps: _evaluate, ...training } = options.training ?? {};
+  const { components: _components, stopWhen: _stopWhen, epochs: _epochs, saveEverySteps: _save, evaluateEverySteps: _evaluate, ...training } = options.training ?? {};
   const trainer = new Trainer({
     model: options.model,
     ...(options.data?.train === undefined ? {} : { data: { train: options.data.train } }),

@@ -1,6 +1,7 @@
 import { runStages, type ResumeOptions, type Stage, type StageOptions, type TrainerOptions } from "@thaw/core";
-import { openParts, trainerOptions } from "./build-run.js";
+import { openParts } from "./build-run.js";
 import type { LoadedConfig } from "./load-config.js";
+import { RECORD_PLUGIN } from "./record-plugin.js";
 import { stageTitle } from "./render/text.js";
 import { titleOf } from "./run-folder.js";
 import { finishRun, prepareRun, stoppedRun, type PreparedRun, type TrainContext } from "./train-run.js";
@@ -45,10 +46,12 @@ function asStage({ name, config }: StageToTrain, prepared: Map<string, PreparedR
     open: async (purpose) => {
       const parts = await openParts(config);
       try {
-        if (purpose === "plan") return { options: withoutPlace(await trainerOptions(config, parts, { plugins: [], evaluators: [], logger: context.logger })), close: () => parts.close() };
         const run = await prepareRun(config, parts, `${titleOf(config.values.runName, config.folder)}: ${name}`, context);
         prepared.set(name, run);
-        return { options: withoutPlace(run.options), close: () => parts.close() };
+        const options = withoutPlace(run.options);
+        // The recorder prints the plan, which is wanted when the stage begins.
+        const plugins = options.plugins?.filter((plugin) => purpose === "run" || !plugin || plugin.name !== RECORD_PLUGIN);
+        return { options: { ...options, plugins }, close: () => parts.close() };
       } catch (error) {
         await parts.close();
         throw error;

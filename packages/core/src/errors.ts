@@ -260,3 +260,12 @@ export function stagesMismatch(folder: string, before: readonly string[], now: r
 export function stagesNotFound(folder: string, cause: unknown): ThawError {
   return make("THAW_CORE_STAGES_NOT_FOUND", `The folder is not that of a staged run: it has no stages.json that can be read. At ${folder}. Give the folder that a run with stages made.`, { folder }, cause);
 }
+
+/** `training.stopWhen` names an evaluation that the run does not have. */
+export function stopRuleUnknown(evaluation: string, known: readonly string[]): ThawError {
+  return make(
+    "THAW_CORE_STOP_RULE_UNKNOWN",
+    `There is no evaluation ${evaluation}. In training.stopWhen.evaluation. ${known.length === 0 ? "Name evaluation data." : `Evaluations are: ${nameList(known, 12)}.`}`,
+    { evaluation, known },
+  );
+}

@@ -30,6 +30,19 @@ export const componentTrainingSchema = z.strictObject({
   clipNorm: z.number().positive().nullable().optional(),
 });
 
+/**
+ * Ends the run before its last step: when an evaluation between steps measures something below or above a bound, or nothing better (lower
+ * where the metric is a loss, an error or a perplexity, else higher) for `patience` evaluations in a row.
+ */
+export const stopWhenSchema = z.strictObject({
+  /** As in `metrics.jsonl`; default: the first that measures the metric. */
+  evaluation: z.string().optional(),
+  metric: z.string().default("loss"),
+  below: z.number().optional(),
+  above: z.number().optional(),
+  patience: z.number().int().positive().optional(),
+}).refine(({ below, above, patience }) => below !== undefined || above !== undefined || patience !== undefined, "One of below, above and patience is needed.");
+
 /** The `training` section. One of `epochs` and `maxSteps` is required to train; the first reached ends the run. */
 export const trainingSchema = z.strictObject({
   epochs: z.number().positive().optional(),
@@ -48,6 +61,7 @@ export const trainingSchema = z.strictObject({
   shuffle: z.boolean().default(true),
   /** `auto`: a segment is recomputed in the backward pass where the memory estimate says so. */
   activationCheckpointing: z.enum(["auto", "on", "off"]).default("off"),
+  stopWhen: stopWhenSchema.optional(),
   evaluateEverySteps: z.number().int().positive().optional(),
   saveEverySteps: z.number().int().positive().optional(),
   /** Steps in a row without gradient, or with one of zeros, after which a trained parameter is named in a warning and in the summary; null: never. */

@@ -2,6 +2,7 @@ import type { Plan } from "@thaw/contracts";
 import type { ResolvedTrainingOptions } from "../options.js";
 import type { CheckpointState } from "../hooks.js";
 import type { EvaluationState } from "../run/evaluation.js";
+import type { StopRuleState } from "../run/stop-rule.js";
 
 /** Version of `state.json`; a newer one is refused. */
 export const STATE_VERSION = 1;
@@ -41,6 +42,8 @@ export interface RunState {
   /** Updates by parameter. */
   readonly updates: Readonly<Record<string, number>>;
   readonly evaluation: EvaluationState;
+  /** Of `training.stopWhen`. */
+  readonly stopRule?: StopRuleState;
   readonly totals: RunTotals;
   readonly plugins: CheckpointState;
 }

@@ -9,6 +9,7 @@ import { resolveOwners } from "./owners.js";
 import { checkPlan, deepFreeze, defaultPlan, hashPlan, phaseAt, trainedNames, undecidedFindings } from "./plan.js";
 import { collectFindings } from "./rules.js";
 import { runLength } from "./run-length.js";
+import { checkStopRule } from "./stop-rule-check.js";
 
 /** What the planner needs of a trainer. */
 export interface PlannerInput {
@@ -39,7 +40,7 @@ export async function makePlan(input: PlannerInput): Promise<PlannedContext> {
 
   const plan = deepFreeze(hooks.plan.call(defaultPlan(parameters, owners), planning));
   const groups = planGroups(input, planning, plan);
-  reported.push(...checkGroups(groups, plan));
+  reported.push(...checkGroups(groups, plan), ...checkStopRule(options, training, settings));
   const planHash = hashPlan(plan);
   reported.push(...input.afterPlan(plan, planHash));
 

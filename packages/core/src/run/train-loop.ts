@@ -35,6 +35,8 @@ export interface TrainLoopInput {
   readonly seed: number;
   readonly step: TrainStep;
   readonly events: LoopEvents;
+  /** Of `training.stopWhen`, after the step's evaluations. */
+  readonly stopDecision: () => StopDecision | undefined;
   /** Reason of `Trainer.stop`, once it was called. */
   readonly stopReason: () => string | undefined;
   readonly start: { readonly step: number; readonly position: DataPosition };
@@ -110,13 +112,13 @@ export class TrainLoop {
   }
 
   async #finishStep(stepContext: StepContext, position: DataPosition, isLastOfEpoch: boolean): Promise<boolean> {
-    const { hooks, context, step, events, stopReason } = this.#input;
+    const { hooks, context, step, events, stopReason, stopDecision } = this.#input;
     const result = await step.finish(stepContext);
     const after: AfterStepContext = Object.freeze({ ...stepContext, ...result, durationMs: performance.now() - this.#startMs });
     this.#stepsDone += 1;
     await hooks.afterStep.promise(after);
     await events.afterStep(after);
-    const decision = hooks.shouldStop.call(after);
+    const decision = hooks.shouldStop.call(after) ?? stopDecision();
     const endsEpoch = isLastOfEpoch || decision?.stop === "epoch";
     this.#position = endsEpoch ? { epoch: position.epoch + 1, microBatch: 0 } : position;
     this.#checkEnd(decision);

@@ -2,7 +2,7 @@ import { join } from "node:path";
 import { readSlots, readTrained, type FoundCheckpoint } from "../checkpoint/read-checkpoint.js";
 import { STATE_VERSION, type DataPosition, type RunState, type RunTotals } from "../checkpoint/state.js";
 import { TRAINED_FILE } from "../checkpoint/write-checkpoint.js";
-import { optionMissing } from "../errors.js";
+import { optionMissing, stopRuleUnknown } from "../errors.js";
 import type { AfterStepContext, PlannedContext, RunContext, StepContext } from "../hooks.js";
 import { AdamW } from "../optimize/adamw.js";
 import type { Optimizer } from "../optimizer.js";
@@ -18,6 +18,7 @@ import { loadModel, type LoadedModel } from "./loaded-model.js";
 import { changedOptions, checkBase, checkResume } from "./resume.js";
 import { RunFiles } from "./run-files.js";
 import { RunnerSession } from "./runner-session.js";
+import { StopRule } from "./stop-rule.js";
 import { summarize } from "./summarize.js";
 import { TrainLoop, type LoopEnd } from "./train-loop.js";
 import { TrainStep } from "./train-step.js";
@@ -30,11 +31,14 @@ export interface TrainingRunInput {
   readonly stopReason: () => string | undefined;
 }
 
-/** Checks what only a run needs. @throws THAW_CORE_OPTION_MISSING */
+/** Checks what only a run needs. @throws THAW_CORE_OPTION_MISSING, THAW_CORE_STOP_RULE_UNKNOWN */
 export function checkRunOptions({ options, training }: Pick<TrainerParts, "options" | "training">): void {
   if (options.data?.train === undefined) throw optionMissing("data.train", "Give a source of samples.");
   if (options.seed === undefined) throw optionMissing("seed", "Give any whole number: shuffling and initial values are functions of it.");
   if (training.epochs === undefined && training.maxSteps === undefined) throw optionMissing("training.epochs", "Give training.epochs or training.maxSteps.");
+  const evaluations = [...Object.keys(options.data?.evaluation ?? {}), ...(options.evaluators ?? []).map(({ name }) => name)];
+  const wanted = training.stopWhen?.evaluation;
+  if (wanted !== undefined && !evaluations.includes(wanted)) throw stopRuleUnknown(wanted, evaluations);
 }
 
 /** One run from the fixed plan to the summary. `dispose` frees everything, whatever happened. */
@@ -49,6 +53,7 @@ export class TrainingRun {
   #optimizer: Optimizer | undefined;
   #step: TrainStep | undefined;
   readonly #dead: DeadGradients;
+  readonly #stopRule: StopRule;
   #carried: ReadonlySet<string> = new Set();
   #totals: RunTotals;
   #hasTrained = false;
@@ -58,6 +63,7 @@ export class TrainingRun {
     this.#planned = planned;
     this.#checkpoint = checkpoint;
     this.#stopReason = stopReason;
+    this.#stopRule = new StopRule(parts.training.stopWhen);
     this.#dead = new DeadGradients(parts.training.deadGradientSteps, deadGradientFacts(parts, planned));
     this.#totals = checkpoint?.state.totals ?? { tokens: 0, durationMs: 0, trainingMs: 0, peakTensorBytes: 0 };
   }
@@ -118,7 +124,10 @@ export class TrainingRun {
       sources: options.data?.evaluation ?? {},
       evaluators: options.evaluators ?? [],
       isStopping: () => this.#stopReason() !== undefined,
-      record: async (context) => { await this.#files?.evaluated(context); },
+      record: async (context) => {
+        this.#stopRule.observe(context);
+        await this.#files?.evaluated(context);
+      },
     });
   }
 
@@ -126,6 +135,7 @@ export class TrainingRun {
     const { hooks, watch, options, training } = this.#parts;
     return new TrainLoop({
       hooks, watch, training, start, context: loaded.context, source: options.data!.train!, seed: options.seed!, step: this.#step!, stopReason: this.#stopReason,
+      stopDecision: () => this.#stopRule.decision,
       events: {
         enterPhase: async (step) => this.#enterPhase(loaded, guard, step),
         afterStep: async (context) => this.#afterStep(context, evaluation),
@@ -156,6 +166,7 @@ export class TrainingRun {
     this.#optimizer!.restore(await readSlots(folder, (slot) => trained.has(slot.slice(0, slot.lastIndexOf("/")))));
     this.#step!.forget(Object.keys(state.updates).filter((name) => !trained.has(name)));
     evaluation.restore(state.evaluation);
+    if (state.stopRule !== undefined) this.#stopRule.restore(state.stopRule);
     await hooks.restored.promise(state.plugins, { ...context, epoch: start.position.epoch, step: start.step, folder });
   }
 
@@ -188,7 +199,7 @@ export class TrainingRun {
     const state: RunState = {
       version: STATE_VERSION, step: context.step, position, seed: options.seed!, sampleCount: options.data!.train!.sampleCount,
       planHash: this.#planned.planHash, plan: this.#planned.plan, baseFingerprint: guard.fingerprint(), training,
-      optimizer: this.#optimizer!.name, updates: this.#step!.updates, evaluation: evaluation.state, totals: this.#totalsNow(), plugins,
+      optimizer: this.#optimizer!.name, updates: this.#step!.updates, evaluation: evaluation.state, stopRule: this.#stopRule.state, totals: this.#totalsNow(), plugins,
     };
     await this.#files.checkpoint(state, this.#trainedTensors(context.step), this.#optimizer!.slots());
     this.#parts.logger.info({ step: context.step, folder }, `Checkpoint ${folder}.`);

@@ -66,6 +66,30 @@ nothing can be trained safely.
 `,
   },
   {
+    id: "stop-rule-unmeasured",
+    defaultSeverity: "error",
+    summary: "The run is to stop by an evaluation, and nothing is evaluated between steps.",
+    docs: `\`training.stop_when\` looks at evaluations: \`{ metric: loss, below: 0.5 }\`, \`{ metric: tokenF1, above: 0.6 }\` or \`{ patience: 3 }\`, which is three evaluations
+in a row without a better value. They are made every \`evaluate_every_steps\` steps, on \`data.evaluation\`.
+
+\`\`\`yaml config expects=stop-rule-unmeasured
+freeze: { train_mm_proj_only: true }
+training:
+  epochs: 10
+  stop_when: { patience: 3 }
+\`\`\`
+
+\`\`\`yaml config expects=none
+data: { evaluation: iconify:twemoji }
+freeze: { train_mm_proj_only: true }
+training:
+  epochs: 10
+  evaluate_every_steps: 50
+  stop_when: { patience: 3 }
+\`\`\`
+`,
+  },
+  {
     id: "stage-loses-parameters",
     defaultSeverity: "error",
     summary: "A stage trains parameters that a later stage does not have.",
