@@ -88,6 +88,23 @@ async function pixelsOf(source: Pick<DataSource, "pixels">, indices: readonly nu
   return { values, shape };
 }
 
+type Search = (picture: Float32Array) => number;
+
+/** Searches among training pictures, so that several evaluations of a run decode them once. */
+const searches = new WeakMap<object, Promise<Search>>();
+
+async function searchAmong(training: Pick<DataSource, "pixels">, indices: readonly number[], each: () => void): Promise<Search> {
+  const known = searches.get(training);
+  if (known !== undefined) {
+    indices.forEach(each);
+    return known;
+  }
+  const made = pixelsOf(training, indices, each).then(nearestPicture);
+  searches.set(training, made);
+  made.catch(() => searches.delete(training));
+  return made;
+}
+
 /**
  * What two guessers that never saw a model score on the same samples: the best constant caption, and the caption of the training picture nearest
  * in processed pixels. Open `training` with the role `train`, so that held-out concepts of an icon set are in neither.
@@ -99,7 +116,7 @@ export async function captionBaselines({ source, training, indices, onProgress }
   const total = withImage.length + 2 * indices.length;
   let done = 0;
   const advance = (): void => onProgress?.((done += 1), total);
-  const nearest = nearestPicture(await pixelsOf(training, withImage, advance));
+  const nearest = await searchAmong(training, withImage, advance);
   const pictured = indices.filter((index) => (source.samples[index] as Sample).images.length > 0);
   const pictures = await pixelsOf(source, pictured, advance);
   const guesses = new Map<number, string>();
