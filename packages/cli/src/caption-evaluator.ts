@@ -75,9 +75,20 @@ export interface EvaluatorSinks {
   readonly isStopping: () => boolean;
 }
 
+/** Most bytes of decoded training pictures that a run holds for the nearest-neighbour baseline; `thaw evaluate` has no such limit. */
+const BASELINE_BYTES = 512e6;
+
+/** True where the training pictures, decoded, are few and small enough to look for neighbours among them during a run. */
+export function canCompareNeighbours(train: Pick<DataSource, "sampleCount" | "processor">): boolean {
+  const { width, height } = train.processor.rasterSize;
+  return train.sampleCount * width * height * 3 * Float32Array.BYTES_PER_ELEMENT <= BASELINE_BYTES;
+}
+
 /** One evaluator an evaluation set: captions before, during and after, baselines once. */
 export function captionEvaluators(config: LoadedConfig, parts: Parts, { record, progress, isStopping }: EvaluatorSinks): readonly Evaluator[] {
-  const { maxNewTokens, evaluationBatchSize } = config.data;
+  const { maxNewTokens, evaluationBatchSize, captions: isMeasured } = config.data;
+  if (!isMeasured) return [];
+  const hasBaselines = parts.train !== undefined && canCompareNeighbours(parts.train);
   return Object.entries(parts.evaluation).map(([name, source]): Evaluator => {
     const captions: CaptionRecord = { name, baselines: {}, pictures: {} };
     record.captions.push(captions);
@@ -86,7 +97,7 @@ export function captionEvaluators(config: LoadedConfig, parts: Parts, { record, 
       async evaluate(session, { step }) {
         const isFirst = captions.before === undefined;
         record.isBarTaken = true;
-        const evaluation = await measureCaptions(session, { source, ...(parts.train === undefined ? {} : { training: parts.train }), batchSize: evaluationBatchSize, maxNewTokens, baselines: isFirst, label: `captions of ${name}`, progress, isStopping });
+        const evaluation = await measureCaptions(session, { source, ...(parts.train === undefined ? {} : { training: parts.train }), batchSize: evaluationBatchSize, maxNewTokens, baselines: isFirst && hasBaselines, label: `captions of ${name}`, progress, isStopping });
         if (evaluation === undefined) return undefined;
         const result = captionResult(evaluation, step);
         if (isFirst) {

@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { canCompareNeighbours } from "./caption-evaluator.js";
 import { sourceName } from "./data-section.js";
 import { eventWriter } from "./events.js";
 import { errorText, main } from "./main.js";
@@ -117,6 +118,10 @@ describe("parts", () => {
   it("names evaluation sets after what they hold", () => {
     expect(["iconify:twemoji", "/x/test.jsonl"].map(sourceName)).toEqual(["twemoji", "test"]);
     expect(sourceName({ type: "iconify", set: "noto", concepts: "unseen", background: "#ffffff" })).toBe("noto-unseen");
+  });
+  it("looks for neighbours among few or small training pictures only", () => {
+    const source = (sampleCount: number, size: number) => ({ sampleCount, processor: { rasterSize: { width: size, height: size } } }) as Parameters<typeof canCompareNeighbours>[0];
+    expect([source(1498, 48), source(300, 336), source(558_000, 336)].map(canCompareNeighbours)).toEqual([true, true, false]);
   });
   it("takes the middle time", () => expect([median([3, 1, 2]), median([4, 1, 2, 3])]).toEqual([2, 2]));
   it("writes events as lines of JSON, and none when they are off", () => {

@@ -12,6 +12,7 @@ export const dataSectionSchema = z
       .union([source, z.record(z.string().regex(/^(?!type$).+$/), source)])
       .optional()
       .meta({ description: "One data set, or several by name." }),
+    captions: z.boolean().default(true).meta({ description: "Let the model answer the evaluation sets and score its answers; false measures their loss alone." }),
     maxNewTokens: count.default(24).meta({ description: "Longest answer that an evaluation lets the model write." }),
     evaluationBatchSize: count.default(32).meta({ description: "Samples that an evaluation answers at once." }),
     workers: z.number().int().nonnegative().optional().meta({ description: "Threads that decode images; 0 decodes on the main thread." }),
