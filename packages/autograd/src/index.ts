@@ -1,3 +1,5 @@
+export { isPackable, packBfloat16, roundToBfloat16, simulatedBfloat16, tensorflowBfloat16, unpackBfloat16 } from "./bfloat16/index.js";
+export type { Bfloat16Products, PackedMatrix } from "./bfloat16/index.js";
 export { ConstantCache } from "./constant-cache.js";
 export { AutogradError } from "./errors.js";
 export type { Kernels, MatmulStrategy } from "./kernels/kernels.js";

@@ -1,4 +1,6 @@
 import type { Tensor } from "@tensorflow/tfjs-core";
+import * as tf from "@tensorflow/tfjs-core";
+import type { Bfloat16Products, PackedMatrix } from "./bfloat16/products.js";
 import { valueFreed } from "./errors.js";
 import type { Tape } from "./tape.js";
 import type { Value } from "./value.js";
@@ -22,12 +24,12 @@ export class ValueNode implements Value {
   #tensor: Tensor | null;
   #holders = 0;
 
-  constructor(tape: Tape, id: number, kind: NodeKind, madeBy: string, tensor: Tensor, needsGradient: boolean) {
+  constructor(tape: Tape, id: number, kind: NodeKind, madeBy: string, tensor: Tensor, needsGradient: boolean, shape: readonly number[] = tensor.shape) {
     this.tape = tape;
     this.id = id;
     this.kind = kind;
     this.madeBy = madeBy;
-    this.shape = tensor.shape;
+    this.shape = shape;
     this.needsGradient = needsGradient;
     this.#tensor = tensor;
   }
@@ -53,5 +55,29 @@ export class ValueNode implements Value {
     if (this.kind !== "owned" || this.#tensor === null) return;
     this.#tensor.dispose();
     this.#tensor = null;
+  }
+}
+
+/** A frozen matrix kept in bfloat16. Ops that know of it never ask for its tensor; for others a float32 copy is made that lives as long as the tape. */
+export class PackedNode extends ValueNode {
+  readonly matrix: PackedMatrix;
+  readonly products: Bfloat16Products;
+  #wide: Tensor | undefined;
+
+  constructor(tape: Tape, id: number, matrix: PackedMatrix, products: Bfloat16Products) {
+    super(tape, id, "parameter", "parameter", matrix.words, false, matrix.shape);
+    this.matrix = matrix;
+    this.products = products;
+  }
+
+  override get tensor(): Tensor {
+    this.#wide ??= tf.keep(tf.tidy(() => this.products.widen(this.matrix.words)));
+    return this.#wide;
+  }
+
+  /** Frees the float32 copy, if there is one. */
+  override free(): void {
+    this.#wide?.dispose();
+    this.#wide = undefined;
   }
 }

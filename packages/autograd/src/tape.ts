@@ -1,6 +1,7 @@
 import type { Scalar, Tensor } from "@tensorflow/tfjs-core";
 import * as tf from "@tensorflow/tfjs-core";
 import { runBackward } from "./backward.js";
+import type { Bfloat16Products, PackedMatrix } from "./bfloat16/products.js";
 import { recordCheckpoint } from "./checkpoint.js";
 import { ConstantCache } from "./constant-cache.js";
 import { badArgument, notOfOneTape, parameterTwice, tapeSpent } from "./errors.js";
@@ -9,7 +10,7 @@ import type { Kernels, MatmulStrategy } from "./kernels/kernels.js";
 import { plain2dKernels } from "./kernels/plain2d.js";
 import { LayoutCache } from "./layout-cache.js";
 import type { NodeKind } from "./node.js";
-import { ValueNode } from "./node.js";
+import { PackedNode, ValueNode } from "./node.js";
 import { OpRecord } from "./record.js";
 import type { Value } from "./value.js";
 
@@ -68,6 +69,16 @@ export class Tape {
     }
     const node = this.node("parameter", "parameter", tensor, needsGradient);
     this.#parameters.set(tensor, node);
+    return node;
+  }
+
+  /** A frozen matrix kept in bfloat16, borrowed; `products` are what multiplies with it. The same matrix gives the same value again. */
+  packedParameter(matrix: PackedMatrix, products: Bfloat16Products): Value {
+    const known = this.#parameters.get(matrix.words);
+    if (known !== undefined) return known;
+    this.#nextId += 1;
+    const node = new PackedNode(this, this.#nextId, matrix, products);
+    this.#parameters.set(matrix.words, node);
     return node;
   }
 
@@ -148,6 +159,11 @@ export class Tape {
     this.records = [];
     for (const scope of this.#scopes) for (const node of scope) node.free();
     this.#scopes = [];
+    for (const node of this.#parameters.values()) {
+      if (!(node instanceof PackedNode)) continue;
+      node.free();
+      node.products.endPass();
+    }
     this.#parameters.clear();
     for (const cache of this.#ownCaches) cache.dispose();
   }

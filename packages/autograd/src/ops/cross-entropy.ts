@@ -6,7 +6,7 @@ import { operate } from "../operation.js";
 import type { OpRecord, Saved } from "../record.js";
 import type { Tape } from "../tape.js";
 import type { Value } from "../value.js";
-import { timesWeight } from "./linear.js";
+import { backThroughWeight, timesWeight } from "./weight.js";
 
 /** Chunks of logits have at least this many rows, however large the vocabulary. */
 const MIN_CHUNK_ROWS = 128;
@@ -48,7 +48,7 @@ export function crossEntropy(hidden: Value, weight: Value, targets: Int32Array, 
         const { loss, gradient } = lossAndGradient(tape, logits, targets.subarray(start, start + count), options, record !== null);
         total.add(loss);
         if (gradient === null) return;
-        if (needsHidden) hiddenParts.push(tf.keep(tape.kernels.product(gradient, weight.tensor)));
+        if (needsHidden) hiddenParts.push(tf.keep(backThroughWeight(tape, gradient, weight)));
         if (needsWeight) weightGradient.add(tape.kernels.product(gradient, part, true, false));
         if (needsBias) biasGradient.add(tape.kernels.columnSum(gradient));
       });

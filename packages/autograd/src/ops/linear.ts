@@ -1,10 +1,9 @@
-import type { Tensor, Tensor1D, Tensor2D } from "@tensorflow/tfjs-core";
+import type { Tensor, Tensor1D } from "@tensorflow/tfjs-core";
 import { badArgument } from "../errors.js";
 import { inShape, sizeOf } from "../kernels/broadcast.js";
-import type { ValueNode } from "../node.js";
 import { operate } from "../operation.js";
-import type { Tape } from "../tape.js";
 import type { Value } from "../value.js";
+import { flatten, throughWeight, timesWeight } from "./weight.js";
 
 /**
  * `x W^T + bias`: `x [..., in]`, `weight [out, in]`, `bias [out]` to `[..., out]`. With a frozen weight nothing is saved but itself; with a trained one `x` is.
@@ -22,29 +21,18 @@ export function linear(x: Value, weight: Value, bias?: Value): Value {
   return operate("linear", values, (record, tape) => {
     if (record !== null) {
       const saved = record.needs[1] ? record.save(x) : null;
-      const matrix = record.needs[0] ? record.save(weight) : null;
+      const through = record.needs[0] ? throughWeight(tape, record, weight) : null;
       record.backward = (gradient, [wantX, wantWeight, wantBias]) => {
-        const rows = flatten(gradient, outputs);
+        const rows = wantWeight || wantBias ? flatten(gradient, outputs) : null;
         return [
-          wantX && matrix !== null ? unflatten(tape.kernels.product(rows, matrix()), x.shape, inputs) : null,
-          wantWeight && saved !== null ? tape.kernels.product(rows, flatten(saved(), inputs), true, false) : null,
-          wantBias ? tape.kernels.columnSum(rows) : null,
+          wantX && through !== null ? unflatten(through(rows ?? gradient), x.shape, inputs) : null,
+          wantWeight && rows !== null && saved !== null ? tape.kernels.product(rows, flatten(saved(), inputs), true, false) : null,
+          wantBias && rows !== null ? tape.kernels.columnSum(rows) : null,
         ];
       };
     }
-    const rows = flatten(x.tensor, inputs);
-    return unflatten(timesWeight(tape, rows, weight, bias?.tensor as Tensor1D | undefined), x.shape, outputs);
+    return unflatten(timesWeight(tape, x.tensor, weight, bias?.tensor as Tensor1D | undefined), x.shape, outputs);
   });
-}
-
-/** `rows [n, in]` times the transpose of `weight [out, in]`, plus the bias. Raw tensors; no gradient. */
-export function timesWeight(tape: Tape, rows: Tensor2D, weight: Value, bias?: Tensor1D): Tensor2D {
-  const node = weight as ValueNode;
-  return tape.kernels.timesWeight(rows, node.tensor as Tensor2D, node.kind === "parameter" && !node.needsGradient, bias);
-}
-
-function flatten(x: Tensor, columns: number): Tensor2D {
-  return inShape(x, [x.size / columns, columns]) as Tensor2D;
 }
 
 function unflatten(rows: Tensor, shape: readonly number[], columns: number): Tensor {

@@ -5,6 +5,7 @@ import { inShape } from "../kernels/broadcast.js";
 import { scatterSum } from "../kernels/indices.js";
 import { operate } from "../operation.js";
 import type { Value } from "../value.js";
+import { rowsOfWeight } from "./weight.js";
 
 /**
  * Rows of `weight [rows, hidden]` by `ids` (any number may repeat), in the given `shape`: `[...shape, hidden]`. Saves nothing but the ids.
@@ -18,7 +19,7 @@ export function embedding(weight: Value, ids: Int32Array, shape: readonly number
   checkRows("embedding", ids, rows);
   return operate("embedding", [weight], (record, tape) => {
     if (record !== null) record.backward = (gradient) => [scatterSum(inShape(gradient, [ids.length, hidden]), ids, rows)];
-    return inShape(tape.kernels.gatherRows(weight.tensor, ids), [...shape, hidden]);
+    return inShape(rowsOfWeight(tape, weight, ids), [...shape, hidden]);
   });
 }
 

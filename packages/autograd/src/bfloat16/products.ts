@@ -1,0 +1,34 @@
+import type { Tensor, Tensor2D } from "@tensorflow/tfjs-core";
+
+/**
+ * A frozen matrix `[rows, columns]` kept in bfloat16. TensorFlow.js has no such type, so it sees the bytes as float32 words of two numbers each,
+ * `[rows, columns / 2]`, which counts and frees them right; nothing may compute with the words.
+ */
+export interface PackedMatrix {
+  /** `[rows, columns / 2]`, float32 by name only. */
+  readonly words: Tensor;
+  /** `[rows, columns]`; `columns` is even. */
+  readonly shape: readonly [number, number];
+}
+
+/** True if a matrix of that shape can be packed. */
+export function isPackable(shape: readonly number[]): boolean {
+  return shape.length === 2 && (shape[1] as number) % 2 === 0 && (shape[1] as number) > 0;
+}
+
+/**
+ * What a backend does with packed matrices. Products round their float32 operand to bfloat16, multiply with sums in float32, round the
+ * result to bfloat16 and widen it. Called inside a `tf.tidy`; results belong to it.
+ */
+export interface Bfloat16Products {
+  /** `x [..., columns]` times the transpose of `matrix [rows, columns]`, flattened: `[n, rows]`, float32. */
+  timesTransposed(x: Tensor, matrix: PackedMatrix): Tensor2D;
+  /** `x [..., rows]` times `matrix [rows, columns]`, flattened: `[n, columns]`, float32. */
+  times(x: Tensor, matrix: PackedMatrix): Tensor2D;
+  /** Widens words `[..., columns / 2]`, as they are in a packed matrix, to float32 `[..., columns]`, exactly. */
+  widen(words: Tensor): Tensor;
+  /** Lets go of what is kept for a matrix, before its words are freed. */
+  forget(words: Tensor): void;
+  /** Lets go of what is kept of the last operand; called when a pass is over. */
+  endPass(): void;
+}
