@@ -37,7 +37,7 @@ describe("all pages", () => {
   });
 });
 
-describe.each(["architecture.md", "backends.md", "feature-cache.md", "write-a-plugin.md", "hooks.md"])("docs/%s", async (name) => {
+describe.each(["architecture.md", "stages.md", "backends.md", "feature-cache.md", "write-a-plugin.md", "hooks.md"])("docs/%s", async (name) => {
   const blocks = codeBlocks(await read(`docs/${name}`));
   const runnable = blocks.filter((block) => block.language === "ts" && block.tags.includes("run"));
   const configs = configBlocks(blocks);

@@ -50,14 +50,19 @@ export class StopRule {
     if (isBetter) this.#best = value;
     const what = `${options.metric} of ${name}`;
     if (step === 0) return;
-    if (options.below !== undefined && value < options.below) this.#stop(`${what} is ${value}, below ${options.below}`);
-    else if (options.above !== undefined && value > options.above) this.#stop(`${what} is ${value}, above ${options.above}`);
-    else if (options.patience !== undefined && this.#since >= options.patience) this.#stop(`${what} has not become better than ${this.#best} in ${this.#since} ${this.#since === 1 ? "evaluation" : "evaluations"}`);
+    if (options.below !== undefined && value < options.below) this.#stop(`${what} is ${short(value)}, below ${options.below}`);
+    else if (options.above !== undefined && value > options.above) this.#stop(`${what} is ${short(value)}, above ${options.above}`);
+    else if (options.patience !== undefined && this.#since >= options.patience) this.#stop(`${what} has not become better than ${short(this.#best ?? value)} in ${this.#since} ${this.#since === 1 ? "evaluation" : "evaluations"}`);
   }
 
   #stop(reason: string): void {
     this.#decision ??= { stop: "run", reason };
   }
+}
+
+/** For people: four digits. */
+function short(value: number): number {
+  return Number(value.toPrecision(4));
 }
 
 function isLowerBetter(metric: string): boolean {
