@@ -15,6 +15,13 @@ interface TensorFlowControls {
   setTensorFloat32(enabled: boolean): void;
 }
 
+/** A loaded library. */
+export interface Addon {
+  readonly binding: TensorFlowBinding;
+  /** Absent in a user's npm package, whose library keeps its own default. */
+  readonly setTensorFloat32?: (enabled: boolean) => void;
+}
+
 /** How the library is to run. */
 export interface AddonOptions {
   /** Matrix products of float32 with 10 bits of mantissa on GPUs that can: several times faster, about 1e-3 off. */
@@ -33,28 +40,27 @@ const NAMES_OF_THE_ADDON_PACKAGE = { native: "@tensorflow/tfjs-node", gpu: "@ten
  * Registers the addon that `thaw backend install` compiled as the backend `tensorflow`, with this process' tfjs-core.
  * The npm package's own entry is passed by: it would load a second tfjs-core and look for its binary elsewhere.
  */
-export function registerInstalledAddon(folder: string, kind: "native" | "gpu", options: AddonOptions): TensorFlowBinding {
+export function registerInstalledAddon(folder: string, kind: "native" | "gpu"): Addon {
   const require = createRequire(join(folder, "package", "dist", "index.js"));
   const controls = require(join(folder, "addon", "thaw_controls.node")) as TensorFlowControls;
   for (const [name, value] of Object.entries(LIBRARY_ENVIRONMENT)) controls.setEnvironment(name, value);
   restoreOldUtil();
   Object.assign(globalThis, { [TFJS_CORE_KEY]: createRequire(import.meta.url)("@tensorflow/tfjs-core") });
   const binding = require(join(folder, "addon", "tfjs_binding.node")) as TensorFlowBinding;
-  controls.setTensorFloat32(options.tensorFloat32);
   require("./register_all_kernels.js");
   const { NodeJSKernelBackend } = require("./nodejs_kernel_backend.js") as {
     NodeJSKernelBackend: new (binding: TensorFlowBinding, packageName: string) => tf.KernelBackend;
   };
   tf.registerBackend("tensorflow", () => new NodeJSKernelBackend(binding, NAMES_OF_THE_ADDON_PACKAGE[kind]), 3);
-  return binding;
+  return { binding, setTensorFloat32: (enabled) => { controls.setTensorFloat32(enabled); } };
 }
 
 /** Loads a user's `@tensorflow/tfjs-node(-gpu)`, which registers itself. */
-export async function registerPackageAddon(folder: string): Promise<TensorFlowBinding> {
+export async function registerPackageAddon(folder: string): Promise<Addon> {
   restoreOldUtil();
   const require = createRequire(join(folder, "package.json"));
   await Promise.resolve(require(folder));
-  return (tf.findBackend("tensorflow") as unknown as { readonly binding: TensorFlowBinding }).binding;
+  return { binding: (tf.findBackend("tensorflow") as unknown as { readonly binding: TensorFlowBinding }).binding };
 }
 
 /** tfjs-node 4.22 calls functions of `node:util` that Node 23 removed. */

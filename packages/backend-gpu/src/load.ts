@@ -1,15 +1,15 @@
 import * as tf from "@tensorflow/tfjs-core";
-import type { Backend } from "@thaw/core";
+import { type Backend, type Precision, tensorflowBfloat16 } from "@thaw/core";
 import { createRequire } from "node:module";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
-import { type AddonOptions, registerInstalledAddon, registerPackageAddon, type TensorFlowBinding } from "./addon.js";
+import { type Addon, type AddonOptions, registerInstalledAddon, registerPackageAddon } from "./addon.js";
 import { backendAlreadyLoaded } from "./errors.js";
 import { type Location, ownPackageFolder } from "./locate.js";
 import type { BackendEntry } from "./table.js";
 
 /** What holds TensorFlow's library in this process, if anything. */
-let loadedAddon: { readonly name: string; readonly binding: TensorFlowBinding } | undefined;
+let loadedAddon: { readonly name: string; readonly addon: Addon } | undefined;
 
 /**
  * Loads a backend and makes it current.
@@ -22,7 +22,9 @@ export async function loadBackend(entry: BackendEntry, location: Location, optio
   await tf.ready();
   // The cpu backend advertises tfjs-node on its first use in Node; Thaw has its own advice.
   if (entry.name === "cpu") (tf.backend() as { firstUse?: boolean }).firstUse = false;
-  return { name: entry.engineName, description, matmul: entry.capabilities.matmul };
+  const bfloat16 = entry.capabilities.bfloat16 === "no" ? null : tensorflowBfloat16();
+  const precisions: readonly Precision[] = [...(entry.capabilities.tensorFloat32 ? ["tf32" as const] : []), ...(bfloat16 === null ? [] : ["bfloat16" as const])];
+  return { name: entry.engineName, description, matmul: entry.capabilities.matmul, precisions, ...(bfloat16 === null ? {} : { bfloat16 }) };
 }
 
 async function register(entry: BackendEntry, location: Location, options: AddonOptions): Promise<string> {
@@ -48,17 +50,18 @@ async function registerWasm(): Promise<string> {
 async function registerTensorFlow(entry: BackendEntry, location: Location, options: AddonOptions): Promise<string> {
   loadedAddon ??= {
     name: entry.name,
-    binding:
+    addon:
       location.kind === "installed"
-        ? registerInstalledAddon(location.folder, entry.name as "native" | "gpu", options)
+        ? registerInstalledAddon(location.folder, entry.name as "native" | "gpu")
         : await registerPackageAddon(location.folders[entry.packages[0] as string] as string),
   };
-  const { binding } = loadedAddon;
+  const { binding, setTensorFloat32 } = loadedAddon.addon;
   const isOnGpu = binding.isUsingGpuDevice();
   // The GPU's build without a GPU is a processor's build.
   if (loadedAddon.name !== entry.name && (entry.name === "gpu" || isOnGpu)) throw backendAlreadyLoaded({ backend: entry.name, loaded: loadedAddon.name });
   if (entry.name === "gpu" && !isOnGpu) throw new Error("TensorFlow sees no CUDA device.");
   if (entry.name === "native" && isOnGpu) throw new Error("the library that is installed is the GPU's and runs there; the processor's is not installed.");
+  setTensorFloat32?.(options.tensorFloat32);
   return `${entry.name}: TensorFlow ${binding.TF_Version}${isOnGpu ? ` on a GPU, ${options.tensorFloat32 ? "TensorFloat-32" : "float32"}` : ""}`;
 }
 

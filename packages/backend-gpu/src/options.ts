@@ -12,8 +12,6 @@ export const backendOptionsSchema = z
     name,
     z.strictObject({
       name: name.default("auto"),
-      /** On GPUs: matrix products of float32 with 10 bits of mantissa, several times faster and about 1e-3 off. */
-      tensorFloat32: z.boolean().optional(),
       /** Folder from which npm packages are looked up; the working directory unless given. */
       projectFolder: z.string().optional(),
       /** Folder into which `thaw backend install` puts libraries; a folder of the user's cache unless given. */
@@ -30,13 +28,14 @@ export type ParsedBackendOptions = z.output<typeof backendOptionsSchema>;
 /** What code reads. */
 export interface ResolvedBackendOptions {
   readonly name: "auto" | BackendName;
+  /** On GPUs: products of float32 with 10 bits of mantissa. What `training.precision` asks for. */
   readonly tensorFloat32: boolean;
   readonly projectFolder: string;
   readonly cacheFolder: string;
 }
 
-/** Expands the short form and fills in the folders. */
-export function resolveBackendOptions(options: ParsedBackendOptions, defaults: { readonly projectFolder: string; readonly cacheFolder: string }): ResolvedBackendOptions {
+/** Expands the short form and fills in the folders; `tensorFloat32` is off unless given. */
+export function resolveBackendOptions(options: ParsedBackendOptions, defaults: { readonly projectFolder: string; readonly cacheFolder: string; readonly tensorFloat32?: boolean }): ResolvedBackendOptions {
   const long = typeof options === "string" ? { name: options } : options;
   return Object.freeze({ tensorFloat32: false, ...defaults, ...Object.fromEntries(Object.entries(long).filter(([, value]) => value !== undefined)) }) as ResolvedBackendOptions;
 }

@@ -15,7 +15,7 @@ function trainerWith(options: BackendOptions) {
   const warnings: string[] = [];
   const trainer = { hooks: createHooks(), logger: { ...silentLogger, warn: (line: unknown) => warnings.push(String(line)) } };
   backendGpu(options).apply(trainer as unknown as Trainer);
-  return { resolve: () => trainer.hooks.resolveBackend.promise({ settings: [] }), warnings };
+  return { resolve: () => trainer.hooks.resolveBackend.promise({ settings: [], precision: "float32" }), warnings };
 }
 
 test("starts wasm without anything installed, and multiplies on it", async () => {

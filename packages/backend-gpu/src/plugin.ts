@@ -16,8 +16,8 @@ export const backendGpu = definePlugin<BackendOptions, ParsedBackendOptions>({
   optionsSchema: backendOptionsSchema,
   claims: { exclusive: ["backend"] },
   apply(trainer, options) {
-    trainer.hooks.resolveBackend.tapPromise(PLUGIN_NAME, async () => {
-      const resolved = resolveBackendOptions(options, { projectFolder: process.cwd(), cacheFolder: defaultCacheFolder() });
+    trainer.hooks.resolveBackend.tapPromise(PLUGIN_NAME, async ({ precision }) => {
+      const resolved = resolveBackendOptions(options, { projectFolder: process.cwd(), cacheFolder: defaultCacheFolder(), tensorFloat32: precision !== "float32" });
       const { backend, fallbacks } = await chooseBackend(resolved);
       for (const line of fallbacks) trainer.logger.warn(line);
       return backend;

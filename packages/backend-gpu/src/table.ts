@@ -9,6 +9,7 @@ export interface BackendCapabilities {
   readonly missingKernels: readonly string[];
   /** `cpu`: where the processor has it. */
   readonly bfloat16: "yes" | "no" | "cpu";
+  readonly tensorFloat32: boolean;
   /** True if the backend counts the bytes of its tensors exactly. */
   readonly reportsMemory: boolean;
 }
@@ -28,7 +29,7 @@ export interface BackendEntry {
   readonly capabilities: BackendCapabilities;
 }
 
-const TENSORFLOW: Omit<BackendCapabilities, "bfloat16"> = { matmul: "flags", missingKernels: [], reportsMemory: false };
+const TENSORFLOW: Omit<BackendCapabilities, "bfloat16" | "tensorFloat32"> = { matmul: "flags", missingKernels: [], reportsMemory: false };
 
 /** Every backend, fastest first; the figures are in docs/backends.md. */
 export const BACKENDS: readonly BackendEntry[] = Object.freeze([
@@ -39,7 +40,7 @@ export const BACKENDS: readonly BackendEntry[] = Object.freeze([
     packages: ["@tensorflow/tfjs-node-gpu"],
     installedAs: ["gpu"],
     command: "thaw backend install --cuda",
-    capabilities: { ...TENSORFLOW, bfloat16: "yes" },
+    capabilities: { ...TENSORFLOW, bfloat16: "yes", tensorFloat32: true },
   },
   {
     name: "webgpu",
@@ -47,7 +48,7 @@ export const BACKENDS: readonly BackendEntry[] = Object.freeze([
     summary: "WebGPU through Dawn",
     packages: ["webgpu", "@tensorflow/tfjs-backend-webgpu"],
     command: "npm install webgpu @tensorflow/tfjs-backend-webgpu@4.22.0",
-    capabilities: { matmul: "flags", missingKernels: ["UnsortedSegmentSum"], bfloat16: "no", reportsMemory: true },
+    capabilities: { matmul: "flags", missingKernels: ["UnsortedSegmentSum"], bfloat16: "no", tensorFloat32: false, reportsMemory: true },
   },
   {
     name: "native",
@@ -57,7 +58,7 @@ export const BACKENDS: readonly BackendEntry[] = Object.freeze([
     // The GPU's build runs on the processor where no driver is.
     installedAs: ["native", "gpu"],
     command: "thaw backend install",
-    capabilities: { ...TENSORFLOW, bfloat16: "cpu" },
+    capabilities: { ...TENSORFLOW, bfloat16: "cpu", tensorFloat32: false },
   },
   {
     name: "wasm",
@@ -65,7 +66,7 @@ export const BACKENDS: readonly BackendEntry[] = Object.freeze([
     summary: "WebAssembly",
     packages: ["@tensorflow/tfjs-backend-wasm"],
     command: "npm install @tensorflow/tfjs-backend-wasm@4.22.0",
-    capabilities: { matmul: "plain2d", missingKernels: ["UnsortedSegmentSum", "Einsum", "Conv2DBackpropFilter"], bfloat16: "no", reportsMemory: true },
+    capabilities: { matmul: "plain2d", missingKernels: ["UnsortedSegmentSum", "Einsum", "Conv2DBackpropFilter"], bfloat16: "no", tensorFloat32: false, reportsMemory: true },
   },
   {
     name: "cpu",
@@ -73,7 +74,7 @@ export const BACKENDS: readonly BackendEntry[] = Object.freeze([
     summary: "plain JavaScript",
     packages: ["@tensorflow/tfjs-backend-cpu"],
     command: "npm install @tensorflow/tfjs-backend-cpu@4.22.0",
-    capabilities: { matmul: "flags", missingKernels: [], bfloat16: "no", reportsMemory: true },
+    capabilities: { matmul: "flags", missingKernels: [], bfloat16: "no", tensorFloat32: false, reportsMemory: true },
   },
 ]);
 

@@ -269,3 +269,13 @@ export function stopRuleUnknown(evaluation: string, known: readonly string[]): T
     { evaluation, known },
   );
 }
+
+/** `training.precision` asks for what the backend does not have. */
+export function precisionUnsupported(precision: string, { name, description, precisions = [] }: { readonly name: string; readonly description: string; readonly precisions?: readonly string[] }): ThawError {
+  const known = ["float32", ...precisions];
+  return make(
+    "THAW_CORE_PRECISION_UNSUPPORTED",
+    `The backend ${name} (${description}) cannot train in ${precision}. In training.precision. It can: ${known.join(", ")}; the native backend has bfloat16, an NVIDIA GPU tf32 and bfloat16 (thaw doctor says what is here).`,
+    { precision, backend: name, known },
+  );
+}

@@ -1,10 +1,10 @@
-import type { Value } from "@thaw/autograd";
+import type { Bfloat16Products, Value } from "@thaw/autograd";
 import type { Batch, ComponentDeclaration, Finding, GradientFlow, LazyItem, Model, ModelOutput, ParameterInfo, Plan, Rule, Scope, Setting, Claims } from "@thaw/contracts";
 import type { Tensor } from "@tensorflow/tfjs-core";
 import { AsyncSeriesBailHook, AsyncSeriesHook, AsyncSeriesWaterfallHook, SyncBailHook, SyncHook, SyncWaterfallHook } from "tapable";
 import type { Optimizer } from "./optimizer.js";
 import type { RunSummary } from "./summary.js";
-import type { ResolvedTrainingOptions } from "./options.js";
+import type { Precision, ResolvedTrainingOptions } from "./options.js";
 
 /** Order of taps on one hook: lower runs first. */
 export const STAGE_EARLY = -100;
@@ -83,11 +83,17 @@ export interface Backend {
   readonly description: string;
   /** How this backend multiplies fastest; see `@thaw/autograd`'s `MatmulStrategy`. */
   readonly matmul: "flags" | "plain2d";
+  /** What it can beside `float32`; a run that asks for another precision is refused. */
+  readonly precisions?: readonly Precision[];
+  /** Products with weights in bfloat16; present where `precisions` has it. */
+  readonly bfloat16?: Bfloat16Products;
   readonly dispose?: () => void;
 }
 
 export interface BackendContext {
   readonly settings: readonly Setting[];
+  /** `training.precision`: what the run will ask of the backend. */
+  readonly precision: Precision;
 }
 
 export interface RunContext {

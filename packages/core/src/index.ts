@@ -1,9 +1,9 @@
 export {
   add, addScalar, attention, AutogradError, concat, crossEntropy, div, dropout, embedding, exp, gatherRows, geglu, gelu, geluTanh, layerNorm, LayoutCache, linear, log,
   matmul, mean, mul, pad, quickGelu, release, relu, reshape, rmsNorm, rotary, scale, scatterRows, sigmoid, silu, slice, softmax, softmaxCrossEntropy, sqrt, square,
-  stopGradient, sub, sum, swiglu, tanh, Tape, transpose,
+  stopGradient, sub, sum, swiglu, tanh, Tape, tensorflowBfloat16, transpose,
 } from "@thaw/autograd";
-export type { AttentionOptions, CrossEntropyOptions, FusedCrossEntropyOptions, MatmulOptions, MatmulStrategy, RmsNormOptions, TapeOptions, Value } from "@thaw/autograd";
+export type { AttentionOptions, Bfloat16Products, CrossEntropyOptions, FusedCrossEntropyOptions, MatmulOptions, MatmulStrategy, RmsNormOptions, TapeOptions, Value } from "@thaw/autograd";
 export { IGNORE_INDEX, ThawError } from "@thaw/contracts";
 export type {
   Batch, BatchSource, Claims, ComponentDeclaration, Edit, Finding, GradientFlow, Initializer, LazyItem, LoadedBatch, Model, ModelOutput, Origin, ParameterInfo, Plan, PlanEntry,
@@ -29,8 +29,8 @@ export type { Logger, LogMethod } from "./logger.js";
 export { AdamW } from "./optimize/adamw.js";
 export { scheduleFactor, warmupSteps } from "./optimize/schedule.js";
 export type { GroupRates, Optimizer, UpdateContext } from "./optimizer.js";
-export { componentTrainingSchema, optimizerSchema, scheduleSchema, trainingSchema } from "./options.js";
-export type { ResolvedTrainingOptions, TrainingOptions } from "./options.js";
+export { componentTrainingSchema, optimizerSchema, PRECISIONS, scheduleSchema, trainingSchema } from "./options.js";
+export type { Precision, ResolvedTrainingOptions, TrainingOptions } from "./options.js";
 export { classifyFlows, componentFlows } from "./plan/flow.js";
 export { isSegmentPrefix, resolveOwners } from "./plan/owners.js";
 export type { Ownership } from "./plan/owners.js";

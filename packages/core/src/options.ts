@@ -2,6 +2,14 @@ import { z } from "zod";
 
 const rate = z.number().nonnegative();
 
+/**
+ * How numbers are kept and multiplied. `tf32`: products of float32 matrices with 10 bits of mantissa, on GPUs that can. `bfloat16`: matrices that
+ * stay frozen for the whole run are kept in bfloat16, half the memory, and multiplied so, with sums in float32; other products as with `tf32` where
+ * the backend has it. Trained parameters, optimizer, norms, softmax, loss and residuals are float32 always.
+ */
+export const PRECISIONS = ["float32", "tf32", "bfloat16"] as const;
+export type Precision = (typeof PRECISIONS)[number];
+
 /** Learning-rate shape over the run's steps. `warmupSteps` wins over `warmupRatio`. Formulas: `transformers/optimization.py`. */
 export const scheduleSchema = z.strictObject({
   type: z.enum(["constant", "linear", "cosine"]).default("constant"),
@@ -57,7 +65,7 @@ export const trainingSchema = z.strictObject({
   /** By component, `vision_tower` or `visionTower`. */
   components: z.record(z.string(), componentTrainingSchema).default({}),
   labelSmoothing: z.number().min(0).max(1).default(0),
-  precision: z.enum(["float32"]).default("float32"),
+  precision: z.enum(PRECISIONS).default("float32"),
   shuffle: z.boolean().default(true),
   /** `auto`: a segment is recomputed in the backward pass where the memory estimate says so. */
   activationCheckpointing: z.enum(["auto", "on", "off"]).default("off"),

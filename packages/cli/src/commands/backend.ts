@@ -77,7 +77,7 @@ export async function install(options: BackendInstallOptions, terminal: Terminal
 /** Measures a backend: products in the forms that training uses, the cost of one operation, uploads. `@throws THAW_BACKEND_*` */
 export async function bench(options: BackendBenchOptions, terminal: Terminal): Promise<number> {
   const name = (options.backend ?? "auto") as "auto" | BackendName;
-  const resolved = resolveBackendOptions({ name, tensorFloat32: options.tensorFloat32 }, { projectFolder: process.cwd(), cacheFolder: options.cache ?? defaultCacheFolder() });
+  const resolved = resolveBackendOptions(name, { projectFolder: process.cwd(), cacheFolder: options.cache ?? defaultCacheFolder(), tensorFloat32: options.tensorFloat32 ?? false });
   const { backend, fallbacks } = await chooseBackend(resolved);
   for (const line of fallbacks) terminal.err(line);
   const speed = await benchBackend();

@@ -1,5 +1,7 @@
 import { readTrained } from "../checkpoint/read-checkpoint.js";
+import { precisionUnsupported } from "../errors.js";
 import type { Backend, PlannedContext, RunContext } from "../hooks.js";
+import type { Precision } from "../options.js";
 import type { TrainerParts } from "../trainer-parts.js";
 import { defaultBackend } from "./backend.js";
 import { MemoryWatch } from "./memory-watch.js";
@@ -29,9 +31,10 @@ export interface LoadOptions {
 /** Picks the backend, then reads the weights. On failure nothing stays. */
 export async function loadModel(parts: TrainerParts, planned: PlannedContext, { runFolder, totalSteps, isStatic, hasCheckpoint = false }: LoadOptions): Promise<LoadedModel> {
   const { hooks, options, training, settings } = parts;
-  const backend = (await hooks.resolveBackend.promise({ settings })) ?? (await defaultBackend());
+  const backend = (await hooks.resolveBackend.promise({ settings, precision: training.precision })) ?? (await defaultBackend());
+  if (!canRun(backend, training.precision)) throw precisionUnsupported(training.precision, backend);
   const memory = new MemoryWatch();
-  const runner = new ModelRunner({ hooks, planned, backend, isStatic });
+  const runner = new ModelRunner({ hooks, planned, backend, isStatic, precision: training.precision });
   const started = new Set<string>();
   const dispose = (): void => {
     runner.dispose();
@@ -57,4 +60,8 @@ export async function loadModel(parts: TrainerParts, planned: PlannedContext, { 
     readParameter: (name: string) => runner.store.read(name),
   });
   return { runner, backend, memory, context, started, dispose };
+}
+
+function canRun({ precisions = [], bfloat16 }: Backend, precision: Precision): boolean {
+  return precision === "float32" || (precisions.includes(precision) && (precision !== "bfloat16" || bfloat16 !== undefined));
 }

@@ -4,10 +4,12 @@ import type { Tensor } from "@tensorflow/tfjs-core";
 import * as tf from "@tensorflow/tfjs-core";
 import type { Backend, BatchContext, PlannedContext, ScopeContext, TrainerHooks } from "../hooks.js";
 import { segmentHasNoOutput } from "../errors.js";
+import type { Precision } from "../options.js";
 import type { BatchLoss } from "../session.js";
 import { HashCache, joinHashes, parametersBehind } from "./fingerprint.js";
 import { loadBatch, loadItems, type PreparedBatch } from "./inputs.js";
 import { ParameterStore } from "./parameter-store.js";
+import { packableNames } from "./packable.js";
 import { derivePhase, type Phase } from "./phase.js";
 import { RunScope, type ScopeRules } from "./scope.js";
 import { superviseTokens } from "./supervision.js";
@@ -28,6 +30,7 @@ export interface RunnerInput {
   readonly backend: Backend;
   /** True for a session of its own, whose weights never move: all of them may keep layout copies. */
   readonly isStatic: boolean;
+  readonly precision: Precision;
 }
 
 /** A model with its weights in memory: forward passes, caches, the plan's phase. Training, evaluation and sessions share it. */
@@ -38,15 +41,17 @@ export class ModelRunner {
   readonly #hooks: TrainerHooks;
   readonly #backend: Backend;
   readonly #isStatic: boolean;
+  readonly #precision: Precision;
   readonly #layouts = new LayoutCache();
   readonly #constants = new ConstantCache();
   readonly #hashes = new HashCache();
   #phase: Phase;
 
-  constructor({ hooks, planned, backend, isStatic }: RunnerInput) {
+  constructor({ hooks, planned, backend, isStatic, precision }: RunnerInput) {
     this.model = planned.model;
     this.planned = planned;
-    this.store = new ParameterStore(planned.parameters, this.#layouts);
+    this.store = new ParameterStore(planned.parameters, this.#layouts, precision === "bfloat16" && backend.bfloat16 !== undefined ? { products: backend.bfloat16, names: packableNames(planned) } : undefined);
+    this.#precision = precision;
     this.#hooks = hooks;
     this.#backend = backend;
     this.#isStatic = isStatic;
@@ -115,6 +120,8 @@ export class ModelRunner {
   async segmentFingerprint(segment: string): Promise<string> {
     const hashes = new Map<string, string>();
     for (const name of parametersBehind(this.model.segments, segment)) hashes.set(name, await this.#hashes.hash(this.store.get(name)));
+    // What was computed in another precision is not the same.
+    if (this.#precision !== "float32") hashes.set("precision", this.#precision);
     return joinHashes(hashes);
   }
 
