@@ -61,7 +61,7 @@ async function registerTensorFlow(entry: BackendEntry, location: Location, optio
   if (loadedAddon.name !== entry.name && (entry.name === "gpu" || isOnGpu)) throw backendAlreadyLoaded({ backend: entry.name, loaded: loadedAddon.name });
   if (entry.name === "gpu" && !isOnGpu) throw new Error("TensorFlow sees no CUDA device.");
   if (entry.name === "native" && isOnGpu) throw new Error("the library that is installed is the GPU's and runs there; the processor's is not installed.");
-  setTensorFloat32?.(options.tensorFloat32);
+  setTensorFloat32?.(options.tensorFloat32 === true);
   return `${entry.name}: TensorFlow ${binding.TF_Version}${isOnGpu ? ` on a GPU, ${options.tensorFloat32 ? "TensorFloat-32" : "float32"}` : ""}`;
 }
 
