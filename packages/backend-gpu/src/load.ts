@@ -24,7 +24,7 @@ export async function loadBackend(entry: BackendEntry, location: Location, optio
   if (entry.name === "cpu") (tf.backend() as { firstUse?: boolean }).firstUse = false;
   const bfloat16 = entry.capabilities.bfloat16 === "no" ? null : tensorflowBfloat16();
   const precisions: readonly Precision[] = [...(entry.capabilities.tensorFloat32 ? ["tf32" as const] : []), ...(bfloat16 === null ? [] : ["bfloat16" as const])];
-  return { name: entry.engineName, description, matmul: entry.capabilities.matmul, precisions, ...(bfloat16 === null ? {} : { bfloat16 }) };
+  return { name: entry.engineName, description, matmul: entry.capabilities.matmul, joinBytes: entry.capabilities.joinBytes, precisions, ...(bfloat16 === null ? {} : { bfloat16 }) };
 }
 
 async function register(entry: BackendEntry, location: Location, options: AddonOptions): Promise<string> {

@@ -7,6 +7,8 @@ export interface BackendCapabilities {
   readonly matmul: Backend["matmul"];
   /** TensorFlow.js kernels that are missing and that a trainer might want. */
   readonly missingKernels: readonly string[];
+  /** Up to where a copy costs less than an op: what joining small parameters for an update may make. Absent: core's default. */
+  readonly joinBytes?: number;
   /** `cpu`: where the processor has it. */
   readonly bfloat16: "yes" | "no" | "cpu";
   readonly tensorFloat32: boolean;
@@ -40,7 +42,7 @@ export const BACKENDS: readonly BackendEntry[] = Object.freeze([
     packages: ["@tensorflow/tfjs-node-gpu"],
     installedAs: ["gpu"],
     command: "thaw backend install --cuda",
-    capabilities: { ...TENSORFLOW, bfloat16: "yes", tensorFloat32: true },
+    capabilities: { ...TENSORFLOW, bfloat16: "yes", tensorFloat32: true, joinBytes: 16 << 20 },
   },
   {
     name: "webgpu",
@@ -48,7 +50,7 @@ export const BACKENDS: readonly BackendEntry[] = Object.freeze([
     summary: "WebGPU through Dawn",
     packages: ["webgpu", "@tensorflow/tfjs-backend-webgpu"],
     command: "npm install webgpu @tensorflow/tfjs-backend-webgpu@4.22.0",
-    capabilities: { matmul: "flags", missingKernels: ["UnsortedSegmentSum"], bfloat16: "no", tensorFloat32: false, reportsMemory: true },
+    capabilities: { matmul: "flags", missingKernels: ["UnsortedSegmentSum"], joinBytes: 16 << 20, bfloat16: "no", tensorFloat32: false, reportsMemory: true },
   },
   {
     name: "native",
@@ -58,7 +60,7 @@ export const BACKENDS: readonly BackendEntry[] = Object.freeze([
     // The GPU's build runs on the processor where no driver is.
     installedAs: ["native", "gpu"],
     command: "thaw backend install",
-    capabilities: { ...TENSORFLOW, bfloat16: "cpu", tensorFloat32: false },
+    capabilities: { ...TENSORFLOW, bfloat16: "cpu", tensorFloat32: false, joinBytes: 4 << 20 },
   },
   {
     name: "wasm",

@@ -83,6 +83,8 @@ export interface Backend {
   readonly description: string;
   /** How this backend multiplies fastest; see `@thaw/autograd`'s `MatmulStrategy`. */
   readonly matmul: "flags" | "plain2d";
+  /** Up to how many bytes small parameters are joined for an update: an op for all instead of one for each. Default 32 kB, what a processor's cache holds. */
+  readonly joinBytes?: number;
   /** What it can beside `float32`; a run that asks for another precision is refused. */
   readonly precisions?: readonly Precision[];
   /** Products with weights in bfloat16; present where `precisions` has it. */

@@ -1,4 +1,4 @@
-import type { Tensor } from "@tensorflow/tfjs-core";
+import type { Scalar, Tensor } from "@tensorflow/tfjs-core";
 
 /** Hyperparameters of one parameter's group at one step. */
 export interface GroupRates {
@@ -15,6 +15,8 @@ export interface UpdateContext {
   /** Updates that this parameter had before this one: smaller than `step` where it was unfrozen later. */
   readonly updatesOf: (name: string) => number;
   readonly rates: (name: string) => GroupRates;
+  /** Given to an optimizer that `takesFactors`: what its gradient still has to be multiplied by. */
+  readonly factorOf?: (name: string) => Scalar;
 }
 
 /**
@@ -23,6 +25,8 @@ export interface UpdateContext {
  */
 export interface Optimizer {
   readonly name: string;
+  /** True: gradients come as they were summed, not yet averaged and clipped, with `UpdateContext.factorOf`; that saves an op and a copy for each. */
+  readonly takesFactors?: boolean;
   /**
    * Called inside `tf.tidy`. Returns the new value of each parameter that has a gradient; core owns the results and frees the old
    * values. State tensors must be kept (`tf.keep`).

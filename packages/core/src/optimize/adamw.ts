@@ -2,11 +2,19 @@ import type { Scalar, Tensor } from "@tensorflow/tfjs-core";
 import * as tf from "@tensorflow/tfjs-core";
 import type { Optimizer, UpdateContext } from "../optimizer.js";
 import type { ResolvedTrainingOptions } from "../options.js";
+import { joinable, joinTensors, partTensor } from "./join.js";
+import { MomentStore, type Moments } from "./moments.js";
 
-interface Moments { readonly m: Tensor; readonly v: Tensor }
+/** What fits into a processor's cache: beyond it joining costs more than an op there. */
+const JOIN_BYTES = 1 << 15;
 
-/** Scalars that depend on the group's rates and on how often the parameter was updated. */
+/** Scalars of one update, equal for all parameters that are updated together. */
 interface StepScalars {
+  readonly beta1: Scalar;
+  readonly beta2: Scalar;
+  /** What a gradient, and its square, are multiplied by for the moments: the gradient's own factor is in it. */
+  readonly newM: Scalar;
+  readonly newV: Scalar;
   /** Learning rate times the bias corrections. */
   readonly size: Scalar;
   readonly epsilon: Scalar;
@@ -18,43 +26,48 @@ interface StepScalars {
  * AdamW (Loshchilov and Hutter, arXiv:1711.05101, algorithm 2) as `torch.optim.AdamW` computes it: decoupled decay first, epsilon
  * outside the square root, bias correction by the parameter's own number of updates. The corrections are folded into two scalars:
  * `lr/c1 * m / (sqrt(v)/sqrt(c2) + eps)` is `lr*sqrt(c2)/c1 * m / (sqrt(v) + eps*sqrt(c2))`, one op less a parameter.
+ *
+ * Small parameters with equal rates and counts are updated as one (vectors end to end, matrices of one shape stacked): on a GPU an op
+ * costs more than the arithmetic of a small tensor. The numbers are the same to the last bit.
  */
 export class AdamW implements Optimizer {
   readonly name = "adamw";
-  readonly #moments = new Map<string, Moments>();
+  readonly takesFactors = true;
+  readonly #moments = new MomentStore();
   readonly #beta1: number;
   readonly #beta2: number;
   readonly #epsilon: number;
+  readonly #joinBytes: number;
 
-  constructor(options: Pick<ResolvedTrainingOptions["optimizer"], "beta1" | "beta2" | "epsilon">) {
+  /** `joinBytes`: see `Backend`. */
+  constructor(options: Pick<ResolvedTrainingOptions["optimizer"], "beta1" | "beta2" | "epsilon">, { joinBytes = JOIN_BYTES }: { readonly joinBytes?: number } = {}) {
     this.#beta1 = options.beta1;
     this.#beta2 = options.beta2;
     this.#epsilon = options.epsilon;
+    this.#joinBytes = joinBytes;
   }
 
   update(parameters: ReadonlyMap<string, Tensor>, gradients: ReadonlyMap<string, Tensor>, context: UpdateContext): ReadonlyMap<string, Tensor> {
-    const betas: Betas = { m: tf.scalar(this.#beta1), v: tf.scalar(this.#beta2), newM: tf.scalar(1 - this.#beta1), newV: tf.scalar(1 - this.#beta2) };
+    const scalars = this.#scalars(context);
     const updated = new Map<string, Tensor>();
-    for (const { names, scalars } of this.#packs(gradients, context)) {
-      const before = names.map((name) => this.#moments.get(name)).filter((moments) => moments !== undefined);
+    for (const names of joinable(gradients.keys(), (name) => gradients.get(name)!.shape, (name) => `${scalars.keyOf(name)}/${this.#moments.has(name)}`, this.#joinBytes)) {
+      const shapes = names.map((name) => gradients.get(name)!.shape);
+      const before = this.#moments.take(names);
+      const own = scalars.of(names[0]!);
       const next = tf.tidy(() => {
-        const [parameter, gradient] = [join(names.map((name) => parameters.get(name)!)), join(names.map((name) => gradients.get(name)!))];
-        const moments = before.length === 0 ? undefined : { m: join(before.map(({ m }) => m)), v: join(before.map(({ v }) => v)) };
-        const { m, v, value } = step(parameter, gradient, moments, betas, scalars);
-        const sizes = names.map((name) => gradients.get(name)!.size);
-        return { m: part(m, sizes).map((tensor) => tf.keep(tensor)), v: part(v, sizes).map((tensor) => tf.keep(tensor)), values: part(value, sizes) };
+        const [parameter, gradient] = [parameters, gradients].map((map) => joinTensors(names.map((name) => map.get(name)!)));
+        const { m, v, value } = step(parameter!, gradient!, before, own);
+        this.#moments.put(names, shapes, { m, v });
+        return partTensor(value, shapes);
       });
-      for (const { m, v } of before) tf.dispose([m, v]);
-      names.forEach((name, index) => {
-        this.#moments.set(name, { m: next.m[index]!, v: next.v[index]! });
-        updated.set(name, next.values[index]!);
-      });
+      if (before !== undefined) tf.dispose([before.m, before.v]);
+      names.forEach((name, index) => { updated.set(name, next[index]!); });
     }
     return updated;
   }
 
   slots(): ReadonlyMap<string, Tensor> {
-    return new Map([...this.#moments].flatMap(([name, { m, v }]) => [[`${name}/m`, m], [`${name}/v`, v]] as const));
+    return new Map(this.#moments.each().flatMap(({ name, m, v }) => [[`${name}/m`, m], [`${name}/v`, v]] as const));
   }
 
   restore(slots: ReadonlyMap<string, Tensor>): void {
@@ -62,75 +75,61 @@ export class AdamW implements Optimizer {
       if (!slot.endsWith("/m")) continue;
       const name = slot.slice(0, -2);
       const v = slots.get(`${name}/v`);
-      if (v !== undefined) this.#moments.set(name, { m: tf.keep(m), v: tf.keep(v) });
+      if (v !== undefined) this.#moments.put([name], [m.shape], { m, v });
     }
   }
 
   drop(names: Iterable<string>): void {
-    for (const name of names) {
-      const moments = this.#moments.get(name);
-      moments?.m.dispose();
-      moments?.v.dispose();
-      this.#moments.delete(name);
-    }
+    this.#moments.drop(names);
   }
 
   dispose(): void {
-    this.drop([...this.#moments.keys()]);
+    this.#moments.drop(this.#moments.each().map(({ name }) => name));
   }
 
-  /** Vectors (norms and biases) with equal rates and counts are updated as one: a few ops for all of them instead of a dozen for each. */
-  #packs(gradients: ReadonlyMap<string, Tensor>, context: UpdateContext): readonly Pack[] {
-    const scalars = new Map<string, StepScalars>();
-    const packs = new Map<string, Pack & { readonly names: string[] }>();
-    for (const [name, { shape }] of gradients) {
-      const count = context.updatesOf(name) + 1;
-      const { learningRate, weightDecay } = context.rates(name);
-      const rates = `${count}/${learningRate}/${weightDecay}`;
-      const known = scalars.get(rates) ?? this.#scalars(count, learningRate, weightDecay);
-      scalars.set(rates, known);
-      const key = shape.length === 1 ? `${rates}/${this.#moments.has(name)}` : `of ${name}`;
-      const pack = packs.get(key);
-      if (pack === undefined) packs.set(key, { names: [name], scalars: known });
-      else pack.names.push(name);
-    }
-    return [...packs.values()];
-  }
-
-  #scalars(count: number, learningRate: number, weightDecay: number): StepScalars {
-    const correction1 = 1 - this.#beta1 ** count;
-    const root2 = Math.sqrt(1 - this.#beta2 ** count);
-    const shrink = learningRate * weightDecay;
-    return {
-      size: tf.scalar((learningRate * root2) / correction1),
-      epsilon: tf.scalar(this.#epsilon * root2),
-      decay: shrink === 0 ? null : tf.scalar(1 - shrink),
+  /** Scalars are made once for all parameters that share them. */
+  #scalars({ updatesOf, rates, factorOf }: UpdateContext): { keyOf(name: string): string; of(name: string): StepScalars } {
+    const factors = new Map<Tensor | undefined, number>();
+    const made = new Map<string, StepScalars>();
+    const [beta1, beta2] = [tf.scalar(this.#beta1), tf.scalar(this.#beta2)];
+    const keyOf = (name: string): string => {
+      const { learningRate, weightDecay } = rates(name);
+      const factor = factorOf?.(name);
+      if (!factors.has(factor)) factors.set(factor, factors.size);
+      return `${updatesOf(name)}/${learningRate}/${weightDecay}/${factors.get(factor)}`;
     };
+    const of = (name: string): StepScalars => {
+      const key = keyOf(name);
+      const known = made.get(key);
+      if (known !== undefined) return known;
+      const count = updatesOf(name) + 1;
+      const { learningRate, weightDecay } = rates(name);
+      const correction1 = 1 - this.#beta1 ** count;
+      const root2 = Math.sqrt(1 - this.#beta2 ** count);
+      const shrink = learningRate * weightDecay;
+      const factor = factorOf?.(name);
+      const [newM, newV] = [tf.scalar(1 - this.#beta1), tf.scalar(1 - this.#beta2)];
+      const scalars = {
+        beta1, beta2,
+        newM: factor === undefined ? newM : tf.mul<Scalar>(newM, factor),
+        newV: factor === undefined ? newV : tf.mul<Scalar>(newV, tf.square(factor)),
+        size: tf.scalar((learningRate * root2) / correction1),
+        epsilon: tf.scalar(this.#epsilon * root2),
+        decay: shrink === 0 ? null : tf.scalar(1 - shrink),
+      };
+      made.set(key, scalars);
+      return scalars;
+    };
+    return { keyOf, of };
   }
 }
-
-/** Parameters that are updated together: one, or several vectors end to end. */
-interface Pack {
-  readonly names: readonly string[];
-  readonly scalars: StepScalars;
-}
-
-interface Betas { readonly m: Scalar; readonly v: Scalar; readonly newM: Scalar; readonly newV: Scalar }
 
 /** One update, elementwise; runs in the caller's tidy. */
-function step(parameter: Tensor, gradient: Tensor, before: Moments | undefined, betas: Betas, { size, epsilon, decay }: StepScalars): Moments & { readonly value: Tensor } {
-  const newM = tf.mul(gradient, betas.newM);
-  const newV = tf.mul(tf.square(gradient), betas.newV);
-  const m = before === undefined ? newM : tf.add(tf.mul(before.m, betas.m), newM);
-  const v = before === undefined ? newV : tf.add(tf.mul(before.v, betas.v), newV);
+function step(parameter: Tensor, gradient: Tensor, before: Moments | undefined, { beta1, beta2, newM, newV, size, epsilon, decay }: StepScalars): Moments & { readonly value: Tensor } {
+  const addedM = tf.mul(gradient, newM);
+  const addedV = tf.mul(tf.square(gradient), newV);
+  const m = before === undefined ? addedM : tf.add(tf.mul(before.m, beta1), addedM);
+  const v = before === undefined ? addedV : tf.add(tf.mul(before.v, beta2), addedV);
   const change = tf.mul(tf.div(m, tf.add(tf.sqrt(v), epsilon)), size);
   return { m, v, value: tf.sub(decay === null ? parameter : tf.mul(parameter, decay), change) };
-}
-
-function join(vectors: readonly Tensor[]): Tensor {
-  return vectors.length === 1 ? vectors[0]! : tf.concat([...vectors], 0);
-}
-
-function part(joined: Tensor, sizes: readonly number[]): Tensor[] {
-  return sizes.length === 1 ? [joined] : tf.split(joined, [...sizes], 0);
 }

@@ -65,34 +65,83 @@ describe("AdamW, clipping and schedule", () => {
     expect(run("late", 0, 100)).toBe(run("early", 0, 0));
   });
 
-  it("updates vectors together as it would each alone, in a few ops", () => {
-    const names = Array.from({ length: 20 }, (_, index) => `norm${index}`);
-    const values = new Map(names.map((name, index) => [name, tf.fill([index + 1], index / 7) as tf.Tensor]));
-    const run = (sets: readonly (readonly string[])[]) => {
-      const optimizer = new AdamW(options.optimizer);
+  describe("many parameters", () => {
+    const names = [...Array.from({ length: 20 }, (_, index) => `norm${index}`), ...Array.from({ length: 6 }, (_, index) => `square${index}`), "wide", "large0", "large1"];
+    const shapeOf = (name: string): number[] => (name.startsWith("norm") ? [Number(name.slice(4)) + 1] : name.startsWith("square") ? [3, 3] : name === "wide" ? [3, 5] : [513, 512]);
+    const make = () => new Map(names.map((name, index) => [name, tf.tidy(() => tf.add(tf.fill(shapeOf(name), index / 7), tf.reshape(tf.range(0, 1, 1 / tf.util.sizeFromShape(shapeOf(name))), shapeOf(name)))) as tf.Tensor]));
+
+    /** Two updates of each set; values of small parameters after each, and how many kernels ran. */
+    function run(sets: readonly (readonly string[])[], joinBytes?: number) {
+      const values = make();
+      const optimizer = new AdamW(options.optimizer, { joinBytes });
       const results = new Map<string, readonly number[]>();
-      let kernels = 0;
+      const kernels: number[] = [];
       for (const count of [0, 1]) {
         for (const set of sets) {
           const own = new Map(set.map((name) => [name, values.get(name)!]));
-          const profile = tf.tidy(() => {
+          const updated = tf.tidy(() => {
+            const factor = tf.scalar(0.5);
             const spy = vi.spyOn(tf.engine(), "runKernel");
-            const updated = optimizer.update(own, own, { step: count, updatesOf: () => count, rates: (name) => ({ learningRate: name === "norm3" ? 0.5 : 0.1, weightDecay: 0.01 }) });
-            kernels += spy.mock.calls.length;
+            const result = optimizer.update(own, own, { step: count, updatesOf: () => count, factorOf: () => factor, rates: (name) => ({ learningRate: name === "norm3" ? 0.5 : 0.1, weightDecay: 0.01 }) });
+            kernels.push(spy.mock.calls.length);
             spy.mockRestore();
-            return [...updated].map(([name, tensor]) => [name, [...tensor.dataSync()]] as const);
+            return [...result].map(([name, tensor]) => [name, [...tensor.dataSync()]] as const);
           });
-          for (const [name, numbers] of profile) results.set(name, [...(results.get(name) ?? []), ...numbers]);
+          for (const [name, numbers] of updated) results.set(name, [...(results.get(name) ?? []), ...numbers]);
         }
       }
+      const slots = new Map([...optimizer.slots()].map(([name, tensor]) => [name, { shape: tensor.shape, values: [...tensor.dataSync()] }]));
       optimizer.dispose();
-      return { results, kernels };
-    };
-    const [together, alone] = [run([names]), run(names.map((name) => [name]))];
-    expect(together.results).toEqual(alone.results);
-    expect(together.kernels).toBeLessThan(90);
-    expect(alone.kernels).toBeGreaterThan(400);
-    tf.dispose([...values.values()]);
+      tf.dispose([...values.values()]);
+      return { results, slots, kernels };
+    }
+
+    it("are updated together as each would be alone, to the last bit, in a few ops", () => {
+      const [together, alone] = [run([names]), run(names.map((name) => [name]))];
+      expect(together.results).toEqual(alone.results);
+      expect(together.slots).toEqual(alone.slots);
+      // 6 packs: vectors, the one with its own rate, squares, wide, large0, large1. A parameter takes 13 kernels, a pack 3 more.
+      expect(together.kernels[1]).toBeLessThanOrEqual(6 * 13 + 2 * 3 + 12);
+      // With room for more bytes the large ones are one pack, too.
+      const wide = run([names], 1 << 22);
+      expect(wide.results).toEqual(alone.results);
+      expect(wide.kernels[1]).toBeLessThan(together.kernels[1]! - 8);
+      expect(alone.kernels.slice(names.length).reduce((sum, count) => sum + count, 0)).toBeGreaterThanOrEqual(names.length * 13);
+    });
+
+    it("stay right when the set changes, and when slots are asked for in between", () => {
+      const values = make();
+      const runSets = (isAsked: boolean) => {
+        const optimizer = new AdamW(options.optimizer);
+        const counts = new Map<string, number>();
+        const last = new Map<string, number[]>();
+        for (const set of [["square0", "square1", "square2", "norm1"], ["square1", "square2"], ["square0", "square1", "square2", "square3"], ["square3", "norm1", "norm2"], ["square0", "norm2", "norm1"]]) {
+          if (isAsked) expect([...optimizer.slots().keys()]).toHaveLength(2 * counts.size);
+          tf.tidy(() => {
+            const own = new Map(set.map((name) => [name, values.get(name)!]));
+            for (const [name, tensor] of optimizer.update(own, own, { step: 0, updatesOf: (name) => counts.get(name) ?? 0, rates: () => ({ learningRate: 0.1, weightDecay: 0 }) })) last.set(name, [...tensor.dataSync()]);
+          });
+          for (const name of set) counts.set(name, (counts.get(name) ?? 0) + 1);
+        }
+        optimizer.drop(["square1"]);
+        expect([...optimizer.slots().keys()].some((slot) => slot.startsWith("square1/"))).toBe(false);
+        optimizer.dispose();
+        return last;
+      };
+      const alone = new Map<string, number[]>();
+      for (const [name, count] of [["square0", 3], ["square1", 3], ["square2", 3], ["square3", 2], ["norm1", 3], ["norm2", 2]] as const) {
+        const optimizer = new AdamW(options.optimizer);
+        for (let updates = 0; updates < count; updates++) {
+          tf.tidy(() => {
+            const own = new Map([[name, values.get(name)!]]);
+            alone.set(name, [...optimizer.update(own, own, { step: 0, updatesOf: () => updates, rates: () => ({ learningRate: 0.1, weightDecay: 0 }) }).get(name)!.dataSync()]);
+          });
+        }
+        optimizer.dispose();
+      }
+      for (const isAsked of [false, true]) expect(runSets(isAsked)).toEqual(alone);
+      tf.dispose([...values.values()]);
+    });
   });
 
   it("hands out, drops and takes back slots", () => {

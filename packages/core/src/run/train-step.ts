@@ -157,18 +157,12 @@ export class TrainStep {
       const isTapped = hooks.gradients.isUsed();
       const gradients = isTapped ? hooks.gradients.call(divided(sums, scale), context) : sums;
       const clip = clipFactors(gradients, this.#clipGroups(), isTapped ? 1 : scale);
-      const clipped = new Map<string, Tensor>();
-      for (const [name, gradient] of gradients) {
-        clipped.set(name, tf.mul(gradient, clip.factor(name)));
-        sums.get(name)?.dispose();
-      }
-      const parameters = new Map([...clipped.keys()].map((name) => [name, runner.store.get(name)]));
-      const updated = optimizer.update(parameters, clipped, {
-        step: context.step,
-        updatesOf: (name) => this.#updates.get(name) ?? 0,
-        rates: this.#rates(learningRates),
-      });
-      const strange = [...updated.keys()].filter((name) => !clipped.has(name));
+      const parameters = new Map([...gradients.keys()].map((name) => [name, runner.store.get(name)]));
+      const updates = { step: context.step, updatesOf: (name: string) => this.#updates.get(name) ?? 0, rates: this.#rates(learningRates) };
+      const updated = optimizer.takesFactors === true
+        ? optimizer.update(parameters, gradients, { ...updates, factorOf: clip.factor })
+        : optimizer.update(parameters, scaled(gradients, clip.factor, sums), updates);
+      const strange = [...updated.keys()].filter((name) => !gradients.has(name));
       if (strange.length > 0) throw optimizerUpdatedFrozen(optimizer.name, this.#input.optimizerPlugin, strange, context.step);
       for (const [name, tensor] of updated) {
         runner.store.replace(name, tensor);
@@ -211,6 +205,16 @@ export class TrainStep {
 function missingInputs({ inputs }: Batch, segments: readonly Segment[], earlier?: ReadonlySet<string>): ReadonlySet<string> {
   const missing = segments.flatMap(({ reads }) => reads).filter((input) => (inputs[input]?.length ?? 0) === 0);
   return new Set(earlier === undefined ? missing : missing.filter((input) => earlier.has(input)));
+}
+
+/** Each times its factor; frees the sums as it goes. */
+function scaled(gradients: ReadonlyMap<string, Tensor>, factor: (name: string) => Tensor, sums: ReadonlyMap<string, Tensor>): ReadonlyMap<string, Tensor> {
+  const result = new Map<string, Tensor>();
+  for (const [name, gradient] of gradients) {
+    result.set(name, tf.mul(gradient, factor(name)));
+    sums.get(name)?.dispose();
+  }
+  return result;
 }
 
 function divided(sums: ReadonlyMap<string, Tensor>, scale: number): ReadonlyMap<string, Tensor> {

@@ -3,7 +3,7 @@ import { readSlots, readTrained, type FoundCheckpoint } from "../checkpoint/read
 import { STATE_VERSION, type DataPosition, type RunState, type RunTotals } from "../checkpoint/state.js";
 import { TRAINED_FILE } from "../checkpoint/write-checkpoint.js";
 import { optionMissing, stopRuleUnknown } from "../errors.js";
-import type { AfterStepContext, PlannedContext, RunContext, StepContext } from "../hooks.js";
+import type { AfterStepContext, Backend, PlannedContext, RunContext, StepContext } from "../hooks.js";
 import { AdamW } from "../optimize/adamw.js";
 import type { Optimizer } from "../optimizer.js";
 import { phaseAt, trainedNames } from "../plan/plan.js";
@@ -80,7 +80,7 @@ export class TrainingRun {
     this.#loaded = loaded;
     this.#carried = loaded.started;
     const { runner, context } = loaded;
-    const optimizer = this.#makeOptimizer();
+    const optimizer = this.#makeOptimizer(loaded.backend);
     await hooks.initialize.promise(context);
     const memoryBytes = activationMemoryBytes(loaded.backend);
     this.#step = new TrainStep({
@@ -110,9 +110,9 @@ export class TrainingRun {
     if (hasFailed && !this.#hasTrained) await this.#files?.folder.discard();
   }
 
-  #makeOptimizer(): Optimizer {
+  #makeOptimizer({ joinBytes }: Backend): Optimizer {
     const { hooks, training } = this.#parts;
-    this.#optimizer = hooks.resolveOptimizer.call({ training, groups: this.#planned.groups }) ?? new AdamW(training.optimizer);
+    this.#optimizer = hooks.resolveOptimizer.call({ training, groups: this.#planned.groups }) ?? new AdamW(training.optimizer, { joinBytes });
     return this.#optimizer;
   }
 
