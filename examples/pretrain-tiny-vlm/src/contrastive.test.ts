@@ -22,7 +22,7 @@ test("adds its parameters, and a loss whose gradient reaches tower and parameter
   ]);
   await hooks.initialize.promise({} as never);
   const tape = new Tape();
-  const tensors = parameters.map((parameter) => tf.tensor(parameter.initialize!(parameter, Math.random), [...parameter.shape]));
+  const tensors = parameters.map((parameter) => tf.tensor(parameter.initialize!(parameter, Math.random) as Float32Array, [...parameter.shape]));
   const values = new Map(parameters.map(({ name }, index) => [name, tape.parameter(tensors[index]!, true)]));
   const pixels = tf.randomNormal([2, 3, 4], 0, 1, "float32", 3);
   const features = tape.parameter(pixels, true);
@@ -59,7 +59,7 @@ test("names a caption that it was not given", async () => {
   await hooks.initialize.promise({} as never);
   const tape = new Tape();
   const features = tf.ones([1, 3, 4]);
-  const parameters = hooks.parameters.call([], {} as never).map((parameter) => [parameter.name, tf.tensor(parameter.initialize!(parameter, Math.random), [...parameter.shape])] as const);
+  const parameters = hooks.parameters.call([], {} as never).map((parameter) => [parameter.name, tf.tensor(parameter.initialize!(parameter, Math.random) as Float32Array, [...parameter.shape])] as const);
   const values = new Map(parameters.map(([name, tensor]) => [name, tape.parameter(tensor, true)]));
   const context = {
     segmentOutput: () => tape.constant(features),
