@@ -12,6 +12,11 @@ const SIZES = {
     vision: { hidden_size: 768, intermediate_size: 3072, num_hidden_layers: 12, num_attention_heads: 12 },
     text: { hidden_size: 576, intermediate_size: 1536, num_hidden_layers: 30, num_attention_heads: 9, num_key_value_heads: 3, vocab_size: 49152 },
   },
+  // For GPUs: LLaVA-1.5's tower (ViT-L/14, 336 pixels) and Llama 3.2 1B.
+  "1B": {
+    vision: { image_size: 336, patch_size: 14, hidden_size: 1024, intermediate_size: 4096, num_hidden_layers: 24, num_attention_heads: 16 },
+    text: { hidden_size: 2048, intermediate_size: 8192, num_hidden_layers: 16, num_attention_heads: 32, num_key_value_heads: 8, vocab_size: 128256 },
+  },
 };
 const IMAGE = 224;
 const PATCH = 16;
@@ -20,7 +25,10 @@ const IGNORED = -100;
 /** What a case may change, as the benchmark of growing cost does. */
 export const DEFAULT_SHAPE = { batch: 4, imageTokens: (IMAGE / PATCH) ** 2, textTokens: 24, supervised: 16 };
 
-export const SIZE_NAMES = Object.keys(SIZES);
+/** The same for the size that only GPUs run. */
+export const LARGE_SHAPE = { batch: 8, imageTokens: 576, textTokens: 24, supervised: 16 };
+
+export const SIZE_NAMES = ["S", "M"];
 
 /** Runs `use` with a folder that holds nothing but a `config.json` of a random LLaVA. */
 export async function withModelFolder(size, use, { layers } = {}) {
@@ -47,15 +55,18 @@ function config({ vision, text }, layers) {
 
 /**
  * Samples as the peer has them: one random image, all of its tokens first, then random text of which the last tokens are supervised. Pixels are
- * made when they are loaded, from bytes. `images`: how many different ones there are (default: one a sample).
+ * made when they are loaded, from bytes, or once if `isDecoded`. `images`: how many different ones there are (default: one a sample).
  */
-export function syntheticSource({ size, samples, imageTokens, textTokens, supervised, images = samples }) {
+export function syntheticSource({ size, samples, imageTokens, textTokens, supervised, images = samples, isDecoded = false }) {
+  const side = SIZES[size].vision.image_size ?? IMAGE;
   const imageToken = SIZES[size].text.vocab_size - 1;
   const tokens = imageTokens + textTokens;
   const random = generator(1);
-  const pixels = Array.from({ length: images }, () => Uint8Array.from({ length: 3 * IMAGE * IMAGE }, () => random() * 256));
+  const pixels = Array.from({ length: images }, () => Uint8Array.from({ length: 3 * side * side }, () => random() * 256));
   const texts = Array.from({ length: samples }, () => Int32Array.from({ length: textTokens }, () => 3 + Math.floor(random() * (imageToken - 3))));
-  const item = (image) => ({ contentKey: `random-${image}`, shape: [3, IMAGE, IMAGE], load: async () => Float32Array.from(pixels[image], (value) => value / 127.5 - 1) });
+  const decode = (image) => Float32Array.from(pixels[image], (value) => value / 127.5 - 1);
+  const decoded = isDecoded ? pixels.map((_, image) => decode(image)) : undefined;
+  const item = (image) => ({ contentKey: `random-${image}`, shape: [3, side, side], load: async () => decoded?.[image] ?? decode(image) });
   const batchOf = (rows) => {
     const tokenIds = new Int32Array(rows.length * tokens).fill(imageToken);
     rows.forEach((row, index) => tokenIds.set(texts[row], index * tokens + imageTokens));

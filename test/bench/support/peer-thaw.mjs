@@ -29,7 +29,7 @@ const { openModel } = await import("@thaw/models");
 const { freezePolicy } = await import("@thaw/plugin-freeze-policy");
 const { projectorOnly } = await import("@thaw/plugin-projector-only");
 
-const { backend } = await chooseBackend({ name: options.backend, projectFolder: process.cwd(), cacheFolder: options.cacheFolder ?? defaultCacheFolder() });
+const { backend } = await chooseBackend({ name: options.backend, projectFolder: process.cwd(), cacheFolder: options.cacheFolder ?? defaultCacheFolder(), tensorFloat32: (options.training?.precision ?? "float32") !== "float32" });
 tf.scalar(0).dispose();
 const peakMegabytes = () => process.resourceUsage().maxRSS / 1024;
 const importMegabytes = peakMegabytes();

@@ -1,0 +1,161 @@
+/**
+ * Cases of `gpu.mjs` on Thaw, one after the other in one process: `node gpu-thaw.mjs <json>`. Prints a JSON line a case; one that fails prints
+ * its error and the next one runs. Bytes are of tensors, exact; times are from one step's end to the next one's. `gradient_error`: of the projector's
+ * first weight, first step, norm of the difference to float32's over its norm.
+ */
+import { median } from "./numbers.mjs";
+import { DEFAULT_SHAPE, LARGE_SHAPE, syntheticSource, withModelFolder } from "./peer-shapes.mjs";
+
+const MODES = {
+  projector: { freeze: { trainMmProjOnly: true }, featureCache: "off" },
+  projector_cached: { freeze: { trainMmProjOnly: true }, featureCache: "auto" },
+  all: { freeze: { freezeVisionTower: false, freezeMultiModalProjector: false, freezeLanguageModel: false }, featureCache: "off" },
+};
+/** Tensors larger than this are not read back: the proof that frozen weights did not move is no part of a step, and takes minutes at a billion. */
+const READ_ELEMENTS = 1e6;
+
+const options = JSON.parse(process.argv[2]);
+const { size, steps, warmup, cases } = options;
+const shape = { ...(size === "1B" ? LARGE_SHAPE : DEFAULT_SHAPE), ...options.shape };
+const tf = await import("@tensorflow/tfjs-core");
+const { chooseBackend, defaultCacheFolder } = await import("@thaw/backend-gpu");
+const { API_VERSION, definePlugin, Trainer } = await import("@thaw/core");
+const { openModel } = await import("@thaw/models");
+const { freezePolicy } = await import("@thaw/plugin-freeze-policy");
+const { projectorOnly } = await import("@thaw/plugin-projector-only");
+
+const read = tf.Tensor.prototype.data;
+tf.Tensor.prototype.data = function data() {
+  return this.size > READ_ELEMENTS ? Promise.resolve(new Float32Array(1)) : read.call(this);
+};
+const block = randomBlock(1 << 20);
+/** Gradients of float32, by mode. */
+const references = new Map();
+
+for (const [mode, precision] of cases) {
+  const started = performance.now();
+  const line = await train(mode, precision).catch((error) => ({ error: String(process.env.BENCH_STACK ? error.stack : error.message).slice(0, 1500) }));
+  process.stdout.write(`${JSON.stringify({ side: "thaw", size, mode, precision, batch: shape.batch, seconds: Math.round((performance.now() - started) / 1000), ...line })}\n`);
+}
+
+async function train(mode, precision) {
+  const { freeze, featureCache } = MODES[mode];
+  const { backend } = await chooseBackend({ name: options.backend, projectFolder: process.cwd(), cacheFolder: options.cacheFolder ?? defaultCacheFolder(), tensorFloat32: precision !== "float32" });
+  const [times, losses, counts] = [[], [], []];
+  let last = performance.now();
+  let gradientError;
+  const watch = definePlugin({
+    name: "GpuBench",
+    apiVersion: API_VERSION,
+    apply({ hooks }) {
+      hooks.resolveBackend.tap("GpuBench", () => backend);
+      hooks.beforeEpoch.tap("GpuBench", () => { if (times.length === 0) last = performance.now(); });
+      // With everything trained, a tap would cost an operation a parameter.
+      if (mode !== "all") hooks.gradients.tap("GpuBench", (gradients, { step }) => {
+        if (step === 0) gradientError = errorTo(mode, precision, gradients.get("multi_modal_projector.linear_1.weight").dataSync());
+        return gradients;
+      });
+      hooks.afterStep.tap("GpuBench", ({ loss }) => {
+        const now = performance.now();
+        times.push(now - last);
+        last = now;
+        losses.push(loss);
+        counts.push(profile.lap());
+      });
+    },
+  });
+  const profile = countOperations(tf.backend());
+  const run = async (folder) => new Trainer({
+    model: withFastWeights(await openModel(folder, { initialize: "all", seed: 1 })),
+    data: { train: syntheticSource({ size, samples: shape.batch, isDecoded: true, ...shape }) },
+    plugins: [freezePolicy(freeze), projectorOnly({ featureCache }), watch()],
+    seed: 1,
+    training: {
+      maxSteps: warmup + steps, microBatchSize: shape.batch, shuffle: false, learningRate: 1e-3, precision,
+      optimizer: { weightDecay: 0.01, decayNormsAndBiases: true, clipNorm: 1 },
+    },
+  }).run();
+  try {
+    const summary = await withModelFolder(size, run);
+    const kept = times.slice(warmup);
+    return {
+      backend: backend.description, steps: kept.length, step_ms_min: Math.min(...kept), step_ms_median: median(kept), loss_first: losses[0], loss_last: losses.at(-1), gradient_error: gradientError,
+      peak_mb: summary.peakTensorBytes / 1e6, ...counts.at(-1),
+    };
+  } finally {
+    profile.stop();
+  }
+}
+
+function errorTo(mode, precision, gradient) {
+  if (precision === "float32") references.set(mode, gradient.slice());
+  const reference = references.get(mode);
+  if (reference === undefined) return undefined;
+  let [difference, norm] = [0, 0];
+  reference.forEach((value, index) => {
+    difference += (gradient[index] - value) ** 2;
+    norm += value ** 2;
+  });
+  return Math.sqrt(difference / norm);
+}
+
+/** Calls into TensorFlow a step and the time in them, the rest being JavaScript and waiting. Nothing on other backends. */
+function countOperations(backend) {
+  const { binding } = backend;
+  if (typeof binding?.executeOp !== "function") return { lap: () => ({}), stop: () => undefined };
+  let kinds = new Map();
+  let uploads = { count: 0, bytes: 0 };
+  const executeOp = (name, attributes, inputs, outputs) => {
+    const from = performance.now();
+    const result = binding.executeOp(name, attributes, inputs, outputs);
+    const row = kinds.get(name) ?? [0, 0];
+    row[0] += 1;
+    row[1] += performance.now() - from;
+    kinds.set(name, row);
+    return result;
+  };
+  const createTensor = (given, dtype, values) => {
+    if (dtype === binding.TF_FLOAT) uploads = { count: uploads.count + 1, bytes: uploads.bytes + values.byteLength };
+    return binding.createTensor(given, dtype, values);
+  };
+  backend.binding = Object.create(binding, { executeOp: { value: executeOp }, createTensor: { value: createTensor } });
+  return {
+    lap() {
+      const rows = [...kinds].sort((a, b) => b[1][1] - a[1][1]);
+      const total = (index) => rows.reduce((sum, [, row]) => sum + row[index], 0);
+      const result = { ops: total(0), ops_ms: total(1), uploads: uploads.count, upload_mb: uploads.bytes / 1e6, kinds: rows.slice(0, 16).map(([name, [count, ms]]) => [name, count, Math.round(ms * 10) / 10]) };
+      kinds = new Map();
+      uploads = { count: 0, bytes: 0 };
+      return result;
+    },
+    stop() { backend.binding = binding; },
+  };
+}
+
+/** The model with weights from one block of random numbers, which takes seconds at a billion where fresh ones take minutes. */
+function withFastWeights(model) {
+  const shapes = new Map(model.parameters.map((parameter) => [parameter.name, parameter.shape]));
+  return Object.create(model, { load: { value: async function* load(names) {
+    for (const name of names) yield { name, values: weights(name, shapes.get(name)) };
+  } } });
+}
+
+function weights(name, shape) {
+  const values = new Float32Array(shape.reduce((product, length) => product * length, 1));
+  if (shape.length === 1 && name.endsWith("bias")) return values;
+  if (shape.length === 1 && !name.endsWith("class_embedding")) return values.fill(1);
+  const deviation = /embed/.test(name) && !name.includes("patch") ? 0.05 : 0.7 / Math.sqrt(values.length / shape[0]);
+  const scaled = block.map((value) => value * deviation);
+  for (let start = 0; start < values.length; start += scaled.length) values.set(scaled.subarray(0, Math.min(scaled.length, values.length - start)), start);
+  return values;
+}
+
+/** Normal numbers, Box and Muller. */
+function randomBlock(length) {
+  let state = 1;
+  const uniform = () => {
+    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
+    return (state + 1) / 2 ** 32;
+  };
+  return Float32Array.from({ length }, () => Math.sqrt(-2 * Math.log(uniform())) * Math.cos(2 * Math.PI * uniform()));
+}
