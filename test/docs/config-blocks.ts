@@ -27,6 +27,7 @@ export async function planConfigText(text: string): Promise<Planning> {
   const folder = await mkdtemp(join(tmpdir(), "thaw-docs-"));
   try {
     await symlink(join(root, "test/fixtures/goldens/llava"), join(folder, "checkpoint"));
+    await symlink(join(root, "node_modules"), join(folder, "node_modules"));
     await mkdir(join(folder, "images"));
     await writeFile(join(folder, "thaw.yaml"), /^model:/m.test(text) ? text : `${text}model: ./checkpoint\n`);
     const { runs, findings } = await planConfig(await loadConfig(join(folder, "thaw.yaml"), { folder }));

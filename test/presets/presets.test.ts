@@ -5,6 +5,7 @@ import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { loadConfig } from "../../packages/cli/src/load-config.js";
 import { planRun } from "../../packages/cli/src/plan-run.js";
+import { planConfig } from "../../packages/cli/src/plan-stages.js";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
 // In the repository, where a config finds the package as one of an installed Thaw does.
@@ -18,6 +19,11 @@ const TRAINS: Readonly<Record<string, readonly string[]>> = {
   "internvl2.5-stage-2": ["language_model", "multi_modal_projector", "vision_tower"],
   "qwen-vl-kit": ["language_model"],
   nanovlm: ["language_model", "multi_modal_projector", "vision_tower"],
+};
+/** Presets of several stages: what each stage is, by name. */
+const STAGES: Readonly<Record<string, Readonly<Record<string, string>>>> = {
+  "llava-1.5": { align: "llava-1.5-stage-1", instruct: "llava-1.5-stage-2" },
+  "internvl2.5": { "warm-up": "internvl2.5-stage-1", tower: "internvl2.5-stage-1.5", instruct: "internvl2.5-stage-2" },
 };
 
 beforeAll(async () => {
@@ -38,7 +44,7 @@ async function planned(preset: string, more = "") {
 describe("@thaw/presets", () => {
   it("lists every preset here and in its README, each with its source", () => {
     const names = readdirSync(join(root, "packages/presets/presets")).map((name) => name.replace(/\.yaml$/, ""));
-    expect(names.sort()).toEqual(Object.keys(TRAINS).sort());
+    expect(names.sort()).toEqual([...Object.keys(TRAINS), ...Object.keys(STAGES)].sort());
     const readme = readFileSync(join(root, "packages/presets/README.md"), "utf8");
     for (const name of names) {
       expect(readme).toContain(`\`@thaw/presets/${name}\``);
@@ -52,6 +58,17 @@ describe("@thaw/presets", () => {
     // The last layer of the small model's tower is unused, so training the tower warns of dead parameters.
     expect(findings.filter(({ severity, rule }) => severity === "error" || rule !== "dead-parameter")).toEqual([]);
     expect(config.settings.filter(({ path }) => path.startsWith("freeze.")).every(({ origin, line }) => origin === "preset" && line !== undefined)).toBe(true);
+  });
+
+  it.each(Object.entries(STAGES))("%s has the stages of its source, to which data can be added", async (preset, stages) => {
+    const file = join(folder, `${preset}.yaml`);
+    const last = Object.keys(stages).at(-1)!;
+    await writeFile(file, `extends: "@thaw/presets/${preset}"\nmodel: ./checkpoint\nstages: { ${last}: { data: { train: ./own.jsonl } } }\n`);
+    const { runs, findings } = await planConfig(await loadConfig(file, { folder }));
+    expect(findings.filter(({ rule }) => rule !== "dead-parameter")).toEqual([]);
+    const trained = runs.map(({ name, planning }) => [name, [...new Set(planning.planned!.plan.phases[0]!.entries.filter(({ trainable }) => trainable).map(({ component }) => component))].sort()]);
+    expect(Object.fromEntries(trained)).toEqual(Object.fromEntries(Object.entries(stages).map(([name, one]) => [name, TRAINS[one]])));
+    expect(runs.at(-1)!.config.data.train).toBe(join(folder, "own.jsonl"));
   });
 
   it("gives the projector of nanoVLM its own rate", async () => {

@@ -63,7 +63,7 @@ export function candidateNames(kind: "plugin" | "preset", name: string): readonl
   if (scoped === null) return new RegExp(`^thaw-${kind}-`).test(name) ? [name] : [`@thaw/${kind}-${name}`, `thaw-${kind}-${name}`, name];
   const [, scope, rest] = scoped;
   if (rest === undefined) return [`${scope}/thaw-${kind}`];
-  if (new RegExp(`^(thaw-)?${kind}(-|$)`).test(rest)) return [name];
+  if (new RegExp(`^(thaw-)?${kind}s?(-|/|$)`).test(rest)) return [name];
   return scope === "@thaw" ? [`@thaw/${kind}-${rest}`, name] : [`${scope}/thaw-${kind}-${rest}`, name];
 }
 

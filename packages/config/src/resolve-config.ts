@@ -11,7 +11,7 @@ import { readLayers } from "./read-layers.js";
 import { savedConfig, savedSettings } from "./saved.js";
 import type { ResolvedValues } from "./schema.js";
 import type { Shape } from "./shape.js";
-import { joinStageFindings, splitStages, type StagePlace } from "./stages.js";
+import { joinStageFindings, splitStages, type StageLayers, type StagePlace } from "./stages.js";
 import { mergeTrees, plainValue, readTree, toSettings, withoutNode, type ConfigNode } from "./tree.js";
 import { configShape, validate } from "./validate.js";
 
@@ -88,17 +88,17 @@ export async function resolveConfig(options: ResolveOptions): Promise<ResolvedCo
   const base = resolveLayers(split.base, { ...context, requires: "nothing", findings: [] });
   const stages = split.stages.map((stage): ResolvedStage => {
     const config = resolveLayers(stage.layers, { ...context, requires, findings: [], stage: stage.name });
-    return { name: stage.name, index: stage.index, own: config.settings.filter((setting) => isOwn(setting, stage.own, base.settings)), config };
+    return { name: stage.name, index: stage.index, own: config.settings.flatMap((setting) => ownPlace(setting, stage.own, base.settings)), config };
   });
   const joined = joinStageFindings(stages.map((stage) => ({ stage, findings: stage.config.findings })));
   return { ...base, findings: [...findings, ...joined], isPlannable: stages.every(({ config }) => config.isPlannable) && findings.length === 0, stages };
 }
 
-/** A setting that only the stage's entry can have given. */
-function isOwn(setting: Setting, layer: Layer, shared: readonly Setting[]): boolean {
-  const path = setting.path.split(".");
-  const position = setting.file === layer.file ? locateNearest(layer, path, "key") : undefined;
-  return position !== undefined && position.line === setting.line && !shared.some((one) => one.file === setting.file && one.line === setting.line && one.path === setting.path);
+/** Where a setting stands that only the stage's own parts can have given. */
+function ownPlace(setting: Setting, own: StageLayers["own"], shared: readonly Setting[]): StagePlace["own"] {
+  if (shared.some((one) => one.file === setting.file && one.line === setting.line && one.path === setting.path)) return [];
+  const part = own.find(({ layer }) => layer.file === setting.file && setting.line !== undefined && locateNearest(layer, setting.path.split("."), "key")?.line === setting.line);
+  return part === undefined ? [] : [{ setting, prefix: part.prefix }];
 }
 
 interface ResolveContext {

@@ -50,7 +50,7 @@ describe("stages of a config", () => {
     expect(align!.settings.find(({ path }) => path === "freeze.train_mm_proj_only")).toEqual({ path: "freeze.train_mm_proj_only", value: true, origin: "explicit", file: join(folder, "thaw.yaml"), line: 6 });
     expect(align!.plugins[0]!.settings).toHaveLength(1);
     expect(instruct!.plugins[0]!.settings).toEqual([]);
-    expect(stages[0]!.own.map(({ path }) => path).sort()).toEqual(["freeze.train_mm_proj_only", "training.learning_rate", "training.max_steps"]);
+    expect(stages[0]!.own.map(({ setting, prefix }) => `${prefix}.${setting.path}`).sort()).toEqual(["stages.0.freeze.train_mm_proj_only", "stages.0.training.learning_rate", "stages.0.training.max_steps"]);
   });
 
   it("give way to --set, for all or for one of them", async () => {
@@ -71,8 +71,17 @@ describe("stages of a config", () => {
 
   it("may all come from a preset", async () => {
     const preset = { "node_modules/thaw-preset-two/package.json": '{ "name": "thaw-preset-two", "exports": { ".": "./p.yaml" } }', "node_modules/thaw-preset-two/p.yaml": "stages:\n  - { name: a, training: { max_steps: 4, learning_rate: 1 } }\n" };
-    const { stages } = await resolve({ ...preset, "thaw.yaml": "extends: two\nmodel: ./m\ndata: { train: ./t }\ntraining: { learning_rate: 0.5 }\n" });
+    const rest = "extends: two\nmodel: ./m\ndata: { train: ./t }\ntraining: { learning_rate: 0.5 }\n";
+    const { stages } = await resolve({ ...preset, "thaw.yaml": rest });
     expect(stages[0]!.config.values.training).toMatchObject({ maxSteps: 4, learningRate: 0.5 });
+    const text = `${rest}stages:\n  a:\n    data: { train: ./own }\n    training: { max_stps: 5 }\n`;
+    const added = await resolve({ "thaw.yaml": text });
+    expect(added.stages[0]!.config.sections["data"]).toEqual({ train: join(folder, "own") });
+    expect(added.findings.map(({ message }) => message)).toEqual(["Stage a: Unknown key max_stps in training (thaw.yaml:8:17). The nearest known key is max_steps."]);
+    expect(applyEdits(text, added.findings.flatMap(({ edit }) => edit ?? [])).text).toBe(text.replace("max_stps", "max_steps"));
+    const fixed = await resolve({ "thaw.yaml": text.replace("max_stps", "max_steps") });
+    expect(fixed.stages[0]!.config.values.training).toMatchObject({ maxSteps: 5, learningRate: 0.5 });
+    expect((await resolve({ "thaw.yaml": `${rest}stages: { b: { training: { max_steps: 1 } } }\n` })).findings.map(({ message }) => message)).toEqual(["There is no stage b (thaw.yaml:5:14)."]);
   });
 
   it("are validated one by one: what all have is said once, what some have names them", async () => {
@@ -102,7 +111,7 @@ describe("stages of a config", () => {
     ["stages:\n  - a\n", "Stage 1 has no name (thaw.yaml:2:5).", ["stages.0"]],
     ["stages:\n  - name: ../x\n", '"../x" cannot name a stage (thaw.yaml:2:11).', ["stages.0.name"]],
     ["stages:\n  - { name: a }\n  - { name: a }\n", "Two stages are named a (thaw.yaml:3:13).", ["stages.1.name"]],
-    ["stages:\n  - { name: a, run_name: x }\n", "run_name stands inside of stage a (thaw.yaml:2:26).", ["stages.0.run_name"]],
+    ["stages:\n  - { name: a, run_name: x }\n", "run_name stands inside of a stage (thaw.yaml:2:26).", ["stages.0.run_name"]],
   ])("cannot be %j", async (stages, message, paths) => {
     const { findings } = await resolve(`${stages}model: ./m\ndata: { train: ./t }\ntraining: { max_steps: 1 }\n`);
     expect(findings.find((finding) => finding.message === message)?.settings.map(({ path }) => path), JSON.stringify(findings)).toEqual(paths);

@@ -11,8 +11,15 @@ export interface StageLayers {
   readonly name: string;
   readonly index: number;
   readonly layers: readonly Layer[];
-  /** The stage's entry alone. */
-  readonly own: Layer;
+  /** What is said of this stage alone, in files, with where it stands there. */
+  readonly own: readonly OwnLayer[];
+}
+
+/** A part of a layer that is about one stage. */
+interface OwnLayer {
+  readonly layer: Layer;
+  /** `stages.0`, `stages.align`. */
+  readonly prefix: string;
 }
 
 /** A config's layers, taken apart into what all stages share and what each of them is. */
@@ -23,13 +30,15 @@ export interface SplitLayers {
 
 /**
  * Takes `stages` out of the layers. A stage's entry lies on top of the files (what it extends below it) and below `onTop` (the program's
- * values and `--set`); `--set stages.NAME.key=value` reaches one stage.
+ * values and `--set`). Over a list of stages that a base or preset gives, a mapping `stages: { NAME: { ... } }` adds to single stages;
+ * so does `--set stages.NAME.key=value`.
  */
 export async function splitStages(files: readonly Layer[], onTop: readonly Layer[], options: ReadOptions, findings: Finding[]): Promise<SplitLayers> {
   const all = [...files, ...onTop];
   const base = all.map(withoutStages);
   const listed = all.findLast((layer) => Array.isArray(stagesOf(layer)));
-  const odd = all.find((layer) => stagesOf(layer) !== undefined && stagesOf(layer) !== null && !Array.isArray(stagesOf(layer)) && (listed === undefined || !onTop.includes(layer)));
+  const after = listed === undefined ? [] : all.slice(all.indexOf(listed) + 1);
+  const odd = all.find((layer) => ![undefined, null].includes(stagesOf(layer) as null) && !Array.isArray(stagesOf(layer)) && (!after.includes(layer) || typeof stagesOf(layer) !== "object"));
   if (odd !== undefined) findings.push(problem(odd, ["stages"], "stages is no list", "Write a list of stages, each with a name: stages: [{ name: align, ... }]."));
   if (listed === undefined) return { base: byOrigin(base), stages: [] };
   const entries = stagesOf(listed) as readonly unknown[];
@@ -38,13 +47,15 @@ export async function splitStages(files: readonly Layer[], onTop: readonly Layer
   for (const [index, entry] of entries.entries()) {
     const name = stageName(listed, index, entry, stages.map((stage) => stage.name), findings);
     if (name === undefined) continue;
-    const own = stageLayer(listed, index, entry as Record<string, unknown>);
-    reportSharedKeys(listed, index, entry as Record<string, unknown>, name, findings);
-    const bases = own.file === undefined ? [] : await readBases(own, own.file, [], options, findings);
-    const narrow = onTop.flatMap((layer) => overridesOf(layer, [name, String(index)]));
-    stages.push({ name, index, own, layers: byOrigin([...files.map(withoutStages), ...bases, own, ...onTop.map(withoutStages), ...narrow]) });
+    const narrow = after.flatMap((layer) => [name, String(index)].flatMap((key) => partOf(layer, key, findings)));
+    const own = [...partOf(listed, String(index), findings), ...narrow];
+    const isOnTop = ({ layer }: OwnLayer): boolean => layer.file === undefined && listed.file !== undefined;
+    const layers: Layer[] = files.map(withoutStages);
+    for (const { layer } of own.filter((part) => !isOnTop(part))) layers.push(...(layer.file === undefined ? [] : await readBases(layer, layer.file, [], options, findings)), layer);
+    layers.push(...onTop.map(withoutStages), ...own.filter(isOnTop).map(({ layer }) => layer));
+    stages.push({ name, index, own, layers: byOrigin(layers) });
   }
-  for (const layer of onTop) reportUnknownStages(layer, stages, findings);
+  for (const layer of after) reportUnknownStages(layer, stages, findings);
   return { base: byOrigin(base), stages };
 }
 
@@ -57,8 +68,8 @@ export function byOrigin(layers: readonly Layer[]): readonly Layer[] {
 export interface StagePlace {
   readonly name: string;
   readonly index: number;
-  /** Settings of the stage's own entry. */
-  readonly own: readonly Setting[];
+  /** Settings that are about this stage alone, with the path in their file that is left out of theirs. */
+  readonly own: readonly { readonly setting: Setting; readonly prefix: string }[];
 }
 
 /**
@@ -82,13 +93,14 @@ export function joinStageFindings(stages: readonly { readonly stage: StagePlace;
   });
 }
 
-function placed(finding: Finding, { index, own }: StagePlace): Finding {
+function placed(finding: Finding, { own }: StagePlace): Finding {
   const { edit, settings } = finding;
   if (edit === undefined) return finding;
-  const owned = settings.filter((setting) => own.some((one) => one.file === setting.file && one.line === setting.line && one.path === setting.path));
-  if (owned.length === 0) return finding;
+  const prefixes = new Set(settings.map((setting) => own.find((one) => one.setting.file === setting.file && one.setting.line === setting.line && one.setting.path === setting.path)?.prefix));
+  const [prefix] = prefixes;
+  if (prefixes.size <= 1 && prefix === undefined) return finding;
   const { edit: _edit, ...rest } = finding;
-  return owned.length === settings.length ? { ...finding, edit: { ...edit, path: `stages.${index}.${edit.path}` } } : rest;
+  return prefixes.size === 1 ? { ...finding, edit: { ...edit, path: `${prefix}.${edit.path}` } } : rest;
 }
 
 function stagesOf(layer: Layer): unknown {
@@ -101,10 +113,19 @@ function withoutStages(layer: Layer): Layer {
   return { ...layer, value };
 }
 
-function stageLayer(layer: Layer, index: number, entry: Record<string, unknown>): Layer {
-  const { name: _name, ...rest } = entry;
-  const value = Object.fromEntries(Object.entries(rest).filter(([key]) => !SHARED_KEYS.includes(toCamel(key))));
-  return { ...layer, value, locate: (path, part) => layer.locate(["stages", String(index), ...path], part) };
+/** What a layer says of one stage, by its place in the list or by its name in a mapping. */
+function partOf(layer: Layer, key: string, findings: Finding[]): readonly OwnLayer[] {
+  const stages = stagesOf(layer);
+  const entry = typeof stages === "object" && stages !== null && Object.hasOwn(stages, key) ? (stages as Record<string, unknown>)[key] : undefined;
+  if (entry === undefined || entry === null) return [];
+  if (typeof entry !== "object" || Array.isArray(entry)) {
+    findings.push(problem(layer, ["stages", key], `Stage ${key} is no mapping`, "Write what differs in this stage: { training: { max_steps: 100 } }."));
+    return [];
+  }
+  const shared = Object.keys(entry).filter((name) => SHARED_KEYS.includes(toCamel(name)));
+  for (const name of shared) findings.push(problem(layer, ["stages", key, name], `${name} stands inside of a stage`, `Write ${name} outside of stages: it is the same for all of them.`));
+  const value = Object.fromEntries(Object.entries(entry).filter(([name]) => name !== "name" && !shared.includes(name)));
+  return [{ prefix: `stages.${key}`, layer: { ...layer, value, locate: (path, part) => layer.locate(["stages", key, ...path], part) } }];
 }
 
 function stageName(layer: Layer, index: number, entry: unknown, earlier: readonly string[], findings: Finding[]): string | undefined {
@@ -115,20 +136,6 @@ function stageName(layer: Layer, index: number, entry: unknown, earlier: readonl
   else if (earlier.includes(name)) findings.push(problem(layer, [...path, "name"], `Two stages are named ${name}`, "Give them different names."));
   else return name;
   return undefined;
-}
-
-function reportSharedKeys(layer: Layer, index: number, entry: Record<string, unknown>, name: string, findings: Finding[]): void {
-  for (const key of Object.keys(entry)) {
-    if (!SHARED_KEYS.includes(toCamel(key))) continue;
-    findings.push(problem(layer, ["stages", String(index), key], `${key} stands inside of stage ${name}`, `Write ${key} outside of stages: it is the same for all of them.`));
-  }
-}
-
-/** `--set stages.NAME.key=value` or `stages.INDEX.key`. */
-function overridesOf(layer: Layer, keys: readonly string[]): readonly Layer[] {
-  const stages = stagesOf(layer);
-  if (typeof stages !== "object" || stages === null || Array.isArray(stages)) return [];
-  return keys.flatMap((key) => (Object.hasOwn(stages, key) ? [{ ...layer, value: (stages as Record<string, unknown>)[key] }] : []));
 }
 
 function reportUnknownStages(layer: Layer, stages: readonly StageLayers[], findings: Finding[]): void {
