@@ -19,6 +19,7 @@ export interface Terminal {
 
 /** The process's own terminal. Colours follow NO_COLOR, FORCE_COLOR and whether the stream is a terminal. */
 export function processTerminal(): Terminal {
+  outliveReaders();
   return {
     out: (text) => void process.stdout.write(`${text}\n`),
     err: (text) => void process.stderr.write(`${text}\n`),
@@ -27,6 +28,15 @@ export function processTerminal(): Terminal {
     isInteractive: process.stderr.isTTY === true && process.env["CI"] === undefined,
     width: Math.max(60, Math.min(process.stdout.columns ?? 100, 140)),
   };
+}
+
+/** A reader that leaves early (`thaw plan | head`) ends the output, not the run: what is written after that goes nowhere. */
+function outliveReaders(): void {
+  for (const stream of [process.stdout, process.stderr]) {
+    stream.on("error", (error: NodeJS.ErrnoException) => {
+      if (error.code !== "EPIPE") throw error;
+    });
+  }
 }
 
 function wantsColor(isTerminal: boolean | undefined): boolean {
