@@ -1,6 +1,9 @@
 import type { Scalar, Tensor } from "@tensorflow/tfjs-core";
 import * as tf from "@tensorflow/tfjs-core";
 
+/** A mask and two tables of positions for each of a few lengths. */
+const RECENT_COUNT = 24;
+
 /**
  * Small constant tensors, each uploaded once: a JavaScript number as operand is uploaded on every call, which costs three
  * times the op itself on a GPU. A tape has a cache of its own unless it is given one that outlives it.
@@ -8,6 +11,8 @@ import * as tf from "@tensorflow/tfjs-core";
 export class ConstantCache {
   #scalars = new Map<number, Scalar>();
   #tensors = new Map<string, Tensor>();
+  /** Least recently used first. */
+  #recent = new Map<string, Tensor>();
 
   /** The number as a float32 scalar. Borrowed: the cache disposes it. */
   scalar(value: number): Scalar {
@@ -29,10 +34,28 @@ export class ConstantCache {
     return known;
   }
 
+  /** As `tensor`, for what may come in ever new sizes: {@link trim} frees those that were not used lately. */
+  recent(key: string, make: () => Tensor): Tensor {
+    const known = this.#recent.get(key) ?? tf.keep(make());
+    this.#recent.delete(key);
+    this.#recent.set(key, known);
+    return known;
+  }
+
+  /** Frees all but the last few of the recent ones; called between passes. */
+  trim(): void {
+    for (const [key, tensor] of this.#recent) {
+      if (this.#recent.size <= RECENT_COUNT) return;
+      this.#recent.delete(key);
+      tensor.dispose();
+    }
+  }
+
   /** Frees all; the cache stays usable. */
   dispose(): void {
-    tf.dispose([...this.#scalars.values(), ...this.#tensors.values()]);
+    tf.dispose([...this.#scalars.values(), ...this.#tensors.values(), ...this.#recent.values()]);
     this.#scalars.clear();
     this.#tensors.clear();
+    this.#recent.clear();
   }
 }

@@ -165,12 +165,18 @@ export class Tape {
       node.products.endPass();
     }
     this.#parameters.clear();
+    this.#constants.trim();
     for (const cache of this.#ownCaches) cache.dispose();
   }
 
   /** @internal A number as a float32 scalar tensor, uploaded once. Borrowed. */
   scalar(value: number): Scalar {
     return this.#constants.scalar(value);
+  }
+
+  /** A tensor that its key tells all about (a mask, a table of positions): made once, kept while passes use it. Borrowed. */
+  shared(key: string, make: () => Tensor): Tensor {
+    return this.#constants.recent(key, make);
   }
 
   /** @internal Runs an op: `forward` in a `tf.tidy`, recorded if an input needs a gradient. */

@@ -60,6 +60,8 @@ export interface Scope {
   constant(tensor: Tensor): Value;
   /** The same, but the scope takes ownership and frees it with the micro-batch. */
   own(tensor: Tensor): Value;
+  /** A tensor that its key tells all about (a mask, a table of positions), made once for many passes. Borrowed. Absent: {@link own} it. */
+  shared?(key: string, make: () => Tensor): Tensor;
   /** True while training (dropout of trained segments on); frozen segments always run in inference mode. */
   readonly training: boolean;
 }

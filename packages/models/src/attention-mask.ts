@@ -28,7 +28,8 @@ export function keyMask(attentionMask: Int32Array, batchSize: number, tokenCount
   return values;
 }
 
-function hasInnerPadding(attentionMask: Int32Array, batchSize: number, tokenCount: number): boolean {
+/** True if a row has padding before a real token. */
+export function hasInnerPadding(attentionMask: Int32Array, batchSize: number, tokenCount: number): boolean {
   for (let row = 0; row < batchSize; row++) {
     const mask = attentionMask.subarray(row * tokenCount, (row + 1) * tokenCount);
     if (mask.indexOf(0) !== -1 && mask.indexOf(0) < mask.lastIndexOf(1)) return true;

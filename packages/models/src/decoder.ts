@@ -1,7 +1,7 @@
 import { crossEntropy, gatherRows, linear, release, reshape, type Value } from "@thaw/autograd";
 import type { LoadedBatch, ModelOutput, Scope, Segment } from "@thaw/contracts";
 import { tensor, type Tensor } from "@tensorflow/tfjs-core";
-import { causalMask } from "./attention-mask.js";
+import { causalMask, hasInnerPadding } from "./attention-mask.js";
 import type { ParameterSpec } from "./family.js";
 import type { MixedTokens } from "./merge-features.js";
 import type { RotaryTable } from "./rope.js";
@@ -90,15 +90,27 @@ export function embedTokens(decoder: Decoder, batch: LoadedBatch, tokens: MixedT
 
 /** A pass over whole rows. Positions count from a row's start, padding included: rotary attention knows differences only. */
 function wholePass(decoder: Decoder, batch: LoadedBatch, scope: Scope): DecoderPass {
-  const mask = causalMask(batch.attentionMask, batch.batchSize, batch.tokenCount);
-  return { ...rotaryTensors(decoder, 0, batch.tokenCount, scope), mask: scope.own(tensor(mask.values, [...mask.shape])).tensor };
+  const { attentionMask, batchSize, tokenCount } = batch;
+  const make = (): Tensor => {
+    const { values, shape } = causalMask(attentionMask, batchSize, tokenCount);
+    return tensor(values, [...shape]);
+  };
+  const mask = hasInnerPadding(attentionMask, batchSize, tokenCount) ? scope.own(make()).tensor : sharedTensor(scope, `causal mask ${tokenCount}`, make);
+  return { ...rotaryTensors(decoder, 0, tokenCount, scope), mask };
 }
 
-/** The rotary table as tensors that the scope frees. */
+/** The rotary table as tensors that the scope keeps or frees. */
 export function rotaryTensors(decoder: Decoder, start: number, count: number, scope: Scope): { readonly cos: Tensor; readonly sin: Tensor } {
-  const { cos, sin } = decoder.rotary(start, count);
-  const shape = [count, cos.length / count];
-  return { cos: scope.own(tensor(cos, shape)).tensor, sin: scope.own(tensor(sin, shape)).tensor };
+  let table: RotaryTable | undefined;
+  const part = (name: "cos" | "sin"): Tensor => sharedTensor(scope, `${decoder.outputWeight} rotary ${name} ${start} ${count}`, () => {
+    table ??= decoder.rotary(start, count);
+    return tensor(table[name], [count, table[name].length / count]);
+  });
+  return { cos: part("cos"), sin: part("sin") };
+}
+
+function sharedTensor(scope: Scope, key: string, make: () => Tensor): Tensor {
+  return scope.shared?.(key, make) ?? scope.own(make()).tensor;
 }
 
 /** Logits and loss from final hidden states `[batch, tokens, hidden]`. */

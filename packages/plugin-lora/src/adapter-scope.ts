@@ -53,4 +53,8 @@ export class AdapterScope implements Scope {
   own(tensor: Tensor): Value {
     return this.#inner.own(tensor);
   }
+
+  shared(key: string, make: () => Tensor): Tensor {
+    return this.#inner.shared?.(key, make) ?? this.#inner.own(make()).tensor;
+  }
 }

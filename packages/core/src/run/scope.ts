@@ -73,6 +73,10 @@ export class RunScope implements Scope {
     return this.#tape.own(tensor);
   }
 
+  shared(key: string, make: () => Tensor): Tensor {
+    return this.#tape.shared(key, make);
+  }
+
   /** The output of a segment that ran or was substituted; readable if the segment is in no other one. */
   output(segment: string): Value | undefined {
     return this.#outputs.get(segment);
