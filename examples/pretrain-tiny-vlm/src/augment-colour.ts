@@ -1,4 +1,5 @@
-import { normal, type Random, uniform } from "./random.js";
+import type { Random } from "@thaw/data";
+import { normal, uniform } from "./random.js";
 
 const SIDE = 48;
 const PIXELS = SIDE * SIDE;

@@ -1,4 +1,5 @@
-import { type Random, uniform } from "./random.js";
+import type { Random } from "@thaw/data";
+import { uniform } from "./random.js";
 
 const FROM = 96;
 const TO = 48;

@@ -1,6 +1,7 @@
+import type { Random } from "@thaw/data";
 import { compositeOver, cutOut, darkOutline, noise, otherBackground, posterise, turnColours } from "./augment-colour.js";
 import { blur, morph, warp } from "./augment-shape.js";
-import { type Random, uniform } from "./random.js";
+import { uniform } from "./random.js";
 
 /** Side of the stored rasters and of the pictures the model sees. */
 export const RASTER_SIZE = 96;

@@ -1,6 +1,7 @@
 import * as tf from "@tensorflow/tfjs-core";
 import { add, API_VERSION, definePlugin, linear, type LossContext, matmul, mean, rmsNorm, scale, softmaxCrossEntropy, ThawError, type Value } from "@thaw/core";
-import { normal, seededRandom } from "./random.js";
+import { seededRandom } from "@thaw/data";
+import { normal } from "./random.js";
 
 /** Owner of the parameters that this loss adds. */
 export const CONTRASTIVE_COMPONENT = "contrastive";

@@ -4,7 +4,8 @@ import type { UpdateContext } from "@thaw/core";
 import { beforeAll, expect, test } from "vitest";
 import { keptScalars, orthogonalise, updateScale } from "./muon.js";
 import { pretrainingOptimizer } from "./pretraining-optimizer.js";
-import { normal, seededRandom } from "./random.js";
+import { seededRandom } from "@thaw/data";
+import { normal } from "./random.js";
 
 beforeAll(async () => {
   await tf.setBackend("cpu");

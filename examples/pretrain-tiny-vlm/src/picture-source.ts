@@ -1,7 +1,8 @@
 import { type Batch, type BatchSource, IGNORE_INDEX, type LazyItem } from "@thaw/core";
+import { mixSeeds, seededRandom } from "@thaw/data";
 import { IMAGE_SIZE, mayMirror } from "./augment.js";
 import { IMAGE_TOKENS, TOKEN_IDS } from "./model-files.js";
-import { mixSeeds, seededRandom, shuffle } from "./random.js";
+import { shuffle } from "./random.js";
 import type { Rasters } from "./rasters.js";
 import { VIEW_LENGTH } from "./views.js";
 import type { ViewsPool } from "./views-pool.js";

@@ -1,5 +1,5 @@
 import { augment, IMAGE_SIZE } from "./augment.js";
-import { mixSeeds, seededRandom } from "./random.js";
+import { mixSeeds, seededRandom } from "@thaw/data";
 import { rasterOf, type Rasters } from "./rasters.js";
 
 /** Floats of one picture, `[3, 48, 48]`. */

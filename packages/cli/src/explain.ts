@@ -1,5 +1,5 @@
-import { phaseAt, trainedNames, type Finding, type PlanResult, type Setting } from "@thaw/core";
-import { matchesPattern, nearestNames, type CompiledPolicy } from "@thaw/plugin-freeze-policy";
+import { nearestNames, phaseAt, trainedNames, type Finding, type PlanResult, type Setting } from "@thaw/core";
+import { matchesPattern, type CompiledPolicy } from "@thaw/plugin-freeze-policy";
 
 /** Why one thing is as it is, as data. */
 export interface Explanation {

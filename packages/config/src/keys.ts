@@ -1,3 +1,5 @@
+import { editDistance } from "@thaw/core";
+
 /** `train_mm_proj_only` to `trainMmProjOnly`; other spellings stay. */
 export function toCamel(key: string): string {
   return key.replace(/(?<=[A-Za-z0-9])_+([a-z0-9])/g, (_, letter: string) => letter.toUpperCase());
@@ -11,20 +13,6 @@ export function toSnake(key: string): string {
 /** True for `freeze_vision_tower`; false for `model`, which is written the same both ways. */
 export function isSnake(key: string): boolean {
   return toCamel(key) !== key;
-}
-
-/** Levenshtein distance. */
-export function editDistance(left: string, right: string): number {
-  let previous = Array.from({ length: right.length + 1 }, (_, column) => column);
-  for (let row = 1; row <= left.length; row++) {
-    const current = [row];
-    for (let column = 1; column <= right.length; column++) {
-      const substituted = previous[column - 1]! + (left[row - 1] === right[column - 1] ? 0 : 1);
-      current.push(Math.min(substituted, previous[column]! + 1, current[column - 1]! + 1));
-    }
-    previous = current;
-  }
-  return previous[right.length]!;
 }
 
 /** The name most like the given one, spelling style aside; undefined where none is near. */

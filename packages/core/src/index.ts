@@ -9,7 +9,7 @@ export type {
   Batch, BatchSource, Claims, ComponentDeclaration, Edit, Finding, GradientFlow, Initializer, LazyItem, LoadedBatch, Model, ModelOutput, Origin, ParameterInfo, Plan, PlanEntry,
   PlanPhase, PlanReason, Rule, RuleInfo, Scope, Segment, Setting, Severity,
 } from "@thaw/contracts";
-export { openSafetensors, writeSafetensors } from "@thaw/safetensors";
+export { editDistance, nearestNames, openSafetensors, writeSafetensors } from "@thaw/safetensors";
 export type { SafetensorsReader, TensorDeclaration, TensorEntry } from "@thaw/safetensors";
 export { findCheckpoint } from "./checkpoint/read-checkpoint.js";
 export type { FoundCheckpoint } from "./checkpoint/read-checkpoint.js";

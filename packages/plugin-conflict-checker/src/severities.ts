@@ -1,5 +1,4 @@
-import type { Finding, RuleInfo, Setting, Severity } from "@thaw/core";
-import { nearestName } from "./nearest.js";
+import { nearestNames, type Finding, type RuleInfo, type Setting, type Severity } from "@thaw/core";
 import { quotedSetting } from "./settings.js";
 
 /** A severity as users write it. */
@@ -27,7 +26,7 @@ export function applySeverities(findings: readonly Finding[], rules: readonly Ru
 export function unknownRules(levels: Readonly<Record<string, RuleLevel>>, known: readonly string[], settings: readonly Setting[]): readonly Finding[] {
   return Object.keys(levels).filter((id) => !known.includes(id)).map((id) => {
     const setting = settings.find(({ path }) => path.split(".").at(-1) === id);
-    const nearest = nearestName(id, known);
+    const nearest = nearestNames(id, known, 1)[0];
     return {
       rule: "config",
       severity: "error",

@@ -1,7 +1,6 @@
 export type { FreezeSettings, Resolved } from "./collect.js";
 export { intentText } from "./decide.js";
 export type { Entry, Intent, LoraIntent, Position } from "./intent.js";
-export { nearestNames } from "./nearest.js";
 export { componentStateSchema, freezeSchema, loraSchema } from "./options.js";
 export type { FreezePolicyOptions, LoraOptions } from "./options.js";
 export { matchesPattern } from "./pattern.js";

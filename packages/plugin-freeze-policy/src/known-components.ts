@@ -1,6 +1,5 @@
-import type { Finding } from "@thaw/core";
+import { nearestNames, type Finding } from "@thaw/core";
 import type { FreezeSettings } from "./collect.js";
-import { nearestNames } from "./nearest.js";
 import { componentUnknown } from "./rules/selector-matches-nothing.js";
 import { toSnakeCase } from "./spelling.js";
 import { FLAG_OF_COMPONENT, type Vocabulary } from "./vocabulary.js";

@@ -1,9 +1,8 @@
-import type { ComponentDeclaration, Finding, ParameterInfo, Plan, PlanEntry, PlanPhase, Setting } from "@thaw/core";
+import { nearestNames, type ComponentDeclaration, type Finding, type ParameterInfo, type Plan, type PlanEntry, type PlanPhase, type Setting } from "@thaw/core";
 import { collectSettings, type FreezeSettings } from "./collect.js";
 import { decideComponent, type Verdict } from "./decide.js";
 import type { Intent } from "./intent.js";
 import { checkNames } from "./known-components.js";
-import { nearestNames } from "./nearest.js";
 import { ownerByPrefix } from "./owner.js";
 import { adapterWithoutPlugin } from "./rules/adapter-without-plugin.js";
 import { nothingTrains } from "./rules/nothing-trains.js";

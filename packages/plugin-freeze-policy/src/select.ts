@@ -1,7 +1,6 @@
-import type { Finding } from "@thaw/core";
+import { nearestNames, type Finding } from "@thaw/core";
 import { findBlocks } from "./blocks.js";
 import type { Entry } from "./intent.js";
-import { nearestNames } from "./nearest.js";
 import { matchesPattern, runsOf } from "./pattern.js";
 import { blocksUnmatched, patternUnmatched } from "./rules/selector-matches-nothing.js";
 import { toCamelCase } from "./spelling.js";

@@ -1,6 +1,7 @@
 /** The names most like `name`, best first: by edit distance, at most half of its length. */
 export function nearestNames(name: string, names: Iterable<string>, limit = 3): readonly string[] {
   return [...names]
+    .filter((candidate) => Math.abs(candidate.length - name.length) <= name.length / 2)
     .map((candidate) => ({ candidate, distance: editDistance(name, candidate) }))
     .filter(({ distance }) => distance <= name.length / 2)
     .sort((left, right) => left.distance - right.distance || (left.candidate < right.candidate ? -1 : 1))
