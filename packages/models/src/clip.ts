@@ -5,7 +5,7 @@ import { activate } from "./activations.js";
 import type { ClipConfig } from "./clip-config.js";
 import { inputMissing, inputShape } from "./errors.js";
 import type { ParameterSpec } from "./family.js";
-import { joinHeads, splitHeads } from "./heads.js";
+import { joinRows, splitRows } from "./heads.js";
 import { layerNormSpecs, linearSpecs, namesOf } from "./specs.js";
 import { PIXEL_VALUES, VISION_SEGMENT, type VisionTower } from "./vision-tower.js";
 
@@ -117,16 +117,19 @@ function cutPatches(pixels: Tensor, grid: number, patch: number): Tensor {
   });
 }
 
-function layer(config: ClipConfig, name: string, x: Value, scope: Scope): Value {
+/** Inside, tokens are rows of a matrix: products then take them as they are. */
+function layer(config: ClipConfig, name: string, input: Value, scope: Scope): Value {
+  const [images, tokens, width] = input.shape as [number, number, number];
+  const x = reshape(input, [images * tokens, width]);
   const h = norm(x, `${name}.layer_norm1`, scope, config.epsilon);
-  const [q, k, v] = (["q_proj", "k_proj", "v_proj"] as const).map((part) => splitHeads(scope.linear(h, `${name}.self_attn.${part}`), config.headCount)) as [Value, Value, Value];
+  const [q, k, v] = (["q_proj", "k_proj", "v_proj"] as const).map((part) => splitRows(scope.linear(h, `${name}.self_attn.${part}`), images, config.headCount)) as [Value, Value, Value];
   const mixed = attention(q, k, v, { scale: (config.hiddenSize / config.headCount) ** -0.5 });
   release(h, q, k, v);
-  const attended = add(x, scope.linear(joinHeads(mixed), `${name}.self_attn.out_proj`));
+  const attended = add(x, scope.linear(joinRows(mixed), `${name}.self_attn.out_proj`));
   const wide = scope.linear(norm(attended, `${name}.layer_norm2`, scope, config.epsilon), `${name}.mlp.fc1`);
   const inner = activate(config.activation, wide);
   release(mixed, wide);
-  return add(attended, scope.linear(inner, `${name}.mlp.fc2`));
+  return reshape(add(attended, scope.linear(inner, `${name}.mlp.fc2`)), input.shape);
 }
 
 function norm(x: Value, name: string, scope: Scope, epsilon: number): Value {

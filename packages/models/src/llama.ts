@@ -1,9 +1,9 @@
-import { add, attention, embedding, geglu, mul, release, rmsNorm, rotary, swiglu, type Value } from "@thaw/autograd";
+import { add, attention, embedding, geglu, mul, release, reshape, rmsNorm, rotary, swiglu, type Value } from "@thaw/autograd";
 import type { Scope } from "@thaw/contracts";
 import { activate, type ActivationName } from "./activations.js";
 import { decoderSegments, type Decoder, type DecoderPass } from "./decoder.js";
 import type { ParameterSpec } from "./family.js";
-import { joinHeads, splitHeads } from "./heads.js";
+import { joinRows, splitRows } from "./heads.js";
 import type { LlamaConfig } from "./llama-config.js";
 import { rotaryTable } from "./rope.js";
 import { linearSpecs, namesOf } from "./specs.js";
@@ -58,25 +58,28 @@ function layerSpecs(config: LlamaConfig, name: string): readonly ParameterSpec[]
   ];
 }
 
-function layer(config: LlamaConfig, name: string, index: number, x: Value, pass: DecoderPass, scope: Scope): Value {
+/** Inside, tokens are rows of a matrix: products then take them as they are, where each would reshape before and after. */
+function layer(config: LlamaConfig, name: string, index: number, input: Value, pass: DecoderPass, scope: Scope): Value {
+  const [batch, tokens, width] = input.shape as [number, number, number];
+  const x = reshape(input, [batch * tokens, width]);
   const h = rmsNorm(x, scope.parameter(`${name}.input_layernorm.weight`), config.epsilon);
-  const mixed = attend(config, name, index, h, pass, scope);
+  const mixed = attend(config, name, index, h, batch, pass, scope);
   const attended = add(x, scope.linear(mixed, `${name}.self_attn.o_proj`));
   const inner = rmsNorm(attended, scope.parameter(`${name}.post_attention_layernorm.weight`), config.epsilon);
   const [opening, up] = [scope.linear(inner, `${name}.mlp.gate_proj`), scope.linear(inner, `${name}.mlp.up_proj`)];
   release(h, mixed, inner);
   const gated = gate(config.activation, opening, up);
   release(opening, up);
-  return add(attended, scope.linear(gated, `${name}.mlp.down_proj`));
+  return reshape(add(attended, scope.linear(gated, `${name}.mlp.down_proj`)), input.shape);
 }
 
-/** `[batch, tokens, heads * headSize]`. */
-function attend(config: LlamaConfig, name: string, index: number, h: Value, pass: DecoderPass, scope: Scope): Value {
-  const queries = rotary(splitHeads(scope.linear(h, `${name}.self_attn.q_proj`), config.headCount), pass.cos, pass.sin);
-  const newKeys = rotary(splitHeads(scope.linear(h, `${name}.self_attn.k_proj`), config.keyValueHeadCount), pass.cos, pass.sin);
-  const newValues = splitHeads(scope.linear(h, `${name}.self_attn.v_proj`), config.keyValueHeadCount);
+/** `h [batch * tokens, hidden]` to `[batch * tokens, heads * headSize]`. */
+function attend(config: LlamaConfig, name: string, index: number, h: Value, batch: number, pass: DecoderPass, scope: Scope): Value {
+  const queries = rotary(splitRows(scope.linear(h, `${name}.self_attn.q_proj`), batch, config.headCount), pass.cos, pass.sin);
+  const newKeys = rotary(splitRows(scope.linear(h, `${name}.self_attn.k_proj`), batch, config.keyValueHeadCount), pass.cos, pass.sin);
+  const newValues = splitRows(scope.linear(h, `${name}.self_attn.v_proj`), batch, config.keyValueHeadCount);
   const [keys, values] = pass.remember?.(index, newKeys, newValues) ?? [newKeys, newValues];
-  const mixed = joinHeads(attention(queries, keys, values, { scale: config.headSize ** -0.5, ...(pass.mask === undefined ? {} : { mask: pass.mask }) }));
+  const mixed = joinRows(attention(queries, keys, values, { scale: config.headSize ** -0.5, ...(pass.mask === undefined ? {} : { mask: pass.mask }) }));
   release(queries, newKeys, newValues);
   return mixed;
 }
