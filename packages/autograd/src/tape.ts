@@ -8,6 +8,7 @@ import { badArgument, notOfOneTape, parameterTwice, tapeSpent } from "./errors.j
 import { FLAGS_KERNELS } from "./kernels/flags.js";
 import type { Kernels, MatmulStrategy } from "./kernels/kernels.js";
 import { plain2dKernels } from "./kernels/plain2d.js";
+import { tensorflowKernels } from "./kernels/tensorflow.js";
 import { LayoutCache } from "./layout-cache.js";
 import type { NodeKind } from "./node.js";
 import { PackedNode, ValueNode } from "./node.js";
@@ -57,7 +58,7 @@ export class Tape {
     this.#constants = options.constants ?? new ConstantCache();
     if (options.layouts === undefined) this.#ownCaches.push(layouts);
     if (options.constants === undefined) this.#ownCaches.push(this.#constants);
-    this.kernels = (options.matmul ?? (tf.getBackend() === "wasm" ? "plain2d" : "flags")) === "plain2d" ? plain2dKernels(this.#constants, layouts) : FLAGS_KERNELS;
+    this.kernels = (options.matmul ?? (tf.getBackend() === "wasm" ? "plain2d" : "flags")) === "plain2d" ? plain2dKernels(this.#constants, layouts) : tf.getBackend() === "tensorflow" ? tensorflowKernels(this.#constants) : FLAGS_KERNELS;
   }
 
   /** A parameter: borrowed, `needsGradient` if it trains. The same tensor gives the same value again. `@throws THAW_AUTOGRAD_PARAMETER_TWICE` */

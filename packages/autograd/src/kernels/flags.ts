@@ -13,12 +13,13 @@ export const FLAGS_KERNELS: Kernels = {
   product: (a, b, transposeA, transposeB) => tf.matMul(a, b, transposeA, transposeB),
   timesWeight(rows, weight, _, bias) {
     if (bias === undefined) return tf.matMul(rows, weight, false, true) as Tensor2D;
-    // WASM's fused kernel drops the bias of a transposed product (BatchMatMul's slow path).
-    if (tf.getBackend() === "wasm") return tf.add(tf.matMul(rows, weight, false, true), bias);
+    // WASM's fused kernel drops the bias of a transposed product (BatchMatMul's slow path); TensorFlow's is these two and three reshapes.
+    if (["wasm", "tensorflow"].includes(tf.getBackend())) return tf.add(tf.matMul(rows, weight, false, true), bias);
     return tf.fused.matMul({ a: rows, b: weight, transposeB: true, bias }) as Tensor2D;
   },
   loopsOverHeads: (_, scoreBytes) => scoreBytes > LOOP_FROM_SCORE_BYTES,
   columnSum: (rows) => tf.sum(rows, 0),
+  rowMean: (x) => tf.mean(x, -1, true),
   gatherRows: (x, ids) => tf.gatherND(x, indexColumn(ids)),
   box: (x, begin, size) => tf.slice(x, [...begin], [...size]),
   rotateHalf(x, inverse) {

@@ -21,6 +21,8 @@ export interface Kernels {
   loopsOverHeads(multiplications: number, scoreBytes: number): boolean;
   /** Sum over rows: `[n, columns]` to `[columns]`. */
   columnSum(rows: Tensor2D): Tensor;
+  /** Mean over the last axis, which stays as one: `[..., n]` to `[..., 1]`. */
+  rowMean(x: Tensor): Tensor;
   /** Rows by index: `x [rows, columns]` to `[ids, columns]`. */
   gatherRows(x: Tensor, ids: Int32Array): Tensor;
   /** The box of `size` at `begin`; sizes are resolved. */

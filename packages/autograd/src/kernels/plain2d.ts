@@ -40,6 +40,7 @@ export function plain2dKernels(constants: ConstantCache, layouts: LayoutCache): 
     },
     loopsOverHeads: (multiplications, scoreBytes) => (simdAvailable() ? scoreBytes > LOOP_FROM_SCORE_BYTES : multiplications >= LOOP_FROM_MULTIPLICATIONS),
     columnSum: (rows) => tf.reshape(tf.matMul(tf.fill([1, rows.shape[0]], 1), rows), [rows.shape[1]]),
+    rowMean: (x) => tf.mean(x, -1, true),
     gatherRows: (x, ids) => tf.gatherND(x, indexColumn(ids)),
     box,
     rotateHalf(x, inverse) {

@@ -1,6 +1,7 @@
 import type { Tensor } from "@tensorflow/tfjs-core";
 import * as tf from "@tensorflow/tfjs-core";
 import { sumTo } from "../kernels/broadcast.js";
+import type { Kernels } from "../kernels/kernels.js";
 import { operate } from "../operation.js";
 import type { Tape } from "../tape.js";
 import type { Value } from "../value.js";
@@ -18,7 +19,7 @@ export interface RmsNormOptions {
 export function rmsNorm(x: Value, weight: Value, epsilon: number, options: RmsNormOptions = {}): Value {
   const gainOf = (stored: Tensor, tape: Tape): Tensor => (options.unitOffset ? tf.add(stored, tape.scalar(1)) : stored);
   return operate("rmsNorm", [x, weight], (record, tape) => {
-    const inverse = tf.rsqrt(tf.add(tf.mean(tf.square(x.tensor), -1, true), tape.scalar(epsilon)));
+    const inverse = tf.rsqrt(tf.add(tape.kernels.rowMean(tf.square(x.tensor)), tape.scalar(epsilon)));
     if (record !== null) {
       const savedX = record.save(x);
       const savedInverse = record.keep(inverse);
@@ -26,7 +27,7 @@ export function rmsNorm(x: Value, weight: Value, epsilon: number, options: RmsNo
       record.backward = (gradient, [wantX, wantWeight]) => {
         const normal = tf.mul(savedX(), savedInverse());
         return [
-          wantX && gain !== null ? throughRms(tf.mul(gradient, gainOf(gain(), tape)), normal, savedInverse()) : null,
+          wantX && gain !== null ? throughRms(tape.kernels, tf.mul(gradient, gainOf(gain(), tape)), normal, savedInverse()) : null,
           wantWeight ? sumTo(tape.kernels, tf.mul(gradient, normal), weight.shape) : null,
         ];
       };
@@ -36,8 +37,8 @@ export function rmsNorm(x: Value, weight: Value, epsilon: number, options: RmsNo
 }
 
 /** `inverse (g - n mean(g n))`: gradient of `n = x inverse(x)`. */
-function throughRms(gradient: Tensor, normal: Tensor, inverse: Tensor): Tensor {
-  return tf.mul(tf.sub(gradient, tf.mul(normal, tf.mean(tf.mul(gradient, normal), -1, true))), inverse);
+function throughRms(kernels: Kernels, gradient: Tensor, normal: Tensor, inverse: Tensor): Tensor {
+  return tf.mul(tf.sub(gradient, tf.mul(normal, kernels.rowMean(tf.mul(gradient, normal)))), inverse);
 }
 
 /**
@@ -46,9 +47,9 @@ function throughRms(gradient: Tensor, normal: Tensor, inverse: Tensor): Tensor {
  */
 export function layerNorm(x: Value, weight: Value, bias: Value, epsilon: number): Value {
   return operate("layerNorm", [x, weight, bias], (record, tape) => {
-    const mean = tf.mean(x.tensor, -1, true);
+    const mean = tape.kernels.rowMean(x.tensor);
     const centred = tf.sub(x.tensor, mean);
-    const inverse = tf.rsqrt(tf.add(tf.mean(tf.square(centred), -1, true), tape.scalar(epsilon)));
+    const inverse = tf.rsqrt(tf.add(tape.kernels.rowMean(tf.square(centred)), tape.scalar(epsilon)));
     if (record !== null) {
       const savedX = record.needs[0] || record.needs[1] ? record.save(x) : null;
       const savedMean = savedX === null ? null : record.keep(mean);
@@ -59,7 +60,7 @@ export function layerNorm(x: Value, weight: Value, bias: Value, epsilon: number)
         if (savedX === null || savedMean === null || savedInverse === null) return [null, null, gradientBias];
         const normal = tf.mul(tf.sub(savedX(), savedMean()), savedInverse());
         return [
-          wantX && gain !== null ? throughLayer(tf.mul(gradient, gain()), normal, savedInverse()) : null,
+          wantX && gain !== null ? throughLayer(tape.kernels, tf.mul(gradient, gain()), normal, savedInverse()) : null,
           wantWeight ? sumTo(tape.kernels, tf.mul(gradient, normal), weight.shape) : null,
           gradientBias,
         ];
@@ -70,7 +71,7 @@ export function layerNorm(x: Value, weight: Value, bias: Value, epsilon: number)
 }
 
 /** `inverse (g - mean(g) - n mean(g n))`: gradient of the standardised `n`. */
-function throughLayer(gradient: Tensor, normal: Tensor, inverse: Tensor): Tensor {
-  const tilt = tf.mul(normal, tf.mean(tf.mul(gradient, normal), -1, true));
-  return tf.mul(tf.sub(tf.sub(gradient, tf.mean(gradient, -1, true)), tilt), inverse);
+function throughLayer(kernels: Kernels, gradient: Tensor, normal: Tensor, inverse: Tensor): Tensor {
+  const tilt = tf.mul(normal, kernels.rowMean(tf.mul(gradient, normal)));
+  return tf.mul(tf.sub(tf.sub(gradient, kernels.rowMean(gradient)), tilt), inverse);
 }

@@ -1,0 +1,45 @@
+import type { Tensor } from "@tensorflow/tfjs-core";
+import * as tf from "@tensorflow/tfjs-core";
+import type { ConstantCache } from "../constant-cache.js";
+import { FLAGS_KERNELS } from "./flags.js";
+import type { Kernels } from "./kernels.js";
+
+/** Numbers of TensorFlow's types (tensorflow/core/framework/types.proto). */
+const [FLOAT32, INT32] = [1, 3];
+
+interface TensorFlowBackend {
+  readonly binding: { readonly TF_ATTR_TYPE: number; readonly TF_ATTR_BOOL: number };
+  executeSingleOutput(name: string, attributes: readonly { readonly name: string; readonly type: number; readonly value: unknown }[], inputs: readonly Tensor[]): Tensor;
+}
+
+/** Kernels of TensorFlow's own backend, native or GPU, where every operation has a price: those that it can run as fewer ones. */
+export function tensorflowKernels(constants: ConstantCache): Kernels {
+  return { ...FLAGS_KERNELS, rowMean: (x) => rowMean(constants, x), rotateHalf: (x, inverse) => rotateHalf(constants, x, inverse) };
+}
+
+/** Two operations, where slices, sign and concatenation are four: the halves change places, then one of them its sign. */
+function rotateHalf(constants: ConstantCache, x: Tensor, inverse: boolean): Tensor {
+  const backend = tf.backend() as unknown as TensorFlowBackend;
+  const type = typeOf(backend);
+  const depth = x.shape.at(-1) as number;
+  const half = depth / 2;
+  const swapped = backend.executeSingleOutput("Roll", [type("T", FLOAT32), type("Tshift", INT32), type("Taxis", INT32)], [x, integer(constants, half), integer(constants, x.shape.length - 1)]);
+  const signs = constants.tensor(`signs ${depth} ${String(inverse)}`, () => tf.tensor1d(Float32Array.from({ length: depth }, (_, index) => (index < half === inverse ? 1 : -1))));
+  return tf.mul(swapped, signs);
+}
+
+/** Without the cast, the axis' upload and the reshape that TensorFlow.js puts around it. */
+function rowMean(constants: ConstantCache, x: Tensor): Tensor {
+  const backend = tf.backend() as unknown as TensorFlowBackend;
+  const type = typeOf(backend);
+  const attributes = [{ name: "keep_dims", type: backend.binding.TF_ATTR_BOOL, value: true }, type("T", FLOAT32), type("Tidx", INT32)];
+  return backend.executeSingleOutput("Mean", attributes, [x, integer(constants, x.shape.length - 1)]);
+}
+
+function integer(constants: ConstantCache, value: number): Tensor {
+  return constants.tensor(`int32 ${value}`, () => tf.scalar(value, "int32"));
+}
+
+function typeOf({ binding }: TensorFlowBackend): (name: string, value: number) => { readonly name: string; readonly type: number; readonly value: number } {
+  return (name, value) => ({ name, type: binding.TF_ATTR_TYPE, value });
+}
