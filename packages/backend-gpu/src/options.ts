@@ -6,19 +6,18 @@ export type BackendName = (typeof BACKEND_NAMES)[number];
 
 const name = z.enum(["auto", ...BACKEND_NAMES]);
 
-/** The `backend` section: a name alone, or a name with where to look. `auto` takes the fastest that is there. */
+/** The `backend` section. */
 export const backendOptionsSchema = z
   .union([
     name,
     z.strictObject({
-      name: name.default("auto"),
-      /** Folder from which npm packages are looked up; the working directory unless given. */
-      projectFolder: z.string().optional(),
-      /** Folder into which `thaw backend install` puts libraries; a folder of the user's cache unless given. */
-      cacheFolder: z.string().optional(),
+      name: name.default("auto").describe("auto takes the fastest that is there."),
+      projectFolder: z.string().optional().describe("Folder from which npm packages are looked up. Default: the working directory."),
+      cacheFolder: z.string().optional().describe("Folder into which thaw backend install puts libraries. Default: a folder of the user's cache."),
     }),
   ])
-  .default("auto");
+  .default("auto")
+  .describe("What computes: a name alone, or a name with where to look. auto takes the fastest that is there.");
 
 /** As users write it. */
 export type BackendOptions = z.input<typeof backendOptionsSchema>;

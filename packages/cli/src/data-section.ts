@@ -7,17 +7,18 @@ const source = z.union([z.string().min(1).meta({ format: "source", description: 
 /** The `data` section. */
 export const dataSectionSchema = z
   .strictObject({
-    train: source.optional().meta({ description: "What is trained on." }),
+    train: source.optional().describe("What is trained on."),
     evaluation: z
       .union([source, z.record(z.string().regex(/^(?!type$).+$/), source)])
       .optional()
-      .meta({ description: "One data set, or several by name." }),
-    captions: z.boolean().default(true).meta({ description: "Let the model answer the evaluation sets and score its answers; false measures their loss alone." }),
-    maxNewTokens: count.default(24).meta({ description: "Longest answer that an evaluation lets the model write." }),
-    evaluationBatchSize: count.default(32).meta({ description: "Samples that an evaluation answers at once." }),
-    workers: z.number().int().nonnegative().optional().meta({ description: "Threads that decode images; 0 decodes on the main thread." }),
+      .describe("One data set, or several by name."),
+    captions: z.boolean().default(true).describe("Let the model answer the evaluation sets and score its answers; false measures their loss alone."),
+    maxNewTokens: count.default(24).describe("Longest answer that an evaluation lets the model write."),
+    evaluationBatchSize: count.default(32).describe("Samples that an evaluation answers at once."),
+    workers: z.number().int().nonnegative().optional().describe("Threads that decode images; 0 decodes on the main thread. Default: one or two, by the number of cores."),
   })
-  .prefault({});
+  .prefault({})
+  .describe("What is trained on and what is measured.");
 
 /** As users write it. */
 export type DataSectionOptions = z.input<typeof dataSectionSchema>;

@@ -16,5 +16,7 @@ export type { ResolvedConfig, ResolvedStage, ResolveOptions } from "./resolve-co
 export { configSchema, defineConfig } from "./schema.js";
 export type { ConfigSections, ResolvedValues, ThawConfig } from "./schema.js";
 export { resolveSource } from "./paths.js";
+export type { Shape } from "./shape.js";
 export { joinStageFindings } from "./stages.js";
 export type { StagePlace } from "./stages.js";
+export { configShape } from "./validate.js";

@@ -17,8 +17,8 @@ export function configJsonSchema(hosts: Readonly<Record<string, StandardSchema>>
 /** A stage may hold all but what stages share. */
 function stagesShape(whole: Shape): Shape {
   const properties = Object.fromEntries(Object.entries(whole.properties ?? {}).filter(([key]) => !SHARED_KEYS.includes(key) && !key.startsWith("$")));
-  const { description } = whole.properties?.["stages"] ?? {};
-  return { ...(description === undefined ? {} : { description }), type: "array", items: { type: "object", properties: { name: { type: "string" }, ...properties }, required: ["name"], additionalProperties: false } };
+  const { description, items } = whole.properties?.["stages"] ?? {};
+  return { ...(description === undefined ? {} : { description }), type: "array", items: { type: "object", properties: { ...(items as Shape | undefined)?.properties, ...properties }, required: ["name"], additionalProperties: false } };
 }
 
 function withBothSpellings(shape: unknown): unknown {

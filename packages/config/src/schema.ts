@@ -3,16 +3,17 @@ import { z } from "zod";
 
 /** A path relative to the file that names it; made absolute when the config is resolved. */
 const path = z.string().min(1).meta({ format: "path" });
+const folder = path.meta({ format: "path", description: "A Hugging Face checkpoint folder." });
 const modelSchema = z.union([
-  path.meta({ format: "path", description: "A Hugging Face checkpoint folder." }),
+  folder,
   z.strictObject({
-    path,
+    path: folder,
     initialize: z
       .union([z.literal("all"), z.array(z.string())])
       .optional()
-      .meta({ description: "Components whose parameters start from fresh random values instead of the checkpoint's." }),
-    components: z.record(z.string(), z.array(z.string()).min(1)).optional().meta({ description: "Component to name prefixes, for model types that Thaw has no table for." }),
-    ignored: z.array(z.string()).optional().meta({ description: "Name prefixes in the files that are no parameters." }),
+      .describe("Components whose parameters start from fresh random values instead of the checkpoint's."),
+    components: z.record(z.string(), z.array(z.string()).min(1)).optional().describe("Component to name prefixes, for model types that Thaw has no table for."),
+    ignored: z.array(z.string()).optional().describe("Name prefixes in the files that are no parameters."),
     startFrom: path.optional().meta({ format: "path", description: "A finished run's folder or a safetensors file, whose parameters replace the checkpoint's." }),
   }),
 ]);
@@ -20,22 +21,22 @@ const modelSchema = z.union([
 /** The top-level keys that neither a plugin nor the host (`data`) owns. Strict; sections are checked by their own schemas. */
 export const configSchema = z
   .strictObject({
-    model: modelSchema.meta({ description: "What is trained." }),
-    training: trainingSchema.prefault({}),
+    model: modelSchema.describe("The Hugging Face checkpoint that is trained: its folder, or a mapping with its path."),
+    training: trainingSchema.prefault({}).describe("How it is trained."),
     output: path.default("./runs").meta({ format: "path", description: "Folder that run folders are made in." }),
-    runName: z.string().regex(/^[\w.-]+$/, "letters, digits, dot, dash and underscore only").default("run").meta({ description: "First part of the run folder's name." }),
-    seed: z.number().int().nonnegative().default(0).meta({ description: "Of the sample order, of dropout and of new parameters." }),
-    plugins: z.array(z.unknown()).default([]).meta({ description: "Names, paths (from this file), or plugin objects in TypeScript." }),
+    runName: z.string().regex(/^[\w.-]+$/, "letters, digits, dot, dash and underscore only").default("run").describe("First part of the run folder's name."),
+    seed: z.number().int().nonnegative().default(0).describe("Of the sample order, of dropout and of new parameters."),
+    plugins: z.array(z.unknown()).default([]).describe("Names, paths (from this file), or plugin objects in TypeScript."),
     extends: z
       .union([z.string(), z.array(z.string())])
       .optional()
-      .meta({ description: "Paths (as if written here) or packages (presets) that this config builds on." }),
+      .describe("Paths (as if written here) or packages (presets) that this config builds on."),
     stages: z
-      .array(z.looseObject({ name: z.string() }))
+      .array(z.looseObject({ name: z.string().describe("What the stage's folder, messages and --set stages.NAME.key=value call it.") }))
       .optional()
-      .meta({ description: "Runs one after the other, each with what all before it trained; a stage holds what differs from the rest of the config." }),
-    $schema: z.string().optional(),
-    $saved: z.looseObject({}).optional().meta({ description: "Written into run folders: where the settings came from." }),
+      .describe("Runs one after the other, each with what all before it trained; a stage holds what differs from the rest of the config."),
+    $schema: z.string().optional().describe("Path of the JSON schema, for editors: what thaw config --schema prints."),
+    $saved: z.looseObject({}).optional().describe("Written into run folders: where the settings came from."),
   })
   .meta({ title: "Thaw config" });
 

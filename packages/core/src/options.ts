@@ -10,32 +10,30 @@ const rate = z.number().nonnegative();
 export const PRECISIONS = ["float32", "tf32", "bfloat16"] as const;
 export type Precision = (typeof PRECISIONS)[number];
 
-/** Learning-rate shape over the run's steps. `warmupSteps` wins over `warmupRatio`. Formulas: `transformers/optimization.py`. */
+/** Learning-rate shape over the run's steps. Formulas: `transformers/optimization.py`. */
 export const scheduleSchema = z.strictObject({
-  type: z.enum(["constant", "linear", "cosine"]).default("constant"),
-  warmupSteps: z.number().int().nonnegative().optional(),
-  warmupRatio: z.number().min(0).max(1).default(0),
+  type: z.enum(["constant", "linear", "cosine"]).default("constant").describe("Shape after the warm-up: level, straight down to zero, or half a cosine down to zero."),
+  warmupSteps: z.number().int().nonnegative().optional().describe("Steps in which the rate rises from zero; wins over warmup_ratio."),
+  warmupRatio: z.number().min(0).max(1).default(0).describe("The same as a share of all steps."),
 });
 
 /** AdamW with decoupled weight decay (Loshchilov and Hutter, arXiv:1711.05101), PyTorch's defaults but for the decay. */
 export const optimizerSchema = z.strictObject({
-  type: z.enum(["adamw"]).default("adamw"),
-  weightDecay: rate.default(0),
-  beta1: z.number().min(0).max(1).default(0.9),
-  beta2: z.number().min(0).max(1).default(0.999),
-  epsilon: z.number().positive().default(1e-8),
-  /** Global L2 norm; null: no clipping. */
-  clipNorm: z.number().positive().nullable().default(1),
-  /** Decay norms and biases too. */
-  decayNormsAndBiases: z.boolean().default(false),
+  type: z.enum(["adamw"]).default("adamw").describe("The update rule."),
+  weightDecay: rate.default(0).describe("Decoupled weight decay."),
+  beta1: z.number().min(0).max(1).default(0.9).describe("Decay of the mean of gradients."),
+  beta2: z.number().min(0).max(1).default(0.999).describe("Decay of the mean of squared gradients."),
+  epsilon: z.number().positive().default(1e-8).describe("Added to the root of the mean square."),
+  clipNorm: z.number().positive().nullable().default(1).describe("Largest L2 norm of all gradients together, scaled down to it; null: no clipping."),
+  decayNormsAndBiases: z.boolean().default(false).describe("Decay norms and biases too."),
 });
 
 /** Settings of one component that differ from the run's. */
 export const componentTrainingSchema = z.strictObject({
-  learningRate: rate.optional(),
-  weightDecay: rate.optional(),
-  schedule: scheduleSchema.optional(),
-  clipNorm: z.number().positive().nullable().optional(),
+  learningRate: rate.optional().describe("The component's own learning rate."),
+  weightDecay: rate.optional().describe("The component's own weight decay."),
+  schedule: scheduleSchema.optional().describe("The component's own schedule."),
+  clipNorm: z.number().positive().nullable().optional().describe("Largest L2 norm of the component's gradients, clipped apart from the others; null: no clipping."),
 });
 
 /**
@@ -43,37 +41,33 @@ export const componentTrainingSchema = z.strictObject({
  * where the metric is a loss, an error or a perplexity, else higher) for `patience` evaluations in a row.
  */
 export const stopWhenSchema = z.strictObject({
-  /** As in `metrics.jsonl`; default: the first that measures the metric. */
-  evaluation: z.string().optional(),
-  metric: z.string().default("loss"),
-  below: z.number().optional(),
-  above: z.number().optional(),
-  patience: z.number().int().positive().optional(),
+  evaluation: z.string().optional().describe("Name of the evaluation as in metrics.jsonl. Default: the first that measures the metric."),
+  metric: z.string().default("loss").describe("What is compared."),
+  below: z.number().optional().describe("Ends the run once the metric is below this."),
+  above: z.number().optional().describe("Ends the run once the metric is above this."),
+  patience: z.number().int().positive().optional().describe("Ends the run after so many evaluations in a row without a better value."),
 }).refine(({ below, above, patience }) => below !== undefined || above !== undefined || patience !== undefined, "One of below, above and patience is needed.");
 
 /** The `training` section. One of `epochs` and `maxSteps` is required to train; the first reached ends the run. */
 export const trainingSchema = z.strictObject({
-  epochs: z.number().positive().optional(),
-  maxSteps: z.number().int().positive().optional(),
-  microBatchSize: z.number().int().positive().default(8),
-  gradientAccumulationSteps: z.number().int().positive().default(1),
-  /** Tokens per sample, image tokens included; longer samples are an error naming the sample. */
-  maxLength: z.number().int().positive().optional(),
-  learningRate: rate.default(1e-3),
-  schedule: scheduleSchema.prefault({}),
-  optimizer: optimizerSchema.prefault({}),
-  /** By component, `vision_tower` or `visionTower`. */
-  components: z.record(z.string(), componentTrainingSchema).default({}),
-  labelSmoothing: z.number().min(0).max(1).default(0),
-  precision: z.enum(PRECISIONS).default("float32"),
-  shuffle: z.boolean().default(true),
-  /** `auto`: a segment is recomputed in the backward pass where the memory estimate says so. */
-  activationCheckpointing: z.enum(["auto", "on", "off"]).default("off"),
-  stopWhen: stopWhenSchema.optional(),
-  evaluateEverySteps: z.number().int().positive().optional(),
-  saveEverySteps: z.number().int().positive().optional(),
-  /** Steps in a row without gradient, or with one of zeros, after which a trained parameter is named in a warning and in the summary; null: never. */
-  deadGradientSteps: z.number().int().positive().nullable().default(10),
+  epochs: z.number().positive().optional().describe("Passes over the training set; fractions are allowed. This or max_steps is required to train; the first reached ends the run."),
+  maxSteps: z.number().int().positive().optional().describe("Optimizer updates after which the run ends."),
+  microBatchSize: z.number().int().positive().default(8).describe("Samples that one forward and backward pass sees."),
+  gradientAccumulationSteps: z.number().int().positive().default(1).describe("Micro-batches per step, weighted by their supervised tokens."),
+  maxLength: z.number().int().positive().optional().describe("Tokens per sample, image tokens included; a longer sample is an error that names it. Default: the model's context."),
+  learningRate: rate.default(1e-3).describe("Highest learning rate of the schedule."),
+  schedule: scheduleSchema.prefault({}).describe("Learning rate over the run's steps."),
+  optimizer: optimizerSchema.prefault({}).describe("AdamW with decoupled weight decay."),
+  components: z.record(z.string(), componentTrainingSchema).default({}).describe("By component, such as vision_tower: what differs from the run's settings."),
+  labelSmoothing: z.number().min(0).max(1).default(0).describe("Share of the target's probability that is spread over all tokens."),
+  precision: z.enum(PRECISIONS).default("float32").describe("How numbers are multiplied. tf32: products with 10 bits of mantissa, on GPUs that can; bfloat16: matrices that stay frozen are kept so, in half the memory. What trains is float32 always."),
+  shuffle: z.boolean().default(true).describe("Another order of samples in every epoch, from the seed."),
+  activationCheckpointing: z.enum(["auto", "on", "off"]).default("off").describe("Compute segments again in the backward pass instead of keeping their activations; auto: where the memory estimate says so."),
+  stopWhen: stopWhenSchema.optional().describe("Ends the run early, by what an evaluation between steps measures."),
+  evaluateEverySteps: z.number().int().positive().optional().describe("Steps between evaluations. Default: before the first step and at the end alone."),
+  saveEverySteps: z.number().int().positive().optional().describe("Steps between checkpoints. Default: only where the run is stopped before its end; what trained is written at the end in any case."),
+  deadGradientSteps: z.number().int().positive().nullable().default(10)
+    .describe("Steps in a row without gradient, or with one of zeros, after which a trained parameter is named in a warning and in the summary; null: never."),
 });
 
 /** As users write it. */

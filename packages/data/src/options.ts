@@ -4,55 +4,51 @@ const colour = z.string().regex(/^#[0-9a-fA-F]{6}$/, "A colour is written #rrggb
 
 /** Random changes of a picture, drawn anew in every epoch. Each makes its image uncacheable. */
 export const augmentSchema = z.strictObject({
-  /** Probability of a left-right mirror; `true` is 0.5. */
-  flip: z.union([z.boolean(), z.number().min(0).max(1)]).optional(),
-  /** Smallest share of the area that a random crop keeps; `true` is 0.8. */
-  crop: z.union([z.boolean(), z.number().gt(0).max(1)]).optional(),
-  /** Largest relative change of brightness, contrast and saturation; `true` is 0.2. */
-  colour: z.union([z.boolean(), z.number().min(0).max(1)]).optional(),
+  flip: z.union([z.boolean(), z.number().min(0).max(1)]).optional().describe("Probability of a left-right mirror; true is 0.5."),
+  crop: z.union([z.boolean(), z.number().gt(0).max(1)]).optional().describe("Smallest share of the area that a random crop keeps; true is 0.8."),
+  colour: z.union([z.boolean(), z.number().min(0).max(1)]).optional().describe("Largest relative change of brightness, contrast and saturation; true is 0.2."),
 });
 
 const common = {
-  augment: augmentSchema.optional(),
-  /** Only the first samples. */
-  limit: z.number().int().positive().optional(),
+  augment: augmentSchema.optional().describe("Random changes of a picture, drawn anew in every epoch; such an image's features are not cached."),
+  limit: z.number().int().positive().optional().describe("Only so many samples, the first ones."),
 };
 
-/** Turn a photo upright by its EXIF tag, as `transformers.image_utils.load_image` does. */
-const exif = z.boolean().default(true);
+/** As `transformers.image_utils.load_image` does. */
+const exif = z.boolean().default(true).describe("Turn a photo upright by its EXIF tag.");
+const concepts = z.enum(["seen", "unseen", "all"]).optional()
+  .describe("Which captions, by a hash of their text: a tenth is unseen. Default: seen for training, all for evaluation.");
+const prompt = z.string().optional().describe("What the model is asked for each image. Default: the checkpoint's own.");
+const images = z.string().optional().meta({ format: "path", description: "Folder that relative image paths start from. Default: the JSONL file's folder." });
+const path = z.string().min(1).meta({ format: "path", description: "A JSONL file." });
 
 /** Visible icons of an Iconify set; the caption is the name with spaces. */
 export const iconifySchema = z.strictObject({
-  type: z.literal("iconify"),
-  /** `noto` is `@iconify-json/noto`; else a path to an `icons.json` or to a folder that holds one. */
-  set: z.string().min(1).meta({ format: "package-or-path" }),
-  /** Unseen: first byte of sha1(name) % 10 is 0. Default: `seen` for training, `all` for evaluation. */
-  concepts: z.enum(["seen", "unseen", "all"]).optional(),
-  /** Default: the checkpoint's own. */
-  prompt: z.string().optional(),
-  background: colour.default("#ffffff"),
+  type: z.literal("iconify").describe("Icons of an Iconify set, each with its name as caption."),
+  set: z.string().min(1).meta({ format: "package-or-path", description: "noto is @iconify-json/noto; else the path of an icons.json or of a folder that holds one." }),
+  concepts,
+  prompt,
+  background: colour.default("#ffffff").describe("Colour behind the icon, #rrggbb."),
   ...common,
 });
 
 /** JSONL with `{ image, caption }` a line. */
 export const captionsSchema = z.strictObject({
-  type: z.literal("captions"),
-  path: z.string().min(1).meta({ format: "path" }),
-  /** Folder that relative image paths start from; default: the JSONL's folder. */
-  images: z.string().meta({ format: "path" }).optional(),
-  prompt: z.string().optional(),
-  concepts: z.enum(["seen", "unseen", "all"]).optional(),
+  type: z.literal("captions").describe("JSONL with { image, caption } a line."),
+  path,
+  images,
+  prompt,
+  concepts,
   exif,
   ...common,
 });
 
 /** JSONL in LLaVA form `{ id, image, conversations: [{ from, value }] }` or ShareGPT form `{ messages: [{ role, content }], images }`. */
 export const conversationsSchema = z.strictObject({
-  type: z.literal("conversations"),
-  path: z.string().min(1).meta({ format: "path" }),
-  images: z.string().meta({ format: "path" }).optional(),
-  /** Accept samples without an image. */
-  textOnly: z.boolean().default(false),
+  type: z.literal("conversations").describe("JSONL with conversations, as LLaVA or as ShareGPT writes them."),
+  path,
+  images,
+  textOnly: z.boolean().default(false).describe("Accept samples without an image."),
   exif,
   ...common,
 });

@@ -17,11 +17,9 @@ const bytesSchema = z.union([
 
 /** The `checks` section. */
 export const checksSchema = z.strictObject({
-  /** Severity by rule id. */
-  rules: z.record(z.string(), z.enum(["off", "note", "warning", "error"])).default({}),
-  /** What tensors may take, for `missing-checkpointing`: bytes, or a size such as `2GB`. */
-  memoryLimit: bytesSchema.default(DEFAULT_MEMORY_LIMIT),
-});
+  rules: z.record(z.string(), z.enum(["off", "note", "warning", "error"])).default({}).describe("Severity by rule id."),
+  memoryLimit: bytesSchema.prefault(DEFAULT_MEMORY_LIMIT).describe("What tensors may take, for the rule missing-checkpointing: bytes, or a size such as 2GB."),
+}).describe("How conflicts between settings are reported.");
 
 /** As users write it. */
 export type ConflictCheckerOptions = z.input<typeof checksSchema>;

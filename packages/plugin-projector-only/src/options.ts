@@ -13,10 +13,9 @@ const bytesSchema = z.union([
 ]);
 
 const storesSchema = z.strictObject({
-  /** Bytes of features kept in memory; 0 for none. Absent: a quarter of the machine's memory. */
-  memory: bytesSchema.optional(),
-  /** `true`: under the user's cache folder; a path: there; a size: under the cache folder, at most that much. `false`: no disk. */
-  disk: z.union([z.boolean(), z.number().int().positive(), z.string().min(1)]).default(false),
+  memory: bytesSchema.optional().describe("Features kept in memory: bytes, or a size such as 2GB; 0 for none. Default: a quarter of the machine's memory."),
+  disk: z.union([z.boolean(), z.number().int().positive(), z.string().min(1)]).default(false)
+    .describe("Features kept on disk. true: under the user's cache folder; a path: there; a size: under the cache folder, at most that much; false: none."),
 });
 
 const featureCacheSchema = z.union([z.enum(["auto", "on", "off"]), z.boolean(), storesSchema]);
@@ -24,13 +23,13 @@ const featureCacheSchema = z.union([z.enum(["auto", "on", "off"]), z.boolean(), 
 /** The `projectorOnly` section. */
 export const projectorOnlySchema = z
   .strictObject({
-    /** Keep the outputs of frozen segments that read images, instead of computing them again in every epoch. An object means on. */
-    featureCache: featureCacheSchema.default("auto"),
-    /** Demand that nothing but the projector trains. */
-    required: z.boolean().default(false),
+    featureCache: featureCacheSchema.prefault("auto")
+      .describe("Keep the outputs of frozen segments that read images, instead of computing them again in every epoch. A mapping means on."),
+    required: z.boolean().default(false).describe("Demand that nothing but the projector trains."),
   })
   .prefault({})
-  .transform(({ featureCache, required }) => ({ featureCache: resolveFeatureCache(featureCache), required }));
+  .transform(({ featureCache, required }) => ({ featureCache: resolveFeatureCache(featureCache), required }))
+  .describe("What is saved where the vision tower is frozen.");
 
 /** As users write it. */
 export type ProjectorOnlyOptions = z.input<typeof projectorOnlySchema>;
