@@ -3,11 +3,17 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 
 import { errorsPage, errorSources } from "./docs/errors-page.mjs";
 import { hooksPage } from "./docs/hooks-page.mjs";
 import { withIncludes } from "./docs/includes.mjs";
+import { optionShape, optionsPage } from "./docs/options-page.mjs";
 import { rulesPages } from "./docs/rules-pages.mjs";
 import { root } from "./prepare.mjs";
 
 const read = (path) => readFileSync(`${root}/${path}`, "utf8");
-const pages = new Map([["docs/hooks.md", hooksPage(read("packages/core/src/hooks.ts"))], ["docs/errors.md", errorsPage(errorSources())], ...rulesPages()]);
+const pages = new Map([
+  ["docs/hooks.md", hooksPage(read("packages/core/src/hooks.ts"))],
+  ["docs/errors.md", errorsPage(errorSources())],
+  ["docs/options.md", optionsPage(optionShape())],
+  ...rulesPages(),
+]);
 for (const page of [...readdirSync(`${root}/docs`).filter((name) => name.endsWith(".md")).map((name) => `docs/${name}`), "README.md"]) {
   if (!pages.has(page) && existsSync(`${root}/${page}`)) pages.set(page, withIncludes(read(page), read));
 }
