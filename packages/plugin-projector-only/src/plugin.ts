@@ -6,6 +6,7 @@ import { projectorOnlySchema, type ProjectorOnlyOptions, type ResolvedFeatureCac
 import { projectorOnlyRules } from "./rules.js";
 import { RunCaches } from "./run-caches.js";
 import { savingLines } from "./saving-lines.js";
+import { SELF_TEST_TOLERANCES } from "./self-test.js";
 
 export const PLUGIN_NAME = "ProjectorOnlyPlugin";
 
@@ -31,8 +32,8 @@ export const projectorOnly = definePlugin<ProjectorOnlyOptions, ResolvedProjecto
     const plans = new WeakMap<Trainer, PlannedContext>();
     const runs = new WeakMap<Trainer, RunCaches>();
     hooks.planned.tap(PLUGIN_NAME, (context) => void plans.set(trainer, context));
-    hooks.initialize.tap(PLUGIN_NAME, ({ backend }) => {
-      runs.set(trainer, new RunCaches(runOptions(trainer, backend.name, options.featureCache, settings), plans.get(trainer)!));
+    hooks.initialize.tap(PLUGIN_NAME, ({ backend, training }) => {
+      runs.set(trainer, new RunCaches({ ...runOptions(trainer, backend.name, options.featureCache, settings), tolerance: SELF_TEST_TOLERANCES[training.precision] }, plans.get(trainer)!));
     });
     // Late: other plugins may still change the batch's items.
     hooks.batch.tapPromise({ name: PLUGIN_NAME, stage: STAGE_LATE }, async (batch, context) => (await runs.get(trainer)?.batch(batch, context)) ?? batch);

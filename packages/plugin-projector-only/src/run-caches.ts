@@ -8,6 +8,7 @@ export interface RunCachesOptions {
   readonly mode: "auto" | "on";
   /** Its name is part of the key on disk: backends differ in the last bits. */
   readonly backend: string;
+  readonly tolerance?: number;
   readonly memoryLimitBytes: number;
   readonly disk?: SegmentCacheOptions["disk"];
   /** Samples of all sources of the run together; 0 if none is known. */
@@ -86,13 +87,14 @@ export class RunCaches {
     const known = this.#caches.get(name);
     if (known?.fingerprint === fingerprint) return known;
     if (known !== undefined) await this.#drop(name, known, `its parameters were replaced before step ${context.step}`);
-    const { backend, memoryLimitBytes, disk, sampleCount, logger } = this.#options;
+    const { backend, tolerance, memoryLimitBytes, disk, sampleCount, logger } = this.#options;
     const readers = this.#model.segments.filter(({ reads, name: reader }) => reads.length > 0 && !reader.includes("."));
     const cache = new SegmentCache({
       segment: this.#model.segments.find((segment) => segment.name === name)!,
       fingerprint,
       modelSource: `${this.#model.modelType}:${this.#model.source}`,
       backend,
+      tolerance,
       memoryLimitBytes: memoryLimitBytes / Math.max(1, readers.length),
       disk,
       itemCount: (itemsPerSample) => (sampleCount === 0 ? undefined : Math.ceil(sampleCount * itemsPerSample)),

@@ -21,6 +21,8 @@ export interface SegmentCacheOptions {
   readonly memoryLimitBytes: number;
   /** `asked`: use it; `ifNeeded`: where memory is too small. Undefined: never. */
   readonly disk?: DiskPlace & { readonly use: "asked" | "ifNeeded" };
+  /** How far features that were computed twice may differ, of the largest value. */
+  readonly tolerance?: number;
   /** Of all sources; an estimate made from the first batch. */
   itemCount(itemsPerSample: number): number | undefined;
   readonly logger: Logger;
@@ -113,7 +115,7 @@ export class SegmentCache {
       this.#isTested = true;
       const last = positions.length - 1;
       const [alone] = await this.#compute(items, [positions[last]!], runs);
-      const failure = selfTestFailure(features[last]!, alone!, "computed in a batch");
+      const failure = selfTestFailure(features[last]!, alone!, "computed in a batch", this.#options.tolerance);
       if (failure !== undefined) this.#turnOff(failure);
     }
     await this.#decide(features[0]!, itemsPerSample);
@@ -172,7 +174,7 @@ export class SegmentCache {
     const kept = await disk.read(items.keys[position]!);
     if (kept === undefined) return;
     const [computed] = await this.#compute(items, [position], runs);
-    const failure = selfTestFailure(kept, computed!, `in ${disk.folder}`);
+    const failure = selfTestFailure(kept, computed!, `in ${disk.folder}`, this.#options.tolerance);
     if (failure !== undefined) this.#turnOff(failure);
   }
 
