@@ -1,6 +1,6 @@
 /**
  * Cases of `gpu.mjs` on Thaw, one after the other in one process: `node gpu-thaw.mjs <json>`. Prints a JSON line a case; one that fails prints
- * its error and the next one runs. Bytes are of tensors, exact; times are from one step's end to the next one's. `gradient_error`: of the projector's
+ * its error and the next one runs. With `profile` each operation is waited for, so that `kinds` tells its time on the device. Bytes are of tensors, exact; times are from one step's end to the next one's. `gradient_error`: of the projector's
  * first weight, first step, norm of the difference to float32's over its norm.
  */
 import { median } from "./numbers.mjs";
@@ -11,7 +11,7 @@ const MODES = {
   projector_cached: { freeze: { trainMmProjOnly: true }, featureCache: "auto" },
   all: { freeze: { freezeVisionTower: false, freezeMultiModalProjector: false, freezeLanguageModel: false }, featureCache: "off" },
 };
-/** Tensors larger than this are not read back: the proof that frozen weights did not move is no part of a step, and takes minutes at a billion. */
+/** Matrices larger than this are not read back: the proof that frozen weights did not move is no part of a step, and takes minutes at a billion. */
 const READ_ELEMENTS = 1e6;
 
 const options = JSON.parse(process.argv[2]);
@@ -26,7 +26,7 @@ const { projectorOnly } = await import("@thaw/plugin-projector-only");
 
 const read = tf.Tensor.prototype.data;
 tf.Tensor.prototype.data = function data() {
-  return this.size > READ_ELEMENTS ? Promise.resolve(new Float32Array(1)) : read.call(this);
+  return this.rank === 2 && this.size > READ_ELEMENTS ? Promise.resolve(new Float32Array(1)) : read.call(this);
 };
 const block = randomBlock(1 << 20);
 /** Gradients of float32, by mode. */
@@ -104,14 +104,18 @@ function countOperations(backend) {
   const { binding } = backend;
   if (typeof binding?.executeOp !== "function") return { lap: () => ({}), stop: () => undefined };
   let kinds = new Map();
+  const wait = options.profile ? waiter(binding) : undefined;
+  const waitMs = wait === undefined ? 0 : Math.min(...Array.from({ length: 50 }, () => { const from = performance.now(); wait(); return performance.now() - from; }));
   let uploads = { count: 0, bytes: 0 };
   const executeOp = (name, attributes, inputs, outputs) => {
     const from = performance.now();
     const result = binding.executeOp(name, attributes, inputs, outputs);
-    const row = kinds.get(name) ?? [0, 0];
+    wait?.();
+    const kind = wait !== undefined && name.includes("MatMul") ? `${name} [${result[0].shape}]` : name;
+    const row = kinds.get(kind) ?? [0, 0];
     row[0] += 1;
-    row[1] += performance.now() - from;
-    kinds.set(name, row);
+    row[1] += performance.now() - from - waitMs;
+    kinds.set(kind, row);
     return result;
   };
   const createTensor = (given, dtype, values) => {
@@ -123,12 +127,22 @@ function countOperations(backend) {
     lap() {
       const rows = [...kinds].sort((a, b) => b[1][1] - a[1][1]);
       const total = (index) => rows.reduce((sum, [, row]) => sum + row[index], 0);
-      const result = { ops: total(0), ops_ms: total(1), uploads: uploads.count, upload_mb: uploads.bytes / 1e6, kinds: rows.slice(0, 16).map(([name, [count, ms]]) => [name, count, Math.round(ms * 10) / 10]) };
+      const result = { ops: total(0), ops_ms: total(1), uploads: uploads.count, upload_mb: uploads.bytes / 1e6, kinds: rows.slice(0, 24).map(([name, [count, ms]]) => [name, count, Math.round(ms * 10) / 10]) };
       kinds = new Map();
       uploads = { count: 0, bytes: 0 };
       return result;
     },
     stop() { backend.binding = binding; },
+  };
+}
+
+/** Waits for everything before it: operations of one device end in order, so the value of a last small one comes after them. */
+function waiter(binding) {
+  const scalar = binding.createTensor([], binding.TF_FLOAT, Float32Array.of(1));
+  return () => {
+    const [{ id }] = binding.executeOp("Square", [{ name: "T", type: binding.TF_ATTR_TYPE, value: binding.TF_FLOAT }], [scalar], 1);
+    binding.tensorDataSync(id);
+    binding.deleteTensor(id);
   };
 }
 
