@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { type Addon, type AddonOptions, registerInstalledAddon, registerPackageAddon } from "./addon.js";
 import { backendAlreadyLoaded } from "./errors.js";
+import { useNativeKernels } from "./kernels.js";
 import { type Location, ownPackageFolder } from "./locate.js";
 import type { BackendEntry } from "./table.js";
 
@@ -55,14 +56,16 @@ async function registerTensorFlow(entry: BackendEntry, location: Location, optio
         ? registerInstalledAddon(location.folder, entry.name as "native" | "gpu")
         : await registerPackageAddon(location.folders[entry.packages[0] as string] as string),
   };
-  const { binding, setTensorFloat32 } = loadedAddon.addon;
+  const { binding, setTensorFloat32, kernelSet } = loadedAddon.addon;
   const isOnGpu = binding.isUsingGpuDevice();
   // The GPU's build without a GPU is a processor's build.
   if (loadedAddon.name !== entry.name && (entry.name === "gpu" || isOnGpu)) throw backendAlreadyLoaded({ backend: entry.name, loaded: loadedAddon.name });
   if (entry.name === "gpu" && !isOnGpu) throw new Error("TensorFlow sees no CUDA device.");
   if (entry.name === "native" && isOnGpu) throw new Error("the library that is installed is the GPU's and runs there; the processor's is not installed.");
   setTensorFloat32?.(options.tensorFloat32 === true);
-  return `${entry.name}: TensorFlow ${binding.TF_Version}${isOnGpu ? ` on a GPU, ${options.tensorFloat32 ? "TensorFloat-32" : "float32"}` : ""}`;
+  const hasKernels = kernelSet !== undefined && options.kernels !== false;
+  useNativeKernels(hasKernels);
+  return `${entry.name}: TensorFlow ${binding.TF_Version}${hasKernels ? ` with Thaw's kernels for ${kernelSet}` : ""}${isOnGpu ? ` on a GPU, ${options.tensorFloat32 ? "TensorFloat-32" : "float32"}` : ""}`;
 }
 
 interface Gpu {

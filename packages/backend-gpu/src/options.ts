@@ -12,6 +12,7 @@ export const backendOptionsSchema = z
     name,
     z.strictObject({
       name: name.default("auto").describe("auto takes the fastest that is there."),
+      kernels: z.boolean().optional().describe("Whether the native backend uses the kernels that thaw backend install compiled for the processor, beside TensorFlow's operations. Default: true."),
       projectFolder: z.string().optional().describe("Folder from which npm packages are looked up. Default: the working directory."),
       cacheFolder: z.string().optional().describe("Folder into which thaw backend install puts libraries. Default: a folder of the user's cache."),
     }),
@@ -29,6 +30,8 @@ export interface ResolvedBackendOptions {
   readonly name: "auto" | BackendName;
   /** On GPUs: products of float32 with 10 bits of mantissa. What `training.precision` asks for. */
   readonly tensorFloat32: boolean;
+  /** Thaw's kernels for the processor, where they are installed. */
+  readonly kernels: boolean;
   readonly projectFolder: string;
   readonly cacheFolder: string;
 }
@@ -36,5 +39,5 @@ export interface ResolvedBackendOptions {
 /** Expands the short form and fills in the folders; `tensorFloat32` is off unless given. */
 export function resolveBackendOptions(options: ParsedBackendOptions, defaults: { readonly projectFolder: string; readonly cacheFolder: string; readonly tensorFloat32?: boolean }): ResolvedBackendOptions {
   const long = typeof options === "string" ? { name: options } : options;
-  return Object.freeze({ tensorFloat32: false, ...defaults, ...Object.fromEntries(Object.entries(long).filter(([, value]) => value !== undefined)) }) as ResolvedBackendOptions;
+  return Object.freeze({ tensorFloat32: false, kernels: true, ...defaults, ...Object.fromEntries(Object.entries(long).filter(([, value]) => value !== undefined)) }) as ResolvedBackendOptions;
 }

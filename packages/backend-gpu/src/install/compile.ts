@@ -6,10 +6,13 @@ import type { RunCommand } from "./command.js";
 
 const COMPILERS = ["g++", "c++", "clang++"] as const;
 
-/** What is compiled: unchanged sources of `@tensorflow/tfjs-node`, and Thaw's switches beside them. */
+const native = (file: string): string => fileURLToPath(new URL(`../../native/${file}`, import.meta.url));
+
+/** What is compiled: unchanged sources of `@tensorflow/tfjs-node`, and Thaw's switches and kernels beside them. */
 const ADDONS = [
-  { file: "tfjs_binding.node", sources: [join("package", "binding", "tfjs_backend.cc"), join("package", "binding", "tfjs_binding.cc")], isLinked: true },
-  { file: "thaw_controls.node", sources: [fileURLToPath(new URL("../../native/thaw_controls.cc", import.meta.url))], isLinked: false },
+  { file: "tfjs_binding.node", flags: "-O2", sources: [join("package", "binding", "tfjs_backend.cc"), join("package", "binding", "tfjs_binding.cc")], isLinked: true },
+  { file: "thaw_controls.node", flags: "-O2", sources: [native("thaw_controls.cc")], isLinked: false },
+  { file: "thaw_kernels.node", flags: "-O3 -ffp-contract=fast -pthread", sources: [native("thaw_kernels.cc"), native("kernels/operations.cc"), native("kernels/register.cc")], isLinked: true },
 ] as const;
 
 /** Name of a C++ compiler that runs. @throws THAW_INSTALL_NO_COMPILER */
@@ -31,10 +34,10 @@ export interface CompileOptions {
  * on. @throws THAW_INSTALL_COMPILE_FAILED
  */
 export async function compileAddons({ compiler, folder, run }: CompileOptions): Promise<void> {
-  for (const { file, sources, isLinked } of ADDONS) {
+  for (const { file, flags, sources, isLinked } of ADDONS) {
     const part = join("addon", `${file}.part`);
     const parameters = [
-      ..."-O2 -std=c++17 -fPIC -shared -DNAPI_VERSION=8 -DBUILDING_NODE_EXTENSION -I include".split(" "),
+      ...`${flags} -std=c++17 -fPIC -shared -DNAPI_VERSION=8 -DBUILDING_NODE_EXTENSION -I include`.split(" "),
       ...sources,
       ...(isLinked ? "-L lib -ltensorflow_cc -ltensorflow_framework -Wl,-rpath,$ORIGIN/../lib" : "-ldl").split(" "),
       "-o",

@@ -79,7 +79,7 @@ test("unpacks what is needed, compiles, tries and says so last", async () => {
   expect(readFileSync(join(folder(), "lib/libtensorflow_cc.so.2"), "utf8")).toBe("cc");
   expect(readlinkSync(join(folder(), "lib/libtensorflow_cc.so"))).toBe("libtensorflow_cc.so.2");
   expect(readFileSync(join(folder(), "package/dist/proto/api_pb.js"), "utf8")).toBe("module.exports = {};\n");
-  for (const there of ["include/node_api.h", "include/tensorflow/c/c_api.h", "addon/tfjs_binding.node", "addon/thaw_controls.node", "node_modules/@tensorflow/tfjs/index.js", "manifest.json"]) {
+  for (const there of ["include/node_api.h", "include/tensorflow/c/c_api.h", "addon/tfjs_binding.node", "addon/thaw_controls.node", "addon/thaw_kernels.node", "node_modules/@tensorflow/tfjs/index.js", "manifest.json"]) {
     expect(existsSync(join(folder(), there)), there).toBe(true);
   }
   for (const gone of ["package/dist/a_test.js", "download", "addon/tfjs_binding.node.part"]) expect(existsSync(join(folder(), gone)), gone).toBe(false);

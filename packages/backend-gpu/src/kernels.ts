@@ -1,0 +1,73 @@
+import * as tf from "@tensorflow/tfjs-core";
+import { createRequire } from "node:module";
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+
+/** How tfjs-node's backend runs an operation of TensorFlow. */
+interface OperationRunner {
+  readonly binding: { readonly TF_ATTR_BOOL: number; readonly TF_ATTR_INT: number; readonly TF_ATTR_FLOAT: number };
+  executeMultipleOutputs(name: string, attributes: readonly OperationAttribute[], inputs: readonly tf.TensorInfo[], outputCount: number): tf.TensorInfo[];
+}
+
+interface OperationAttribute {
+  readonly name: string;
+  readonly type: number;
+  readonly value: boolean | number;
+}
+
+/** An operation of native/kernels/operations.cc: inputs in order, attributes with their kinds. */
+interface KernelSignature {
+  readonly inputs: readonly string[];
+  readonly attributes: Readonly<Record<string, "bool" | "int" | "float">>;
+  readonly outputCount: number;
+}
+
+const ATTENTION = { heads: "int", key_heads: "int", scale: "float" } as const;
+
+/** By name in TensorFlow, which is the kernel's name in TensorFlow.js too. */
+export const NATIVE_KERNELS: Readonly<Record<string, KernelSignature>> = Object.freeze({
+  ThawRmsNorm: { inputs: ["x", "gain"], attributes: { epsilon: "float", offset: "float" }, outputCount: 2 },
+  ThawRmsNormGradient: { inputs: ["gradient", "x", "gain", "inverse"], attributes: { offset: "float", wants_parameters: "bool" }, outputCount: 2 },
+  ThawLayerNorm: { inputs: ["x", "gain", "bias"], attributes: { epsilon: "float" }, outputCount: 3 },
+  ThawLayerNormGradient: { inputs: ["gradient", "x", "gain", "mean", "inverse"], attributes: { wants_parameters: "bool" }, outputCount: 3 },
+  ThawActivation: { inputs: ["x"], attributes: { kind: "int" }, outputCount: 1 },
+  ThawActivationGradient: { inputs: ["gradient", "x"], attributes: { kind: "int" }, outputCount: 1 },
+  ThawGate: { inputs: ["gate", "up"], attributes: { kind: "int" }, outputCount: 1 },
+  ThawGateGradient: { inputs: ["gradient", "gate", "up"], attributes: { kind: "int" }, outputCount: 2 },
+  ThawRotary: { inputs: ["x", "cos", "sin"], attributes: { heads: "int", is_inverse: "bool" }, outputCount: 1 },
+  ThawAttention: { inputs: ["q", "k", "v", "spans", "visible"], attributes: ATTENTION, outputCount: 1 },
+  ThawAttentionGradient: { inputs: ["gradient", "q", "k", "v", "spans", "visible"], attributes: ATTENTION, outputCount: 3 },
+  ThawAdamW: { inputs: ["parameter", "m", "v", "gradient", "scalars"], attributes: { beta1: "float", beta2: "float" }, outputCount: 3 },
+  ThawSumOfSquares: { inputs: ["x"], attributes: {}, outputCount: 1 },
+});
+
+/**
+ * Loads Thaw's own kernels, compiled beside the addon, after which the library has them as operations. Returns the instruction set that they were
+ * made for, or undefined where they are absent (an installation from before there were any). For the processor only: on a GPU they would copy every input.
+ */
+export function loadNativeKernels(folder: string): string | undefined {
+  const file = join(folder, "addon", "thaw_kernels.node");
+  if (!existsSync(file)) return undefined;
+  return (createRequire(file)(file) as { readonly instructionSet: string }).instructionSet;
+}
+
+/** Registers them with TensorFlow.js for the backend `tensorflow`, or takes them away: `@thaw/autograd` and the optimizer use what is registered. */
+export function useNativeKernels(areUsed: boolean): void {
+  for (const [kernelName, signature] of Object.entries(NATIVE_KERNELS)) {
+    const isThere = tf.getKernel(kernelName, "tensorflow") !== undefined;
+    if (areUsed && !isThere) tf.registerKernel({ kernelName, backendName: "tensorflow", kernelFunc: kernelFunction(kernelName, signature) });
+    if (!areUsed && isThere) tf.unregisterKernel(kernelName, "tensorflow");
+  }
+}
+
+function kernelFunction(name: string, { inputs, attributes, outputCount }: KernelSignature): tf.KernelFunc {
+  const kinds = Object.entries(attributes);
+  return ({ inputs: given, attrs, backend }) => {
+    const runner = backend as unknown as OperationRunner;
+    const { TF_ATTR_BOOL: bool, TF_ATTR_INT: int, TF_ATTR_FLOAT: float } = runner.binding;
+    const types = { bool, int, float };
+    const values = (attrs ?? {}) as Readonly<Record<string, boolean | number>>;
+    const outputs = runner.executeMultipleOutputs(name, kinds.map(([key, kind]) => ({ name: key, type: types[kind], value: values[key]! })), inputs.map((key) => given[key] as tf.TensorInfo), outputCount);
+    return outputCount === 1 ? outputs[0]! : outputs;
+  };
+}
