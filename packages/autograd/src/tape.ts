@@ -45,8 +45,9 @@ export class Tape {
   /** @internal Sees every value an op reads while a checkpointed run is watched for what it captures. */
   onRead: ((node: ValueNode) => void) | null = null;
   readonly #constants: ConstantCache;
+  readonly #once = new ConstantCache();
   /** What dispose frees besides values: the caches that were not passed in. */
-  readonly #ownCaches: { dispose(): void }[] = [];
+  readonly #ownCaches: { dispose(): void }[] = [this.#once];
   readonly #parameters = new Map<Tensor, ValueNode>();
   #scopes: Set<ValueNode>[] = [new Set()];
   #nextId = 0;
@@ -178,6 +179,11 @@ export class Tape {
   /** A tensor that its key tells all about (a mask, a table of positions): made once, kept while passes use it. Borrowed. */
   shared(key: string, make: () => Tensor): Tensor {
     return this.#constants.recent(key, make);
+  }
+
+  /** @internal A tensor that is made at the first call with its name and lives as long as the tape. Borrowed. */
+  once(name: string, make: () => Tensor): Tensor {
+    return this.#once.tensor(name, () => tf.tidy(make));
   }
 
   /** @internal Runs an op: `forward` in a `tf.tidy`, recorded if an input needs a gradient. */

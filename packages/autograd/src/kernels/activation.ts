@@ -4,13 +4,16 @@ import type { Tape } from "../tape.js";
 
 /** A pointwise function with its derivative, both from the input alone. */
 export interface Activation {
+  /** Its number in the fused kernels, where they have it. */
+  readonly kind?: number;
   value(x: Tensor, tape: Tape): Tensor;
   derivative(x: Tensor, tape: Tape): Tensor;
 }
 
 /** `x sigmoid(inner(x))`, the form that SiLU and both approximations of GELU share. */
-function sigmoidGated(inner: (x: Tensor, tape: Tape) => Tensor, innerDerivative: (x: Tensor, tape: Tape) => Tensor | null): Activation {
+function sigmoidGated(kind: number, inner: (x: Tensor, tape: Tape) => Tensor, innerDerivative: (x: Tensor, tape: Tape) => Tensor | null): Activation {
   return {
+    kind,
     value: (x, tape) => tf.mul(x, tf.sigmoid(inner(x, tape))),
     derivative: (x, tape) => {
       const gate = tf.sigmoid(inner(x, tape));
@@ -23,12 +26,14 @@ function sigmoidGated(inner: (x: Tensor, tape: Tape) => Tensor, innerDerivative:
 
 /** SiLU, `x sigmoid(x)` (Elfwing et al. 2017, arXiv 1702.03118). */
 export const SILU = sigmoidGated(
+  0,
   (x) => x,
   () => null,
 );
 
 /** OpenAI CLIP's `x sigmoid(1.702 x)` (Hendrycks and Gimpel 2016, arXiv 1606.08415, section 2). */
 export const QUICK_GELU = sigmoidGated(
+  1,
   (x, tape) => tf.mul(x, tape.scalar(1.702)),
   (_, tape) => tape.scalar(1.702),
 );
@@ -39,6 +44,7 @@ const TANH_CUBIC = TANH_LINEAR * 0.044715;
 
 /** GELU's tanh approximation (arXiv 1606.08415, section 2; PyTorch `gelu(approximate="tanh")`). */
 export const GELU_TANH = sigmoidGated(
+  2,
   (x, tape) => tf.mul(x, tf.add(tf.mul(tf.square(x), tape.scalar(TANH_CUBIC)), tape.scalar(TANH_LINEAR))),
   (x, tape) => tf.add(tf.mul(tf.square(x), tape.scalar(3 * TANH_CUBIC)), tape.scalar(TANH_LINEAR)),
 );

@@ -1,6 +1,7 @@
 import type { Tensor } from "@tensorflow/tfjs-core";
 import * as tf from "@tensorflow/tfjs-core";
 import { sumTo } from "../kernels/broadcast.js";
+import { hasFused, runFused } from "../kernels/fused.js";
 import type { Kernels } from "../kernels/kernels.js";
 import { operate } from "../operation.js";
 import type { Tape } from "../tape.js";
@@ -17,6 +18,7 @@ export interface RmsNormOptions {
  * Saves `x` and one number per row.
  */
 export function rmsNorm(x: Value, weight: Value, epsilon: number, options: RmsNormOptions = {}): Value {
+  if (hasFused("ThawRmsNorm")) return fusedRmsNorm(x, weight, epsilon, options.unitOffset === true ? 1 : 0);
   const gainOf = (stored: Tensor, tape: Tape): Tensor => (options.unitOffset ? tf.add(stored, tape.scalar(1)) : stored);
   return operate("rmsNorm", [x, weight], (record, tape) => {
     const inverse = tf.rsqrt(tf.add(tape.kernels.rowMean(tf.square(x.tensor)), tape.scalar(epsilon)));
@@ -36,6 +38,21 @@ export function rmsNorm(x: Value, weight: Value, epsilon: number, options: RmsNo
   });
 }
 
+function fusedRmsNorm(x: Value, weight: Value, epsilon: number, offset: number): Value {
+  return operate("rmsNorm", [x, weight], (record) => {
+    const [normal, inverse] = runFused("ThawRmsNorm", { x: x.tensor, gain: weight.tensor }, { epsilon, offset }) as [Tensor, Tensor];
+    if (record !== null) {
+      const [savedX, savedWeight, savedInverse] = [record.save(x), record.save(weight), record.keep(inverse)];
+      record.backward = (gradient, [, wantWeight = false]) => {
+        const inputs = { gradient, x: savedX(), gain: savedWeight(), inverse: savedInverse() };
+        const [gradientX, gradientWeight] = runFused("ThawRmsNormGradient", inputs, { offset, wants_parameters: wantWeight }) as [Tensor, Tensor];
+        return [gradientX, wantWeight ? gradientWeight : null];
+      };
+    }
+    return normal;
+  });
+}
+
 /** `inverse (g - n mean(g n))`: gradient of `n = x inverse(x)`. */
 function throughRms(kernels: Kernels, gradient: Tensor, normal: Tensor, inverse: Tensor): Tensor {
   return tf.mul(tf.sub(gradient, tf.mul(normal, kernels.rowMean(tf.mul(gradient, normal)))), inverse);
@@ -46,6 +63,7 @@ function throughRms(kernels: Kernels, gradient: Tensor, normal: Tensor, inverse:
  * `bias [hidden]`. Saves `x` and two numbers per row.
  */
 export function layerNorm(x: Value, weight: Value, bias: Value, epsilon: number): Value {
+  if (hasFused("ThawLayerNorm")) return fusedLayerNorm(x, weight, bias, epsilon);
   return operate("layerNorm", [x, weight, bias], (record, tape) => {
     const mean = tape.kernels.rowMean(x.tensor);
     const centred = tf.sub(x.tensor, mean);
@@ -67,6 +85,21 @@ export function layerNorm(x: Value, weight: Value, bias: Value, epsilon: number)
       };
     }
     return tf.add(tf.mul(tf.mul(centred, inverse), weight.tensor), bias.tensor);
+  });
+}
+
+function fusedLayerNorm(x: Value, weight: Value, bias: Value, epsilon: number): Value {
+  return operate("layerNorm", [x, weight, bias], (record) => {
+    const [normal, mean, inverse] = runFused("ThawLayerNorm", { x: x.tensor, gain: weight.tensor, bias: bias.tensor }, { epsilon }) as [Tensor, Tensor, Tensor];
+    if (record !== null) {
+      const [savedX, savedWeight, savedMean, savedInverse] = [record.save(x), record.save(weight), record.keep(mean), record.keep(inverse)];
+      record.backward = (gradient, [, wantWeight = false, wantBias = false]) => {
+        const inputs = { gradient, x: savedX(), gain: savedWeight(), mean: savedMean(), inverse: savedInverse() };
+        const [gradientX, gradientWeight, gradientBias] = runFused("ThawLayerNormGradient", inputs, { wants_parameters: wantWeight || wantBias }) as [Tensor, Tensor, Tensor];
+        return [gradientX, wantWeight ? gradientWeight : null, wantBias ? gradientBias : null];
+      };
+    }
+    return normal;
   });
 }
 

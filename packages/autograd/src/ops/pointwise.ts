@@ -1,6 +1,7 @@
 import * as tf from "@tensorflow/tfjs-core";
 import type { Activation } from "../kernels/activation.js";
 import { GELU, GELU_TANH, QUICK_GELU, SILU } from "../kernels/activation.js";
+import { hasFused, runFused, runFusedOne } from "../kernels/fused.js";
 import { operate } from "../operation.js";
 import type { Value } from "../value.js";
 
@@ -113,24 +114,33 @@ export function geglu(gate: Value, up: Value): Value {
 
 function activate(name: string, x: Value, activation: Activation): Value {
   return operate(name, [x], (record, tape) => {
+    const { kind } = activation;
+    const isFused = kind !== undefined && hasFused("ThawActivation");
     if (record !== null) {
       const saved = record.save(x);
-      record.backward = (gradient) => [tf.mul(gradient, activation.derivative(saved(), tape))];
+      record.backward = (gradient) => [
+        isFused ? runFusedOne("ThawActivationGradient", { gradient, x: saved() }, { kind }) : tf.mul(gradient, activation.derivative(saved(), tape)),
+      ];
     }
-    return activation.value(x.tensor, tape);
+    return isFused ? runFusedOne("ThawActivation", { x: x.tensor }, { kind }) : activation.value(x.tensor, tape);
   });
 }
 
 function gated(name: string, gate: Value, up: Value, activation: Activation): Value {
   return operate(name, [gate, up], (record, tape) => {
+    const { kind } = activation;
+    const isFused = kind !== undefined && hasFused("ThawGate");
     if (record !== null) {
       const savedGate = record.save(gate);
       const savedUp = record.needs[0] ? record.save(up) : null;
-      record.backward = (gradient, [wantGate, wantUp]) => [
-        wantGate && savedUp !== null ? tf.mul(tf.mul(gradient, savedUp()), activation.derivative(savedGate(), tape)) : null,
-        wantUp ? tf.mul(gradient, activation.value(savedGate(), tape)) : null,
-      ];
+      record.backward = (gradient, [wantGate, wantUp]) => {
+        if (isFused && wantGate && wantUp && savedUp !== null) return runFused("ThawGateGradient", { gradient, gate: savedGate(), up: savedUp() }, { kind });
+        return [
+          wantGate && savedUp !== null ? tf.mul(tf.mul(gradient, savedUp()), activation.derivative(savedGate(), tape)) : null,
+          wantUp ? tf.mul(gradient, activation.value(savedGate(), tape)) : null,
+        ];
+      };
     }
-    return tf.mul(activation.value(gate.tensor, tape), up.tensor);
+    return isFused ? runFusedOne("ThawGate", { gate: gate.tensor, up: up.tensor }, { kind }) : tf.mul(activation.value(gate.tensor, tape), up.tensor);
   });
 }
