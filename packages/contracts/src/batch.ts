@@ -27,6 +27,18 @@ export interface Batch {
   readonly segmentOutputs: Readonly<Record<string, Tensor>>;
   /** Free for evaluation and plugins: sample ids, captions. */
   readonly samples: readonly { readonly id: string; readonly reference?: string }[];
+  /** What the forward pass may leave out; set by a plugin in the `batch` hook. Absent: all that it can. */
+  readonly shortcuts?: Shortcuts;
+}
+
+/** Parts of a forward pass that the loss does not need; each is left out unless it is false here. Losses and gradients are the same. */
+export interface Shortcuts {
+  /** Rows of padding. */
+  readonly padding?: boolean;
+  /** Tokens behind a sample's last supervised one. */
+  readonly tail?: boolean;
+  /** Of the last layer, all but keys and values on rows without a supervised token. */
+  readonly lastLayer?: boolean;
 }
 
 /** A batch whose lazy inputs are loaded as float32 tensors `[items, ...item.shape]`; inputs of substituted segments are absent. */

@@ -7,7 +7,7 @@ export type { AttentionOptions, Bfloat16Products, CrossEntropyOptions, FusedCros
 export { IGNORE_INDEX, ThawError } from "@thaw/contracts";
 export type {
   Batch, BatchSource, Claims, ComponentDeclaration, Edit, Finding, GradientFlow, Initializer, LazyItem, LoadedBatch, Model, ModelOutput, Origin, ParameterInfo, Plan, PlanEntry,
-  PlanPhase, PlanReason, Rule, RuleInfo, Scope, Segment, Setting, Severity,
+  PlanPhase, PlanReason, Rule, RuleInfo, Scope, Segment, Setting, Severity, Shortcuts,
 } from "@thaw/contracts";
 export { editDistance, nearestNames, openSafetensors, writeSafetensors } from "@thaw/safetensors";
 export type { SafetensorsReader, TensorDeclaration, TensorEntry } from "@thaw/safetensors";

@@ -1,11 +1,10 @@
-import { add, attention, concat, layerNorm, matmul, release, reshape, slice, transpose, type Value } from "@thaw/autograd";
+import { add, AttentionSpans, concat, layerNorm, matmul, multiHeadAttention, release, reshape, slice, transpose, type Value } from "@thaw/autograd";
 import type { LoadedBatch, Scope } from "@thaw/contracts";
 import { fill, slice as cut, tidy, transpose as permute, reshape as reshapeTensor, type Tensor } from "@tensorflow/tfjs-core";
 import { activate } from "./activations.js";
 import type { ClipConfig } from "./clip-config.js";
 import { inputMissing, inputShape } from "./errors.js";
 import type { ParameterSpec } from "./family.js";
-import { joinRows, splitRows } from "./heads.js";
 import { layerNormSpecs, linearSpecs, namesOf } from "./specs.js";
 import { PIXEL_VALUES, VISION_SEGMENT, type VisionTower } from "./vision-tower.js";
 
@@ -44,14 +43,16 @@ export function clipTower(config: ClipConfig, use: ClipUse): VisionTower {
     outputSize: config.hiddenSize * use.featureStates.length,
     run: (batch, scope) => scope.segment(VISION_SEGMENT, [], () => {
       let x = scope.segment(embeddings, [], () => embed(config, use.prefix, batch, scope, grid));
+      const images = x.shape[0]! / (patchCount + 1);
+      const spans = AttentionSpans.even(images, patchCount + 1, false);
       const states = new Map([[0, x]]);
       for (let index = 0; index < usedLayers; index++) {
-        const next = scope.segment(layerSegment(index), [x], (input) => layer(config, layerName(use, index), input, scope));
+        const next = scope.segment(layerSegment(index), [x], (input) => layer(config, layerName(use, index), input, spans, scope));
         if (!use.featureStates.includes(index)) release(x);
         x = next;
         if (use.featureStates.includes(index + 1)) states.set(index + 1, x);
       }
-      return select(use, use.featureStates.map((state) => states.get(state)!));
+      return select(use, use.featureStates.map((state) => states.get(state)!), images);
     }),
   };
 }
@@ -85,6 +86,7 @@ function layerSpecs({ hiddenSize, intermediateSize }: ClipConfig, name: string):
   ];
 }
 
+/** `[images * tokens, hidden]`: rows stay flat between here and the features. */
 function embed(config: ClipConfig, prefix: string, batch: LoadedBatch, scope: Scope, grid: number): Value {
   const { hiddenSize, patchSize, channelCount } = config;
   const pixels = checkPixels(config, batch.inputs[PIXEL_VALUES]);
@@ -96,7 +98,7 @@ function embed(config: ClipConfig, prefix: string, batch: LoadedBatch, scope: Sc
   const classToken = reshape(scope.parameter(`${prefix}.embeddings.class_embedding`), [1, 1, hiddenSize]);
   const classTokens = add(scope.own(fill([images, 1, hiddenSize], 0)), classToken);
   const x = add(concat([classTokens, embedded], 1), scope.parameter(`${prefix}.embeddings.position_embedding.weight`));
-  return norm(x, `${prefix}.pre_layrnorm`, scope, config.epsilon);
+  return norm(reshape(x, [images * (grid * grid + 1), hiddenSize]), `${prefix}.pre_layrnorm`, scope, config.epsilon);
 }
 
 function checkPixels({ channelCount, imageSize }: ClipConfig, pixels: Tensor | undefined): Tensor {
@@ -117,28 +119,26 @@ function cutPatches(pixels: Tensor, grid: number, patch: number): Tensor {
   });
 }
 
-/** Inside, tokens are rows of a matrix: products then take them as they are. */
-function layer(config: ClipConfig, name: string, input: Value, scope: Scope): Value {
-  const [images, tokens, width] = input.shape as [number, number, number];
-  const x = reshape(input, [images * tokens, width]);
+function layer(config: ClipConfig, name: string, x: Value, spans: AttentionSpans, scope: Scope): Value {
   const h = norm(x, `${name}.layer_norm1`, scope, config.epsilon);
-  const [q, k, v] = (["q_proj", "k_proj", "v_proj"] as const).map((part) => splitRows(scope.linear(h, `${name}.self_attn.${part}`), images, config.headCount)) as [Value, Value, Value];
-  const mixed = attention(q, k, v, { scale: (config.hiddenSize / config.headCount) ** -0.5 });
+  const [q, k, v] = (["q_proj", "k_proj", "v_proj"] as const).map((part) => scope.linear(h, `${name}.self_attn.${part}`)) as [Value, Value, Value];
+  const mixed = multiHeadAttention(q, k, v, { headCount: config.headCount, scale: (config.hiddenSize / config.headCount) ** -0.5, spans });
   release(h, q, k, v);
-  const attended = add(x, scope.linear(joinRows(mixed), `${name}.self_attn.out_proj`));
+  const attended = add(x, scope.linear(mixed, `${name}.self_attn.out_proj`));
   const wide = scope.linear(norm(attended, `${name}.layer_norm2`, scope, config.epsilon), `${name}.mlp.fc1`);
   const inner = activate(config.activation, wide);
   release(mixed, wide);
-  return reshape(add(attended, scope.linear(inner, `${name}.mlp.fc2`)), input.shape);
+  return add(attended, scope.linear(inner, `${name}.mlp.fc2`));
 }
 
 function norm(x: Value, name: string, scope: Scope, epsilon: number): Value {
   return layerNorm(x, scope.parameter(`${name}.weight`), scope.parameter(`${name}.bias`), epsilon);
 }
 
-function select(use: ClipUse, states: readonly Value[]): Value {
-  const joined = states.length === 1 ? states[0]! : concat(states, 2);
-  if (use.keepClassToken) return joined;
-  const [images, tokens, width] = joined.shape as [number, number, number];
-  return slice(joined, [0, 1, 0], [images, tokens - 1, width]);
+/** `[images, patches, hidden]`. */
+function select(use: ClipUse, states: readonly Value[], images: number): Value {
+  const joined = states.length === 1 ? states[0]! : concat(states, 1);
+  const [rows, width] = joined.shape as [number, number];
+  const whole = reshape(joined, [images, rows / images, width]);
+  return use.keepClassToken ? whole : slice(whole, [0, 1, 0], [images, rows / images - 1, width]);
 }

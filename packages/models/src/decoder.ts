@@ -1,7 +1,6 @@
-import { crossEntropy, gatherRows, linear, release, reshape, type Value } from "@thaw/autograd";
-import type { LoadedBatch, ModelOutput, Scope, Segment } from "@thaw/contracts";
-import { tensor, type Tensor } from "@tensorflow/tfjs-core";
-import { causalMask, hasInnerPadding } from "./attention-mask.js";
+import { type AttentionSpans, linear, release, type Value } from "@thaw/autograd";
+import type { Scope, Segment } from "@thaw/contracts";
+import type { Tensor } from "@tensorflow/tfjs-core";
 import type { ParameterSpec } from "./family.js";
 import type { MixedTokens } from "./merge-features.js";
 import type { RotaryTable } from "./rope.js";
@@ -11,13 +10,19 @@ export const LANGUAGE_SEGMENT = "language_model";
 
 /** What a decoder layer needs beside its input. */
 export interface DecoderPass {
-  /** `[tokens, headSize]`. */
+  /** Rotary positions, `[lines, headSize]`: one line a row, or one a position where all samples have the same. */
   readonly cos: Tensor;
   readonly sin: Tensor;
-  /** Additive, broadcastable to `[batch, heads, queries, keys]`; absent where every key is visible. */
-  readonly mask?: Tensor;
-  /** Hands over a layer's new keys and values, `[batch, kvHeads, tokens, headSize]`, and gets back those to attend to. */
+  readonly spans: AttentionSpans;
+  /** Hands over a layer's new keys and values, `[rows, kvHeads * headSize]`, and gets back those to attend to. */
   readonly remember?: (layer: number, keys: Value, values: Value) => readonly [Value, Value];
+}
+
+/** Some rows of a layer's input, ascending, for which alone its output is wanted: keys and values are made of all rows, everything else of these. */
+export interface ChosenRows {
+  readonly rows: Int32Array;
+  /** Positions and spans of these as queries. */
+  readonly pass: DecoderPass;
 }
 
 /** A causal language model with its sizes known. */
@@ -32,8 +37,8 @@ export interface Decoder {
   readonly outputLayer?: string;
   /** Embeds `ids`: `[ids.length, hidden]`. */
   embed(ids: Int32Array, scope: Scope): Value;
-  /** One layer: `[batch, tokens, hidden]` to the same. */
-  layer(index: number, x: Value, pass: DecoderPass, scope: Scope): Value;
+  /** One layer: `[rows, hidden]` to the same, or to the chosen rows. */
+  layer(index: number, x: Value, pass: DecoderPass, scope: Scope, chosen?: ChosenRows): Value;
   /** The norm after the last layer. */
   norm(x: Value, scope: Scope): Value;
   rotary(start: number, count: number): RotaryTable;
@@ -60,19 +65,15 @@ export function decoderSegments(after: string, parts: { readonly embed: readonly
   ];
 }
 
-/** Runs a decoder on a batch whose tokens are `tokens`: final hidden states, `[batch, tokens, hidden]`. */
-export function decode(decoder: Decoder, batch: LoadedBatch, tokens: MixedTokens, scope: Scope, features: Value | undefined): Value {
-  const pass = wholePass(decoder, batch, scope);
-  return scope.segment(LANGUAGE_SEGMENT, features === undefined ? [] : [features], (given?: Value) => {
-    const x = runLayers(decoder, embedTokens(decoder, batch, tokens, scope, given), pass, scope);
-    return scope.segment(decoderSegment.norm, [x], (input) => decoder.norm(input, scope));
-  });
+/** The segment `language_model.embed`: `[rows, hidden]`. */
+export function embedTokens(decoder: Decoder, tokens: MixedTokens, scope: Scope, features: Value | undefined): Value {
+  return scope.segment(decoderSegment.embed, features === undefined ? [] : [features], (given?: Value) => tokens.merge(decoder.embed(tokens.tokenIds, scope), given));
 }
 
-/** The layers, one segment each: `[batch, tokens, hidden]` to the same. Lets go of its input and of what is between layers. */
-export function runLayers(decoder: Decoder, embedded: Value, pass: DecoderPass, scope: Scope): Value {
+/** All layers but the last, one segment each: `[rows, hidden]` to the same. Lets go of its input and of what is between layers. */
+export function runInnerLayers(decoder: Decoder, embedded: Value, pass: DecoderPass, scope: Scope): Value {
   let x = embedded;
-  for (let index = 0; index < decoder.layerCount; index++) {
+  for (let index = 0; index + 1 < decoder.layerCount; index++) {
     const next = scope.segment(decoderSegment.layer(index), [x], (input) => decoder.layer(index, input, pass, scope));
     release(x);
     x = next;
@@ -80,52 +81,11 @@ export function runLayers(decoder: Decoder, embedded: Value, pass: DecoderPass, 
   return x;
 }
 
-/** The segment `language_model.embed`: `[batch, tokens, hidden]`. */
-export function embedTokens(decoder: Decoder, batch: LoadedBatch, tokens: MixedTokens, scope: Scope, features: Value | undefined): Value {
-  return scope.segment(decoderSegment.embed, features === undefined ? [] : [features], (given?: Value) => {
-    const merged = tokens.merge(decoder.embed(tokens.tokenIds, scope), given);
-    return reshape(merged, [batch.batchSize, batch.tokenCount, merged.shape[1]!]);
-  });
-}
-
-/** A pass over whole rows. Positions count from a row's start, padding included: rotary attention knows differences only. */
-function wholePass(decoder: Decoder, batch: LoadedBatch, scope: Scope): DecoderPass {
-  const { attentionMask, batchSize, tokenCount } = batch;
-  const make = (): Tensor => {
-    const { values, shape } = causalMask(attentionMask, batchSize, tokenCount);
-    return tensor(values, [...shape]);
-  };
-  const mask = hasInnerPadding(attentionMask, batchSize, tokenCount) ? scope.own(make()).tensor : sharedTensor(scope, `causal mask ${tokenCount}`, make);
-  return { ...rotaryTensors(decoder, 0, tokenCount, scope), mask };
-}
-
-/** The rotary table as tensors that the scope keeps or frees. */
-export function rotaryTensors(decoder: Decoder, start: number, count: number, scope: Scope): { readonly cos: Tensor; readonly sin: Tensor } {
-  let table: RotaryTable | undefined;
-  const part = (name: "cos" | "sin"): Tensor => sharedTensor(scope, `${decoder.outputWeight} rotary ${name} ${start} ${count}`, () => {
-    table ??= decoder.rotary(start, count);
-    return tensor(table[name], [count, table[name].length / count]);
-  });
-  return { cos: part("cos"), sin: part("sin") };
-}
-
-function sharedTensor(scope: Scope, key: string, make: () => Tensor): Tensor {
-  return scope.shared?.(key, make) ?? scope.own(make()).tensor;
-}
-
-/** Logits and loss from final hidden states `[batch, tokens, hidden]`. */
-export function modelOutput(decoder: Decoder, hidden: Value, scope: Scope): ModelOutput {
-  const flat = (x: Value): Value => reshape(x, [x.shape[0]! * x.shape[1]!, x.shape[2]!]);
-  const pick = (x: Value, rows: Int32Array | null): Value => (rows === null ? flat(x) : gatherRows(flat(x), rows));
-  return {
-    hidden,
-    logits: (rows) => scope.segment(decoderSegment.head, [hidden], (x) => outputLogits(decoder, pick(x, rows), scope)),
-    crossEntropy: (rows, targets, options) => scope.segment(decoderSegment.head, [hidden], (x) => {
-      const bias = decoder.outputLayer === undefined ? undefined : `${decoder.outputLayer}.bias`;
-      const offset = bias !== undefined && scope.hasParameter(bias) ? { bias: scope.parameter(bias) } : {};
-      return crossEntropy(pick(x, rows), scope.parameter(decoder.outputWeight), targets, { ...options, ...offset });
-    }),
-  };
+/** The last layer and the norm, one segment each: of all rows, or of the chosen ones. */
+export function runLastLayer(decoder: Decoder, x: Value, pass: DecoderPass, scope: Scope, chosen?: ChosenRows): Value {
+  const last = decoder.layerCount - 1;
+  const mixed = last < 0 ? x : scope.segment(decoderSegment.layer(last), [x], (input) => decoder.layer(last, input, pass, scope, chosen));
+  return scope.segment(decoderSegment.norm, [mixed], (input) => decoder.norm(input, scope));
 }
 
 /** The vocabulary product on `[rows, hidden]`. */

@@ -1,10 +1,11 @@
 import { setImmediate } from "node:timers/promises";
-import { concat as join, keep, clone, tensor, tidy, argMax, type Tensor } from "@tensorflow/tfjs-core";
-import { gatherRows, reshape, type Value } from "@thaw/autograd";
+import { concat as join, keep, clone, tidy, argMax, reshape as reshapeTensor, type Tensor } from "@tensorflow/tfjs-core";
+import { AttentionSpans, type Value } from "@thaw/autograd";
 import type { LoadedBatch, Scope } from "@thaw/contracts";
-import { causalMask, keyMask } from "./attention-mask.js";
-import { decoderSegment, embedTokens, LANGUAGE_SEGMENT, outputLogits, rotaryTensors, runLayers, type Decoder, type DecoderPass } from "./decoder.js";
+import { choose, keptPass, rotaryTensors } from "./decoder-pass.js";
+import { type Decoder, type DecoderPass, decoderSegment, embedTokens, LANGUAGE_SEGMENT, outputLogits, runInnerLayers, runLastLayer } from "./decoder.js";
 import { emptyRow } from "./errors.js";
+import { keepRows } from "./kept-rows.js";
 import type { MixedTokens } from "./merge-features.js";
 
 /** How to continue. */
@@ -56,24 +57,27 @@ export function alignRight(batch: LoadedBatch): LoadedBatch {
   return { ...batch, tokenIds, attentionMask: mask, tokenCount: longest, labels: new Int32Array(batchSize * longest).fill(-100) };
 }
 
-/** Keys and values of every layer, `[batch, kvHeads, tokens, headSize]`, owned here. */
+/** Keys and values of every layer, `[batch, tokens, kvHeads * headSize]`, owned here. */
 class KeyValueCache {
   readonly #layers: { keys: Tensor; values: Tensor }[] = [];
 
   get tokenCount(): number {
-    return this.#layers[0]?.keys.shape[2] ?? 0;
+    return this.#layers[0]?.keys.shape[1] ?? 0;
   }
 
-  /** Adds a layer's new keys and values and returns all of them; the tensors stay the cache's. */
-  extend(layer: number, keys: Tensor, values: Tensor): { readonly keys: Tensor; readonly values: Tensor } {
+  /** Adds a layer's new keys and values, `[batch * new tokens, width]`, and returns all of them as such rows; the caller disposes these. */
+  extend(layer: number, batchSize: number, keys: Tensor, values: Tensor): { readonly keys: Tensor; readonly values: Tensor } {
     const old = this.#layers[layer];
-    const all = old === undefined
-      ? { keys: keep(clone(keys)), values: keep(clone(values)) }
-      : { keys: keep(join([old.keys, keys], 2)), values: keep(join([old.values, values], 2)) };
+    const add = (known: Tensor | undefined, rows: Tensor): Tensor => keep(tidy(() => {
+      const own = reshapeTensor(rows, [batchSize, rows.shape[0]! / batchSize, rows.shape[1]!]);
+      return known === undefined ? clone(own) : join([known, own], 1);
+    }));
+    const all = { keys: add(old?.keys, keys), values: add(old?.values, values) };
     old?.keys.dispose();
     old?.values.dispose();
     this.#layers[layer] = all;
-    return all;
+    const rows = (x: Tensor): Tensor => reshapeTensor(x, [x.shape[0]! * x.shape[1]!, x.shape[2]!]);
+    return { keys: rows(all.keys), values: rows(all.values) };
   }
 
   dispose(): void {
@@ -86,35 +90,37 @@ class KeyValueCache {
 }
 
 function prefill(decoder: Decoder, batch: LoadedBatch, tokens: MixedTokens, scope: Scope, features: Value | undefined, cache: KeyValueCache): Tensor {
-  const { values, shape } = causalMask(batch.attentionMask, batch.batchSize, batch.tokenCount);
-  return withTensor(tensor(values, [...shape]), (mask) => nextIds(scope, features === undefined ? [] : [features], (given?: Value) => {
-    const x = embedTokens(decoder, batch, tokens, scope, given);
-    return lastHidden(decoder, x, scope, { ...rotaryTensors(decoder, 0, batch.tokenCount, scope), mask }, cache);
-  }, decoder));
+  const kept = keepRows(batch, { skipsPadding: false });
+  const last = Int32Array.from({ length: batch.batchSize }, (_, row) => (row + 1) * batch.tokenCount - 1);
+  return nextIds(scope, features === undefined ? [] : [features], (given?: Value) => {
+    const pass = remembering(keptPass(decoder, batch, kept, scope), batch.batchSize, scope, cache);
+    const x = runInnerLayers(decoder, embedTokens(decoder, tokens, scope, given), pass, scope);
+    return runLastLayer(decoder, x, pass, scope, choose(decoder, batch, kept, pass, last, scope));
+  }, decoder);
 }
 
 function continueRows(decoder: Decoder, batch: LoadedBatch, scope: Scope, cache: KeyValueCache, ids: Int32Array): Tensor {
   const position = cache.tokenCount;
-  const run = (mask: Tensor | undefined): Tensor => nextIds(scope, [], () => {
-    const x = scope.segment(decoderSegment.embed, [], () => asColumn(decoder.embed(ids, scope)));
-    return lastHidden(decoder, x, scope, { ...rotaryTensors(decoder, position, 1, scope), ...(mask === undefined ? {} : { mask }) }, cache);
+  const samples = Array.from({ length: batch.batchSize }, (_, row) => {
+    const padding = batch.attentionMask.subarray(row * batch.tokenCount, (row + 1) * batch.tokenCount).indexOf(1);
+    return { firstQuery: row, queries: 1, firstKey: row * (position + 1) + padding, keys: position + 1 - padding };
+  });
+  return nextIds(scope, [], () => {
+    const pass = remembering({ ...rotaryTensors(decoder, position, 1, scope), spans: new AttentionSpans(samples) }, batch.batchSize, scope, cache);
+    const x = runInnerLayers(decoder, scope.segment(decoderSegment.embed, [], () => decoder.embed(ids, scope)), pass, scope);
+    return runLastLayer(decoder, x, pass, scope);
   }, decoder);
-  if (!batch.attentionMask.includes(0)) return run(undefined);
-  const values = keyMask(batch.attentionMask, batch.batchSize, batch.tokenCount, position + 1);
-  return withTensor(tensor(values, [batch.batchSize, 1, 1, position + 1]), run);
 }
 
-/** Layers and last norm; returns the last column alone, `[batch, hidden]`. */
-function lastHidden(decoder: Decoder, embedded: Value, scope: Scope, pass: DecoderPass, cache: KeyValueCache): Value {
-  const remember = (layer: number, keys: Value, values: Value): readonly [Value, Value] => {
-    const all = cache.extend(layer, keys.tensor, values.tensor);
-    return [scope.constant(all.keys), scope.constant(all.values)];
+/** The pass with a cache behind its keys and values. */
+function remembering(pass: DecoderPass, batchSize: number, scope: Scope, cache: KeyValueCache): DecoderPass {
+  return {
+    ...pass,
+    remember: (layer, keys, values) => {
+      const all = cache.extend(layer, batchSize, keys.tensor, values.tensor);
+      return [scope.own(all.keys), scope.own(all.values)];
+    },
   };
-  const x = runLayers(decoder, embedded, { ...pass, remember }, scope);
-  const [batch, tokens, hidden] = x.shape as [number, number, number];
-  const last = Int32Array.from({ length: batch }, (_, row) => (row + 1) * tokens - 1);
-  const column = tokens === 1 ? reshape(x, [batch, hidden]) : gatherRows(reshape(x, [batch * tokens, hidden]), last);
-  return scope.segment(decoderSegment.norm, [column], (input) => decoder.norm(input, scope));
 }
 
 /** Runs one pass in the language model's segment, so that what it made is freed at once; the best id of each row is kept: `[batch]`, int32. */
@@ -135,19 +141,6 @@ async function readAndFree(ids: Tensor): Promise<Int32Array> {
   } finally {
     ids.dispose();
   }
-}
-
-function withTensor<T>(made: Tensor, run: (made: Tensor) => T): T {
-  try {
-    return run(made);
-  } finally {
-    made.dispose();
-  }
-}
-
-/** `[batch, hidden]` to `[batch, 1, hidden]`. */
-function asColumn(x: Value): Value {
-  return reshape(x, [x.shape[0]!, 1, x.shape[1]!]);
 }
 
 /** What each row goes on from; a row that is done goes on from anything. */

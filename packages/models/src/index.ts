@@ -2,7 +2,8 @@ export { ACTIVATION_NAMES, activate, readActivation, type ActivationName } from 
 export { clipTower, type ClipUse } from "./clip.js";
 export { readClipConfig, type ClipConfig } from "./clip-config.js";
 export { configReader, tokenIds, type ConfigReader } from "./config-reader.js";
-export { decode, decoderSegments, modelOutput, type Decoder, type DecoderPass } from "./decoder.js";
+export { DecodedBatch, type DecodedBatchInput } from "./decoded-batch.js";
+export { decoderSegments, type ChosenRows, type Decoder, type DecoderPass } from "./decoder.js";
 export type { Architecture, CheckpointHeader, Family, OwnerTable, ParameterRole, ParameterSpec } from "./family.js";
 export { generateGreedily, type GenerateOptions } from "./generate.js";
 export { findPrefix } from "./layout.js";

@@ -1,9 +1,8 @@
-import { add, attention, embedding, geglu, mul, release, reshape, rmsNorm, rotary, swiglu, type Value } from "@thaw/autograd";
+import { add, embedding, gatherRows, geglu, mul, multiHeadAttention, release, rmsNorm, rotaryHeads, swiglu, type Value } from "@thaw/autograd";
 import type { Scope } from "@thaw/contracts";
 import { activate, type ActivationName } from "./activations.js";
-import { decoderSegments, type Decoder, type DecoderPass } from "./decoder.js";
+import { type ChosenRows, decoderSegments, type Decoder, type DecoderPass } from "./decoder.js";
 import type { ParameterSpec } from "./family.js";
-import { joinRows, splitRows } from "./heads.js";
 import type { LlamaConfig } from "./llama-config.js";
 import { rotaryTable } from "./rope.js";
 import { linearSpecs, namesOf } from "./specs.js";
@@ -34,7 +33,7 @@ export function llamaDecoder(config: LlamaConfig, names: LlamaNames, after: stri
     outputWeight: isTied ? embed.name : `${head}.weight`,
     ...(isTied ? {} : { outputLayer: head }),
     embed: (ids, scope) => embedding(scope.parameter(embeddingWeight), ids, [ids.length]),
-    layer: (index, x, pass, scope) => layer(config, `${prefix}.layers.${index}`, index, x, pass, scope),
+    layer: (index, x, pass, scope, chosen) => layer(config, `${prefix}.layers.${index}`, index, x, pass, scope, chosen),
     norm: (x, scope) => rmsNorm(x, scope.parameter(norm.name), config.epsilon),
     rotary: (start, count) => rotaryTable(start, count, config.headSize, config.ropeTheta),
   };
@@ -58,28 +57,28 @@ function layerSpecs(config: LlamaConfig, name: string): readonly ParameterSpec[]
   ];
 }
 
-/** Inside, tokens are rows of a matrix: products then take them as they are, where each would reshape before and after. */
-function layer(config: LlamaConfig, name: string, index: number, input: Value, pass: DecoderPass, scope: Scope): Value {
-  const [batch, tokens, width] = input.shape as [number, number, number];
-  const x = reshape(input, [batch * tokens, width]);
+function layer(config: LlamaConfig, name: string, index: number, x: Value, pass: DecoderPass, scope: Scope, chosen: ChosenRows | undefined): Value {
   const h = rmsNorm(x, scope.parameter(`${name}.input_layernorm.weight`), config.epsilon);
-  const mixed = attend(config, name, index, h, batch, pass, scope);
-  const attended = add(x, scope.linear(mixed, `${name}.self_attn.o_proj`));
+  const mixed = attend(config, name, index, h, pass, scope, chosen);
+  const attended = add(chosen === undefined ? x : gatherRows(x, chosen.rows), scope.linear(mixed, `${name}.self_attn.o_proj`));
   const inner = rmsNorm(attended, scope.parameter(`${name}.post_attention_layernorm.weight`), config.epsilon);
   const [opening, up] = [scope.linear(inner, `${name}.mlp.gate_proj`), scope.linear(inner, `${name}.mlp.up_proj`)];
   release(h, mixed, inner);
   const gated = gate(config.activation, opening, up);
   release(opening, up);
-  return reshape(add(attended, scope.linear(gated, `${name}.mlp.down_proj`)), input.shape);
+  return add(attended, scope.linear(gated, `${name}.mlp.down_proj`));
 }
 
-/** `h [batch * tokens, hidden]` to `[batch * tokens, heads * headSize]`. */
-function attend(config: LlamaConfig, name: string, index: number, h: Value, batch: number, pass: DecoderPass, scope: Scope): Value {
-  const queries = rotary(splitRows(scope.linear(h, `${name}.self_attn.q_proj`), batch, config.headCount), pass.cos, pass.sin);
-  const newKeys = rotary(splitRows(scope.linear(h, `${name}.self_attn.k_proj`), batch, config.keyValueHeadCount), pass.cos, pass.sin);
-  const newValues = splitRows(scope.linear(h, `${name}.self_attn.v_proj`), batch, config.keyValueHeadCount);
+/** `[rows, heads * headSize]`, of all rows or the chosen ones. */
+function attend(config: LlamaConfig, name: string, index: number, h: Value, pass: DecoderPass, scope: Scope, chosen: ChosenRows | undefined): Value {
+  const { headCount, keyValueHeadCount, headSize } = config;
+  const asking = chosen?.pass ?? pass;
+  const asked = chosen === undefined ? h : gatherRows(h, chosen.rows);
+  const queries = rotaryHeads(scope.linear(asked, `${name}.self_attn.q_proj`), headCount, asking.cos, asking.sin);
+  const newKeys = rotaryHeads(scope.linear(h, `${name}.self_attn.k_proj`), keyValueHeadCount, pass.cos, pass.sin);
+  const newValues = scope.linear(h, `${name}.self_attn.v_proj`);
   const [keys, values] = pass.remember?.(index, newKeys, newValues) ?? [newKeys, newValues];
-  const mixed = joinRows(attention(queries, keys, values, { scale: config.headSize ** -0.5, ...(pass.mask === undefined ? {} : { mask: pass.mask }) }));
+  const mixed = multiHeadAttention(queries, keys, values, { headCount, keyValueHeadCount, scale: headSize ** -0.5, spans: asking.spans });
   release(queries, newKeys, newValues);
   return mixed;
 }

@@ -1,7 +1,7 @@
 import type { Value } from "@thaw/autograd";
 import type { LoadedBatch, Scope } from "@thaw/contracts";
 import { clipTower } from "./clip.js";
-import { decode, modelOutput } from "./decoder.js";
+import { DecodedBatch } from "./decoded-batch.js";
 import type { Architecture, CheckpointHeader, Family } from "./family.js";
 import { generateGreedily } from "./generate.js";
 import { findPrefix } from "./layout.js";
@@ -52,8 +52,7 @@ function build(config: LlavaConfig, { config: reader, generationConfig, storedNa
     deadParameters: tower.deadParameters,
     text: { vocabularySize: config.text.vocabularySize, hiddenSize: config.text.hiddenSize, maxPositions: config.text.maxPositions, ...special },
     forward(batch, scope) {
-      const given = features(batch, scope);
-      return modelOutput(decoder, decode(decoder, batch, mix(batch.tokenIds), scope, given), scope);
+      return new DecodedBatch({ decoder, batch, scope, features: features(batch, scope), mix: (rows) => mixTokens(batch.tokenIds, config.imageTokenId, rows) });
     },
     generate: (batch, scope, options) => generateGreedily(decoder, batch, scope, features(batch, scope), mix, { ...options, eosTokenIds: special.eosTokenIds }),
   };

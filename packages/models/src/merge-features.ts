@@ -1,33 +1,39 @@
-import { reshape, scatterRows, type Value } from "@thaw/autograd";
+import { gatherRows, reshape, scatterRows, type Value } from "@thaw/autograd";
 import { imageTokenMismatch } from "./errors.js";
 
 /** Token ids ready to be embedded, and how features join them. */
 export interface MixedTokens {
-  /** `[batch * tokens]`, all inside the vocabulary. */
+  /** `[rows]`, all inside the vocabulary. */
   readonly tokenIds: Int32Array;
-  /** Puts features into the embeddings `[batch * tokens, hidden]`. */
+  /** Puts features into the embeddings `[rows, hidden]`. */
   merge(embedded: Value, features: Value | undefined): Value;
 }
 
 /**
- * Tokens of which those with the id `placeholder` stand for features `[items, count, hidden]`, in order. A placeholder may lie outside the
- * vocabulary, so it is embedded as token 0 and that row replaced. `merge` throws THAW_MODEL_IMAGE_TOKENS if the counts differ.
+ * Tokens of which those with the id `placeholder` stand for features `[items, count, hidden]`, in order; of them the given rows, ascending, or all.
+ * A placeholder may lie outside the vocabulary, so it is embedded as token 0 and that row replaced. `merge` throws THAW_MODEL_IMAGE_TOKENS if the
+ * counts differ.
  */
-export function mixTokens(given: Int32Array, placeholder: number): MixedTokens {
-  const rows = rowsOf(given, placeholder);
-  const tokenIds = given.slice();
-  for (const row of rows) tokenIds[row] = 0;
-  return { tokenIds, merge: (embedded, features) => mergeFeatures(embedded, features, rows) };
+export function mixTokens(given: Int32Array, placeholder: number, rows?: Int32Array): MixedTokens {
+  const tokenIds = rows === undefined ? given.slice() : rows.map((row) => given[row]!);
+  const places: number[] = [];
+  tokenIds.forEach((id, at) => { if (id === placeholder) places.push(at); });
+  for (const place of places) tokenIds[place] = 0;
+  return { tokenIds, merge: (embedded, features) => mergeFeatures(embedded, features, Int32Array.from(places), featureRows(given, placeholder, rows)) };
 }
 
-function rowsOf(tokenIds: Int32Array, placeholder: number): Int32Array {
-  const rows: number[] = [];
-  for (let row = 0; row < tokenIds.length; row++) if (tokenIds[row] === placeholder) rows.push(row);
-  return Int32Array.from(rows);
+/** Which of the placeholders the given rows hold; null for all. */
+function featureRows(given: Int32Array, placeholder: number, rows: Int32Array | undefined): { readonly count: number; readonly rows: Int32Array | null } {
+  const order = new Map<number, number>();
+  given.forEach((id, row) => { if (id === placeholder) order.set(row, order.size); });
+  const kept = rows?.filter((row) => order.has(row));
+  return { count: order.size, rows: kept === undefined || kept.length === order.size ? null : kept.map((row) => order.get(row)!) };
 }
 
-function mergeFeatures(embedded: Value, features: Value | undefined, rows: Int32Array): Value {
+function mergeFeatures(embedded: Value, features: Value | undefined, places: Int32Array, source: ReturnType<typeof featureRows>): Value {
   const [items, count, hidden] = (features?.shape ?? [0, 0, 0]) as [number, number, number];
-  if (items * count !== rows.length) throw imageTokenMismatch(rows.length, items * count);
-  return features === undefined || rows.length === 0 ? embedded : scatterRows(embedded, rows, reshape(features, [rows.length, hidden]));
+  if (items * count !== source.count) throw imageTokenMismatch(source.count, items * count);
+  if (features === undefined || places.length === 0) return embedded;
+  const flat = reshape(features, [items * count, hidden]);
+  return scatterRows(embedded, places, source.rows === null ? flat : gatherRows(flat, source.rows));
 }

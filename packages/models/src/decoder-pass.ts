@@ -1,0 +1,55 @@
+import { AttentionSpans } from "@thaw/autograd";
+import type { LoadedBatch, Scope } from "@thaw/contracts";
+import { tensor, type Tensor } from "@tensorflow/tfjs-core";
+import type { ChosenRows, Decoder, DecoderPass } from "./decoder.js";
+import { causalSpans, chosenSpans, columnsOf, type KeptRows } from "./kept-rows.js";
+import type { RotaryTable } from "./rope.js";
+
+/** A pass over the kept rows of a batch. Positions count from a row's start, padding included: rotary attention knows differences only. */
+export function keptPass(decoder: Decoder, batch: LoadedBatch, kept: KeptRows, scope: Scope): DecoderPass {
+  const columns = columnsOf(kept.rows, batch.tokenCount);
+  const count = evenCount(kept, columns);
+  const hasPadding = kept.rows.some((row) => batch.attentionMask[row] === 0);
+  const spans = count !== undefined && !hasPadding ? AttentionSpans.even(batch.batchSize, count, true) : causalSpans(kept, batch.attentionMask);
+  return { ...(count === undefined ? rotaryOf(decoder, columns, scope) : rotaryTensors(decoder, 0, count, scope)), spans };
+}
+
+/** Some of the kept rows, ascending, for the last layer of such a pass. */
+export function choose(decoder: Decoder, batch: LoadedBatch, kept: KeptRows, pass: DecoderPass, rows: Int32Array, scope: Scope): ChosenRows {
+  const columns = columnsOf(rows.map((row) => kept.rows[row]!), batch.tokenCount);
+  return { rows, pass: { ...pass, ...rotaryOf(decoder, columns, scope), spans: chosenSpans(pass.spans, rows) } };
+}
+
+/** Rotary positions from `start` on, as tensors that the scope keeps or frees. */
+export function rotaryTensors(decoder: Decoder, start: number, count: number, scope: Scope): { readonly cos: Tensor; readonly sin: Tensor } {
+  let table: RotaryTable | undefined;
+  const part = (name: "cos" | "sin"): Tensor => sharedTensor(scope, `${decoder.outputWeight} rotary ${name} ${start} ${count}`, () => {
+    table ??= decoder.rotary(start, count);
+    return tensor(table[name], [count, table[name].length / count]);
+  });
+  return { cos: part("cos"), sin: part("sin") };
+}
+
+/** Rotary positions of rows that lie at the given columns. */
+function rotaryOf(decoder: Decoder, columns: Int32Array, scope: Scope): { readonly cos: Tensor; readonly sin: Tensor } {
+  const count = columns.reduce((most, column) => Math.max(most, column + 1), 0);
+  const table = decoder.rotary(0, count);
+  const depth = count === 0 ? 0 : table.cos.length / count;
+  const part = (values: Float32Array): Tensor => {
+    const lines = new Float32Array(columns.length * depth);
+    columns.forEach((column, row) => lines.set(values.subarray(column * depth, (column + 1) * depth), row * depth));
+    return scope.own(tensor(lines, [columns.length, depth])).tensor;
+  };
+  return { cos: part(table.cos), sin: part(table.sin) };
+}
+
+/** Rows of each sample if all have equally many from the first column on. */
+function evenCount({ offsets }: KeptRows, columns: Int32Array): number | undefined {
+  const count = offsets[1] ?? 0;
+  const isEven = count > 0 && offsets.every((offset, sample) => offset === sample * count) && columns.every((column, row) => column === row % count);
+  return isEven ? count : undefined;
+}
+
+function sharedTensor(scope: Scope, key: string, make: () => Tensor): Tensor {
+  return scope.shared?.(key, make) ?? scope.own(make()).tensor;
+}

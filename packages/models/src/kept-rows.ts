@@ -1,0 +1,75 @@
+import { AttentionSpans } from "@thaw/autograd";
+import type { LoadedBatch } from "@thaw/contracts";
+
+/** The rows of a batch that a pass computes, one sample's after the other's. */
+export interface KeptRows {
+  /** Row of the flattened `[batch * tokens]` that each is, ascending. */
+  readonly rows: Int32Array;
+  /** Sample `s` has the kept rows `offsets[s]` to `offsets[s + 1]`. */
+  readonly offsets: Int32Array;
+  /** True if none is left out. */
+  readonly isWhole: boolean;
+}
+
+/** Which of a batch's rows a pass may leave out. */
+export interface RowLimits {
+  /** Leave out padding. */
+  readonly skipsPadding: boolean;
+  /** By sample, the column from which nothing is needed; absent: everything is. */
+  readonly ends?: readonly number[];
+}
+
+/** Leaves out padding and what comes after a sample's end. */
+export function keepRows({ attentionMask, batchSize, tokenCount }: Pick<LoadedBatch, "attentionMask" | "batchSize" | "tokenCount">, { skipsPadding, ends }: RowLimits): KeptRows {
+  const rows: number[] = [];
+  const offsets = new Int32Array(batchSize + 1);
+  for (let sample = 0; sample < batchSize; sample++) {
+    const end = ends?.[sample] ?? tokenCount;
+    for (let row = sample * tokenCount; row < sample * tokenCount + end; row++) if (!skipsPadding || attentionMask[row] !== 0) rows.push(row);
+    offsets[sample + 1] = rows.length;
+  }
+  return { rows: Int32Array.from(rows), offsets, isWhole: rows.length === batchSize * tokenCount };
+}
+
+/** Kept row by row of the flattened batch; -1 for those left out. */
+export function keptIndex({ rows }: KeptRows, rowCount: number): Int32Array {
+  const index = new Int32Array(rowCount).fill(-1);
+  rows.forEach((row, at) => { index[row] = at; });
+  return index;
+}
+
+/** Column of each of the given rows of the flattened batch. */
+export function columnsOf(rows: Int32Array, tokenCount: number): Int32Array {
+  return rows.map((row) => row % tokenCount);
+}
+
+/** Every kept row attends to its sample's kept rows up to itself, or to those that are no padding where padding is kept. */
+export function causalSpans(kept: KeptRows, attentionMask: Int32Array): AttentionSpans {
+  const { samples, visible } = AttentionSpans.within(kept.offsets, true);
+  const padding = samples.map(({ firstKey, keys }) => leadingPadding(kept.rows.subarray(firstKey, firstKey + keys), attentionMask));
+  if (padding.every((count) => count === 0)) return new AttentionSpans(samples, visible);
+  samples.forEach(({ firstQuery, queries }, sample) => {
+    for (let query = firstQuery; query < firstQuery + queries; query++) visible![query] = Math.max(0, visible![query]! - padding[sample]!);
+  });
+  return new AttentionSpans(samples.map((span, sample) => ({ ...span, firstKey: span.firstKey + padding[sample]!, keys: span.keys - padding[sample]! })), visible);
+}
+
+/** Rows of padding before a sample's first token. Padding after it needs nothing: no token looks to its right. */
+function leadingPadding(rows: Int32Array, attentionMask: Int32Array): number {
+  const first = rows.findIndex((row) => attentionMask[row] !== 0);
+  return first < 0 ? 0 : first;
+}
+
+/** The same for some of the kept rows alone as queries, ascending, over all of them as keys. */
+export function chosenSpans(all: AttentionSpans, chosen: Int32Array): AttentionSpans {
+  const visible = chosen.map((row) => all.visible![row]!);
+  let first = 0;
+  const samples = all.samples.map(({ firstQuery, queries, firstKey, keys }) => {
+    let end = first;
+    while (end < chosen.length && chosen[end]! < firstQuery + queries) end += 1;
+    const span = { firstQuery: first, queries: end - first, firstKey, keys };
+    first = end;
+    return span;
+  });
+  return new AttentionSpans(samples, visible);
+}
