@@ -23,13 +23,14 @@ const MODES = {
 
 const options = JSON.parse(process.argv[2]);
 const tf = await import("@tensorflow/tfjs-core");
-const { chooseBackend, defaultCacheFolder } = await import("@thaw/backend-gpu");
+const { chooseBackend, defaultCacheFolder, resolveBackendOptions } = await import("@thaw/backend-gpu");
 const { API_VERSION, definePlugin, Trainer } = await import("@thaw/core");
 const { openModel } = await import("@thaw/models");
 const { freezePolicy } = await import("@thaw/plugin-freeze-policy");
 const { projectorOnly } = await import("@thaw/plugin-projector-only");
 
-const { backend } = await chooseBackend({ name: options.backend, projectFolder: process.cwd(), cacheFolder: options.cacheFolder ?? defaultCacheFolder(), tensorFloat32: (options.training?.precision ?? "float32") !== "float32" });
+const wanted = { name: options.backend, cacheFolder: options.cacheFolder, tensorFloat32: (options.training?.precision ?? "float32") !== "float32" };
+const { backend } = await chooseBackend(resolveBackendOptions(wanted, { projectFolder: process.cwd(), cacheFolder: defaultCacheFolder() }));
 tf.scalar(0).dispose();
 const peakMegabytes = () => process.resourceUsage().maxRSS / 1024;
 const importMegabytes = peakMegabytes();
@@ -66,7 +67,7 @@ async function train() {
       hooks.afterEpoch.tap("PeerBench", () => { total = performance.now() - start; });
     },
   });
-  const source = syntheticSource({ size, samples: isEpochs ? samples : shape.batch, ...shape });
+  const source = syntheticSource({ size, samples: isEpochs ? samples : shape.batch, isDecoded: !isEpochs, ...shape });
   const run = async (folder) => new Trainer({
     model: await openModel(folder, { initialize: "all", seed: 1 }),
     data: { train: source },
@@ -81,9 +82,9 @@ async function train() {
   const kept = times.slice(warmup);
   return {
     mode: options.mode, size, backend: backend.name, batch: shape.batch, tokens: shape.batch * (shape.imageTokens + shape.textTokens), supervised: shape.batch * shape.supervised,
-    ...(isEpochs ? { steps: times.length, total_s: total / 1e3 } : { steps: kept.length, step_ms_min: Math.min(...kept), step_ms_median: median(kept), cpu_ms_median: median(cpu.slice(warmup)) }),
+    ...(isEpochs ? { steps: times.length, total_s: total / 1e3 } : { steps: kept.length, step_ms_min: Math.min(...kept), step_ms_median: median(kept), cpu_ms_min: Math.min(...cpu.slice(warmup)), cpu_ms_median: median(cpu.slice(warmup)) }),
     ...(profile === undefined ? {} : { profile: profile.stop(kept.length) }),
-    loss_first: losses[0], loss_last: losses.at(-1), rss_import_mb: importMegabytes, peak_rss_mb: peakMegabytes(), peak_tensor_mb: summary.numbers.peakTensorBytes / 1e6,
+    loss_first: losses[0], loss_last: losses.at(-1), rss_import_mb: importMegabytes, peak_rss_mb: peakMegabytes(), peak_tensor_mb: summary.peakTensorBytes / 1e6,
   };
 }
 
