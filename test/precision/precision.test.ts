@@ -1,0 +1,70 @@
+import "@tensorflow/tfjs-backend-cpu";
+import { homedir } from "node:os";
+import { join } from "node:path";
+import { memory, setBackend } from "@tensorflow/tfjs-core";
+import { simulatedBfloat16 } from "@thaw/autograd";
+import { backendGpu, listCandidates, realLoader, resolveBackendOptions } from "@thaw/backend-gpu";
+import { openSafetensors, type Backend } from "@thaw/core";
+import { beforeAll, describe, expect, it } from "vitest";
+import { backendOf, folder, FROZEN, relativeError, train } from "./support.js";
+
+const cpu: Backend = { name: "cpu", description: "cpu", matmul: "flags" };
+const simulated = (): Backend => ({ ...cpu, precisions: ["bfloat16"], bfloat16: simulatedBfloat16() });
+beforeAll(() => setBackend("cpu"));
+
+describe.each(["cpu", "wasm"] as const)("on %s", (name) => {
+  it.each(["tf32", "bfloat16"] as const)("%s is refused by name, before a weight is read", async (precision) => {
+    const before = memory().numTensors;
+    await expect(train(backendGpu(name), precision)).rejects.toMatchObject({ code: "THAW_CORE_PRECISION_UNSUPPORTED", details: { precision, backend: name, known: ["float32"] } });
+    expect(memory().numTensors).toBe(before);
+  });
+});
+
+describe("bfloat16, simulated on cpu", () => {
+  beforeAll(() => setBackend("cpu"));
+
+  it("keeps frozen matrices in half the memory, untouched, and trains as float32 does to its own rounding", async () => {
+    const before = memory().numTensors;
+    const [plain, packed] = [await train(backendOf(cpu), "float32"), await train(backendOf(simulated()), "bfloat16")];
+    packed.losses.forEach((loss, step) => { expect(Math.abs(loss / plain.losses[step]! - 1)).toBeLessThan(5e-3); });
+    expect(packed.losses).not.toEqual(plain.losses);
+    expect(relativeError(packed.gradient, plain.gradient)).toBeLessThan(0.03);
+    expect(packed.isUnchanged).toBe(true);
+    expect(memory().numTensors).toBe(before);
+  });
+
+  it("gives the model's own values where they are read, not the rounded ones", async () => {
+    const { frozen } = await train(backendOf(simulated()), "bfloat16", { steps: 1 });
+    const stored = await openSafetensors(folder);
+    expect(frozen).toEqual(await stored.readFloat32(FROZEN));
+    await stored.close();
+  });
+
+  it("uses cached features", async () => {
+    const [cached, plain] = [await train(backendOf(simulated()), "bfloat16", { cache: true }), await train(backendOf(simulated()), "bfloat16")];
+    cached.losses.forEach((loss, step) => { expect(Math.abs(loss / plain.losses[step]! - 1)).toBeLessThan(1e-3); });
+  });
+});
+
+// Native libraries lie where `thaw backend install` puts them; THAW_TEST_CACHE names another folder.
+const search = { projectFolder: "/nowhere", cacheFolder: process.env["THAW_TEST_CACHE"] ?? join(homedir(), ".cache", "thaw") };
+const isInstalled = listCandidates(realLoader(resolveBackendOptions("native", search))).some(({ entry, location }) => entry.name === "native" && location?.kind === "installed");
+
+describe.runIf(isInstalled)("on the native backend", () => {
+  const native = backendGpu({ name: "native", ...search });
+
+  it("bfloat16 agrees with float32 to its own rounding, in less memory, and frees what it makes", async () => {
+    const plain = await train(native, "float32");
+    const before = memory().numTensors;
+    const packed = await train(native, "bfloat16");
+    packed.losses.forEach((loss, step) => { expect(Math.abs(loss / plain.losses[step]! - 1)).toBeLessThan(5e-3); });
+    expect(relativeError(packed.gradient, plain.gradient)).toBeLessThan(0.03);
+    expect(packed.isUnchanged).toBe(true);
+    expect(packed.peakTensorBytes).toBeLessThan(plain.peakTensorBytes);
+    expect(memory().numTensors).toBe(before);
+  });
+
+  it("TF32 is refused: a processor has none", async () => {
+    await expect(train(native, "tf32")).rejects.toMatchObject({ code: "THAW_CORE_PRECISION_UNSUPPORTED", details: { known: ["float32", "bfloat16"] } });
+  });
+});
