@@ -1,9 +1,12 @@
 import { AttentionSpans } from "@thaw/autograd";
 import type { LoadedBatch, Scope } from "@thaw/contracts";
-import { tensor, type Tensor } from "@tensorflow/tfjs-core";
+import { gatherND, tensor, tensor2d, tidy, type Tensor } from "@tensorflow/tfjs-core";
 import type { ChosenRows, Decoder, DecoderPass } from "./decoder.js";
 import { causalSpans, chosenSpans, columnsOf, type KeptRows } from "./kept-rows.js";
 import type { RotaryTable } from "./rope.js";
+
+/** Tables of positions have a multiple of this many lines, so that batches of other lengths share them. */
+const TABLE_LINES = 64;
 
 /** A pass over the kept rows of a batch. Positions count from a row's start, padding included: rotary attention knows differences only. */
 export function keptPass(decoder: Decoder, batch: LoadedBatch, kept: KeptRows, scope: Scope): DecoderPass {
@@ -30,17 +33,12 @@ export function rotaryTensors(decoder: Decoder, start: number, count: number, sc
   return { cos: part("cos"), sin: part("sin") };
 }
 
-/** Rotary positions of rows that lie at the given columns. */
+/** Rotary positions of rows that lie at the given columns: lines of a table that is kept, so that only the columns are uploaded. */
 function rotaryOf(decoder: Decoder, columns: Int32Array, scope: Scope): { readonly cos: Tensor; readonly sin: Tensor } {
-  const count = columns.reduce((most, column) => Math.max(most, column + 1), 0);
-  const table = decoder.rotary(0, count);
-  const depth = count === 0 ? 0 : table.cos.length / count;
-  const part = (values: Float32Array): Tensor => {
-    const lines = new Float32Array(columns.length * depth);
-    columns.forEach((column, row) => lines.set(values.subarray(column * depth, (column + 1) * depth), row * depth));
-    return scope.own(tensor(lines, [columns.length, depth])).tensor;
-  };
-  return { cos: part(table.cos), sin: part(table.sin) };
+  const count = columns.reduce((most, column) => Math.max(most, column + 1), 1);
+  const table = rotaryTensors(decoder, 0, Math.ceil(count / TABLE_LINES) * TABLE_LINES, scope);
+  const lines = (whole: Tensor): Tensor => scope.own(tidy(() => gatherND(whole, tensor2d(columns, [columns.length, 1], "int32")))).tensor;
+  return { cos: lines(table.cos), sin: lines(table.sin) };
 }
 
 /** Rows of each sample if all have equally many from the first column on. */
