@@ -40,7 +40,7 @@ export async function train(backend: Plugin, precision: Precision, options: { re
     training: { maxSteps: options.steps ?? 4, microBatchSize: batch.batchSize, shuffle: false, learningRate: 1e-3, precision },
   });
   const losses: number[] = [];
-  let [gradient, end, frozen] = [new Float32Array(), new Float32Array(), new Float32Array()];
+  let [gradient, end, frozen]: [Float32Array, Float32Array, Float32Array] = [new Float32Array(), new Float32Array(), new Float32Array()];
   trainer.hooks.gradients.tap("Watch", (gradients, { step }) => {
     if (step === 0) gradient = gradients.get(WATCHED)!.dataSync<"float32">().slice();
     return gradients;

@@ -13,8 +13,9 @@ const STEPS = 4;
 /** What JavaScript hands to the backend, by step: sizes of float tensors, elements of integers. A kernel's own outputs are not among them. */
 async function uploads(cache: boolean): Promise<{ readonly floats: number[]; readonly integers: number }[]> {
   const made: { floats: number[]; integers: number }[] = [{ floats: [], integers: 0 }];
-  const tracker = engine() as unknown as { makeTensor(values: ArrayLike<number>, shape: number[], dtype?: string): unknown };
-  const original = tracker.makeTensor;
+  type Make = (this: unknown, values: ArrayLike<number>, shape: number[], dtype?: string) => unknown;
+  const tracker = engine() as unknown as { makeTensor: Make };
+  const { makeTensor: original } = tracker;
   tracker.makeTensor = function makeTensor(values, shape, dtype) {
     const size = shape.reduce((product, length) => product * length, 1);
     if (dtype === "int32") made.at(-1)!.integers += size;
