@@ -7,9 +7,10 @@ import conflictChecker, { CONFIG_RULE, rulesOf } from "@thaw/plugin-conflict-che
 import freezePolicy from "@thaw/plugin-freeze-policy";
 import lora from "@thaw/plugin-lora";
 import projectorOnly from "@thaw/plugin-projector-only";
+import tokenRows from "@thaw/plugin-token-rows";
 
 export function rulesPages() {
-  const plugins = [freezePolicy(), lora(), conflictChecker(), projectorOnly()];
+  const plugins = [freezePolicy(), lora(), tokenRows(), conflictChecker(), projectorOnly()];
   const rules = new Map();
   for (const rule of [CONFIG_RULE, ...rulesOf(new Trainer({ model: {}, plugins }))]) {
     const known = rules.get(rule.id);

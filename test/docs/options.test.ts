@@ -21,7 +21,7 @@ describe("docs/options.md", () => {
   });
 
   it("names every key of the config and of each section", () => {
-    const sections = ["data", "freeze", "lora", "checks", "projector_only", "backend"];
+    const sections = ["data", "freeze", "lora", "token_rows", "checks", "projector_only", "backend"];
     const own = Object.keys(configSchema.shape).map((key) => key.replace("runName", "run_name"));
     expect(keys.filter((key) => page.includes(`| [\`${key}\`](#${key})`) || own.includes(key)).sort()).toEqual([...own, ...sections].sort());
     expect(keys).toEqual(expect.arrayContaining(["training.components.*.schedule.warmup_ratio", "projector_only.feature_cache.disk", "backend.cache_folder", "augment.flip"]));

@@ -3,6 +3,7 @@ import { definePlugin, Trainer, type AfterStepContext, type Batch, type PluginFa
 import freezePolicy from "@thaw/plugin-freeze-policy";
 import lora from "@thaw/plugin-lora";
 import projectorOnly from "@thaw/plugin-projector-only";
+import tokenRows from "@thaw/plugin-token-rows";
 import { tinyModel } from "@thaw/testing";
 
 // Options of built-in plugins.
@@ -23,6 +24,9 @@ freezePolicy({ components: { languageModel: { lora: { rank: 8, targetModules: "a
 // @ts-expect-error target modules are one name or several
 freezePolicy({ components: { languageModel: { lora: { targetModules: 3 } } } });
 lora({ adapter: "./adapter", save: false });
+tokenRows({ tokens: ["<box>", 32001], initialize: "mean" });
+// @ts-expect-error tokens are names or ids
+tokenRows({ tokens: [true] });
 // @ts-expect-error what an adapter is stands in freeze.components
 lora({ rank: 8 });
 

@@ -3,6 +3,7 @@ import type { ConflictCheckerOptions } from "@thaw/plugin-conflict-checker";
 import type { FreezePolicyOptions } from "@thaw/plugin-freeze-policy";
 import type { LoraSectionOptions } from "@thaw/plugin-lora";
 import type { ProjectorOnlyOptions } from "@thaw/plugin-projector-only";
+import type { TokenRowsOptions } from "@thaw/plugin-token-rows";
 import type { DataSectionOptions } from "./data-section.js";
 
 declare module "@thaw/config" {
@@ -10,6 +11,7 @@ declare module "@thaw/config" {
     data?: DataSectionOptions;
     freeze?: FreezePolicyOptions;
     lora?: LoraSectionOptions;
+    tokenRows?: TokenRowsOptions;
     checks?: ConflictCheckerOptions;
     projectorOnly?: ProjectorOnlyOptions;
     backend?: BackendOptions;

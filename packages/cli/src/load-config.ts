@@ -6,10 +6,11 @@ import { conflictChecker } from "@thaw/plugin-conflict-checker";
 import { freezePolicy } from "@thaw/plugin-freeze-policy";
 import { lora } from "@thaw/plugin-lora";
 import { projectorOnly } from "@thaw/plugin-projector-only";
+import { tokenRows } from "@thaw/plugin-token-rows";
 import { dataSectionSchema, type DataSection } from "./data-section.js";
 
-/** Plugins that every command loads; their sections are `freeze`, `lora`, `checks`, `projectorOnly` and `backend`. */
-export const BUILT_IN_PLUGINS: readonly AnyPluginFactory[] = [freezePolicy, lora, conflictChecker, projectorOnly, backendGpu] as unknown as readonly AnyPluginFactory[];
+/** Plugins that every command loads; their sections are `freeze`, `lora`, `tokenRows`, `checks`, `projectorOnly` and `backend`. */
+export const BUILT_IN_PLUGINS: readonly AnyPluginFactory[] = [freezePolicy, lora, tokenRows, conflictChecker, projectorOnly, backendGpu] as unknown as readonly AnyPluginFactory[];
 
 /** Sections that the command line itself reads. */
 export const HOST_SECTIONS = { data: dataSectionSchema };

@@ -2,6 +2,7 @@ import { API_VERSION, definePlugin, planReport, Trainer, type Plugin, type Train
 import { freezePolicy } from "@thaw/plugin-freeze-policy";
 import { lora } from "@thaw/plugin-lora";
 import { projectorOnly } from "@thaw/plugin-projector-only";
+import { tokenRows } from "@thaw/plugin-token-rows";
 import type { Progress } from "./progress.js";
 import { RECORD_PLUGIN } from "./record-plugin.js";
 import type { RunRecord, Saving, SavingSide, StepPoint } from "./record.js";
@@ -18,7 +19,7 @@ export function median(values: readonly number[]): number {
 export async function measureSaving(options: TrainerOptions, record: RunRecord, steps: number, progress: Progress): Promise<Saving | undefined> {
   if (record.planned === undefined || record.steps.length === 0) return undefined;
   const points: StepPoint[] = [];
-  const replaced = new Set([freezePolicy.definition.name, lora.definition.name, projectorOnly.definition.name, RECORD_PLUGIN]);
+  const replaced = new Set([freezePolicy.definition.name, lora.definition.name, projectorOnly.definition.name, tokenRows.definition.name, RECORD_PLUGIN]);
   const others = (options.plugins ?? []).filter((plugin): plugin is Plugin => Boolean(plugin) && !replaced.has((plugin as Plugin).name));
   progress.begin("all trainable", steps);
   const { components: _components, stopWhen: _stopWhen, epochs: _epochs, saveEverySteps: _save, evaluateEverySteps: _evaluate, ...training } = options.training ?? {};

@@ -6,6 +6,7 @@ import { operate } from "../operation.js";
 import type { OpRecord, Saved } from "../record.js";
 import type { Tape } from "../tape.js";
 import type { Value } from "../value.js";
+import { overlayOf } from "./overlay.js";
 import { backThroughWeight, timesWeight } from "./weight.js";
 
 /** Chunks of logits have at least this many rows, however large the vocabulary. */
@@ -25,14 +26,17 @@ export interface FusedCrossEntropyOptions extends CrossEntropyOptions {
 
 /**
  * Cross entropy of `softmax(hidden weight^T + bias)` against `targets`, summed over rows: `hidden [rows, hidden]`, `weight [vocabulary, hidden]` to a
- * scalar. Logits exist for a chunk of rows at a time only: gradients are computed on the way forward, and they alone are saved.
+ * scalar. Logits exist for a chunk of rows at a time only: gradients are computed on the way forward, and they alone are saved. Of a frozen
+ * `weight` with rows from `scatterRows` only those rows get a gradient, and no other is made.
  * @throws THAW_AUTOGRAD_SHAPE if a target is outside the vocabulary
  */
 export function crossEntropy(hidden: Value, weight: Value, targets: Int32Array, options: FusedCrossEntropyOptions = {}): Value {
   const [rows, width] = hidden.shape as [number, number];
   const vocabulary = weight.shape[0] as number;
   checkTargets("crossEntropy", targets, rows, vocabulary);
-  const values = options.bias === undefined ? [hidden, weight] : [hidden, weight, options.bias];
+  const overlay = overlayOf(weight);
+  const matrix = overlay?.values ?? weight;
+  const values = options.bias === undefined ? [hidden, matrix] : [hidden, matrix, options.bias];
   return operate("crossEntropy", values, (record, tape) => {
     const [needsHidden = false, needsWeight = false, needsBias = false] = record === null ? [] : record.needs;
     const chunkRows = Math.max(MIN_CHUNK_ROWS, Math.floor(tape.kernels.logitsBytes / (4 * vocabulary)));
@@ -49,7 +53,7 @@ export function crossEntropy(hidden: Value, weight: Value, targets: Int32Array, 
         total.add(loss);
         if (gradient === null) return;
         if (needsHidden) hiddenParts.push(tf.keep(backThroughWeight(tape, gradient, weight)));
-        if (needsWeight) weightGradient.add(tape.kernels.product(gradient, part, true, false));
+        if (needsWeight) weightGradient.add(tape.kernels.product(overlay === undefined ? gradient : columns(gradient, overlay.rows), part, true, false));
         if (needsBias) biasGradient.add(tape.kernels.columnSum(gradient));
       });
     }
@@ -76,6 +80,11 @@ export function softmaxCrossEntropy(logits: Value, targets: Int32Array, options:
     }
     return loss;
   });
+}
+
+/** Columns of `[rows, columns]` by index. */
+function columns(x: Tensor2D, indices: Int32Array): Tensor2D {
+  return tf.gather(x, tf.tensor1d(indices, "int32"), 1);
 }
 
 /** A running sum of tensors that survives the tidy it is made in. */

@@ -5,10 +5,14 @@ import { inShape } from "../kernels/broadcast.js";
 import { scatterSum } from "../kernels/indices.js";
 import { operate } from "../operation.js";
 import type { Value } from "../value.js";
+import { release } from "./flow.js";
+import { overlayOf, rememberOverlay, type Overlay } from "./overlay.js";
+import { reshape } from "./shape.js";
 import { rowsOfWeight } from "./weight.js";
 
 /**
  * Rows of `weight [rows, hidden]` by `ids` (any number may repeat), in the given `shape`: `[...shape, hidden]`. Saves nothing but the ids.
+ * Of a frozen matrix with rows from {@link scatterRows} only those rows get a gradient, and no other is made.
  * @throws THAW_AUTOGRAD_SHAPE if an id is no row, or ids and shape disagree
  */
 export function embedding(weight: Value, ids: Int32Array, shape: readonly number[]): Value {
@@ -17,6 +21,8 @@ export function embedding(weight: Value, ids: Int32Array, shape: readonly number
     throw badArgument("embedding", `There are ${ids.length} ids for the shape [${shape.join(", ")}].`, "Give one id per element of the shape.");
   }
   checkRows("embedding", ids, rows);
+  const overlay = overlayOf(weight);
+  if (overlay !== undefined) return overlaidEmbedding(overlay, ids, shape);
   return operate("embedding", [weight], (record, tape) => {
     if (record !== null) record.backward = (gradient) => [scatterSum(inShape(gradient, [ids.length, hidden]), ids, rows)];
     return inShape(rowsOfWeight(tape, weight, ids), [...shape, hidden]);
@@ -44,7 +50,7 @@ export function scatterRows(base: Value, rows: Int32Array, values: Value): Value
     throw badArgument("scatterRows", `There are ${rows.length} row indices and values of shape [${values.shape.join(", ")}].`, "Give one row of values per index.");
   }
   if (new Set(rows).size !== rows.length) throw badArgument("scatterRows", "A row index repeats.", "Give every row at most once.");
-  return operate("scatterRows", [base, values], (record, tape) => {
+  const replaced = operate("scatterRows", [base, values], (record, tape) => {
     if (record !== null) {
       record.backward = (gradient, [wantBase, wantValues]) => [
         wantBase ? tf.mul(gradient, keepMask(rows, count)) : null,
@@ -57,6 +63,20 @@ export function scatterRows(base: Value, rows: Int32Array, values: Value): Value
     });
     return tape.kernels.gatherRows(tf.concat([base.tensor, values.tensor], 0), source);
   });
+  if (!base.needsGradient && values.needsGradient && base.shape.length === 2) rememberOverlay(replaced, { base, rows, values });
+  return replaced;
+}
+
+/** Looks ids up in base and replacements apart: `[...shape, hidden]`. */
+function overlaidEmbedding({ base, rows, values }: Overlay, ids: Int32Array, shape: readonly number[]): Value {
+  const slots = new Map([...rows].map((row, slot) => [row, slot]));
+  const places = Int32Array.from([...ids.keys()].filter((place) => slots.has(ids[place]!)));
+  const found = embedding(base, ids, [ids.length]);
+  const own = gatherRows(values, places.map((place) => slots.get(ids[place]!)!));
+  const joined = scatterRows(found, places, own);
+  const shaped = reshape(joined, [...shape, base.shape[1]!]);
+  release(found, own, joined);
+  return shaped;
 }
 
 /** 0 on the given rows, 1 elsewhere: `[count, 1]`. */

@@ -10,7 +10,7 @@ export const newTokensWithFrozenEmbeddings: Rule<RuleContext> = {
   defaultSeverity: "warning",
   summary: "Tokens are added, and their embeddings never train.",
   docs: `A new token starts with a random or averaged embedding. Where the embedding table is frozen for the whole run, the model never learns what the
-token means. Train the language model, its embeddings (\`match: [embed_tokens]\`), or an adapter that covers them.
+token means. Train the rows of these tokens alone (\`token_rows: { tokens: [<box>] }\`), the embeddings (\`match: [embed_tokens]\`), or the language model.
 `,
   check(context) {
     const setting = context.settings.find(({ path, value, origin }) => {
@@ -20,13 +20,17 @@ token means. Train the language model, its embeddings (\`match: [embed_tokens]\`
     if (setting === undefined) return [];
     if (context.model.isPlaceholder === true) {
       const entries = context.plan.phases.flatMap((phase) => phase.entries).filter(({ component }) => component === "language_model");
+      // Rows of single tokens cannot be seen in a plan without names.
+      if (context.settings.some(({ path, value }) => normalSegment(path.split(".")[0]!) === "token_rows" && !isEmpty(value))) return [];
       // An adapter over it may cover the embeddings; that is not known here.
       const isFrozen = entries.length > 0 && entries.every(({ trainable, reason }) => !trainable && reason.text.startsWith("frozen"));
       return isFrozen ? [newTokens(setting, "the language model")] : [];
     }
     const embeddings = context.parameters.filter(({ name, shape }) => shape.length === 2 && shape[0] === context.model.text.vocabularySize && !name.endsWith("lm_head.weight"));
     const trained = everTrained(context.plan.phases);
-    if (embeddings.length === 0 || embeddings.some(({ name }) => trained.has(name))) return [];
+    // What a plugin adds to the embedding's module, as the rows of single tokens, trains it too.
+    const modules = embeddings.map(({ name }) => name.replace(/[^.]+$/, ""));
+    if (embeddings.length === 0 || [...trained].some((name) => modules.some((module) => name.startsWith(module)))) return [];
     return [newTokens(setting, embeddings[0]!.name)];
   },
 };
@@ -37,8 +41,8 @@ function newTokens(setting: Setting, frozen: string): Finding {
     severity: "warning",
     message: `\`${setting.path}\` adds tokens, and ${frozen} is frozen for the whole run, so they never get a meaning.`,
     fix: setting.means === undefined && !setting.path.includes(".")
-      ? `Train the embeddings, or remove ${quotedSetting(setting)}.`
-      : `Train the embeddings, for example with \`freeze: { components: { language_model: { match: [embed_tokens] } } }\`, or remove ${quotedSetting(setting)}.`,
+      ? `Train the embeddings or the rows of these tokens, or remove ${quotedSetting(setting)}.`
+      : `Train the rows of these tokens with \`token_rows: { tokens: [...] }\`, or all embeddings with \`freeze: { components: { language_model: { match: [embed_tokens] } } }\`, or remove ${quotedSetting(setting)}.`,
     settings: [setting],
   };
 }
