@@ -4,7 +4,7 @@ import { type BackendLoader, chooseBackend, listCandidates } from "./choose.js";
 import type { Location } from "./locate.js";
 import type { BackendName } from "./options.js";
 
-const options = { name: "auto", tensorFloat32: false, projectFolder: "/project", cacheFolder: "/cache" } as const;
+const options = { name: "auto", tensorFloat32: false, kernels: true, projectFolder: "/project", cacheFolder: "/cache" } as const;
 const here: Location = { kind: "packages", folders: { some: "/project/node_modules/some" } };
 
 /** A machine that has `present`, of which `broken` fail to start. */

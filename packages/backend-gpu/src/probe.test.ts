@@ -6,7 +6,7 @@ import type { CommandResult, RunCommand } from "./install/command.js";
 import { backendGpu } from "./plugin.js";
 import { probeBackend } from "./probe.js";
 
-const options = { name: "auto", tensorFloat32: false, projectFolder: "/nowhere", cacheFolder: "/nowhere" } as const;
+const options = { name: "auto", tensorFloat32: false, kernels: true, projectFolder: "/nowhere", cacheFolder: "/nowhere" } as const;
 const answers = (result: Partial<CommandResult>): RunCommand => async () => ({ exitCode: 0, stdout: "", stderr: "", ...result });
 
 test("a backend starts if its process says so", async () => {
