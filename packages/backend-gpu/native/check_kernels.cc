@@ -45,7 +45,7 @@ void Report(const char* kernel, const Floats& got, const Doubles& wanted) { std:
 
 void CheckNorms(const thaw::KernelTable& t) {
   const int64_t rows = 67, width = 45;
-  const Floats x = Random(rows * width), g = Random(rows * width), gain = Random(width), bias = Random(width);
+  const Floats x = Random(rows * width), g = Random(rows * width), gain = Random(width), bias = Random(width), addend = Random(rows * width);
   Floats y(rows * width), mean(rows), inverse(rows), dx(rows * width), dGain(width), dBias(width);
   for (const bool isLayer : {false, true}) {
     Doubles wantedY(rows * width), wantedDx(rows * width), wantedGain(width), wantedBias(width);
@@ -63,15 +63,15 @@ void CheckNorms(const thaw::KernelTable& t) {
         sum += isLayer ? scaled / width : 0;
         product += scaled * n / width;
       }
-      for (int64_t c = 0; c < width; c++) wantedDx[row * width + c] = f * (g[row * width + c] * (gain[c] + offset) - sum - (x[row * width + c] - m) * f * product);
+      for (int64_t c = 0; c < width; c++) wantedDx[row * width + c] = f * (g[row * width + c] * (gain[c] + offset) - sum - (x[row * width + c] - m) * f * product) + addend[row * width + c];
     }
     if (isLayer) {
       t.layerNorm(x.data(), gain.data(), bias.data(), rows, width, 1e-5f, y.data(), mean.data(), inverse.data());
-      t.layerNormGradient(g.data(), x.data(), gain.data(), mean.data(), inverse.data(), rows, width, dx.data(), dGain.data(), dBias.data());
+      t.layerNormGradient(g.data(), x.data(), gain.data(), mean.data(), inverse.data(), addend.data(), rows, width, dx.data(), dGain.data(), dBias.data());
       Report("layerNormBias", dBias, wantedBias);
     } else {
       t.rmsNorm(x.data(), gain.data(), rows, width, 1e-5f, 1, y.data(), inverse.data());
-      t.rmsNormGradient(g.data(), x.data(), gain.data(), inverse.data(), rows, width, 1, dx.data(), dGain.data());
+      t.rmsNormGradient(g.data(), x.data(), gain.data(), inverse.data(), addend.data(), rows, width, 1, dx.data(), dGain.data());
     }
     Report(isLayer ? "layerNorm" : "rmsNorm", y, wantedY);
     Report(isLayer ? "layerNormGradient" : "rmsNormGradient", dx, wantedDx);
@@ -124,6 +124,22 @@ void CheckRotary(const thaw::KernelTable& t) {
   }
 }
 
+void CheckProduct(const thaw::KernelTable& t) {
+  for (const bool isLong : {false, true}) for (const bool isATurned : {false, true}) for (const bool isBTurned : {false, true}) {
+    const int64_t rows = isLong ? 101 : 5, columns = isLong ? 67 : 96, inner = isLong ? 900 : 33;
+    const Floats a = Random(rows * inner), b = Random(inner * columns), bias = Random(columns), addend = Random(rows * columns);
+    Doubles wanted(rows * columns);
+    for (int64_t row = 0; row < rows; row++) for (int64_t column = 0; column < columns; column++) {
+      double sum = bias[column] + (isLong ? 0 : static_cast<double>(addend[row * columns + column]));
+      for (int64_t k = 0; k < inner; k++) sum += static_cast<double>(a[isATurned ? k * rows + row : row * inner + k]) * b[isBTurned ? column * inner + k : k * columns + column];
+      wanted[row * columns + column] = sum;
+    }
+    Floats got(rows * columns);
+    t.product({rows, columns, inner, isATurned, isBTurned}, a.data(), b.data(), bias.data(), isLong ? nullptr : addend.data(), got.data());
+    Report("product", got, wanted);
+  }
+}
+
 // Two samples of unlike lengths; the second sees all its keys but for one query that sees none.
 void CheckAttention(const thaw::KernelTable& t) {
   const int64_t heads = 4, keyHeads = 2, depth = 20, queries = 90, keys = 97;
@@ -173,7 +189,7 @@ void CheckOptimizer(const thaw::KernelTable& t) {
   const Floats p = Random(size), m = Random(size, 0.1), g = Random(size), squares = Random(size);
   Floats v(size), newP(size), newM(size), newV(size);
   for (int64_t at = 0; at < size; at++) v[at] = squares[at] * squares[at];
-  const thaw::AdamScalars s{1e-2f, 1e-6f, 0.99f, 0.9f, 0.999f, 0.25f};
+  const thaw::AdamScalars s{0.9f, 0.999f, 0.1f * 0.25f, 0.001f * 0.0625f, 1e-2f, 1e-6f, 0.99f};
   Doubles wantedP(size), wantedM(size), wantedV(size);
   double sum = 0;
   for (int64_t at = 0; at < size; at++) {
@@ -201,6 +217,7 @@ int main() {
     CheckGates(*table);
     CheckRotary(*table);
     CheckAttention(*table);
+    CheckProduct(*table);
     CheckOptimizer(*table);
   }
 }

@@ -25,7 +25,12 @@ export async function loadBackend(entry: BackendEntry, location: Location, optio
   if (entry.name === "cpu") (tf.backend() as { firstUse?: boolean }).firstUse = false;
   const bfloat16 = entry.capabilities.bfloat16 === "no" ? null : tensorflowBfloat16();
   const precisions: readonly Precision[] = [...(entry.capabilities.tensorFloat32 ? ["tf32" as const] : []), ...(bfloat16 === null ? [] : ["bfloat16" as const])];
-  return { name: entry.engineName, description, matmul: entry.capabilities.matmul, joinBytes: entry.capabilities.joinBytes, precisions, ...(bfloat16 === null ? {} : { bfloat16 }) };
+  return { name: entry.engineName, description, matmul: entry.capabilities.matmul, joinBytes: entry.capabilities.joinBytes, precisions, ...(bfloat16 === null ? {} : { bfloat16 }), ...(entry.engineName === "tensorflow" ? { upload } : {}) };
+}
+
+/** TensorFlow.js' backend for TensorFlow hands values over, which copies them, when an operation first reads a tensor. */
+function upload(tensor: tf.Tensor): void {
+  (tf.backend() as unknown as { getInputTensorIds(tensors: readonly tf.Tensor[]): number[] }).getInputTensorIds([tensor]);
 }
 
 async function register(entry: BackendEntry, location: Location, options: AddonOptions): Promise<string> {
@@ -63,9 +68,9 @@ async function registerTensorFlow(entry: BackendEntry, location: Location, optio
   if (entry.name === "gpu" && !isOnGpu) throw new Error("TensorFlow sees no CUDA device.");
   if (entry.name === "native" && isOnGpu) throw new Error("the library that is installed is the GPU's and runs there; the processor's is not installed.");
   setTensorFloat32?.(options.tensorFloat32 === true);
-  const hasKernels = kernelSet !== undefined && options.kernels !== false;
-  useNativeKernels(hasKernels);
-  return `${entry.name}: TensorFlow ${binding.TF_Version}${hasKernels ? ` with Thaw's kernels for ${kernelSet}` : ""}${isOnGpu ? ` on a GPU, ${options.tensorFloat32 ? "TensorFloat-32" : "float32"}` : ""}`;
+  const kernels = options.kernels === false ? undefined : kernelSet;
+  useNativeKernels(kernels);
+  return `${entry.name}: TensorFlow ${binding.TF_Version}${kernels === undefined ? "" : ` with Thaw's kernels for ${kernels}`}${isOnGpu ? ` on a GPU, ${options.tensorFloat32 ? "TensorFloat-32" : "float32"}` : ""}`;
 }
 
 interface Gpu {

@@ -2,6 +2,7 @@
 #include "vector.h"
 #include "rows.h"
 #include "attention.h"
+#include "product.h"
 
 namespace thaw {
 namespace THAW_ISA {
@@ -9,7 +10,7 @@ namespace THAW_ISA {
 #define THAW_TEXT_OF(name) #name
 #define THAW_TEXT(name) THAW_TEXT_OF(name)
 static const KernelTable kTable = {THAW_TEXT(THAW_ISA), RmsNorm,    RmsNormGradient, LayerNorm, LayerNormGradient, Activate,     ActivateGradient, Gate,
-                                   GateGradient,        Rotary,     Attention,       AttentionGradient, AdamW,     SumOfSquares};
+                                   GateGradient,        Rotary,     Attention,       AttentionGradient, Multiply, AdamW,     SumOfSquares};
 #undef THAW_TEXT
 #undef THAW_TEXT_OF
 

@@ -65,8 +65,7 @@ class Run {
 struct Attributes {
   float epsilon = 0, offset = 0, scale = 1;
   int64_t kind = 0, heads = 1, keyHeads = 1;
-  bool isInverse = false, wantsParameters = false;
-  float beta1 = 0, beta2 = 0;
+  bool isInverse = false, wantsParameters = false, transposeA = false, transposeB = false;
 };
 
 struct Operation {
@@ -77,6 +76,6 @@ struct Operation {
 
 // All operations, in a fixed order (operations.cc).
 const std::vector<Operation>& Operations();
-constexpr int kOperationCount = 13;
+constexpr int kOperationCount = 14;
 
 }  // namespace thaw

@@ -12,6 +12,9 @@ std::vector<int64_t> RowShape(const Input& x) {
   return shape;
 }
 
+// An input that is left out is a tensor of size 0.
+const float* OrNull(const Input& input) { return input.size() == 0 ? nullptr : input.data(); }
+
 void ComputeRmsNorm(const KernelTable& kernels, const Attributes& a, Run& run) {
   Input x, gain;
   if (!run.Read(0, &x) || !run.Read(1, &gain)) return;
@@ -23,13 +26,13 @@ void ComputeRmsNorm(const KernelTable& kernels, const Attributes& a, Run& run) {
 }
 
 void ComputeRmsNormGradient(const KernelTable& kernels, const Attributes& a, Run& run) {
-  Input g, x, gain, inverse;
-  if (!run.Read(0, &g) || !run.Read(1, &x) || !run.Read(2, &gain) || !run.Read(3, &inverse)) return;
+  Input g, x, gain, inverse, addend;
+  if (!run.Read(0, &g) || !run.Read(1, &x) || !run.Read(2, &gain) || !run.Read(3, &inverse) || !run.Read(4, &addend)) return;
   const int64_t width = gain.size();
-  if (!run.Check(x.size() == g.size() && x.dim(-1) == width && inverse.size() * width == x.size(), "Sizes differ.")) return;
+  if (!run.Check(x.size() == g.size() && x.dim(-1) == width && inverse.size() * width == x.size() && (addend.size() == 0 || addend.size() == x.size()), "Sizes differ.")) return;
   float* dx = run.Output(0, x.shape());
   float* dGain = run.Output(1, {a.wantsParameters ? width : 0});
-  if (run.isFine()) kernels.rmsNormGradient(g.data(), x.data(), gain.data(), inverse.data(), x.size() / width, width, a.offset, dx, a.wantsParameters ? dGain : nullptr);
+  if (run.isFine()) kernels.rmsNormGradient(g.data(), x.data(), gain.data(), inverse.data(), OrNull(addend), x.size() / width, width, a.offset, dx, a.wantsParameters ? dGain : nullptr);
 }
 
 void ComputeLayerNorm(const KernelTable& kernels, const Attributes& a, Run& run) {
@@ -44,15 +47,15 @@ void ComputeLayerNorm(const KernelTable& kernels, const Attributes& a, Run& run)
 }
 
 void ComputeLayerNormGradient(const KernelTable& kernels, const Attributes& a, Run& run) {
-  Input g, x, gain, mean, inverse;
-  if (!run.Read(0, &g) || !run.Read(1, &x) || !run.Read(2, &gain) || !run.Read(3, &mean) || !run.Read(4, &inverse)) return;
+  Input g, x, gain, mean, inverse, addend;
+  if (!run.Read(0, &g) || !run.Read(1, &x) || !run.Read(2, &gain) || !run.Read(3, &mean) || !run.Read(4, &inverse) || !run.Read(5, &addend)) return;
   const int64_t width = gain.size();
-  if (!run.Check(x.size() == g.size() && x.dim(-1) == width && inverse.size() * width == x.size() && mean.size() == inverse.size(), "Sizes differ.")) return;
+  if (!run.Check(x.size() == g.size() && x.dim(-1) == width && inverse.size() * width == x.size() && mean.size() == inverse.size() && (addend.size() == 0 || addend.size() == x.size()), "Sizes differ.")) return;
   float* dx = run.Output(0, x.shape());
   float* dGain = run.Output(1, {a.wantsParameters ? width : 0});
   float* dBias = run.Output(2, {a.wantsParameters ? width : 0});
   if (!run.isFine()) return;
-  kernels.layerNormGradient(g.data(), x.data(), gain.data(), mean.data(), inverse.data(), x.size() / width, width, dx, a.wantsParameters ? dGain : nullptr, a.wantsParameters ? dBias : nullptr);
+  kernels.layerNormGradient(g.data(), x.data(), gain.data(), mean.data(), inverse.data(), OrNull(addend), x.size() / width, width, dx, a.wantsParameters ? dGain : nullptr, a.wantsParameters ? dBias : nullptr);
 }
 
 void ComputeActivation(const KernelTable& kernels, const Attributes& a, Run& run) {
@@ -141,18 +144,30 @@ void ComputeAttentionGradient(const KernelTable& kernels, const Attributes& a, R
   kernels.attentionGradient(in.shape, g.data(), in.q.data(), in.k.data(), in.v.data(), dq, dk, dv);
 }
 
-// scalars: size, epsilon, decay (1 for none), factor on the gradient
-void ComputeAdamW(const KernelTable& kernels, const Attributes& a, Run& run) {
+// a [rows, inner] or turned, b [inner, columns] or turned, bias [columns] or [0], addend [rows, columns] or [0]
+void ComputeProduct(const KernelTable& kernels, const Attributes& a, Run& run) {
+  Input left, right, bias, addend;
+  if (!run.Read(0, &left) || !run.Read(1, &right) || !run.Read(2, &bias) || !run.Read(3, &addend)) return;
+  if (!run.Check(left.rank() == 2 && right.rank() == 2, "The factors are no matrices.")) return;
+  const ProductShape shape{left.dim(a.transposeA ? 1 : 0), right.dim(a.transposeB ? 0 : 1), left.dim(a.transposeA ? 0 : 1), a.transposeA, a.transposeB};
+  if (!run.Check(right.dim(a.transposeB ? 1 : 0) == shape.inner, "The inner sizes differ.")) return;
+  if (!run.Check((bias.size() == 0 || bias.size() == shape.columns) && (addend.size() == 0 || addend.size() == shape.rows * shape.columns), "Bias or addend do not fit.")) return;
+  float* out = run.Output(0, {shape.rows, shape.columns});
+  if (run.isFine()) kernels.product(shape, left.data(), right.data(), OrNull(bias), OrNull(addend), out);
+}
+
+// scalars: as in AdamScalars
+void ComputeAdamW(const KernelTable& kernels, const Attributes&, Run& run) {
   Input parameter, m, v, g, scalars;
   if (!run.Read(0, &parameter) || !run.Read(1, &m) || !run.Read(2, &v) || !run.Read(3, &g) || !run.Read(4, &scalars)) return;
   const int64_t size = parameter.size();
-  if (!run.Check(m.size() == size && v.size() == size && g.size() == size && scalars.size() == 4, "Sizes differ.")) return;
+  if (!run.Check(m.size() == size && v.size() == size && g.size() == size && scalars.size() == 7, "Sizes differ.")) return;
   float* newParameter = run.Output(0, parameter.shape());
   float* newM = run.Output(1, parameter.shape());
   float* newV = run.Output(2, parameter.shape());
   if (!run.isFine()) return;
   const float* s = scalars.data();
-  kernels.adamW(AdamScalars{s[0], s[1], s[2], a.beta1, a.beta2, s[3]}, parameter.data(), m.data(), v.data(), g.data(), size, newParameter, newM, newV);
+  kernels.adamW(AdamScalars{s[0], s[1], s[2], s[3], s[4], s[5], s[6]}, parameter.data(), m.data(), v.data(), g.data(), size, newParameter, newM, newV);
 }
 
 void ComputeSumOfSquares(const KernelTable& kernels, const Attributes&, Run& run) {
@@ -167,9 +182,9 @@ void ComputeSumOfSquares(const KernelTable& kernels, const Attributes&, Run& run
 const std::vector<Operation>& Operations() {
   static const std::vector<Operation> operations = {
       {"ThawRmsNorm", {"x: float", "gain: float"}, {"y: float", "inverse: float"}, {"epsilon: float", "offset: float"}, ComputeRmsNorm},
-      {"ThawRmsNormGradient", {"gradient: float", "x: float", "gain: float", "inverse: float"}, {"dx: float", "dgain: float"}, {"offset: float", "wants_parameters: bool"}, ComputeRmsNormGradient},
+      {"ThawRmsNormGradient", {"gradient: float", "x: float", "gain: float", "inverse: float", "addend: float"}, {"dx: float", "dgain: float"}, {"offset: float", "wants_parameters: bool"}, ComputeRmsNormGradient},
       {"ThawLayerNorm", {"x: float", "gain: float", "bias: float"}, {"y: float", "mean: float", "inverse: float"}, {"epsilon: float"}, ComputeLayerNorm},
-      {"ThawLayerNormGradient", {"gradient: float", "x: float", "gain: float", "mean: float", "inverse: float"}, {"dx: float", "dgain: float", "dbias: float"}, {"wants_parameters: bool"}, ComputeLayerNormGradient},
+      {"ThawLayerNormGradient", {"gradient: float", "x: float", "gain: float", "mean: float", "inverse: float", "addend: float"}, {"dx: float", "dgain: float", "dbias: float"}, {"wants_parameters: bool"}, ComputeLayerNormGradient},
       {"ThawActivation", {"x: float"}, {"y: float"}, {"kind: int"}, ComputeActivation},
       {"ThawActivationGradient", {"gradient: float", "x: float"}, {"dx: float"}, {"kind: int"}, ComputeActivationGradient},
       {"ThawGate", {"gate: float", "up: float"}, {"y: float"}, {"kind: int"}, ComputeGate},
@@ -177,7 +192,8 @@ const std::vector<Operation>& Operations() {
       {"ThawRotary", {"x: float", "cos: float", "sin: float"}, {"y: float"}, {"heads: int", "is_inverse: bool"}, ComputeRotary},
       {"ThawAttention", {"q: float", "k: float", "v: float", "spans: int32", "visible: int32"}, {"out: float"}, {"heads: int", "key_heads: int", "scale: float"}, ComputeAttention},
       {"ThawAttentionGradient", {"gradient: float", "q: float", "k: float", "v: float", "spans: int32", "visible: int32"}, {"dq: float", "dk: float", "dv: float"}, {"heads: int", "key_heads: int", "scale: float"}, ComputeAttentionGradient},
-      {"ThawAdamW", {"parameter: float", "m: float", "v: float", "gradient: float", "scalars: float"}, {"new_parameter: float", "new_m: float", "new_v: float"}, {"beta1: float", "beta2: float"}, ComputeAdamW},
+      {"ThawProduct", {"a: float", "b: float", "bias: float", "addend: float"}, {"product: float"}, {"transpose_a: bool", "transpose_b: bool"}, ComputeProduct},
+      {"ThawAdamW", {"parameter: float", "m: float", "v: float", "gradient: float", "scalars: float"}, {"new_parameter: float", "new_m: float", "new_v: float"}, {}, ComputeAdamW},
       {"ThawSumOfSquares", {"x: float"}, {"total: float"}, {}, ComputeSumOfSquares},
   };
   return operations;

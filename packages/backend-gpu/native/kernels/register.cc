@@ -25,13 +25,13 @@ void ReadAttribute(TF_OpKernelConstruction* context, const std::string& spec, At
   if (name == "epsilon") TF_OpKernelConstruction_GetAttrFloat(context, "epsilon", &a->epsilon, status);
   else if (name == "offset") TF_OpKernelConstruction_GetAttrFloat(context, "offset", &a->offset, status);
   else if (name == "scale") TF_OpKernelConstruction_GetAttrFloat(context, "scale", &a->scale, status);
-  else if (name == "beta1") TF_OpKernelConstruction_GetAttrFloat(context, "beta1", &a->beta1, status);
-  else if (name == "beta2") TF_OpKernelConstruction_GetAttrFloat(context, "beta2", &a->beta2, status);
   else if (name == "kind") TF_OpKernelConstruction_GetAttrInt64(context, "kind", &a->kind, status);
   else if (name == "heads") TF_OpKernelConstruction_GetAttrInt64(context, "heads", &a->heads, status);
   else if (name == "key_heads") TF_OpKernelConstruction_GetAttrInt64(context, "key_heads", &a->keyHeads, status);
   else if (name == "is_inverse") readFlag(&a->isInverse);
   else if (name == "wants_parameters") readFlag(&a->wantsParameters);
+  else if (name == "transpose_a") readFlag(&a->transposeA);
+  else if (name == "transpose_b") readFlag(&a->transposeB);
 }
 
 template <int index>

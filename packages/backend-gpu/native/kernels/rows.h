@@ -18,7 +18,7 @@ static void RmsNorm(const float* x, const float* gain, int64_t rows, int64_t wid
 }
 
 // dx = inverse (g' - n mean(g' n)), g' = g (gain + offset), n = x inverse
-static void RmsNormGradient(const float* gradient, const float* x, const float* gain, const float* inverse, int64_t rows, int64_t width, float offset, float* dx, float* dGain) {
+static void RmsNormGradient(const float* gradient, const float* x, const float* gain, const float* inverse, const float* addend, int64_t rows, int64_t width, float offset, float* dx, float* dGain) {
   RowSums total(rows, dGain == nullptr ? 0 : width);
   total.Over(4 * width, [=](float* sums, int64_t begin, int64_t end) {
     for (int64_t row = begin; row < end; row++) {
@@ -32,7 +32,8 @@ static void RmsNormGradient(const float* gradient, const float* x, const float* 
       Each(width, [&](int64_t at, auto lanes) __attribute__((always_inline)) {
         const Vec upstream = lanes.Get(g + at);
         const Vec value = lanes.Get(in + at);
-        lanes.Put(out + at, (upstream * (lanes.Get(gain + at) + offset) - value * tilt) * factor);
+        const Vec slope = (upstream * (lanes.Get(gain + at) + offset) - value * tilt) * factor;
+        lanes.Put(out + at, addend == nullptr ? slope : slope + lanes.Get(addend + row * width + at));
         if (dGain != nullptr) lanes.Put(sums + at, lanes.Get(sums + at) + upstream * value * factor);
       });
     }
@@ -64,7 +65,7 @@ static void LayerNorm(const float* x, const float* gain, const float* bias, int6
 }
 
 // dx = inverse (g' - mean(g') - n mean(g' n)), g' = g gain, n = (x - mean) inverse
-static void LayerNormGradient(const float* gradient, const float* x, const float* gain, const float* mean, const float* inverse, int64_t rows, int64_t width, float* dx, float* dGain, float* dBias) {
+static void LayerNormGradient(const float* gradient, const float* x, const float* gain, const float* mean, const float* inverse, const float* addend, int64_t rows, int64_t width, float* dx, float* dGain, float* dBias) {
   RowSums total(rows, dGain == nullptr ? 0 : 2 * width);
   total.Over(5 * width, [=](float* gains, int64_t begin, int64_t end) {
     float* biases = gains + width;
@@ -85,7 +86,8 @@ static void LayerNormGradient(const float* gradient, const float* x, const float
       Each(width, [&](int64_t at, auto lanes) __attribute__((always_inline)) {
         const Vec upstream = lanes.Get(g + at);
         const Vec value = lanes.Get(in + at) - centre;
-        lanes.Put(out + at, (upstream * lanes.Get(gain + at) - level - value * tilt) * factor);
+        const Vec slope = (upstream * lanes.Get(gain + at) - level - value * tilt) * factor;
+        lanes.Put(out + at, addend == nullptr ? slope : slope + lanes.Get(addend + row * width + at));
         if (dGain == nullptr) return;
         lanes.Put(gains + at, lanes.Get(gains + at) + upstream * value * factor);
         lanes.Put(biases + at, lanes.Get(biases + at) + upstream);
@@ -208,9 +210,9 @@ static void AdamW(const AdamScalars& s, const float* parameter, const float* m, 
   ParallelFor((size + W - 1) / W, 8 * W, [=](int64_t begin, int64_t end) {
     const int64_t start = begin * W;
     Each((end * W < size ? end * W : size) - start, [&](int64_t at, auto lanes) __attribute__((always_inline)) {
-      const Vec g = lanes.Get(gradient + start + at) * s.factor;
-      const Vec first = lanes.Get(m + start + at) * s.beta1 + g * (1.0f - s.beta1);
-      const Vec second = lanes.Get(v + start + at) * s.beta2 + g * g * (1.0f - s.beta2);
+      const Vec g = lanes.Get(gradient + start + at);
+      const Vec first = lanes.Get(m + start + at) * s.beta1 + g * s.newM;
+      const Vec second = lanes.Get(v + start + at) * s.beta2 + g * g * s.newV;
       Vec root;
       for (int lane = 0; lane < W; lane++) root[lane] = __builtin_sqrtf(second[lane]);
       lanes.Put(newM + start + at, first);

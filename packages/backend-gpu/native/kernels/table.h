@@ -18,19 +18,26 @@ struct AttentionShape {
   const int32_t* visible;
 };
 
+// a [rows, inner] times b [inner, columns]; turned: stored with the axes exchanged.
+struct ProductShape {
+  int64_t rows, columns, inner;
+  bool isATurned, isBTurned;
+};
+
+// m' = beta1 m + newM g; v' = beta2 v + newV g^2; p' = decay p - size m' / (sqrt(v') + epsilon)
 struct AdamScalars {
-  float size, epsilon, decay, beta1, beta2, factor;
+  float beta1, beta2, newM, newV, size, epsilon, decay;
 };
 
 struct KernelTable {
   const char* name;
   // y = x inverse (gain + offset), inverse [rows] = 1 / sqrt(mean(x^2) + epsilon)
   void (*rmsNorm)(const float* x, const float* gain, int64_t rows, int64_t width, float epsilon, float offset, float* y, float* inverse);
-  // dGain may be null.
-  void (*rmsNormGradient)(const float* gradient, const float* x, const float* gain, const float* inverse, int64_t rows, int64_t width, float offset, float* dx, float* dGain);
+  // dGain may be null; addend [rows, width], which may be null too, is added to dx.
+  void (*rmsNormGradient)(const float* gradient, const float* x, const float* gain, const float* inverse, const float* addend, int64_t rows, int64_t width, float offset, float* dx, float* dGain);
   void (*layerNorm)(const float* x, const float* gain, const float* bias, int64_t rows, int64_t width, float epsilon, float* y, float* mean, float* inverse);
-  // dGain and dBias may be null, both.
-  void (*layerNormGradient)(const float* gradient, const float* x, const float* gain, const float* mean, const float* inverse, int64_t rows, int64_t width, float* dx, float* dGain, float* dBias);
+  // dGain and dBias may be null, both, and so may addend.
+  void (*layerNormGradient)(const float* gradient, const float* x, const float* gain, const float* mean, const float* inverse, const float* addend, int64_t rows, int64_t width, float* dx, float* dGain, float* dBias);
   void (*activation)(Activation kind, const float* x, int64_t size, float* y);
   void (*activationGradient)(Activation kind, const float* gradient, const float* x, int64_t size, float* dx);
   // y = activation(gate) up
@@ -41,6 +48,8 @@ struct KernelTable {
   // q, out [queries, heads * depth]; k, v [keys, keyHeads * depth]. Rows in no span are left as they are.
   void (*attention)(const AttentionShape& shape, const float* q, const float* k, const float* v, float* out);
   void (*attentionGradient)(const AttentionShape& shape, const float* gradient, const float* q, const float* k, const float* v, float* dq, float* dk, float* dv);
+  // bias [columns] and addend [rows, columns] may be null, and addend may be c.
+  void (*product)(const ProductShape& shape, const float* a, const float* b, const float* bias, const float* addend, float* c);
   void (*adamW)(const AdamScalars& scalars, const float* parameter, const float* m, const float* v, const float* gradient, int64_t size, float* newParameter, float* newM, float* newV);
   float (*sumOfSquares)(const float* x, int64_t size);
 };
