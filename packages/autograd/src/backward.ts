@@ -41,6 +41,19 @@ class GradientStore {
     this.drop(known);
   }
 
+  /** What is known so far; borrowed. */
+  peek(node: ValueNode): Tensor | null {
+    return this.#byNode.get(node) ?? null;
+  }
+
+  /** Puts a sum that holds what was known in its place. */
+  replace(node: ValueNode, total: Tensor): void {
+    const known = this.take(node);
+    this.hold(total);
+    this.#byNode.set(node, total);
+    if (known !== undefined) this.drop(known);
+  }
+
   hold(tensor: Tensor): void {
     if (tensor !== this.#borrowed) this.#uses.set(tensor, (this.#uses.get(tensor) ?? 0) + 1);
   }
@@ -130,16 +143,19 @@ function step(record: OpRecord, gradients: GradientStore, useful: ReadonlySet<Va
     gradients.drop(gradient);
     return;
   }
+  const first = record.inputs[0] as ValueNode;
+  const known = record.addsKnown && wants[0] === true && record.inputs.indexOf(first, 1) < 0 ? gradients.peek(first) : null;
   try {
     const parts: (Tensor | null)[] = [];
     tf.tidy(() => {
-      for (const part of backward(gradient, wants)) parts.push(part === null ? null : tf.keep(part));
+      for (const part of backward(gradient, wants, known)) parts.push(part === null ? null : tf.keep(part));
     });
     // Hold all first: an op may return one tensor for two inputs, or the upstream gradient itself.
     for (const part of parts) if (part !== null) gradients.hold(part);
     parts.forEach((part, index) => {
       if (part === null) return;
-      if (wants[index] === true) gradients.add(record.inputs[index] as ValueNode, part);
+      if (index === 0 && known !== null) gradients.replace(first, part);
+      else if (wants[index] === true) gradients.add(record.inputs[index] as ValueNode, part);
       gradients.drop(part);
     });
   } finally {

@@ -2,6 +2,8 @@ export { isPackable, packBfloat16, roundToBfloat16, simulatedBfloat16, tensorflo
 export type { Bfloat16Products, PackedMatrix } from "./bfloat16/index.js";
 export { ConstantCache } from "./constant-cache.js";
 export { AutogradError } from "./errors.js";
+export { hasFused, runFused, runFusedOne } from "./kernels/fused.js";
+export type { FusedName } from "./kernels/fused.js";
 export type { Kernels, MatmulStrategy } from "./kernels/kernels.js";
 export { LayoutCache } from "./layout-cache.js";
 export { operate } from "./operation.js";

@@ -44,7 +44,8 @@ export class Tape {
   mode: RecordingMode = "on";
   /** @internal Sees every value an op reads while a checkpointed run is watched for what it captures. */
   onRead: ((node: ValueNode) => void) | null = null;
-  readonly #constants: ConstantCache;
+  /** @internal */
+  readonly constants: ConstantCache;
   readonly #once = new ConstantCache();
   /** What dispose frees besides values: the caches that were not passed in. */
   readonly #ownCaches: { dispose(): void }[] = [this.#once];
@@ -56,10 +57,10 @@ export class Tape {
 
   constructor(options: TapeOptions = {}) {
     const layouts = options.layouts ?? new LayoutCache();
-    this.#constants = options.constants ?? new ConstantCache();
+    this.constants = options.constants ?? new ConstantCache();
     if (options.layouts === undefined) this.#ownCaches.push(layouts);
-    if (options.constants === undefined) this.#ownCaches.push(this.#constants);
-    this.kernels = (options.matmul ?? (tf.getBackend() === "wasm" ? "plain2d" : "flags")) === "plain2d" ? plain2dKernels(this.#constants, layouts) : tf.getBackend() === "tensorflow" ? tensorflowKernels(this.#constants) : FLAGS_KERNELS;
+    if (options.constants === undefined) this.#ownCaches.push(this.constants);
+    this.kernels = (options.matmul ?? (tf.getBackend() === "wasm" ? "plain2d" : "flags")) === "plain2d" ? plain2dKernels(this.constants, layouts) : tf.getBackend() === "tensorflow" ? tensorflowKernels(this.constants) : FLAGS_KERNELS;
   }
 
   /** A parameter: borrowed, `needsGradient` if it trains. The same tensor gives the same value again. `@throws THAW_AUTOGRAD_PARAMETER_TWICE` */
@@ -167,18 +168,18 @@ export class Tape {
       node.products.endPass();
     }
     this.#parameters.clear();
-    this.#constants.trim();
+    this.constants.trim();
     for (const cache of this.#ownCaches) cache.dispose();
   }
 
   /** @internal A number as a float32 scalar tensor, uploaded once. Borrowed. */
   scalar(value: number): Scalar {
-    return this.#constants.scalar(value);
+    return this.constants.scalar(value);
   }
 
   /** A tensor that its key tells all about (a mask, a table of positions): made once, kept while passes use it. Borrowed. */
   shared(key: string, make: () => Tensor): Tensor {
-    return this.#constants.recent(key, make);
+    return this.constants.recent(key, make);
   }
 
   /** @internal A tensor that is made at the first call with its name and lives as long as the tape. Borrowed. */

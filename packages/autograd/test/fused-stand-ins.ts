@@ -10,23 +10,23 @@ const KERNELS: Record<string, (inputs: Inputs, attributes: Attributes) => Tensor
     const inverse = tf.rsqrt(tf.add(tf.mean(tf.square(x!), -1, true), epsilon as number));
     return [tf.mul(tf.mul(x!, inverse), tf.add(gain!, offset as number)), inverse];
   },
-  ThawRmsNormGradient: ({ gradient, x, gain, inverse }, { offset, wants_parameters: wants }) => {
+  ThawRmsNormGradient: ({ gradient, x, gain, inverse, addend }, { offset, wants_parameters: wants }) => {
     const normal = tf.mul(x!, inverse!);
     const scaled = tf.mul(gradient!, tf.add(gain!, offset as number));
     const dx = tf.mul(tf.sub(scaled, tf.mul(normal, tf.mean(tf.mul(scaled, normal), -1, true))), inverse!);
-    return [dx, columnSum(tf.mul(gradient!, normal), wants)];
+    return [plus(dx, addend!), columnSum(tf.mul(gradient!, normal), wants)];
   },
   ThawLayerNorm: ({ x, gain, bias }, { epsilon }) => {
     const mean = tf.mean(x!, -1, true);
     const inverse = tf.rsqrt(tf.add(tf.mean(tf.square(tf.sub(x!, mean)), -1, true), epsilon as number));
     return [tf.add(tf.mul(tf.mul(tf.sub(x!, mean), inverse), gain!), bias!), mean, inverse];
   },
-  ThawLayerNormGradient: ({ gradient, x, gain, mean, inverse }, { wants_parameters: wants }) => {
+  ThawLayerNormGradient: ({ gradient, x, gain, mean, inverse, addend }, { wants_parameters: wants }) => {
     const normal = tf.mul(tf.sub(x!, mean!), inverse!);
     const scaled = tf.mul(gradient!, gain!);
     const tilt = tf.mul(normal, tf.mean(tf.mul(scaled, normal), -1, true));
     const dx = tf.mul(tf.sub(tf.sub(scaled, tf.mean(scaled, -1, true)), tilt), inverse!);
-    return [dx, columnSum(tf.mul(gradient!, normal), wants), columnSum(gradient!, wants)];
+    return [plus(dx, addend!), columnSum(tf.mul(gradient!, normal), wants), columnSum(gradient!, wants)];
   },
   ThawActivation: ({ x }, { kind }) => value(x!, kind as number),
   ThawActivationGradient: ({ gradient, x }, { kind }) => tf.mul(gradient!, slope(x!, kind as number)),
@@ -47,6 +47,11 @@ const KERNELS: Record<string, (inputs: Inputs, attributes: Attributes) => Tensor
   ThawAttention: (inputs, attributes) => tf.concat(overHeads(inputs, attributes).map(({ p, v }) => tf.matMul(p, v)).reduce(joinHeads(attributes), [] as Tensor[]), 0),
   ThawAttentionGradient: attentionGradient,
 };
+
+/** What is left out has size 0. */
+function plus(x: Tensor, addend: Tensor): Tensor {
+  return addend.size === 0 ? x : tf.add(x, addend);
+}
 
 /** Registers the stand-ins for a backend; call the result to take them away. */
 export function registerStandIns(backendName: string): () => void {

@@ -1,5 +1,6 @@
 import type { NamedAttrMap, NamedTensorMap, Tensor } from "@tensorflow/tfjs-core";
 import * as tf from "@tensorflow/tfjs-core";
+import type { ConstantCache } from "../constant-cache.js";
 
 /**
  * Kernels that a backend may register with TensorFlow.js beside its own: each does in one pass what takes five to twenty of those. What they
@@ -7,7 +8,13 @@ import * as tf from "@tensorflow/tfjs-core";
  */
 export type FusedName =
   | "ThawRmsNorm" | "ThawRmsNormGradient" | "ThawLayerNorm" | "ThawLayerNormGradient" | "ThawActivation" | "ThawActivationGradient"
-  | "ThawGate" | "ThawGateGradient" | "ThawRotary" | "ThawAttention" | "ThawAttentionGradient";
+  | "ThawGate" | "ThawGateGradient" | "ThawRotary" | "ThawAttention" | "ThawAttentionGradient" | "ThawProduct"
+  | "ThawAdamW" | "ThawSumOfSquares";
+
+/** What stands for an input that is left out. Borrowed. */
+export function nothing(constants: ConstantCache): Tensor {
+  return constants.tensor("nothing", () => tf.tensor1d([], "float32"));
+}
 
 /** True if the current backend has the kernel. */
 export function hasFused(name: FusedName): boolean {

@@ -17,6 +17,8 @@ export interface Kernels {
   product(a: Tensor, b: Tensor, transposeA?: boolean, transposeB?: boolean): Tensor;
   /** `rows [n, in]` times the transpose of `weight [out, in]`, plus `bias [out]`. `isFrozen`: the weight may keep a copy in another layout. */
   timesWeight(rows: Tensor2D, weight: Tensor2D, isFrozen: boolean, bias?: Tensor1D): Tensor2D;
+  /** `a b + addend` of matrices; present where that costs no more than the product alone. */
+  readonly productPlus?: (a: Tensor, b: Tensor, addend: Tensor) => Tensor;
   /** True if attention runs head by head, given the multiplications of one head's product and the bytes of all heads' scores. */
   loopsOverHeads(multiplications: number, scoreBytes: number): boolean;
   /** Sum over rows: `[n, columns]` to `[columns]`. */

@@ -1,7 +1,8 @@
-import type { Tensor } from "@tensorflow/tfjs-core";
+import type { Tensor, Tensor1D, Tensor2D } from "@tensorflow/tfjs-core";
 import * as tf from "@tensorflow/tfjs-core";
 import type { ConstantCache } from "../constant-cache.js";
 import { FLAGS_KERNELS } from "./flags.js";
+import { hasFused, nothing, runFusedOne } from "./fused.js";
 import type { Kernels } from "./kernels.js";
 
 /** Numbers of TensorFlow's types (tensorflow/core/framework/types.proto). */
@@ -21,6 +22,18 @@ export function tensorflowKernels(constants: ConstantCache): Kernels {
     rowMean: (x) => rowMean(constants, x),
     // Its roll takes a GPU 0.3 ms where 40 MB move, ten times what they take: 19 ms of a step at a billion weights (docs/performance.md).
     ...(isUsingGpuDevice ? {} : { rotateHalf: (x: Tensor, inverse: boolean) => rotateHalf(constants, x, inverse) }),
+    ...(hasFused("ThawProduct") ? ownProducts(constants) : {}),
+  };
+}
+
+/** Products by Thaw's kernel, which adds a bias or a matrix on the way. */
+function ownProducts(constants: ConstantCache): Pick<Kernels, "product" | "timesWeight" | "productPlus"> {
+  const product = (a: Tensor, b: Tensor, transposeA: boolean, transposeB: boolean, bias: Tensor = nothing(constants), addend: Tensor = nothing(constants)): Tensor =>
+    runFusedOne("ThawProduct", { a, b, bias, addend }, { transpose_a: transposeA, transpose_b: transposeB });
+  return {
+    productPlus: (a, b, addend) => product(a, b, false, false, undefined, addend),
+    product: (a, b, transposeA = false, transposeB = false) => (a.shape.length === 2 ? product(a, b, transposeA, transposeB) : FLAGS_KERNELS.product(a, b, transposeA, transposeB)),
+    timesWeight: (rows, weight, _, bias) => product(rows, weight, false, true, bias as Tensor1D | undefined) as Tensor2D,
   };
 }
 

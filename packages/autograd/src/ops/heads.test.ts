@@ -5,7 +5,7 @@ import { registerStandIns } from "../../test/fused-stand-ins.js";
 import type { Case, Input } from "../../test/numeric.js";
 import { evaluate, randomInput, relativeError } from "../../test/numeric.js";
 import type { Tape, Value } from "../index.js";
-import { attention, AttentionSpans, geglu, geluTanh, layerNorm, multiHeadAttention, quickGelu, reshape, rmsNorm, rotary, rotaryHeads, silu, swiglu, transpose } from "../index.js";
+import { add, attention, AttentionSpans, geglu, geluTanh, layerNorm, mul, multiHeadAttention, quickGelu, reshape, rmsNorm, rotary, rotaryHeads, silu, swiglu, transpose } from "../index.js";
 
 const at = (shape: readonly number[], seed: number): Input => randomInput(shape, seed);
 const table = (tape: Tape, shape: readonly number[], seed: number): tf.Tensor => tape.own(tf.tensor(at(shape, seed).values, [...shape])).tensor;
@@ -19,6 +19,7 @@ const FUSED: Record<string, readonly [Case, readonly Input[]]> = {
   rmsNorm: [([x, w]) => rmsNorm(x!, w!, 1e-5), [at([3, 7], 1), at([7], 2)]],
   "rmsNorm of a weight minus one": [([x, w]) => rmsNorm(x!, w!, 1e-5, { unitOffset: true }), [at([2, 3, 5], 1), at([5], 2)]],
   layerNorm: [([x, w, b]) => layerNorm(x!, w!, b!, 1e-5), [at([3, 7], 1), at([7], 2), at([7], 3)]],
+  "norms whose input has another use": [([x, w, b]) => add(rmsNorm(x!, w!, 1e-5), mul(x!, layerNorm(x!, w!, b!, 1e-5))), [at([3, 7], 1), at([7], 2), at([7], 3)]],
   silu: [([x]) => silu(x!), [at([19], 1)]],
   quickGelu: [([x]) => quickGelu(x!), [at([19], 1)]],
   geluTanh: [([x]) => geluTanh(x!), [at([19], 1)]],

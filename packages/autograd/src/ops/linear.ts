@@ -3,7 +3,7 @@ import { badArgument } from "../errors.js";
 import { inShape, sizeOf } from "../kernels/broadcast.js";
 import { operate } from "../operation.js";
 import type { Value } from "../value.js";
-import { flatten, throughWeight, timesWeight } from "./weight.js";
+import { flatten, throughWeight, throughWeightPlus, timesWeight } from "./weight.js";
 
 /**
  * `x W^T + bias`: `x [..., in]`, `weight [out, in]`, `bias [out]` to `[..., out]`. With a frozen weight nothing is saved but itself; with a trained one `x` is.
@@ -22,10 +22,16 @@ export function linear(x: Value, weight: Value, bias?: Value): Value {
     if (record !== null) {
       const saved = record.needs[1] ? record.save(x) : null;
       const through = record.needs[0] ? throughWeight(tape, record, weight) : null;
-      record.backward = (gradient, [wantX, wantWeight, wantBias]) => {
+      const plus = record.needs[0] && x.shape.length === 2 ? throughWeightPlus(tape, record, weight) : undefined;
+      record.addsKnown = plus !== undefined;
+      record.backward = (gradient, [wantX, wantWeight, wantBias], known) => {
         const rows = wantWeight || wantBias ? flatten(gradient, outputs) : null;
+        const gradientX = (): Tensor | null => {
+          if (known !== null && plus !== undefined) return plus(rows ?? gradient, known);
+          return through === null ? null : unflatten(through(rows ?? gradient), x.shape, inputs);
+        };
         return [
-          wantX && through !== null ? unflatten(through(rows ?? gradient), x.shape, inputs) : null,
+          wantX ? gradientX() : null,
           wantWeight && rows !== null && saved !== null ? tape.kernels.product(rows, flatten(saved(), inputs), true, false) : null,
           wantBias && rows !== null ? tape.kernels.columnSum(rows) : null,
         ];

@@ -1,7 +1,7 @@
 import type { Tensor } from "@tensorflow/tfjs-core";
 import * as tf from "@tensorflow/tfjs-core";
 import { sumTo } from "../kernels/broadcast.js";
-import { hasFused, runFused } from "../kernels/fused.js";
+import { hasFused, nothing, runFused } from "../kernels/fused.js";
 import type { Kernels } from "../kernels/kernels.js";
 import { operate } from "../operation.js";
 import type { Tape } from "../tape.js";
@@ -39,12 +39,13 @@ export function rmsNorm(x: Value, weight: Value, epsilon: number, options: RmsNo
 }
 
 function fusedRmsNorm(x: Value, weight: Value, epsilon: number, offset: number): Value {
-  return operate("rmsNorm", [x, weight], (record) => {
+  return operate("rmsNorm", [x, weight], (record, tape) => {
     const [normal, inverse] = runFused("ThawRmsNorm", { x: x.tensor, gain: weight.tensor }, { epsilon, offset }) as [Tensor, Tensor];
     if (record !== null) {
       const [savedX, savedWeight, savedInverse] = [record.save(x), record.save(weight), record.keep(inverse)];
-      record.backward = (gradient, [, wantWeight = false]) => {
-        const inputs = { gradient, x: savedX(), gain: savedWeight(), inverse: savedInverse() };
+      record.addsKnown = true;
+      record.backward = (gradient, [, wantWeight = false], known) => {
+        const inputs = { gradient, x: savedX(), gain: savedWeight(), inverse: savedInverse(), addend: known ?? nothing(tape.constants) };
         const [gradientX, gradientWeight] = runFused("ThawRmsNormGradient", inputs, { offset, wants_parameters: wantWeight }) as [Tensor, Tensor];
         return [gradientX, wantWeight ? gradientWeight : null];
       };
@@ -89,12 +90,13 @@ export function layerNorm(x: Value, weight: Value, bias: Value, epsilon: number)
 }
 
 function fusedLayerNorm(x: Value, weight: Value, bias: Value, epsilon: number): Value {
-  return operate("layerNorm", [x, weight, bias], (record) => {
+  return operate("layerNorm", [x, weight, bias], (record, tape) => {
     const [normal, mean, inverse] = runFused("ThawLayerNorm", { x: x.tensor, gain: weight.tensor, bias: bias.tensor }, { epsilon }) as [Tensor, Tensor, Tensor];
     if (record !== null) {
       const [savedX, savedWeight, savedMean, savedInverse] = [record.save(x), record.save(weight), record.keep(mean), record.keep(inverse)];
-      record.backward = (gradient, [, wantWeight = false, wantBias = false]) => {
-        const inputs = { gradient, x: savedX(), gain: savedWeight(), mean: savedMean(), inverse: savedInverse() };
+      record.addsKnown = true;
+      record.backward = (gradient, [, wantWeight = false, wantBias = false], known) => {
+        const inputs = { gradient, x: savedX(), gain: savedWeight(), mean: savedMean(), inverse: savedInverse(), addend: known ?? nothing(tape.constants) };
         const [gradientX, gradientWeight, gradientBias] = runFused("ThawLayerNormGradient", inputs, { wants_parameters: wantWeight || wantBias }) as [Tensor, Tensor, Tensor];
         return [gradientX, wantWeight ? gradientWeight : null, wantBias ? gradientBias : null];
       };

@@ -23,6 +23,14 @@ export function throughWeight(tape: Tape, record: OpRecord, weight: Value): (gra
   return (gradient) => tape.kernels.product(flatten(gradient, weight.shape[0] as number), saved());
 }
 
+/** The same with what is known of `x`'s gradient `[n, in]` added on the way; undefined where that would be an op of its own. */
+export function throughWeightPlus(tape: Tape, record: OpRecord, weight: Value): ((gradient: Tensor, known: Tensor) => Tensor) | undefined {
+  const plus = tape.kernels.productPlus;
+  if (plus === undefined || weight instanceof PackedNode) return undefined;
+  const saved = record.save(weight);
+  return (gradient, known) => plus(flatten(gradient, weight.shape[0] as number), saved(), known);
+}
+
 /** The same at once, without a record. */
 export function backThroughWeight(tape: Tape, gradient: Tensor2D, weight: Value): Tensor {
   return weight instanceof PackedNode ? weight.products.times(gradient, weight.matrix) : tape.kernels.product(gradient, weight.tensor);
