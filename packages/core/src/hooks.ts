@@ -89,6 +89,8 @@ export interface Backend {
   readonly precisions?: readonly Precision[];
   /** Products with weights in bfloat16; present where `precisions` has it. */
   readonly bfloat16?: Bfloat16Products;
+  /** Takes a new tensor's values over now, so that those on the host can go; without it the first operation that reads the tensor does. */
+  readonly upload?: (tensor: Tensor) => void;
   readonly dispose?: () => void;
 }
 

@@ -1,3 +1,4 @@
+import { hasFused, runFused } from "@thaw/autograd";
 import type { Scalar, Tensor } from "@tensorflow/tfjs-core";
 import * as tf from "@tensorflow/tfjs-core";
 import type { Optimizer, UpdateContext } from "../optimizer.js";
@@ -20,6 +21,8 @@ interface StepScalars {
   readonly epsilon: Scalar;
   /** `1 - learningRate * weightDecay`; null without decay. */
   readonly decay: Scalar | null;
+  /** All of them in one tensor, for the fused kernel; null where the backend has none. */
+  readonly together: Tensor | null;
 }
 
 /**
@@ -117,19 +120,31 @@ export class AdamW implements Optimizer {
         epsilon: tf.scalar(this.#epsilon * root2),
         decay: shrink === 0 ? null : tf.scalar(1 - shrink),
       };
-      made.set(key, scalars);
-      return scalars;
+      const { size, epsilon, decay } = scalars;
+      const together = hasFused("ThawAdamW") ? tf.stack([beta1, beta2, scalars.newM, scalars.newV, size, epsilon, decay ?? tf.scalar(1)]) : null;
+      made.set(key, { ...scalars, together });
+      return made.get(key)!;
     };
     return { keyOf, of };
   }
 }
 
 /** One update, elementwise; runs in the caller's tidy. */
-function step(parameter: Tensor, gradient: Tensor, before: Moments | undefined, { beta1, beta2, newM, newV, size, epsilon, decay }: StepScalars): Moments & { readonly value: Tensor } {
+function step(parameter: Tensor, gradient: Tensor, before: Moments | undefined, own: StepScalars): Moments & { readonly value: Tensor } {
+  if (own.together !== null) return fusedStep(parameter, gradient, before, own.together);
+  const { beta1, beta2, newM, newV, size, epsilon, decay } = own;
   const addedM = tf.mul(gradient, newM);
   const addedV = tf.mul(tf.square(gradient), newV);
   const m = before === undefined ? addedM : tf.add(tf.mul(before.m, beta1), addedM);
   const v = before === undefined ? addedV : tf.add(tf.mul(before.v, beta2), addedV);
   const change = tf.mul(tf.div(m, tf.add(tf.sqrt(v), epsilon)), size);
   return { m, v, value: tf.sub(decay === null ? parameter : tf.mul(parameter, decay), change) };
+}
+
+/** The same in one pass over the parameter, where the backend can. */
+function fusedStep(parameter: Tensor, gradient: Tensor, before: Moments | undefined, scalars: Tensor): Moments & { readonly value: Tensor } {
+  const zero = before === undefined ? tf.zerosLike(gradient) : gradient;
+  const inputs = { parameter, m: before?.m ?? zero, v: before?.v ?? zero, gradient, scalars };
+  const [value, m, v] = runFused("ThawAdamW", inputs, {}) as [Tensor, Tensor, Tensor];
+  return { m, v, value };
 }

@@ -1,3 +1,4 @@
+import { hasFused, runFusedOne } from "@thaw/autograd";
 import type { Scalar, Tensor } from "@tensorflow/tfjs-core";
 import * as tf from "@tensorflow/tfjs-core";
 
@@ -34,7 +35,7 @@ export function clipFactors(gradients: ReadonlyMap<string, Tensor>, groups: read
   for (const { names, clipNorm } of groups) {
     const present = names.filter((name) => gradients.has(name));
     if (present.length === 0) continue;
-    const own = tf.stack(present.map((name) => tf.tidy(() => tf.sum(tf.square(gradients.get(name)!)))));
+    const own = tf.stack(present.map((name) => sumOfSquares(gradients.get(name)!)));
     squares.push(own);
     order.push(...present);
     const factor = clipNorm === null ? scaleTensor : clipFactor(tf.mul(tf.sqrt(tf.sum(own)), scaleTensor), clipNorm);
@@ -46,4 +47,8 @@ export function clipFactors(gradients: ReadonlyMap<string, Tensor>, groups: read
   const all = squares.length === 0 ? null : squares.length === 1 ? squares[0]! : tf.concat(squares);
   const norm = all === null ? tf.scalar(0) : tf.mul(tf.sqrt(tf.sum(all)), scaleTensor);
   return { norm, factor: (name) => factors.get(name) ?? scaleTensor, squares: all, names: order };
+}
+
+function sumOfSquares(x: Tensor): Tensor {
+  return hasFused("ThawSumOfSquares") ? runFusedOne("ThawSumOfSquares", { x }, {}) : tf.tidy(() => tf.sum(tf.square(x)));
 }

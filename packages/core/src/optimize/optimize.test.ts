@@ -22,6 +22,21 @@ const TORCH = [
 const TORCH_M = [0.05583943799138069, -0.32774683833122253, 0.0049162027426064014, 1.6387342871571065e-10];
 const TORCH_V = [0.00010406313958810642, 0.0031619740184396505, 7.11444101852976e-7];
 
+/** What a backend may bring: packages/backend-gpu/native/kernels. */
+const OWN_KERNELS: readonly tf.KernelConfig[] = [
+  {
+    kernelName: "ThawAdamW", backendName: "cpu",
+    kernelFunc: ({ inputs }) => tf.tidy(() => {
+      const { parameter, m, v, gradient, scalars } = inputs as Record<string, tf.Tensor>;
+      const [beta1, beta2, newM, newV, size, epsilon, decay] = [...scalars!.dataSync()] as [number, number, number, number, number, number, number];
+      const nextM = tf.add(tf.mul(m!, beta1), tf.mul(gradient!, newM));
+      const nextV = tf.add(tf.mul(v!, beta2), tf.mul(tf.square(gradient!), newV));
+      return [tf.sub(tf.mul(parameter!, decay), tf.mul(tf.div(nextM, tf.add(tf.sqrt(nextV), epsilon)), size)), nextM, nextV];
+    }),
+  },
+  { kernelName: "ThawSumOfSquares", backendName: "cpu", kernelFunc: ({ inputs }) => tf.tidy(() => tf.sum(tf.square(inputs["x"] as tf.Tensor))) },
+];
+
 function closeTo(actual: tf.Tensor, expected: readonly number[]): void {
   actual.dataSync().forEach((value, index) => { if (index < expected.length) expect(Math.abs(value - expected[index]!)).toBeLessThan(2e-7 + 2e-6 * Math.abs(expected[index]!)); });
 }
@@ -29,7 +44,9 @@ function closeTo(actual: tf.Tensor, expected: readonly number[]): void {
 describe("AdamW, clipping and schedule", () => {
   const options = trainingSchema.parse({ schedule: { type: "cosine", warmupSteps: 1 } });
 
-  it("follow PyTorch for five steps", () => {
+  it.each(["composed of ops", "in a kernel of the backend's own"])("follow PyTorch for five steps, %s", (way) => {
+    const registered = way === "composed of ops" ? [] : OWN_KERNELS;
+    for (const kernel of registered) tf.registerKernel(kernel);
     const optimizer = new AdamW(options.optimizer);
     let parameters = new Map([["P", tf.tensor2d([0.5, -1, 2, 0.25], [2, 2]) as tf.Tensor], ["B", tf.tensor1d([0.1, -0.3])]]);
     for (const [step, expected] of TORCH.entries()) {
@@ -53,6 +70,7 @@ describe("AdamW, clipping and schedule", () => {
     expect([...optimizer.slots().keys()]).toEqual(["P/m", "P/v", "B/m", "B/v"]);
     tf.dispose([...parameters.values()]);
     optimizer.dispose();
+    for (const { kernelName, backendName } of registered) tf.unregisterKernel(kernelName, backendName);
   });
 
   it("corrects the bias of a parameter that starts late by its own number of updates", () => {

@@ -50,7 +50,8 @@ export class ModelRunner {
   constructor({ hooks, planned, backend, isStatic, precision }: RunnerInput) {
     this.model = planned.model;
     this.planned = planned;
-    this.store = new ParameterStore(planned.parameters, this.#layouts, precision === "bfloat16" && backend.bfloat16 !== undefined ? { products: backend.bfloat16, names: packableNames(planned) } : undefined);
+    const packing = precision === "bfloat16" && backend.bfloat16 !== undefined ? { packing: { products: backend.bfloat16, names: packableNames(planned) } } : {};
+    this.store = new ParameterStore(planned.parameters, this.#layouts, { ...packing, ...(backend.upload === undefined ? {} : { upload: backend.upload }) });
     this.#precision = precision;
     this.#hooks = hooks;
     this.#backend = backend;

@@ -19,12 +19,14 @@ export class ParameterStore {
   readonly #shapes = new Map<string, readonly number[]>();
   readonly #layouts: LayoutCache;
   readonly #packing: Packing | undefined;
+  readonly #upload: (tensor: Tensor) => void;
   /** Gives the values again of what lost bits when it was packed. */
   readonly #originals = new Map<string, () => Promise<Float32Array>>();
 
-  constructor(parameters: readonly ParameterInfo[], layouts: LayoutCache, packing?: Packing) {
+  constructor(parameters: readonly ParameterInfo[], layouts: LayoutCache, { packing, upload = () => undefined }: { readonly packing?: Packing; readonly upload?: (tensor: Tensor) => void } = {}) {
     this.#layouts = layouts;
     this.#packing = packing;
+    this.#upload = upload;
     for (const { name, shape, tiedNames } of parameters) {
       this.#shapes.set(name, shape);
       for (const alias of [name, ...(tiedNames ?? [])]) this.#canonical.set(alias, name);
@@ -93,13 +95,19 @@ export class ParameterStore {
     const size = shape.reduce((product, length) => product * length, 1);
     if (values.length !== size) throw parameterMisshaped(canonical, shape, values.length);
     if (this.#packing?.names.has(canonical) !== true) {
-      this.replace(canonical, tf.tensor(values, [...shape], "float32"));
+      this.#take(canonical, tf.tensor(values, [...shape], "float32"));
       return;
     }
     const { words, isExact } = packBfloat16(values);
     if (isExact) this.#originals.delete(canonical);
     else this.#originals.set(canonical, again);
-    this.replace(canonical, tf.tensor(words, [shape[0]!, shape[1]! / 2], "float32"));
+    this.#take(canonical, tf.tensor(words, [shape[0]!, shape[1]! / 2], "float32"));
+  }
+
+  /** Values from the host: uploaded one by one, no more than one parameter is there twice. */
+  #take(name: string, tensor: Tensor): void {
+    this.#upload(tensor);
+    this.replace(name, tensor);
   }
 
   /** Takes ownership of `tensor` and frees the old one with its layout copy. */
