@@ -95,7 +95,7 @@ function runProgram(program, parameters, environment) {
     const output = { stdout: "", stderr: "" };
     for (const stream of ["stdout", "stderr"]) child[stream].on("data", (chunk) => { output[stream] += chunk; });
     child.on("error", (error) => reject(new Error(`${program} does not start: ${error.message}`)));
-    child.on("close", (code) => (code === 0 ? resolve(output.stdout) : reject(new Error(`${program} ended with ${code}: ${output.stderr.trim().split("\n").slice(-5).join("\n")}`))));
+    child.on("close", (code) => (code === 0 ? resolve(output.stdout) : reject(new Error(`${program} ended with ${String(code)}: ${output.stderr.trim().split("\n").slice(-5).join("\n")}`))));
   });
 }
 

@@ -1,6 +1,6 @@
 /**
- * Time of every operation that the native backend runs, by its TensorFlow name. Processor time, so that other programs on the machine
- * count less; with one thread it is the operation's own time.
+ * Time of every operation that the native backend runs, by its TensorFlow name: on the clock, and of the processor, which counts what other programs
+ * on the machine take less but also threads that wait.
  */
 export function profileOperations(backend) {
   const binding = backend.binding;
@@ -9,13 +9,16 @@ export function profileOperations(backend) {
   const executeOp = (name, attributes, inputs, count) => {
     if (!counters.isOn) return binding.executeOp(name, attributes, inputs, count);
     const before = process.cpuUsage();
+    const start = performance.now();
     const outputs = binding.executeOp(name, attributes, inputs, count);
+    const wall = performance.now() - start;
     const { user, system } = process.cpuUsage(before);
     const shape = outputs[0].shape;
-    const key = name.includes("MatMul") ? `${name} -> [${shape}]` : name;
-    const row = rows.get(key) ?? { count: 0, ms: 0, elements: 0 };
+    const key = /MatMul|Product/.test(name) ? `${name} -> [${shape}]` : name;
+    const row = rows.get(key) ?? { count: 0, ms: 0, cpu: 0, elements: 0 };
     row.count += 1;
-    row.ms += (user + system) / 1e3;
+    row.ms += wall;
+    row.cpu += (user + system) / 1e3;
     row.elements += shape.reduce((product, length) => product * length, 1);
     rows.set(key, row);
     return outputs;
@@ -26,7 +29,7 @@ export function profileOperations(backend) {
     /** Rows with the most time first, each a step's. */
     stop(steps) {
       counters.isOn = false;
-      const table = [...rows].map(([name, { count, ms, elements }]) => ({ name, count: count / steps, ms: ms / steps, megabytes: (4 * elements) / steps / 1e6 }));
+      const table = [...rows].map(([name, { count, ms, cpu, elements }]) => ({ name, count: count / steps, ms: ms / steps, cpuMs: cpu / steps, megabytes: (4 * elements) / steps / 1e6 }));
       return table.sort((a, b) => b.ms - a.ms);
     },
   };
