@@ -39,6 +39,10 @@ export interface Shortcuts {
   readonly tail?: boolean;
   /** Of the last layer, all but keys and values on rows without a supervised token. */
   readonly lastLayer?: boolean;
+  /** The vocabulary product on rows without a supervised token. With false `tail` and `lastLayer` have nothing to leave out either. */
+  readonly logits?: boolean;
+  /** Tokens before a sample's first image and its first supervised token: no gradient passes through them where the language model is frozen, and equal ones are computed once. */
+  readonly prefix?: boolean;
 }
 
 /** A batch whose lazy inputs are loaded as float32 tensors `[items, ...item.shape]`; inputs of substituted segments are absent. */

@@ -62,8 +62,30 @@ export interface Scope {
   own(tensor: Tensor): Value;
   /** A tensor that its key tells all about (a mask, a table of positions), made once for many passes. Borrowed. Absent: {@link own} it. */
   shared?(key: string, make: () => Tensor): Tensor;
+  /**
+   * Tensors that a segment makes of what the key names and of its parameters alone: made once, unrecorded, and kept for later passes while these parameters stay as they are.
+   * `make` hands its tensors over; what it got is borrowed until backward is done. Undefined where a parameter of the segment trains now, absent where something may change
+   * what the segment computes: then they are to be made the usual way.
+   */
+  kept?(segment: string, key: string, make: () => readonly Tensor[]): readonly Tensor[] | undefined;
   /** True while training (dropout of trained segments on); frozen segments always run in inference mode. */
   readonly training: boolean;
+}
+
+/** Rows of a pass, tokens of the padded batch, by the `Shortcuts` that left them out. Every row is counted once among `padding`, `tail` and `prefix`. */
+export interface RowCounts {
+  /** `batch * tokens`. */
+  readonly rows: number;
+  readonly padding: number;
+  readonly tail: number;
+  /** Rows that were not recorded, because nothing before them trains. */
+  readonly prefix: number;
+  /** Rows that had to be computed for these, unrecorded. */
+  readonly prefixComputed: number;
+  /** Rows of which the last layer made keys and values alone. */
+  readonly lastLayer: number;
+  /** Rows without vocabulary product. */
+  readonly logits: number;
 }
 
 /** What a forward pass returns. */
@@ -77,6 +99,8 @@ export interface ModelOutput {
    * Fused with the vocabulary product, so that logits of other rows are never made. `labelSmoothing` as in PyTorch's `cross_entropy`.
    */
   crossEntropy(rows: Int32Array, targets: Int32Array, options?: { readonly labelSmoothing?: number }): Value;
+  /** What the loss was computed on; undefined before, and where the model does not count. */
+  readonly rowCounts?: RowCounts | undefined;
 }
 
 /** An opened checkpoint: names and shapes are known, no weight was read yet. */

@@ -1,5 +1,5 @@
 import type { Bfloat16Products, Value } from "@thaw/autograd";
-import type { Batch, ComponentDeclaration, Finding, GradientFlow, LazyItem, Model, ModelOutput, ParameterInfo, Plan, Rule, Scope, Setting, Claims } from "@thaw/contracts";
+import type { Batch, ComponentDeclaration, Finding, GradientFlow, LazyItem, Model, ModelOutput, ParameterInfo, Plan, RowCounts, Rule, Scope, Setting, Claims } from "@thaw/contracts";
 import type { Tensor } from "@tensorflow/tfjs-core";
 import { AsyncSeriesBailHook, AsyncSeriesHook, AsyncSeriesWaterfallHook, SyncBailHook, SyncHook, SyncWaterfallHook } from "tapable";
 import type { Optimizer } from "./optimizer.js";
@@ -132,6 +132,11 @@ export interface BatchContext {
   readonly segmentFingerprint: (segment: string) => Promise<string>;
   /** Runs one segment that reads batch inputs, unrecorded, on the given items: `[items, ...]`; the caller owns the tensor. */
   readonly runSegment: (segment: string, inputs: Readonly<Record<string, readonly LazyItem[]>>) => Promise<Tensor>;
+  /**
+   * Frees the parameters that only this segment reads, for as long as every batch brings its output in `segmentOutputs`; core reads them from the model again when one
+   * does not. Frees nothing of a segment that trains in some phase. Returns the freed bytes.
+   */
+  readonly releaseSegment: (segment: string) => Promise<number>;
 }
 
 /** The forward pass that a scope is for. */
@@ -164,6 +169,8 @@ export interface AfterStepContext extends StepContext {
   readonly supervisedTokens: number;
   /** Padding excluded. */
   readonly tokens: number;
+  /** Rows of the step's passes and those that were left out, where the model counts them. */
+  readonly rowCounts?: RowCounts;
   readonly durationMs: number;
 }
 

@@ -7,7 +7,7 @@ export type { AttentionOptions, Bfloat16Products, CrossEntropyOptions, FusedCros
 export { IGNORE_INDEX, ThawError } from "@thaw/contracts";
 export type {
   Batch, BatchSource, Claims, ComponentDeclaration, Edit, Finding, GradientFlow, Initializer, LazyItem, LoadedBatch, Model, ModelOutput, Origin, ParameterInfo, Plan, PlanEntry,
-  PlanPhase, PlanReason, Rule, RuleInfo, Scope, Segment, Setting, Severity, Shortcuts,
+  PlanPhase, PlanReason, RowCounts, Rule, RuleInfo, Scope, Segment, Setting, Severity, Shortcuts,
 } from "@thaw/contracts";
 export { editDistance, nearestNames, openSafetensors, writeSafetensors } from "@thaw/safetensors";
 export type { SafetensorsReader, TensorDeclaration, TensorEntry } from "@thaw/safetensors";
@@ -45,6 +45,7 @@ export { API_VERSION } from "./plugin.js";
 export type { Plugin, PluginDefinition, PluginFactory, StandardResult, StandardSchema } from "./plugin.js";
 export { deadGradientLines } from "./run/dead-gradients.js";
 export type { DeadGradient } from "./run/dead-gradients.js";
+export { sumRowCounts } from "./run/accumulator.js";
 export { MemoryWatch } from "./run/memory-watch.js";
 export { seededRandom } from "./run/random.js";
 export type { BatchLoss, Session } from "./session.js";

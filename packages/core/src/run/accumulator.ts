@@ -1,3 +1,4 @@
+import type { RowCounts } from "@thaw/contracts";
 import type { Tensor } from "@tensorflow/tfjs-core";
 import * as tf from "@tensorflow/tfjs-core";
 
@@ -8,6 +9,8 @@ export class Accumulator {
   supervisedTokens = 0;
   tokens = 0;
   microBatches = 0;
+  /** Absent where no pass counted its rows. */
+  rowCounts: RowCounts | undefined;
 
   /** Borrowed until `clear`. */
   get gradients(): ReadonlyMap<string, Tensor> {
@@ -29,6 +32,10 @@ export class Accumulator {
     this.#lossSum = sumOf(this.#lossSum, tf.clone(loss));
   }
 
+  addRowCounts(counts: RowCounts | undefined): void {
+    if (counts !== undefined) this.rowCounts = sumRowCounts(this.rowCounts, counts);
+  }
+
   /** Hands the gradients over, which the caller then frees. */
   takeGradients(): Map<string, Tensor> {
     const taken = new Map(this.#gradients);
@@ -44,7 +51,14 @@ export class Accumulator {
     this.supervisedTokens = 0;
     this.tokens = 0;
     this.microBatches = 0;
+    this.rowCounts = undefined;
   }
+}
+
+/** Both together. */
+export function sumRowCounts(before: RowCounts | undefined, next: RowCounts): RowCounts {
+  if (before === undefined) return next;
+  return Object.fromEntries(Object.entries(next).map(([key, count]) => [key, before[key as keyof RowCounts] + (count as number)])) as unknown as RowCounts;
 }
 
 /** The sum; frees both. */

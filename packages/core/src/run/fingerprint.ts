@@ -19,8 +19,11 @@ export class HashCache {
   readonly #hashes = new WeakMap<Tensor, Promise<string>>();
 
   hash(tensor: Tensor): Promise<string> {
-    const known = this.#hashes.get(tensor);
-    if (known !== undefined) return known;
+    return this.#hashes.get(tensor) ?? this.fresh(tensor);
+  }
+
+  /** Made anew from the values as they are now, and remembered. */
+  fresh(tensor: Tensor): Promise<string> {
     const made = hashTensor(tensor);
     this.#hashes.set(tensor, made);
     return made;

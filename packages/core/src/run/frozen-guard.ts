@@ -1,8 +1,7 @@
-import type { Tensor } from "@tensorflow/tfjs-core";
 import type { PlanPhase } from "@thaw/contracts";
 import { frozenMoved } from "../errors.js";
 import type { FrozenProof } from "../summary.js";
-import { hashTensor, joinHashes } from "./fingerprint.js";
+import { joinHashes } from "./fingerprint.js";
 
 interface Watched { readonly component: string; readonly before: string }
 
@@ -11,14 +10,15 @@ interface Watched { readonly component: string; readonly before: string }
  * starts to train or the run ends. Reads each tensor twice in a run and nothing in a step.
  */
 export class FrozenGuard {
-  readonly #read: (name: string) => Tensor;
+  readonly #hash: (name: string) => Promise<string>;
   readonly #watched = new Map<string, Watched>();
   readonly #before = new Map<string, Map<string, string>>();
   readonly #after = new Map<string, Map<string, string>>();
   readonly #counts = new Map<string, Set<string>>();
 
-  constructor(read: (name: string) => Tensor) {
-    this.#read = read;
+  /** `hash`: of a parameter's values as they are now. */
+  constructor(hash: (name: string) => Promise<string>) {
+    this.#hash = hash;
   }
 
   /** Begins a phase: checks what it lets train, watches what it freezes. @throws THAW_CORE_FROZEN_MOVED */
@@ -26,7 +26,7 @@ export class FrozenGuard {
     await this.#check(phase.entries.filter(({ name, trainable }) => trainable && this.#watched.has(name)).map(({ name }) => name), phase.fromStep);
     for (const { name, component, trainable } of phase.entries) {
       if (trainable || this.#watched.has(name)) continue;
-      const before = await hashTensor(this.#read(name));
+      const before = await this.#hash(name);
       this.#watched.set(name, { component, before });
       note(this.#before, component, `${name}@${phase.fromStep}`, before);
       const counted = this.#counts.get(component) ?? new Set();
@@ -53,7 +53,7 @@ export class FrozenGuard {
     const moved: string[] = [];
     for (const name of names) {
       const { component, before } = this.#watched.get(name)!;
-      const after = await hashTensor(this.#read(name));
+      const after = await this.#hash(name);
       if (after !== before) moved.push(name);
       // Named as when it was watched, so that the sums can be compared
       const key = [...this.#before.get(component)!.keys()].findLast((candidate) => candidate.startsWith(`${name}@`))!;

@@ -6,11 +6,13 @@ import type { Backend, BatchContext, PlannedContext, ScopeContext, TrainerHooks 
 import { segmentHasNoOutput } from "../errors.js";
 import type { Precision } from "../options.js";
 import type { BatchLoss } from "../session.js";
-import { HashCache, joinHashes, parametersBehind } from "./fingerprint.js";
+import { joinHashes, parametersBehind } from "./fingerprint.js";
 import { loadBatch, loadItems, type PreparedBatch } from "./inputs.js";
+import { KeptTensors } from "./kept-tensors.js";
 import { ParameterStore } from "./parameter-store.js";
 import { packableNames } from "./packable.js";
 import { derivePhase, type Phase } from "./phase.js";
+import { releasableParameters } from "./releasable.js";
 import { RunScope, type ScopeRules } from "./scope.js";
 import { superviseTokens } from "./supervision.js";
 
@@ -44,19 +46,24 @@ export class ModelRunner {
   readonly #precision: Precision;
   readonly #layouts = new LayoutCache();
   readonly #constants = new ConstantCache();
-  readonly #hashes = new HashCache();
+  readonly #kept: KeptTensors;
+  /** Segments whose parameters are freed until a batch needs them. */
+  readonly #released = new Set<string>();
   #phase: Phase;
 
   constructor({ hooks, planned, backend, isStatic, precision }: RunnerInput) {
     this.model = planned.model;
     this.planned = planned;
     const packing = precision === "bfloat16" && backend.bfloat16 !== undefined ? { packing: { products: backend.bfloat16, names: packableNames(planned) } } : {};
-    this.store = new ParameterStore(planned.parameters, this.#layouts, { ...packing, ...(backend.upload === undefined ? {} : { upload: backend.upload }) });
+    const upload = backend.upload === undefined ? {} : { upload: backend.upload };
+    this.#kept = new KeptTensors(planned.model.segments, planned.parameters);
+    this.store = new ParameterStore(planned.parameters, this.#layouts, { ...packing, ...upload, onReplace: (name) => { this.#kept.forget(name); } });
     this.#precision = precision;
     this.#hooks = hooks;
     this.#backend = backend;
     this.#isStatic = isStatic;
     this.#phase = derivePhase(planned, 0);
+    this.#kept.enter(this.#phase.trained);
   }
 
   get phase(): Phase {
@@ -71,6 +78,7 @@ export class ModelRunner {
   /** Enters the phase that holds at a step. Layout copies of what now trains are freed. */
   enterPhase(step: number): Phase {
     this.#phase = derivePhase(this.planned, step);
+    this.#kept.enter(this.#phase.trained);
     this.forgetTrainedLayouts();
     return this.#phase;
   }
@@ -83,7 +91,27 @@ export class ModelRunner {
   /** Passes a batch through the `batch` hook and loads what is still needed. */
   async prepare(batch: Batch, purpose: BatchContext["purpose"], step: number): Promise<PreparedBatch> {
     const changed = await this.#hooks.batch.promise(batch, this.#batchContext(purpose, step));
-    return loadBatch(changed, this.model.segments);
+    const prepared = await loadBatch(changed, this.model.segments);
+    try {
+      if (this.model.segments.some(({ name, reads }) => this.#released.has(name) && reads.some((input) => prepared.batch.inputs[input] !== undefined))) await this.#restore();
+    } catch (error) {
+      prepared.dispose();
+      throw error;
+    }
+    return prepared;
+  }
+
+  /** See {@link BatchContext.releaseSegment}. */
+  async releaseSegment(name: string): Promise<number> {
+    if (this.#released.has(name)) return 0;
+    const bytes = await this.store.release(releasableParameters(this.planned, name));
+    if (bytes > 0) this.#released.add(name);
+    return bytes;
+  }
+
+  async #restore(): Promise<void> {
+    await this.store.restore();
+    this.#released.clear();
   }
 
   /** Begins a recorded pass; `microBatch` counts within the step. */
@@ -109,6 +137,7 @@ export class ModelRunner {
   /** One segment alone, unrecorded: `[items, ...]`; the caller owns it. The forward pass is left as soon as the output is there. */
   async runSegment(segment: string, inputs: Readonly<Record<string, readonly LazyItem[]>>): Promise<Tensor> {
     const loaded: Record<string, Tensor> = {};
+    if (this.#released.size > 0) await this.#restore();
     try {
       for (const [name, items] of Object.entries(inputs)) loaded[name] = await loadItems(name, items);
       return this.#runLoadedSegment(segment, loaded);
@@ -120,7 +149,7 @@ export class ModelRunner {
   /** sha256 over all parameters that the segment's output depends on. */
   async segmentFingerprint(segment: string): Promise<string> {
     const hashes = new Map<string, string>();
-    for (const name of parametersBehind(this.model.segments, segment)) hashes.set(name, await this.#hashes.hash(this.store.get(name)));
+    for (const name of parametersBehind(this.model.segments, segment)) hashes.set(name, await this.store.hash(name));
     // What was computed in another precision is not the same.
     if (this.#precision !== "float32") hashes.set("precision", this.#precision);
     return joinHashes(hashes);
@@ -138,6 +167,7 @@ export class ModelRunner {
     this.store.dispose();
     this.#layouts.dispose();
     this.#constants.dispose();
+    this.#kept.dispose();
   }
 
   #batchContext(purpose: BatchContext["purpose"], step: number): BatchContext {
@@ -145,14 +175,19 @@ export class ModelRunner {
       purpose, step, plan: this.planned.plan, flows: new Map(this.#phase.flows),
       segmentFingerprint: (segment) => this.segmentFingerprint(segment),
       runSegment: (segment, inputs) => this.runSegment(segment, inputs),
+      releaseSegment: (segment) => this.releaseSegment(segment),
     };
   }
 
   #pass(rules: ScopeRules, context: ScopeContext): Pass {
     const tape = new Tape({ matmul: this.#backend.matmul, layouts: this.#layouts, constants: this.#constants });
     try {
-      const scope = new RunScope(tape, this.store, rules);
-      return { tape, scope, modelScope: this.#hooks.scope.call(scope, context), dispose: () => { tape.dispose(); } };
+      const scope = new RunScope(tape, this.store, { ...rules, kept: this.#kept });
+      const dispose = (): void => {
+        tape.dispose();
+        this.#kept.endPass();
+      };
+      return { tape, scope, modelScope: this.#hooks.scope.call(scope, context), dispose };
     } catch (error) {
       tape.dispose();
       throw error;

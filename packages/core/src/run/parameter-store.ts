@@ -3,13 +3,23 @@ import type { Model, ParameterInfo } from "@thaw/contracts";
 import { nearestNames } from "@thaw/safetensors";
 import type { Tensor } from "@tensorflow/tfjs-core";
 import * as tf from "@tensorflow/tfjs-core";
-import { parametersMissing, parameterMisshaped, parameterUnknown } from "../errors.js";
+import { parameterReleased, parametersChanged, parametersMissing, parameterMisshaped, parameterUnknown } from "../errors.js";
+import { HashCache } from "./fingerprint.js";
 import { seededRandom } from "./random.js";
 
 /** What is kept in bfloat16, and what computes with it. */
 export interface Packing {
   readonly products: Bfloat16Products;
   readonly names: ReadonlySet<string>;
+}
+
+/** What a store may be told. */
+export interface StoreOptions {
+  readonly packing?: Packing;
+  /** Takes a tensor's values over to the device. */
+  readonly upload?: (tensor: Tensor) => void;
+  /** Told the canonical name of a parameter that has other values now. */
+  readonly onReplace?: (name: string) => void;
 }
 
 /** The weights of one trainer: float32 tensors by checkpoint name, or words of bfloat16 where {@link Packing} says so; tied names lead to one tensor. */
@@ -20,13 +30,21 @@ export class ParameterStore {
   readonly #layouts: LayoutCache;
   readonly #packing: Packing | undefined;
   readonly #upload: (tensor: Tensor) => void;
+  readonly #onReplace: (name: string) => void;
   /** Gives the values again of what lost bits when it was packed. */
   readonly #originals = new Map<string, () => Promise<Float32Array>>();
+  /** Freed until they are needed, with the hash that they had. */
+  readonly #released = new Map<string, string>();
+  /** Names whose values are no longer those that the model gives. */
+  readonly #changed = new Set<string>();
+  readonly #hashes = new HashCache();
+  #model: Model | undefined;
 
-  constructor(parameters: readonly ParameterInfo[], layouts: LayoutCache, { packing, upload = () => undefined }: { readonly packing?: Packing; readonly upload?: (tensor: Tensor) => void } = {}) {
+  constructor(parameters: readonly ParameterInfo[], layouts: LayoutCache, { packing, upload = () => undefined, onReplace = () => undefined }: StoreOptions = {}) {
     this.#layouts = layouts;
     this.#packing = packing;
     this.#upload = upload;
+    this.#onReplace = onReplace;
     for (const { name, shape, tiedNames } of parameters) {
       this.#shapes.set(name, shape);
       for (const alias of [name, ...(tiedNames ?? [])]) this.#canonical.set(alias, name);
@@ -39,6 +57,7 @@ export class ParameterStore {
    */
   async load(model: Model, parameters: readonly ParameterInfo[], seed: number): Promise<void> {
     try {
+      this.#model = model;
       const own = new Set(model.parameters.map(({ name }) => name));
       const stored = parameters.filter(({ name, initialize }) => own.has(name) && initialize === undefined).map(({ name }) => name);
       for await (const { name, values } of model.load(stored)) this.set(name, values, () => loadOne(model, name));
@@ -48,6 +67,8 @@ export class ParameterStore {
         const make = async (): Promise<Float32Array> => initialize(parameter, seededRandom(seed, name));
         this.set(name, await make(), make);
       }
+      this.#changed.clear();
+      for (const { name, initialize } of parameters) if (initialize !== undefined) this.#changed.add(name);
       const missing = parameters.map(({ name }) => name).filter((name) => !this.#tensors.has(name));
       if (missing.length > 0) throw parametersMissing(missing, model.source);
     } catch (error) {
@@ -74,14 +95,56 @@ export class ParameterStore {
     return { matrix: { words: this.get(canonical), shape: this.#shapes.get(canonical) as [number, number] }, products: this.#packing.products };
   }
 
-  /** The tensor that holds it, of words where it is packed. Borrowed: valid until the parameter's next update. @throws THAW_CORE_PARAMETER_UNKNOWN */
+  /** The tensor that holds it, of words where it is packed. Borrowed: valid until the parameter's next update. @throws THAW_CORE_PARAMETER_UNKNOWN, THAW_CORE_PARAMETER_RELEASED */
   get(name: string): Tensor {
-    return this.#tensors.get(this.canonical(name))!;
+    const canonical = this.canonical(name);
+    const tensor = this.#tensors.get(canonical);
+    if (tensor === undefined && this.#released.has(canonical)) throw parameterReleased(canonical);
+    return tensor!;
+  }
+
+  /**
+   * sha256 of a parameter's values as they are on the device; of a released one, as they were when it was released. `isFresh`: read now, not remembered by tensor.
+   * @throws THAW_CORE_PARAMETER_UNKNOWN
+   */
+  async hash(name: string, { isFresh = false }: { readonly isFresh?: boolean } = {}): Promise<string> {
+    const released = this.#released.get(this.canonical(name));
+    if (released !== undefined) return released;
+    return isFresh ? this.#hashes.fresh(this.get(name)) : this.#hashes.hash(this.get(name));
+  }
+
+  /** Frees parameters until {@link restore}; those that are not as the model gives them stay. Returns the freed bytes. */
+  async release(names: Iterable<string>): Promise<number> {
+    let bytes = 0;
+    for (const name of new Set([...names].map((given) => this.canonical(given)))) {
+      const tensor = this.#tensors.get(name);
+      if (tensor === undefined || this.#changed.has(name)) continue;
+      this.#released.set(name, await this.#hashes.fresh(tensor));
+      this.#tensors.delete(name);
+      bytes += 4 * tensor.size;
+      this.#forget(tensor);
+    }
+    return bytes;
+  }
+
+  /** Reads what was released again. What the model's `load` throws passes through. @throws THAW_CORE_PARAMETERS_CHANGED if the values are others than before */
+  async restore(): Promise<void> {
+    const before = new Map(this.#released);
+    if (before.size === 0) return;
+    const model = this.#model!;
+    for await (const { name, values } of model.load([...before.keys()])) {
+      this.set(name, values, () => loadOne(model, name));
+      this.#changed.delete(this.canonical(name));
+    }
+    const changed: string[] = [];
+    for (const [name, hash] of before) if ((await this.hash(name, { isFresh: true })) !== hash) changed.push(name);
+    if (changed.length > 0) throw parametersChanged(changed, model.source);
   }
 
   /** Values on the host, a copy; those of a packed parameter as they were given. @throws THAW_CORE_PARAMETER_UNKNOWN */
   async read(name: string): Promise<Float32Array> {
     const canonical = this.canonical(name);
+    if (this.#released.has(canonical)) return loadOne(this.#model!, canonical);
     const original = this.#originals.get(canonical);
     if (original !== undefined) return original();
     const values = await this.get(canonical).data<"float32">();
@@ -114,8 +177,11 @@ export class ParameterStore {
   replace(name: string, tensor: Tensor): void {
     const canonical = this.canonical(name);
     const before = this.#tensors.get(canonical);
+    this.#released.delete(canonical);
+    this.#changed.add(canonical);
     this.#tensors.set(canonical, tf.keep(tensor));
     if (before === undefined || before === tensor) return;
+    this.#onReplace(canonical);
     this.#forget(before);
   }
 
@@ -123,6 +189,7 @@ export class ParameterStore {
   dispose(): void {
     for (const tensor of this.#tensors.values()) this.#forget(tensor);
     this.#tensors.clear();
+    this.#released.clear();
     this.#originals.clear();
   }
 

@@ -2,6 +2,7 @@ import { linear, stopGradient, type Tape, type Value } from "@thaw/autograd";
 import type { GradientFlow, Scope } from "@thaw/contracts";
 import type { Tensor } from "@tensorflow/tfjs-core";
 import { prefixNeedsGradient } from "../errors.js";
+import type { KeptTensors } from "./kept-tensors.js";
 import type { ParameterStore } from "./parameter-store.js";
 
 /** How one forward pass treats parameters and segments. */
@@ -15,6 +16,8 @@ export interface ScopeRules {
   readonly stopAfter: ReadonlySet<string>;
   /** Known outputs by segment; borrowed. */
   readonly outputs: Readonly<Record<string, Tensor>>;
+  /** What frozen segments keep between passes. */
+  readonly kept?: KeptTensors;
   /** Called with each segment's output. */
   readonly onOutput?: (segment: string, output: Value) => void;
 }
@@ -75,6 +78,17 @@ export class RunScope implements Scope {
 
   shared(key: string, make: () => Tensor): Tensor {
     return this.#tape.shared(key, make);
+  }
+
+  kept(segment: string, key: string, make: () => readonly Tensor[]): readonly Tensor[] | undefined {
+    return this.#rules.kept?.get(segment, key, () => {
+      let made: readonly Tensor[] = [];
+      this.#tape.noGrad(() => this.#tape.tidy(() => {
+        made = make();
+        return [];
+      }));
+      return made;
+    });
   }
 
   /** The output of a segment that ran or was substituted; readable if the segment is in no other one. */

@@ -1,6 +1,6 @@
 import type { Tensor } from "@tensorflow/tfjs-core";
 import * as tf from "@tensorflow/tfjs-core";
-import type { Batch, Segment } from "@thaw/contracts";
+import type { Batch, RowCounts, Segment } from "@thaw/contracts";
 import { lossNotFinite, lossReachesNothing, nothingSupervised, optimizerUpdatedFrozen } from "../errors.js";
 import type { StepContext, TrainerHooks } from "../hooks.js";
 import { clipFactors, type ClipGroup, type ClipResult } from "../optimize/clip.js";
@@ -20,6 +20,7 @@ export interface StepResult {
   readonly learningRates: Readonly<Record<string, number>>;
   readonly supervisedTokens: number;
   readonly tokens: number;
+  readonly rowCounts?: RowCounts;
 }
 
 /** What steps need of a run. */
@@ -99,6 +100,7 @@ export class TrainStep {
       } else if (missingInputs(prepared.host, runner.model.segments).size === 0) throw lossReachesNothing([...runner.phase.trained], step);
       this.#sums.addLoss(loss.tensor);
       this.#sums.supervisedTokens += rows.length;
+      this.#sums.addRowCounts(output.rowCounts);
       this.#sums.tokens += countTokens(prepared.batch);
     } finally {
       pass?.dispose();
@@ -109,7 +111,7 @@ export class TrainStep {
 
   /** Divides by the step's supervised tokens, clips, updates. @throws THAW_CORE_NOTHING_SUPERVISED, THAW_CORE_NOT_FINITE */
   async finish(context: StepContext): Promise<StepResult> {
-    const { supervisedTokens, tokens, lossSum } = this.#sums;
+    const { supervisedTokens, tokens, lossSum, rowCounts } = this.#sums;
     if (lossSum === undefined) throw nothingSupervised(this.#samples, context.step);
     const start = performance.now();
     const learningRates = this.#learningRates(context.step);
@@ -125,7 +127,7 @@ export class TrainStep {
       const loss = sum / supervisedTokens;
       if (!Number.isFinite(loss) || !Number.isFinite(gradientNorm)) throw lossNotFinite(loss, gradientNorm, context.step);
       this.#watchGradients(context.step, new Map(names.map((name, index) => [name, squares[index]!])));
-      return { loss, gradientNorm, learningRates, supervisedTokens, tokens };
+      return { loss, gradientNorm, learningRates, supervisedTokens, tokens, ...(rowCounts === undefined ? {} : { rowCounts }) };
     } finally {
       numbers.dispose();
       this.clear();

@@ -90,7 +90,7 @@ export class TrainingRun {
       checkpointed: (batch) => chooseCheckpointed(training.activationCheckpointing, this.#planned, runner.phase, batch, memoryBytes),
     });
     const evaluation = this.#makeEvaluation(loaded, () => loop.stepsDone);
-    const guard = new FrozenGuard((name) => runner.store.get(name));
+    const guard = new FrozenGuard((name) => runner.store.hash(name, { isFresh: true }));
     const loop = this.#makeLoop(loaded, guard, evaluation, start);
     await this.#restore(loaded, evaluation, start);
     await guard.enter(runner.phase.plan);
