@@ -25,7 +25,7 @@ export type { RmsNormOptions } from "./ops/norm.js";
 export { exp, geglu, gelu, geluTanh, log, quickGelu, relu, sigmoid, silu, sqrt, square, swiglu, tanh } from "./ops/pointwise.js";
 export { mean, sum } from "./ops/reduce.js";
 export { rotary } from "./ops/rotary.js";
-export { embedding, gatherRows, scatterRows } from "./ops/rows.js";
+export { embedding, gatherRows, insertRows, scatterRows } from "./ops/rows.js";
 export { concat, pad, reshape, slice, transpose } from "./ops/shape.js";
 export type { Backward, OpRecord, Saved } from "./record.js";
 export { Tape } from "./tape.js";

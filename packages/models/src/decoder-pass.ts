@@ -34,7 +34,7 @@ export function rotaryTensors(decoder: Decoder, start: number, count: number, sc
 }
 
 /** Rotary positions of rows that lie at the given columns: lines of a table that is kept, so that only the columns are uploaded. */
-function rotaryOf(decoder: Decoder, columns: Int32Array, scope: Scope): { readonly cos: Tensor; readonly sin: Tensor } {
+export function rotaryOf(decoder: Decoder, columns: Int32Array, scope: Scope): { readonly cos: Tensor; readonly sin: Tensor } {
   const count = columns.reduce((most, column) => Math.max(most, column + 1), 1);
   const table = rotaryTensors(decoder, 0, Math.ceil(count / TABLE_LINES) * TABLE_LINES, scope);
   const lines = (whole: Tensor): Tensor => scope.own(tidy(() => gatherND(whole, tensor2d(columns, [columns.length, 1], "int32")))).tensor;

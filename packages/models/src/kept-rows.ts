@@ -15,17 +15,19 @@ export interface KeptRows {
 export interface RowLimits {
   /** Leave out padding. */
   readonly skipsPadding: boolean;
+  /** By sample, the column before which nothing is needed; absent: everything is. */
+  readonly starts?: readonly number[];
   /** By sample, the column from which nothing is needed; absent: everything is. */
   readonly ends?: readonly number[];
 }
 
-/** Leaves out padding and what comes after a sample's end. */
-export function keepRows({ attentionMask, batchSize, tokenCount }: Pick<LoadedBatch, "attentionMask" | "batchSize" | "tokenCount">, { skipsPadding, ends }: RowLimits): KeptRows {
+/** Leaves out padding and what comes before a sample's start or after its end. */
+export function keepRows({ attentionMask, batchSize, tokenCount }: Pick<LoadedBatch, "attentionMask" | "batchSize" | "tokenCount">, { skipsPadding, starts, ends }: RowLimits): KeptRows {
   const rows: number[] = [];
   const offsets = new Int32Array(batchSize + 1);
   for (let sample = 0; sample < batchSize; sample++) {
     const end = ends?.[sample] ?? tokenCount;
-    for (let row = sample * tokenCount; row < sample * tokenCount + end; row++) if (!skipsPadding || attentionMask[row] !== 0) rows.push(row);
+    for (let row = sample * tokenCount + (starts?.[sample] ?? 0); row < sample * tokenCount + end; row++) if (!skipsPadding || attentionMask[row] !== 0) rows.push(row);
     offsets[sample + 1] = rows.length;
   }
   return { rows: Int32Array.from(rows), offsets, isWhole: rows.length === batchSize * tokenCount };
@@ -45,7 +47,8 @@ export function columnsOf(rows: Int32Array, tokenCount: number): Int32Array {
 
 /** Every kept row attends to its sample's kept rows up to itself, or to those that are no padding where padding is kept. */
 export function causalSpans(kept: KeptRows, attentionMask: Int32Array): AttentionSpans {
-  const { samples, visible } = AttentionSpans.within(kept.offsets, true);
+  const { samples: all, visible } = AttentionSpans.within(kept.offsets, true);
+  const samples = all.filter(({ queries }) => queries > 0);
   const padding = samples.map(({ firstKey, keys }) => leadingPadding(kept.rows.subarray(firstKey, firstKey + keys), attentionMask));
   if (padding.every((count) => count === 0)) return new AttentionSpans(samples, visible);
   samples.forEach(({ firstQuery, queries }, sample) => {
@@ -64,12 +67,12 @@ function leadingPadding(rows: Int32Array, attentionMask: Int32Array): number {
 export function chosenSpans(all: AttentionSpans, chosen: Int32Array): AttentionSpans {
   const visible = chosen.map((row) => all.visible![row]!);
   let first = 0;
-  const samples = all.samples.map(({ firstQuery, queries, firstKey, keys }) => {
+  const samples = all.samples.flatMap(({ firstQuery, queries, firstKey, keys }) => {
     let end = first;
     while (end < chosen.length && chosen[end]! < firstQuery + queries) end += 1;
     const span = { firstQuery: first, queries: end - first, firstKey, keys };
     first = end;
-    return span;
+    return span.queries === 0 ? [] : [span];
   });
   return new AttentionSpans(samples, visible);
 }

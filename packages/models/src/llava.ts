@@ -52,7 +52,7 @@ function build(config: LlavaConfig, { config: reader, generationConfig, storedNa
     deadParameters: tower.deadParameters,
     text: { vocabularySize: config.text.vocabularySize, hiddenSize: config.text.hiddenSize, maxPositions: config.text.maxPositions, ...special },
     forward(batch, scope) {
-      return new DecodedBatch({ decoder, batch, scope, features: features(batch, scope), mix: (rows) => mixTokens(batch.tokenIds, config.imageTokenId, rows) });
+      return new DecodedBatch({ decoder, batch, scope, features: features(batch, scope), placeholderId: config.imageTokenId, mix: (rows) => mixTokens(batch.tokenIds, config.imageTokenId, rows) });
     },
     generate: (batch, scope, options) => generateGreedily(decoder, batch, scope, features(batch, scope), mix, { ...options, eosTokenIds: special.eosTokenIds }),
   };

@@ -55,6 +55,7 @@ const CASES: Record<string, readonly [Case, ...Input[]]> = {
   "embedding with repeated ids": [([w]) => ops.embedding(w!, Int32Array.of(4, 1, 1, 0, 4, 1), [2, 3]), normal(6, 3)],
   gatherRows: [([x]) => ops.gatherRows(x!, Int32Array.of(2, 0, 2)), normal(4, 3)],
   scatterRows: [([b, v]) => ops.scatterRows(b!, Int32Array.of(3, 1), v!), normal(5, 3), normal(2, 3)],
+  insertRows: [([v], tape) => ops.insertRows([raw(normal(4, 3), tape), raw(normal(1, 3), tape)], v!, Int32Array.of(0, 6, 4, 0, 5)), normal(2, 3)],
   reshape: [([x]) => ops.reshape(x!, [4, -1]), normal(2, 2, 3)],
   transpose: [([x]) => ops.transpose(x!, [2, 0, 1]), normal(2, 4, 3)],
   slice: [([x]) => ops.slice(x!, [0, 1, 1], [2, 2, -1]), normal(2, 4, 3)],

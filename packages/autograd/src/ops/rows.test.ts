@@ -1,7 +1,7 @@
 import * as tf from "@tensorflow/tfjs-core";
 import { describe, expect, it } from "vitest";
 import { useBackend } from "../../test/backends.js";
-import { Tape, add, crossEntropy, embedding, gatherRows, scatterRows, softmaxCrossEntropy, sum } from "../index.js";
+import { Tape, add, crossEntropy, embedding, gatherRows, insertRows, scatterRows, softmaxCrossEntropy, sum } from "../index.js";
 
 describe.each(["cpu", "wasm"] as const)("rows on %s", (backend) => {
   it("takes no rows, no targets and no replacements as well as some", async () => {
@@ -34,6 +34,8 @@ describe.each(["cpu", "wasm"] as const)("rows on %s", (backend) => {
     ["ids that do not fill the shape", (tape: Tape, table: tf.Tensor) => embedding(tape.constant(table), Int32Array.of(1), [2])],
     ["a row that is replaced twice", (tape: Tape, table: tf.Tensor) => scatterRows(tape.constant(table), Int32Array.of(1, 1), gatherRows(tape.constant(table), Int32Array.of(0, 1)))],
     ["too few replacements", (tape: Tape, table: tf.Tensor) => scatterRows(tape.constant(table), Int32Array.of(1, 2), gatherRows(tape.constant(table), Int32Array.of(0)))],
+    ["a row of values that is used twice", (tape: Tape, table: tf.Tensor) => insertRows([table], tape.constant(table), Int32Array.of(4, 5, 5, 7))],
+    ["a row of values that is not used", (tape: Tape, table: tf.Tensor) => insertRows([table], tape.constant(table), Int32Array.of(4, 5, 0, 7))],
     ["an ignored target", (tape: Tape, table: tf.Tensor) => crossEntropy(tape.constant(table), tape.constant(table), Int32Array.of(0, 1, 2, -100))],
   ] as const)("refuses %s", async (_, run) => {
     await useBackend(backend);

@@ -67,6 +67,29 @@ export function scatterRows(base: Value, rows: Int32Array, values: Value): Value
   return replaced;
 }
 
+/**
+ * Rows of constants and of `values [n, columns]` in a new order: row r of the result is row `source[r]` of `known[0]`, `known[1]`, ..., `values`, one after the other. Each row
+ * of `values` is used exactly once. `known` are borrowed and not read after the call. Saves nothing but the indices.
+ * @throws THAW_AUTOGRAD_SHAPE if a row of `values` is not used exactly once, or an index is no row
+ */
+export function insertRows(known: readonly Tensor[], values: Value, source: Int32Array): Value {
+  const count = values.shape[0] as number;
+  const first = known.reduce((sum, { shape }) => sum + (shape[0] as number), 0);
+  checkRows("insertRows", source, first + count);
+  const places = new Int32Array(count).fill(-1);
+  let used = 0;
+  source.forEach((row, place) => {
+    if (row < first) return;
+    places[row - first] = place;
+    used += 1;
+  });
+  if (used !== count || places.includes(-1)) throw badArgument("insertRows", `${used} of the indices are among the ${count} rows of values.`, "Use every row of values exactly once.");
+  return operate("insertRows", [values], (record, tape) => {
+    if (record !== null) record.backward = (gradient) => [tape.kernels.gatherRows(gradient, places)];
+    return tape.kernels.gatherRows(known.length === 0 ? values.tensor : tf.concat([...known, values.tensor], 0), source);
+  });
+}
+
 /** Looks ids up in base and replacements apart: `[...shape, hidden]`. */
 function overlaidEmbedding({ base, rows, values }: Overlay, ids: Int32Array, shape: readonly number[]): Value {
   const slots = new Map([...rows].map((row, slot) => [row, slot]));
