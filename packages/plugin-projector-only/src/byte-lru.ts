@@ -10,6 +10,7 @@ export class ByteLru {
   /** May change while entries are held. */
   evicts: boolean;
   #bytes = 0;
+  #evictedCount = 0;
   // A Map iterates in insertion order; `get` moves a key to the end, so the first is the one used longest ago.
   readonly #entries = new Map<string, Feature>();
 
@@ -24,6 +25,11 @@ export class ByteLru {
 
   get entryCount(): number {
     return this.#entries.size;
+  }
+
+  /** Entries that made room for others. */
+  get evictedCount(): number {
+    return this.#evictedCount;
   }
 
   /** The feature, which then counts as just used. */
@@ -43,6 +49,7 @@ export class ByteLru {
     for (const oldest of this.#entries.keys()) {
       if (this.#bytes + bytes <= this.limitBytes) break;
       this.delete(oldest);
+      this.#evictedCount += 1;
     }
     this.#entries.set(key, feature);
     this.#bytes += bytes;

@@ -25,6 +25,8 @@ export class FeatureCache {
   #stores: FeatureStores;
   readonly #pending = new Map<string, Promise<Feature>>();
   readonly #counts = { memoryHits: 0, diskHits: 0, sharedHits: 0, misses: 0 };
+  #lostCount = 0;
+  #memoryOnlyCount = 0;
 
   constructor(stores: FeatureStores) {
     this.#stores = stores;
@@ -36,6 +38,11 @@ export class FeatureCache {
 
   get stores(): FeatureStores {
     return this.#stores;
+  }
+
+  /** True as long as everything that was computed is there still, so that none of it is a miss again. */
+  get keepsAll(): boolean {
+    return this.#lostCount === 0 && (this.#memoryOnlyCount === 0 || this.#stores.memory?.evictedCount === 0);
   }
 
   /** Changes where features are kept from now on. */
@@ -88,8 +95,12 @@ export class FeatureCache {
       const features = await compute(missing.map((claim) => claim.position));
       for (const [index, claim] of missing.entries()) {
         const feature = features[index]!;
-        this.#stores.memory?.set(claim.key, feature);
+        const isInMemory = this.#stores.memory?.set(claim.key, feature) === true;
         await this.#stores.disk?.write(claim.key, feature);
+        if (this.#stores.disk?.has(claim.key) !== true) {
+          if (isInMemory) this.#memoryOnlyCount += 1;
+          else this.#lostCount += 1;
+        }
         claim.settle.resolve(feature);
       }
     } catch (error) {

@@ -20,15 +20,27 @@ const storesSchema = z.strictObject({
 
 const featureCacheSchema = z.union([z.enum(["auto", "on", "off"]), z.boolean(), storesSchema]);
 
+const saving = (text: string): z.ZodDefault<z.ZodBoolean> => z.boolean().default(true).describe(text);
+
+const savingsSchema = z.strictObject({
+  padding: saving("Leave out rows of padding."),
+  tail: saving("Leave out tokens behind a sample's last supervised one."),
+  lastLayer: saving("Of the last layer make keys and values alone on rows that are not supervised."),
+  logits: saving("Multiply with the vocabulary on supervised rows alone. false also keeps the tail and the whole last layer."),
+  prefix: saving("Where the language model is frozen: no gradient before a sample's first image, and a beginning that prompts share is computed once."),
+  releaseTower: saving("Free the parameters of a frozen tower once the features of all images are kept, and read them again if an image needs them."),
+}).prefault({});
+
 /** The `projectorOnly` section. */
 export const projectorOnlySchema = z
   .strictObject({
     featureCache: featureCacheSchema.prefault("auto")
       .describe("Keep the outputs of frozen segments that read images, instead of computing them again in every epoch. A mapping means on."),
     required: z.boolean().default(false).describe("Demand that nothing but the projector trains."),
+    savings: savingsSchema.describe("What a step may leave out, each by itself. Losses and gradients are the same with and without, up to rounding."),
   })
   .prefault({})
-  .transform(({ featureCache, required }) => ({ featureCache: resolveFeatureCache(featureCache), required }))
+  .transform(({ featureCache, required, savings }) => ({ featureCache: resolveFeatureCache(featureCache), required, savings }))
   .describe("What is saved where the vision tower is frozen.");
 
 /** As users write it. */
@@ -50,6 +62,9 @@ export interface ResolvedDiskOptions {
   /** Of all stores in the folder together. Absent: as much as is free. */
   readonly limitBytes?: number;
 }
+
+/** Which savings are on. */
+export type ResolvedSavingsOptions = z.output<typeof savingsSchema>;
 
 export type ResolvedProjectorOnlyOptions = z.output<typeof projectorOnlySchema>;
 

@@ -1,10 +1,11 @@
 import { totalmem } from "node:os";
 import { dirname, resolve } from "node:path";
-import { API_VERSION, definePlugin, STAGE_LATE, type PlannedContext, type Setting, type Trainer } from "@thaw/core";
+import { API_VERSION, definePlugin, STAGE_LATE, sumRowCounts, type BatchSource, type PlannedContext, type RowCounts, type Setting, type Trainer } from "@thaw/core";
 import { defaultCacheFolder } from "./disk-room.js";
-import { projectorOnlySchema, type ProjectorOnlyOptions, type ResolvedFeatureCacheOptions, type ResolvedProjectorOnlyOptions } from "./options.js";
+import { projectorOnlySchema, type ProjectorOnlyOptions, type ResolvedProjectorOnlyOptions } from "./options.js";
 import { projectorOnlyRules } from "./rules.js";
-import { RunCaches } from "./run-caches.js";
+import { rowLines, rowShares, shortcutsOf } from "./row-savings.js";
+import { RunCaches, type RunCachesReport } from "./run-caches.js";
 import { savingLines } from "./saving-lines.js";
 import { SELF_TEST_TOLERANCES } from "./self-test.js";
 
@@ -21,40 +22,39 @@ export const projectorOnly = definePlugin<ProjectorOnlyOptions, ResolvedProjecto
   apiVersion: API_VERSION,
   configKey: "projectorOnly",
   optionsSchema: projectorOnlySchema,
-  claims: ({ featureCache }) => (featureCache.mode === "off" ? {} : { reads: ["batch"], writes: ["batch", ...CACHED], exclusive: CACHED }),
+  claims: ({ featureCache, savings }) => {
+    if (featureCache.mode !== "off") return { reads: ["batch"], writes: ["batch", ...CACHED], exclusive: CACHED };
+    return shortcutsOf(savings) === undefined ? {} : { writes: ["batch"] };
+  },
   apply(trainer, options, settings) {
     const { hooks } = trainer;
     hooks.rules.tap(PLUGIN_NAME, (collector) => {
       for (const rule of projectorOnlyRules(options, settings)) collector.add(rule);
     });
+    tapRows(trainer, options);
     if (options.featureCache.mode === "off") return;
     // One instance may serve several trainers, and a trainer may open a session and then run: what each keeps is found by its trainer.
     const plans = new WeakMap<Trainer, PlannedContext>();
     const runs = new WeakMap<Trainer, RunCaches>();
     hooks.planned.tap(PLUGIN_NAME, (context) => void plans.set(trainer, context));
     hooks.initialize.tap(PLUGIN_NAME, ({ backend, training }) => {
-      runs.set(trainer, new RunCaches({ ...runOptions(trainer, backend.name, options.featureCache, settings), tolerance: SELF_TEST_TOLERANCES[training.precision] }, plans.get(trainer)!));
+      runs.set(trainer, new RunCaches({ ...runOptions(trainer, backend.name, options, settings), tolerance: SELF_TEST_TOLERANCES[training.precision] }, plans.get(trainer)!));
     });
     // Late: other plugins may still change the batch's items.
     hooks.batch.tapPromise({ name: PLUGIN_NAME, stage: STAGE_LATE }, async (batch, context) => (await runs.get(trainer)?.batch(batch, context)) ?? batch);
+    hooks.beforeRun.tap(PLUGIN_NAME, () => runs.get(trainer)?.warmth?.begin());
+    hooks.beforeEpoch.tap(PLUGIN_NAME, () => runs.get(trainer)?.warmth?.beginEpoch());
+    hooks.afterEpoch.tap(PLUGIN_NAME, () => runs.get(trainer)?.warmth?.endEpoch());
     hooks.collectMetrics.tap(PLUGIN_NAME, (collector) => {
       const report = runs.get(trainer)?.report;
       if (report === undefined || report.segments.length === 0) return;
-      collector.add("featureCacheHits", report.hits);
-      collector.add("featureCacheMisses", report.misses);
-      collector.add("featureCacheBytes", report.memoryBytes);
-      collector.add("featureCacheDiskBytes", report.diskBytes);
-      collector.add("featureCacheSavedMs", report.savedMs);
+      for (const [name, value] of Object.entries(cacheNumbers(report))) collector.add(name, value);
     });
     hooks.done.tap(PLUGIN_NAME, (summary) => {
       const report = runs.get(trainer)?.report;
       if (report === undefined) return;
       summary.lines.push(...savingLines(report));
-      summary.numbers.featureCacheHits = report.hits;
-      summary.numbers.featureCacheMisses = report.misses;
-      summary.numbers.featureCacheBytes = report.memoryBytes;
-      summary.numbers.featureCacheDiskBytes = report.diskBytes;
-      summary.numbers.featureCacheSavedMs = report.savedMs;
+      Object.assign(summary.numbers, cacheNumbers(report));
     });
     hooks.shutdown.tapPromise(PLUGIN_NAME, async () => {
       await runs.get(trainer)?.close();
@@ -63,7 +63,32 @@ export const projectorOnly = definePlugin<ProjectorOnlyOptions, ResolvedProjecto
   },
 });
 
-function runOptions(trainer: Trainer, backend: string, cache: ResolvedFeatureCacheOptions, settings: readonly Setting[]): ConstructorParameters<typeof RunCaches>[0] {
+/** Savings of rows: the batch says which are on, the summary what they were worth. */
+function tapRows({ hooks }: Trainer, { savings }: ResolvedProjectorOnlyOptions): void {
+  const shortcuts = shortcutsOf(savings);
+  if (shortcuts !== undefined) hooks.batch.tap(PLUGIN_NAME, (batch) => ({ ...batch, shortcuts: { ...shortcuts, ...batch.shortcuts } }));
+  let sums: RowCounts | undefined;
+  hooks.beforeRun.tap(PLUGIN_NAME, () => { sums = undefined; });
+  hooks.collectMetrics.tap(PLUGIN_NAME, (collector, { rowCounts }) => {
+    if (rowCounts === undefined) return;
+    sums = sumRowCounts(sums, rowCounts);
+    collector.add("rowsSkipped", rowShares(rowCounts).rowsSkipped!);
+  });
+  hooks.done.tap(PLUGIN_NAME, (summary) => {
+    if (sums === undefined) return;
+    summary.lines.push(...rowLines(sums));
+    Object.assign(summary.numbers, rowShares(sums));
+  });
+}
+
+function cacheNumbers(report: RunCachesReport): Readonly<Record<string, number>> {
+  return {
+    featureCacheHits: report.hits, featureCacheMisses: report.misses, featureCacheBytes: report.memoryBytes, featureCacheDiskBytes: report.diskBytes,
+    featureCacheSavedMs: report.savedMs, releasedBytes: report.releasedBytes,
+  };
+}
+
+function runOptions(trainer: Trainer, backend: string, { featureCache: cache, savings }: ResolvedProjectorOnlyOptions, settings: readonly Setting[]): ConstructorParameters<typeof RunCaches>[0] {
   const { train, evaluation = {} } = trainer.options.data ?? {};
   const sources = [...(train === undefined ? [] : [train]), ...Object.values(evaluation)];
   const asked = cache.disk === undefined ? { folder: undefined, limitBytes: undefined } : cache.disk;
@@ -74,9 +99,14 @@ function runOptions(trainer: Trainer, backend: string, cache: ResolvedFeatureCac
     backend,
     memoryLimitBytes: cache.memoryBytes ?? machineMemoryBytes() / 4,
     disk: usesDisk ? { root: diskRoot(asked.folder, settings), limitBytes: asked.limitBytes, use: cache.disk === undefined ? "ifNeeded" : "asked" } : undefined,
-    sampleCount: sources.reduce((sum, source) => sum + source.sampleCount, 0),
+    ...(savings.releaseTower ? { release: { trainCount: train?.sampleCount ?? Number.NaN, evaluationCount: countSamples(Object.values(evaluation)), views: 1 } } : {}),
+    sampleCount: countSamples(sources),
     logger: trainer.logger,
   };
+}
+
+function countSamples(sources: readonly BatchSource[]): number {
+  return sources.reduce((sum, source) => sum + source.sampleCount, 0);
 }
 
 /** Of the machine, or of the container where one limits it. */

@@ -27,9 +27,9 @@ describe("projectorOnlySchema", () => {
     [{ featureCache: { disk: "10GB" } }, { mode: "on", disk: { limitBytes: 1e10 } }],
     [{ featureCache: { disk: 500 } }, { mode: "on", disk: { limitBytes: 500 } }],
   ])("resolves %j", (input, expected) => {
-    expect(projectorOnlySchema.parse(input)).toEqual({ featureCache: expected, required: false });
+    expect(projectorOnlySchema.parse(input)).toMatchObject({ featureCache: expected, required: false, savings: { padding: true, tail: true, lastLayer: true, logits: true, prefix: true, releaseTower: true } });
   });
-  it.each([[{ featureCache: "maybe" }], [{ featureCache: { memory: "much" } }], [{ featureCache: { ram: 1 } }], [{ feature_cache: "on" }], [{ featureCache: { memory: -1 } }], [{ required: "yes" }]])("refuses %j", (input) => {
+  it.each([[{ featureCache: "maybe" }], [{ featureCache: { memory: "much" } }], [{ featureCache: { ram: 1 } }], [{ feature_cache: "on" }], [{ featureCache: { memory: -1 } }], [{ savings: { head: false } }], [{ savings: { tail: "off" } }], [{ required: "yes" }]])("refuses %j", (input) => {
     expect(projectorOnlySchema.safeParse(input).success).toBe(false);
   });
 });

@@ -2,6 +2,8 @@ import type { Batch, BatchContext, Logger, Model, PlannedContext } from "@thaw/c
 import { dispose, type Tensor } from "@tensorflow/tfjs-core";
 import { SegmentCache, type SegmentCacheOptions, type SegmentCacheReport } from "./segment-cache.js";
 import { cacheableSegments, segmentItems } from "./segments.js";
+import { TowerRelease, type TowerReleaseReport } from "./tower-release.js";
+import type { Warmth, WarmthFacts } from "./warmth.js";
 
 /** What the caches of one run need to know from options and machine. */
 export interface RunCachesOptions {
@@ -13,11 +15,13 @@ export interface RunCachesOptions {
   readonly disk?: SegmentCacheOptions["disk"];
   /** Samples of all sources of the run together; 0 if none is known. */
   readonly sampleCount: number;
+  /** Present: a segment's parameters are freed once its outputs are known. */
+  readonly release?: WarmthFacts;
   readonly logger: Logger;
 }
 
 /** What a run's caches did, closed ones included. */
-export interface RunCachesReport extends Omit<SegmentCacheReport, "decision" | "offReason"> {
+export interface RunCachesReport extends Omit<SegmentCacheReport, "decision" | "offReason">, TowerReleaseReport {
   readonly segments: readonly string[];
   /** Sentences about decisions and drops. */
   readonly notes: readonly string[];
@@ -31,13 +35,20 @@ export class RunCaches {
   readonly #caches = new Map<string, SegmentCache>();
   readonly #closed: { readonly name: string; readonly report: SegmentCacheReport }[] = [];
   readonly #notes: string[] = [];
+  readonly #release: TowerRelease | undefined;
 
   constructor(options: RunCachesOptions, planned: PlannedContext) {
     this.#options = options;
     this.#model = planned.model;
+    this.#release = options.release === undefined ? undefined : new TowerRelease(options.release, options.logger);
     const augmentations = planned.sources.get("train")?.augmentations ?? [];
     this.#isTrainAugmented = options.mode === "auto" && augmentations.length > 0;
     if (this.#isTrainAugmented) this.#note(`The feature cache is off while training: the images change at random (${augmentations.join(", ")}), so none comes twice.`);
+  }
+
+  /** What tells when a segment's parameters can go; undefined where they stay. */
+  get warmth(): Warmth | undefined {
+    return this.#release?.warmth;
   }
 
   /** The batch with `segmentOutputs` of every frozen segment that reads its inputs. */
@@ -46,13 +57,19 @@ export class RunCaches {
     await this.#dropOthers(segments.map(({ name }) => name), context.step);
     if (this.#isTrainAugmented && context.purpose === "train") return batch;
     const outputs: Record<string, Tensor> = {};
+    const missesBefore = this.#misses;
+    let isCovered = segments.length > 0;
     try {
       for (const { name, reads } of segments) {
         const items = segmentItems(batch.inputs, reads);
-        if (items === undefined || batch.segmentOutputs[name] !== undefined) continue;
-        const output = await (await this.#cacheOf(name, context)).output(items, batch.batchSize, context);
-        if (output !== undefined) outputs[name] = output;
+        if (batch.segmentOutputs[name] !== undefined || reads.every((input) => (batch.inputs[input] ?? []).length === 0)) continue;
+        const output = items === undefined ? undefined : await (await this.#cacheOf(name, context)).output(items, batch.batchSize, context);
+        if (output === undefined) isCovered = false;
+        else outputs[name] = output;
       }
+      const keepsAll = [...this.#caches.values()].every((cache) => cache.keepsAll);
+      const seen = { purpose: context.purpose, sampleCount: batch.batchSize, misses: this.#misses - missesBefore, isCovered, keepsAll };
+      await this.#release?.after(seen, segments.map(({ name }) => name), context);
     } catch (error) {
       dispose(outputs);
       throw error;
@@ -65,6 +82,7 @@ export class RunCaches {
     const sum = (pick: (report: SegmentCacheReport) => number): number => all.reduce((total, { report }) => total + pick(report), 0);
     const notes = all.flatMap(({ report }) => report.offReason ?? report.decision?.reason ?? []).map((reason) => `${reason[0]!.toUpperCase()}${reason.slice(1)}.`);
     return {
+      ...(this.#release?.report ?? { releasedBytes: 0, restoreCount: 0 }),
       segments: [...new Set(all.map(({ name }) => name))],
       hits: sum(({ hits }) => hits),
       misses: sum(({ misses }) => misses),
@@ -73,6 +91,10 @@ export class RunCaches {
       savedMs: sum(({ savedMs }) => savedMs),
       notes: [...notes, ...this.#notes],
     };
+  }
+
+  get #misses(): number {
+    return [...this.#caches.values()].reduce((sum, cache) => sum + cache.report.misses, 0);
   }
 
   /** Frees memory and closes files. */

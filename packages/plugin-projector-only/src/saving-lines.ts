@@ -9,5 +9,10 @@ export function savingLines(report: RunCachesReport): string[] {
   const disk = report.diskBytes > 0 ? ` and ${formatBytes(report.diskBytes)} on disk` : "";
   const place = `${formatBytes(report.memoryBytes)} in memory${disk}`;
   const saved = report.savedMs >= 1000 ? `${(report.savedMs / 1000).toFixed(1)} s` : `${Math.round(report.savedMs)} ms`;
-  return [`Feature cache: ${report.segments.join(", ")} ran for ${report.misses} of ${count} images (${place}), which saved about ${saved}.`, ...notes];
+  const released = report.releasedBytes > 0 ? [`Released: ${formatBytes(report.releasedBytes)} of parameters that no image needed any more${timesRead(report.restoreCount)}.`] : [];
+  return [`Feature cache: ${report.segments.join(", ")} ran for ${report.misses} of ${count} images (${place}), which saved about ${saved}.`, ...released, ...notes];
+}
+
+function timesRead(count: number): string {
+  return count === 0 ? "" : `, after ${count === 1 ? "one return" : `${count} returns`} for new images`;
 }

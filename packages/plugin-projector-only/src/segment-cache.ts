@@ -69,6 +69,11 @@ export class SegmentCache {
     return this.#options.fingerprint;
   }
 
+  /** See {@link FeatureCache.keepsAll}. */
+  get keepsAll(): boolean {
+    return this.#offReason === undefined && this.#cache.keepsAll;
+  }
+
   get report(): SegmentCacheReport {
     const { memoryHits, diskHits, sharedHits, misses } = this.#cache.counts;
     const hits = memoryHits + diskHits + sharedHits;
