@@ -3,7 +3,7 @@ import type { Scalar, Tensor } from "@tensorflow/tfjs-core";
 import * as tf from "@tensorflow/tfjs-core";
 import type { Optimizer, UpdateContext } from "../optimizer.js";
 import type { ResolvedTrainingOptions } from "../options.js";
-import { joinable, joinTensors, partTensor } from "./join.js";
+import { joinable, joinedZeros, joinTensors, partTensor } from "./join.js";
 import { MomentStore, type Moments } from "./moments.js";
 
 /** What fits into a processor's cache: beyond it joining costs more than an op there. */
@@ -50,10 +50,20 @@ export class AdamW implements Optimizer {
     this.#joinBytes = joinBytes;
   }
 
-  update(parameters: ReadonlyMap<string, Tensor>, gradients: ReadonlyMap<string, Tensor>, context: UpdateContext): ReadonlyMap<string, Tensor> {
+  /** Moments of 0 for parameters that have none, joined as they are going to be updated. */
+  prepare(parameters: ReadonlyMap<string, Tensor>, context: UpdateContext): void {
+    const fresh = [...parameters.keys()].filter((name) => !this.#moments.has(name));
+    if (fresh.length === 0) return;
+    for (const names of joinable(fresh, (name) => parameters.get(name)!.shape, rateKeys(context), this.#joinBytes)) {
+      const shapes = names.map((name) => parameters.get(name)!.shape);
+      this.#moments.put(names, shapes, tf.tidy(() => ({ m: joinedZeros(shapes), v: joinedZeros(shapes) })));
+    }
+  }
+
+  *update(parameters: ReadonlyMap<string, Tensor>, gradients: ReadonlyMap<string, Tensor>, context: UpdateContext): Generator<readonly [string, Tensor]> {
+    this.prepare(new Map([...gradients.keys()].map((name) => [name, parameters.get(name)!])), context);
     const scalars = this.#scalars(context);
-    const updated = new Map<string, Tensor>();
-    for (const names of joinable(gradients.keys(), (name) => gradients.get(name)!.shape, (name) => `${scalars.keyOf(name)}/${this.#moments.has(name)}`, this.#joinBytes)) {
+    for (const names of joinable(gradients.keys(), (name) => gradients.get(name)!.shape, rateKeys(context), this.#joinBytes)) {
       const shapes = names.map((name) => gradients.get(name)!.shape);
       const before = this.#moments.take(names);
       const own = scalars.of(names[0]!);
@@ -63,10 +73,9 @@ export class AdamW implements Optimizer {
         this.#moments.put(names, shapes, { m, v });
         return partTensor(value, shapes);
       });
-      if (before !== undefined) tf.dispose([before.m, before.v]);
-      names.forEach((name, index) => { updated.set(name, next[index]!); });
+      tf.dispose([before.m, before.v]);
+      for (const [index, name] of names.entries()) yield [name, next[index]!];
     }
-    return updated;
   }
 
   slots(): ReadonlyMap<string, Tensor> {
@@ -91,16 +100,11 @@ export class AdamW implements Optimizer {
   }
 
   /** Scalars are made once for all parameters that share them. */
-  #scalars({ updatesOf, rates, factorOf }: UpdateContext): { keyOf(name: string): string; of(name: string): StepScalars } {
-    const factors = new Map<Tensor | undefined, number>();
+  #scalars(context: UpdateContext): { of(name: string): StepScalars } {
+    const { updatesOf, rates, factorOf } = context;
+    const keyOf = rateKeys(context);
     const made = new Map<string, StepScalars>();
     const [beta1, beta2] = [tf.scalar(this.#beta1), tf.scalar(this.#beta2)];
-    const keyOf = (name: string): string => {
-      const { learningRate, weightDecay } = rates(name);
-      const factor = factorOf?.(name);
-      if (!factors.has(factor)) factors.set(factor, factors.size);
-      return `${updatesOf(name)}/${learningRate}/${weightDecay}/${factors.get(factor)}`;
-    };
     const of = (name: string): StepScalars => {
       const key = keyOf(name);
       const known = made.get(key);
@@ -125,26 +129,36 @@ export class AdamW implements Optimizer {
       made.set(key, { ...scalars, together });
       return made.get(key)!;
     };
-    return { keyOf, of };
+    return { of };
   }
 }
 
+/** Equal for parameters that are updated with the same numbers. */
+function rateKeys({ updatesOf, rates, factorOf }: UpdateContext): (name: string) => string {
+  const factors = new Map<Tensor | undefined, number>();
+  return (name) => {
+    const { learningRate, weightDecay } = rates(name);
+    const factor = factorOf?.(name);
+    if (!factors.has(factor)) factors.set(factor, factors.size);
+    return `${updatesOf(name)}/${learningRate}/${weightDecay}/${factors.get(factor)}`;
+  };
+}
+
 /** One update, elementwise; runs in the caller's tidy. */
-function step(parameter: Tensor, gradient: Tensor, before: Moments | undefined, own: StepScalars): Moments & { readonly value: Tensor } {
+function step(parameter: Tensor, gradient: Tensor, before: Moments, own: StepScalars): Moments & { readonly value: Tensor } {
   if (own.together !== null) return fusedStep(parameter, gradient, before, own.together);
   const { beta1, beta2, newM, newV, size, epsilon, decay } = own;
   const addedM = tf.mul(gradient, newM);
   const addedV = tf.mul(tf.square(gradient), newV);
-  const m = before === undefined ? addedM : tf.add(tf.mul(before.m, beta1), addedM);
-  const v = before === undefined ? addedV : tf.add(tf.mul(before.v, beta2), addedV);
+  const m = tf.add(tf.mul(before.m, beta1), addedM);
+  const v = tf.add(tf.mul(before.v, beta2), addedV);
   const change = tf.mul(tf.div(m, tf.add(tf.sqrt(v), epsilon)), size);
   return { m, v, value: tf.sub(decay === null ? parameter : tf.mul(parameter, decay), change) };
 }
 
 /** The same in one pass over the parameter, where the backend can. */
-function fusedStep(parameter: Tensor, gradient: Tensor, before: Moments | undefined, scalars: Tensor): Moments & { readonly value: Tensor } {
-  const zero = before === undefined ? tf.zerosLike(gradient) : gradient;
-  const inputs = { parameter, m: before?.m ?? zero, v: before?.v ?? zero, gradient, scalars };
+function fusedStep(parameter: Tensor, gradient: Tensor, before: Moments, scalars: Tensor): Moments & { readonly value: Tensor } {
+  const inputs = { parameter, ...before, gradient, scalars };
   const [value, m, v] = runFused("ThawAdamW", inputs, {}) as [Tensor, Tensor, Tensor];
   return { m, v, value };
 }

@@ -7,6 +7,13 @@ export function joinTensors(tensors: readonly Tensor[]): Tensor {
   return tensors[0]!.rank === 1 ? tf.concat([...tensors], 0) : tf.stack([...tensors]);
 }
 
+/** What `joinTensors` makes of zeros of these shapes. Filled by the backend: `tf.zeros` would hold them on the host until they are first used. */
+export function joinedZeros(shapes: readonly (readonly number[])[]): Tensor {
+  const [first] = shapes as readonly [readonly number[], ...(readonly number[])[]];
+  if (shapes.length === 1) return tf.fill([...first], 0);
+  return tf.fill(first.length === 1 ? [shapes.reduce((sum, [length]) => sum + length!, 0)] : [shapes.length, ...first], 0);
+}
+
 /** Takes apart what `joinTensors` joined. */
 export function partTensor(joined: Tensor, shapes: readonly (readonly number[])[]): Tensor[] {
   if (shapes.length === 1) return [joined];

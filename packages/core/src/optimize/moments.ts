@@ -22,10 +22,9 @@ export class MomentStore {
     return this.#packOf.has(name);
   }
 
-  /** The moments of these parameters, joined as `joinTensors` does; the caller frees them. Undefined if there are none. All or none of them have some. */
-  take(names: readonly string[]): Moments | undefined {
-    const first = this.#packOf.get(names[0]!);
-    if (first === undefined) return undefined;
+  /** The moments of these parameters, which all have some, joined as `joinTensors` does; the caller frees them. */
+  take(names: readonly string[]): Moments {
+    const first = this.#packOf.get(names[0]!)!;
     if (first.names.length === names.length && names.every((name, index) => first.names[index] === name)) {
       this.#forget(first);
       return { m: first.m, v: first.v };

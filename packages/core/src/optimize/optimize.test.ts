@@ -76,7 +76,7 @@ describe("AdamW, clipping and schedule", () => {
   it("corrects the bias of a parameter that starts late by its own number of updates", () => {
     const run = (name: string, count: number, step: number) => {
       const optimizer = new AdamW(options.optimizer);
-      const value = tf.tidy(() => optimizer.update(new Map([[name, tf.tensor1d([1])]]), new Map([[name, tf.tensor1d([0.5])]]), { step, updatesOf: () => count, rates: () => ({ learningRate: 0.1, weightDecay: 0 }) }).get(name)!.dataSync()[0]);
+      const value = tf.tidy(() => new Map(optimizer.update(new Map([[name, tf.tensor1d([1])]]), new Map([[name, tf.tensor1d([0.5])]]), { step, updatesOf: () => count, rates: () => ({ learningRate: 0.1, weightDecay: 0 }) })).get(name)!.dataSync()[0]);
       optimizer.dispose();
       return value;
     };
@@ -100,7 +100,7 @@ describe("AdamW, clipping and schedule", () => {
           const updated = tf.tidy(() => {
             const factor = tf.scalar(0.5);
             const spy = vi.spyOn(tf.engine(), "runKernel");
-            const result = optimizer.update(own, own, { step: count, updatesOf: () => count, factorOf: () => factor, rates: (name) => ({ learningRate: name === "norm3" ? 0.5 : 0.1, weightDecay: 0.01 }) });
+            const result = new Map(optimizer.update(own, own, { step: count, updatesOf: () => count, factorOf: () => factor, rates: (name) => ({ learningRate: name === "norm3" ? 0.5 : 0.1, weightDecay: 0.01 }) }));
             kernels.push(spy.mock.calls.length);
             spy.mockRestore();
             return [...result].map(([name, tensor]) => [name, [...tensor.dataSync()]] as const);
@@ -125,6 +125,26 @@ describe("AdamW, clipping and schedule", () => {
       expect(wide.results).toEqual(alone.results);
       expect(wide.kernels[1]).toBeLessThan(together.kernels[1]! - 8);
       expect(alone.kernels.slice(names.length).reduce((sum, count) => sum + count, 0)).toBeGreaterThanOrEqual(names.length * 13);
+    });
+
+    it("get their moments where they are prepared, joined as they are updated, and are not touched by preparing again", () => {
+      const values = make();
+      const context = { step: 0, updatesOf: () => 0, rates: () => ({ learningRate: 0.1, weightDecay: 0 }) };
+      const optimizer = new AdamW(options.optimizer);
+      const before = tf.memory().numTensors;
+      optimizer.prepare(values, context);
+      // 5 packs: vectors, squares, wide, large0, large1
+      expect(tf.memory().numTensors - before).toBe(2 * 5);
+      const first = tf.tidy(() => Object.fromEntries([...optimizer.update(values, values, context)].map(([name, tensor]) => [name, [...tensor.dataSync()]])));
+      const slots = () => Object.fromEntries([...optimizer.slots()].map(([slot, tensor]) => [slot, [...tensor.dataSync()]]));
+      const moved = slots();
+      optimizer.prepare(values, context);
+      expect(slots()).toEqual(moved);
+      optimizer.dispose();
+      const unprepared = new AdamW(options.optimizer);
+      expect(tf.tidy(() => Object.fromEntries([...unprepared.update(values, values, context)].map(([name, tensor]) => [name, [...tensor.dataSync()]])))).toEqual(first);
+      unprepared.dispose();
+      tf.dispose([...values.values()]);
     });
 
     it("stay right when the set changes, and when slots are asked for in between", () => {
@@ -152,7 +172,7 @@ describe("AdamW, clipping and schedule", () => {
         for (let updates = 0; updates < count; updates++) {
           tf.tidy(() => {
             const own = new Map([[name, values.get(name)!]]);
-            alone.set(name, [...optimizer.update(own, own, { step: 0, updatesOf: () => updates, rates: () => ({ learningRate: 0.1, weightDecay: 0 }) }).get(name)!.dataSync()]);
+            alone.set(name, [...new Map(optimizer.update(own, own, { step: 0, updatesOf: () => updates, rates: () => ({ learningRate: 0.1, weightDecay: 0 }) })).get(name)!.dataSync()]);
           });
         }
         optimizer.dispose();

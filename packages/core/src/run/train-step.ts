@@ -5,7 +5,7 @@ import { lossNotFinite, lossReachesNothing, nothingSupervised, optimizerUpdatedF
 import type { StepContext, TrainerHooks } from "../hooks.js";
 import { clipFactors, type ClipGroup, type ClipResult } from "../optimize/clip.js";
 import { scheduleFactor } from "../optimize/schedule.js";
-import type { GroupRates, Optimizer } from "../optimizer.js";
+import type { GroupRates, Optimizer, UpdateContext } from "../optimizer.js";
 import type { ResolvedTrainingOptions } from "../options.js";
 import { decays } from "../plan/groups.js";
 import { Accumulator } from "./accumulator.js";
@@ -95,12 +95,13 @@ export class TrainStep {
       });
       if (loss.needsGradient) {
         const names = [...scope.trainedValues.keys()];
+        this.#input.optimizer.prepare?.(new Map(names.map((name) => [name, runner.store.get(name)])), this.#updateContext(step, this.#learningRates(step)));
         const gradients = pass.tape.backward(loss, [...scope.trainedValues.values()]);
         gradients.forEach((gradient, index) => { if (gradient !== null) this.#sums.addGradient(names[index]!, gradient); });
       } else if (missingInputs(prepared.host, runner.model.segments).size === 0) throw lossReachesNothing([...runner.phase.trained], step);
       this.#sums.addLoss(loss.tensor);
-      this.#sums.supervisedTokens += rows.length;
       this.#sums.addRowCounts(output.rowCounts);
+      this.#sums.supervisedTokens += rows.length;
       this.#sums.tokens += countTokens(prepared.batch);
     } finally {
       pass?.dispose();
@@ -156,24 +157,29 @@ export class TrainStep {
     const scale = 1 / this.#sums.supervisedTokens;
     const sums = this.#sums.takeGradients();
     try {
-      const isTapped = hooks.gradients.isUsed();
+      // `isUsed` also counts those who only watch
+      const isTapped = hooks.gradients.taps.length > 0;
       const gradients = isTapped ? hooks.gradients.call(divided(sums, scale), context) : sums;
       const clip = clipFactors(gradients, this.#clipGroups(), isTapped ? 1 : scale);
       const parameters = new Map([...gradients.keys()].map((name) => [name, runner.store.get(name)]));
-      const updates = { step: context.step, updatesOf: (name: string) => this.#updates.get(name) ?? 0, rates: this.#rates(learningRates) };
+      const updates = this.#updateContext(context.step, learningRates);
       const updated = optimizer.takesFactors === true
         ? optimizer.update(parameters, gradients, { ...updates, factorOf: clip.factor })
         : optimizer.update(parameters, scaled(gradients, clip.factor, sums), updates);
-      const strange = [...updated.keys()].filter((name) => !gradients.has(name));
-      if (strange.length > 0) throw optimizerUpdatedFrozen(optimizer.name, this.#input.optimizerPlugin, strange, context.step);
       for (const [name, tensor] of updated) {
+        if (!gradients.has(name)) throw optimizerUpdatedFrozen(optimizer.name, this.#input.optimizerPlugin, [name], context.step);
         runner.store.replace(name, tensor);
+        sums.get(name)?.dispose();
         this.#updates.set(name, (this.#updates.get(name) ?? 0) + 1);
       }
       return clip;
     } finally {
       for (const sum of sums.values()) sum.dispose();
     }
+  }
+
+  #updateContext(step: number, learningRates: Readonly<Record<string, number>>): Omit<UpdateContext, "factorOf"> {
+    return { step, updatesOf: (name) => this.#updates.get(name) ?? 0, rates: this.#rates(learningRates) };
   }
 
   #clipGroups(): readonly ClipGroup[] {

@@ -3,6 +3,8 @@ import * as tf from "@tensorflow/tfjs-core";
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { TOY, toyModel } from "../toy/toy-model.js";
 import { toySource } from "../toy/toy-source.js";
+import type { UpdateContext } from "../optimizer.js";
+import type { Trainer } from "../trainer.js";
 import { runToy, tapped, toyTrainer, trainOnly } from "../toy/toy-trainer.js";
 
 let tensors = 0;
@@ -55,6 +57,34 @@ describe("training", () => {
     }
     expect(summary.frozenProof.map(({ component, parameterCount, isUnchanged }) => [component, parameterCount, isUnchanged])).toEqual([["tower", 3, true], ["decoder", 5, true]]);
     expect(summary.components.map(({ name, flows }) => [name, flows])).toEqual([["tower", ["prefix"]], ["projector", ["trained"]], ["decoder", ["through"]]]);
+  });
+
+  it("divides and clips gradients in the update alone, and frees each as it goes, unless a plugin wants to see them", async () => {
+    const run = async (watch: (trainer: Trainer) => void) => {
+      const seen: { factor: number; freed: number }[] = [];
+      const own = tapped("Own", (trainer) => {
+        watch(trainer);
+        trainer.hooks.resolveOptimizer.tap("Own", () => ({
+          name: "own", takesFactors: true,
+          *update(parameters: ReadonlyMap<string, tf.Tensor>, gradients: ReadonlyMap<string, tf.Tensor>, { factorOf }: UpdateContext) {
+            for (const name of gradients.keys()) {
+              const before = [...gradients.values()].filter(({ isDisposed }) => isDisposed).length;
+              seen.push({ factor: factorOf!(name).dataSync()[0]!, freed: before });
+              yield [name, tf.clone(parameters.get(name)!)] as const;
+            }
+          },
+          slots: () => new Map<string, tf.Tensor>(), restore: () => undefined, drop: () => undefined, dispose: () => undefined,
+        }));
+      });
+      await runToy({ plugins: [own], training: { maxSteps: 1, optimizer: { clipNorm: null } } });
+      return seen;
+    };
+    const plain = await run(() => undefined);
+    expect(new Set(plain.map(({ factor }) => factor)).size).toBe(1);
+    expect(plain[0]!.factor).toBeLessThan(1);
+    expect(plain.map(({ freed }) => freed)).toEqual(plain.map((_, index) => index));
+    const tappedRun = await run(({ hooks }) => { hooks.gradients.tap("Own", (gradients) => gradients); });
+    expect(tappedRun.every(({ factor }) => factor === 1)).toBe(true);
   });
 
   it("makes all-trained and checkpointed runs equal", async () => {
