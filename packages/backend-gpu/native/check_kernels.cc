@@ -1,5 +1,6 @@
 // Compares every kernel, in every instruction set that this processor runs, with the formula written out in double precision. Prints a line a kernel and
 // set, `<set> <kernel> <largest error relative to the largest value>`. Sizes leave a remainder in every vector width.
+#include <array>
 #include <cmath>
 #include <cstdio>
 #include <functional>
@@ -125,8 +126,9 @@ void CheckRotary(const thaw::KernelTable& t) {
 }
 
 void CheckProduct(const thaw::KernelTable& t) {
-  for (const bool isLong : {false, true}) for (const bool isATurned : {false, true}) for (const bool isBTurned : {false, true}) {
-    const int64_t rows = isLong ? 101 : 5, columns = isLong ? 67 : 96, inner = isLong ? 900 : 33;
+  // The last has more columns than are in slivers at a time.
+  for (const auto& [rows, columns, inner] : {std::array<int64_t, 3>{5, 96, 33}, {101, 67, 900}, {9, 3200, 5}}) for (const bool isATurned : {false, true}) for (const bool isBTurned : {false, true}) {
+    const bool isLong = inner == 900;
     const Floats a = Random(rows * inner), b = Random(inner * columns), bias = Random(columns), addend = Random(rows * columns);
     Doubles wanted(rows * columns);
     for (int64_t row = 0; row < rows; row++) for (int64_t column = 0; column < columns; column++) {

@@ -63,7 +63,11 @@ class Pool {
       std::lock_guard<std::mutex> lock(mutex_);
       isOpen_ = false;
     }
-    while (active_.load(std::memory_order_acquire) != 0) Pause();
+    // A thread that the system holds up needs this one's processor.
+    for (int spin = 0; active_.load(std::memory_order_acquire) != 0; spin++) {
+      if (spin < kSpins / 8) Pause();
+      else std::this_thread::yield();
+    }
   }
 
  private:
