@@ -21,7 +21,7 @@ it("declares every kernel as the library does", () => {
   expect(source.match(/\{"Thaw\w+", /g)).toHaveLength(Object.keys(NATIVE_KERNELS).length);
 });
 
-it("computes in every instruction set what the formulas say", { timeout: 120_000 }, async () => {
+it("computes in every instruction set what the formulas say", { timeout: 132_000 }, async () => {
   const folder = await mkdtemp(join(tmpdir(), "thaw-kernels-"));
   try {
     const compiler = await findCompiler(runCommand).catch(() => undefined);
