@@ -1,11 +1,24 @@
 import { createHash } from "node:crypto";
 import type { Segment } from "@thaw/contracts";
 import type { Tensor } from "@tensorflow/tfjs-core";
+import * as tf from "@tensorflow/tfjs-core";
 
-/** sha256 (hex) of a tensor's float32 values as they are on the device now. */
+/** Numbers that are brought to the host at a time, 8 MB: an embedding table as a whole would be the run's peak. */
+const STRETCH = 1 << 21;
+
+/** sha256 (hex) of a tensor's values, row-major, as they are on the device now. */
 export async function hashTensor(tensor: Tensor): Promise<string> {
-  const values = await tensor.data<"float32">();
-  return createHash("sha256").update(new Uint8Array(values.buffer, values.byteOffset, values.byteLength)).digest("hex");
+  const hash = createHash("sha256");
+  for (let begin = 0; begin < Math.max(1, tensor.size); begin += STRETCH) {
+    const stretch = tensor.size <= STRETCH ? tensor : tf.tidy(() => tf.slice(tf.reshape(tensor, [tensor.size]), begin, Math.min(STRETCH, tensor.size - begin)));
+    try {
+      const values = await stretch.data();
+      hash.update(new Uint8Array(values.buffer, values.byteOffset, values.byteLength));
+    } finally {
+      if (stretch !== tensor) stretch.dispose();
+    }
+  }
+  return hash.digest("hex");
 }
 
 /** One sha256 (hex) over names and hashes of their values, whatever their order. */
