@@ -3,7 +3,8 @@
  * Bytes are those above the weights; Thaw's include its transposed copies of frozen weights. `speedup` is the ratio of median times.
  */
 import { registerStockGradients } from "./support/stock-gradients.mjs";
-import { median, peakMeter, startWasm } from "./support/wasm.mjs";
+import { median } from "./support/numbers.mjs";
+import { peakMeter, startWasm } from "./support/wasm.mjs";
 
 export const builds = ["autograd"];
 

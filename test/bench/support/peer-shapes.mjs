@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 
 /** Sizes, tokens and data of `peer_transformers.py`, which says what they are. */
-const SIZES = {
+export const SIZES = {
   S: {
     vision: { hidden_size: 384, intermediate_size: 1536, num_hidden_layers: 12, num_attention_heads: 6 },
     text: { hidden_size: 384, intermediate_size: 1024, num_hidden_layers: 8, num_attention_heads: 6, num_key_value_heads: 6, vocab_size: 8192 },
@@ -29,6 +29,28 @@ export const DEFAULT_SHAPE = { batch: 4, imageTokens: (IMAGE / PATCH) ** 2, text
 export const LARGE_SHAPE = { batch: 8, imageTokens: 576, textTokens: 24, supervised: 16 };
 
 export const SIZE_NAMES = ["S", "M"];
+
+/**
+ * Multiply-adds of the products that a projector-only step cannot do without: forward of all, backward through what lies behind the projector and into the projector's weights. Of the last layer,
+ * keys and values of all rows and the rest of supervised ones; of causal attention, the half that is seen.
+ */
+export function productWork(size, { batch, imageTokens, textTokens, supervised, isCached }) {
+  const { vision, text } = SIZES[size];
+  const tokens = imageTokens + textTokens;
+  const [rows, imageRows, lossRows] = [batch * tokens, batch * imageTokens, batch * supervised];
+  const [v, h] = [vision.hidden_size, text.hidden_size];
+  const kv = (h / text.num_attention_heads) * text.num_key_value_heads;
+  const patches = imageTokens + 1;
+  // Features are the second to last layer's output.
+  const tower = isCached ? 0 : imageRows * 3 * PATCH ** 2 * v + (vision.num_hidden_layers - 1) * batch * patches * (4 * v * v + 2 * v * vision.intermediate_size + 2 * patches * v);
+  const projector = imageRows * (2 * v * h + 3 * h * h);
+  const rest = 2 * h * h + 3 * h * text.intermediate_size;
+  const attention = (count) => count * tokens * h;
+  const layers = (text.num_hidden_layers - 1) * (rows * (rest + 2 * h * kv) + attention(rows)) + rows * 2 * h * kv + lossRows * rest + 2 * attention(lossRows);
+  // Backward through attention takes five products where forward takes two.
+  const backwardAttention = (text.num_hidden_layers - 1) * 1.5 * attention(rows) + 3 * attention(lossRows);
+  return tower + projector + 2 * layers + backwardAttention + 2 * lossRows * h * text.vocab_size;
+}
 
 /** Runs `use` with a folder that holds nothing but a `config.json` of a random LLaVA. */
 export async function withModelFolder(size, use, { layers } = {}) {
@@ -56,8 +78,9 @@ function config({ vision, text }, layers) {
 /**
  * Samples as the peer has them: one random image, all of its tokens first, then random text of which the last tokens are supervised. Pixels are
  * made when they are loaded, from bytes, or once if `isDecoded`. `images`: how many different ones there are (default: one a sample).
+ * `knownShare`: of a batch's images, the share that comes again under the same key; the others are new ones every time.
  */
-export function syntheticSource({ size, samples, imageTokens, textTokens, supervised, images = samples, isDecoded = false }) {
+export function syntheticSource({ size, samples, imageTokens, textTokens, supervised, images = samples, isDecoded = false, knownShare = 1 }) {
   const side = SIZES[size].vision.image_size ?? IMAGE;
   const imageToken = SIZES[size].text.vocab_size - 1;
   const tokens = imageTokens + textTokens;
@@ -66,14 +89,16 @@ export function syntheticSource({ size, samples, imageTokens, textTokens, superv
   const texts = Array.from({ length: samples }, () => Int32Array.from({ length: textTokens }, () => 3 + Math.floor(random() * (imageToken - 3))));
   const decode = (image) => Float32Array.from(pixels[image], (value) => value / 127.5 - 1);
   const decoded = isDecoded ? pixels.map((_, image) => decode(image)) : undefined;
-  const item = (image) => ({ contentKey: `random-${image}`, shape: [3, side, side], load: async () => decoded?.[image] ?? decode(image) });
+  let newCount = 0;
+  const keyOf = (image, place, count) => (place < knownShare * count ? `random-${image}` : `new-${newCount++}`);
+  const item = (image, key) => ({ contentKey: key, shape: [3, side, side], load: async () => decoded?.[image] ?? decode(image) });
   const batchOf = (rows) => {
     const tokenIds = new Int32Array(rows.length * tokens).fill(imageToken);
     rows.forEach((row, index) => tokenIds.set(texts[row], index * tokens + imageTokens));
     const labels = tokenIds.map((id, index) => (index % tokens >= tokens - supervised ? id : IGNORED));
     return {
       tokenIds, labels, attentionMask: new Int32Array(tokenIds.length).fill(1), batchSize: rows.length, tokenCount: tokens,
-      inputs: { pixelValues: rows.map((row) => item(row % images)) }, segmentOutputs: {}, samples: rows.map((row) => ({ id: String(row) })),
+      inputs: { pixelValues: rows.map((row, place) => item(row % images, keyOf(row % images, place, rows.length))) }, segmentOutputs: {}, samples: rows.map((row) => ({ id: String(row) })),
     };
   };
   return {

@@ -28,9 +28,3 @@ export function peakMeter(tf) {
     return { result, milliseconds: performance.now() - start, peakBytes: peak };
   };
 }
-
-/** The middle of a list of numbers. */
-export function median(numbers) {
-  const sorted = [...numbers].sort((a, b) => a - b);
-  return sorted[Math.floor(sorted.length / 2)];
-}
