@@ -4,3 +4,4 @@ export { ThawError } from "./error.js";
 export type { ComponentDeclaration, Initializer, Model, ModelOutput, ParameterInfo, RowCounts, Scope, Segment } from "./model.js";
 export type { GradientFlow, Plan, PlanEntry, PlanPhase, PlanReason } from "./plan.js";
 export type { Claims, Edit, Finding, Origin, Rule, RuleInfo, Setting, Severity } from "./settings.js";
+export { bytesText, countText } from "./text.js";

@@ -4,7 +4,7 @@ export {
   stopGradient, sub, sum, swiglu, tanh, Tape, tensorflowBfloat16, transpose,
 } from "@thaw/autograd";
 export type { AttentionOptions, Bfloat16Products, CrossEntropyOptions, FusedCrossEntropyOptions, MatmulOptions, MatmulStrategy, RmsNormOptions, TapeOptions, Value } from "@thaw/autograd";
-export { IGNORE_INDEX, ThawError } from "@thaw/contracts";
+export { bytesText, countText, IGNORE_INDEX, ThawError } from "@thaw/contracts";
 export type {
   Batch, BatchSource, Claims, ComponentDeclaration, Edit, Finding, GradientFlow, Initializer, LazyItem, LoadedBatch, Model, ModelOutput, Origin, ParameterInfo, Plan, PlanEntry,
   PlanPhase, PlanReason, RowCounts, Rule, RuleInfo, Scope, Segment, Setting, Severity, Shortcuts,
@@ -48,6 +48,7 @@ export type { DeadGradient } from "./run/dead-gradients.js";
 export { sumRowCounts } from "./run/accumulator.js";
 export { MemoryWatch } from "./run/memory-watch.js";
 export { seededRandom } from "./run/random.js";
+export { ScopeLayer } from "./scope-layer.js";
 export type { BatchLoss, Session } from "./session.js";
 export { joinSettings, settingsOf } from "./settings.js";
 export { handoverFindings, stageFinding } from "./stages/handover.js";

@@ -1,30 +1,26 @@
-import { add, dropout, linear, release, scale, type Scope, type ScopeContext, type Value } from "@thaw/core";
-import type { Tensor } from "@tensorflow/tfjs-core";
+import { add, dropout, linear, release, scale, type Scope, type ScopeContext, ScopeLayer, type Value } from "@thaw/core";
 import { matrixNames, type Adapter } from "./adapter.js";
 import { dropoutSeed } from "./dropout-seed.js";
 
 /** A scope whose linear layers have adapters beside them. The base layer keeps nothing for backward; A keeps the layer's input, B a `rank` wide one. */
-export class AdapterScope implements Scope {
-  readonly training: boolean;
-  readonly #inner: Scope;
+export class AdapterScope extends ScopeLayer {
   readonly #adapters: ReadonlyMap<string, Adapter>;
   readonly #context: ScopeContext;
   readonly #seed: number;
 
   constructor(inner: Scope, adapters: ReadonlyMap<string, Adapter>, context: ScopeContext, seed: number) {
-    this.training = inner.training;
-    this.#inner = inner;
+    super(inner);
     this.#adapters = adapters;
     this.#context = context;
     this.#seed = seed;
   }
 
-  linear(x: Value, name: string): Value {
-    const base = this.#inner.linear(x, name);
+  override linear(x: Value, name: string): Value {
+    const base = this.inner.linear(x, name);
     const adapter = this.#adapters.get(name);
     if (adapter === undefined) return base;
     const names = matrixNames(name);
-    const [a, b] = [this.#inner.parameter(names.a), this.#inner.parameter(names.b)];
+    const [a, b] = [this.inner.parameter(names.a), this.inner.parameter(names.b)];
     const seen = a.needsGradient && adapter.dropout > 0 ? dropout(x, adapter.dropout, dropoutSeed(this.#seed, this.#context, name)) : x;
     const low = linear(seen, a);
     const scaled = scale(low, adapter.scaling);
@@ -32,29 +28,5 @@ export class AdapterScope implements Scope {
     const sum = add(base, delta);
     release(base, low, scaled, delta, ...(seen === x ? [] : [seen]));
     return sum;
-  }
-
-  parameter(name: string): Value {
-    return this.#inner.parameter(name);
-  }
-
-  hasParameter(name: string): boolean {
-    return this.#inner.hasParameter(name);
-  }
-
-  segment(name: string, inputs: readonly Value[], run: (...inputs: Value[]) => Value): Value {
-    return this.#inner.segment(name, inputs, run);
-  }
-
-  constant(tensor: Tensor): Value {
-    return this.#inner.constant(tensor);
-  }
-
-  own(tensor: Tensor): Value {
-    return this.#inner.own(tensor);
-  }
-
-  shared(key: string, make: () => Tensor): Tensor {
-    return this.#inner.shared?.(key, make) ?? this.#inner.own(make()).tensor;
   }
 }

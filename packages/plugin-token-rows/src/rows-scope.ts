@@ -1,57 +1,33 @@
-import { linear, scatterRows, type Scope, type ScopeContext, type Value } from "@thaw/core";
-import type { Tensor } from "@tensorflow/tfjs-core";
+import { linear, scatterRows, type Scope, type ScopeContext, ScopeLayer, type Value } from "@thaw/core";
 import type { TokenRows } from "./rows.js";
 
 /**
  * A scope in which some rows of a matrix are others. While training, the matrix is put together at each use, inside the segment that uses it, and
  * freed there; without gradients once a pass.
  */
-export class RowsScope implements Scope {
-  readonly training: boolean;
-  readonly #inner: Scope;
+export class RowsScope extends ScopeLayer {
   readonly #rows: ReadonlyMap<string, TokenRows>;
   readonly #merged = new Map<string, Value>();
 
   /** @param rows by the name of their matrix */
   constructor(inner: Scope, rows: ReadonlyMap<string, TokenRows>, { purpose }: Pick<ScopeContext, "purpose">) {
-    this.training = inner.training;
-    this.#inner = inner;
+    super(inner);
     this.#rows = rows;
     if (purpose === "evaluate" || purpose === "generate") for (const one of rows.values()) this.#merged.set(one.matrix, this.#merge(one));
   }
 
-  parameter(name: string): Value {
+  override parameter(name: string): Value {
     const rows = this.#rows.get(name);
-    return rows === undefined ? this.#inner.parameter(name) : (this.#merged.get(name) ?? this.#merge(rows));
+    return rows === undefined ? this.inner.parameter(name) : (this.#merged.get(name) ?? this.#merge(rows));
   }
 
-  linear(x: Value, name: string): Value {
-    if (!this.#rows.has(`${name}.weight`)) return this.#inner.linear(x, name);
+  override linear(x: Value, name: string): Value {
+    if (!this.#rows.has(`${name}.weight`)) return this.inner.linear(x, name);
     const bias = `${name}.bias`;
-    return linear(x, this.parameter(`${name}.weight`), this.#inner.hasParameter(bias) ? this.#inner.parameter(bias) : undefined);
-  }
-
-  hasParameter(name: string): boolean {
-    return this.#inner.hasParameter(name);
-  }
-
-  segment(name: string, inputs: readonly Value[], run: (...inputs: Value[]) => Value): Value {
-    return this.#inner.segment(name, inputs, run);
-  }
-
-  constant(tensor: Tensor): Value {
-    return this.#inner.constant(tensor);
-  }
-
-  own(tensor: Tensor): Value {
-    return this.#inner.own(tensor);
-  }
-
-  shared(key: string, make: () => Tensor): Tensor {
-    return this.#inner.shared?.(key, make) ?? this.#inner.own(make()).tensor;
+    return linear(x, this.parameter(`${name}.weight`), this.inner.hasParameter(bias) ? this.inner.parameter(bias) : undefined);
   }
 
   #merge({ matrix, ids, name }: TokenRows): Value {
-    return scatterRows(this.#inner.parameter(matrix), ids, this.#inner.parameter(name));
+    return scatterRows(this.inner.parameter(matrix), ids, this.inner.parameter(name));
   }
 }

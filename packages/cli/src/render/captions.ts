@@ -1,6 +1,7 @@
+import { countText } from "@thaw/contracts";
 import type { Answer, CaptionRecord, Scores } from "../record.js";
 import type { Colors } from "../terminal.js";
-import { countText, scoreText, table } from "./text.js";
+import { scoreText, table } from "./text.js";
 
 /** One line of the score table. */
 export interface ScoreRow {

@@ -1,6 +1,7 @@
+import { bytesText, countText } from "@thaw/contracts";
 import { planMemory, planReport, type PlannedContext } from "@thaw/core";
 import type { Colors } from "../terminal.js";
-import { bytesText, countText, table } from "./text.js";
+import { table } from "./text.js";
 
 /** The trainability plan for people: one row a component, then what the words mean. */
 export function planLines(planned: PlannedContext, options: { readonly colors: Colors; readonly width: number; readonly step?: number }): readonly string[] {

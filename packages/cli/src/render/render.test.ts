@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import { bytesText } from "@thaw/contracts";
 import { samplePlanned, sampleRecord } from "../../test-support/sample-record.js";
 import { memoryTerminal } from "../terminal.js";
 import { pickAnswers } from "./captions.js";
@@ -6,7 +7,7 @@ import { chartLines, resample } from "./chart.js";
 import { findingLines, verdictLine } from "./findings.js";
 import { planLines } from "./plan.js";
 import { summaryLines } from "./summary.js";
-import { bytesText, durationText, lossText, scoreText, table, visibleLength } from "./text.js";
+import { durationText, lossText, scoreText, table, visibleLength } from "./text.js";
 
 const { colors, width } = memoryTerminal(110);
 const options = { colors, width, folder: "/x" };

@@ -1,9 +1,10 @@
+import { bytesText, countText } from "@thaw/contracts";
 import { deadGradientLines } from "@thaw/core";
 import type { RunRecord, Saving } from "../record.js";
 import type { Colors } from "../terminal.js";
 import { sampleLines, scoreLines } from "./captions.js";
 import { chartLines } from "./chart.js";
-import { bytesText, countText, durationText, lossText } from "./text.js";
+import { durationText, lossText } from "./text.js";
 
 /** What a run did, for people: loss, captions beside the baselines, samples, the frozen proof, what freezing saved. */
 export function summaryLines(record: RunRecord, options: { readonly colors: Colors; readonly width: number }): readonly string[] {

@@ -1,8 +1,9 @@
+import { bytesText, countText } from "@thaw/contracts";
 import { deadGradientLines, planMemory, planReport, type DeadGradient, type Finding, type PlannedContext } from "@thaw/core";
 import type { Answer, CaptionRecord, RunRecord, Saving, Scores } from "../record.js";
 import { settingPlace } from "../render/findings.js";
 import { isBetter, pickAnswers, scoreRows } from "../render/captions.js";
-import { bytesText, countText, durationText, lossText, scoreText } from "../render/text.js";
+import { durationText, lossText, scoreText } from "../render/text.js";
 import { html, type Html } from "./html.js";
 
 /** The headline numbers. */

@@ -1,6 +1,6 @@
-import type { GradientFlow, ParameterInfo, PlanEntry } from "@thaw/contracts";
+import { bytesText, countText, type GradientFlow, type ParameterInfo, type PlanEntry } from "@thaw/contracts";
 import type { PlannedContext } from "../hooks.js";
-import { bytesText, countText, textTable } from "../text.js";
+import { textTable } from "../text.js";
 import { classifyFlows, componentFlows } from "./flow.js";
 import { phaseAt, trainedNames } from "./plan.js";
 
