@@ -109,10 +109,10 @@ function unreadSources(config: LoadedConfig): { readonly train?: BatchSource; re
 }
 
 function unreadSource(name: string, setting: SourceSetting): BatchSource {
-  const augment = typeof setting === "string" ? {} : (setting.augment ?? {});
-  const augmentations = Object.entries(augment).filter(([, value]) => value !== false && value !== undefined && value !== 0).map(([kind]) => kind);
+  const { views, ...kinds } = typeof setting === "string" ? {} : (setting.augment ?? {});
+  const augmentations = Object.entries(kinds).filter(([, value]) => value !== false && value !== undefined && value !== 0).map(([kind]) => kind);
   return {
-    name, sampleCount: Number.NaN, augmentations,
+    name, sampleCount: Number.NaN, augmentations, ...(views === undefined ? {} : { views }),
     batches: () => { throw new Error("A planned source is not read."); },
     close: () => Promise.resolve(),
   };

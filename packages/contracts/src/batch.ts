@@ -59,6 +59,8 @@ export interface BatchSource {
   readonly textOnlyShare?: number;
   /** Random augmentation kinds active on this source (`crop`, `flip`, `colour`, ...), for the checker. */
   readonly augmentations: readonly string[];
+  /** How many different pictures augmentation makes of an image, by turns epoch by epoch: content keys repeat after so many epochs. Absent: ever new ones. */
+  readonly views?: number;
   /** Micro-batches of one epoch; the last may be smaller. `skip` starts after that many micro-batches (resume) without decoding them. */
   batches(options: { readonly epoch: number; readonly seed: number; readonly microBatchSize: number; readonly shuffle: boolean; readonly skip?: number }): AsyncIterable<Batch>;
   /** Stops workers, closes files. */

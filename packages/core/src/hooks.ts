@@ -66,8 +66,8 @@ export interface RuleContext extends PlanningContext {
   readonly groups: readonly ParameterGroup[];
   /** Flow class per segment in the first phase. */
   readonly flows: ReadonlyMap<string, GradientFlow>;
-  /** Sources that the run reads, by name (`train`, evaluation names): augmentation kinds and text-only share. */
-  readonly sources: ReadonlyMap<string, { readonly augmentations: readonly string[]; readonly textOnlyShare?: number }>;
+  /** Sources that the run reads, by name (`train`, evaluation names): augmentation kinds, how many different pictures these make of an image, and text-only share. */
+  readonly sources: ReadonlyMap<string, { readonly augmentations: readonly string[]; readonly views?: number; readonly textOnlyShare?: number }>;
 }
 
 export interface PlannedContext extends RuleContext {

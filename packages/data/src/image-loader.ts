@@ -79,6 +79,8 @@ function pendingImage(plan: ImagePlan, key: string, decode: () => Promise<Readon
 
 /** A loader on a pool; bytes are hashed once per image for as long as the loader lives. */
 export function createImageLoader(processor: Processor, pool: DecodePool, options: { readonly exif: boolean; readonly augment?: AugmentOptions }): ImageLoader {
+  // How many pictures there are does not change the one that a seed gives.
+  const { views: _views, ...augment } = options.augment ?? {};
   const hashes = new WeakMap<ImageReference, string>();
   const plans = new WeakMap<ImageReference, ImagePlan>();
   const fixedPlan = processor.needsImageSize ? undefined : processor.planImage();
@@ -106,7 +108,7 @@ export function createImageLoader(processor: Processor, pool: DecodePool, option
         exif: options.exif,
         rasterSize: processor.rasterSize,
         sha256: hash,
-        augment: options.augment === undefined || augmentSeed === undefined ? undefined : { options: options.augment, seed: augmentSeed },
+        augment: options.augment === undefined || augmentSeed === undefined ? undefined : { options: augment, seed: augmentSeed },
         processor: processor.imageProcessor,
       };
       const decode = async (): Promise<Readonly<Record<string, readonly Float32Array[]>>> => {

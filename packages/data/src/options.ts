@@ -2,15 +2,17 @@ import { z } from "zod";
 
 const colour = z.string().regex(/^#[0-9a-fA-F]{6}$/, "A colour is written #rrggbb.");
 
-/** Random changes of a picture, drawn anew in every epoch. Each makes its image uncacheable. */
+/** Random changes of a picture, drawn anew in every epoch or, with `views`, every so many epochs again. */
 export const augmentSchema = z.strictObject({
   flip: z.union([z.boolean(), z.number().min(0).max(1)]).optional().describe("Probability of a left-right mirror; true is 0.5."),
   crop: z.union([z.boolean(), z.number().gt(0).max(1)]).optional().describe("Smallest share of the area that a random crop keeps; true is 0.8."),
   colour: z.union([z.boolean(), z.number().min(0).max(1)]).optional().describe("Largest relative change of brightness, contrast and saturation; true is 0.2."),
+  views: z.number().int().positive().optional()
+    .describe("So many fixed random pictures of each image, taken by turns epoch by epoch, so that their features can be cached. Default: new ones in every epoch."),
 });
 
 const common = {
-  augment: augmentSchema.optional().describe("Random changes of a picture, drawn anew in every epoch; such an image's features are not cached."),
+  augment: augmentSchema.optional().describe("Random changes of a picture, drawn anew in every epoch; then its features are not cached, unless views says how many pictures there are."),
   limit: z.number().int().positive().optional().describe("Only so many samples, the first ones."),
 };
 

@@ -136,6 +136,21 @@ describe("openSource", () => {
     expect((await source.pixels(0)).values).toEqual((await plain.pixels(0)).values);
   });
 
+  it("gives each image so many pictures, by turns, where it is told how many views", async () => {
+    const augment = { flip: true, crop: 0.5, colour: true };
+    const source = await open({ type: "captions", path: "captions.jsonl", images, augment: { ...augment, views: 3 } });
+    const anew = await open({ type: "captions", path: "captions.jsonl", images, augment });
+    expect([source.views, anew.views]).toEqual([3, undefined]);
+    const keys = async (from: DataSource, epoch: number): Promise<string[]> => (await all(from.batches({ ...EPOCH, epoch }))).flatMap(({ inputs }) => inputs["pixelValues"]!.map(({ contentKey }) => contentKey)).sort();
+    const epochs = await Promise.all([0, 1, 2, 3, 4, 5, 6].map((epoch) => keys(source, epoch)));
+    expect(epochs.slice(3)).toEqual([...epochs.slice(0, 3), epochs[0]]);
+    expect(new Set(epochs.slice(0, 3).flat()).size).toBe(new Set(epochs.flat()).size);
+    expect(new Set(epochs.slice(0, 3).flat()).size).toBe(3 * epochs[0]!.length);
+    // The first views are the pictures of the first epochs, whatever their number.
+    expect(await keys(anew, 2)).toEqual(epochs[2]);
+    expect(await keys(anew, 3)).not.toEqual(epochs[0]);
+  });
+
   it("asks prompts without answers", async () => {
     const source = await open();
     const [batch, ...rest] = await all(source.prompts({ microBatchSize: 2, indices: [4, 1] })) as (Batch & { indices: number[] })[];

@@ -87,9 +87,10 @@ function createSource({ samples, knownConcepts }: LoadedSamples, settings: Sourc
     sampleCount: samples.length,
     textOnlyShare: samples.filter(({ images }) => images.length === 0).length / samples.length,
     augmentations: augmentationKinds(settings.augment),
+    ...(settings.augment?.views === undefined ? {} : { views: settings.augment.views }),
     batches({ epoch, seed, microBatchSize, shuffle, skip = 0 }) {
       const order = epochOrder(samples.length, { seed, epoch, shuffle });
-      const augmentSeed = augmentationKinds(settings.augment).length === 0 ? undefined : mixSeeds(seed, epoch);
+      const augmentSeed = augmentationKinds(settings.augment).length === 0 ? undefined : mixSeeds(seed, epoch % (settings.augment?.views ?? Number.POSITIVE_INFINITY));
       return withPrefetch(skip, Math.ceil(samples.length / microBatchSize), (index, onLoad) =>
         prepare([...order.subarray(index * microBatchSize, (index + 1) * microBatchSize)], onLoad, true, augmentSeed));
     },

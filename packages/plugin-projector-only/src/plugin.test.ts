@@ -1,6 +1,6 @@
 import "@tensorflow/tfjs-backend-cpu";
 import { memory, setBackend } from "@tensorflow/tfjs-core";
-import { silentLogger, Trainer, type Logger, type Plugin, type RunSummary, type TrainerOptions } from "@thaw/core";
+import { silentLogger, Trainer, type BatchSource, type Logger, type Plugin, type RunSummary, type TrainerOptions } from "@thaw/core";
 import freezePolicy from "@thaw/plugin-freeze-policy";
 import { conformance, runDifference, runTiny, tinyModel, tinySource, tinyTrainerOptions, withoutLeak, withTempFolder } from "@thaw/testing";
 import { mkdir, readdir, readFile, writeFile } from "node:fs/promises";
@@ -178,7 +178,7 @@ describe("the feature cache", () => {
 });
 
 describe("rules", () => {
-  const rulesOf = async (plugins: readonly Plugin[], source = tinySource()): Promise<string[]> => {
+  const rulesOf = async (plugins: readonly Plugin[], source: BatchSource = tinySource()): Promise<string[]> => {
     const plan = await new Trainer(tinyTrainerOptions({ data: { train: source }, plugins })).plan();
     return plan.findings.map(({ rule, severity }) => `${severity} ${rule}`).filter((text) => /cache-|projector-only/.test(text));
   };
@@ -189,6 +189,7 @@ describe("rules", () => {
     ["cache on, tower trained", () => [freezePolicy({ freezeVisionTower: false }), projectorOnly({ featureCache: "on" })], {}, ["error cache-with-trainable-tower"]],
     ["cache auto, tower trained", () => [freezePolicy({ freezeVisionTower: false }), projectorOnly()], {}, []],
     ["cache on, random crop", () => [projectorAlone(), projectorOnly({ featureCache: "on" })], { augmentations: ["crop"] }, ["error cache-with-random-augmentation"]],
+    ["cache on, random crop with views", () => [projectorAlone(), projectorOnly({ featureCache: "on" })], { augmentations: ["crop"], views: 2 }, []],
     ["cache auto, random crop", () => [projectorAlone(), projectorOnly()], { augmentations: ["crop"] }, []],
     ["required, projector alone", () => [projectorAlone(), projectorOnly({ required: true })], {}, []],
     ["required, language model too", () => [freezePolicy({ freezeMultiModalProjector: false }), projectorOnly({ required: true })], {}, ["error projector-only-with-others-trained"]],
@@ -196,7 +197,8 @@ describe("rules", () => {
     ["no sample with an image", () => [projectorAlone(), projectorOnly()], { textOnlyEvery: 1 }, ["error projector-only-without-images"]],
     ["few samples without image", () => [projectorAlone(), projectorOnly()], { textOnlyEvery: 8 }, []],
   ] as const)("%s", async (_, plugins, source, expected) => {
-    expect(await rulesOf(plugins(), tinySource(source))).toEqual(expected);
+    const { views, ...given } = source as { readonly views?: number };
+    expect(await rulesOf(plugins(), { ...tinySource(given), ...(views === undefined ? {} : { views }) })).toEqual(expected);
   });
   it("name the setting as it was spelt", async () => {
     const settings = [{ path: "projector_only.feature_cache", value: "on", origin: "explicit", file: "thaw.yaml", line: 4 }] as const;
@@ -204,6 +206,53 @@ describe("rules", () => {
     const finding = plan.findings.find(({ rule }) => rule === "cache-with-trainable-tower")!;
     expect(finding.fix).toBe("Set projector_only.feature_cache to auto, or freeze vision_tower.");
     expect(finding.settings.map(({ path }) => path)).toEqual(["projector_only.feature_cache", "freeze.freezeVisionTower"]);
+  });
+});
+
+/** A source whose images have so many pictures, by turns: each has its own key and its own values. */
+function viewedSource(views: number | undefined, sampleCount = 4): BatchSource & { readonly loadCount: number } {
+  const inner = tinySource({ sampleCount, augmentations: ["crop"] });
+  return {
+    ...inner, ...(views === undefined ? {} : { views }),
+    get loadCount() { return inner.loadCount; },
+    async *batches(request) {
+      const view = request.epoch % (views ?? Infinity);
+      for await (const batch of inner.batches(request)) {
+        const pixelValues = batch.inputs.pixelValues!.map((item) => ({ ...item, contentKey: `${item.contentKey} ${view}`, load: async () => (await item.load()).map((value) => value + view) }));
+        yield { ...batch, inputs: { pixelValues } };
+      }
+    },
+  };
+}
+
+describe("images with a number of views", () => {
+  it("are cached from the epoch on in which they come again, and the tower goes then", async () => {
+    const training = { epochs: 5, microBatchSize: 2, gradientAccumulationSteps: 1 };
+    const plain = await trained([], { data: { train: viewedSource(2) }, training });
+    for (const featureCache of ["on", "auto"] as const) {
+      const train = viewedSource(2);
+      const { options: more, summary, logs } = observed({ data: { train }, training });
+      expect(runDifference(plain, await trained([projectorOnly({ featureCache })], more))).toBeLessThan(1e-6);
+      // Eight pictures, and one more for the self-test.
+      expect(train.loadCount).toBe(9);
+      expect(summary().numbers).toMatchObject({ featureCacheHits: 12, featureCacheMisses: 8 });
+      expect(summary().numbers.releasedBytes).toBeGreaterThan(0);
+      expect(logs.join()).toContain("8 images of");
+    }
+  });
+
+  it("keep their order in a resumed run", async () => {
+    await withTempFolder(async (output) => {
+      const run = (more: Partial<TrainerOptions>, stopAfterStep?: number) =>
+        runTiny(options([projectorOnly()], { data: { train: viewedSource(3) }, training: { epochs: 5, microBatchSize: 2, gradientAccumulationSteps: 1 }, output, ...more }), stopAfterStep);
+      const whole = await run({});
+      const first = await run({}, 4);
+      const folders = await Promise.all((await readdir(output)).map(async (name) => [name, await readdir(join(output, name, "checkpoints")).catch(() => [])] as const));
+      const from = join(output, folders.find(([, checkpoints]) => checkpoints.length > 0)![0]);
+      const second = await run({ resume: { from } });
+      expect([...first.losses, ...second.losses]).toEqual(whole.losses);
+      expect(second.parameters).toEqual(whole.parameters);
+    });
   });
 });
 

@@ -99,14 +99,19 @@ function runOptions(trainer: Trainer, backend: string, { featureCache: cache, sa
     backend,
     memoryLimitBytes: cache.memoryBytes ?? machineMemoryBytes() / 4,
     disk: usesDisk ? { root: diskRoot(asked.folder, settings), limitBytes: asked.limitBytes, use: cache.disk === undefined ? "ifNeeded" : "asked" } : undefined,
-    ...(savings.releaseTower ? { release: { trainCount: train?.sampleCount ?? Number.NaN, evaluationCount: countSamples(Object.values(evaluation)), views: 1 } } : {}),
+    ...(savings.releaseTower ? { release: { trainCount: train?.sampleCount ?? Number.NaN, evaluationCount: countSamples(Object.values(evaluation), () => 1), views: viewsOf(train) } } : {}),
     sampleCount: countSamples(sources),
     logger: trainer.logger,
   };
 }
 
-function countSamples(sources: readonly BatchSource[]): number {
-  return sources.reduce((sum, source) => sum + source.sampleCount, 0);
+function countSamples(sources: readonly BatchSource[], times: (source: BatchSource) => number = viewsOf): number {
+  return sources.reduce((sum, source) => sum + source.sampleCount * times(source), 0);
+}
+
+/** How often a sample has to be computed. */
+function viewsOf(source: BatchSource | undefined): number {
+  return source === undefined || source.augmentations.length === 0 ? 1 : (source.views ?? 1);
 }
 
 /** Of the machine, or of the container where one limits it. */

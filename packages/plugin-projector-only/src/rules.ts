@@ -50,7 +50,7 @@ export function projectorOnlyRules(options: ResolvedProjectorOnlyOptions, settin
       id: "cache-with-random-augmentation",
       defaultSeverity: "error",
       summary: "A feature cache against random crop, flip or colour.",
-      docs: "A random change makes a new image each time, so no feature is ever asked for twice. `featureCache: auto` leaves the cache off while training then.",
+      docs: "A random change makes a new image each time, so no feature is ever asked for twice. `featureCache: auto` leaves the cache off while training then. With `augment.views` each image has so many fixed pictures, whose features are kept.",
       check: (context) => (isCacheOn ? randomAugmentation(context, cacheSettings) : []),
     },
     {
@@ -123,12 +123,12 @@ function trainableTower(context: RuleContext, cacheSettings: readonly Setting[])
 }
 
 function randomAugmentation(context: RuleContext, settings: readonly Setting[]): Finding[] {
-  const augmented = [...context.sources].filter(([, source]) => source.augmentations.length > 0);
+  const augmented = [...context.sources].filter(([, source]) => source.augmentations.length > 0 && source.views === undefined);
   return augmented.map(([name, source]) => ({
     rule: "cache-with-random-augmentation",
     severity: "error",
     message: `The feature cache is on, but the images of ${name} change at random (${source.augmentations.join(", ")}), so no feature is asked for twice.`,
-    fix: `Set ${spelled(settings, CACHE_KEY)} to auto or off, or take the augmentation out.`,
+    fix: `Set ${spelled(settings, CACHE_KEY)} to auto or off, give augment.views (fixed pictures of each image), or take the augmentation out.`,
     settings,
   }));
 }

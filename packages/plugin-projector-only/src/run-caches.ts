@@ -13,7 +13,7 @@ export interface RunCachesOptions {
   readonly tolerance?: number;
   readonly memoryLimitBytes: number;
   readonly disk?: SegmentCacheOptions["disk"];
-  /** Samples of all sources of the run together; 0 if none is known. */
+  /** Samples of all sources of the run together, each as often as it has views; 0 if none is known. */
   readonly sampleCount: number;
   /** Present: a segment's parameters are freed once its outputs are known. */
   readonly release?: WarmthFacts;
@@ -41,9 +41,9 @@ export class RunCaches {
     this.#options = options;
     this.#model = planned.model;
     this.#release = options.release === undefined ? undefined : new TowerRelease(options.release, options.logger);
-    const augmentations = planned.sources.get("train")?.augmentations ?? [];
-    this.#isTrainAugmented = options.mode === "auto" && augmentations.length > 0;
-    if (this.#isTrainAugmented) this.#note(`The feature cache is off while training: the images change at random (${augmentations.join(", ")}), so none comes twice.`);
+    const { augmentations = [], views } = planned.sources.get("train") ?? {};
+    this.#isTrainAugmented = options.mode === "auto" && augmentations.length > 0 && views === undefined;
+    if (this.#isTrainAugmented) this.#note(`The feature cache is off while training: the images change at random (${augmentations.join(", ")}), so none comes twice. With augment.views they come again.`);
   }
 
   /** What tells when a segment's parameters can go; undefined where they stay. */

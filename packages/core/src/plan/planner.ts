@@ -65,5 +65,6 @@ function completeFindings(findings: readonly Finding[], plan: Plan, { model, par
 
 function sourceFacts({ data }: TrainerOptions): RuleContext["sources"] {
   const sources = Object.entries({ ...(data?.train === undefined ? {} : { train: data.train }), ...data?.evaluation });
-  return new Map(sources.map(([name, { augmentations, textOnlyShare }]) => [name, { augmentations, ...(textOnlyShare === undefined ? {} : { textOnlyShare }) }]));
+  return new Map(sources.map(([name, { augmentations, views, textOnlyShare }]) =>
+    [name, { augmentations, ...(views === undefined ? {} : { views }), ...(textOnlyShare === undefined ? {} : { textOnlyShare }) }]));
 }
