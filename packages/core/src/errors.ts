@@ -131,7 +131,7 @@ export function frozenMoved(names: readonly string[], step: number): ThawError {
 export function parameterReleased(name: string): ThawError {
   return make(
     "THAW_CORE_PARAMETER_RELEASED",
-    `The parameter ${name} was read, but it is not in memory: the output of its part of the model is known for every batch. In a plugin or in the model's forward pass. Switch off the saving that released it.`,
+    `The parameter ${name} was read, but it is not in memory: the model never uses it, or the output of its part of the model is known for every batch. In a plugin or in the model's forward pass. Ask for its values with readParameter, or switch off the saving that released it.`,
     { name },
   );
 }

@@ -239,8 +239,8 @@ export function createHooks() {
     /** Async waterfall, once a micro-batch, evaluation and generation included: change or replace it, or set `segmentOutputs`, whose tensors core disposes. */
     batch: new AsyncSeriesWaterfallHook<[Batch, BatchContext]>(["batch", "context"]),
     /**
-     * Sync waterfall, once a forward pass: what the model reads weights through. Return it, or one that wraps it: whatever the wrapper does
-     * goes through the given scope. Ops on what it gives are recorded where they must be.
+     * Sync waterfall, once a forward pass: what the model reads weights through. Return it, or one that wraps it (a `ScopeLayer`): whatever the
+     * wrapper does goes through the given scope. Ops on what it gives are recorded where they must be.
      */
     scope: new SyncWaterfallHook<[Scope, ScopeContext]>(["scope", "context"]),
     /** Sync waterfall, once a training micro-batch: the summed loss, with extra terms. Runs while recording; what ops make, the tape frees. */

@@ -21,6 +21,11 @@ export async function hashTensor(tensor: Tensor): Promise<string> {
   return hash.digest("hex");
 }
 
+/** The same of values on the host. */
+export function hashValues(values: Float32Array): string {
+  return createHash("sha256").update(new Uint8Array(values.buffer, values.byteOffset, values.byteLength)).digest("hex");
+}
+
 /** One sha256 (hex) over names and hashes of their values, whatever their order. */
 export function joinHashes(hashes: ReadonlyMap<string, string>): string {
   const lines = [...hashes].map(([name, hash]) => `${name} ${hash}`).toSorted();

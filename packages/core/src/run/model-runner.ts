@@ -12,7 +12,7 @@ import { KeptTensors } from "./kept-tensors.js";
 import { ParameterStore } from "./parameter-store.js";
 import { packableNames } from "./packable.js";
 import { derivePhase, type Phase } from "./phase.js";
-import { releasableParameters } from "./releasable.js";
+import { releasableParameters, unusedParameters } from "./releasable.js";
 import { RunScope, type ScopeRules } from "./scope.js";
 import { superviseTokens } from "./supervision.js";
 
@@ -57,7 +57,7 @@ export class ModelRunner {
     const packing = precision === "bfloat16" && backend.bfloat16 !== undefined ? { packing: { products: backend.bfloat16, names: packableNames(planned) } } : {};
     const upload = backend.upload === undefined ? {} : { upload: backend.upload };
     this.#kept = new KeptTensors(planned.model.segments, planned.parameters);
-    this.store = new ParameterStore(planned.parameters, this.#layouts, { ...packing, ...upload, onReplace: (name) => { this.#kept.forget(name); } });
+    this.store = new ParameterStore(planned.parameters, this.#layouts, { ...packing, ...upload, unused: unusedParameters(planned), onReplace: (name) => { this.#kept.forget(name); } });
     this.#precision = precision;
     this.#hooks = hooks;
     this.#backend = backend;

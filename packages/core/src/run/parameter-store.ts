@@ -4,7 +4,7 @@ import { nearestNames } from "@thaw/safetensors";
 import type { Tensor } from "@tensorflow/tfjs-core";
 import * as tf from "@tensorflow/tfjs-core";
 import { parameterReleased, parametersChanged, parametersMissing, parameterMisshaped, parameterUnknown } from "../errors.js";
-import { HashCache } from "./fingerprint.js";
+import { HashCache, hashValues } from "./fingerprint.js";
 import { seededRandom } from "./random.js";
 
 /** What is kept in bfloat16, and what computes with it. */
@@ -20,6 +20,8 @@ export interface StoreOptions {
   readonly upload?: (tensor: Tensor) => void;
   /** Told the canonical name of a parameter that has other values now. */
   readonly onReplace?: (name: string) => void;
+  /** Canonical names of those whose values a run never needs: they are read and hashed, and not kept. */
+  readonly unused?: ReadonlySet<string>;
 }
 
 /** The weights of one trainer: float32 tensors by checkpoint name, or words of bfloat16 where {@link Packing} says so; tied names lead to one tensor. */
@@ -31,20 +33,24 @@ export class ParameterStore {
   readonly #packing: Packing | undefined;
   readonly #upload: (tensor: Tensor) => void;
   readonly #onReplace: (name: string) => void;
+  readonly #unused: ReadonlySet<string>;
   /** Gives the values again of what lost bits when it was packed. */
   readonly #originals = new Map<string, () => Promise<Float32Array>>();
   /** Freed until they are needed, with the hash that they had. */
   readonly #released = new Map<string, string>();
+  /** The hashes of what is not kept. */
+  readonly #notKept = new Map<string, string>();
   /** Names whose values are no longer those that the model gives. */
   readonly #changed = new Set<string>();
   readonly #hashes = new HashCache();
   #model: Model | undefined;
 
-  constructor(parameters: readonly ParameterInfo[], layouts: LayoutCache, { packing, upload = () => undefined, onReplace = () => undefined }: StoreOptions = {}) {
+  constructor(parameters: readonly ParameterInfo[], layouts: LayoutCache, { packing, upload = () => undefined, onReplace = () => undefined, unused = new Set() }: StoreOptions = {}) {
     this.#layouts = layouts;
     this.#packing = packing;
     this.#upload = upload;
     this.#onReplace = onReplace;
+    this.#unused = unused;
     for (const { name, shape, tiedNames } of parameters) {
       this.#shapes.set(name, shape);
       for (const alias of [name, ...(tiedNames ?? [])]) this.#canonical.set(alias, name);
@@ -60,7 +66,10 @@ export class ParameterStore {
       this.#model = model;
       const own = new Set(model.parameters.map(({ name }) => name));
       const stored = parameters.filter(({ name, initialize }) => own.has(name) && initialize === undefined).map(({ name }) => name);
-      for await (const { name, values } of model.load(stored)) this.set(name, values, () => loadOne(model, name));
+      for await (const { name, values } of model.load(stored)) {
+        if (this.#unused.has(this.canonical(name))) this.#notKept.set(this.canonical(name), hashValues(this.#checked(name, values)));
+        else this.set(name, values, () => loadOne(model, name));
+      }
       for (const parameter of parameters) {
         const { name, initialize } = parameter;
         if (initialize === undefined) continue;
@@ -69,7 +78,7 @@ export class ParameterStore {
       }
       this.#changed.clear();
       for (const { name, initialize } of parameters) if (initialize !== undefined) this.#changed.add(name);
-      const missing = parameters.map(({ name }) => name).filter((name) => !this.#tensors.has(name));
+      const missing = parameters.map(({ name }) => name).filter((name) => !this.#tensors.has(name) && !this.#notKept.has(name));
       if (missing.length > 0) throw parametersMissing(missing, model.source);
     } catch (error) {
       this.dispose();
@@ -99,17 +108,17 @@ export class ParameterStore {
   get(name: string): Tensor {
     const canonical = this.canonical(name);
     const tensor = this.#tensors.get(canonical);
-    if (tensor === undefined && this.#released.has(canonical)) throw parameterReleased(canonical);
+    if (tensor === undefined && (this.#released.has(canonical) || this.#notKept.has(canonical))) throw parameterReleased(canonical);
     return tensor!;
   }
 
   /**
-   * sha256 of a parameter's values as they are on the device; of a released one, as they were when it was released. `isFresh`: read now, not remembered by tensor.
+   * sha256 of a parameter's values as they are on the device; of one that is not in memory, as they were when it last was. `isFresh`: read now, not remembered by tensor.
    * @throws THAW_CORE_PARAMETER_UNKNOWN
    */
   async hash(name: string, { isFresh = false }: { readonly isFresh?: boolean } = {}): Promise<string> {
-    const released = this.#released.get(this.canonical(name));
-    if (released !== undefined) return released;
+    const known = this.#released.get(this.canonical(name)) ?? this.#notKept.get(this.canonical(name));
+    if (known !== undefined) return known;
     return isFresh ? this.#hashes.fresh(this.get(name)) : this.#hashes.hash(this.get(name));
   }
 
@@ -144,7 +153,7 @@ export class ParameterStore {
   /** Values on the host, a copy; those of a packed parameter as they were given. @throws THAW_CORE_PARAMETER_UNKNOWN */
   async read(name: string): Promise<Float32Array> {
     const canonical = this.canonical(name);
-    if (this.#released.has(canonical)) return loadOne(this.#model!, canonical);
+    if (this.#released.has(canonical) || this.#notKept.has(canonical)) return loadOne(this.#model!, canonical);
     const original = this.#originals.get(canonical);
     if (original !== undefined) return original();
     const values = await this.get(canonical).data<"float32">();
@@ -155,8 +164,7 @@ export class ParameterStore {
   set(name: string, values: Float32Array, again: () => Promise<Float32Array> = async () => values.slice()): void {
     const canonical = this.canonical(name);
     const shape = this.#shapes.get(canonical)!;
-    const size = shape.reduce((product, length) => product * length, 1);
-    if (values.length !== size) throw parameterMisshaped(canonical, shape, values.length);
+    this.#checked(name, values);
     if (this.#packing?.names.has(canonical) !== true) {
       this.#take(canonical, tf.tensor(values, [...shape], "float32"));
       return;
@@ -165,6 +173,12 @@ export class ParameterStore {
     if (isExact) this.#originals.delete(canonical);
     else this.#originals.set(canonical, again);
     this.#take(canonical, tf.tensor(words, [shape[0]!, shape[1]! / 2], "float32"));
+  }
+
+  #checked(name: string, values: Float32Array): Float32Array {
+    const shape = this.#shapes.get(this.canonical(name))!;
+    if (values.length !== shape.reduce((product, length) => product * length, 1)) throw parameterMisshaped(this.canonical(name), shape, values.length);
+    return values;
   }
 
   /** Values from the host: uploaded one by one, no more than one parameter is there twice. */
@@ -178,6 +192,7 @@ export class ParameterStore {
     const canonical = this.canonical(name);
     const before = this.#tensors.get(canonical);
     this.#released.delete(canonical);
+    this.#notKept.delete(canonical);
     this.#changed.add(canonical);
     this.#tensors.set(canonical, tf.keep(tensor));
     if (before === undefined || before === tensor) return;
@@ -190,6 +205,7 @@ export class ParameterStore {
     for (const tensor of this.#tensors.values()) this.#forget(tensor);
     this.#tensors.clear();
     this.#released.clear();
+    this.#notKept.clear();
     this.#originals.clear();
   }
 

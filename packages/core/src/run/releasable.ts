@@ -1,18 +1,32 @@
 import type { PlannedContext } from "../hooks.js";
 
 /**
- * Parameters that nobody needs as long as a segment's output is known: those that it reads and no other segment does, and those of its components that the model never
- * uses. None if something of it trains in any phase. Tied names count as one.
+ * Parameters that nobody needs as long as a segment's output is known: those that it reads and no other segment does. None if something of it trains in any phase.
+ * Tied names count as one.
  */
-export function releasableParameters({ model, plan, owners, parameters }: Pick<PlannedContext, "model" | "plan" | "owners" | "parameters">, segment: string): readonly string[] {
-  const canonical = new Map(parameters.flatMap(({ name, tiedNames = [] }) => tiedNames.map((alias) => [alias, name] as const)));
-  const namesOf = (names: readonly string[]): ReadonlySet<string> => new Set(names.map((name) => canonical.get(name) ?? name));
+export function releasableParameters({ model, plan, parameters }: Pick<PlannedContext, "model" | "plan" | "parameters">, segment: string): readonly string[] {
+  const namesOf = canonicalNames(parameters);
   const own = namesOf(model.segments.find(({ name }) => name === segment)?.parameters ?? []);
-  const trained = new Set(plan.phases.flatMap(({ entries }) => entries.filter(({ trainable }) => trainable).map(({ name }) => name)));
+  const trained = trainedInSomePhase(plan);
   if ([...own].some((name) => trained.has(name))) return [];
-  const components = new Set([...own].map((name) => owners.get(name)));
-  const dead = [...namesOf(model.deadParameters)].filter((name) => components.has(owners.get(name)));
   const isOutside = (name: string): boolean => name !== segment && !name.startsWith(`${segment}.`);
   const others = namesOf(model.segments.filter(({ name }) => isOutside(name)).flatMap((other) => other.parameters));
-  return [...new Set([...own, ...dead])].filter((name) => !others.has(name) && !trained.has(name));
+  return [...own].filter((name) => !others.has(name));
+}
+
+/** Parameters that the model never uses and no phase trains: nothing of a run needs their values, so that they need no memory. */
+export function unusedParameters({ model, plan, parameters }: Pick<PlannedContext, "model" | "plan" | "parameters">): ReadonlySet<string> {
+  const namesOf = canonicalNames(parameters);
+  const trained = trainedInSomePhase(plan);
+  const used = namesOf(model.segments.flatMap((segment) => segment.parameters));
+  return new Set([...namesOf(model.deadParameters)].filter((name) => !trained.has(name) && !used.has(name)));
+}
+
+function canonicalNames(parameters: PlannedContext["parameters"]): (names: readonly string[]) => ReadonlySet<string> {
+  const canonical = new Map(parameters.flatMap(({ name, tiedNames = [] }) => tiedNames.map((alias) => [alias, name] as const)));
+  return (names) => new Set(names.map((name) => canonical.get(name) ?? name));
+}
+
+function trainedInSomePhase(plan: PlannedContext["plan"]): ReadonlySet<string> {
+  return new Set(plan.phases.flatMap(({ entries }) => entries.filter(({ trainable }) => trainable).map(({ name }) => name)));
 }
