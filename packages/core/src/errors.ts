@@ -129,20 +129,12 @@ export function frozenMoved(names: readonly string[], step: number): ThawError {
 
 /** A parameter was asked for while it is not in memory. */
 export function parameterReleased(name: string): ThawError {
-  return make(
-    "THAW_CORE_PARAMETER_RELEASED",
-    `The parameter ${name} was read, but it is not in memory: the model never uses it, or the output of its part of the model is known for every batch. In a plugin or in the model's forward pass. Ask for its values with readParameter, or switch off the saving that released it.`,
-    { name },
-  );
+  return make("THAW_CORE_PARAMETER_RELEASED", `The parameter ${name} was read, but it is not in memory: the model never uses it, or the output of its part of the model is known for every batch. In a plugin or in the model's forward pass. Ask for its values with readParameter, or switch off the saving that released it.`, { name });
 }
 
 /** Parameters that were read from the model again are not what they were at the start. */
 export function parametersChanged(names: readonly string[], source: string): ThawError {
-  return make(
-    "THAW_CORE_PARAMETERS_CHANGED",
-    `Parameters that were read again differ from those at the start of the run: ${nameList(names)}. In ${source}. Do not change a model's files while a run uses them.`,
-    { names, source },
-  );
+  return make("THAW_CORE_PARAMETERS_CHANGED", `Parameters that were read again differ from those at the start of the run: ${nameList(names)}. In ${source}. Do not change a model's files while a run uses them.`, { names, source });
 }
 
 /** A segment that the plan lets run unrecorded is in the way of a gradient. */

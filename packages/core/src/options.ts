@@ -62,7 +62,7 @@ export const trainingSchema = z.strictObject({
   labelSmoothing: z.number().min(0).max(1).default(0).describe("Share of the target's probability that is spread over all tokens."),
   precision: z.enum(PRECISIONS).default("float32").describe("How numbers are multiplied. tf32: products with 10 bits of mantissa, on GPUs that can; bfloat16: matrices that stay frozen are kept so, in half the memory. What trains is float32 always."),
   shuffle: z.boolean().default(true).describe("Another order of samples in every epoch, from the seed."),
-  activationCheckpointing: z.enum(["auto", "on", "off"]).default("off").describe("Compute segments again in the backward pass instead of keeping their activations; auto: where the memory estimate says so."),
+  activationCheckpointing: z.enum(["auto", "on", "off"]).default("auto").describe("Compute blocks again in the backward pass instead of keeping their activations; auto: where these, estimated, would take more than half of the free memory."),
   stopWhen: stopWhenSchema.optional().describe("Ends the run early, by what an evaluation between steps measures."),
   evaluateEverySteps: z.number().int().positive().optional().describe("Steps between evaluations. Default: before the first step and at the end alone."),
   saveEverySteps: z.number().int().positive().optional().describe("Steps between checkpoints. Default: only where the run is stopped before its end; what trained is written at the end in any case."),

@@ -1,4 +1,4 @@
-import { formatBytes } from "./sizes.js";
+import { bytesText } from "@thaw/core";
 
 /** What the decision depends on. */
 export interface CacheFacts {
@@ -28,24 +28,24 @@ export function decideCache(facts: CacheFacts): CacheDecision {
   const { memoryLimitBytes, diskLimitBytes, bytesPerItem, itemCount, wantsDisk } = facts;
   const memory = memoryLimitBytes >= bytesPerItem;
   if (itemCount === undefined) {
-    const reason = `the number of images is not known; ${formatBytes(memoryLimitBytes)} of memory may be used`;
+    const reason = `the number of images is not known; ${bytesText(memoryLimitBytes)} of memory may be used`;
     return { memory, disk: wantsDisk, evicts: true, reason };
   }
   const neededBytes = bytesPerItem * itemCount;
-  const size = `${itemCount} images of ${formatBytes(bytesPerItem)} are ${formatBytes(neededBytes)}`;
+  const size = `${itemCount} images of ${bytesText(bytesPerItem)} are ${bytesText(neededBytes)}`;
   if (neededBytes <= memoryLimitBytes) {
-    const reason = `${size}, which fits into the ${formatBytes(memoryLimitBytes)} of memory that may be used`;
+    const reason = `${size}, which fits into the ${bytesText(memoryLimitBytes)} of memory that may be used`;
     return { memory, disk: wantsDisk, evicts: true, reason: wantsDisk ? `${reason}; the disk store that was asked for keeps them for later runs` : reason };
   }
-  const overMemory = `${size}, more than the ${formatBytes(memoryLimitBytes)} of memory that may be used`;
+  const overMemory = `${size}, more than the ${bytesText(memoryLimitBytes)} of memory that may be used`;
   if (wantsDisk || neededBytes <= diskLimitBytes) {
-    return { memory, disk: true, evicts: true, reason: `${overMemory}, so they go to disk, where ${formatBytes(diskLimitBytes)} may be used` };
+    return { memory, disk: true, evicts: true, reason: `${overMemory}, so they go to disk, where ${bytesText(diskLimitBytes)} may be used` };
   }
   const share = Math.floor((100 * memoryLimitBytes) / neededBytes);
   return {
     memory,
     disk: false,
     evicts: false,
-    reason: `${overMemory} and than the ${formatBytes(diskLimitBytes)} of disk, so the first ${share}% stay in memory and the others are computed each time`,
+    reason: `${overMemory} and than the ${bytesText(diskLimitBytes)} of disk, so the first ${share}% stay in memory and the others are computed each time`,
   };
 }

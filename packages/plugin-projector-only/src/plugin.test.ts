@@ -71,7 +71,7 @@ describe("the feature cache", () => {
       const { numbers, lines, runFolder } = summary();
       expect(numbers).toMatchObject({ featureCacheHits: 14, featureCacheMisses: 4, featureCacheBytes: 4 * 4 * 3 * 4 });
       expect(numbers.featureCacheSavedMs).toBeGreaterThan(0);
-      expect(lines.find((line) => line.startsWith("Feature cache: vision_tower ran for 4 of 18 images (192 bytes in memory)"))).toBeDefined();
+      expect(lines.find((line) => line.startsWith("Feature cache: vision_tower ran for 4 of 18 images (192 B in memory)"))).toBeDefined();
       expect(logs.join()).toContain("fits into");
       const metrics = await readFile(join(runFolder!, "metrics.jsonl"), "utf8");
       expect(metrics).toContain('"featureCacheHits":14');

@@ -8,11 +8,3 @@ export function parseBytes(text: string): number | undefined {
   if (match === null) return undefined;
   return Math.round(Number(match[1]) * UNITS[match[2]!.toLowerCase()]!);
 }
-
-/** Bytes for people, in powers of 1000: `26.3 MB`. */
-export function formatBytes(bytes: number): string {
-  for (const [unit, size] of [["TB", 1e12], ["GB", 1e9], ["MB", 1e6], ["kB", 1e3]] as const) {
-    if (bytes >= size) return `${(bytes / size).toFixed(bytes >= 100 * size ? 0 : 1)} ${unit}`;
-  }
-  return `${bytes} bytes`;
-}

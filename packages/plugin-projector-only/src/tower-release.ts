@@ -1,5 +1,4 @@
-import type { BatchContext, Logger } from "@thaw/core";
-import { formatBytes } from "./sizes.js";
+import { bytesText, type BatchContext, type Logger } from "@thaw/core";
 import { Warmth, type WarmthBatch, type WarmthFacts } from "./warmth.js";
 
 /** What releasing did. */
@@ -43,7 +42,7 @@ export class TowerRelease {
       if (bytes === 0) this.#fixed.add(name);
       else {
         this.#released.set(name, bytes);
-        this.#logger.info(`The parameters of ${name} were released from memory (${formatBytes(bytes)}): its output is known for every image.`);
+        this.#logger.info(`The parameters of ${name} were released from memory (${bytesText(bytes)}): its output is known for every image.`);
       }
     }
   }

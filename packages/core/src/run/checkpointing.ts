@@ -1,40 +1,95 @@
-import { freemem, totalmem } from "node:os";
-import type { Batch } from "@thaw/contracts";
+import { freemem } from "node:os";
+import { hasFused } from "@thaw/autograd";
+import { bytesText, type Batch, type GradientFlow } from "@thaw/contracts";
 import type { Backend, PlannedContext } from "../hooks.js";
 import type { ResolvedTrainingOptions } from "../options.js";
 import { checkpointableSegments, type Phase } from "./phase.js";
 
 /** WebAssembly addresses 4 GiB, of which weights and slots need a part. */
 const WASM_BYTES = 3e9;
+/** Of the widths of a block's matrices, what is kept a token: all where it trains; where it is frozen its linear layers keep nothing, and what lies between them does. */
+const KEPT = { trained: 1, through: 0.6, prefix: 0 } as const satisfies Record<GradientFlow, number>;
+/** Width of an attention head, for shapes do not tell it. */
+const HEAD_SIZE = 64;
 
-/**
- * Which blocks are computed again in backward. `on`: all that a gradient passes through; `off`: none; `auto`: all of them where
- * their activations, estimated for the batch, would take more than the memory that is there.
- */
-export function chooseCheckpointed(
-  choice: ResolvedTrainingOptions["activationCheckpointing"], planned: PlannedContext, phase: Phase, batch: Pick<Batch, "batchSize" | "tokenCount">, memoryBytes: number,
-): ReadonlySet<string> {
-  if (choice === "off") return new Set();
-  const blocks = checkpointableSegments(planned.model.segments, phase.flows);
-  if (choice === "on") return blocks;
-  return activationBytes(planned, blocks, batch) > memoryBytes ? blocks : new Set();
+type CountedBatch = Pick<Batch, "attentionMask" | "batchSize" | "tokenCount">;
+
+/** What decides where blocks are computed again. */
+export interface CheckpointingInput {
+  readonly choice: ResolvedTrainingOptions["activationCheckpointing"];
+  readonly planned: PlannedContext;
+  /** What activations may take. */
+  readonly memoryBytes: number;
 }
 
 /**
- * Estimated bytes that blocks keep for backward: inputs and outputs of their matrices for every token. Attention weights are not
- * known from shapes; twice the sum stands for them and for what lies between.
+ * Decides which blocks are computed again in backward. `on`: all that a gradient passes through; `off`: none; `auto`: all of them where their activations, estimated for
+ * the micro-batch, would take more than the memory that is there. Remembers what it decided.
  */
-export function activationBytes(planned: PlannedContext, blocks: ReadonlySet<string>, { batchSize, tokenCount }: Pick<Batch, "batchSize" | "tokenCount">): number {
+export class Checkpointing {
+  readonly #input: CheckpointingInput;
+  #microBatches = 0;
+  #checkpointed = 0;
+  #largestBytes = 0;
+
+  constructor(input: CheckpointingInput) {
+    this.#input = input;
+  }
+
+  choose(phase: Pick<Phase, "flows">, batch: CountedBatch): ReadonlySet<string> {
+    const { choice, planned, memoryBytes } = this.#input;
+    if (choice === "off") return new Set();
+    const blocks = checkpointableSegments(planned.model.segments, phase.flows);
+    const bytes = activationBytes(planned, phase.flows, blocks, batch, { keepsScores: !hasFused("ThawAttention") });
+    const isNeeded = choice === "on" || bytes > memoryBytes;
+    this.#microBatches += 1;
+    this.#checkpointed += isNeeded ? 1 : 0;
+    this.#largestBytes = Math.max(this.#largestBytes, bytes);
+    return isNeeded ? blocks : new Set();
+  }
+
+  /** For the summary; nothing where there was nothing to decide. */
+  get numbers(): Readonly<Record<string, number>> {
+    if (this.#input.choice !== "auto" || this.#microBatches === 0) return {};
+    return { activationBytes: this.#largestBytes, checkpointedMicroBatches: this.#checkpointed };
+  }
+
+  /** The same for people. */
+  get lines(): readonly string[] {
+    if (this.#input.choice !== "auto" || this.#microBatches === 0 || this.#largestBytes === 0) return [];
+    const [needed, limit] = [bytesText(this.#largestBytes), bytesText(this.#input.memoryBytes)];
+    if (this.#checkpointed === 0) return [`Activation checkpointing: off, since about ${needed} of activations fit into the ${limit} that they may take.`];
+    const often = this.#checkpointed === this.#microBatches ? "on" : `on for ${this.#checkpointed} of ${this.#microBatches} micro-batches`;
+    return [`Activation checkpointing: ${often}, since up to about ${needed} of activations do not fit into the ${limit} that they may take.`];
+  }
+}
+
+/**
+ * Estimated bytes that blocks keep for backward: inputs and outputs of their matrices for every token that is no padding, and attention weights where the backend
+ * keeps them. Measured on LLaVA with a 384 wide decoder of 8 layers, 880 tokens: 0.9 to 1.2 times what there was.
+ */
+export function activationBytes(
+  planned: Pick<PlannedContext, "parameters" | "model">, flows: ReadonlyMap<string, GradientFlow>, blocks: ReadonlySet<string>, batch: CountedBatch, { keepsScores }: { readonly keepsScores: boolean },
+): number {
   const shapes = new Map(planned.parameters.map(({ name, shape }) => [name, shape]));
-  const widths = planned.model.segments.filter(({ name }) => blocks.has(name)).flatMap(({ parameters }) => parameters).map((name) => {
-    const shape = shapes.get(name) ?? [];
-    return shape.length === 2 ? shape[0]! + shape[1]! : 0;
+  const lengths = sampleLengths(batch);
+  const tokens = lengths.reduce((sum, length) => sum + length, 0);
+  const pairs = lengths.reduce((sum, length) => sum + length * length, 0);
+  const numbers = planned.model.segments.filter(({ name }) => blocks.has(name)).map(({ name, parameters }) => {
+    const matrices = parameters.map((parameter) => shapes.get(parameter) ?? []).filter(({ length }) => length === 2) as [number, number][];
+    const widths = matrices.reduce((sum, [rows, columns]) => sum + rows + columns, 0);
+    const hidden = Math.max(0, ...matrices.map(([rows, columns]) => Math.min(rows, columns)));
+    return tokens * widths * KEPT[flows.get(name) ?? "trained"] + (keepsScores ? (pairs * hidden) / HEAD_SIZE : 0);
   });
-  return 2 * 4 * batchSize * tokenCount * widths.reduce((sum, width) => sum + width, 0);
+  return 4 * numbers.reduce((sum, count) => sum + count, 0);
 }
 
-/** What activations may take: half of what is free now, at most half of all; less on WebAssembly. */
-export function activationMemoryBytes(backend: Backend): number {
-  const machine = Math.min(freemem(), totalmem()) / 2;
+/** What activations may take: half of what is free now; less on WebAssembly. */
+export function activationMemoryBytes(backend: Pick<Backend, "name">): number {
+  const machine = Math.min(freemem(), process.availableMemory?.() ?? Number.POSITIVE_INFINITY) / 2;
   return backend.name === "wasm" ? Math.min(machine, WASM_BYTES / 2) : machine;
+}
+
+function sampleLengths({ attentionMask, batchSize, tokenCount }: CountedBatch): readonly number[] {
+  return Array.from({ length: batchSize }, (_, sample) => attentionMask.subarray(sample * tokenCount, (sample + 1) * tokenCount).reduce((sum, isReal) => sum + isReal, 0));
 }

@@ -132,7 +132,7 @@ describe("a released segment", () => {
     let loads = 0;
     const changing: Model = { ...model, async *load(names) {
       loads += 1;
-      for await (const { name, values } of model.load(names)) yield { name, values: loads > 1 && name.endsWith("bias") ? values.map((value) => value + 1) : values };
+      for await (const { name, values } of model.load(names)) yield { name, values: loads > 1 && name.endsWith("bias") ? Float32Array.from(values, (value) => value + 1) : values };
     } };
     await expect(runToy({ ...options(), model: changing, plugins: [trainOnly([0, ["projector"]]), release({ evaluates: false }).plugin] }))
       .rejects.toMatchObject({ code: "THAW_CORE_PARAMETERS_CHANGED", details: { names: ["tower.linear.bias"] } });
@@ -142,7 +142,7 @@ describe("a released segment", () => {
 describe("a parameter that the model never uses", () => {
   /** Bytes that all weights take, and the unused one's values as a plugin gets them. */
   async function look(trained: readonly string[]) {
-    const seen = { bytes: 0, values: new Float32Array(0) };
+    const seen: { bytes: number; values: Float32Array } = { bytes: 0, values: new Float32Array(0) };
     const empty = tf.memory().numBytes;
     const watch = tapped("Watch", ({ hooks }) => {
       hooks.initialize.tapPromise("Watch", async ({ readParameter }) => {

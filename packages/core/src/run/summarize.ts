@@ -16,10 +16,12 @@ export interface SummaryInput {
   readonly frozenProof: readonly FrozenProof[];
   readonly deadGradients: readonly DeadGradient[];
   readonly evaluations: RunSummary["evaluations"];
+  readonly lines: readonly string[];
+  readonly numbers: Readonly<Record<string, number>>;
 }
 
-/** The summary of a run; `lines` and `numbers` are left to plugins. Counts are of the phase that held last. */
-export function summarize({ planned, runFolder, steps, epochs, end, totals, frozenProof, deadGradients, evaluations }: SummaryInput): RunSummary {
+/** The summary of a run; plugins add to `lines` and `numbers`. Counts are of the phase that held last. */
+export function summarize({ planned, runFolder, steps, epochs, end, totals, frozenProof, deadGradients, evaluations, lines, numbers }: SummaryInput): RunSummary {
   const report = planReport(planned, Math.max(0, steps - 1));
   const sizes = new Map(planned.parameters.map(({ name, shape }) => [name, shape.reduce((product, length) => product * length, 1)]));
   const components = report.components.map(({ name, flows, parameterCount }) => {
@@ -29,6 +31,6 @@ export function summarize({ planned, runFolder, steps, epochs, end, totals, froz
   return {
     ...(runFolder === undefined ? {} : { runFolder }),
     steps, epochs, stopReason: end.reason, isInterrupted: end.isInterrupted, ...totals,
-    components, frozenProof, findings: planned.findings, deadGradients, evaluations, lines: [], numbers: {},
+    components, frozenProof, findings: planned.findings, deadGradients, evaluations, lines: [...lines], numbers: { ...numbers },
   };
 }

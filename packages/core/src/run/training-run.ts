@@ -10,7 +10,7 @@ import { phaseAt, trainedNames } from "../plan/plan.js";
 import { runLength } from "../plan/run-length.js";
 import type { RunSummary } from "../summary.js";
 import type { TrainerParts } from "../trainer-parts.js";
-import { activationMemoryBytes, chooseCheckpointed } from "./checkpointing.js";
+import { activationMemoryBytes, Checkpointing } from "./checkpointing.js";
 import { deadGradientLines, DeadGradients } from "./dead-gradients.js";
 import { Evaluation } from "./evaluation.js";
 import { FrozenGuard } from "./frozen-guard.js";
@@ -52,6 +52,7 @@ export class TrainingRun {
   #loaded: LoadedModel | undefined;
   #optimizer: Optimizer | undefined;
   #step: TrainStep | undefined;
+  #checkpointing: Checkpointing | undefined;
   readonly #dead: DeadGradients;
   readonly #stopRule: StopRule;
   #carried: ReadonlySet<string> = new Set();
@@ -82,12 +83,12 @@ export class TrainingRun {
     const { runner, context } = loaded;
     const optimizer = this.#makeOptimizer(loaded.backend);
     await hooks.initialize.promise(context);
-    const memoryBytes = activationMemoryBytes(loaded.backend);
+    this.#checkpointing = new Checkpointing({ choice: training.activationCheckpointing, planned: this.#planned, memoryBytes: activationMemoryBytes(loaded.backend) });
     this.#step = new TrainStep({
       hooks, runner, training, optimizer, totalSteps, optimizerPlugin: optimizer instanceof AdamW ? undefined : lastCalled(watch, "resolveOptimizer"), deadGradients: this.#dead,
       onDead: (found) => { for (const line of deadGradientLines(found)) this.#parts.logger.warn({ parameters: found.map(({ name }) => name) }, line); },
       updates: this.#checkpoint?.state.updates,
-      checkpointed: (batch) => chooseCheckpointed(training.activationCheckpointing, this.#planned, runner.phase, batch, memoryBytes),
+      checkpointed: (batch) => this.#checkpointing!.choose(runner.phase, batch),
     });
     const evaluation = this.#makeEvaluation(loaded, () => loop.stepsDone);
     const guard = new FrozenGuard((name) => runner.store.hash(name, { isFresh: true }));
@@ -216,6 +217,7 @@ export class TrainingRun {
     const summary = summarize({
       planned: this.#planned, runFolder: this.#files?.folder.path, steps: loop.stepsDone, epochs: loop.position.epoch,
       end, totals: this.#totalsNow(), frozenProof, deadGradients: this.#dead.found, evaluations: evaluation.latest,
+      lines: this.#checkpointing?.lines ?? [], numbers: this.#checkpointing?.numbers ?? {},
     });
     await hooks.done.promise(summary, loaded.context);
     await this.#files?.summary(summary);

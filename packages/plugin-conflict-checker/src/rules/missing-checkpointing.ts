@@ -10,11 +10,11 @@ export function missingCheckpointing(limitBytes: number): Rule<RuleContext> {
     summary: "The estimated memory is over the limit, and segments that a gradient passes through are not checkpointed.",
     docs: `The estimate counts weights, gradients and optimizer state of what trains, and the activations that the backward pass needs, for one
 micro-batch of the longest sample. The limit is \`checks.memory_limit\` (default 4 GiB, the most that a WASM backend can address). Activation
-checkpointing keeps the input of each block only and computes the block again in the backward pass.
+checkpointing keeps the input of each block only and computes the block again in the backward pass; its default, \`auto\`, does so where memory asks for it.
 
 \`\`\`yaml config expects=missing-checkpointing
 freeze: { freeze_multi_modal_projector: false }
-training: { max_length: 64, micro_batch_size: 8 }
+training: { max_length: 64, micro_batch_size: 8, activation_checkpointing: off }
 checks: { memory_limit: 1MiB }
 \`\`\`
 `,
@@ -28,7 +28,7 @@ checks: { memory_limit: 1MiB }
         rule: "missing-checkpointing",
         severity: "warning" as const,
         message: `About ${megabytes(estimate.totalBytes)} will be needed (${megabytes(estimate.activationBytes)} of it for activations), and the limit is ${megabytes(limitBytes)}.`,
-        fix: `Add \`training: { ${spelledLike(context.settings, "activation_checkpointing")}: auto }\`, or make micro-batches smaller.`,
+        fix: `Set \`${spelledLike(context.settings, "activation_checkpointing")}: auto\` in \`training\`, or make micro-batches smaller.`,
         settings,
         ...(own === undefined ? {} : { edit: { action: "set", file: own.file!, path: `training.${spelledLike(context.settings, "activation_checkpointing")}`, value: "auto" } as const }),
       }];

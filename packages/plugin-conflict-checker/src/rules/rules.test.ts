@@ -68,8 +68,8 @@ const cases: Readonly<Record<string, { readonly valid: readonly Case[]; readonly
     invalid: [{ yaml: `${PROJECTOR}training:\n  activation_checkpointing: on`, at: ["training.activation_checkpointing:4"], severity: "note", says: "vision_tower" }],
   },
   "missing-checkpointing": {
-    valid: [{ yaml: "training: { micro_batch_size: 8 }" }, { yaml: "training: { activation_checkpointing: auto }\nchecks: { memory_limit: 1kB }" }, { yaml: "checks: { memory_limit: 1MiB }" }],
-    invalid: [{ yaml: "training:\n  micro_batch_size: 8\nchecks:\n  memory_limit: 4kB", at: ["training.micro_batch_size:2"], severity: "warning", says: "activation_checkpointing: auto" }],
+    valid: [{ yaml: "training: { micro_batch_size: 8, activation_checkpointing: off }" }, { yaml: "checks: { memory_limit: 1kB }" }, { yaml: "checks: { memory_limit: 1MiB }" }],
+    invalid: [{ yaml: "training:\n  micro_batch_size: 8\n  activation_checkpointing: off\nchecks:\n  memory_limit: 4kB", at: ["training.micro_batch_size:2"], severity: "warning", says: "activation_checkpointing: auto" }],
   },
   "new-tokens-with-frozen-embeddings": {
     valid: [{ yaml: "data: { added_tokens: [<box>] }" }, { yaml: `${PROJECTOR}data: { added_tokens: [] }` }],
