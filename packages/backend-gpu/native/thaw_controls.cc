@@ -1,10 +1,14 @@
 // What Thaw sets in TensorFlow's library that its C interface does not offer: environment variables that the library reads while it is
-// loaded, and TensorFloat-32. Not linked against the library, so that this can be loaded before it.
+// loaded, and TensorFloat-32; and in the C library, that large blocks go back to the system when they are freed. Not linked against the library, so that this can be loaded before it.
 #include <dlfcn.h>
 #include <node_api.h>
 
 #include <cstdlib>
 #include <string>
+
+#if defined(__GLIBC__)
+#include <malloc.h>
+#endif
 
 namespace {
 
@@ -71,6 +75,10 @@ napi_value TensorFloat32(napi_env env, napi_callback_info) {
 }
 
 napi_value Init(napi_env env, napi_value exports) {
+#if defined(__GLIBC__)
+  // Arrays of JavaScript that weights come in or are hashed from: freed, they would stay with malloc, whose threshold grows up to 32 MB.
+  mallopt(M_MMAP_THRESHOLD, 1 << 20);
+#endif
   const napi_property_descriptor properties[] = {
       {"setEnvironment", nullptr, SetEnvironment, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
       {"setTensorFloat32", nullptr, SetTensorFloat32, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
