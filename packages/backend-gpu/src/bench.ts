@@ -1,4 +1,5 @@
 import * as tf from "@tensorflow/tfjs-core";
+import { linear, type MatmulStrategy, Tape } from "@thaw/core";
 
 /** Speed of one form of matrix product. */
 export interface ProductSpeed {
@@ -26,6 +27,8 @@ export interface Product {
   readonly b: readonly number[];
   readonly transposeA?: boolean;
   readonly transposeB?: boolean;
+  /** By a linear layer of Thaw, `b` being its weight `[out, in]`, instead of `tf.matMul`. */
+  readonly isLayer?: boolean;
   readonly flop: number;
 }
 
@@ -37,16 +40,17 @@ const PRODUCTS: readonly Product[] = [
   { name: `${ROWS}x${INNER}x${COLUMNS}, plain`, a: [ROWS, INNER], b: [INNER, COLUMNS], flop: FLOP },
   { name: `${ROWS}x${INNER}x${COLUMNS}, second operand transposed`, a: [ROWS, INNER], b: [COLUMNS, INNER], transposeB: true, flop: FLOP },
   { name: `${ROWS}x${INNER}x${COLUMNS}, first operand transposed`, a: [INNER, ROWS], b: [INNER, COLUMNS], transposeA: true, flop: FLOP },
+  { name: `${ROWS}x${INNER}x${COLUMNS}, as Thaw multiplies with a weight`, a: [ROWS, INNER], b: [COLUMNS, INNER], isLayer: true, flop: FLOP },
   { name: "attention scores, 36 of 220x64x220", a: [36, 220, 64], b: [36, 220, 64], transposeB: true, flop: 36 * 2 * 220 * 64 * 220 },
   { name: "1024x1024x1024, plain", a: [1024, 1024], b: [1024, 1024], flop: 2 * 1024 ** 3 },
 ];
 
-/** Measures the current backend for about `secondsPerProduct` a product. Keeps no tensor. */
-export async function benchBackend(options: { readonly secondsPerProduct?: number; readonly products?: readonly Product[] } = {}): Promise<BackendSpeed> {
+/** Measures the current backend, which multiplies as `matmul` says, for about `secondsPerProduct` a product. Keeps no tensor. */
+export async function benchBackend(matmul: MatmulStrategy, options: { readonly secondsPerProduct?: number; readonly products?: readonly Product[] } = {}): Promise<BackendSpeed> {
   const budgetMs = (options.secondsPerProduct ?? 1) * 1000;
   const rates: { readonly name: string; readonly gflops: number }[] = [];
   for (const product of options.products ?? PRODUCTS) {
-    rates.push({ name: product.name, gflops: measureProduct(product, budgetMs) });
+    rates.push({ name: product.name, gflops: measureProduct(product, matmul, budgetMs) });
     await new Promise((resolve) => setImmediate(resolve));
   }
   const fastest = Math.max(...rates.filter(({ name }) => name.endsWith("plain")).map(({ gflops }) => gflops));
@@ -57,16 +61,18 @@ export async function benchBackend(options: { readonly secondsPerProduct?: numbe
   };
 }
 
-function measureProduct({ a, b, transposeA = false, transposeB = false, flop }: Product, budgetMs: number): number {
+function measureProduct({ a, b, transposeA = false, transposeB = false, isLayer = false, flop }: Product, matmul: MatmulStrategy, budgetMs: number): number {
   const [left, right] = [tf.randomUniform([...a], -1, 1, "float32", 1), tf.randomUniform([...b], -1, 1, "float32", 2)];
+  const tape = new Tape({ matmul });
   const once = (): number => {
     const from = performance.now();
-    tf.tidy(() => firstOf(tf.matMul(left, right, transposeA, transposeB)));
+    tf.tidy(() => firstOf(isLayer ? linear(tape.constant(left), tape.parameter(right, false)).tensor : tf.matMul(left, right, transposeA, transposeB)));
     return performance.now() - from;
   };
   once();
   let best = once();
   for (const end = performance.now() + budgetMs; performance.now() < end; ) best = Math.min(best, once());
+  tape.dispose();
   tf.dispose([left, right]);
   return flop / best / 1e6;
 }

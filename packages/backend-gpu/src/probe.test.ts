@@ -36,14 +36,15 @@ test("measures the current backend and keeps no tensor", async () => {
   backendGpu({ name: "wasm", cacheFolder: "/nowhere" }).apply({ hooks } as never);
   await hooks.resolveBackend.promise({ settings: [], precision: "float32" });
   const before = tf.memory().numTensors;
-  const speed = await benchBackend({
+  const speed = await benchBackend("plain2d", {
     secondsPerProduct: 0,
     products: [
       { name: "plain", a: [8, 4], b: [4, 8], flop: 512 },
+      { name: "layer", a: [8, 4], b: [8, 4], isLayer: true, flop: 512 },
       { name: "transposed", a: [8, 4], b: [8, 4], transposeB: true, flop: 512 },
     ],
   });
-  expect(speed.products).toHaveLength(2);
+  expect(speed.products).toHaveLength(3);
   for (const { gflops, share } of speed.products) expect(Math.min(gflops, share)).toBeGreaterThan(0);
   expect(Math.max(...speed.products.filter(({ name }) => name.endsWith("plain")).map(({ share }) => share))).toBe(1);
   expect(speed.operationMicroseconds).toBeGreaterThan(0);

@@ -80,7 +80,7 @@ export async function bench(options: BackendBenchOptions, terminal: Terminal): P
   const resolved = resolveBackendOptions(name, { projectFolder: process.cwd(), cacheFolder: options.cache ?? defaultCacheFolder(), tensorFloat32: options.tensorFloat32 ?? false });
   const { backend, fallbacks } = await chooseBackend(resolved);
   for (const line of fallbacks) terminal.err(line);
-  const speed = await benchBackend();
+  const speed = await benchBackend(backend.matmul);
   if (options.json === true) {
     terminal.out(JSON.stringify({ backend: backend.description, ...speed }));
     return 0;
