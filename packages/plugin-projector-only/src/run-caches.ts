@@ -59,16 +59,19 @@ export class RunCaches {
     const outputs: Record<string, Tensor> = {};
     const missesBefore = this.#misses;
     let isCovered = segments.length > 0;
+    let holdsAll = isCovered;
     try {
       for (const { name, reads } of segments) {
         const items = segmentItems(batch.inputs, reads);
         if (batch.segmentOutputs[name] !== undefined || reads.every((input) => (batch.inputs[input] ?? []).length === 0)) continue;
-        const output = items === undefined ? undefined : await (await this.#cacheOf(name, context)).output(items, batch.batchSize, context);
+        const cache = items === undefined ? undefined : await this.#cacheOf(name, context);
+        const output = await cache?.output(items!, batch.batchSize, context);
         if (output === undefined) isCovered = false;
         else outputs[name] = output;
+        holdsAll &&= cache?.holdsAll(items!.keys.length / batch.batchSize) === true;
       }
       const keepsAll = [...this.#caches.values()].every((cache) => cache.keepsAll);
-      const seen = { purpose: context.purpose, sampleCount: batch.batchSize, misses: this.#misses - missesBefore, isCovered, keepsAll };
+      const seen = { purpose: context.purpose, sampleCount: batch.batchSize, misses: this.#misses - missesBefore, isCovered, keepsAll, holdsAll: holdsAll && Object.keys(outputs).length > 0 };
       await this.#release?.after(seen, segments.map(({ name }) => name), context);
     } catch (error) {
       dispose(outputs);

@@ -74,6 +74,12 @@ export class SegmentCache {
     return this.#offReason === undefined && this.#cache.keepsAll;
   }
 
+  /** True if earlier runs left at least as many features on disk as this one has items, by the estimate from one batch. */
+  holdsAll(itemsPerSample: number): boolean {
+    const expected = this.#options.itemCount(itemsPerSample);
+    return this.#offReason === undefined && this.#disk !== undefined && expected !== undefined && this.#disk.entryCount >= expected;
+  }
+
   get report(): SegmentCacheReport {
     const { memoryHits, diskHits, sharedHits, misses } = this.#cache.counts;
     const hits = memoryHits + diskHits + sharedHits;

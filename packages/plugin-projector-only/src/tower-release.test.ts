@@ -72,6 +72,22 @@ describe("releasing the tower", () => {
     expect(released.summary.lines.join()).toContain("after one return for new images");
   });
 
+  it("frees it with the first batch where an earlier run left all features on disk", async () => {
+    await withTempFolder(async (disk) => {
+      const onDisk = (releaseTower: boolean): Plugin => projectorOnly({ featureCache: { disk }, savings: { releaseTower } });
+      const data = () => ({ train: tinySource({ sampleCount: 4 }) });
+      const plain = await train([onDisk(false)], { data: data() });
+      const released = await train([onDisk(true)], { data: data() });
+      expect(runDifference(plain.run, released.run)).toBe(0);
+      expect(released.summary.frozenProof).toEqual(plain.summary.frozenProof);
+      expect(plain.bytes[0]! - released.bytes[0]!).toBe(released.summary.numbers.releasedBytes);
+      expect(released.summary.numbers.releasedBytes).toBeGreaterThan(0);
+      // What is there is of other images: then the tower comes back, and goes as without a store.
+      const others = await train([onDisk(true)], { data: { train: tinySource({ sampleCount: 4, seed: 9 }) } });
+      expect(others.summary.numbers.releasedBytes).toBeGreaterThan(0);
+    });
+  });
+
   it("does not touch a tower that a later phase trains", async () => {
     const unfreeze: Plugin = {
       name: "Unfreeze", apiVersion: 1, claims: { writes: ["plan"] },

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { Warmth, type WarmthBatch, type WarmthFacts } from "./warmth.js";
 
-const batch = (more: Partial<WarmthBatch> = {}): WarmthBatch => ({ purpose: "train", sampleCount: 2, misses: 0, isCovered: true, keepsAll: true, ...more });
+const batch = (more: Partial<WarmthBatch> = {}): WarmthBatch => ({ purpose: "train", sampleCount: 2, misses: 0, isCovered: true, keepsAll: true, holdsAll: false, ...more });
 
 function begun(facts: Partial<WarmthFacts> = {}): Warmth {
   const warmth = new Warmth({ trainCount: 4, evaluationCount: 0, views: 1, ...facts });
@@ -70,6 +70,16 @@ describe("Warmth", () => {
     expect(wrong.isWarm).toBe(false);
     epoch(wrong);
     expect(wrong.isWarm).toBe(true);
+  });
+
+  it("is there at once where earlier runs left enough, until that proves wrong", () => {
+    const warmth = begun();
+    warmth.see(batch({ holdsAll: true, misses: 1 }));
+    expect(warmth.isWarm).toBe(false);
+    warmth.see(batch({ holdsAll: true, sampleCount: 1 }));
+    expect(warmth.isWarm).toBe(true);
+    warmth.distrust();
+    expect(warmth.isWarm).toBe(false);
   });
 
   it("needs a training run: a session alone never knows what comes", () => {

@@ -20,17 +20,20 @@ export interface WarmthBatch {
   readonly isCovered: boolean;
   /** True if all that was ever computed is still kept. */
   readonly keepsAll: boolean;
+  /** True if as much is known from earlier runs as this one will need. */
+  readonly holdsAll: boolean;
 }
 
 /**
- * Tells when no more misses are to be expected: the sources were seen whole and everything was kept, or, where that is not known or was wrong once, the images of as many
- * epochs as there are views came without a miss, evaluations between them included. Pure bookkeeping.
+ * Tells when no more misses are to be expected: the sources were seen whole and everything was kept, or earlier runs left enough, or, where that is not known or was wrong
+ * once, the images of as many epochs as there are views came without a miss, evaluations between them included. Pure bookkeeping.
  */
 export class Warmth {
   readonly #facts: WarmthFacts;
   #isRunning = false;
   #isCovered = true;
   #keepsAll = true;
+  #holdsAll = false;
   #isTrusted = true;
   #evaluated = 0;
   #wholeEpochs = 0;
@@ -46,7 +49,8 @@ export class Warmth {
     if (!this.#isRunning || !this.#isCovered) return false;
     const { trainCount, evaluationCount, views } = this.#facts;
     const whole = this.#wholeEpochs + (this.#epochSamples >= trainCount ? 1 : 0);
-    return (this.#isTrusted && this.#keepsAll && whole >= views && this.#evaluated >= evaluationCount) || this.#quietEpochs >= views;
+    const isSeen = this.#keepsAll && whole >= views && this.#evaluated >= evaluationCount;
+    return (this.#isTrusted && (isSeen || this.#holdsAll)) || this.#quietEpochs >= views;
   }
 
   /** A training run begins. */
@@ -66,13 +70,14 @@ export class Warmth {
   }
 
   /** Counts a batch. */
-  see({ purpose, sampleCount, misses, isCovered, keepsAll }: WarmthBatch): void {
+  see({ purpose, sampleCount, misses, isCovered, keepsAll, holdsAll }: WarmthBatch): void {
     if (purpose === "train") this.#epochSamples += sampleCount;
     if (purpose === "evaluate") this.#evaluated += sampleCount;
     this.#epochMisses += misses;
     if (misses > 0) this.#quietEpochs = 0;
     this.#isCovered &&= isCovered;
     this.#keepsAll = keepsAll;
+    this.#holdsAll = holdsAll && misses === 0;
   }
 
   /** A miss came although none was expected: from now on only epochs without one count. */
