@@ -119,7 +119,8 @@ function spansBehind(before: readonly number[], queries: readonly number[]): Att
     firstQuery += count;
     firstKey += keys;
   }
-  return new AttentionSpans(samples, Int32Array.from(visible));
+  const isEven = samples.length > 0 && samples.length === queries.length && queries.every((count, sample) => count === queries[0] && before[sample] === before[0]);
+  return new AttentionSpans(samples, Int32Array.from(visible), isEven ? `${samples.length} samples of ${queries[0]} rows behind ${before[0]}` : undefined);
 }
 
 function commonStart(prompts: readonly Int32Array[]): Int32Array {
