@@ -4,6 +4,7 @@ export { ConstantCache } from "./constant-cache.js";
 export { AutogradError } from "./errors.js";
 export { hasFused, runFused, runFusedOne } from "./kernels/fused.js";
 export type { FusedName } from "./kernels/fused.js";
+export type { CompileFunction, FunctionInput, PackedInput, TensorFunction, TensorFunctions } from "./kernels/functions.js";
 export type { Kernels, MatmulStrategy } from "./kernels/kernels.js";
 export { LayoutCache } from "./layout-cache.js";
 export { operate } from "./operation.js";
@@ -15,6 +16,7 @@ export type { CrossEntropyOptions, FusedCrossEntropyOptions } from "./ops/cross-
 export { dropout } from "./ops/dropout.js";
 export { AttentionSpans } from "./attention-spans.js";
 export type { SampleSpan } from "./attention-spans.js";
+export { asFunction, fuse } from "./ops/fuse.js";
 export { multiHeadAttention, rotaryHeads } from "./ops/heads.js";
 export type { MultiHeadAttentionOptions } from "./ops/heads.js";
 export { release, stopGradient } from "./ops/flow.js";

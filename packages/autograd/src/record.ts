@@ -62,6 +62,11 @@ export class OpRecord {
     return () => (this.output as ValueNode).tensor;
   }
 
+  /** @internal What backward needs. */
+  savedTensors(): Tensor[] {
+    return [...this.#saved.map((node) => node.tensor), ...this.#kept];
+  }
+
   /** Called by the tape once the output has its node. */
   attach(output: ValueNode): void {
     this.output = output;

@@ -1,11 +1,12 @@
 import type { Scalar, Tensor } from "@tensorflow/tfjs-core";
 import * as tf from "@tensorflow/tfjs-core";
 import { runBackward } from "./backward.js";
-import type { Bfloat16Products, PackedMatrix } from "./bfloat16/products.js";
+import type { Bfloat16Products, PackedMatrix, TracedProducts } from "./bfloat16/products.js";
 import { recordCheckpoint } from "./checkpoint.js";
 import { ConstantCache } from "./constant-cache.js";
 import { badArgument, notOfOneTape, parameterTwice, tapeSpent } from "./errors.js";
 import { FLAGS_KERNELS } from "./kernels/flags.js";
+import { tensorFunctions } from "./kernels/functions.js";
 import type { Kernels, MatmulStrategy } from "./kernels/kernels.js";
 import { plain2dKernels } from "./kernels/plain2d.js";
 import { tensorflowKernels } from "./kernels/tensorflow.js";
@@ -23,6 +24,10 @@ export interface TapeOptions {
   readonly layouts?: LayoutCache;
   /** Uploaded constants that outlive the tape; without it the tape has its own. */
   readonly constants?: ConstantCache;
+  /** True: what runs on the tape is to become a function, so that ops are of single operations and such that a compiler makes few passes of them. */
+  readonly isTraced?: boolean;
+  /** Multiplies what is in batches, as attention does, in bfloat16. */
+  readonly bfloat16?: TracedProducts;
 }
 
 /** `on`: ops record. `off`: nothing needs a gradient. `dry`: gradients are needed but the op will be run again in backward. */
@@ -60,7 +65,9 @@ export class Tape {
     this.constants = options.constants ?? new ConstantCache();
     if (options.layouts === undefined) this.#ownCaches.push(layouts);
     if (options.constants === undefined) this.#ownCaches.push(this.constants);
-    this.kernels = (options.matmul ?? (tf.getBackend() === "wasm" ? "plain2d" : "flags")) === "plain2d" ? plain2dKernels(this.constants, layouts) : tf.getBackend() === "tensorflow" ? tensorflowKernels(this.constants) : FLAGS_KERNELS;
+    const isPlain2d = (options.matmul ?? (tf.getBackend() === "wasm" ? "plain2d" : "flags")) === "plain2d";
+    const kernels = isPlain2d ? plain2dKernels(this.constants, layouts) : tf.getBackend() === "tensorflow" ? tensorflowKernels(this.constants, options.bfloat16) : FLAGS_KERNELS;
+    this.kernels = { ...kernels, ...(options.isTraced === true ? { isTraced: true } : { functions: tensorFunctions() }) };
   }
 
   /** A parameter: borrowed, `needsGradient` if it trains. The same tensor gives the same value again. `@throws THAW_AUTOGRAD_PARAMETER_TWICE` */
@@ -169,6 +176,7 @@ export class Tape {
     }
     this.#parameters.clear();
     this.constants.trim();
+    this.kernels.functions?.endPass();
     for (const cache of this.#ownCaches) cache.dispose();
   }
 

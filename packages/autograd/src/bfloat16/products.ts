@@ -1,4 +1,5 @@
 import type { Tensor, Tensor2D } from "@tensorflow/tfjs-core";
+import type { PackedInput } from "../kernels/functions.js";
 
 /**
  * A frozen matrix `[rows, columns]` kept in bfloat16. TensorFlow.js has no such type, so it sees the bytes as float32 words of two numbers each,
@@ -27,8 +28,18 @@ export interface Bfloat16Products {
   times(x: Tensor, matrix: PackedMatrix): Tensor2D;
   /** Widens words `[..., columns / 2]`, as they are in a packed matrix, to float32 `[..., columns]`, exactly. */
   widen(words: Tensor): Tensor;
+  /** The matrix as functions read it. */
+  handle(matrix: PackedMatrix): PackedInput;
+  /** The same products inside of functions, where they stay in float32. */
+  traced(): TracedProducts;
   /** Lets go of what is kept for a matrix, before its words are freed. */
   forget(words: Tensor): void;
   /** Lets go of what is kept of the last operand; called when a pass is over. */
   endPass(): void;
+}
+
+/** Products in bfloat16 of what is to become a function. Results have sums in float32 and are not rounded. */
+export interface TracedProducts extends Bfloat16Products {
+  /** `op(a) op(b)` over the last two axes, `op` the transpose where asked, of float32 that is rounded to bfloat16. */
+  batched(a: Tensor, b: Tensor, transposeA: boolean, transposeB: boolean): Tensor;
 }

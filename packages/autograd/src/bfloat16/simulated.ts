@@ -19,6 +19,12 @@ export function simulatedBfloat16(): Bfloat16Products {
     timesTransposed: (x, { words }) => product(x, words, true),
     times: (x, { words }) => product(x, words, false),
     widen,
+    handle() {
+      throw new Error("Simulated products have no functions.");
+    },
+    traced() {
+      throw new Error("Simulated products have no functions.");
+    },
     forget: () => undefined,
     endPass: () => undefined,
   };

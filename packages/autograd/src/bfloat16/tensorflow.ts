@@ -1,6 +1,7 @@
 import type { Tensor, Tensor2D } from "@tensorflow/tfjs-core";
 import * as tf from "@tensorflow/tfjs-core";
-import type { Bfloat16Products, PackedMatrix } from "./products.js";
+import type { PackedInput } from "../kernels/functions.js";
+import type { Bfloat16Products, PackedMatrix, TracedProducts } from "./products.js";
 
 /** Numbers of TensorFlow's types (tensorflow/core/framework/types.proto). */
 const [FLOAT32, INT32, BFLOAT16] = [1, 3, 14];
@@ -32,15 +33,18 @@ export function tensorflowBfloat16(): Bfloat16Products | null {
  * Casts and products in bfloat16 by TensorFlow's own operations. A bfloat16 result becomes a tensor of float32 words, half as many, so that the
  * engine counts its bytes and a tidy frees it.
  */
-class TensorFlowBfloat16 implements Bfloat16Products {
+class TensorFlowBfloat16 implements TracedProducts {
   readonly #backend: TensorFlowBackend;
   /** Matrices seen as bfloat16: handles on the words' own bytes, by words. */
-  readonly #views = new Map<Tensor, number>();
+  readonly #views: Map<Tensor, number>;
+  readonly #isTraced: boolean;
   /** The last operand that was rounded: layers that share their input (queries, keys, values) round it once. */
   #last: { readonly source: Tensor; readonly rounded: Tensor } | undefined;
 
-  constructor(backend: TensorFlowBackend) {
+  constructor(backend: TensorFlowBackend, views = new Map<Tensor, number>(), isTraced = false) {
     this.#backend = backend;
+    this.#views = views;
+    this.#isTraced = isTraced;
   }
 
   timesTransposed(x: Tensor, matrix: PackedMatrix): Tensor2D {
@@ -51,12 +55,27 @@ class TensorFlowBfloat16 implements Bfloat16Products {
     return this.#product(x, matrix, false);
   }
 
+  traced(): TracedProducts {
+    return new TensorFlowBfloat16(this.#backend, this.#views, true);
+  }
+
+  batched(a: Tensor, b: Tensor, transposeA: boolean, transposeB: boolean): Tensor {
+    const operands = this.#idsOf(a, b).map((id) => this.#cast(id, FLOAT32, BFLOAT16).id);
+    const product = this.#wideProduct(operands, transposeA, transposeB);
+    for (const id of operands) this.#backend.binding.deleteTensor(id);
+    return product;
+  }
+
   widen(words: Tensor): Tensor {
     const shape = [...words.shape.slice(0, -1), 2 * (words.shape.at(-1) as number)];
     const bits = this.#run("Bitcast", [this.#type("T", FLOAT32), this.#type("type", BFLOAT16)], this.#idsOf(words));
     const wide = this.#backend.createOutputTensor(this.#cast(bits.id, BFLOAT16, FLOAT32));
     this.#backend.binding.deleteTensor(bits.id);
     return tf.reshape(wide, shape);
+  }
+
+  handle({ words, shape }: PackedMatrix): PackedInput {
+    return { id: this.#view(words, shape), shape, dtype: "bfloat16" };
   }
 
   forget(words: Tensor): void {
@@ -73,6 +92,7 @@ class TensorFlowBfloat16 implements Bfloat16Products {
 
   #product(x: Tensor, { words, shape }: PackedMatrix, transpose: boolean): Tensor2D {
     const inner = shape[transpose ? 1 : 0];
+    if (this.#isTraced) return this.#wideProduct([...this.#idsOf(this.#round(x, inner)), this.#view(words, shape)], false, transpose) as Tensor2D;
     const { TF_ATTR_BOOL: type } = this.#backend.binding;
     const attributes = [{ name: "transpose_a", type, value: false }, { name: "transpose_b", type, value: transpose }, this.#type("T", BFLOAT16)];
     const product = this.#run("MatMul", attributes, [...this.#idsOf(this.#round(x, inner)), this.#view(words, shape)]);
@@ -80,6 +100,13 @@ class TensorFlowBfloat16 implements Bfloat16Products {
     const wide = this.#backend.createOutputTensor(this.#cast(product.id, BFLOAT16, FLOAT32)) as Tensor2D;
     seen.dispose();
     return wide;
+  }
+
+  /** A product whose result is not rounded: compilers have it, TensorFlow's own kernels do not. */
+  #wideProduct(operands: readonly number[], transposeA: boolean, transposeB: boolean): Tensor {
+    const { TF_ATTR_BOOL: type } = this.#backend.binding;
+    const attributes = [{ name: "adj_x", type, value: transposeA }, { name: "adj_y", type, value: transposeB }, this.#type("Ta", BFLOAT16), this.#type("Tb", BFLOAT16), this.#type("Tout", FLOAT32)];
+    return this.#backend.createOutputTensor(this.#run("BatchMatMulV3", attributes, operands));
   }
 
   /** `x` in bfloat16, `[n, inner]`. Kept until another one is rounded or the pass ends. */
@@ -124,7 +151,7 @@ class TensorFlowBfloat16 implements Bfloat16Products {
     return { name, type: this.#backend.binding.TF_ATTR_TYPE, value };
   }
 
-  #idsOf(tensor: Tensor): number[] {
-    return this.#backend.getInputTensorIds([tensor]);
+  #idsOf(...tensors: readonly Tensor[]): number[] {
+    return this.#backend.getInputTensorIds(tensors);
   }
 }

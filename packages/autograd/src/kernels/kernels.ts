@@ -1,5 +1,6 @@
 import * as tf from "@tensorflow/tfjs-core";
 import type { Tensor, Tensor1D, Tensor2D } from "@tensorflow/tfjs-core";
+import type { TensorFunctions } from "./functions.js";
 
 /**
  * How matrix products are made. `flags`: transpose flags are free (native, GPU, cpu). `plain2d`: TensorFlow.js has only plain 2-D products at
@@ -11,6 +12,10 @@ export type MatmulStrategy = "flags" | "plain2d";
 /** What ops do differently from one kind of backend to the other. All take and return raw tensors and are called inside a `tf.tidy`. */
 export interface Kernels {
   readonly strategy: MatmulStrategy;
+  /** Makes one function of many operations; absent where the backend cannot. */
+  readonly functions?: TensorFunctions | undefined;
+  /** True where operations are run to make a function of them. */
+  readonly isTraced?: boolean;
   /** Upper bound for the logits that a cross entropy holds at a time, in bytes. */
   readonly logitsBytes: number;
   /** `op(a) op(b)` over the last two axes, `op` the transpose where asked; leading axes are equal. */

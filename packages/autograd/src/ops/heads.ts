@@ -2,15 +2,17 @@ import type { Tensor } from "@tensorflow/tfjs-core";
 import * as tf from "@tensorflow/tfjs-core";
 import type { AttentionSpans } from "../attention-spans.js";
 import { badArgument } from "../errors.js";
-import { evenSamples, type EvenSamples } from "../kernels/even-samples.js";
+import { type EvenSamples, evenSamples } from "../kernels/even-samples.js";
 import { hasFused, runFused, runFusedOne } from "../kernels/fused.js";
 import { operate } from "../operation.js";
 import { tapeOf, type Tape } from "../tape.js";
 import type { Value } from "../value.js";
 import { attention } from "./attention.js";
+import { fuse } from "./fuse.js";
 import { rotary } from "./rotary.js";
 import { gatherRows } from "./rows.js";
 import { reshape, transpose } from "./shape.js";
+import { tracedAttention } from "./traced-attention.js";
 
 /** Options of {@link multiHeadAttention}. */
 export interface MultiHeadAttentionOptions {
@@ -40,12 +42,48 @@ export function multiHeadAttention(q: Value, k: Value, v: Value, options: MultiH
   if (hasFused("ThawAttention")) return fusedAttention(q, k, v, spans, { heads: headCount, key_heads: keyValueHeadCount, scale });
   const tape = tapeOf("multiHeadAttention", q);
   const even = evenSamples(spans, k.shape[0] as number);
-  const mask = even.mask === null ? {} : { mask: kept(tape, spans, "mask", () => tf.tensor(even.mask!.values, [...even.mask!.shape])) };
+  const sizes = `${headCount} ${keyValueHeadCount} ${scale} ${even.samples}`;
+  const layout: EvenOptions = { samples: even.samples, headCount, keyValueHeadCount, scale };
   return tape.tidy(() => {
-    const [heads, keys, values] = [split(q, even.queryRows, even.queries, headCount, even), split(k, even.keyRows, even.keys, keyValueHeadCount, even), split(v, even.keyRows, even.keys, keyValueHeadCount, even)];
-    const joined = reshape(transpose(attention(heads, keys, values, { scale, ...mask }), [0, 2, 1, 3]), [even.samples * even.queries, width]);
-    return even.resultRows === null ? joined : gatherRows(joined, even.resultRows);
+    const rows = [atRows(q, even.queryRows), atRows(k, even.keyRows), atRows(v, even.keyRows)];
+    // Where spans have a key, who sees what can be part of a function; else it is an input.
+    const visible = spans.key === undefined ? undefined : commonSight(spans, even);
+    const mask = even.mask === null || (visible !== undefined && tape.kernels.isTraced === true) ? [] : [tape.constant(kept(tape, spans, "mask", () => tf.tensor(even.mask!.values, [...even.mask!.shape])))];
+    const joined = visible === undefined
+      ? fuse(`attention ${sizes}`, [...rows, ...mask], (...given) => evenAttention(given.slice(0, 3), layout, given[3]))
+      : fuse(`attention ${sizes} ${spans.key}`, rows, (...given) => evenAttention(given, layout, mask[0], even.mask === null ? undefined : visible));
+    return atRows(joined, even.resultRows);
   });
+}
+
+interface EvenOptions {
+  readonly samples: number;
+  readonly headCount: number;
+  readonly keyValueHeadCount: number;
+  readonly scale: number;
+}
+
+/**
+ * Attention of samples of equally many rows: queries, keys and values, each `[samples * n, heads * d]`. What a query must not see is in the mask, or
+ * where a function is made, in `visible`, the same for all samples.
+ */
+function evenAttention([q, k, v]: readonly Value[], { samples, headCount, keyValueHeadCount, scale }: EvenOptions, mask: Value | undefined, visible?: Int32Array): Value {
+  const split = (x: Value, heads: number): Value => transpose(reshape(x, [samples, x.shape[0]! / samples, heads, x.shape[1]! / heads]), [0, 2, 1, 3]);
+  const [queries, keys, values] = [split(q!, headCount), split(k!, keyValueHeadCount), split(v!, keyValueHeadCount)];
+  const isTraced = tapeOf("multiHeadAttention", q!).kernels.isTraced === true && (mask === undefined || visible !== undefined);
+  const mixed = isTraced ? tracedAttention(queries, keys, values, { scale, visible }) : attention(queries, keys, values, { scale, ...(mask === undefined ? {} : { mask: mask.tensor }) });
+  return reshape(transpose(mixed, [0, 2, 1, 3]), q!.shape);
+}
+
+/** For each query of a sample how many keys it sees, if that is the same in all samples. */
+function commonSight({ samples, visible }: AttentionSpans, { queries, keys, mask }: EvenSamples): Int32Array | undefined {
+  if (visible === undefined) return mask === null ? new Int32Array(queries).fill(keys) : undefined;
+  const isCommon = samples.every((sample) => sample.queries === queries && sample.keys === keys) && visible.every((count, row) => count === visible[row % queries]);
+  return isCommon ? visible.subarray(0, queries) : undefined;
+}
+
+function atRows(x: Value, rows: Int32Array | null): Value {
+  return rows === null ? x : gatherRows(x, rows);
 }
 
 /**
@@ -60,8 +98,9 @@ export function rotaryHeads(x: Value, headCount: number, cos: Tensor, sin: Tenso
   }
   if (!hasFused("ThawRotary")) {
     const tape = tapeOf("rotaryHeads", x);
-    const table = (values: Tensor): Tensor => tape.once(`rotary ${values.id}`, () => tf.reshape(values, [lines, 1, depth]));
-    return tape.tidy(() => reshape(rotary(reshape(x, [rows / lines, lines, headCount, depth]), table(cos), table(sin)), [rows, width]));
+    const table = (values: Tensor): Value => tape.constant(tape.once(`rotary ${values.id}`, () => tf.reshape(values, [lines, 1, depth])));
+    return fuse(`rotary ${headCount}`, [x, table(cos), table(sin)], (turned, ...tables) =>
+      tapeOf("rotaryHeads", turned!).tidy(() => reshape(rotary(reshape(turned!, [rows / lines, lines, headCount, depth]), tables[0]!.tensor, tables[1]!.tensor), [rows, width])));
   }
   return operate("rotary", [x], (record) => {
     if (record !== null) record.backward = (gradient) => [runFusedOne("ThawRotary", { x: gradient, cos, sin }, { heads: headCount, is_inverse: true })];
@@ -92,10 +131,4 @@ function spanTensors(tape: Tape, spans: AttentionSpans): { readonly spans: Tenso
 /** A tensor made of spans: for many passes where others may have the same spans, else for this one. */
 function kept(tape: Tape, spans: AttentionSpans, name: string, make: () => Tensor): Tensor {
   return spans.key === undefined ? tape.once(`${name} of spans ${spans.id}`, make) : tape.shared(`${name} of ${spans.key}`, make);
-}
-
-/** Rows of heads to `[samples, heads, tokens, d]`. */
-function split(x: Value, rows: Int32Array | null, tokens: number, headCount: number, { samples }: EvenSamples): Value {
-  const even = rows === null ? x : gatherRows(x, rows);
-  return transpose(reshape(even, [samples, tokens, headCount, (x.shape[1] as number) / headCount]), [0, 2, 1, 3]);
 }

@@ -3,6 +3,7 @@ import { badArgument } from "../errors.js";
 import { inShape, sizeOf } from "../kernels/broadcast.js";
 import { operate } from "../operation.js";
 import type { Value } from "../value.js";
+import { fuse } from "./fuse.js";
 import { flatten, throughWeight, throughWeightPlus, timesWeight } from "./weight.js";
 
 /**
@@ -10,13 +11,17 @@ import { flatten, throughWeight, throughWeightPlus, timesWeight } from "./weight
  * @throws THAW_AUTOGRAD_SHAPE
  */
 export function linear(x: Value, weight: Value, bias?: Value): Value {
-  const [outputs, inputs] = weight.shape as [number, number];
-  if (weight.shape.length !== 2 || x.shape.at(-1) !== inputs) {
+  if (weight.shape.length !== 2 || x.shape.at(-1) !== weight.shape[1]) {
     throw badArgument("linear", `x has shape [${x.shape.join(", ")}], the weight [${weight.shape.join(", ")}].`, "The weight must be [out, in] and x [..., in].", {
       x: x.shape,
       weight: weight.shape,
     });
   }
+  return bias === undefined ? plainLinear(x, weight) : fuse("linear", [x, weight, bias], (rows, matrix, shift) => plainLinear(rows!, matrix!, shift));
+}
+
+function plainLinear(x: Value, weight: Value, bias?: Value): Value {
+  const [outputs, inputs] = weight.shape as [number, number];
   const values = bias === undefined ? [x, weight] : [x, weight, bias];
   return operate("linear", values, (record, tape) => {
     if (record !== null) {

@@ -4,6 +4,7 @@ import { sumTo } from "../kernels/broadcast.js";
 import { hasFused, nothing, runFused } from "../kernels/fused.js";
 import type { Kernels } from "../kernels/kernels.js";
 import { operate } from "../operation.js";
+import { fuse } from "./fuse.js";
 import type { Tape } from "../tape.js";
 import type { Value } from "../value.js";
 
@@ -18,7 +19,12 @@ export interface RmsNormOptions {
  * Saves `x` and one number per row.
  */
 export function rmsNorm(x: Value, weight: Value, epsilon: number, options: RmsNormOptions = {}): Value {
-  if (hasFused("ThawRmsNorm")) return fusedRmsNorm(x, weight, epsilon, options.unitOffset === true ? 1 : 0);
+  const offset = options.unitOffset === true ? 1 : 0;
+  if (hasFused("ThawRmsNorm")) return fusedRmsNorm(x, weight, epsilon, offset);
+  return fuse(`rmsNorm ${epsilon} ${offset}`, [x, weight], (rows, gain) => plainRmsNorm(rows!, gain!, epsilon, options));
+}
+
+function plainRmsNorm(x: Value, weight: Value, epsilon: number, options: RmsNormOptions): Value {
   const gainOf = (stored: Tensor, tape: Tape): Tensor => (options.unitOffset ? tf.add(stored, tape.scalar(1)) : stored);
   return operate("rmsNorm", [x, weight], (record, tape) => {
     const inverse = tf.rsqrt(tf.add(tape.kernels.rowMean(tf.square(x.tensor)), tape.scalar(epsilon)));
@@ -65,6 +71,10 @@ function throughRms(kernels: Kernels, gradient: Tensor, normal: Tensor, inverse:
  */
 export function layerNorm(x: Value, weight: Value, bias: Value, epsilon: number): Value {
   if (hasFused("ThawLayerNorm")) return fusedLayerNorm(x, weight, bias, epsilon);
+  return fuse(`layerNorm ${epsilon}`, [x, weight, bias], (rows, gain, shift) => plainLayerNorm(rows!, gain!, shift!, epsilon));
+}
+
+function plainLayerNorm(x: Value, weight: Value, bias: Value, epsilon: number): Value {
   return operate("layerNorm", [x, weight, bias], (record, tape) => {
     const mean = tape.kernels.rowMean(x.tensor);
     const centred = tf.sub(x.tensor, mean);

@@ -3,6 +3,7 @@ import type { Activation } from "../kernels/activation.js";
 import { GELU, GELU_TANH, QUICK_GELU, SILU } from "../kernels/activation.js";
 import { hasFused, runFused, runFusedOne } from "../kernels/fused.js";
 import { operate } from "../operation.js";
+import { fuse } from "./fuse.js";
 import type { Value } from "../value.js";
 
 /** `x^2`. Saves `x`. */
@@ -113,6 +114,10 @@ export function geglu(gate: Value, up: Value): Value {
 }
 
 function activate(name: string, x: Value, activation: Activation): Value {
+  return fuse(name, [x], (rows) => plainActivate(name, rows!, activation));
+}
+
+function plainActivate(name: string, x: Value, activation: Activation): Value {
   return operate(name, [x], (record, tape) => {
     const { kind } = activation;
     const isFused = kind !== undefined && hasFused("ThawActivation");
@@ -127,6 +132,10 @@ function activate(name: string, x: Value, activation: Activation): Value {
 }
 
 function gated(name: string, gate: Value, up: Value, activation: Activation): Value {
+  return fuse(name, [gate, up], (first, second) => plainGated(name, first!, second!, activation));
+}
+
+function plainGated(name: string, gate: Value, up: Value, activation: Activation): Value {
   return operate(name, [gate, up], (record, tape) => {
     const { kind } = activation;
     const isFused = kind !== undefined && hasFused("ThawGate");

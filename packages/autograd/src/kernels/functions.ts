@@ -1,0 +1,42 @@
+import type { Tensor } from "@tensorflow/tfjs-core";
+import * as tf from "@tensorflow/tfjs-core";
+
+/** A matrix in bfloat16, which TensorFlow.js has no type for: by the backend's number for it. */
+export interface PackedInput {
+  readonly id: number;
+  readonly shape: readonly number[];
+  readonly dtype: "bfloat16";
+}
+
+/** What a function can read. */
+export type FunctionInput = Tensor | PackedInput;
+
+/** Many operations as one: one call for the host, and a compiler that makes few passes over memory of them. */
+export interface TensorFunction {
+  /** Which inputs matter; the others may be null. */
+  readonly reads: readonly boolean[];
+  /** The results, for inputs of the shapes that it was made for. They belong to the tidy around the call. */
+  call(inputs: readonly (FunctionInput | null)[]): Tensor[];
+}
+
+/**
+ * Makes a function of what `run` computes from the inputs, by running it. `run` must be pure: it reads the inputs, tensors that it makes from values of
+ * JavaScript, which become constants, and nothing else.
+ */
+export type CompileFunction = (inputs: readonly FunctionInput[], run: () => readonly Tensor[]) => TensorFunction;
+
+/** What a backend offers that can make one function of many operations. A backend of TensorFlow.js has it as its property `tensorFunctions`. */
+export interface TensorFunctions {
+  /**
+   * What `make` made for inputs of these shapes, if that is worth its time by now; undefined as long as running operations one by one costs less, or if
+   * it failed. `key` says everything else that the results depend on.
+   */
+  get<T extends object>(key: string, inputs: readonly FunctionInput[], make: (compile: CompileFunction) => T): T | undefined;
+  /** A pass is over: what comes in every pass is worth making a function of. */
+  endPass(): void;
+}
+
+/** The current backend's, if it has them. */
+export function tensorFunctions(): TensorFunctions | undefined {
+  return (tf.backend() as unknown as { readonly tensorFunctions?: TensorFunctions }).tensorFunctions;
+}
