@@ -1,7 +1,9 @@
 import * as tf from "@tensorflow/tfjs-core";
+import { existsSync } from "node:fs";
 import { createRequire } from "node:module";
 import { totalmem } from "node:os";
 import { join } from "node:path";
+import { type AddFunction, CompiledFunctions, type FunctionBackend } from "./functions/index.js";
 import { loadNativeKernels } from "./kernels.js";
 
 /** The parts of the addon that Thaw asks. */
@@ -24,6 +26,8 @@ export interface Addon {
   readonly setTensorFloat32?: (enabled: boolean) => void;
   /** Instruction set of Thaw's own kernels, where they are there and the processor computes. */
   readonly kernelSet?: string;
+  /** Absent in an installation from before there were any, and in a user's npm package. */
+  readonly functions?: CompiledFunctions;
 }
 
 /** How the library is to run. */
@@ -32,6 +36,8 @@ export interface AddonOptions {
   readonly tensorFloat32: boolean;
   /** False: TensorFlow's own operations alone, without Thaw's kernels for the processor. Default: true. */
   readonly kernels?: boolean;
+  /** True: functions of many operations, which XLA compiles. Default: on a GPU. */
+  readonly functions?: boolean;
 }
 
 /** What the library reads from its environment; a user's own settings win. */
@@ -47,6 +53,12 @@ const LIBRARY_ENVIRONMENT: Readonly<Record<string, string>> = {
   TF_CPU_BFC_MEM_LIMIT_IN_MB: String(Math.floor(totalmem() / 2 ** 20)),
 };
 
+/**
+ * For XLA, which compiles functions: where NVIDIA's device library and assembler are, and no products by Triton, whose choice among candidates takes minutes. Products by
+ * cuBLASLt (`--xla_gpu_enable_cublaslt`) fail in XLA's CUDA graphs for want of a workspace, so that whole layers ran as single operations.
+ */
+const xlaFlags = (folder: string): string => `--xla_gpu_cuda_data_dir=${join(folder, "xla")} --xla_gpu_enable_triton_gemm=false`;
+
 /** Key under which the stand-in for `@tensorflow/tfjs` in an installed folder finds the one tfjs-core of this process. */
 export const TFJS_CORE_KEY = Symbol.for("thaw.tfjs-core");
 
@@ -60,6 +72,7 @@ export function registerInstalledAddon(folder: string, kind: "native" | "gpu"): 
   const require = createRequire(join(folder, "package", "dist", "index.js"));
   const controls = require(join(folder, "addon", "thaw_controls.node")) as TensorFlowControls;
   for (const [name, value] of Object.entries(LIBRARY_ENVIRONMENT)) controls.setEnvironment(name, value);
+  if (kind === "gpu") controls.setEnvironment("XLA_FLAGS", xlaFlags(folder));
   restoreOldUtil();
   Object.assign(globalThis, { [TFJS_CORE_KEY]: createRequire(import.meta.url)("@tensorflow/tfjs-core") });
   const binding = require(join(folder, "addon", "tfjs_binding.node")) as TensorFlowBinding;
@@ -69,7 +82,26 @@ export function registerInstalledAddon(folder: string, kind: "native" | "gpu"): 
   };
   tf.registerBackend("tensorflow", () => new NodeJSKernelBackend(binding, NAMES_OF_THE_ADDON_PACKAGE[kind]), 3);
   const kernelSet = binding.isUsingGpuDevice() ? undefined : loadNativeKernels(folder);
-  return { binding, setTensorFloat32: (enabled) => { controls.setTensorFloat32(enabled); }, ...(kernelSet === undefined ? {} : { kernelSet }) };
+  const functions = loadFunctions(folder, require);
+  return {
+    binding,
+    setTensorFloat32(enabled) {
+      controls.setTensorFloat32(enabled);
+      if (functions !== undefined) functions.precision = enabled ? "tf32 " : "";
+    },
+    ...(kernelSet === undefined ? {} : { kernelSet }),
+    ...(functions === undefined ? {} : { functions }),
+  };
+}
+
+/** native/thaw_functions.cc, for the addon beside it. */
+function loadFunctions(folder: string, require: NodeJS.Require): CompiledFunctions | undefined {
+  const file = join(folder, "addon", "thaw_functions.node");
+  if (!existsSync(file)) return undefined;
+  const native = require(file) as { addFunction(addon: string, ...rest: Parameters<AddFunction>): void };
+  const addon = join(folder, "addon", "tfjs_binding.node");
+  const onProblem = (message: string): void => { process.emitWarning(`TensorFlow could not make a function, so its operations run one by one. ${message}`, "ThawFunctionWarning"); };
+  return new CompiledFunctions(tf.findBackend("tensorflow") as unknown as FunctionBackend, (...parameters) => { native.addFunction(addon, ...parameters); }, { onProblem });
 }
 
 /** Loads a user's `@tensorflow/tfjs-node(-gpu)`, which registers itself. */

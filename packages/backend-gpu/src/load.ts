@@ -61,7 +61,7 @@ async function registerTensorFlow(entry: BackendEntry, location: Location, optio
         ? registerInstalledAddon(location.folder, entry.name as "native" | "gpu")
         : await registerPackageAddon(location.folders[entry.packages[0] as string] as string),
   };
-  const { binding, setTensorFloat32, kernelSet } = loadedAddon.addon;
+  const { binding, setTensorFloat32, kernelSet, functions } = loadedAddon.addon;
   const isOnGpu = binding.isUsingGpuDevice();
   // The GPU's build without a GPU is a processor's build.
   if (loadedAddon.name !== entry.name && (entry.name === "gpu" || isOnGpu)) throw backendAlreadyLoaded({ backend: entry.name, loaded: loadedAddon.name });
@@ -70,7 +70,9 @@ async function registerTensorFlow(entry: BackendEntry, location: Location, optio
   setTensorFloat32?.(options.tensorFloat32 === true);
   const kernels = options.kernels === false ? undefined : kernelSet;
   useNativeKernels(kernels);
-  return `${entry.name}: TensorFlow ${binding.TF_Version}${kernels === undefined ? "" : ` with Thaw's kernels for ${kernels}`}${isOnGpu ? ` on a GPU, ${options.tensorFloat32 ? "TensorFloat-32" : "float32"}` : ""}`;
+  const isCompiled = functions !== undefined && (options.functions ?? isOnGpu);
+  Object.assign(tf.findBackend("tensorflow"), { tensorFunctions: isCompiled ? functions : undefined });
+  return `${entry.name}: TensorFlow ${binding.TF_Version}${kernels === undefined ? "" : ` with Thaw's kernels for ${kernels}`}${isOnGpu ? ` on a GPU, ${options.tensorFloat32 ? "TensorFloat-32" : "float32"}` : ""}${isCompiled ? ", compiled functions" : ""}`;
 }
 
 interface Gpu {

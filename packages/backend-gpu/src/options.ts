@@ -13,6 +13,7 @@ export const backendOptionsSchema = z
     z.strictObject({
       name: name.default("auto").describe("auto takes the fastest that is there."),
       kernels: z.boolean().optional().describe("Whether the native backend uses the kernels that thaw backend install compiled for the processor, beside TensorFlow's operations. Default: true."),
+      functions: z.boolean().optional().describe("Whether TensorFlow's backends make compiled functions of operations that belong together (norms, gates, attention). Default: true on a GPU, false on a processor, which has kernels."),
       projectFolder: z.string().optional().describe("Folder from which npm packages are looked up. Default: the working directory."),
       cacheFolder: z.string().optional().describe("Folder into which thaw backend install puts libraries. Default: a folder of the user's cache."),
     }),
@@ -32,6 +33,8 @@ export interface ResolvedBackendOptions {
   readonly tensorFloat32: boolean;
   /** Thaw's kernels for the processor, where they are installed. */
   readonly kernels: boolean;
+  /** Compiled functions in place of single operations; absent: on a GPU. */
+  readonly functions?: boolean;
   readonly projectFolder: string;
   readonly cacheFolder: string;
 }

@@ -3,7 +3,7 @@ export {
   matmul, mean, mul, pad, quickGelu, release, relu, reshape, rmsNorm, rotary, scale, scatterRows, sigmoid, silu, slice, softmax, softmaxCrossEntropy, sqrt, square,
   stopGradient, sub, sum, swiglu, tanh, Tape, tensorflowBfloat16, transpose,
 } from "@thaw/autograd";
-export type { AttentionOptions, Bfloat16Products, CrossEntropyOptions, FusedCrossEntropyOptions, MatmulOptions, MatmulStrategy, RmsNormOptions, TapeOptions, Value } from "@thaw/autograd";
+export type { AttentionOptions, Bfloat16Products, CompileFunction, CrossEntropyOptions, FunctionInput, FusedCrossEntropyOptions, MatmulOptions, MatmulStrategy, RmsNormOptions, TapeOptions, TensorFunction, TensorFunctions, Value } from "@thaw/autograd";
 export { bytesText, countText, IGNORE_INDEX, ThawError } from "@thaw/contracts";
 export type {
   Batch, BatchSource, Claims, ComponentDeclaration, Edit, Finding, GradientFlow, Initializer, LazyItem, LoadedBatch, Model, ModelOutput, Origin, ParameterInfo, Plan, PlanEntry,

@@ -8,10 +8,11 @@ const COMPILERS = ["g++", "c++", "clang++"] as const;
 
 const native = (file: string): string => fileURLToPath(new URL(`../../native/${file}`, import.meta.url));
 
-/** What is compiled: unchanged sources of `@tensorflow/tfjs-node`, and Thaw's switches and kernels beside them. */
+/** What is compiled: unchanged sources of `@tensorflow/tfjs-node` with one that remembers their context, and Thaw's switches, functions and kernels beside them. */
 const ADDONS = [
-  { file: "tfjs_binding.node", flags: "-O2", sources: [join("package", "binding", "tfjs_backend.cc"), join("package", "binding", "tfjs_binding.cc")], isLinked: true },
+  { file: "tfjs_binding.node", flags: "-O2 -Wl,--wrap=TFE_NewContext -Wl,--wrap=TFE_TensorHandleCopyToDevice", sources: [join("package", "binding", "tfjs_backend.cc"), join("package", "binding", "tfjs_binding.cc"), native("thaw_context.cc")], isLinked: true },
   { file: "thaw_controls.node", flags: "-O2", sources: [native("thaw_controls.cc")], isLinked: false },
+  { file: "thaw_functions.node", flags: "-O2", sources: [native("thaw_functions.cc")], isLinked: true },
   { file: "thaw_kernels.node", flags: "-O3 -ffp-contract=fast -pthread", sources: [native("thaw_kernels.cc"), native("kernels/operations.cc"), native("kernels/register.cc")], isLinked: true },
 ] as const;
 

@@ -1,0 +1,138 @@
+import type { Tensor } from "@tensorflow/tfjs-core";
+import type { CompileFunction, FunctionInput, TensorFunction, TensorFunctions } from "@thaw/core";
+import { encodeGraph, neededNodes, outputName } from "./graph.js";
+import { type OperationResult, type Origin, traceGraph, type TracedBackend } from "./trace.js";
+
+/** Adds a serialised graph to TensorFlow as a function of that name; `inputs` and `outputs` are `node:output`. Throws what TensorFlow says. */
+export type AddFunction = (name: string, graph: Uint8Array, inputs: readonly string[], outputs: readonly string[], isCompiled: boolean) => void;
+
+/** What functions need of tfjs-node's backend. */
+export interface FunctionBackend extends TracedBackend {
+  getInputTensorIds(tensors: readonly Tensor[]): number[];
+  createOutputTensor(result: OperationResult): Tensor;
+}
+
+export interface FunctionOptions {
+  /** Whether XLA compiles them, in which case operations are fused. Default: true. */
+  readonly isCompiled?: boolean;
+  /** Told what went wrong when a function could not be made; its operations run one by one then. */
+  readonly onProblem?: (message: string) => void;
+}
+
+/** A key with one set of shapes. */
+interface Signature {
+  /** Passes in which it came. */
+  passCount: number;
+  lastPass: number;
+  /** What was made; null if that failed. */
+  made?: object | null;
+}
+
+let functionCount = 0;
+
+/**
+ * Makes functions of TensorFlow of what comes again and again. XLA compiles for shapes and takes some tenths of a second, so that a function is made in the
+ * second pass in which its shapes come, or later by as many passes as functions of that key are out of use: batches of ever new sizes are not compiled for in vain.
+ */
+export class CompiledFunctions implements TensorFunctions {
+  readonly #backend: FunctionBackend;
+  readonly #add: AddFunction;
+  readonly #isCompiled: boolean;
+  readonly #onProblem: ((message: string) => void) | undefined;
+  /** By key, then by shapes. */
+  readonly #signatures = new Map<string, Map<string, Signature>>();
+  #pass = 0;
+  /** How many pairs were made. */
+  madeCount = 0;
+  /** The first attempt failed: none will succeed. */
+  #isUnusable = false;
+  /** Stands in every key: functions are compiled for one precision. */
+  precision = "";
+  /** In which pass of its shapes a function is made at the earliest. */
+  patience = 2;
+
+  constructor(backend: FunctionBackend, add: AddFunction, options: FunctionOptions = {}) {
+    this.#backend = backend;
+    this.#add = add;
+    this.#isCompiled = options.isCompiled !== false;
+    this.#onProblem = options.onProblem;
+  }
+
+  get<T extends object>(key: string, inputs: readonly FunctionInput[], make: (compile: CompileFunction) => T): T | undefined {
+    const family = entryOf(this.#signatures, this.precision + key, () => new Map<string, Signature>());
+    const signature = entryOf(family, shapesOf(inputs), () => ({ passCount: 0, lastPass: -1 }) as Signature);
+    if (signature.lastPass !== this.#pass) {
+      signature.lastPass = this.#pass;
+      signature.passCount += 1;
+    }
+    if (signature.made === undefined && !this.#isUnusable && this.#isDue(signature, family)) this.#make(signature, make);
+    return (signature.made ?? undefined) as T | undefined;
+  }
+
+  endPass(): void {
+    this.#pass += 1;
+  }
+
+  #isDue({ passCount }: Signature, family: ReadonlyMap<string, Signature>): boolean {
+    const unused = [...family.values()].filter(({ made, lastPass }) => made !== undefined && lastPass < this.#pass - 1).length;
+    return passCount >= this.patience + unused;
+  }
+
+  #make(signature: Signature, make: (compile: CompileFunction) => object): void {
+    const origins = new Map<number, Origin>();
+    signature.made = null;
+    try {
+      signature.made = make((inputs, run) => this.#compile(inputs, run, origins));
+      this.madeCount += 1;
+    } catch (error) {
+      this.#isUnusable = this.madeCount === 0;
+      this.#onProblem?.(error instanceof Error ? error.message : String(error));
+    }
+  }
+
+  #compile(inputs: readonly FunctionInput[], run: () => readonly Tensor[], origins: Map<number, Origin>): TensorFunction {
+    const { binding } = this.#backend;
+    const ids = this.#idsOf(inputs);
+    const given = inputs.map(({ shape, dtype }, index) => ({ id: ids[index]!, type: typeOf(dtype), shape }));
+    const graph = traceGraph(this.#backend, given, () => this.#idsOf(run()), origins);
+    const needed = neededNodes(graph);
+    const reads = inputs.map((_, index) => needed.has(index));
+    const name = `thaw_${functionCount++}`;
+    this.#add(name, encodeGraph(graph, needed, binding), [...ids.keys()].filter((index) => reads[index]).map((index) => outputName({ node: index, index: 0 })), graph.outputs.map(outputName), this.#isCompiled);
+    const outputCount = graph.outputs.length;
+    return {
+      reads,
+      call: (tensors) => this.#backend.binding.executeOp(name, [], this.#idsOf(tensors.filter((_, index) => reads[index]) as FunctionInput[]), outputCount).map((result) => this.#backend.createOutputTensor(result)),
+    };
+  }
+
+  #idsOf(inputs: readonly FunctionInput[]): number[] {
+    return inputs.map((input) => ("id" in input && input.dtype === "bfloat16" ? input.id : this.#backend.getInputTensorIds([input as Tensor])[0]!));
+  }
+}
+
+/** Numbers of TensorFlow's types (tensorflow/core/framework/types.proto). */
+function typeOf(dtype: string): number {
+  const type = { float32: 1, int32: 3, bool: 10, bfloat16: 14 }[dtype];
+  if (type === undefined) throw new Error(`Functions do not take tensors of the type ${dtype}.`);
+  return type;
+}
+
+/** The inputs' shapes, and which of them are the same tensor. */
+function shapesOf(inputs: readonly FunctionInput[]): string {
+  const firsts = new Map<unknown, number>();
+  let text = "";
+  inputs.forEach((input, index) => {
+    const identity = "dataId" in input ? input.dataId : input.id;
+    const first = firsts.get(identity);
+    if (first === undefined) firsts.set(identity, index);
+    text += first === undefined ? `${input.shape.join()}${input.dtype === "float32" ? "" : input.dtype};` : `=${first};`;
+  });
+  return text;
+}
+
+function entryOf<T>(map: Map<string, T>, key: string, make: () => T): T {
+  let found = map.get(key);
+  if (found === undefined) map.set(key, (found = make()));
+  return found;
+}

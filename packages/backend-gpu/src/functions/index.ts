@@ -1,0 +1,2 @@
+export { CompiledFunctions } from "./functions.js";
+export type { AddFunction, FunctionBackend, FunctionOptions } from "./functions.js";

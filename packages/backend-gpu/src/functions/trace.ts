@@ -1,0 +1,96 @@
+import type { AttributeTypes, Graph, GraphNode, NodeOutput, OperationAttribute } from "./graph.js";
+
+/** A result of an operation, as tfjs-node's binding gives it. */
+export interface OperationResult {
+  readonly id: number;
+  readonly shape: readonly number[];
+  readonly dtype: number;
+}
+
+/** The parts of tfjs-node's binding through which everything goes that computes. Tensors are known by numbers that are never used again. */
+export interface OperationBinding extends AttributeTypes {
+  executeOp(name: string, attributes: readonly OperationAttribute[], inputs: readonly number[], outputCount: number): OperationResult[];
+  createTensor(shape: readonly number[], type: number, values: ArrayBufferView): number;
+  deleteTensor(id: number): void;
+}
+
+/** What is traced: the backend that holds the binding, for as long as the trace takes. */
+export interface TracedBackend {
+  binding: OperationBinding;
+}
+
+/** How operations are run that a compiler knows and the library has no kernels for. */
+const STAND_INS: Readonly<Record<string, (binding: OperationBinding, attributes: readonly OperationAttribute[], ids: readonly number[]) => OperationResult[]>> = {
+  // A product of bfloat16 with a result in float32: of what the operands are in float32.
+  BatchMatMulV3(binding, attributes, ids) {
+    const value = (name: string): unknown => attributes.find((attribute) => attribute.name === name)?.value;
+    const type = (name: string, number: unknown): OperationAttribute => ({ name, type: binding.TF_ATTR_TYPE, value: number });
+    const wide = ids.map((id, index) => binding.executeOp("Cast", [type("SrcT", value(index === 0 ? "Ta" : "Tb")), type("DstT", value("Tout")), { name: "Truncate", type: binding.TF_ATTR_BOOL, value: false }], [id], 1)[0]!.id);
+    const flags = attributes.filter(({ name }) => name.startsWith("adj"));
+    const results = binding.executeOp("BatchMatMulV2", [...flags, type("T", value("Tout"))], wide, 1);
+    for (const id of wide) binding.deleteTensor(id);
+    return results;
+  },
+};
+
+/** An input of a trace, with TensorFlow's number for its type. */
+export interface TracedInput {
+  readonly id: number;
+  readonly type: number;
+  readonly shape: readonly number[];
+}
+
+/** What a trace saw of a tensor: how it was made, its operation's inputs by number. */
+export type Origin = { readonly constant: GraphNode } | { readonly name: string; readonly attributes: readonly OperationAttribute[]; readonly ids: readonly number[]; readonly index: number };
+
+/**
+ * Runs `run`, which returns numbers of tensors, and writes down what it computes from the inputs, as a graph. Everything is computed while it is written,
+ * so that results are there. Tensors that `run` makes from values of JavaScript are constants of the graph; one that existed before and is no input is an error.
+ * @param origins of tensors from earlier traces that this one may read, in which case it makes them again; those that are made now are added
+ */
+export function traceGraph(backend: TracedBackend, inputs: readonly TracedInput[], run: () => readonly number[], origins: Map<number, Origin> = new Map()): Graph {
+  const before = backend.binding;
+  const nodes: GraphNode[] = [];
+  const known = new Map<number, NodeOutput>();
+  const add = (node: GraphNode): number => nodes.push(node) - 1;
+  const find = (id: number, reader: string): NodeOutput => {
+    const there = known.get(id);
+    if (there !== undefined) return there;
+    const origin = origins.get(id);
+    if (origin === undefined) throw new Error(`${reader} reads a tensor that is neither an input of the function nor made in it.`);
+    const node = add("constant" in origin ? origin.constant : { kind: "operation", name: origin.name, attributes: origin.attributes, inputs: origin.ids.map((input) => find(input, origin.name)) });
+    const made = { node, index: "constant" in origin ? 0 : origin.index };
+    known.set(id, made);
+    return made;
+  };
+  for (const { id, type, shape } of inputs) {
+    const node = add({ kind: "input", type, shape });
+    // One tensor given twice is two inputs; the first stands for both.
+    if (!known.has(id)) known.set(id, { node, index: 0 });
+  }
+  const recorded: Pick<OperationBinding, "executeOp" | "createTensor"> = {
+    executeOp(name, attributes, ids, outputCount) {
+      const results = (STAND_INS[name] ?? ((binding) => binding.executeOp(name, attributes, ids, outputCount)))(before, attributes, ids);
+      const inputsOfNode = ids.map((id) => find(id, name));
+      const node = add({ kind: "operation", name, attributes, inputs: inputsOfNode });
+      results.forEach(({ id }, index) => {
+        known.set(id, { node, index });
+        origins.set(id, { name, attributes, ids: [...ids], index });
+      });
+      return results;
+    },
+    createTensor(shape, type, values) {
+      const id = before.createTensor(shape, type, values);
+      const bytes = new Uint8Array(values.buffer, values.byteOffset, values.byteLength).slice();
+      origins.set(id, { constant: { kind: "constant", type, shape: [...shape], bytes } });
+      return id;
+    },
+  };
+  backend.binding = Object.create(before, { executeOp: { value: recorded.executeOp }, createTensor: { value: recorded.createTensor } }) as OperationBinding;
+  try {
+    const results = run();
+    return { nodes, outputs: results.map((id) => find(id, "The function's result")) };
+  } finally {
+    backend.binding = before;
+  }
+}
