@@ -68,6 +68,11 @@ export interface Scope {
    * what the segment computes: then they are to be made the usual way.
    */
   kept?(segment: string, key: string, make: () => readonly Tensor[]): readonly Tensor[] | undefined;
+  /**
+   * Runs a stretch of a segment that depends on `key`, its inputs and the named parameters alone, which lets core compute it as one: `run` asks the scope that
+   * it gets for parameters and linear layers. Absent where something may change what the stretch computes: then it is to be computed the usual way.
+   */
+  stretch?(key: string, inputs: readonly Value[], parameters: readonly string[], run: (scope: Scope, ...inputs: Value[]) => Value): Value;
   /** True while training (dropout of trained segments on); frozen segments always run in inference mode. */
   readonly training: boolean;
 }

@@ -146,6 +146,15 @@ export function prefixNeedsGradient(segment: string): ThawError {
   );
 }
 
+/** A stretch asks for something that it was not given. */
+export function outsideStretch(wanted: string): ThawError {
+  return make(
+    "THAW_CORE_OUTSIDE_STRETCH",
+    `A stretch of the forward pass asks for ${wanted}, which it was not given. In the model's forward pass. Name every parameter and input of the stretch; this is a bug of the model family.`,
+    { wanted },
+  );
+}
+
 /** The items of one input are stacked into one tensor, so they need one shape. */
 export function inputItemMisshaped(input: string, expected: readonly number[], shape: readonly number[], valueCount: number): ThawError {
   return make(

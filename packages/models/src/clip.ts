@@ -30,6 +30,7 @@ export function clipTower(config: ClipConfig, use: ClipUse): VisionTower {
   const post = layerNormSpecs(`${use.prefix}.post_layernorm`, config.hiddenSize);
   const live = layers.slice(0, usedLayers);
   const embeddings = `${VISION_SEGMENT}.embeddings`;
+  const formula = `clip layer ${JSON.stringify(config)}`;
   const layerSegment = (index: number): string => `${VISION_SEGMENT}.layers.${index}`;
   return {
     parameters: [...embeddingParameters, ...layers.flat(), ...post],
@@ -47,7 +48,8 @@ export function clipTower(config: ClipConfig, use: ClipUse): VisionTower {
       const spans = AttentionSpans.even(images, patchCount + 1, false);
       const states = new Map([[0, x]]);
       for (let index = 0; index < usedLayers; index++) {
-        const next = scope.segment(layerSegment(index), [x], (input) => layer(config, layerName(use, index), input, spans, scope));
+        const compute = (within: Scope, input: Value): Value => layer(config, layerName(use, index), input, spans, within);
+        const next = scope.segment(layerSegment(index), [x], (input) => scope.stretch?.(`${formula} ${spans.key}`, [input], namesOf(live[index]!), (within, rows) => compute(within, rows!)) ?? compute(scope, input));
         if (!use.featureStates.includes(index)) release(x);
         x = next;
         if (use.featureStates.includes(index + 1)) states.set(index + 1, x);

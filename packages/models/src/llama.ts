@@ -25,6 +25,7 @@ export function llamaDecoder(config: LlamaConfig, names: LlamaNames, after: stri
   const embed: ParameterSpec = { name: embeddingWeight, shape: headShape, role: "embedding", ...(isTied ? { tiedNames: [`${head}.weight`] } : {}) };
   const layers = Array.from({ length: config.layerCount }, (_, index) => layerSpecs(config, `${prefix}.layers.${index}`));
   const norm: ParameterSpec = { name: `${prefix}.norm.weight`, shape: [config.hiddenSize], role: "norm" };
+  const formula = `llama layer ${JSON.stringify(config)}`;
   const output: readonly ParameterSpec[] = isTied ? [] : [{ name: `${head}.weight`, shape: headShape, role: "linear" }];
   return {
     parameters: [embed, ...layers.flat(), norm, ...output],
@@ -33,7 +34,13 @@ export function llamaDecoder(config: LlamaConfig, names: LlamaNames, after: stri
     outputWeight: isTied ? embed.name : `${head}.weight`,
     ...(isTied ? {} : { outputLayer: head }),
     embed: (ids, scope) => embedding(scope.parameter(embeddingWeight), ids, [ids.length]),
-    layer: (index, x, pass, scope, chosen) => layer(config, `${prefix}.layers.${index}`, index, x, pass, scope, chosen),
+    layer(index, x, pass, scope, chosen) {
+      const name = `${prefix}.layers.${index}`;
+      const { cos, sin, spans } = pass;
+      if (scope.stretch === undefined || spans.key === undefined || chosen !== undefined || pass.remember !== undefined) return layer(config, name, index, x, pass, scope, chosen);
+      return scope.stretch(`${formula} ${spans.key}`, [x, scope.constant(cos), scope.constant(sin)], namesOf(layers[index]!), (inner, rows, cosines, sines) =>
+        layer(config, name, index, rows!, { cos: cosines!.tensor, sin: sines!.tensor, spans }, inner, undefined));
+    },
     norm: (x, scope) => rmsNorm(x, scope.parameter(norm.name), config.epsilon),
     rotary: (start, count) => rotaryTable(start, count, config.headSize, config.ropeTheta),
   };

@@ -40,8 +40,11 @@ for (const [mode, precision] of cases) {
 
 async function train(mode, precision) {
   const { freeze, featureCache } = MODES[mode];
-  const { backend } = await chooseBackend({ name: options.backend, projectFolder: process.cwd(), cacheFolder: options.cacheFolder ?? defaultCacheFolder(), tensorFloat32: precision !== "float32" });
+  const { backend } = await chooseBackend({ name: options.backend, projectFolder: process.cwd(), cacheFolder: options.cacheFolder ?? defaultCacheFolder(), tensorFloat32: precision !== "float32", functions: options.functions, kernels: options.kernels });
   const [times, losses, counts] = [[], [], []];
+  // Functions from the first step on, so that its error is theirs.
+  const { tensorFunctions } = tf.backend();
+  if (tensorFunctions !== undefined) tensorFunctions.patience = 1;
   let last = performance.now();
   let gradientError;
   const watch = definePlugin({

@@ -1,4 +1,4 @@
-import { hasFused, runFused } from "@thaw/autograd";
+import { asFunction, hasFused, runFused } from "@thaw/autograd";
 import type { Scalar, Tensor } from "@tensorflow/tfjs-core";
 import * as tf from "@tensorflow/tfjs-core";
 import type { Optimizer, UpdateContext } from "../optimizer.js";
@@ -68,10 +68,17 @@ export class AdamW implements Optimizer {
       const before = this.#moments.take(names);
       const own = scalars.of(names[0]!);
       const next = tf.tidy(() => {
-        const [parameter, gradient] = [parameters, gradients].map((map) => joinTensors(names.map((name) => map.get(name)!)));
-        const { m, v, value } = step(parameter!, gradient!, before, own);
+        const given = [parameters, gradients].flatMap((map) => names.map((name) => map.get(name)!));
+        const { together, ...numbers } = own;
+        const singles = together === null ? Object.entries(numbers).filter(([, scalar]) => scalar !== null) : [["together", together] as const];
+        const [m, v, ...values] = asFunction(`adamw ${singles.map(([name]) => name).join(" ")}`, [...given, before.m, before.v, ...singles.map(([, scalar]) => scalar as Tensor)], (inputs) => {
+          const [parameter, gradient] = [inputs.slice(0, names.length), inputs.slice(names.length, 2 * names.length)].map(joinTensors) as [Tensor, Tensor];
+          const [oldM, oldV, ...scalars] = inputs.slice(2 * names.length) as [Tensor, Tensor, ...Tensor[]];
+          const done = step(parameter, gradient, { m: oldM, v: oldV }, { ...own, ...Object.fromEntries(singles.map(([name], index) => [name, scalars[index]])) });
+          return [done.m, done.v, ...partTensor(done.value, shapes)];
+        }) as [Tensor, Tensor, ...Tensor[]];
         this.#moments.put(names, shapes, { m, v });
-        return partTensor(value, shapes);
+        return values;
       });
       tf.dispose([before.m, before.v]);
       for (const [index, name] of names.entries()) yield [name, next[index]!];

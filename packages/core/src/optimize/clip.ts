@@ -1,4 +1,4 @@
-import { hasFused, runFusedOne } from "@thaw/autograd";
+import { asFunction, hasFused, runFusedOne } from "@thaw/autograd";
 import type { Scalar, Tensor } from "@tensorflow/tfjs-core";
 import * as tf from "@tensorflow/tfjs-core";
 
@@ -35,7 +35,7 @@ export function clipFactors(gradients: ReadonlyMap<string, Tensor>, groups: read
   for (const { names, clipNorm } of groups) {
     const present = names.filter((name) => gradients.has(name));
     if (present.length === 0) continue;
-    const own = tf.stack(present.map((name) => sumOfSquares(gradients.get(name)!)));
+    const [own] = asFunction("sums of squares", present.map((name) => gradients.get(name)!), (given) => [tf.stack(given.map(sumOfSquares))]) as [Tensor];
     squares.push(own);
     order.push(...present);
     const factor = clipNorm === null ? scaleTensor : clipFactor(tf.mul(tf.sqrt(tf.sum(own)), scaleTensor), clipNorm);

@@ -1,7 +1,7 @@
-import { linear, stopGradient, type Tape, type Value } from "@thaw/autograd";
+import { fuse, linear, stopGradient, type Tape, type Value } from "@thaw/autograd";
 import type { GradientFlow, Scope } from "@thaw/contracts";
 import type { Tensor } from "@tensorflow/tfjs-core";
-import { prefixNeedsGradient } from "../errors.js";
+import { outsideStretch, prefixNeedsGradient } from "../errors.js";
 import type { KeptTensors } from "./kept-tensors.js";
 import type { ParameterStore } from "./parameter-store.js";
 
@@ -91,6 +91,11 @@ export class RunScope implements Scope {
     });
   }
 
+  stretch(key: string, inputs: readonly Value[], parameters: readonly string[], run: (scope: Scope, ...inputs: Value[]) => Value): Value {
+    const values = [...inputs, ...parameters.map((name) => this.parameter(name))];
+    return fuse(key, values, (...given) => run(new StretchScope(this, new Map(parameters.map((name, index) => [name, given[inputs.length + index]!]))), ...given.slice(0, inputs.length)));
+  }
+
   /** The output of a segment that ran or was substituted; readable if the segment is in no other one. */
   output(segment: string): Value | undefined {
     return this.#outputs.get(segment);
@@ -108,5 +113,45 @@ export class RunScope implements Scope {
     }
     const output = checkpointed.has(name) ? this.#tape.checkpoint(inputs, run) : block();
     return stopAfter.has(name) ? stopGradient(output) : output;
+  }
+}
+
+/** Inside a stretch: its parameters are what they are given as, and nothing else is to be had. */
+class StretchScope implements Scope {
+  readonly training: boolean;
+  readonly #values: ReadonlyMap<string, Value>;
+  readonly #outer: Scope;
+
+  constructor(outer: Scope, values: ReadonlyMap<string, Value>) {
+    this.#outer = outer;
+    this.#values = values;
+    this.training = outer.training;
+  }
+
+  parameter(name: string): Value {
+    const value = this.#values.get(name);
+    if (value === undefined) throw outsideStretch(`the parameter ${name}`);
+    return value;
+  }
+
+  hasParameter(name: string): boolean {
+    return this.#outer.hasParameter(name);
+  }
+
+  linear(x: Value, name: string): Value {
+    const bias = `${name}.bias`;
+    return linear(x, this.parameter(`${name}.weight`), this.#outer.hasParameter(bias) ? this.parameter(bias) : undefined);
+  }
+
+  segment(name: string): Value {
+    throw outsideStretch(`the segment ${name}`);
+  }
+
+  constant(): Value {
+    throw outsideStretch("a tensor");
+  }
+
+  own(): Value {
+    throw outsideStretch("a tensor");
   }
 }
