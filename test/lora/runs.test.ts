@@ -45,6 +45,8 @@ describe("the projector trained whole and adapters over LLaVA's language model, 
       const whole = await runLora("wasm", { freeze: BOTH, steps: 4, trainer: { training } });
       await withTempFolder(async (output) => {
         const first = await loraTrainer("wasm", { freeze: BOTH, steps: 4, trainer: { training, output } });
+        // As the other runs do: gradients that a plugin looks at are divided apart from the update, which rounds otherwise.
+        first.hooks.gradients.tap("Look", (gradients) => gradients);
         first.hooks.afterStep.tap("Stop", ({ step }) => { if (step === 1) first.stop("the test"); });
         await first.run();
         const from = join(output, (await readdir(output))[0]!);

@@ -111,7 +111,7 @@ describe("a run with adapters", () => {
       const summary = await new Trainer(options({ output })).run();
       const folder = join(summary.runFolder!, "final/adapter");
       expect((await readdir(folder)).toSorted()).toEqual(["adapter_config.json", "adapter_model.safetensors"]);
-      expect(summary.lines).toEqual([`Adapter in PEFT's layout: ${folder}.`]);
+      expect(summary.lines).toContain(`Adapter in PEFT's layout: ${folder}.`);
       const silent = await new Trainer(options({ output, plugins: [freezePolicy(ADAPTED), lora({ save: false })] })).run();
       expect(existsSync(join(silent.runFolder!, "final/adapter"))).toBe(false);
       const again = tinyTrainerOptions({ plugins: [freezePolicy(ADAPTED), lora({ adapter: folder })] });
