@@ -4,6 +4,7 @@ import { createRequire } from "node:module";
 import { totalmem } from "node:os";
 import { join } from "node:path";
 import { type AddFunction, CompiledFunctions, type FunctionBackend } from "./functions/index.js";
+import { hasXlaTools, XLA_FOLDER } from "./install/xla.js";
 import { loadNativeKernels } from "./kernels.js";
 
 /** The parts of the addon that Thaw asks. */
@@ -26,7 +27,7 @@ export interface Addon {
   readonly setTensorFloat32?: (enabled: boolean) => void;
   /** Instruction set of Thaw's own kernels, where they are there and the processor computes. */
   readonly kernelSet?: string;
-  /** Absent in an installation from before there were any, and in a user's npm package. */
+  /** Absent in an installation from before there were any, on a GPU for which XLA's tools were not found, and in a user's npm package. */
   readonly functions?: CompiledFunctions;
 }
 
@@ -57,7 +58,7 @@ const LIBRARY_ENVIRONMENT: Readonly<Record<string, string>> = {
  * For XLA, which compiles functions: where NVIDIA's device library and assembler are, and no products by Triton, whose choice among candidates takes minutes. Products by
  * cuBLASLt (`--xla_gpu_enable_cublaslt`) fail in XLA's CUDA graphs for want of a workspace, so that whole layers ran as single operations.
  */
-const xlaFlags = (folder: string): string => `--xla_gpu_cuda_data_dir=${join(folder, "xla")} --xla_gpu_enable_triton_gemm=false`;
+const xlaFlags = (folder: string): string => `--xla_gpu_cuda_data_dir=${join(folder, XLA_FOLDER)} --xla_gpu_enable_triton_gemm=false`;
 
 /** Key under which the stand-in for `@tensorflow/tfjs` in an installed folder finds the one tfjs-core of this process. */
 export const TFJS_CORE_KEY = Symbol.for("thaw.tfjs-core");
@@ -82,7 +83,7 @@ export function registerInstalledAddon(folder: string, kind: "native" | "gpu"): 
   };
   tf.registerBackend("tensorflow", () => new NodeJSKernelBackend(binding, NAMES_OF_THE_ADDON_PACKAGE[kind]), 3);
   const kernelSet = binding.isUsingGpuDevice() ? undefined : loadNativeKernels(folder);
-  const functions = loadFunctions(folder, require);
+  const functions = kind === "gpu" && !hasXlaTools(folder) ? undefined : loadFunctions(folder, require);
   return {
     binding,
     setTensorFloat32(enabled) {

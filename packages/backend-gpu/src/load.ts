@@ -72,7 +72,7 @@ async function registerTensorFlow(entry: BackendEntry, location: Location, optio
   useNativeKernels(kernels);
   const isCompiled = functions !== undefined && (options.functions ?? isOnGpu);
   Object.assign(tf.findBackend("tensorflow"), { tensorFunctions: isCompiled ? functions : undefined });
-  return `${entry.name}: TensorFlow ${binding.TF_Version}${kernels === undefined ? "" : ` with Thaw's kernels for ${kernels}`}${isOnGpu ? ` on a GPU, ${options.tensorFloat32 ? "TensorFloat-32" : "float32"}` : ""}${isCompiled ? ", compiled functions" : ""}`;
+  return `${entry.name}: TensorFlow ${binding.TF_Version}${kernels === undefined ? "" : ` with Thaw's kernels for ${kernels}`}${isOnGpu ? ` on a GPU, ${options.tensorFloat32 ? "TensorFloat-32" : "float32"}` : ""}${isCompiled ? ", compiled functions" : isOnGpu ? ", operation by operation" : ""}`;
 }
 
 interface Gpu {

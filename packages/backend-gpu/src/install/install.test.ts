@@ -6,6 +6,7 @@ import type { CommandResult, RunCommand } from "./command.js";
 import { findCuda, linkCuda } from "./cuda.js";
 import { installBackend, type InstallOptions, uninstallBackend } from "./install.js";
 import { NPM_PACKAGES, WHEEL_HEADERS, WHEELS } from "./recipe.js";
+import { findXlaTools, hasXlaTools, linkXlaTools } from "./xla.js";
 import { integrity, makeTarball, makeZip, sha256 } from "./test-files.js";
 
 let root: string;
@@ -79,7 +80,7 @@ test("unpacks what is needed, compiles, tries and says so last", async () => {
   expect(readFileSync(join(folder(), "lib/libtensorflow_cc.so.2"), "utf8")).toBe("cc");
   expect(readlinkSync(join(folder(), "lib/libtensorflow_cc.so"))).toBe("libtensorflow_cc.so.2");
   expect(readFileSync(join(folder(), "package/dist/proto/api_pb.js"), "utf8")).toBe("module.exports = {};\n");
-  for (const there of ["include/node_api.h", "include/tensorflow/c/c_api.h", "addon/tfjs_binding.node", "addon/thaw_controls.node", "addon/thaw_kernels.node", "node_modules/@tensorflow/tfjs/index.js", "manifest.json"]) {
+  for (const there of ["include/node_api.h", "include/tensorflow/c/c_api.h", "addon/tfjs_binding.node", "addon/thaw_controls.node", "addon/thaw_functions.node", "addon/thaw_kernels.node", "node_modules/@tensorflow/tfjs/index.js", "manifest.json"]) {
     expect(existsSync(join(folder(), there)), there).toBe(true);
   }
   for (const gone of ["package/dist/a_test.js", "download", "addon/tfjs_binding.node.part"]) expect(existsSync(join(folder(), gone)), gone).toBe(false);
@@ -156,4 +157,18 @@ test("finds CUDA 13 for a CUDA 12 build and lays links where the library looks",
   const less = await findCuda(run, [libraries]);
   expect(less.missing).toEqual(["libcudnn.so.9"]);
   await expect(linkCuda(join(root, "gpu"), less)).rejects.toMatchObject({ code: "THAW_INSTALL_NO_CUDA", details: { missing: ["libcudnn.so.9"] } });
+});
+
+test("links what XLA needs from Python's packages, where it is there", async () => {
+  const triton = join(root, "triton", "backends", "nvidia");
+  for (const file of ["lib/libdevice.10.bc", "bin/ptxas"]) {
+    mkdirSync(join(triton, file, ".."), { recursive: true });
+    writeFileSync(join(triton, file), file);
+  }
+  const python: RunCommand = async (command) => (command === "python3" ? ok(`${triton}\n`) : absent);
+  await linkXlaTools(join(root, "gpu"), await findXlaTools(python));
+  expect(readFileSync(join(root, "gpu/xla/nvvm/libdevice/libdevice.10.bc"), "utf8")).toBe("lib/libdevice.10.bc");
+  expect(hasXlaTools(join(root, "gpu"))).toBe(true);
+  await linkXlaTools(join(root, "gpu"), new Map([["bin/ptxas", join(triton, "bin/ptxas")]]));
+  expect(hasXlaTools(join(root, "gpu"))).toBe(false);
 });

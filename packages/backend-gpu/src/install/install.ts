@@ -12,6 +12,7 @@ import { obtainPackage, type PackageRecipe, writeFiles } from "./npm-package.js"
 import { ADDON_VERSION, type InstallableBackend, NPM_PACKAGES, TENSORFLOW_VERSION, WHEEL_HEADERS, WHEEL_LIBRARIES, type WheelRecipe, WHEELS } from "./recipe.js";
 import { STAND_INS } from "./stand-ins.js";
 import { obtainWheel } from "./wheel.js";
+import { findXlaTools, linkXlaTools } from "./xla.js";
 import { extractEntry, readZipDirectory } from "./zip.js";
 
 const SUPPORTED = "linux-x64";
@@ -110,6 +111,7 @@ async function build(folder: string, options: BuildOptions): Promise<void> {
   if (options.cuda === undefined) return;
   onProgress?.({ stage: "cuda", done: 0, total: 0, text: "links to CUDA's libraries" });
   await linkCuda(folder, await withRuntime(options.cuda, folder, recipes.cudaRuntime, options));
+  await linkXlaTools(folder, await findXlaTools(run));
 }
 
 /** Not everyone has CUDA 12's runtime beside CUDA 13; without it TensorFlow ends the process. It is small, so it is fetched. */

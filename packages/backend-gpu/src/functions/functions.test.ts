@@ -1,0 +1,114 @@
+import type * as tf from "@tensorflow/tfjs-core";
+import { homedir } from "node:os";
+import { join } from "node:path";
+import { existsSync } from "node:fs";
+import { beforeAll, describe, expect, it } from "vitest";
+import { runCommand } from "../install/command.js";
+import { CompiledFunctions, type FunctionBackend } from "./functions.js";
+
+/** A backend whose operations add up what they read: `Double(x) = x + x`. */
+class AddingBackend implements FunctionBackend {
+  readonly values = new Map<number, number>();
+  readonly functions = new Map<string, number>();
+  readonly calls: string[] = [];
+  #next = 0;
+  binding = {
+    TF_ATTR_STRING: 0, TF_ATTR_INT: 1, TF_ATTR_FLOAT: 2, TF_ATTR_BOOL: 3, TF_ATTR_TYPE: 4, TF_ATTR_SHAPE: 5,
+    executeOp: (name: string, _attributes: unknown, inputs: readonly number[], outputs: number) => {
+      this.calls.push(name);
+      const sum = inputs.reduce((total, id) => total + this.values.get(id)!, 0);
+      return Array.from({ length: outputs }, () => ({ id: this.add(sum), shape: [], dtype: 1 }));
+    },
+    createTensor: () => this.add(0),
+    deleteTensor: (id: number) => void this.values.delete(id),
+  };
+
+  add(value: number): number {
+    this.values.set(this.#next, value);
+    return this.#next++;
+  }
+
+  getInputTensorIds(tensors: readonly tf.Tensor[]): number[] {
+    return tensors.map((tensor) => (tensor as unknown as { readonly number: number }).number);
+  }
+
+  createOutputTensor({ id }: { readonly id: number }): tf.Tensor {
+    return this.tensor(id);
+  }
+
+  tensor(id: number, shape: readonly number[] = []): tf.Tensor {
+    return { number: id, shape, dtype: "float32", dataId: { id } } as unknown as tf.Tensor;
+  }
+}
+
+describe("functions", () => {
+  const setUp = (options: { readonly fails?: boolean } = {}) => {
+    const [backend, problems, added]: [AddingBackend, string[], string[]] = [new AddingBackend(), [], []];
+    const functions = new CompiledFunctions(backend, (name) => {
+      if (options.fails === true) throw new Error("no compiler");
+      added.push(name);
+    }, { onProblem: (message) => problems.push(message) });
+    /** Whether a function was there for a pass with inputs of that shape. */
+    const pass = (...shapes: readonly (readonly number[])[]): boolean[] => {
+      const found = shapes.map((shape) => {
+        const x = backend.tensor(backend.add(3), shape);
+        return functions.get("double", [x], (compile) => compile([x], () => [backend.tensor(backend.binding.executeOp("Double", [], backend.getInputTensorIds([x, x]), 1)[0]!.id)])) !== undefined;
+      });
+      functions.endPass();
+      return found;
+    };
+    return { backend, functions, problems, added, pass };
+  };
+
+  it("are made when shapes come a second time, and later where earlier ones went out of use", () => {
+    const { added, pass } = setUp();
+    expect(pass([2], [2])).toEqual([false, false]);
+    expect(pass([2], [2])).toEqual([true, true]);
+    expect(pass([2], [3])).toEqual([true, false]);
+    expect(pass([2], [3])).toEqual([true, true]);
+    // Neither is used any more: the next shapes must come twice more.
+    expect([pass([4]), pass([4]), pass([4]), pass([4])].flat()).toEqual([false, false, false, true]);
+    expect(added).toHaveLength(3);
+  });
+
+  it("run by name, and of precisions each has its own", () => {
+    const { backend, functions, added } = setUp();
+    functions.patience = 1;
+    const x = backend.tensor(backend.add(3), [2]);
+    const make = (): { call(inputs: readonly tf.Tensor[]): tf.Tensor[]; readonly reads: readonly boolean[] } => functions.get("double", [x, x], (compile) => compile([x, x], () => [backend.tensor(backend.binding.executeOp("Double", [], backend.getInputTensorIds([x, x]), 1)[0]!.id)]))!;
+    const double = make();
+    expect(double.reads).toEqual([true, false]);
+    double.call([x, x]);
+    expect(backend.calls.at(-1)).toBe(added[0]);
+    functions.precision = "tf32 ";
+    expect(make()).not.toBe(double);
+    functions.precision = "";
+    expect(make()).toBe(double);
+  });
+
+  it("are given up where the first one fails, which is said once", () => {
+    const { functions, problems, pass } = setUp({ fails: true });
+    functions.patience = 1;
+    expect([pass([2]), pass([3]), pass([2])].flat()).toEqual([false, false, false]);
+    expect(problems).toEqual(["no compiler"]);
+  });
+});
+
+/** The processor's library, where a user of this machine has installed it with functions. */
+const cache = [join(homedir(), ".cache", "thaw")].find((folder) => existsSync(join(folder, "backends/native/addon/thaw_functions.node")));
+
+describe.runIf(cache !== undefined)("with TensorFlow's library", () => {
+  let lines: { readonly name: string; readonly error: number; readonly made: number }[] = [];
+  beforeAll(async () => {
+    const { stdout, stderr } = await runCommand(process.execPath, [join(import.meta.dirname, "../../test/compare-functions.mjs"), cache!]);
+    lines = stdout.split("\n").filter((line) => line.startsWith("{")).map((line) => JSON.parse(line) as (typeof lines)[number]);
+    expect(lines.length, stderr).toBeGreaterThan(0);
+  }, 120_000);
+
+  it("gives what operations give", () => {
+    for (const { name, error, made } of lines) {
+      expect(error, name).toBeLessThan(2e-5);
+      expect(made, name).toBeGreaterThan(0);
+    }
+  });
+});
