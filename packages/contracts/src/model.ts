@@ -73,6 +73,8 @@ export interface Scope {
    * it gets for parameters and linear layers. Absent where something may change what the stretch computes: then it is to be computed the usual way.
    */
   stretch?(key: string, inputs: readonly Value[], parameters: readonly string[], run: (scope: Scope, ...inputs: Value[]) => Value): Value;
+  /** True where rows that a pass could leave out cost less than shapes that no other pass has: samples of one batch then have equally many rows if that adds few. */
+  readonly prefersEvenRows?: boolean;
   /** True while training (dropout of trained segments on); frozen segments always run in inference mode. */
   readonly training: boolean;
 }

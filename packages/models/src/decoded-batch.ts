@@ -3,7 +3,7 @@ import type { LoadedBatch, ModelOutput, RowCounts, Scope } from "@thaw/contracts
 import { fill } from "@tensorflow/tfjs-core";
 import { choose, keptPass } from "./decoder-pass.js";
 import { type Decoder, type DecoderPass, decoderSegment, embedTokens, LANGUAGE_SEGMENT, outputLogits, runInnerLayers, runLastLayer } from "./decoder.js";
-import { keepRows, keptIndex, type KeptRows } from "./kept-rows.js";
+import { evenEnd, keepRows, keptIndex, type KeptRows } from "./kept-rows.js";
 import type { MixedTokens } from "./merge-features.js";
 import { attendToPrompts, promptKeys, promptLengths, type PromptKeys } from "./prompt-prefix.js";
 
@@ -118,7 +118,8 @@ export class DecodedBatch implements ModelOutput {
     if (this.#body !== undefined && (isCut || !this.#body.isCut)) return this.#body;
     const { decoder, scope, batch, mix, features } = this.#input;
     const limits = { ...(ends === undefined ? {} : { ends }), ...(prompts === undefined ? {} : { starts: prompts.lengths }) };
-    const kept = keepRows(batch, { skipsPadding: batch.shortcuts?.padding !== false, ...limits });
+    const even = scope.prefersEvenRows === true && prompts === undefined ? evenEnd(batch, ends) : undefined;
+    const kept = even === undefined ? keepRows(batch, { skipsPadding: batch.shortcuts?.padding !== false, ...limits }) : keepRows(batch, { skipsPadding: false, ends: Array.from({ length: batch.batchSize }, () => even) });
     const plain = keptPass(decoder, batch, kept, scope);
     const pass = prompts === undefined ? plain : attendToPrompts(plain, prompts, kept);
     const x = runInnerLayers(decoder, embedTokens(decoder, mix(kept.rows), scope, features), pass, scope);
@@ -129,7 +130,8 @@ export class DecodedBatch implements ModelOutput {
   #count({ kept, prompts }: Body, lastLayer: number, logitRows: number): void {
     const { batchSize, tokenCount, attentionMask, shortcuts } = this.#input.batch;
     const rows = batchSize * tokenCount;
-    const padding = shortcuts?.padding === false ? 0 : attentionMask.reduce((sum, isReal) => sum + (isReal === 0 ? 1 : 0), 0);
+    const isPadding = (row: number): number => (attentionMask[row] === 0 ? 1 : 0);
+    const padding = shortcuts?.padding === false ? 0 : attentionMask.reduce((sum, _, row) => sum + isPadding(row), 0) - kept.rows.reduce((sum, row) => sum + isPadding(row), 0);
     const prefix = prompts?.lengths.reduce((sum, length) => sum + length, 0) ?? 0;
     const tail = rows - padding - prefix - kept.rows.length;
     this.#rowCounts = { rows, padding, tail, prefix, prefixComputed: prompts?.computedRows ?? 0, lastLayer, logits: rows - logitRows };

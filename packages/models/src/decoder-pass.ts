@@ -12,8 +12,9 @@ const TABLE_LINES = 64;
 export function keptPass(decoder: Decoder, batch: LoadedBatch, kept: KeptRows, scope: Scope): DecoderPass {
   const columns = columnsOf(kept.rows, batch.tokenCount);
   const count = evenCount(kept, columns);
-  const hasPadding = kept.rows.some((row) => batch.attentionMask[row] === 0);
-  const spans = count !== undefined && !hasPadding ? AttentionSpans.even(batch.batchSize, count, true) : causalSpans(kept, batch.attentionMask);
+  // Padding after a sample's tokens is seen by none of them.
+  const startsPadded = kept.offsets.subarray(0, -1).some((first, sample) => first < kept.offsets[sample + 1]! && batch.attentionMask[kept.rows[first]!] === 0);
+  const spans = count !== undefined && !startsPadded ? AttentionSpans.even(batch.batchSize, count, true) : causalSpans(kept, batch.attentionMask);
   return { ...(count === undefined ? rotaryOf(decoder, columns, scope) : rotaryTensors(decoder, 0, count, scope)), spans };
 }
 

@@ -125,6 +125,23 @@ describe("the forward pass", () => {
     for (const [at, moved] of [[0, 0], [3, 3], [4, 6], [5, 7]] as const) expect(largestDifference(row(right, at), row(left, moved))).toBeLessThan(1e-5);
   });
 
+  it("gives the same loss where samples have equally many rows, and counts what it left out", () => {
+    const ids = [[1, 5, 9, 14, 20, 7, 30, 2], [1, 7, 3, 9, 11, 4, 8]];
+    const given = batchOf(ids, [0, 1]);
+    const loss = (prefersEvenRows: boolean) => {
+      const scope = { ...testScope(weights), prefersEvenRows };
+      const output = model.forward(given, scope);
+      const value = output.crossEntropy(Int32Array.of(4, 6, 14), Int32Array.of(7, 30, 4)).tensor.dataSync()[0]!;
+      scope.tape.dispose();
+      return { value, counts: output.rowCounts! };
+    };
+    const [ragged, even] = [loss(false), loss(true)];
+    expect(even.value / ragged.value).toBeCloseTo(1, 5);
+    for (const { counts } of [ragged, even]) expect(counts.rows).toBe(16);
+    expect([ragged.counts.padding, ragged.counts.tail]).toEqual([1, 1]);
+    expect([even.counts.padding, even.counts.tail]).toEqual([0, 0]);
+  });
+
   it("runs text without images", () => {
     const scope = testScope(weights);
     model.forward(batchOf([[1, 5, 9]], []), scope);

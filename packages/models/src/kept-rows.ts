@@ -33,6 +33,23 @@ export function keepRows({ attentionMask, batchSize, tokenCount }: Pick<LoadedBa
   return { rows: Int32Array.from(rows), offsets, isWhole: rows.length === batchSize * tokenCount };
 }
 
+/** Rows of even samples end at a multiple of this, so that batches share shapes. */
+const EVEN_ROWS = 16;
+/** Even samples have at most this many times the rows that are needed. */
+const EVEN_LIMIT = 1.25;
+
+/**
+ * The column at which all samples may end so that they have equally many rows, given their own ends; undefined if that would add too many
+ * rows, or where padding comes before a sample's first token.
+ */
+export function evenEnd({ attentionMask, batchSize, tokenCount }: Pick<LoadedBatch, "attentionMask" | "batchSize" | "tokenCount">, ends: readonly number[] | undefined): number | undefined {
+  const samples = Array.from({ length: batchSize }, (_, sample) => attentionMask.subarray(sample * tokenCount, sample * tokenCount + (ends?.[sample] ?? tokenCount)));
+  const last = samples.reduce((most, { length }) => Math.max(most, length), 0);
+  const end = Math.min(tokenCount, Math.ceil(last / EVEN_ROWS) * EVEN_ROWS);
+  const needed = samples.reduce((sum, sample) => sum + sample.reduce((count, isReal) => count + (isReal === 0 ? 0 : 1), 0), 0);
+  return samples.some((sample) => sample[0] === 0) || batchSize * end > EVEN_LIMIT * needed ? undefined : end;
+}
+
 /** Kept row by row of the flattened batch; -1 for those left out. */
 export function keptIndex({ rows }: KeptRows, rowCount: number): Int32Array {
   const index = new Int32Array(rowCount).fill(-1);

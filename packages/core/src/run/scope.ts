@@ -25,6 +25,7 @@ export interface ScopeRules {
 /** The plan's hand in a forward pass: a parameter needs a gradient if and only if it trains, a segment is recorded only if it must be. */
 export class RunScope implements Scope {
   readonly training: boolean;
+  readonly prefersEvenRows: boolean;
   readonly #tape: Tape;
   readonly #store: ParameterStore;
   readonly #rules: ScopeRules;
@@ -36,6 +37,7 @@ export class RunScope implements Scope {
     this.#store = store;
     this.#rules = rules;
     this.training = rules.trained !== null;
+    this.prefersEvenRows = tape.kernels.functions !== undefined;
   }
 
   /** Trained parameters that the pass has used, by name: what backward is asked for. */
