@@ -14,8 +14,8 @@ export const backendOptionsSchema = z
       name: name.default("auto").describe("auto takes the fastest that is there."),
       kernels: z.boolean().optional().describe("Whether the native backend uses the kernels that thaw backend install compiled for the processor, beside TensorFlow's operations. Default: true."),
       functions: z.boolean().optional().describe("Whether TensorFlow's backends make compiled functions of operations that belong together (norms, gates, attention). Default: true on a GPU, false on a processor, which has kernels."),
-      projectFolder: z.string().optional().describe("Folder from which npm packages are looked up. Default: the working directory."),
-      cacheFolder: z.string().optional().describe("Folder into which thaw backend install puts libraries. Default: a folder of the user's cache."),
+      projectFolder: z.string().min(1).optional().meta({ format: "path", description: "Folder from which npm packages are looked up. Default: the working directory." }),
+      cacheFolder: z.string().min(1).optional().meta({ format: "path", description: "Folder into which thaw backend install puts libraries. Default: a folder of the user's cache." }),
     }),
   ])
   .default("auto")
