@@ -70,7 +70,7 @@ export interface Scope {
   kept?(segment: string, key: string, make: () => readonly Tensor[]): readonly Tensor[] | undefined;
   /**
    * Runs a stretch of a segment that depends on `key`, its inputs and the named parameters alone, which lets core compute it as one: `run` asks the scope that
-   * it gets for parameters and linear layers. Absent where something may change what the stretch computes: then it is to be computed the usual way.
+   * it gets for parameters and linear layers. Sizes that change from batch to batch follow a `#` in the key. Absent where something may change what the stretch computes: then it is to be computed the usual way.
    */
   stretch?(key: string, inputs: readonly Value[], parameters: readonly string[], run: (scope: Scope, ...inputs: Value[]) => Value): Value;
   /** True where rows that a pass could leave out cost less than shapes that no other pass has: samples of one batch then have equally many rows if that adds few. */

@@ -49,7 +49,7 @@ export function clipTower(config: ClipConfig, use: ClipUse): VisionTower {
       const states = new Map([[0, x]]);
       for (let index = 0; index < usedLayers; index++) {
         const compute = (within: Scope, input: Value): Value => layer(config, layerName(use, index), input, spans, within);
-        const next = scope.segment(layerSegment(index), [x], (input) => scope.stretch?.(`${formula} ${spans.key}`, [input], namesOf(live[index]!), (within, rows) => compute(within, rows!)) ?? compute(scope, input));
+        const next = scope.segment(layerSegment(index), [x], (input) => scope.stretch?.(`${formula}#${spans.key}`, [input], namesOf(live[index]!), (within, rows) => compute(within, rows!)) ?? compute(scope, input));
         if (!use.featureStates.includes(index)) release(x);
         x = next;
         if (use.featureStates.includes(index + 1)) states.set(index + 1, x);

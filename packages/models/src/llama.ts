@@ -38,7 +38,7 @@ export function llamaDecoder(config: LlamaConfig, names: LlamaNames, after: stri
       const name = `${prefix}.layers.${index}`;
       const { cos, sin, spans } = pass;
       if (scope.stretch === undefined || spans.key === undefined || chosen !== undefined || pass.remember !== undefined) return layer(config, name, index, x, pass, scope, chosen);
-      return scope.stretch(`${formula} ${spans.key}`, [x, scope.constant(cos), scope.constant(sin)], namesOf(layers[index]!), (inner, rows, cosines, sines) =>
+      return scope.stretch(`${formula}#${spans.key}`, [x, scope.constant(cos), scope.constant(sin)], namesOf(layers[index]!), (inner, rows, cosines, sines) =>
         layer(config, name, index, rows!, { cos: cosines!.tensor, sin: sines!.tensor, spans }, inner, undefined));
     },
     norm: (x, scope) => rmsNorm(x, scope.parameter(norm.name), config.epsilon),

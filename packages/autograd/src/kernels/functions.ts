@@ -29,7 +29,7 @@ export type CompileFunction = (inputs: readonly FunctionInput[], run: () => read
 export interface TensorFunctions {
   /**
    * What `make` made for inputs of these shapes, if that is worth its time by now; undefined as long as running operations one by one costs less, or if
-   * it failed. `key` says everything else that the results depend on.
+   * it failed. `key` says everything else that the results depend on; what follows a `#` in it tells sizes apart, as the inputs' shapes do.
    */
   get<T extends object>(key: string, inputs: readonly FunctionInput[], make: (compile: CompileFunction) => T): T | undefined;
   /** A pass is over: what comes in every pass is worth making a function of. */
@@ -39,4 +39,9 @@ export interface TensorFunctions {
 /** The current backend's, if it has them. */
 export function tensorFunctions(): TensorFunctions | undefined {
   return (tf.backend() as unknown as { readonly tensorFunctions?: TensorFunctions }).tensorFunctions;
+}
+
+/** True if the current backend makes functions, for which batches had better share shapes. */
+export function makesFunctions(): boolean {
+  return tensorFunctions() !== undefined;
 }

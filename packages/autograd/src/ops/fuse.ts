@@ -18,7 +18,8 @@ interface FusedPair {
 /**
  * `run(...inputs)` as one op where the backend makes functions of many operations, and has found that it is worth making one of this; elsewhere
  * just that. It keeps for backward what its ops would keep.
- * @param key what `run` depends on beside the inputs, for instance sizes and factors: equal keys mean equal formulas. `run` must read nothing else.
+ * @param key what `run` depends on beside the inputs, for instance factors: equal keys mean equal formulas. Sizes that change from batch to batch follow a `#`. `run` must read
+ *   nothing else.
  */
 export function fuse(key: string, inputs: readonly Value[], run: (...inputs: Value[]) => Value): Value {
   const tape = tapeOf(key, ...inputs);
@@ -26,7 +27,7 @@ export function fuse(key: string, inputs: readonly Value[], run: (...inputs: Val
   if (functions === undefined) return run(...inputs);
   const needs = inputs.map(({ needsGradient }) => needsGradient && tape.mode === "on");
   const given = inputs.map(inputOf);
-  const pair = functions.get(`${key} ${needs.map(Number).join("")}`, given, (compile) => compilePair(compile, key, inputs, needs, run));
+  const pair = functions.get(`${needs.map(Number).join("")} ${key}`, given, (compile) => compilePair(compile, key, inputs, needs, run));
   if (pair === undefined) return run(...inputs);
   const { forward, backward } = pair;
   return operate(key, inputs, (record) => {

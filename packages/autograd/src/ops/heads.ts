@@ -42,7 +42,7 @@ export function multiHeadAttention(q: Value, k: Value, v: Value, options: MultiH
   if (hasFused("ThawAttention")) return fusedAttention(q, k, v, spans, { heads: headCount, key_heads: keyValueHeadCount, scale });
   const tape = tapeOf("multiHeadAttention", q);
   const even = evenSamples(spans, k.shape[0] as number);
-  const sizes = `${headCount} ${keyValueHeadCount} ${scale} ${even.samples}`;
+  const sizes = `${headCount} ${keyValueHeadCount} ${scale}`;
   const layout: EvenOptions = { samples: even.samples, headCount, keyValueHeadCount, scale };
   return tape.tidy(() => {
     const rows = [atRows(q, even.queryRows), atRows(k, even.keyRows), atRows(v, even.keyRows)];
@@ -50,8 +50,8 @@ export function multiHeadAttention(q: Value, k: Value, v: Value, options: MultiH
     const visible = spans.key === undefined ? undefined : commonSight(spans, even);
     const mask = even.mask === null || (visible !== undefined && tape.kernels.isTraced === true) ? [] : [tape.constant(kept(tape, spans, "mask", () => tf.tensor(even.mask!.values, [...even.mask!.shape])))];
     const joined = visible === undefined
-      ? fuse(`attention ${sizes}`, [...rows, ...mask], (...given) => evenAttention(given.slice(0, 3), layout, given[3]))
-      : fuse(`attention ${sizes} ${spans.key}`, rows, (...given) => evenAttention(given, layout, mask[0], even.mask === null ? undefined : visible));
+      ? fuse(`attention ${sizes}#${even.samples}`, [...rows, ...mask], (...given) => evenAttention(given.slice(0, 3), layout, given[3]))
+      : fuse(`attention ${sizes}#${spans.key}`, rows, (...given) => evenAttention(given, layout, mask[0], even.mask === null ? undefined : visible));
     return atRows(joined, even.resultRows);
   });
 }

@@ -52,7 +52,7 @@ describe("functions", () => {
     const pass = (...shapes: readonly (readonly number[])[]): boolean[] => {
       const found = shapes.map((shape) => {
         const x = backend.tensor(backend.add(3), shape);
-        return functions.get("double", [x], (compile) => compile([x], () => [backend.tensor(backend.binding.executeOp("Double", [], backend.getInputTensorIds([x, x]), 1)[0]!.id)])) !== undefined;
+        return functions.get(`double#${shape.join()}`, [x], (compile) => compile([x], () => [backend.tensor(backend.binding.executeOp("Double", [], backend.getInputTensorIds([x, x]), 1)[0]!.id)])) !== undefined;
       });
       functions.endPass();
       return found;

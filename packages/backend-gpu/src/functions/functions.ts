@@ -39,7 +39,7 @@ export class CompiledFunctions implements TensorFunctions {
   readonly #add: AddFunction;
   readonly #isCompiled: boolean;
   readonly #onProblem: ((message: string) => void) | undefined;
-  /** By key, then by shapes. */
+  /** By what stands in a key before the sizes, then by sizes and shapes. */
   readonly #signatures = new Map<string, Map<string, Signature>>();
   #pass = 0;
   /** How many pairs were made. */
@@ -59,8 +59,9 @@ export class CompiledFunctions implements TensorFunctions {
   }
 
   get<T extends object>(key: string, inputs: readonly FunctionInput[], make: (compile: CompileFunction) => T): T | undefined {
-    const family = entryOf(this.#signatures, this.precision + key, () => new Map<string, Signature>());
-    const signature = entryOf(family, shapesOf(inputs), () => ({ passCount: 0, lastPass: -1 }) as Signature);
+    const [formula, sizes = ""] = key.split("#", 2) as [string, string?];
+    const family = entryOf(this.#signatures, this.precision + formula, () => new Map<string, Signature>());
+    const signature = entryOf(family, `${sizes}#${shapesOf(inputs)}`, () => ({ passCount: 0, lastPass: -1 }) as Signature);
     if (signature.lastPass !== this.#pass) {
       signature.lastPass = this.#pass;
       signature.passCount += 1;
