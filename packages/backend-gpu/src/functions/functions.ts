@@ -100,7 +100,11 @@ export class CompiledFunctions implements TensorFunctions {
     const reads = inputs.map((_, index) => needed.has(index));
     const name = `thaw_${functionCount++}`;
     this.#add(name, encodeGraph(graph, needed, binding), [...ids.keys()].filter((index) => reads[index]).map((index) => outputName({ node: index, index: 0 })), graph.outputs.map(outputName), this.#isCompiled);
-    const outputCount = graph.outputs.length;
+    return this.#function(name, reads, graph.outputs.length);
+  }
+
+  /** Made where nothing of the trace is in reach, so that it can go. */
+  #function(name: string, reads: readonly boolean[], outputCount: number): TensorFunction {
     return {
       reads,
       call: (tensors) => this.#backend.binding.executeOp(name, [], this.#idsOf(tensors.filter((_, index) => reads[index]) as FunctionInput[]), outputCount).map((result) => this.#backend.createOutputTensor(result)),
