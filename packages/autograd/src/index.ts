@@ -4,7 +4,6 @@ export { ConstantCache } from "./constant-cache.js";
 export { AutogradError } from "./errors.js";
 export { hasFused, runFused, runFusedOne } from "./kernels/fused.js";
 export type { FusedName } from "./kernels/fused.js";
-export { makesFunctions } from "./kernels/functions.js";
 export type { CompileFunction, FunctionInput, PackedInput, TensorFunction, TensorFunctions } from "./kernels/functions.js";
 export type { Kernels, MatmulStrategy } from "./kernels/kernels.js";
 export { LayoutCache } from "./layout-cache.js";

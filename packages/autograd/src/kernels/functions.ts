@@ -40,8 +40,3 @@ export interface TensorFunctions {
 export function tensorFunctions(): TensorFunctions | undefined {
   return (tf.backend() as unknown as { readonly tensorFunctions?: TensorFunctions }).tensorFunctions;
 }
-
-/** True if the current backend makes functions, for which batches had better share shapes. */
-export function makesFunctions(): boolean {
-  return tensorFunctions() !== undefined;
-}

@@ -1,4 +1,4 @@
-import { type Batch, IGNORE_INDEX, type LazyItem, type LoadedBatch, type Segment } from "@thaw/contracts";
+import type { Batch, LazyItem, LoadedBatch, Segment } from "@thaw/contracts";
 import type { Tensor } from "@tensorflow/tfjs-core";
 import * as tf from "@tensorflow/tfjs-core";
 import { inputItemMisshaped } from "../errors.js";
@@ -31,19 +31,6 @@ export async function loadBatch(batch: Batch, segments: readonly Segment[]): Pro
     throw error;
   }
   return { batch: { ...batch, inputs }, host: batch, dispose };
-}
-
-/** The batch with padding up to a multiple of `multiple` tokens, at most `limit`, so that batches share shapes. Itself if it has that. */
-export function padTokens(batch: Batch, multiple: number, limit: number): Batch {
-  const { batchSize, tokenCount, tokenIds, attentionMask, labels } = batch;
-  const wanted = Math.min(Math.ceil(tokenCount / multiple) * multiple, limit);
-  if (wanted <= tokenCount) return batch;
-  const padded = (values: Int32Array, padding: number): Int32Array => {
-    const wide = new Int32Array(batchSize * wanted).fill(padding);
-    for (let sample = 0; sample < batchSize; sample++) wide.set(values.subarray(sample * tokenCount, (sample + 1) * tokenCount), sample * wanted);
-    return wide;
-  };
-  return { ...batch, tokenCount: wanted, tokenIds: padded(tokenIds, 0), attentionMask: padded(attentionMask, 0), labels: padded(labels, IGNORE_INDEX) };
 }
 
 /** Loads items into one tensor, float32 `[items, ...shape]`, which the caller disposes. @throws THAW_CORE_INPUT_MISSHAPED */

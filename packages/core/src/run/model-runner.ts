@@ -1,4 +1,4 @@
-import { ConstantCache, LayoutCache, makesFunctions, Tape } from "@thaw/autograd";
+import { ConstantCache, LayoutCache, Tape } from "@thaw/autograd";
 import { ThawError, type Batch, type LazyItem, type Model, type Scope } from "@thaw/contracts";
 import type { Tensor } from "@tensorflow/tfjs-core";
 import * as tf from "@tensorflow/tfjs-core";
@@ -7,7 +7,7 @@ import { segmentHasNoOutput } from "../errors.js";
 import type { Precision } from "../options.js";
 import type { BatchLoss } from "../session.js";
 import { joinHashes, parametersBehind } from "./fingerprint.js";
-import { loadBatch, loadItems, padTokens, type PreparedBatch } from "./inputs.js";
+import { loadBatch, loadItems, type PreparedBatch } from "./inputs.js";
 import { KeptTensors } from "./kept-tensors.js";
 import { ParameterStore } from "./parameter-store.js";
 import { packableNames } from "./packable.js";
@@ -15,9 +15,6 @@ import { derivePhase, type Phase } from "./phase.js";
 import { releasableParameters, unusedParameters } from "./releasable.js";
 import { RunScope, type ScopeRules } from "./scope.js";
 import { superviseTokens } from "./supervision.js";
-
-/** Batches have a multiple of this many tokens where the backend makes functions of shapes. */
-const SHARED_TOKENS = 16;
 
 /** A pass that is under way; `dispose` frees everything it made. */
 export interface Pass {
@@ -94,8 +91,7 @@ export class ModelRunner {
   /** Passes a batch through the `batch` hook and loads what is still needed. */
   async prepare(batch: Batch, purpose: BatchContext["purpose"], step: number): Promise<PreparedBatch> {
     const changed = await this.#hooks.batch.promise(batch, this.#batchContext(purpose, step));
-    const sized = purpose !== "generate" && makesFunctions() ? padTokens(changed, SHARED_TOKENS, this.model.text.maxPositions) : changed;
-    const prepared = await loadBatch(sized, this.model.segments);
+    const prepared = await loadBatch(changed, this.model.segments);
     try {
       if (this.model.segments.some(({ name, reads }) => this.#released.has(name) && reads.some((input) => prepared.batch.inputs[input] !== undefined))) await this.#restore();
     } catch (error) {
