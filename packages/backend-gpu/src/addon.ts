@@ -1,5 +1,4 @@
 import * as tf from "@tensorflow/tfjs-core";
-import { existsSync } from "node:fs";
 import { createRequire } from "node:module";
 import { totalmem } from "node:os";
 import { join } from "node:path";
@@ -27,7 +26,7 @@ export interface Addon {
   readonly setTensorFloat32?: (enabled: boolean) => void;
   /** Instruction set of Thaw's own kernels, where they are there and the processor computes. */
   readonly kernelSet?: string;
-  /** Absent in an installation from before there were any, on a GPU for which XLA's tools were not found, and in a user's npm package. */
+  /** Absent in an installation by another version of Thaw, on a GPU for which XLA's tools were not found, and in a user's npm package. */
   readonly functions?: CompiledFunctions;
 }
 
@@ -67,9 +66,10 @@ const NAMES_OF_THE_ADDON_PACKAGE = { native: "@tensorflow/tfjs-node", gpu: "@ten
 
 /**
  * Registers the addon that `thaw backend install` compiled as the backend `tensorflow`, with this process' tfjs-core.
- * The npm package's own entry is passed by: it would load a second tfjs-core and look for its binary elsewhere.
+ * The npm package's own entry is passed by: it would load a second tfjs-core and look for its binary elsewhere. `isCurrent`: this version of Thaw compiled it, so that its kernels and functions
+ * can be called.
  */
-export function registerInstalledAddon(folder: string, kind: "native" | "gpu"): Addon {
+export function registerInstalledAddon(folder: string, kind: "native" | "gpu", isCurrent: boolean): Addon {
   const require = createRequire(join(folder, "package", "dist", "index.js"));
   const controls = require(join(folder, "addon", "thaw_controls.node")) as TensorFlowControls;
   for (const [name, value] of Object.entries(LIBRARY_ENVIRONMENT)) controls.setEnvironment(name, value);
@@ -82,8 +82,8 @@ export function registerInstalledAddon(folder: string, kind: "native" | "gpu"): 
     NodeJSKernelBackend: new (binding: TensorFlowBinding, packageName: string) => tf.KernelBackend;
   };
   tf.registerBackend("tensorflow", () => new NodeJSKernelBackend(binding, NAMES_OF_THE_ADDON_PACKAGE[kind]), 3);
-  const kernelSet = binding.isUsingGpuDevice() ? undefined : loadNativeKernels(folder);
-  const functions = kind === "gpu" && !hasXlaTools(folder) ? undefined : loadFunctions(folder, require);
+  const kernelSet = !isCurrent || binding.isUsingGpuDevice() ? undefined : loadNativeKernels(folder);
+  const functions = !isCurrent || (kind === "gpu" && !hasXlaTools(folder)) ? undefined : loadFunctions(folder, require);
   return {
     binding,
     setTensorFloat32(enabled) {
@@ -96,10 +96,8 @@ export function registerInstalledAddon(folder: string, kind: "native" | "gpu"): 
 }
 
 /** native/thaw_functions.cc, for the addon beside it. */
-function loadFunctions(folder: string, require: NodeJS.Require): CompiledFunctions | undefined {
-  const file = join(folder, "addon", "thaw_functions.node");
-  if (!existsSync(file)) return undefined;
-  const native = require(file) as { addFunction(addon: string, ...rest: Parameters<AddFunction>): void };
+function loadFunctions(folder: string, require: NodeJS.Require): CompiledFunctions {
+  const native = require(join(folder, "addon", "thaw_functions.node")) as { addFunction(addon: string, ...rest: Parameters<AddFunction>): void };
   const addon = join(folder, "addon", "tfjs_binding.node");
   const onProblem = (message: string): void => { process.emitWarning(`TensorFlow could not make a function, so its operations run one by one. ${message}`, "ThawFunctionWarning"); };
   return new CompiledFunctions(tf.findBackend("tensorflow") as unknown as FunctionBackend, (...parameters) => { native.addFunction(addon, ...parameters); }, { onProblem });

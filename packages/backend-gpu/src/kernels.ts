@@ -1,6 +1,5 @@
 import * as tf from "@tensorflow/tfjs-core";
 import { createRequire } from "node:module";
-import { existsSync } from "node:fs";
 import { join } from "node:path";
 
 /** How tfjs-node's backend runs an operation of TensorFlow. */
@@ -44,11 +43,10 @@ export const NATIVE_KERNELS: Readonly<Record<string, KernelSignature>> = Object.
 
 /**
  * Loads Thaw's own kernels, compiled beside the addon, after which the library has them as operations. Returns the instruction set that they were
- * made for, or undefined where they are absent (an installation from before there were any). For the processor only: on a GPU they would copy every input.
+ * made for. For the processor only: on a GPU they would copy every input.
  */
-export function loadNativeKernels(folder: string): string | undefined {
+export function loadNativeKernels(folder: string): string {
   const file = join(folder, "addon", "thaw_kernels.node");
-  if (!existsSync(file)) return undefined;
   return (createRequire(file)(file) as { readonly instructionSet: string }).instructionSet;
 }
 

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { type Addon, type AddonOptions, registerInstalledAddon, registerPackageAddon } from "./addon.js";
 import { backendAlreadyLoaded } from "./errors.js";
+import { addonSourcesHash } from "./install/addons.js";
 import { useNativeKernels } from "./kernels.js";
 import { type Location, ownPackageFolder } from "./locate.js";
 import type { BackendEntry } from "./table.js";
@@ -54,11 +55,12 @@ async function registerWasm(): Promise<string> {
 }
 
 async function registerTensorFlow(entry: BackendEntry, location: Location, options: AddonOptions): Promise<string> {
+  const isCurrent = location.kind !== "installed" || location.manifest.sources === addonSourcesHash();
   loadedAddon ??= {
     name: entry.name,
     addon:
       location.kind === "installed"
-        ? registerInstalledAddon(location.folder, entry.name as "native" | "gpu")
+        ? registerInstalledAddon(location.folder, entry.name as "native" | "gpu", isCurrent)
         : await registerPackageAddon(location.folders[entry.packages[0] as string] as string),
   };
   const { binding, setTensorFloat32, kernelSet, functions } = loadedAddon.addon;
@@ -72,7 +74,7 @@ async function registerTensorFlow(entry: BackendEntry, location: Location, optio
   useNativeKernels(kernels);
   const isCompiled = functions !== undefined && (options.functions ?? isOnGpu);
   Object.assign(tf.findBackend("tensorflow"), { tensorFunctions: isCompiled ? functions : undefined });
-  return `${entry.name}: TensorFlow ${binding.TF_Version}${kernels === undefined ? "" : ` with Thaw's kernels for ${kernels}`}${isOnGpu ? ` on a GPU, ${options.tensorFloat32 ? "TensorFloat-32" : "float32"}` : ""}${isCompiled ? ", compiled functions" : isOnGpu ? ", operation by operation" : ""}`;
+  return `${entry.name}: TensorFlow ${binding.TF_Version}${kernels === undefined ? "" : ` with Thaw's kernels for ${kernels}`}${isOnGpu ? ` on a GPU, ${options.tensorFloat32 ? "TensorFloat-32" : "float32"}` : ""}${isCompiled ? ", compiled functions" : isOnGpu ? ", operation by operation" : ""}${isCurrent ? "" : `; compiled for another version of Thaw, so without what makes it fast: run ${entry.command}`}`;
 }
 
 interface Gpu {

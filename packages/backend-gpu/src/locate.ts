@@ -19,6 +19,8 @@ export interface InstalledManifest {
   readonly addon: string;
   /** `linux-x64`. */
   readonly platform: string;
+  /** Of Thaw's sources that were compiled: `addonSourcesHash`. Absent in the oldest. */
+  readonly sources?: string;
 }
 
 /** Where to look. */

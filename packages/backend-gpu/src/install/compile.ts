@@ -1,20 +1,10 @@
 import { rename } from "node:fs/promises";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { compileFailed, compilerMissing } from "../errors.js";
+import { ADDONS, sourcePath } from "./addons.js";
 import type { RunCommand } from "./command.js";
 
 const COMPILERS = ["g++", "c++", "clang++"] as const;
-
-const native = (file: string): string => fileURLToPath(new URL(`../../native/${file}`, import.meta.url));
-
-/** What is compiled: unchanged sources of `@tensorflow/tfjs-node` with one that remembers their context, and Thaw's switches, functions and kernels beside them. */
-const ADDONS = [
-  { file: "tfjs_binding.node", flags: "-O2 -Wl,--wrap=TFE_NewContext -Wl,--wrap=TFE_TensorHandleCopyToDevice", sources: [join("package", "binding", "tfjs_backend.cc"), join("package", "binding", "tfjs_binding.cc"), native("thaw_context.cc")], isLinked: true },
-  { file: "thaw_controls.node", flags: "-O2", sources: [native("thaw_controls.cc")], isLinked: false },
-  { file: "thaw_functions.node", flags: "-O2", sources: [native("thaw_functions.cc")], isLinked: true },
-  { file: "thaw_kernels.node", flags: "-O3 -ffp-contract=fast -pthread", sources: [native("thaw_kernels.cc"), native("kernels/operations.cc"), native("kernels/register.cc")], isLinked: true },
-] as const;
 
 /** Name of a C++ compiler that runs. @throws THAW_INSTALL_NO_COMPILER */
 export async function findCompiler(run: RunCommand, wanted?: string): Promise<string> {
@@ -39,7 +29,7 @@ export async function compileAddons({ compiler, folder, run }: CompileOptions): 
     const part = join("addon", `${file}.part`);
     const parameters = [
       ...`${flags} -std=c++17 -fPIC -shared -DNAPI_VERSION=8 -DBUILDING_NODE_EXTENSION -I include`.split(" "),
-      ...sources,
+      ...sources.map(sourcePath),
       ...(isLinked ? "-L lib -ltensorflow_cc -ltensorflow_framework -Wl,-rpath,$ORIGIN/../lib" : "-ldl").split(" "),
       "-o",
       part,

@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import type { CommandResult, RunCommand } from "./command.js";
+import type { InstalledManifest } from "../locate.js";
 import { findCuda, linkCuda } from "./cuda.js";
 import { installBackend, type InstallOptions, uninstallBackend } from "./install.js";
 import { NPM_PACKAGES, WHEEL_HEADERS, WHEELS } from "./recipe.js";
@@ -75,7 +76,7 @@ const folder = () => join(root, "cache", "backends", "native");
 test("unpacks what is needed, compiles, tries and says so last", async () => {
   const stages = new Set<string>();
   const result = await installBackend(options({ onProgress: ({ stage }) => stages.add(stage) }));
-  expect(result).toMatchObject({ folder: folder(), isNew: true, manifest: { format: 1, tensorflow: "2.21.0", platform: "linux-x64" } });
+  expect(result).toMatchObject({ folder: folder(), outcome: "installed", manifest: { format: 1, tensorflow: "2.21.0", platform: "linux-x64" } });
   expect([...stages]).toEqual(["unpack", "sources", "compile"]);
   expect(readFileSync(join(folder(), "lib/libtensorflow_cc.so.2"), "utf8")).toBe("cc");
   expect(readlinkSync(join(folder(), "lib/libtensorflow_cc.so"))).toBe("libtensorflow_cc.so.2");
@@ -86,10 +87,36 @@ test("unpacks what is needed, compiles, tries and says so last", async () => {
   for (const gone of ["package/dist/a_test.js", "download", "addon/tfjs_binding.node.part"]) expect(existsSync(join(folder(), gone)), gone).toBe(false);
 });
 
+test("compiles again what another version of Thaw had compiled, and fetches nothing", async () => {
+  await installBackend(options());
+  const file = join(folder(), "manifest.json");
+  const { sources, ...older } = JSON.parse(readFileSync(file, "utf8")) as InstalledManifest;
+  for (const manifest of [older, { ...older, sources: "another" }]) {
+    writeFileSync(file, JSON.stringify(manifest));
+    writeFileSync(join(folder(), "addon", "thaw_kernels.node"), "old");
+    calls = [];
+    const stages = new Set<string>();
+    expect(await installBackend(options({ onProgress: ({ stage }) => stages.add(stage) }))).toMatchObject({ outcome: "renewed", manifest: { sources } });
+    expect([...stages]).toEqual(["compile"]);
+    expect(calls.some((line) => line.startsWith("npm"))).toBe(false);
+    expect(readFileSync(join(folder(), "addon", "thaw_kernels.node"), "utf8")).toBe("compiled");
+    expect(await installBackend(options())).toMatchObject({ outcome: "there" });
+  }
+});
+
+test("leaves an older installation as it is where the compiler fails", async () => {
+  await installBackend(options());
+  const file = join(folder(), "manifest.json");
+  const before = readFileSync(file, "utf8").replace(/"sources": "[0-9a-f]+"/, '"sources": "another"');
+  writeFileSync(file, before);
+  await expect(installBackend(options({ run: machine({ "g++ -O": { exitCode: 1, stdout: "", stderr: "error: no" } }) }))).rejects.toMatchObject({ code: "THAW_INSTALL_COMPILE_FAILED" });
+  expect(readFileSync(file, "utf8")).toBe(before);
+});
+
 test("does nothing the second time, and removes all on demand", async () => {
   await installBackend(options());
   calls = [];
-  expect(await installBackend(options())).toMatchObject({ isNew: false });
+  expect(await installBackend(options())).toMatchObject({ outcome: "there" });
   expect(calls).toEqual([]);
   expect(await uninstallBackend("native", join(root, "cache"))).toBe(true);
   expect(existsSync(folder())).toBe(false);
@@ -102,7 +129,7 @@ test("goes on after a failure, keeping what was fetched", async () => {
   await expect(failing).rejects.toThrow(/a\.cc:1: fatal error: no header/);
   expect(existsSync(join(folder(), "manifest.json"))).toBe(false);
   calls = [];
-  expect((await installBackend(options())).isNew).toBe(true);
+  expect((await installBackend(options())).outcome).toBe("installed");
   expect(calls.filter((line) => line.startsWith("npm"))).toEqual([]);
 });
 

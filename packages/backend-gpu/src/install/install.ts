@@ -5,6 +5,7 @@ import { ThawError } from "@thaw/core";
 import { cudaMissing, doesNotStart, installDisk, platformUnsupported, wheelBroken } from "../errors.js";
 import { type InstalledManifest, installedFolder, MANIFEST_FILE } from "../locate.js";
 import { backendEntry } from "../table.js";
+import { addonSourcesHash } from "./addons.js";
 import { runCommand, type RunCommand } from "./command.js";
 import { compileAddons, findCompiler } from "./compile.js";
 import { type CudaSearch, findCuda, linkCuda } from "./cuda.js";
@@ -45,34 +46,39 @@ export interface InstallOptions {
 /** What was done. */
 export interface InstallResult {
   readonly folder: string;
-  /** False if it was there already. */
-  readonly isNew: boolean;
+  /** `renewed`: the library was there, and what another version of Thaw had compiled beside it was compiled again. */
+  readonly outcome: "installed" | "renewed" | "there";
   readonly manifest: InstalledManifest;
 }
 
 /**
  * Makes a backend of TensorFlow's C++ library and the addon of `@tensorflow/tfjs-node`: fetches the wheel, unpacks the few files that are needed,
- * compiles, tries it in a process of its own. What is there already is kept, so it may be stopped anywhere and called again.
+ * compiles, tries it in a process of its own. What is there already is kept, so it may be stopped anywhere and called again; where only Thaw's own sources have changed since, these are
+ * compiled again and nothing is fetched.
  * @throws THAW_INSTALL_PLATFORM, _NO_COMPILER, _NO_PYTHON, _WHEEL_UNREACHABLE, _WHEEL_BROKEN, _PACKAGE_UNREACHABLE, _COMPILE_FAILED, _NO_CUDA, _DOES_NOT_START, _DISK
  */
 export async function installBackend(options: InstallOptions): Promise<InstallResult> {
   const platform = options.platform ?? `${process.platform}-${process.arch}`;
   if (platform !== SUPPORTED) throw platformUnsupported({ platform, supported: SUPPORTED });
   const folder = installedFolder(backendEntry(options.backend), options.cacheFolder);
-  const manifest: InstalledManifest = { format: 1, tensorflow: TENSORFLOW_VERSION, addon: ADDON_VERSION, platform };
-  if (await isInstalled(folder, manifest)) return { folder, isNew: false, manifest };
+  const manifest: InstalledManifest = { format: 1, tensorflow: TENSORFLOW_VERSION, addon: ADDON_VERSION, platform, sources: addonSourcesHash() };
+  const found = await readInstalled(folder);
+  const isSame = (key: keyof InstalledManifest): boolean => found?.[key] === manifest[key];
+  const isLibraryThere = (["format", "tensorflow", "addon", "platform"] as const).every(isSame);
+  if (isLibraryThere && isSame("sources")) return { folder, outcome: "there", manifest };
   const run = options.run ?? runCommand;
   const compiler = await findCompiler(run, options.compiler);
-  const cuda = options.backend === "gpu" ? await checkCuda(run, options) : undefined;
+  const cuda = options.backend === "gpu" && !isLibraryThere ? await checkCuda(run, options) : undefined;
   try {
-    await build(folder, { ...options, run, compiler, cuda });
+    const building = { ...options, run, compiler, cuda };
+    await (isLibraryThere ? compile(folder, building) : build(folder, building));
   } catch (error) {
     throw error instanceof ThawError ? error : diskError(error, folder, options.backend);
   }
   await tryAddon(folder, options.backend, run);
   await writeFile(join(folder, MANIFEST_FILE), `${JSON.stringify(manifest, undefined, 2)}\n`);
   await rm(join(folder, "download"), { recursive: true, force: true });
-  return { folder, isNew: true, manifest };
+  return { folder, outcome: isLibraryThere ? "renewed" : "installed", manifest };
 }
 
 /** Removes an installed backend, also a half-finished one. False if there was none. */
@@ -105,13 +111,18 @@ async function build(folder: string, options: BuildOptions): Promise<void> {
   await writeFiles(folder, STAND_INS);
   await Promise.all(WHEEL_LIBRARIES.map((name) => link(name, join(folder, "lib", name.replace(/\.2$/, "")))));
   options.signal?.throwIfAborted();
-  onProgress?.({ stage: "compile", done: 0, total: 0, text: `addon with ${options.compiler}` });
-  await mkdir(join(folder, "addon"), { recursive: true });
-  await compileAddons({ compiler: options.compiler, folder, run });
+  await compile(folder, options);
   if (options.cuda === undefined) return;
   onProgress?.({ stage: "cuda", done: 0, total: 0, text: "links to CUDA's libraries" });
   await linkCuda(folder, await withRuntime(options.cuda, folder, recipes.cudaRuntime, options));
-  await linkXlaTools(folder, await findXlaTools(run));
+}
+
+/** What lies beside the library: the addons, and links to the tools of its compiler for GPUs. */
+async function compile(folder: string, { backend, compiler, run, onProgress }: BuildOptions): Promise<void> {
+  onProgress?.({ stage: "compile", done: 0, total: 0, text: `addon with ${compiler}` });
+  await mkdir(join(folder, "addon"), { recursive: true });
+  await compileAddons({ compiler, folder, run });
+  if (backend === "gpu") await linkXlaTools(folder, await findXlaTools(run));
 }
 
 /** Not everyone has CUDA 12's runtime beside CUDA 13; without it TensorFlow ends the process. It is small, so it is fetched. */
@@ -164,12 +175,11 @@ async function link(target: string, path: string): Promise<void> {
   await symlink(target, path);
 }
 
-async function isInstalled(folder: string, wanted: InstalledManifest): Promise<boolean> {
+async function readInstalled(folder: string): Promise<Partial<InstalledManifest> | undefined> {
   try {
-    const manifest = JSON.parse(await readFile(join(folder, MANIFEST_FILE), "utf8")) as InstalledManifest;
-    return JSON.stringify(manifest) === JSON.stringify(wanted);
+    return JSON.parse(await readFile(join(folder, MANIFEST_FILE), "utf8")) as Partial<InstalledManifest>;
   } catch {
-    return false;
+    return undefined;
   }
 }
 

@@ -27,6 +27,8 @@ export interface BackendBenchOptions {
 const UNIT = 1e6;
 const LABELS: Readonly<Record<InstallStage, string>> = { wheel: "fetch", unpack: "unpack", sources: "fetch", compile: "compile", cuda: "link", start: "try" };
 
+const OUTCOMES = { installed: "Installed", renewed: "Compiled again for this version of Thaw", there: "Already there" } as const;
+
 /** Makes or removes a compiled backend. `@throws THAW_INSTALL_*` */
 export async function install(options: BackendInstallOptions, terminal: Terminal): Promise<number> {
   const backend: InstallableBackend = options.cuda === true ? "gpu" : "native";
@@ -62,7 +64,7 @@ export async function install(options: BackendInstallOptions, terminal: Terminal
         [current, shown] = [stage, units];
       },
     });
-    terminal.out(`${result.isNew ? "Installed" : "Already there"}: TensorFlow ${result.manifest.tensorflow} as the backend "${backend}" in ${result.folder}.`);
+    terminal.out(`${OUTCOMES[result.outcome]}: TensorFlow ${result.manifest.tensorflow} as the backend "${backend}" in ${result.folder}.`);
     terminal.out(options.cache === undefined ? "`backend: auto` takes it from now on." : `To use it, write \`backend: { name: ${backend}, cacheFolder: ${cacheFolder} }\`.`);
     return 0;
   } catch (error) {
