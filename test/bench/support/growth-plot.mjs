@@ -9,6 +9,8 @@ export function fitLine(points) {
   return { slope, offset: y - slope * x };
 }
 
+const COLORS = ["#4269d0", "#c2571a", "#3a7d44"];
+
 /** Points of several series with the line through each, as one SVG file that stands alone, on white. */
 export function growthSvg({ series, title, x, y }) {
   const { document } = parseHTML("<html><body></body></html>");
@@ -20,12 +22,16 @@ export function growthSvg({ series, title, x, y }) {
   });
   const figure = Plot.plot({
     document, width: 560, height: 300, marginLeft: 64, marginTop: 34, marginRight: 20, marginBottom: 40, x: { label: x, nice: true, zero: true }, y: { label: y, grid: true, nice: true, zero: true },
-    color: { domain: series.map(({ name }) => name), range: ["#4269d0", "#c2571a", "#3a7d44"] },
+    color: { domain: series.map(({ name }) => name), range: COLORS },
     style: { background: "white", color: "#222", fontSize: "12px", fontFamily: "sans-serif" },
     marks: [
       Plot.line(lines, { x: "at", y: "value", stroke: "name", strokeDasharray: "5 4" }),
       Plot.dot(dots, { x: "at", y: "value", fill: "name", r: 4 }),
-      Plot.text(lines.filter((_, index) => index % 2 === 1), { x: "at", y: "value", text: "name", fill: "name", textAnchor: "end", dy: -10, stroke: "white", strokeWidth: 4 }),
+      ...series.map(({ name, points }, index) => {
+        // In the corner that the lines leave empty.
+        const isRising = fitLine(points).slope > 0;
+        return Plot.text([name], { text: (text) => text, frameAnchor: isRising ? "bottom-right" : "bottom-left", dx: isRising ? -10 : 10, dy: -12 - 18 * (series.length - 1 - index), fill: COLORS[index], stroke: "white", strokeWidth: 4, fontSize: 13 });
+      }),
       Plot.text([title], { frameAnchor: "top", dy: -22, fontWeight: "bold" }),
     ],
   });
