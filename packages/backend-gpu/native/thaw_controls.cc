@@ -10,6 +10,8 @@
 #include <malloc.h>
 #endif
 
+#include "node_text.h"
+
 namespace {
 
 // tsl::enable_tensor_float_32_execution(bool) and tsl::tensor_float_32_execution_enabled(), declared in
@@ -28,14 +30,7 @@ Function Find(napi_env env, const char* name) {
   return reinterpret_cast<Function>(symbol);
 }
 
-bool ReadString(napi_env env, napi_value value, std::string* text) {
-  size_t length = 0;
-  if (napi_get_value_string_utf8(env, value, nullptr, 0, &length) != napi_ok) return false;
-  text->resize(length + 1);
-  if (napi_get_value_string_utf8(env, value, &(*text)[0], text->size(), &length) != napi_ok) return false;
-  text->resize(length);
-  return true;
-}
+using thaw::ReadString;
 
 // setEnvironment(name, value): what is set already stays.
 napi_value SetEnvironment(napi_env env, napi_callback_info info) {

@@ -10,6 +10,8 @@
 #include "tensorflow/c/c_api.h"
 #include "tensorflow/c/eager/c_api.h"
 
+#include "node_text.h"
+
 namespace {
 
 struct Deleter {
@@ -22,14 +24,7 @@ struct Deleter {
 template <typename T>
 using Owned = std::unique_ptr<T, Deleter>;
 
-bool ReadString(napi_env env, napi_value value, std::string* text) {
-  size_t length = 0;
-  if (napi_get_value_string_utf8(env, value, nullptr, 0, &length) != napi_ok) return false;
-  text->resize(length + 1);
-  if (napi_get_value_string_utf8(env, value, &(*text)[0], text->size(), &length) != napi_ok) return false;
-  text->resize(length);
-  return true;
-}
+using thaw::ReadString;
 
 bool ReadStrings(napi_env env, napi_value value, std::vector<std::string>* texts) {
   uint32_t count = 0;

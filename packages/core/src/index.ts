@@ -24,6 +24,7 @@ export type {
   FailedContext, LossContext, MetricsCollector, ParameterGroup, ParametersContext, PlannedContext, PlanningContext, RuleContext, RunContext, ScopeContext, StepContext, StopDecision, TrainerHooks,
 } from "./hooks.js";
 export type { TapDescription } from "./intercept.js";
+export { linearLayer } from "./linear-layer.js";
 export { silentLogger } from "./logger.js";
 export type { Logger, LogMethod } from "./logger.js";
 export { AdamW } from "./optimize/adamw.js";

@@ -1,4 +1,4 @@
-import { linear, scatterRows, type Scope, type ScopeContext, ScopeLayer, type Value } from "@thaw/core";
+import { linearLayer, scatterRows, type Scope, type ScopeContext, ScopeLayer, type Value } from "@thaw/core";
 import type { TokenRows } from "./rows.js";
 
 /**
@@ -22,9 +22,7 @@ export class RowsScope extends ScopeLayer {
   }
 
   override linear(x: Value, name: string): Value {
-    if (!this.#rows.has(`${name}.weight`)) return this.inner.linear(x, name);
-    const bias = `${name}.bias`;
-    return linear(x, this.parameter(`${name}.weight`), this.inner.hasParameter(bias) ? this.inner.parameter(bias) : undefined);
+    return this.#rows.has(`${name}.weight`) ? linearLayer(this, x, name) : this.inner.linear(x, name);
   }
 
   #merge({ matrix, ids, name }: TokenRows): Value {

@@ -1,7 +1,8 @@
-import { fuse, linear, stopGradient, type Tape, type Value } from "@thaw/autograd";
+import { fuse, stopGradient, type Tape, type Value } from "@thaw/autograd";
 import type { GradientFlow, Scope } from "@thaw/contracts";
 import type { Tensor } from "@tensorflow/tfjs-core";
 import { outsideStretch, prefixNeedsGradient } from "../errors.js";
+import { linearLayer } from "../linear-layer.js";
 import type { KeptTensors } from "./kept-tensors.js";
 import type { ParameterStore } from "./parameter-store.js";
 
@@ -59,8 +60,7 @@ export class RunScope implements Scope {
   }
 
   linear(x: Value, name: string): Value {
-    const bias = `${name}.bias`;
-    return linear(x, this.parameter(`${name}.weight`), this.#store.has(bias) ? this.parameter(bias) : undefined);
+    return linearLayer(this, x, name);
   }
 
   segment(name: string, inputs: readonly Value[], run: (...inputs: Value[]) => Value): Value {
@@ -141,8 +141,7 @@ class StretchScope implements Scope {
   }
 
   linear(x: Value, name: string): Value {
-    const bias = `${name}.bias`;
-    return linear(x, this.parameter(`${name}.weight`), this.#outer.hasParameter(bias) ? this.parameter(bias) : undefined);
+    return linearLayer(this, x, name);
   }
 
   segment(name: string): Value {
