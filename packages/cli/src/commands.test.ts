@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { thaw } from "../test-support/thaw.js";
 import { canCompareNeighbours } from "./caption-evaluator.js";
 import { sourceName } from "./data-section.js";
 import { eventWriter } from "./events.js";
@@ -24,12 +25,6 @@ afterEach(() => {
   process.chdir(here);
   rmSync(folder, { recursive: true, force: true });
 });
-
-async function thaw(...args: readonly string[]): Promise<{ readonly code: number; readonly out: string; readonly err: string }> {
-  const terminal = memoryTerminal(120);
-  const code = await main(args, terminal);
-  return { code, out: terminal.outText(), err: terminal.errText() };
-}
 
 describe("plan and check", () => {
   it("print the plan and no finding", async () => {

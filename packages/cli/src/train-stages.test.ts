@@ -6,8 +6,7 @@ import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
-import { main } from "./main.js";
-import { memoryTerminal } from "./terminal.js";
+import { thaw } from "../test-support/thaw.js";
 
 const checkpoint = fileURLToPath(new URL("../../../test/fixtures/goldens/llava", import.meta.url));
 const here = process.cwd();
@@ -52,12 +51,6 @@ afterEach(() => {
   rmSync(folder, { recursive: true, force: true });
   expect(memory().numTensors).toBe(tensors);
 });
-
-async function thaw(...args: readonly string[]): Promise<{ readonly code: number; readonly out: string; readonly err: string }> {
-  const terminal = memoryTerminal(120);
-  const code = await main(args, terminal);
-  return { code, out: terminal.outText(), err: terminal.errText() };
-}
 
 const train = (...args: readonly string[]) => thaw("train", "--quiet", "--log-level", "error", ...args);
 const runOf = (out: string): string => /^Run: (.*)$/m.exec(out)![1]!;

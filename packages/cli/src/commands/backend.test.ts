@@ -2,20 +2,13 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, it } from "vitest";
-import { main } from "../main.js";
-import { memoryTerminal } from "../terminal.js";
+import { thaw } from "../../test-support/thaw.js";
 
 let cache = "";
 beforeEach(() => {
   cache = mkdtempSync(join(tmpdir(), "thaw-cli-backend-"));
 });
 afterEach(() => rmSync(cache, { recursive: true, force: true }));
-
-async function thaw(...args: readonly string[]): Promise<{ readonly code: number; readonly out: string; readonly err: string }> {
-  const terminal = memoryTerminal(120);
-  const code = await main(args, terminal);
-  return { code, out: terminal.outText(), err: terminal.errText() };
-}
 
 it("uninstall says that nothing is there", async () => {
   expect(await thaw("backend", "install", "--uninstall", "--cache", cache)).toEqual({ code: 0, out: `The backend "native" is not installed in ${cache}.`, err: "" });

@@ -2,31 +2,14 @@ import { copyFileSync, mkdirSync, mkdtempSync, readdirSync, realpathSync, rmSync
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { openSafetensors } from "@thaw/core";
 import { afterAll, beforeAll, expect, it } from "vitest";
-import { main } from "../main.js";
-import { memoryTerminal } from "../terminal.js";
+import { readTensor, thaw } from "../../test-support/thaw.js";
 
 const checkpoint = fileURLToPath(new URL("../../../../test/fixtures/goldens/llava", import.meta.url));
 const here = process.cwd();
 const EMBEDDING = "language_model.model.embed_tokens.weight";
 const ROWS = "language_model.model.embed_tokens.token_rows.12_319";
 let folder = "";
-
-async function thaw(...args: readonly string[]): Promise<{ readonly code: number; readonly out: string; readonly err: string }> {
-  const terminal = memoryTerminal(120);
-  const code = await main(args, terminal);
-  return { code, out: terminal.outText(), err: terminal.errText() };
-}
-
-async function tensor(file: string, name: string): Promise<Float32Array> {
-  const reader = await openSafetensors(file);
-  try {
-    return await reader.readFloat32(name);
-  } finally {
-    await reader.close();
-  }
-}
 
 beforeAll(() => {
   folder = realpathSync(mkdtempSync(join(tmpdir(), "thaw-rows-")));
@@ -59,7 +42,7 @@ it("plans, trains, evaluates and exports rows of single tokens", async () => {
   expect((await thaw("train", "--quiet", "--resume", join(run, "checkpoints", "step-2"))).err).not.toContain("error");
   const { code, err } = await thaw("export", run, "merged");
   expect([code, err]).toEqual([0, expect.any(String) as string]);
-  const [before, after, rows] = [await tensor(join(checkpoint, "model.safetensors"), EMBEDDING), await tensor("merged/model.safetensors", EMBEDDING), await tensor(join(run, "final", "trained.safetensors"), ROWS)];
+  const [before, after, rows] = [await readTensor(join(checkpoint, "model.safetensors"), EMBEDDING), await readTensor("merged/model.safetensors", EMBEDDING), await readTensor(join(run, "final", "trained.safetensors"), ROWS)];
   const row = (values: Float32Array, index: number): Float32Array => values.slice(32 * index, 32 * (index + 1));
   for (let id = 0; id < 336; id++) expect(row(after, id), String(id)).toEqual([12, 319].includes(id) ? row(rows, [12, 319].indexOf(id)) : row(before, id));
   expect(row(after, 319)).not.toEqual(row(before, 319));

@@ -3,29 +3,12 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { openSafetensors } from "@thaw/core";
-import { main } from "../main.js";
-import { memoryTerminal } from "../terminal.js";
+import { readTensor, thaw } from "../../test-support/thaw.js";
 
 const checkpoint = fileURLToPath(new URL("../../../../test/fixtures/goldens/llava", import.meta.url));
 const here = process.cwd();
 let folder = "";
 let run = "";
-
-async function thaw(...args: readonly string[]): Promise<{ readonly code: number; readonly out: string; readonly err: string }> {
-  const terminal = memoryTerminal(120);
-  const code = await main(args, terminal);
-  return { code, out: terminal.outText(), err: terminal.errText() };
-}
-
-async function tensor(file: string, name: string): Promise<Float32Array> {
-  const reader = await openSafetensors(file);
-  try {
-    return await reader.readFloat32(name);
-  } finally {
-    await reader.close();
-  }
-}
 
 beforeAll(async () => {
   folder = realpathSync(mkdtempSync(join(tmpdir(), "thaw-export-")));
@@ -71,9 +54,9 @@ describe("thaw export", () => {
     expect([code, out.trim()]).toEqual([0, join(folder, "merged")]);
     expect(existsSync("merged/tokenizer.json")).toBe(true);
     const [file, base, trained] = ["merged/model.safetensors", join(checkpoint, "model.safetensors"), join(run, "final/trained.safetensors")];
-    expect(await tensor(file, PROJECTOR)).toEqual(await tensor(trained, PROJECTOR));
-    expect(await tensor(file, Q_PROJ)).not.toEqual(await tensor(base, Q_PROJ));
-    expect(await tensor(file, Q_PROJ.replace("q_proj", "k_proj"))).toEqual(await tensor(base, Q_PROJ.replace("q_proj", "k_proj")));
+    expect(await readTensor(file, PROJECTOR)).toEqual(await readTensor(trained, PROJECTOR));
+    expect(await readTensor(file, Q_PROJ)).not.toEqual(await readTensor(base, Q_PROJ));
+    expect(await readTensor(file, Q_PROJ.replace("q_proj", "k_proj"))).toEqual(await readTensor(base, Q_PROJ.replace("q_proj", "k_proj")));
     expect((await thaw("export", run, "merged")).err).toContain("THAW_CHECKPOINT_EXISTS");
     const again = await thaw("export", join(run, "checkpoints/step-2"), "merged", "--overwrite", "--dtype", "bf16", "--json");
     expect(JSON.parse(again.out)).toEqual({ folder: join(folder, "merged"), omitted: [] });
@@ -83,7 +66,7 @@ describe("thaw export", () => {
   it("writes the adapter of a step alone, from which another run starts", async () => {
     expect((await thaw("export", join(run, "checkpoints/step-2"), "adapter", "--adapter")).code).toBe(0);
     const name = "base_model.model.model.language_model.layers.0.self_attn.q_proj.lora_B.weight";
-    expect(await tensor("adapter/adapter_model.safetensors", name)).not.toEqual(await tensor(join(run, "final/adapter/adapter_model.safetensors"), name));
+    expect(await readTensor("adapter/adapter_model.safetensors", name)).not.toEqual(await readTensor(join(run, "final/adapter/adapter_model.safetensors"), name));
     writeFileSync("next.yaml", `${readFileSync("thaw.config.yaml", "utf8").replace("rank: 2, target_modules: [q_proj]", "").replace("./runs", "./next")}lora: { adapter: ./adapter }\n`);
     expect((await thaw("train", "next.yaml", "--quiet")).code).toBe(0);
     expect((await thaw("caption", "images/image0.png", "--model", join("next", readdirSync("next")[0]!), "--max-new-tokens", "2")).code).toBe(0);
