@@ -11,6 +11,7 @@ import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { runThaw } from "./peer.mjs";
+import { fitLine, growthSvg } from "./support/growth-plot.mjs";
 import { rounded } from "./support/numbers.mjs";
 import { DEFAULT_SHAPE, SIZE_NAMES } from "./support/peer-shapes.mjs";
 
@@ -34,7 +35,7 @@ export async function* run({ arguments: given, log }) {
     const series = [];
     for (const [name, mode] of Object.entries(AXES[axis].modes)) {
       const points = await measure(AXES[axis], { ...options, mode }, (value, ms) => log(`${axis} ${value}, ${name}: ${ms.toFixed(0)} ms`));
-      const line = await describe(axis, name, options.size, points);
+      const line = describe(axis, name, options.size, points);
       series.push({ name: legend(axis, line), points: points.map(({ value, ms }) => [value, ms]) });
       yield line;
     }
@@ -52,8 +53,7 @@ async function measure({ values, at }, options, tell) {
   return points;
 }
 
-async function describe(axis, series, size, points) {
-  const { fitLine } = await import("./support/growth-plot.mjs");
+function describe(axis, series, size, points) {
   const [time, memory] = ["ms", "mb"].map((key) => fitLine(points.map((point) => [point.value, point[key]])));
   const logs = points.filter(({ value }) => value > 0).map(({ value, ms }) => [Math.log(value), Math.log(ms)]);
   return {
@@ -69,7 +69,6 @@ function legend(axis, { series, slopeMs }) {
 }
 
 async function draw(folder, axis, series, size) {
-  const { growthSvg } = await import("./support/growth-plot.mjs");
   await mkdir(folder, { recursive: true });
   await writeFile(join(folder, `growth-${axis}.svg`), growthSvg({ series, title: `Projector-only step, size ${size}`, x: AXES[axis].x, y: "ms a step" }));
 }

@@ -62,11 +62,12 @@ export class AdamW implements Optimizer {
 
   *update(parameters: ReadonlyMap<string, Tensor>, gradients: ReadonlyMap<string, Tensor>, context: UpdateContext): Generator<readonly [string, Tensor]> {
     this.prepare(new Map([...gradients.keys()].map((name) => [name, parameters.get(name)!])), context);
-    const scalars = this.#scalars(context);
-    for (const names of joinable(gradients.keys(), (name) => gradients.get(name)!.shape, rateKeys(context), this.#joinBytes)) {
+    const keyOf = rateKeys(context);
+    const scalarsOf = this.#scalars(context, keyOf);
+    for (const names of joinable(gradients.keys(), (name) => gradients.get(name)!.shape, keyOf, this.#joinBytes)) {
       const shapes = names.map((name) => gradients.get(name)!.shape);
       const before = this.#moments.take(names);
-      const own = scalars.of(names[0]!);
+      const own = scalarsOf(names[0]!);
       const next = tf.tidy(() => {
         const given = [parameters, gradients].flatMap((map) => names.map((name) => map.get(name)!));
         const { together, ...numbers } = own;
@@ -107,12 +108,10 @@ export class AdamW implements Optimizer {
   }
 
   /** Scalars are made once for all parameters that share them. */
-  #scalars(context: UpdateContext): { of(name: string): StepScalars } {
-    const { updatesOf, rates, factorOf } = context;
-    const keyOf = rateKeys(context);
+  #scalars({ updatesOf, rates, factorOf }: UpdateContext, keyOf: (name: string) => string): (name: string) => StepScalars {
     const made = new Map<string, StepScalars>();
     const [beta1, beta2] = [tf.scalar(this.#beta1), tf.scalar(this.#beta2)];
-    const of = (name: string): StepScalars => {
+    return (name) => {
       const key = keyOf(name);
       const known = made.get(key);
       if (known !== undefined) return known;
@@ -136,7 +135,6 @@ export class AdamW implements Optimizer {
       made.set(key, { ...scalars, together });
       return made.get(key)!;
     };
-    return { of };
   }
 }
 

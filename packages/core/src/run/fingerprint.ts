@@ -12,8 +12,7 @@ export async function hashTensor(tensor: Tensor): Promise<string> {
   for (let begin = 0; begin < Math.max(1, tensor.size); begin += STRETCH) {
     const stretch = tensor.size <= STRETCH ? tensor : tf.tidy(() => tf.slice(tf.reshape(tensor, [tensor.size]), begin, Math.min(STRETCH, tensor.size - begin)));
     try {
-      const values = await stretch.data();
-      hash.update(new Uint8Array(values.buffer, values.byteOffset, values.byteLength));
+      hash.update(bytesOf(await stretch.data()));
     } finally {
       if (stretch !== tensor) stretch.dispose();
     }
@@ -23,7 +22,11 @@ export async function hashTensor(tensor: Tensor): Promise<string> {
 
 /** The same of values on the host. */
 export function hashValues(values: Float32Array): string {
-  return createHash("sha256").update(new Uint8Array(values.buffer, values.byteOffset, values.byteLength)).digest("hex");
+  return createHash("sha256").update(bytesOf(values)).digest("hex");
+}
+
+function bytesOf({ buffer, byteOffset, byteLength }: ArrayBufferView): Uint8Array {
+  return new Uint8Array(buffer, byteOffset, byteLength);
 }
 
 /** One sha256 (hex) over names and hashes of their values, whatever their order. */

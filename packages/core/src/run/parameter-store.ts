@@ -108,7 +108,7 @@ export class ParameterStore {
   get(name: string): Tensor {
     const canonical = this.canonical(name);
     const tensor = this.#tensors.get(canonical);
-    if (tensor === undefined && (this.#released.has(canonical) || this.#notKept.has(canonical))) throw parameterReleased(canonical);
+    if (tensor === undefined && this.#absentHash(canonical) !== undefined) throw parameterReleased(canonical);
     return tensor!;
   }
 
@@ -117,8 +117,8 @@ export class ParameterStore {
    * @throws THAW_CORE_PARAMETER_UNKNOWN
    */
   async hash(name: string, { isFresh = false }: { readonly isFresh?: boolean } = {}): Promise<string> {
-    const known = this.#released.get(this.canonical(name)) ?? this.#notKept.get(this.canonical(name));
-    if (known !== undefined) return known;
+    const absent = this.#absentHash(this.canonical(name));
+    if (absent !== undefined) return absent;
     return isFresh ? this.#hashes.fresh(this.get(name)) : this.#hashes.hash(this.get(name));
   }
 
@@ -153,7 +153,7 @@ export class ParameterStore {
   /** Values on the host, a copy; those of a packed parameter as they were given. @throws THAW_CORE_PARAMETER_UNKNOWN */
   async read(name: string): Promise<Float32Array> {
     const canonical = this.canonical(name);
-    if (this.#released.has(canonical) || this.#notKept.has(canonical)) return loadOne(this.#model!, canonical);
+    if (this.#absentHash(canonical) !== undefined) return loadOne(this.#model!, canonical);
     const original = this.#originals.get(canonical);
     if (original !== undefined) return original();
     const values = await this.get(canonical).data<"float32">();
@@ -173,6 +173,11 @@ export class ParameterStore {
     if (isExact) this.#originals.delete(canonical);
     else this.#originals.set(canonical, again);
     this.#take(canonical, tf.tensor(words, [shape[0]!, shape[1]! / 2], "float32"));
+  }
+
+  /** The hash of what is not in memory; undefined of what is. */
+  #absentHash(canonical: string): string | undefined {
+    return this.#released.get(canonical) ?? this.#notKept.get(canonical);
   }
 
   #checked(name: string, values: Float32Array): Float32Array {
