@@ -7,7 +7,7 @@ import { thaw } from "../test-support/thaw.js";
 import { canCompareNeighbours } from "./caption-evaluator.js";
 import { sourceName } from "./data-section.js";
 import { eventWriter } from "./events.js";
-import { errorText, main } from "./main.js";
+import { errorText } from "./main.js";
 import { openTarget } from "./run-folder.js";
 import { median } from "./saving.js";
 import { memoryTerminal } from "./terminal.js";
