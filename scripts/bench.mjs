@@ -1,8 +1,9 @@
 /**
  * `npm run bench -- <case> [--json]`: runs `test/bench/<case>.mjs` and prints what it measured.
  *
- * A case exports `builds`, the packages it imports (built first, so it imports them inside `run`), and `run({ arguments, log })`, which
- * returns one flat object of numbers and words, or yields several. `log` writes a line to stderr; stdout carries the results alone.
+ * A case exports `builds`, the packages it imports (built first, so it imports them inside `run`), and `run({
+ * arguments, log })`, which returns one flat object of numbers and words, or yields several. `log` writes a line to
+ * stderr; stdout carries the results alone.
  */
 import { spawnSync } from "node:child_process";
 import { existsSync, readdirSync } from "node:fs";
@@ -16,13 +17,21 @@ const log = (line) => process.stderr.write(`${line}\n`);
 
 const path = `${folder}/${name}.mjs`;
 if (name === undefined || !/^[a-z0-9-]+$/.test(name) || !existsSync(path)) {
-  const cases = readdirSync(folder).filter((file) => file.endsWith(".mjs")).map((file) => file.slice(0, -4));
-  log(`${name === undefined ? "No bench case is named" : `There is no bench case ${name}`}. In npm run bench. Use one of: ${cases.join(", ")}.`);
+  const cases = readdirSync(folder)
+    .filter((file) => file.endsWith(".mjs"))
+    .map((file) => file.slice(0, -4));
+  log(
+    `${name === undefined ? "No bench case is named" : `There is no bench case ${name}`}. In npm run bench. Use ` +
+      `one of: ${cases.join(", ")}.`,
+  );
   process.exit(2);
 }
 
 const bench = await import(pathToFileURL(path).href);
-const built = spawnSync("npx", ["--no-install", "tsc", "-b", ...bench.builds.map((part) => `packages/${part}`)], { cwd: root, stdio: ["ignore", 2, 2] });
+const built = spawnSync("npx", ["--no-install", "tsc", "-b", ...bench.builds.map((part) => `packages/${part}`)], {
+  cwd: root,
+  stdio: ["ignore", 2, 2],
+});
 if (built.status !== 0) process.exit(built.status ?? 1);
 
 try {
@@ -37,5 +46,10 @@ try {
 function print(result) {
   const named = { case: name, ...result };
   if (json) process.stdout.write(`${JSON.stringify(named)}\n`);
-  else process.stdout.write(`${Object.entries(named).map(([key, value]) => `${key.padEnd(24)} ${typeof value === "object" ? JSON.stringify(value) : value}\n`).join("")}\n`);
+  else
+    process.stdout.write(
+      `${Object.entries(named)
+        .map(([key, value]) => `${key.padEnd(24)} ${typeof value === "object" ? JSON.stringify(value) : value}\n`)
+        .join("")}\n`,
+    );
 }

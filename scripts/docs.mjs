@@ -1,4 +1,7 @@
-/** `node scripts/docs.mjs`: writes the generated pages and the files that pages include. With `--check`: says what differs, exit 1. */
+/**
+ * `node scripts/docs.mjs`: writes the generated pages and the files that pages include. With `--check`: says what
+ * differs, exit 1.
+ */
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { errorsPage, errorSources } from "./docs/errors-page.mjs";
 import { hooksPage } from "./docs/hooks-page.mjs";
@@ -14,7 +17,12 @@ const pages = new Map([
   ["docs/options.md", optionsPage(optionShape())],
   ...rulesPages(),
 ]);
-for (const page of [...readdirSync(`${root}/docs`).filter((name) => name.endsWith(".md")).map((name) => `docs/${name}`), "README.md"]) {
+for (const page of [
+  ...readdirSync(`${root}/docs`)
+    .filter((name) => name.endsWith(".md"))
+    .map((name) => `docs/${name}`),
+  "README.md",
+]) {
   if (!pages.has(page) && existsSync(`${root}/${page}`)) pages.set(page, withIncludes(read(page), read));
 }
 const changed = [...pages].filter(([page, content]) => !existsSync(`${root}/${page}`) || read(page) !== content);

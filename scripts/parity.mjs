@@ -1,6 +1,7 @@
 /**
- * `npm run parity -- <golden folder>... [--backend wasm] [--json]`: compares golden folders with what Thaw computes. One line a comparison,
- * `{ folder, quantity, maxError, tolerance, pass }` with `--json`; exit 1 if one fails or a folder cannot be compared. Errors go to stderr.
+ * `npm run parity -- <golden folder>... [--backend wasm] [--json]`: compares golden folders with what Thaw computes.
+ * One line a comparison, `{ folder, quantity, maxError, tolerance, pass }` with `--json`; exit 1 if one fails or a
+ * folder cannot be compared. Errors go to stderr.
  */
 import { spawnSync } from "node:child_process";
 import { fileURLToPath } from "node:url";
@@ -11,7 +12,10 @@ const root = fileURLToPath(new URL("..", import.meta.url));
 
 function readArguments() {
   try {
-    const { values, positionals } = parseArgs({ allowPositionals: true, options: { backend: { type: "string", default: "wasm" }, json: { type: "boolean", default: false } } });
+    const { values, positionals } = parseArgs({
+      allowPositionals: true,
+      options: { backend: { type: "string", default: "wasm" }, json: { type: "boolean", default: false } },
+    });
     if (positionals.length > 0) return { folders: positionals, ...values };
     process.stderr.write(`No golden folder is named. In npm run parity. Write ${usage}.\n`);
   } catch (error) {
@@ -21,7 +25,11 @@ function readArguments() {
 }
 
 const { folders, backend, json } = readArguments();
-const built = spawnSync("npx", ["--no-install", "tsc", "-b", "packages/models", "packages/core", "packages/backend-gpu"], { cwd: root, stdio: ["ignore", 2, 2] });
+const built = spawnSync(
+  "npx",
+  ["--no-install", "tsc", "-b", "packages/models", "packages/core", "packages/backend-gpu"],
+  { cwd: root, stdio: ["ignore", 2, 2] },
+);
 if (built.status !== 0) process.exit(built.status ?? 1);
 
 const { compareFolder } = await import("../test/parity/parity.mjs");

@@ -1,4 +1,7 @@
-/** `npm test`: installs and builds where needed, lints with the import arrows, checks the types of sources, tests and examples, then runs every test with coverage. */
+/**
+ * `npm test`: installs and builds where needed, lints with the import arrows, checks the types of sources, tests and
+ * examples, then runs every test with coverage.
+ */
 import { prepare, run } from "./prepare.mjs";
 
 prepare();

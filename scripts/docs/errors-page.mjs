@@ -1,14 +1,18 @@
 /**
- * `docs/errors.md` from every package's `errors.ts`: code, doc block and message of each function that makes an error. Throws where a function
- * has no doc block, or where two packages use one code.
+ * `docs/errors.md` from every package's `errors.ts`: code, doc block and message of each function that makes an error.
+ * Throws where a function has no doc block, or where two packages use one code.
  */
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { root } from "../prepare.mjs";
 
 /** Package name to the text of its errors.ts, of every package that has one. */
 export function errorSources() {
-  const folders = readdirSync(`${root}/packages`).filter((folder) => existsSync(`${root}/packages/${folder}/src/errors.ts`));
-  return new Map(folders.map((folder) => [`@thaw/${folder}`, readFileSync(`${root}/packages/${folder}/src/errors.ts`, "utf8")]));
+  const folders = readdirSync(`${root}/packages`).filter((folder) =>
+    existsSync(`${root}/packages/${folder}/src/errors.ts`),
+  );
+  return new Map(
+    folders.map((folder) => [`@thaw/${folder}`, readFileSync(`${root}/packages/${folder}/src/errors.ts`, "utf8")]),
+  );
 }
 
 /** Every code with what is said about it, sorted; `sources` is package name to the text of its errors.ts. */
@@ -30,17 +34,23 @@ export function errorCodes(sources) {
 export function errorsPage(sources) {
   const codes = errorCodes(sources);
   const sections = [...sources.keys()].flatMap((name) => {
-    const rows = codes.filter((one) => one.package === name).map(({ code, docs, messages }) => `| \`${code}\` | ${docs.join(" ")} | ${messages.join("<br>")} |`);
+    const rows = codes
+      .filter((one) => one.package === name)
+      .map(({ code, docs, messages }) => `| \`${code}\` | ${docs.join(" ")} | ${messages.join("<br>")} |`);
     return ["", `## ${name}`, "", "| code | what | what it says, and what to do |", "| --- | --- | --- |", ...rows];
   });
   return [
     "# Errors",
     "",
-    "<!-- Generated from every package's errors.ts by `node scripts/docs.mjs`. Edit the doc blocks and messages there. -->",
+    "<!-- Generated from every package's errors.ts by `node scripts/docs.mjs`. Edit the doc blocks and messages " +
+      "there. -->",
     "",
-    "Every error that Thaw throws on purpose is a `ThawError`: `code` is stable and never used for anything else, `details` holds the message's facts as data, `cause` the error",
-    "behind it. A message says what is wrong, where, and what to do. Facts of the case stand in {braces} here. What is wrong with a config or plan is no error of this kind but a",
-    "finding, all of them at once: see [the rules](rules/README.md). An error in a plugin's tap is `THAW_CORE_PLUGIN_FAILED`, or keeps its own code where it is a `ThawError`, and",
+    "Every error that Thaw throws on purpose is a `ThawError`: `code` is stable and never used for anything " +
+      "else, `details` holds the message's facts as data, `cause` the error",
+    "behind it. A message says what is wrong, where, and what to do. Facts of the case stand in {braces} here. " +
+      "What is wrong with a config or plan is no error of this kind but a",
+    "finding, all of them at once: see [the rules](rules/README.md). An error in a plugin's tap is " +
+      "`THAW_CORE_PLUGIN_FAILED`, or keeps its own code where it is a `ThawError`, and",
     "names plugin, hook and step in `details`.",
     ...sections,
     "",
@@ -49,15 +59,17 @@ export function errorsPage(sources) {
 
 /** The functions of one errors.ts that make an error. */
 function errorsOf(name, source) {
-  return [...source.matchAll(/(?:\/\*\*((?:(?!\*\/)[\s\S])*)\*\/\s*)?export function (\w+)\([\s\S]*?\n\}/g)].flatMap(([text, doc, fn]) => {
-    const start = text.search(/(?:make|new (?:ThawError|AutogradError))\(/);
-    const codes = [...text.slice(Math.max(start, 0)).matchAll(/"(THAW_[A-Z0-9_]+)"/g)];
-    if (start < 0 || codes.length === 0) return [];
-    if (doc === undefined) throw new Error(`${fn} in the errors.ts of ${name} has no doc block.`);
-    const last = codes.at(-1);
-    const message = literalText(text.slice(start + last.index + last[0].length));
-    return codes.map(([, code]) => ({ code, doc: oneLine(doc), message }));
-  });
+  return [...source.matchAll(/(?:\/\*\*((?:(?!\*\/)[\s\S])*)\*\/\s*)?export function (\w+)\([\s\S]*?\n\}/g)].flatMap(
+    ([text, doc, fn]) => {
+      const start = text.search(/(?:make|new (?:ThawError|AutogradError))\(/);
+      const codes = [...text.slice(Math.max(start, 0)).matchAll(/"(THAW_[A-Z0-9_]+)"/g)];
+      if (start < 0 || codes.length === 0) return [];
+      if (doc === undefined) throw new Error(`${fn} in the errors.ts of ${name} has no doc block.`);
+      const last = codes.at(-1);
+      const message = literalText(text.slice(start + last.index + last[0].length));
+      return codes.map(([, code]) => ({ code, doc: oneLine(doc), message }));
+    },
+  );
 }
 
 /** The strings and templates at the beginning of the code, joined as `+` joins them, facts in braces. */
@@ -100,15 +112,25 @@ function closingBrace(code, from) {
   throw new Error(`A brace does not close: ${code.slice(from, from + 60)}`);
 }
 
-/** `facts.backend` is backend, `nameList(names)` names, `JSON.stringify(value)` value, `missing.length === 1 ? ...` missing. */
+/**
+ * `facts.backend` is backend, `nameList(names)` names, `JSON.stringify(value)` value, `missing.length === 1 ? ...`
+ * missing.
+ */
 function factName(expression) {
   const inner = /^[\w.]*\(([\w.]+)/.exec(expression)?.[1] ?? expression;
-  const words = (/^[\w.]+/.exec(inner)?.[0] ?? "what").split(".").filter((word) => !["facts", "length", "join", "map", "slice", "trimEnd"].includes(word));
+  const words = (/^[\w.]+/.exec(inner)?.[0] ?? "what")
+    .split(".")
+    .filter((word) => !["facts", "length", "join", "map", "slice", "trimEnd"].includes(word));
   return words.at(-1) ?? "what";
 }
 
 function oneLine(comment) {
-  return cell(comment.replace(/^\s*\*\s?/gm, "").replace(/\s+/g, " ").trim());
+  return cell(
+    comment
+      .replace(/^\s*\*\s?/gm, "")
+      .replace(/\s+/g, " ")
+      .trim(),
+  );
 }
 
 function cell(text) {

@@ -1,58 +1,89 @@
 /**
- * `docs/hooks.md` from the doc blocks of `packages/core/src/hooks.ts`. Throws where a hook or a payload's field has none:
- * a hook arrives with its doc block.
+ * `docs/hooks.md` from the doc blocks of `packages/core/src/hooks.ts`. Throws where a hook or a payload's field has
+ * none: a hook arrives with its doc block.
  * @param {string} source
  */
 export function hooksPage(source) {
   const body = source.slice(source.indexOf("export function createHooks()"));
-  const hooks = [...body.matchAll(/(?:\/\*\*((?:(?!\*\/)[\s\S])*)\*\/\s*)?(\w+): new (\w+)<([\s\S]*?)>\(\[([^\]]*)\]\)/g)].map(([, doc, name, type, types, names]) => {
+  const hooks = [
+    ...body.matchAll(/(?:\/\*\*((?:(?!\*\/)[\s\S])*)\*\/\s*)?(\w+): new (\w+)<([\s\S]*?)>\(\[([^\]]*)\]\)/g),
+  ].map(([, doc, name, type, types, names]) => {
     if (doc === undefined) throw new Error(`The hook ${name} has no doc block in packages/core/src/hooks.ts.`);
     const { lists, result } = splitTypes(types);
-    const parameters = names.split(",").map((parameter) => parameter.trim().replaceAll('"', "")).filter(Boolean);
-    return { name, type, doc: text(doc), parameters: parameters.map((parameter, index) => ({ name: parameter, type: lists[index] })), result };
+    const parameters = names
+      .split(",")
+      .map((parameter) => parameter.trim().replaceAll('"', ""))
+      .filter(Boolean);
+    return {
+      name,
+      type,
+      doc: text(doc),
+      parameters: parameters.map((parameter, index) => ({ name: parameter, type: lists[index] })),
+      result,
+    };
   });
-  const payloads = [...source.slice(0, source.indexOf("export function createHooks()")).matchAll(/(?:\/\*\*((?:(?!\*\/)[\s\S])*)\*\/\s*)?export interface (\w+)(?: extends ([^{]+?))? \{([\s\S]*?)\n?\}(?=\n|$)/g)]
-    .map(([, doc, name, base, fields]) => ({ name, base, doc: doc === undefined ? "" : text(doc), fields: fieldsOf(fields) }));
-  return [
-    "# Hooks",
-    "",
-    "<!-- Generated from packages/core/src/hooks.ts by `node scripts/docs.mjs`. Edit the doc blocks there. -->",
-    "",
-    "Every extension point of the trainer, in firing order: `trainer.hooks.NAME`. They are [tapable](https://github.com/webpack/tapable) hooks:",
-    "",
-    "- `Sync…` hooks are tapped with `tap(NAME, function)`, `Async…` ones with `tapPromise(NAME, function)`; an async function given to `tap` is an error.",
-    "- A **waterfall** tap gets the value and returns it, changed or not. A **bail** tap returns `undefined` for no opinion; any other value is the answer and ends the hook.",
-    "- Taps run in order of `stage` (`STAGE_EARLY`, `STAGE_DEFAULT`, `STAGE_LATE`), then in the order in which plugins are listed.",
-    "- Core owns the tensors in a payload, unless a hook says otherwise: read them, do not dispose them.",
-    "",
-    "[Write a plugin](write-a-plugin.md) shows them at work.",
-    "",
-    "| hook | class | when, and what for |",
-    "| --- | --- | --- |",
-    ...hooks.map((hook) => `| [\`${hook.name}\`](#${hook.name.toLowerCase()}) | \`${hook.type}\` | ${hook.doc} |`),
-    "",
-    ...hooks.flatMap((hook) => [
-      `## ${hook.name}`,
+  const payloads = [
+    ...source
+      .slice(0, source.indexOf("export function createHooks()"))
+      .matchAll(
+        /(?:\/\*\*((?:(?!\*\/)[\s\S])*)\*\/\s*)?export interface (\w+)(?: extends ([^{]+?))? \{([\s\S]*?)\n?\}(?=\n|$)/g,
+      ),
+  ].map(([, doc, name, base, fields]) => ({
+    name,
+    base,
+    doc: doc === undefined ? "" : text(doc),
+    fields: fieldsOf(fields),
+  }));
+  return (
+    [
+      "# Hooks",
       "",
-      hook.doc,
+      "<!-- Generated from packages/core/src/hooks.ts by `node scripts/docs.mjs`. Edit the doc blocks there. -->",
       "",
-      `- class: \`${hook.type}\``,
-      ...hook.parameters.map((parameter) => `- \`${parameter.name}\`: ${typeText(parameter.type)}`),
-      ...(hook.parameters.length === 0 ? ["- no parameters"] : []),
-      ...(hook.result === undefined ? [] : [`- answer: ${typeText(hook.result)}`]),
+      "Every extension point of the trainer, in firing order: `trainer.hooks.NAME`. They are " +
+        "[tapable](https://github.com/webpack/tapable) hooks:",
       "",
-    ]),
-    "# Payloads",
-    "",
-    ...payloads.flatMap((payload) => [
-      `## ${payload.name}`,
+      "- `Sync…` hooks are tapped with `tap(NAME, function)`, `Async…` ones with `tapPromise(NAME, function)`; " +
+        "an async function given to `tap` is an error.",
+      "- A **waterfall** tap gets the value and returns it, changed or not. A **bail** tap returns `undefined` " +
+        "for no opinion; any other value is the answer and ends the hook.",
+      "- Taps run in order of `stage` (`STAGE_EARLY`, `STAGE_DEFAULT`, `STAGE_LATE`), then in the order in which " +
+        "plugins are listed.",
+      "- Core owns the tensors in a payload, unless a hook says otherwise: read them, do not dispose them.",
       "",
-      ...(payload.doc === "" ? [] : [payload.doc, ""]),
-      ...(payload.base === undefined ? [] : [`Everything of ${typeText(payload.base)}, and:`, ""]),
-      ...payload.fields.map((field) => `- \`${field.name}\`: ${typeText(field.type)}${field.doc === "" ? "" : `. ${field.doc}`}`),
+      "[Write a plugin](write-a-plugin.md) shows them at work.",
       "",
-    ]),
-  ].join("\n").trimEnd() + "\n";
+      "| hook | class | when, and what for |",
+      "| --- | --- | --- |",
+      ...hooks.map((hook) => `| [\`${hook.name}\`](#${hook.name.toLowerCase()}) | \`${hook.type}\` | ${hook.doc} |`),
+      "",
+      ...hooks.flatMap((hook) => [
+        `## ${hook.name}`,
+        "",
+        hook.doc,
+        "",
+        `- class: \`${hook.type}\``,
+        ...hook.parameters.map((parameter) => `- \`${parameter.name}\`: ${typeText(parameter.type)}`),
+        ...(hook.parameters.length === 0 ? ["- no parameters"] : []),
+        ...(hook.result === undefined ? [] : [`- answer: ${typeText(hook.result)}`]),
+        "",
+      ]),
+      "# Payloads",
+      "",
+      ...payloads.flatMap((payload) => [
+        `## ${payload.name}`,
+        "",
+        ...(payload.doc === "" ? [] : [payload.doc, ""]),
+        ...(payload.base === undefined ? [] : [`Everything of ${typeText(payload.base)}, and:`, ""]),
+        ...payload.fields.map(
+          (field) => `- \`${field.name}\`: ${typeText(field.type)}${field.doc === "" ? "" : `. ${field.doc}`}`,
+        ),
+        "",
+      ]),
+    ]
+      .join("\n")
+      .trimEnd() + "\n"
+  );
 
   /** Types as code; those with a section of their own as a link. */
   function typeText(type) {
@@ -64,7 +95,11 @@ export function hooksPage(source) {
 
 /** Comment text on one line. */
 function text(comment) {
-  return comment.replace(/^\s*\*\s?/gm, "").replace(/\s+/g, " ").trim().replace(/\|/g, "\\|");
+  return comment
+    .replace(/^\s*\*\s?/gm, "")
+    .replace(/\s+/g, " ")
+    .trim()
+    .replace(/\|/g, "\\|");
 }
 
 /** `[A, B<C, D>], R` to the types in the list and the result. */
@@ -87,9 +122,14 @@ function splitAtCommas(types) {
 
 function fieldsOf(interfaceBody) {
   const body = interfaceBody.includes("\n") ? interfaceBody : interfaceBody.replaceAll("; ", ";\n");
-  return [...body.matchAll(/(?:\/\*\*((?:(?!\*\/)[\s\S])*)\*\/\s*)?(?:readonly )?(\w+\??)(\([^\n]*|: [^\n]*?);?\s*(?:\n|$)/g)].map(([, doc, name, rest]) => ({
+  return [
+    ...body.matchAll(/(?:\/\*\*((?:(?!\*\/)[\s\S])*)\*\/\s*)?(?:readonly )?(\w+\??)(\([^\n]*|: [^\n]*?);?\s*(?:\n|$)/g),
+  ].map(([, doc, name, rest]) => ({
     name: name + (rest.startsWith("(") ? "()" : ""),
-    type: rest.replace(/^: /, "").replace(/;$/, "").replace(/^(\(.*\)): /, "$1 => "),
+    type: rest
+      .replace(/^: /, "")
+      .replace(/;$/, "")
+      .replace(/^(\(.*\)): /, "$1 => "),
     doc: doc === undefined ? "" : text(doc),
   }));
 }

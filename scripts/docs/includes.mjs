@@ -1,6 +1,6 @@
 /**
- * Puts files into pages: a fence whose info string says `from=PATH` holds that file's text, or the part of it between the comments
- * `// #region NAME` and `// #endregion` for `from=PATH#NAME`. `read(path)` gives a file's text.
+ * Puts files into pages: a fence whose info string says `from=PATH` holds that file's text, or the part of it between
+ * the comments `// #region NAME` and `// #endregion` for `from=PATH#NAME`. `read(path)` gives a file's text.
  * @param {string} markdown
  * @param {(path: string) => string} read
  */

@@ -1,6 +1,6 @@
 /**
- * The pages of docs/rules, from the rules that the built-in plugins hand in (needs a build): `README.md` and one page a rule. Parts of a
- * rule that several plugins hold are one page. Throws for a rule without docs.
+ * The pages of docs/rules, from the rules that the built-in plugins hand in (needs a build): `README.md` and one page a
+ * rule. Parts of a rule that several plugins hold are one page. Throws for a rule without docs.
  */
 import { Trainer } from "@thaw/core";
 import conflictChecker, { CONFIG_RULE, rulesOf } from "@thaw/plugin-conflict-checker";
@@ -19,13 +19,19 @@ export function rulesPages() {
   const sorted = [...rules.values()].sort((left, right) => (left.id < right.id ? -1 : 1));
   const missing = sorted.filter(({ docs }) => docs === undefined).map(({ id }) => id);
   if (missing.length > 0) throw new Error(`Rules without docs: ${missing.join(", ")}.`);
-  return new Map([["docs/rules/README.md", indexPage(sorted)], ...sorted.map((rule) => [`docs/rules/${rule.id}.md`, rulePage(rule)])]);
+  return new Map([
+    ["docs/rules/README.md", indexPage(sorted)],
+    ...sorted.map((rule) => [`docs/rules/${rule.id}.md`, rulePage(rule)]),
+  ]);
 }
 
-const GENERATED = "<!-- Generated from the rules' sources by `node scripts/docs.mjs`. Edit `docs` of the rule there. -->";
+const GENERATED =
+  "<!-- Generated from the rules' sources by `node scripts/docs.mjs`. Edit `docs` of the rule there. -->";
 
 function indexPage(rules) {
-  const rows = rules.map(({ id, defaultSeverity, summary }) => `| [\`${id}\`](${id}.md) | ${defaultSeverity} | ${summary} |`);
+  const rows = rules.map(
+    ({ id, defaultSeverity, summary }) => `| [\`${id}\`](${id}.md) | ${defaultSeverity} | ${summary} |`,
+  );
   return `# Rules
 
 ${GENERATED}

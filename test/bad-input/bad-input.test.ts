@@ -57,8 +57,12 @@ describe("config", () => {
   it("reports an unknown key and a wrong type at once, with places and near names", async () => {
     work.config("outptu: ./x\n", "max_steps: many, micro_batch_size: 2");
     const outcome = await work.run(["train"]);
-    expect(outcome.stderr).toContain("Unknown key outptu at the top level (thaw.config.yaml:7:1). The nearest known key is output.");
-    expect(outcome.stderr).toMatch(/training\.max_steps is "many" \(a text\), but a number is expected\s+\(thaw\.config\.yaml:4:24\)/);
+    expect(outcome.stderr).toContain(
+      "Unknown key outptu at the top level (thaw.config.yaml:7:1). The nearest known key is output.",
+    );
+    expect(outcome.stderr).toMatch(
+      /training\.max_steps is "many" \(a text\), but a number is expected\s+\(thaw\.config\.yaml:4:24\)/,
+    );
     expect(outcome.code).toBe(1);
     expect(work.runs()).toEqual([]);
   });
@@ -68,13 +72,25 @@ describe("config", () => {
     const { code, stdout } = await work.run(["check", "--json"]);
     expect(code).toBe(1);
     expect((JSON.parse(stdout) as { findings: unknown[] }).findings).toEqual([
-      { rule: "config", severity: "error", message: expect.stringContaining("outptu") as string, fix: "Write output.", settings: [{ path: "outptu", value: "./x", origin: "explicit", file: join(work.folder, "thaw.config.yaml"), line: 7 }] },
+      {
+        rule: "config",
+        severity: "error",
+        message: expect.stringContaining("outptu") as string,
+        fix: "Write output.",
+        settings: [
+          { path: "outptu", value: "./x", origin: "explicit", file: join(work.folder, "thaw.config.yaml"), line: 7 },
+        ],
+      },
     ]);
   });
 
   it("refuses contradictory freeze settings before data is opened", async () => {
     work.write("train.jsonl", "not even JSON");
-    work.write("thaw.config.yaml", "model: ./model\ndata: { train: ./train.jsonl }\nfreeze: { train_mm_proj_only: true, freeze_vision_tower: false }\ntraining: { max_steps: 3 }\nbackend: cpu\n");
+    work.write(
+      "thaw.config.yaml",
+      "model: ./model\ndata: { train: ./train.jsonl }\nfreeze: { train_mm_proj_only: true, freeze_vision_tower: " +
+        "false }\ntraining: { max_steps: 3 }\nbackend: cpu\n",
+    );
     const outcome = await work.run(["train"]);
     expect(outcome.stderr).toContain("shortcut-contradicts-flag");
     expect(outcome.stderr).not.toContain("THAW_DATA");
@@ -107,8 +123,16 @@ describe("checkpoint", () => {
   });
 
   it("says what is wrong with a path that is no model, run or image", async () => {
-    expectRefused(await work.run(["evaluate", "nowhere", "--data", "iconify:twemoji"]), "THAW_CLI_NOT_A_RUN", "nowhere");
-    expectRefused(await work.run(["caption", "gone.png", "--model", "model", "--backend", "cpu"]), "THAW_DATA_IMAGE_MISSING", "gone.png");
+    expectRefused(
+      await work.run(["evaluate", "nowhere", "--data", "iconify:twemoji"]),
+      "THAW_CLI_NOT_A_RUN",
+      "nowhere",
+    );
+    expectRefused(
+      await work.run(["caption", "gone.png", "--model", "model", "--backend", "cpu"]),
+      "THAW_DATA_IMAGE_MISSING",
+      "gone.png",
+    );
   });
 });
 
@@ -129,8 +153,12 @@ describe("disk and interruption", () => {
     const [run] = work.runs();
     const files = run === undefined ? [] : work.files(run);
     expect(files.filter((file) => /tmp|partial|~/.test(file))).toEqual([]);
-    for (const folder of new Set(files.filter((file) => file.startsWith("checkpoints/")).map((file) => file.split("/")[1]))) {
-      expect(files.filter((file) => file.startsWith(`checkpoints/${folder}/`)).map((file) => file.split("/")[2])).toEqual(["optimizer.safetensors", "state.json", "trained.safetensors"]);
+    for (const folder of new Set(
+      files.filter((file) => file.startsWith("checkpoints/")).map((file) => file.split("/")[1]),
+    )) {
+      expect(
+        files.filter((file) => file.startsWith(`checkpoints/${folder}/`)).map((file) => file.split("/")[2]),
+      ).toEqual(["optimizer.safetensors", "state.json", "trained.safetensors"]);
     }
   });
 
@@ -153,6 +181,10 @@ describe("disk and interruption", () => {
     expect(code).toBe(0);
     expect(stdout.trimEnd().split("\n").at(-1)).toBe(`Run: ${resumed}`);
     const final = "final/trained.safetensors";
-    expect(work.read(join(resumed.slice(work.folder.length + 1), final)).equals(work.read(join(whole!.slice(work.folder.length + 1), final)))).toBe(true);
+    expect(
+      work
+        .read(join(resumed.slice(work.folder.length + 1), final))
+        .equals(work.read(join(whole!.slice(work.folder.length + 1), final))),
+    ).toBe(true);
   });
 });

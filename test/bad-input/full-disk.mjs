@@ -9,7 +9,12 @@ let left = Number(process.env.FULL_DISK_BYTES);
 
 function take(bytes) {
   left -= bytes;
-  if (left < 0) throw Object.assign(new Error("ENOSPC: no space left on device, write"), { code: "ENOSPC", errno: -28, syscall: "write" });
+  if (left < 0)
+    throw Object.assign(new Error("ENOSPC: no space left on device, write"), {
+      code: "ENOSPC",
+      errno: -28,
+      syscall: "write",
+    });
 }
 
 const { write, writeFile, appendFile } = prototype;

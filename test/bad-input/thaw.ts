@@ -21,9 +21,15 @@ export class Workspace {
   readonly folder = mkdtempSync(join(tmpdir(), "thaw-bad-"));
 
   constructor() {
-    cpSync(checkpoint, join(this.folder, "model"), { recursive: true, filter: (path) => !/golden\.|\.png$/.test(path) });
+    cpSync(checkpoint, join(this.folder, "model"), {
+      recursive: true,
+      filter: (path) => !/golden\.|\.png$/.test(path),
+    });
     for (const name of ["image0.png", "image1.png"]) cpSync(join(checkpoint, name), join(this.folder, name));
-    this.write("train.jsonl", [0, 1, 0, 1].map((index) => JSON.stringify({ image: `image${index}.png`, caption: "a cat" })).join("\n"));
+    this.write(
+      "train.jsonl",
+      [0, 1, 0, 1].map((index) => JSON.stringify({ image: `image${index}.png`, caption: "a cat" })).join("\n"),
+    );
     this.config("");
   }
 
@@ -34,7 +40,11 @@ export class Workspace {
 
   /** Writes the config; `extra` are further lines of YAML. */
   config(extra: string, training = "max_steps: 3, micro_batch_size: 2"): void {
-    this.write("thaw.config.yaml", `model: ./model\ndata: { train: ./train.jsonl, workers: 0 }\nfreeze: { train_mm_proj_only: true }\ntraining: { ${training} }\nbackend: cpu\nseed: 1\n${extra}`);
+    this.write(
+      "thaw.config.yaml",
+      "model: ./model\ndata: { train: ./train.jsonl, workers: 0 }\nfreeze: { train_mm_proj_only: true " +
+        `}\ntraining: { ${training} }\nbackend: cpu\nseed: 1\n${extra}`,
+    );
   }
 
   /** Changes tensors of the checkpoint: `undefined` removes one, a shape misshapes it. */
@@ -46,16 +56,36 @@ export class Workspace {
       if (name in changes && changes[name] === undefined) continue;
       const wanted = changes[name] ?? shape;
       const values = await reader.readFloat32(name);
-      kept.set(name, { shape: wanted, values: values.slice(0, wanted.reduce((product, length) => product * length, 1)) });
+      kept.set(name, {
+        shape: wanted,
+        values: values.slice(
+          0,
+          wanted.reduce((product, length) => product * length, 1),
+        ),
+      });
     }
     await reader.close();
-    await writeSafetensors(file, [...kept].map(([name, { shape }]) => ({ name, dtype: "F32" as const, shape })), (name) => kept.get(name)!.values);
+    await writeSafetensors(
+      file,
+      [...kept].map(([name, { shape }]) => ({ name, dtype: "F32" as const, shape })),
+      (name) => kept.get(name)!.values,
+    );
   }
 
   /** Runs `thaw` here. `onOutput` sees standard output as it comes. */
-  run(args: readonly string[], options: { readonly env?: Readonly<Record<string, string>>; readonly preload?: string; readonly onOutput?: (text: string, child: ChildProcess) => void } = {}): Promise<Outcome> {
+  run(
+    args: readonly string[],
+    options: {
+      readonly env?: Readonly<Record<string, string>>;
+      readonly preload?: string;
+      readonly onOutput?: (text: string, child: ChildProcess) => void;
+    } = {},
+  ): Promise<Outcome> {
     const preload = options.preload === undefined ? [] : ["--import", pathToFileURL(options.preload).href];
-    const child = spawn(process.execPath, [...preload, bin, ...args], { cwd: this.folder, env: { ...process.env, NO_COLOR: "1", ...options.env } });
+    const child = spawn(process.execPath, [...preload, bin, ...args], {
+      cwd: this.folder,
+      env: { ...process.env, NO_COLOR: "1", ...options.env },
+    });
     let [stdout, stderr] = ["", ""];
     child.stdout.on("data", (chunk: Buffer) => {
       stdout += chunk.toString();
@@ -76,7 +106,10 @@ export class Workspace {
 
   /** Every file below a folder, relative to it. */
   files(folder: string): readonly string[] {
-    return readdirSync(folder, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name).slice(folder.length + 1)).sort();
+    return readdirSync(folder, { recursive: true, withFileTypes: true })
+      .filter((entry) => entry.isFile())
+      .map((entry) => join(entry.parentPath, entry.name).slice(folder.length + 1))
+      .sort();
   }
 
   read(path: string): Buffer {

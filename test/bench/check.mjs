@@ -1,6 +1,6 @@
 /**
- * How long `thaw check` takes, beside a bare Node: medians over several runs, of a config without findings on a small LLaVA checkpoint. The
- * bar is 1.5 times the time of `node -e 0` plus 0.5 s.
+ * How long `thaw check` takes, beside a bare Node: medians over several runs, of a config without findings on a small
+ * LLaVA checkpoint. The bar is 1.5 times the time of `node -e 0` plus 0.5 s.
  */
 import { execFileSync, spawnSync } from "node:child_process";
 import { mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
@@ -18,16 +18,29 @@ export function run({ log }) {
   const folder = mkdtempSync(join(tmpdir(), "thaw-bench-"));
   try {
     symlinkSync(join(root, "test/fixtures/goldens/llava"), join(folder, "checkpoint"));
-    writeFileSync(join(folder, "thaw.yaml"), "model: ./checkpoint\nfreeze: { train_mm_proj_only: true }\ntraining: { epochs: 1 }\n");
-    const commands = { node: ["-e", "0"], check: [join(root, "packages/cli/bin/thaw.js"), "check", join(folder, "thaw.yaml")] };
+    writeFileSync(
+      join(folder, "thaw.yaml"),
+      "model: ./checkpoint\nfreeze: { train_mm_proj_only: true }\ntraining: { epochs: 1 }\n",
+    );
+    const commands = {
+      node: ["-e", "0"],
+      check: [join(root, "packages/cli/bin/thaw.js"), "check", join(folder, "thaw.yaml")],
+    };
     const times = { node: [], check: [] };
     // In turn, so that what else the machine does falls on both.
-    for (let index = 0; index < RUNS; index++) for (const [name, parameters] of Object.entries(commands)) times[name].push(timed(parameters, folder));
+    for (let index = 0; index < RUNS; index++)
+      for (const [name, parameters] of Object.entries(commands)) times[name].push(timed(parameters, folder));
     const nodeMs = median(times.node);
     const checkMs = median(times.check);
     const limitMs = 1.5 * nodeMs + 500;
     log(`Medians of ${RUNS} runs each.`);
-    return { nodeMs: round(nodeMs), checkMs: round(checkMs), fastestCheckMs: round(Math.min(...times.check)), limitMs: round(limitMs), pass: checkMs <= limitMs };
+    return {
+      nodeMs: round(nodeMs),
+      checkMs: round(checkMs),
+      fastestCheckMs: round(Math.min(...times.check)),
+      limitMs: round(limitMs),
+      pass: checkMs <= limitMs,
+    };
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }

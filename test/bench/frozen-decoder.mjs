@@ -1,6 +1,7 @@
 /**
- * Six frozen Llama layers of which only the input embeddings need a gradient: Thaw against `tf.grad`, by turns in one process, on WASM.
- * Bytes are those above the weights; Thaw's include its transposed copies of frozen weights. `speedup` is the ratio of median times.
+ * Six frozen Llama layers of which only the input embeddings need a gradient: Thaw against `tf.grad`, by turns in one
+ * process, on WASM. Bytes are those above the weights; Thaw's include its transposed copies of frozen weights.
+ * `speedup` is the ratio of median times.
  */
 import { registerStockGradients } from "./support/stock-gradients.mjs";
 import { median } from "./support/numbers.mjs";
@@ -36,7 +37,8 @@ export async function run({ log }) {
     const before = tf.memory().numBytes;
     const tfGrad = await measure(() => stockGradient(tf, setting));
     rounds.tfGrad.push({ milliseconds: tfGrad.milliseconds, bytes: tfGrad.peakBytes - before });
-    for (const [index, value] of thaw.result.entries()) maxDifference = Math.max(maxDifference, Math.abs(value - tfGrad.result[index]));
+    for (const [index, value] of thaw.result.entries())
+      maxDifference = Math.max(maxDifference, Math.abs(value - tfGrad.result[index]));
     for (const value of tfGrad.result) largestGradient = Math.max(largestGradient, Math.abs(value));
     log(`round ${round + 1}: Thaw ${thaw.milliseconds.toFixed(0)} ms, tf.grad ${tfGrad.milliseconds.toFixed(0)} ms`);
   }
@@ -56,7 +58,10 @@ export async function run({ log }) {
   };
 }
 
-/** Weights `[in, out]` as TensorFlow.js likes them and `[out, in]` as checkpoints hold them, embeddings, targets and the causal mask. */
+/**
+ * Weights `[in, out]` as TensorFlow.js likes them and `[out, in]` as checkpoints hold them, embeddings, targets and the
+ * causal mask.
+ */
 export function makeSetting(tf) {
   let seed = 1;
   const random = (shape, deviation) => tf.randomNormal(shape, 0, deviation, "float32", seed++);
@@ -75,11 +80,23 @@ export function makeSetting(tf) {
   }));
   const targets = Int32Array.from({ length: BATCH * TOKENS }, (_, index) => (index * 7919) % VOCABULARY);
   const mask = tf.tidy(() => tf.mul(tf.sub(1, tf.linalg.bandPart(tf.ones([TOKENS, TOKENS]), -1, 0)), -1e9));
-  return { layers, head: weight(HIDDEN, VOCABULARY), gain: tf.ones([HIDDEN]), embeddings: random([BATCH, TOKENS, HIDDEN], 1), targets, mask };
+  return {
+    layers,
+    head: weight(HIDDEN, VOCABULARY),
+    gain: tf.ones([HIDDEN]),
+    embeddings: random([BATCH, TOKENS, HIDDEN], 1),
+    targets,
+    mask,
+  };
 }
 
 /** Gradient of the mean cross entropy with respect to the embeddings, as numbers. */
-export function thawGradient(tf, { Tape, add, attention, crossEntropy, linear, reshape, rmsNorm, scale, swiglu, transpose }, setting, layouts) {
+export function thawGradient(
+  tf,
+  { Tape, add, attention, crossEntropy, linear, reshape, rmsNorm, scale, swiglu, transpose },
+  setting,
+  layouts,
+) {
   const tape = new Tape({ matmul: "plain2d", layouts });
   const frozen = (tensor) => tape.parameter(tensor, false);
   const gain = frozen(setting.gain);
@@ -90,7 +107,10 @@ export function thawGradient(tf, { Tape, add, attention, crossEntropy, linear, r
     const times = (value, weight) => linear(value, frozen(weight.stored));
     const attended = tape.tidy(() => {
       const normal = rmsNorm(x, gain, EPSILON);
-      const mixed = attention(split(times(normal, q)), split(times(normal, k)), split(times(normal, v)), { scale: HEAD_SIZE ** -0.5, mask: setting.mask });
+      const mixed = attention(split(times(normal, q)), split(times(normal, k)), split(times(normal, v)), {
+        scale: HEAD_SIZE ** -0.5,
+        mask: setting.mask,
+      });
       return add(x, times(join(mixed), o));
     });
     const normal = rmsNorm(attended, gain, EPSILON);
@@ -99,7 +119,10 @@ export function thawGradient(tf, { Tape, add, attention, crossEntropy, linear, r
   let x = embeddings;
   for (const layer of setting.layers) x = tape.tidy(() => decoderLayer(x, layer));
   const rows = BATCH * TOKENS;
-  const loss = scale(crossEntropy(reshape(rmsNorm(x, gain, EPSILON), [rows, HIDDEN]), frozen(setting.head.stored), setting.targets), 1 / rows);
+  const loss = scale(
+    crossEntropy(reshape(rmsNorm(x, gain, EPSILON), [rows, HIDDEN]), frozen(setting.head.stored), setting.targets),
+    1 / rows,
+  );
   const [gradient] = tape.backward(loss, [embeddings]);
   const values = gradient.dataSync().slice();
   gradient.dispose();
@@ -109,7 +132,8 @@ export function thawGradient(tf, { Tape, add, attention, crossEntropy, linear, r
 
 /** The same in plain TensorFlow.js, as in the probe that the design's numbers come from. */
 function stockGradient(tf, setting) {
-  const times = (x, weight) => tf.reshape(tf.matMul(tf.reshape(x, [BATCH * TOKENS, -1]), weight.plain), [BATCH, TOKENS, -1]);
+  const times = (x, weight) =>
+    tf.reshape(tf.matMul(tf.reshape(x, [BATCH * TOKENS, -1]), weight.plain), [BATCH, TOKENS, -1]);
   const norm = (x) => tf.mul(x, tf.rsqrt(tf.add(tf.mean(tf.square(x), -1, true), EPSILON)));
   const split = (x) => tf.transpose(tf.reshape(x, [BATCH, TOKENS, HEADS, HEAD_SIZE]), [0, 2, 1, 3]);
   const decoderLayer = (x, { q, k, v, o, gate, up, down }) => {

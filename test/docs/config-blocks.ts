@@ -6,7 +6,10 @@ import type { Planning } from "../../packages/cli/src/plan-run.js";
 import { planConfig } from "../../packages/cli/src/plan-stages.js";
 import { root, type CodeBlock } from "./blocks.js";
 
-/** What `yaml config` says in its info string: `expects=rule[:severity],rule`, `expects=none`, `trains=component,component`. */
+/**
+ * What `yaml config` says in its info string: `expects=rule[:severity],rule`, `expects=none`,
+ * `trains=component,component`.
+ */
 export interface Expectation {
   /** `rule severity` for what names a severity, else `rule`. */
   readonly rules: readonly string[];
@@ -14,15 +17,32 @@ export interface Expectation {
 }
 
 /** Blocks that are configs, with what their page says about them. */
-export function configBlocks(blocks: readonly CodeBlock[]): readonly { readonly block: CodeBlock; readonly expected: Expectation }[] {
-  return blocks.filter(({ language, tags }) => language === "yaml" && tags.includes("config")).map((block) => {
-    const tag = (name: string) => block.tags.find((one) => one.startsWith(`${name}=`))?.slice(name.length + 1).split(",");
-    const rules = tag("expects") ?? ["none"];
-    return { block, expected: { rules: rules[0] === "none" ? [] : rules.map((rule) => rule.replace(":", " ")), trains: tag("trains") } };
-  });
+export function configBlocks(
+  blocks: readonly CodeBlock[],
+): readonly { readonly block: CodeBlock; readonly expected: Expectation }[] {
+  return blocks
+    .filter(({ language, tags }) => language === "yaml" && tags.includes("config"))
+    .map((block) => {
+      const tag = (name: string) =>
+        block.tags
+          .find((one) => one.startsWith(`${name}=`))
+          ?.slice(name.length + 1)
+          .split(",");
+      const rules = tag("expects") ?? ["none"];
+      return {
+        block,
+        expected: {
+          rules: rules[0] === "none" ? [] : rules.map((rule) => rule.replace(":", " ")),
+          trains: tag("trains"),
+        },
+      };
+    });
 }
 
-/** Plans a config text in a folder of its own, as `thaw check` would, of its stages the first; `./checkpoint` is a small LLaVA model, and the default. */
+/**
+ * Plans a config text in a folder of its own, as `thaw check` would, of its stages the first; `./checkpoint` is a small
+ * LLaVA model, and the default.
+ */
 export async function planConfigText(text: string): Promise<Planning> {
   const folder = await mkdtemp(join(tmpdir(), "thaw-docs-"));
   try {

@@ -14,7 +14,11 @@ const pages = ["docs/freezing.md", ...readdirSync(join(root, "docs/rules")).map(
 describe("docs/rules", () => {
   it("is what the rules say", () => {
     const generated = rulesPages();
-    expect(readdirSync(join(root, "docs/rules")).map((name) => `docs/rules/${name}`).sort()).toEqual([...(generated.keys() as Iterable<string>)].sort((left, right) => (left < right ? -1 : 1)));
+    expect(
+      readdirSync(join(root, "docs/rules"))
+        .map((name) => `docs/rules/${name}`)
+        .sort(),
+    ).toEqual([...(generated.keys() as Iterable<string>)].sort((left, right) => (left < right ? -1 : 1)));
     for (const [page, content] of generated) expect(read(page), `${page}: run node scripts/docs.mjs`).toBe(content);
   });
 });
@@ -24,22 +28,36 @@ describe.each(pages)("%s", (page) => {
   const configs = configBlocks(blocks);
 
   it("has only blocks that a test runs", () => {
-    const others = blocks.filter((block) => !configs.some((config) => config.block === block) && !(block.language === "ts" && block.tags.includes("run")));
+    const others = blocks.filter(
+      (block) =>
+        !configs.some((config) => config.block === block) && !(block.language === "ts" && block.tags.includes("run")),
+    );
     expect(others.map(({ line }) => `line ${line}`)).toEqual([]);
   });
 
-  it.each(configs.map(({ block, expected }) => [block.line, block, expected] as const))("says what the checker finds in the config of line %i", async (_, block, expected) => {
-    const { findings, planned } = await planConfigText(block.code);
-    const found = [...new Set(findings.map(({ rule, severity }) => (expected.rules.includes(rule) ? rule : `${rule} ${severity}`)))];
-    expect(found.sort(), JSON.stringify(findings, null, 1)).toEqual([...expected.rules].sort());
-    if (expected.trains === undefined) return;
-    const trained = new Set(planned!.plan.phases[0]!.entries.filter(({ trainable }) => trainable).map(({ component }) => component));
-    expect([...trained].sort()).toEqual([...expected.trains].sort());
-  });
+  it.each(configs.map(({ block, expected }) => [block.line, block, expected] as const))(
+    "says what the checker finds in the config of line %i",
+    async (_, block, expected) => {
+      const { findings, planned } = await planConfigText(block.code);
+      const found = [
+        ...new Set(
+          findings.map(({ rule, severity }) => (expected.rules.includes(rule) ? rule : `${rule} ${severity}`)),
+        ),
+      ];
+      expect(found.sort(), JSON.stringify(findings, null, 1)).toEqual([...expected.rules].sort());
+      if (expected.trains === undefined) return;
+      const trained = new Set(
+        planned!.plan.phases[0]!.entries.filter(({ trainable }) => trainable).map(({ component }) => component),
+      );
+      expect([...trained].sort()).toEqual([...expected.trains].sort());
+    },
+  );
 });
 
 describe("docs/freezing.md", () => {
-  const blocks = codeBlocks(read("docs/freezing.md")).filter(({ language, tags }) => language === "ts" && tags.includes("run"));
+  const blocks = codeBlocks(read("docs/freezing.md")).filter(
+    ({ language, tags }) => language === "ts" && tags.includes("run"),
+  );
   let compiled: Awaited<ReturnType<typeof compileBlocks>> | undefined;
   beforeAll(async () => {
     await setBackend("cpu");

@@ -13,7 +13,16 @@ const folder = fileURLToPath(new URL("../fixtures/goldens/llava", import.meta.ur
 interface Golden {
   readonly batch: Batch;
   readonly facts: {
-    readonly optimizer: { readonly lr: number; readonly schedule: "cosine"; readonly warmup_steps: number; readonly weight_decay: number; readonly betas: readonly [number, number]; readonly eps: number; readonly max_grad_norm: number; readonly steps: number };
+    readonly optimizer: {
+      readonly lr: number;
+      readonly schedule: "cosine";
+      readonly warmup_steps: number;
+      readonly weight_decay: number;
+      readonly betas: readonly [number, number];
+      readonly eps: number;
+      readonly max_grad_norm: number;
+      readonly steps: number;
+    };
     readonly runs: Readonly<Record<string, { readonly losses: readonly number[] }>>;
   };
 }
@@ -22,26 +31,50 @@ beforeAll(async () => {
   golden = (await openGolden(folder)) as unknown as Golden;
 });
 
-/** Five steps of a golden run on WASM: losses, the projector's end, how many images were decoded, what the cache counted. */
+/**
+ * Five steps of a golden run on WASM: losses, the projector's end, how many images were decoded, what the cache
+ * counted.
+ */
 async function train(freezeLanguageModel: boolean, cache: ProjectorOnlyOptions) {
   const { lr, schedule, warmup_steps, weight_decay, betas, eps, max_grad_norm, steps } = golden.facts.optimizer;
   let decoded = 0;
-  const counted = golden.batch.inputs.pixelValues!.map((item) => ({ ...item, load: () => ((decoded += 1), item.load()) }));
+  const counted = golden.batch.inputs.pixelValues!.map((item) => ({
+    ...item,
+    load: () => ((decoded += 1), item.load()),
+  }));
   const train = onlyBatch({ ...golden.batch, inputs: { pixelValues: counted } }) as BatchSource;
   const losses: number[] = [];
   let end: Float32Array | undefined;
   const trainer = new Trainer({
     model: await openModel(folder),
     data: { train },
-    plugins: [backendGpu("wasm"), freezePolicy({ freezeMultiModalProjector: false, freezeLanguageModel }), projectorOnly(cache)],
+    plugins: [
+      backendGpu("wasm"),
+      freezePolicy({ freezeMultiModalProjector: false, freezeLanguageModel }),
+      projectorOnly(cache),
+    ],
     seed: 0,
     training: {
-      maxSteps: steps, microBatchSize: golden.batch.batchSize, shuffle: false, learningRate: lr, schedule: { type: schedule, warmupSteps: warmup_steps },
-      optimizer: { weightDecay: weight_decay, beta1: betas[0], beta2: betas[1], epsilon: eps, clipNorm: max_grad_norm, decayNormsAndBiases: true },
+      maxSteps: steps,
+      microBatchSize: golden.batch.batchSize,
+      shuffle: false,
+      learningRate: lr,
+      schedule: { type: schedule, warmupSteps: warmup_steps },
+      optimizer: {
+        weightDecay: weight_decay,
+        beta1: betas[0],
+        beta2: betas[1],
+        epsilon: eps,
+        clipNorm: max_grad_norm,
+        decayNormsAndBiases: true,
+      },
     },
   });
   trainer.hooks.afterStep.tap("Watch", ({ loss }) => void losses.push(loss));
-  trainer.hooks.done.tapPromise("Watch", async (_, { readParameter }) => void (end = await readParameter("multi_modal_projector.linear_1.weight")));
+  trainer.hooks.done.tapPromise(
+    "Watch",
+    async (_, { readParameter }) => void (end = await readParameter("multi_modal_projector.linear_1.weight")),
+  );
   const { numbers } = await trainer.run();
   return { losses, end: end!, decoded, hits: numbers.featureCacheHits ?? 0, misses: numbers.featureCacheMisses ?? 0 };
 }
@@ -53,7 +86,9 @@ describe("the feature cache on LLaVA", () => {
   ] as const)("trains %s as PyTorch does, and bit for bit as without the cache", async (run, freezeLanguageModel) => {
     const plain = await train(freezeLanguageModel, { featureCache: "off" });
     const cached = await train(freezeLanguageModel, { featureCache: "on" });
-    cached.losses.forEach((loss, step) => expect(Math.abs(loss - golden.facts.runs[run]!.losses[step]!)).toBeLessThan(1e-4));
+    cached.losses.forEach((loss, step) =>
+      expect(Math.abs(loss - golden.facts.runs[run]!.losses[step]!)).toBeLessThan(1e-4),
+    );
     expect(cached.losses).toEqual(plain.losses);
     expect(cached.end).toEqual(plain.end);
     expect([plain.decoded, cached.decoded]).toEqual([10, 3]);

@@ -7,7 +7,9 @@ import { Trainer, type TrainerOptions } from "@thaw/core";
 import { recordLifecycle, tinyModel, tinySource, withoutLeak } from "@thaw/testing";
 import { beforeAll, describe, expect, it } from "vitest";
 
-beforeAll(async () => { await tf.setBackend("cpu"); });
+beforeAll(async () => {
+  await tf.setBackend("cpu");
+});
 
 const PLANNING = ["requests", "parameters", "plan", "parameterGroups", "rules", "collectIssues", "findings", "planned"];
 const LOADING = ["resolveBackend"];
@@ -18,15 +20,28 @@ const EVALUATION = ["batch", "scope", "evaluated"];
 /** Five samples by twos: three micro-batches an epoch, two to a step, so the second step of an epoch is a short one. */
 function makeTrainer(options: Partial<TrainerOptions> = {}): Trainer {
   const trainer = new Trainer({
-    model: tinyModel(), seed: 1, data: { train: tinySource({ sampleCount: 5 }), evaluation: { held: tinySource({ sampleCount: 2 }) } }, ...options,
-    training: { epochs: 2, microBatchSize: 2, gradientAccumulationSteps: 2, evaluateEverySteps: 3, ...options.training },
+    model: tinyModel(),
+    seed: 1,
+    data: { train: tinySource({ sampleCount: 5 }), evaluation: { held: tinySource({ sampleCount: 2 }) } },
+    ...options,
+    training: {
+      epochs: 2,
+      microBatchSize: 2,
+      gradientAccumulationSteps: 2,
+      evaluateEverySteps: 3,
+      ...options.training,
+    },
   });
   // A hook with no tap is not called where core can tell; one tap each keeps the record complete
   trainer.hooks.gradients.tap("Recorder", (gradients) => gradients);
   return trainer;
 }
 
-const step = (microBatches: number): string[] => ["beforeStep", ...Array.from({ length: microBatches }, () => MICRO_BATCH).flat(), ...UPDATE];
+const step = (microBatches: number): string[] => [
+  "beforeStep",
+  ...Array.from({ length: microBatches }, () => MICRO_BATCH).flat(),
+  ...UPDATE,
+];
 
 describe("the lifecycle of a run of two epochs", () => {
   it("fires its hooks in this order", async () => {
@@ -35,10 +50,28 @@ describe("the lifecycle of a run of two epochs", () => {
       const recorder = recordLifecycle(trainer);
       await trainer.run();
       expect(recorder.names).toEqual([
-        ...PLANNING, ...LOADING, "resolveOptimizer", "initialize", "beforeRun", ...EVALUATION,
-        "beforeEpoch", ...step(2), "shouldStop", ...step(1), "shouldStop", "afterEpoch",
-        "beforeEpoch", ...step(2), ...EVALUATION, "shouldStop", ...step(1), "shouldStop", "afterEpoch",
-        ...EVALUATION, "done", "shutdown",
+        ...PLANNING,
+        ...LOADING,
+        "resolveOptimizer",
+        "initialize",
+        "beforeRun",
+        ...EVALUATION,
+        "beforeEpoch",
+        ...step(2),
+        "shouldStop",
+        ...step(1),
+        "shouldStop",
+        "afterEpoch",
+        "beforeEpoch",
+        ...step(2),
+        ...EVALUATION,
+        "shouldStop",
+        ...step(1),
+        "shouldStop",
+        "afterEpoch",
+        ...EVALUATION,
+        "done",
+        "shutdown",
       ]);
     });
   });
@@ -48,13 +81,32 @@ describe("the lifecycle of a run of two epochs", () => {
     try {
       const stopped = makeTrainer({ output });
       const first = recordLifecycle(stopped);
-      stopped.hooks.afterStep.tap("Stop", ({ step: index }) => { if (index === 1) stopped.stop("enough"); });
+      stopped.hooks.afterStep.tap("Stop", ({ step: index }) => {
+        if (index === 1) stopped.stop("enough");
+      });
       const { runFolder } = await stopped.run();
-      expect(first.names.slice(first.names.lastIndexOf("beforeStep"))).toEqual([...step(1), "shouldStop", "afterEpoch", "checkpoint", "done", "shutdown"]);
+      expect(first.names.slice(first.names.lastIndexOf("beforeStep"))).toEqual([
+        ...step(1),
+        "shouldStop",
+        "afterEpoch",
+        "checkpoint",
+        "done",
+        "shutdown",
+      ]);
       const resumed = makeTrainer({ output, resume: { from: runFolder! } });
       const second = recordLifecycle(resumed);
       await resumed.run();
-      expect(second.names.slice(0, 16)).toEqual([...PLANNING, ...LOADING, "resolveOptimizer", "initialize", "restored", "beforeRun", "beforeEpoch", "beforeStep", "batch"]);
+      expect(second.names.slice(0, 16)).toEqual([
+        ...PLANNING,
+        ...LOADING,
+        "resolveOptimizer",
+        "initialize",
+        "restored",
+        "beforeRun",
+        "beforeEpoch",
+        "beforeStep",
+        "batch",
+      ]);
     } finally {
       await rm(output, { recursive: true });
     }
@@ -80,7 +132,9 @@ describe("the lifecycle of a run of two epochs", () => {
     await withoutLeak(async () => {
       const trainer = makeTrainer();
       const recorder = recordLifecycle(trainer);
-      trainer.hooks.loss.tap("Bad", () => { throw new Error("bad"); });
+      trainer.hooks.loss.tap("Bad", () => {
+        throw new Error("bad");
+      });
       await expect(trainer.run()).rejects.toThrow("bad");
       expect(recorder.names.slice(-4)).toEqual(["scope", "loss", "failed", "shutdown"]);
     });

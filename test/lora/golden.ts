@@ -1,6 +1,14 @@
 import { fileURLToPath } from "node:url";
 import { backendGpu } from "@thaw/backend-gpu";
-import { openSafetensors, Trainer, type Batch, type BatchSource, type Plugin, type Session, type TrainerOptions } from "@thaw/core";
+import {
+  openSafetensors,
+  Trainer,
+  type Batch,
+  type BatchSource,
+  type Plugin,
+  type Session,
+  type TrainerOptions,
+} from "@thaw/core";
 import { openModel } from "@thaw/models";
 import freezePolicy, { type FreezePolicyOptions } from "@thaw/plugin-freeze-policy";
 import lora, { type LoraSectionOptions } from "@thaw/plugin-lora";
@@ -65,10 +73,27 @@ export async function loraTrainer(backend: Backend, options: LoraRunOptions): Pr
     ...options.trainer,
     plugins: [backendGpu(backend), freezePolicy(options.freeze), lora(options.lora ?? {}), ...(options.plugins ?? [])],
     training: {
-      maxSteps: options.steps ?? 1, microBatchSize: batch.batchSize, shuffle: false, learningRate: 1e-3, schedule: { type: "cosine", warmupSteps: 1 },
-      optimizer: { weightDecay: 0.01, decayNormsAndBiases: true }, ...options.trainer?.training,
+      maxSteps: options.steps ?? 1,
+      microBatchSize: batch.batchSize,
+      shuffle: false,
+      learningRate: 1e-3,
+      schedule: { type: "cosine", warmupSteps: 1 },
+      optimizer: { weightDecay: 0.01, decayNormsAndBiases: true },
+      ...options.trainer?.training,
     },
-    evaluators: options.after === undefined ? [] : [{ name: "after", atStart: false, evaluate: async (session) => { await options.after!(session); return {}; } }],
+    evaluators:
+      options.after === undefined
+        ? []
+        : [
+            {
+              name: "after",
+              atStart: false,
+              evaluate: async (session) => {
+                await options.after!(session);
+                return {};
+              },
+            },
+          ],
   });
 }
 

@@ -21,7 +21,11 @@ interface Manifest {
   readonly dependencies?: Readonly<Record<string, string>>;
   readonly peerDependencies?: Readonly<Record<string, string>>;
 }
-interface Packed { readonly name: string; readonly filename: string; readonly files: readonly { readonly path: string }[] }
+interface Packed {
+  readonly name: string;
+  readonly filename: string;
+  readonly files: readonly { readonly path: string }[];
+}
 
 let folder: string;
 let packed: readonly Packed[];
@@ -30,10 +34,18 @@ let manifests: ReadonlyMap<string, Manifest>;
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), "thaw-pack-"));
   const names = await readdir(join(root, "packages"));
-  const read = await Promise.all(names.map(async (name) => JSON.parse(await readFile(join(root, "packages", name, "package.json"), "utf8")) as Manifest));
+  const read = await Promise.all(
+    names.map(
+      async (name) => JSON.parse(await readFile(join(root, "packages", name, "package.json"), "utf8")) as Manifest,
+    ),
+  );
   manifests = new Map(read.map((manifest) => [manifest.name, manifest]));
   const workspaces = names.flatMap((name) => ["-w", `packages/${name}`]);
-  const { stdout } = await run("npm", ["pack", ...workspaces, "--pack-destination", folder, "--json", "--ignore-scripts"], { cwd: root, maxBuffer: 1 << 26 });
+  const { stdout } = await run(
+    "npm",
+    ["pack", ...workspaces, "--pack-destination", folder, "--json", "--ignore-scripts"],
+    { cwd: root, maxBuffer: 1 << 26 },
+  );
   const answer = JSON.parse(stdout) as Packed[] | Record<string, Packed>;
   packed = Array.isArray(answer) ? answer : Object.values(answer);
   await installed(packed);
@@ -48,30 +60,53 @@ async function installed(tarballs: readonly Packed[]): Promise<void> {
   const app = join(folder, "app");
   await mkdir(app);
   const dependencies = Object.fromEntries(tarballs.map(({ name, filename }) => [name, `file:../${filename}`]));
-  await writeFile(join(app, "package.json"), JSON.stringify({ name: "app", private: true, type: "module", dependencies }));
-  await run("npm", ["install", "--prefer-offline", "--no-audit", "--no-fund", "--ignore-scripts", "--loglevel=error"], { cwd: app, maxBuffer: 1 << 26 });
+  await writeFile(
+    join(app, "package.json"),
+    JSON.stringify({ name: "app", private: true, type: "module", dependencies }),
+  );
+  await run("npm", ["install", "--prefer-offline", "--no-audit", "--no-fund", "--ignore-scripts", "--loglevel=error"], {
+    cwd: app,
+    maxBuffer: 1 << 26,
+  });
 }
 
-const targets = (manifest: Manifest): string[] => [...Object.values(manifest.exports), ...Object.values(manifest.bin ?? {})].flatMap((target) => (typeof target === "string" ? target : Object.values(target)));
+const targets = (manifest: Manifest): string[] =>
+  [...Object.values(manifest.exports), ...Object.values(manifest.bin ?? {})].flatMap((target) =>
+    typeof target === "string" ? target : Object.values(target),
+  );
 
 describe("packed packages", () => {
   it("are all packages, and hold what their exports and bins name, with sources but no tests", () => {
     expect(packed.map(({ name }) => name).toSorted()).toEqual([...manifests.keys()].toSorted());
     for (const { name, files } of packed) {
       const paths = files.map(({ path }) => path);
-      for (const target of targets(manifests.get(name)!)) if (!target.includes("*")) expect(paths, name).toContain(target.replace(/^\.\//, ""));
-      expect(paths.filter((path) => /\.test(-d)?\.|tsbuildinfo|\.log$/.test(path)), name).toEqual([]);
-      // Every source comes with what was built from it, and the other way round source maps find it: dist/a/b.js.map names src/a/b.ts.
-      for (const source of paths.filter((path) => /^src\/.*(?<!\.d)\.ts$/.test(path))) expect(paths, name).toContain(source.replace(/^src\//, "dist/").replace(/\.ts$/, ".js.map"));
+      for (const target of targets(manifests.get(name)!))
+        if (!target.includes("*")) expect(paths, name).toContain(target.replace(/^\.\//, ""));
+      expect(
+        paths.filter((path) => /\.test(-d)?\.|tsbuildinfo|\.log$/.test(path)),
+        name,
+      ).toEqual([]);
+      // Every source comes with what was built from it, and the other way round source maps find it: dist/a/b.js.map
+      // names src/a/b.ts.
+      for (const source of paths.filter((path) => /^src\/.*(?<!\.d)\.ts$/.test(path)))
+        expect(paths, name).toContain(source.replace(/^src\//, "dist/").replace(/\.ts$/, ".js.map"));
     }
   });
 
   it("are public, under one licence and one version, and share one TensorFlow.js", () => {
     const versions = new Set([...manifests.values()].map(({ version }) => version));
     expect(versions.size).toBe(1);
-    for (const { name, license, private: isPrivate, type, dependencies = {}, peerDependencies = {} } of manifests.values()) {
+    for (const {
+      name,
+      license,
+      private: isPrivate,
+      type,
+      dependencies = {},
+      peerDependencies = {},
+    } of manifests.values()) {
       expect([license, isPrivate ?? false, type], name).toEqual(["Apache-2.0", false, "module"]);
-      for (const [dependency, range] of Object.entries(dependencies)) if (manifests.has(dependency)) expect(range, `${name} needs ${dependency}`).toBe([...versions][0]);
+      for (const [dependency, range] of Object.entries(dependencies))
+        if (manifests.has(dependency)) expect(range, `${name} needs ${dependency}`).toBe([...versions][0]);
       // The command is an application and brings it; everything else takes the one that is there.
       const core = "@tensorflow/tfjs-core";
       if (name !== "@thaw/cli") expect(core in dependencies, name).toBe(false);
@@ -83,19 +118,49 @@ describe("packed packages", () => {
     for (const { name, files } of packed) {
       const { dependencies = {}, peerDependencies = {} } = manifests.get(name)!;
       const base = join(folder, "app/node_modules", name);
-      const sources = await Promise.all(files.filter(({ path }) => /^(dist|bin)\/.*\.js$/.test(path)).map(({ path }) => readFile(join(base, path), "utf8")));
-      const imports = sources.flatMap((source) => [...source.matchAll(/^\s*(?:import|export)\s[^"'`;]*?from\s+"([^".][^"]*)"|^import\s+"([^".][^"]*)"|\bimport\("([^".][^"]*)"\)/gm)].map((match) => match[1] ?? match[2] ?? match[3]!));
-      const names = new Set<string>(imports.filter((specifier) => !specifier.startsWith("node:")).map((specifier) => specifier.split("/").slice(0, specifier.startsWith("@") ? 2 : 1).join("/")));
-      for (const imported of names) if (imported !== name) expect(imported in dependencies || imported in peerDependencies, `${name} imports ${imported}`).toBe(true);
+      const sources = await Promise.all(
+        files
+          .filter(({ path }) => /^(dist|bin)\/.*\.js$/.test(path))
+          .map(({ path }) => readFile(join(base, path), "utf8")),
+      );
+      const imports = sources.flatMap((source) =>
+        [
+          ...source.matchAll(
+            /^\s*(?:import|export)\s[^"'`;]*?from\s+"([^".][^"]*)"|^import\s+"([^".][^"]*)"|\bimport\("([^".][^"]*)"\)/gm,
+          ),
+        ].map((match) => match[1] ?? match[2] ?? match[3]!),
+      );
+      const names = new Set<string>(
+        imports
+          .filter((specifier) => !specifier.startsWith("node:"))
+          .map((specifier) =>
+            specifier
+              .split("/")
+              .slice(0, specifier.startsWith("@") ? 2 : 1)
+              .join("/"),
+          ),
+      );
+      for (const imported of names)
+        if (imported !== name)
+          expect(imported in dependencies || imported in peerDependencies, `${name} imports ${imported}`).toBe(true);
     }
   });
 
   it("install without a second TensorFlow.js, and every public entry can be imported", async () => {
     const app = join(folder, "app");
-    for (const name of manifests.keys()) expect(existsSync(join(app, "node_modules", name, "node_modules/@tensorflow/tfjs-core")), name).toBe(false);
-    const entries = [...manifests.values()].flatMap(({ name, exports }) => Object.keys(exports).filter((key) => key !== "./package.json" && !key.includes("*")).map((key) => name + key.slice(1)));
-    expect(entries.length).toBeGreaterThanOrEqual([...manifests.values()].filter(({ exports }) => "." in exports).length);
-    const script = `for (const entry of ${JSON.stringify(entries)}) { await import(entry).catch((error) => { throw new Error(entry + ": " + error.stack); }); }`;
+    for (const name of manifests.keys())
+      expect(existsSync(join(app, "node_modules", name, "node_modules/@tensorflow/tfjs-core")), name).toBe(false);
+    const entries = [...manifests.values()].flatMap(({ name, exports }) =>
+      Object.keys(exports)
+        .filter((key) => key !== "./package.json" && !key.includes("*"))
+        .map((key) => name + key.slice(1)),
+    );
+    expect(entries.length).toBeGreaterThanOrEqual(
+      [...manifests.values()].filter(({ exports }) => "." in exports).length,
+    );
+    const script =
+      `for (const entry of ${JSON.stringify(entries)}) { await import(entry).catch((error) => { throw new ` +
+      `Error(entry + ": " + error.stack); }); }`;
     await run(process.execPath, ["--input-type=module", "-e", script], { cwd: app });
   });
 

@@ -2,11 +2,13 @@
 
 /**
  * One compared tensor or number.
- * @typedef {{ readonly folder: string; readonly quantity: string; readonly maxError: number; readonly tolerance: number; readonly pass: boolean }} Comparison
+ * @typedef {{ readonly folder: string; readonly quantity: string; readonly maxError: number; readonly tolerance:
+ * number; readonly pass: boolean }} Comparison
  */
 
 /**
- * An infinite error, as where a tensor is absent or has another size, is written as the largest number: JSON knows no infinity.
+ * An infinite error, as where a tensor is absent or has another size, is written as the largest number: JSON knows no
+ * infinity.
  * @param {string} folder
  * @param {string} quantity
  * @param {number} maxError
@@ -41,7 +43,10 @@ export function maxDifference(got, wanted, isCompared = () => true) {
  * @param {readonly number[]} wanted
  */
 export function maxRelativeDifference(got, wanted) {
-  return maxDifference(got.map((value, index) => value / /** @type {number} */ (wanted[index])), wanted.map(() => 1));
+  return maxDifference(
+    got.map((value, index) => value / /** @type {number} */ (wanted[index])),
+    wanted.map(() => 1),
+  );
 }
 
 /** @param {ArrayLike<number>} values */
@@ -51,5 +56,8 @@ export function maxAbsolute(values) {
 
 /** @param {Comparison} comparison */
 export function toText({ folder, quantity, maxError, tolerance, pass }) {
-  return `${pass ? "pass" : "FAIL"}  ${maxError.toExponential(2).padStart(9)} of ${tolerance.toExponential(2).padStart(8)}  ${folder}  ${quantity}`;
+  return (
+    `${pass ? "pass" : "FAIL"}  ${maxError.toExponential(2).padStart(9)} of ` +
+    `${tolerance.toExponential(2).padStart(8)}  ${folder}  ${quantity}`
+  );
 }

@@ -18,7 +18,8 @@ export async function openGolden(folder) {
 }
 
 /**
- * The batch on the host. Inputs get Thaw's spelling (`in.pixel_values` is `pixelValues`), one item along the first axis each.
+ * The batch on the host. Inputs get Thaw's spelling (`in.pixel_values` is `pixelValues`), one item along the first axis
+ * each.
  * @param {import("@thaw/safetensors").SafetensorsReader} reader
  * @returns {Promise<import("@thaw/contracts").Batch>}
  */
@@ -27,7 +28,8 @@ async function readBatch(reader) {
   /** @type {Record<string, import("@thaw/contracts").LazyItem[]>} */
   const inputs = {};
   for (const { name, shape, dtype } of reader.entries.values()) {
-    if (name.startsWith("in.") && !TOKEN_INPUTS.includes(name) && dtype === "F32") inputs[camelCase(name.slice(3))] = await items(reader, name, shape);
+    if (name.startsWith("in.") && !TOKEN_INPUTS.includes(name) && dtype === "F32")
+      inputs[camelCase(name.slice(3))] = await items(reader, name, shape);
   }
   return {
     tokenIds: await reader.readInt32("in.input_ids"),
@@ -68,7 +70,9 @@ export function onlyBatch(batch) {
     name: "golden",
     sampleCount: batch.batchSize,
     augmentations: [],
-    async *batches({ skip = 0 }) { if (skip === 0) yield { ...batch, segmentOutputs: {} }; },
+    async *batches({ skip = 0 }) {
+      if (skip === 0) yield { ...batch, segmentOutputs: {} };
+    },
     close: async () => undefined,
   };
 }

@@ -27,9 +27,22 @@ export async function* compareInputs({ folder, facts, reader, batch }) {
     pixels.push(...(images.process(image)["pixelValues"] ?? []));
     plans.push(processor.planImage({ width: image.width, height: image.height }));
   }
-  yield judged(folder, "pixel_values", maxDifference(joined(pixels), await reader.readFloat32("in.pixel_values")), PIXELS);
-  const wrong = facts.text.map((/** @type {{ messages: import("@thaw/data").Message[] }} */ { messages }, /** @type {number} */ row) =>
-    differentIds(encodePrompt(processor, messages, { plans: [/** @type {import("@thaw/data").ImagePlan} */ (plans[row])], origin: `${folder} sample ${row}` }), promptOf(batch, row)));
+  yield judged(
+    folder,
+    "pixel_values",
+    maxDifference(joined(pixels), await reader.readFloat32("in.pixel_values")),
+    PIXELS,
+  );
+  const wrong = facts.text.map(
+    (/** @type {{ messages: import("@thaw/data").Message[] }} */ { messages }, /** @type {number} */ row) =>
+      differentIds(
+        encodePrompt(processor, messages, {
+          plans: [/** @type {import("@thaw/data").ImagePlan} */ (plans[row])],
+          origin: `${folder} sample ${row}`,
+        }),
+        promptOf(batch, row),
+      ),
+  );
   yield judged(folder, "prompt_ids", Math.max(...wrong), 0);
 }
 
@@ -51,7 +64,10 @@ function joined(parts) {
  */
 function promptOf({ tokenIds, labels, tokenCount }, row) {
   const start = row * tokenCount;
-  return tokenIds.subarray(start, start + labels.subarray(start, start + tokenCount).findIndex((label) => label !== -100));
+  return tokenIds.subarray(
+    start,
+    start + labels.subarray(start, start + tokenCount).findIndex((label) => label !== -100),
+  );
 }
 
 /**

@@ -14,7 +14,11 @@ import { compareOutputs, compareRuns } from "./runs.mjs";
 export async function* compareFolder(folder, backend) {
   const { modelType } = await openModel(folder);
   if (!knownFamilies().includes(modelType)) {
-    throw new ThawError("THAW_MODEL_NO_FORWARD", `Thaw has no forward pass for a model of type ${modelType}. In ${folder}. Give folders of these types: ${knownFamilies().join(", ")}.`);
+    throw new ThawError(
+      "THAW_MODEL_NO_FORWARD",
+      `Thaw has no forward pass for a model of type ${modelType}. In ${folder}. Give folders of these types: ` +
+        `${knownFamilies().join(", ")}.`,
+    );
   }
   const golden = await openGolden(folder);
   try {

@@ -24,7 +24,8 @@ const PROJECTOR = "multi_modal_projector";
  * @param {string} backend
  * @param {readonly string[] | null} trainable
  * @param {number} steps
- * @param {{ plugins?: readonly import("@thaw/core").Plugin[], after?: (session: import("@thaw/core").Session) => Promise<void> }} [more]
+ * @param {{ plugins?: readonly import("@thaw/core").Plugin[], after?: (session: import("@thaw/core").Session) =>
+ * Promise<void> }} [more]
  */
 async function train(golden, backend, trainable, steps, { plugins = [], after } = {}) {
   const { optimizer } = golden.facts;
@@ -39,7 +40,12 @@ async function train(golden, backend, trainable, steps, { plugins = [], after } 
   const trainer = new Trainer({
     model: await openModel(golden.folder),
     data: { train: onlyBatch(golden.batch) },
-    plugins: [backendGpu(/** @type {never} */ (backend)), ...(trainable === null ? [] : [trainsOnly(trainable)]), watch, ...plugins],
+    plugins: [
+      backendGpu(/** @type {never} */ (backend)),
+      ...(trainable === null ? [] : [trainsOnly(trainable)]),
+      watch,
+      ...plugins,
+    ],
     seed: 0,
     training: {
       maxSteps: steps,
@@ -48,11 +54,27 @@ async function train(golden, backend, trainable, steps, { plugins = [], after } 
       learningRate: optimizer.lr,
       schedule: { type: optimizer.schedule, warmupSteps: optimizer.warmup_steps },
       optimizer: {
-        weightDecay: optimizer.weight_decay, beta1: optimizer.betas[0], beta2: optimizer.betas[1], epsilon: optimizer.eps,
-        clipNorm: optimizer.max_grad_norm, decayNormsAndBiases: true,
+        weightDecay: optimizer.weight_decay,
+        beta1: optimizer.betas[0],
+        beta2: optimizer.betas[1],
+        epsilon: optimizer.eps,
+        clipNorm: optimizer.max_grad_norm,
+        decayNormsAndBiases: true,
       },
     },
-    evaluators: after === undefined ? [] : [{ name: "after", atStart: false, evaluate: async (session) => { await after(session); return {}; } }],
+    evaluators:
+      after === undefined
+        ? []
+        : [
+            {
+              name: "after",
+              atStart: false,
+              evaluate: async (session) => {
+                await after(session);
+                return {};
+              },
+            },
+          ],
   });
   await trainer.run();
   return log;
@@ -71,7 +93,10 @@ function trainsOnly(components) {
   return plugin("ParityPlan", (trainer) => {
     trainer.hooks.plan.tap("ParityPlan", (plan) => ({
       ...plan,
-      phases: plan.phases.map((phase) => ({ ...phase, entries: phase.entries.map((entry) => ({ ...entry, trainable: components.includes(entry.component) })) })),
+      phases: plan.phases.map((phase) => ({
+        ...phase,
+        entries: phase.entries.map((entry) => ({ ...entry, trainable: components.includes(entry.component) })),
+      })),
     }));
   });
 }
@@ -88,7 +113,12 @@ export async function* compareOutputs(golden, backend) {
   const got = new Map();
   /** @type {Map<string, import("@tensorflow/tfjs-core").Tensor>} */
   const kept = new Map();
-  const take = (/** @type {string} */ name, /** @type {import("@tensorflow/tfjs-core").Tensor | undefined} */ tensor) => { if (tensor !== undefined) kept.set(name, keep(clone(tensor))); };
+  const take = (
+    /** @type {string} */ name,
+    /** @type {import("@tensorflow/tfjs-core").Tensor | undefined} */ tensor,
+  ) => {
+    if (tensor !== undefined) kept.set(name, keep(clone(tensor)));
+  };
   const probe = plugin("ParityProbe", ({ hooks }) => {
     hooks.loss.tap("ParityProbe", (loss, { output, segmentOutput }) => {
       take("image_features", segmentOutput(PROJECTOR)?.tensor);
@@ -110,14 +140,29 @@ export async function* compareOutputs(golden, backend) {
   const { losses, norms } = await train(golden, backend, null, 1, { plugins: [probe] });
   const logits = await reader.readFloat32("out.logits");
   const vocabulary = logits.length / batch.attentionMask.length;
-  yield judged(folder, "image_features", maxDifference(got.get("image_features"), await reader.readFloat32("out.image_features")), OUTPUT);
-  yield judged(folder, "logits", maxDifference(got.get("logits"), logits, (index) => batch.attentionMask[Math.floor(index / vocabulary)] === 1), OUTPUT);
+  yield judged(
+    folder,
+    "image_features",
+    maxDifference(got.get("image_features"), await reader.readFloat32("out.image_features")),
+    OUTPUT,
+  );
+  yield judged(
+    folder,
+    "logits",
+    maxDifference(got.get("logits"), logits, (index) => batch.attentionMask[Math.floor(index / vocabulary)] === 1),
+    OUTPUT,
+  );
   yield judged(folder, "loss", maxDifference(losses, [facts.loss]), LOSS);
   yield judged(folder, "grad_norm", maxRelativeDifference(norms, [facts.grad_norm]), NORM);
   for (const name of reader.entries.keys()) {
     if (!name.startsWith("grad.")) continue;
     const wanted = await reader.readFloat32(name);
-    yield judged(folder, name, maxDifference(got.get(name), wanted), GRADIENT.relative * maxAbsolute(wanted) + GRADIENT.absolute);
+    yield judged(
+      folder,
+      name,
+      maxDifference(got.get(name), wanted),
+      GRADIENT.relative * maxAbsolute(wanted) + GRADIENT.absolute,
+    );
   }
 }
 
@@ -133,7 +178,10 @@ export async function* compareRuns(golden, backend) {
     let lossAfter = NaN;
     /** @type {Map<string, Float32Array>} */
     const end = new Map();
-    const ends = run === "projector" ? [...reader.entries.keys()].filter((name) => name.startsWith("end.")).map((name) => name.slice(4)) : [];
+    const ends =
+      run === "projector"
+        ? [...reader.entries.keys()].filter((name) => name.startsWith("end.")).map((name) => name.slice(4))
+        : [];
     const after = async (/** @type {import("@thaw/core").Session} */ session) => {
       const { lossSum, supervisedTokenCount } = await session.loss(batch);
       lossAfter = lossSum / supervisedTokenCount;
@@ -143,6 +191,12 @@ export async function* compareRuns(golden, backend) {
     yield judged(folder, `${run}/losses`, maxDifference(losses, wanted.losses), LOSS);
     yield judged(folder, `${run}/grad_norms`, maxRelativeDifference(norms, wanted.grad_norms), NORM);
     yield judged(folder, `${run}/loss_after`, maxDifference([lossAfter], [wanted.loss_after]), LOSS);
-    for (const name of ends) yield judged(folder, `${run}/end.${name}`, maxDifference(end.get(name), await reader.readFloat32(`end.${name}`)), END);
+    for (const name of ends)
+      yield judged(
+        folder,
+        `${run}/end.${name}`,
+        maxDifference(end.get(name), await reader.readFloat32(`end.${name}`)),
+        END,
+      );
   }
 }

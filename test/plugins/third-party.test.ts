@@ -34,7 +34,14 @@ describe("third-party plugins in a config", () => {
   it("are found by their short names; their rules report file and line", async () => {
     const { findings, planned } = await plan(config(""));
     expect(findings.map(({ rule, severity }) => `${severity} ${rule}`)).toEqual(["warning high-rate-without-warmup"]);
-    expect(findings[0]!.settings).toEqual([expect.objectContaining({ path: "training.learning_rate", value: 0.02, file: join(folder, "thaw.yaml"), line: 6 })]);
+    expect(findings[0]!.settings).toEqual([
+      expect.objectContaining({
+        path: "training.learning_rate",
+        value: 0.02,
+        file: join(folder, "thaw.yaml"),
+        line: 6,
+      }),
+    ]);
     expect([...planned!.claims.keys()]).toEqual(expect.arrayContaining(["EarlyStoppingPlugin", "HouseRulesPlugin"]));
   });
 
@@ -46,6 +53,8 @@ describe("third-party plugins in a config", () => {
   it("have their options checked strictly, with the nearest name", async () => {
     const { findings } = await plan(config("").replace("min_delta", "min_dleta"));
     expect(findings.map(({ rule, severity }) => `${severity} ${rule}`)).toContain("error config");
-    expect(findings.find(({ rule }) => rule === "config")!.message + findings.find(({ rule }) => rule === "config")!.fix).toMatch(/min_?delta/i);
+    expect(
+      findings.find(({ rule }) => rule === "config")!.message + findings.find(({ rule }) => rule === "config")!.fix,
+    ).toMatch(/min_?delta/i);
   });
 });

@@ -15,7 +15,10 @@ beforeAll(() => setBackend("cpu"));
 describe.each(["cpu", "wasm"] as const)("on %s", (name) => {
   it.each(["tf32", "bfloat16"] as const)("%s is refused by name, before a weight is read", async (precision) => {
     const before = memory().numTensors;
-    await expect(train(backendGpu(name), precision)).rejects.toMatchObject({ code: "THAW_CORE_PRECISION_UNSUPPORTED", details: { precision, backend: name, known: ["float32"] } });
+    await expect(train(backendGpu(name), precision)).rejects.toMatchObject({
+      code: "THAW_CORE_PRECISION_UNSUPPORTED",
+      details: { precision, backend: name, known: ["float32"] },
+    });
     expect(memory().numTensors).toBe(before);
   });
 });
@@ -26,7 +29,9 @@ describe("bfloat16, simulated on cpu", () => {
   it("keeps frozen matrices in half the memory, untouched, and trains as float32 does to its own rounding", async () => {
     const before = memory().numTensors;
     const [plain, packed] = [await train(backendOf(cpu), "float32"), await train(backendOf(simulated()), "bfloat16")];
-    packed.losses.forEach((loss, step) => { expect(Math.abs(loss / plain.losses[step]! - 1)).toBeLessThan(5e-3); });
+    packed.losses.forEach((loss, step) => {
+      expect(Math.abs(loss / plain.losses[step]! - 1)).toBeLessThan(5e-3);
+    });
     expect(packed.losses).not.toEqual(plain.losses);
     expect(relativeError(packed.gradient, plain.gradient)).toBeLessThan(0.03);
     expect(packed.isUnchanged).toBe(true);
@@ -41,14 +46,24 @@ describe("bfloat16, simulated on cpu", () => {
   });
 
   it("uses cached features", async () => {
-    const [cached, plain] = [await train(backendOf(simulated()), "bfloat16", { cache: true }), await train(backendOf(simulated()), "bfloat16")];
-    cached.losses.forEach((loss, step) => { expect(Math.abs(loss / plain.losses[step]! - 1)).toBeLessThan(1e-3); });
+    const [cached, plain] = [
+      await train(backendOf(simulated()), "bfloat16", { cache: true }),
+      await train(backendOf(simulated()), "bfloat16"),
+    ];
+    cached.losses.forEach((loss, step) => {
+      expect(Math.abs(loss / plain.losses[step]! - 1)).toBeLessThan(1e-3);
+    });
   });
 });
 
 // Native libraries lie where `thaw backend install` puts them; THAW_TEST_CACHE names another folder.
-const search = { projectFolder: "/nowhere", cacheFolder: process.env["THAW_TEST_CACHE"] ?? join(homedir(), ".cache", "thaw") };
-const isInstalled = listCandidates(realLoader(resolveBackendOptions("native", search))).some(({ entry, location }) => entry.name === "native" && location?.kind === "installed");
+const search = {
+  projectFolder: "/nowhere",
+  cacheFolder: process.env["THAW_TEST_CACHE"] ?? join(homedir(), ".cache", "thaw"),
+};
+const isInstalled = listCandidates(realLoader(resolveBackendOptions("native", search))).some(
+  ({ entry, location }) => entry.name === "native" && location?.kind === "installed",
+);
 
 describe.runIf(isInstalled)("on the native backend", () => {
   const native = backendGpu({ name: "native", ...search });
@@ -57,7 +72,9 @@ describe.runIf(isInstalled)("on the native backend", () => {
     const plain = await train(native, "float32");
     const before = memory().numTensors;
     const packed = await train(native, "bfloat16");
-    packed.losses.forEach((loss, step) => { expect(Math.abs(loss / plain.losses[step]! - 1)).toBeLessThan(5e-3); });
+    packed.losses.forEach((loss, step) => {
+      expect(Math.abs(loss / plain.losses[step]! - 1)).toBeLessThan(5e-3);
+    });
     expect(relativeError(packed.gradient, plain.gradient)).toBeLessThan(0.03);
     expect(packed.isUnchanged).toBe(true);
     expect(packed.peakTensorBytes).toBeLessThan(plain.peakTensorBytes);
@@ -65,6 +82,9 @@ describe.runIf(isInstalled)("on the native backend", () => {
   });
 
   it("TF32 is refused: a processor has none", async () => {
-    await expect(train(native, "tf32")).rejects.toMatchObject({ code: "THAW_CORE_PRECISION_UNSUPPORTED", details: { known: ["float32", "bfloat16"] } });
+    await expect(train(native, "tf32")).rejects.toMatchObject({
+      code: "THAW_CORE_PRECISION_UNSUPPORTED",
+      details: { known: ["float32", "bfloat16"] },
+    });
   });
 });

@@ -1,5 +1,14 @@
 import { fileURLToPath } from "node:url";
-import { API_VERSION, definePlugin, Trainer, type Backend, type Batch, type BatchSource, type Plugin, type Precision } from "@thaw/core";
+import {
+  API_VERSION,
+  definePlugin,
+  Trainer,
+  type Backend,
+  type Batch,
+  type BatchSource,
+  type Plugin,
+  type Precision,
+} from "@thaw/core";
 import { openModel } from "@thaw/models";
 import freezePolicy from "@thaw/plugin-freeze-policy";
 import projectorOnly from "@thaw/plugin-projector-only";
@@ -25,22 +34,47 @@ export interface Outcome {
 /** A frozen matrix of the model. */
 export const FROZEN = "language_model.model.layers.0.mlp.down_proj.weight";
 
-export const backendOf = (backend: Backend): Plugin => definePlugin({ name: "Fixed", apiVersion: API_VERSION, apply: ({ hooks }) => { hooks.resolveBackend.tap("Fixed", () => backend); } })();
+export const backendOf = (backend: Backend): Plugin =>
+  definePlugin({
+    name: "Fixed",
+    apiVersion: API_VERSION,
+    apply: ({ hooks }) => {
+      hooks.resolveBackend.tap("Fixed", () => backend);
+    },
+  })();
 
 /** Trains the projector alone. `watch` gets the trainer before it runs. */
-export async function train(backend: Plugin, precision: Precision, options: { readonly steps?: number; readonly cache?: boolean; readonly watch?: (trainer: Trainer) => void } = {}): Promise<Outcome> {
+export async function train(
+  backend: Plugin,
+  precision: Precision,
+  options: { readonly steps?: number; readonly cache?: boolean; readonly watch?: (trainer: Trainer) => void } = {},
+): Promise<Outcome> {
   const golden = await openGolden(folder);
   await golden.reader.close();
   const batch = golden.batch as Batch;
   const trainer = new Trainer({
     model: await openModel(folder),
     data: { train: onlyBatch(batch) as BatchSource },
-    plugins: [backend, freezePolicy({ trainMmProjOnly: true }), projectorOnly({ featureCache: options.cache === true ? "on" : "off" })],
+    plugins: [
+      backend,
+      freezePolicy({ trainMmProjOnly: true }),
+      projectorOnly({ featureCache: options.cache === true ? "on" : "off" }),
+    ],
     seed: 0,
-    training: { maxSteps: options.steps ?? 4, microBatchSize: batch.batchSize, shuffle: false, learningRate: 1e-3, precision },
+    training: {
+      maxSteps: options.steps ?? 4,
+      microBatchSize: batch.batchSize,
+      shuffle: false,
+      learningRate: 1e-3,
+      precision,
+    },
   });
   const losses: number[] = [];
-  let [gradient, end, frozen]: [Float32Array, Float32Array, Float32Array] = [new Float32Array(), new Float32Array(), new Float32Array()];
+  let [gradient, end, frozen]: [Float32Array, Float32Array, Float32Array] = [
+    new Float32Array(),
+    new Float32Array(),
+    new Float32Array(),
+  ];
   trainer.hooks.gradients.tap("Watch", (gradients, { step }) => {
     if (step === 0) gradient = gradients.get(WATCHED)!.dataSync<"float32">().slice();
     return gradients;
@@ -52,7 +86,14 @@ export async function train(backend: Plugin, precision: Precision, options: { re
   });
   options.watch?.(trainer);
   const summary = await trainer.run();
-  return { losses, gradient, end, frozen, isUnchanged: summary.frozenProof.every(({ isUnchanged }) => isUnchanged), peakTensorBytes: summary.peakTensorBytes };
+  return {
+    losses,
+    gradient,
+    end,
+    frozen,
+    isUnchanged: summary.frozenProof.every(({ isUnchanged }) => isUnchanged),
+    peakTensorBytes: summary.peakTensorBytes,
+  };
 }
 
 /** Norm of the difference over the norm of `wanted`. */

@@ -37,7 +37,9 @@ async function planned(preset: string, more = "") {
   await writeFile(file, `extends: "@thaw/presets/${preset}"\nmodel: ./checkpoint\n${more}`);
   const config = await loadConfig(file, { folder });
   const { planned: plan, findings } = await planRun(config);
-  const trained = new Set(plan?.plan.phases[0]!.entries.filter(({ trainable }) => trainable).map(({ component }) => component));
+  const trained = new Set(
+    plan?.plan.phases[0]!.entries.filter(({ trainable }) => trainable).map(({ component }) => component),
+  );
   return { config, findings, groups: plan?.groups ?? [], trained: [...trained].sort() };
 }
 
@@ -48,7 +50,9 @@ describe("@thaw/presets", () => {
     const readme = readFileSync(join(root, "packages/presets/README.md"), "utf8");
     for (const name of names) {
       expect(readme).toContain(`\`@thaw/presets/${name}\``);
-      expect(readFileSync(join(root, "packages/presets/presets", `${name}.yaml`), "utf8")).toMatch(/^# Source: \S+\/\S+, .*commit [0-9a-f]{7}/m);
+      expect(readFileSync(join(root, "packages/presets/presets", `${name}.yaml`), "utf8")).toMatch(
+        /^# Source: \S+\/\S+, .*commit [0-9a-f]{7}/m,
+      );
     }
   });
 
@@ -57,23 +61,49 @@ describe("@thaw/presets", () => {
     expect(trained).toEqual(trains);
     // The last layer of the small model's tower is unused, so training the tower warns of dead parameters.
     expect(findings.filter(({ severity, rule }) => severity === "error" || rule !== "dead-parameter")).toEqual([]);
-    expect(config.settings.filter(({ path }) => path.startsWith("freeze.")).every(({ origin, line }) => origin === "preset" && line !== undefined)).toBe(true);
+    expect(
+      config.settings
+        .filter(({ path }) => path.startsWith("freeze."))
+        .every(({ origin, line }) => origin === "preset" && line !== undefined),
+    ).toBe(true);
   });
 
-  it.each(Object.entries(STAGES))("%s has the stages of its source, to which data can be added", async (preset, stages) => {
-    const file = join(folder, `${preset}.yaml`);
-    const last = Object.keys(stages).at(-1)!;
-    await writeFile(file, `extends: "@thaw/presets/${preset}"\nmodel: ./checkpoint\nstages: { ${last}: { data: { train: ./own.jsonl } } }\n`);
-    const { runs, findings } = await planConfig(await loadConfig(file, { folder }));
-    expect(findings.filter(({ rule }) => rule !== "dead-parameter")).toEqual([]);
-    const trained = runs.map(({ name, planning }) => [name, [...new Set(planning.planned!.plan.phases[0]!.entries.filter(({ trainable }) => trainable).map(({ component }) => component))].sort()]);
-    expect(Object.fromEntries(trained)).toEqual(Object.fromEntries(Object.entries(stages).map(([name, one]) => [name, TRAINS[one]])));
-    expect(runs.at(-1)!.config.data.train).toBe(join(folder, "own.jsonl"));
-  });
+  it.each(Object.entries(STAGES))(
+    "%s has the stages of its source, to which data can be added",
+    async (preset, stages) => {
+      const file = join(folder, `${preset}.yaml`);
+      const last = Object.keys(stages).at(-1)!;
+      await writeFile(
+        file,
+        `extends: "@thaw/presets/${preset}"\nmodel: ./checkpoint\nstages: { ${last}: { data: { train: ` +
+          "./own.jsonl } } }\n",
+      );
+      const { runs, findings } = await planConfig(await loadConfig(file, { folder }));
+      expect(findings.filter(({ rule }) => rule !== "dead-parameter")).toEqual([]);
+      const trained = runs.map(({ name, planning }) => [
+        name,
+        [
+          ...new Set(
+            planning
+              .planned!.plan.phases[0]!.entries.filter(({ trainable }) => trainable)
+              .map(({ component }) => component),
+          ),
+        ].sort(),
+      ]);
+      expect(Object.fromEntries(trained)).toEqual(
+        Object.fromEntries(Object.entries(stages).map(([name, one]) => [name, TRAINS[one]])),
+      );
+      expect(runs.at(-1)!.config.data.train).toBe(join(folder, "own.jsonl"));
+    },
+  );
 
   it("gives the projector of nanoVLM its own rate", async () => {
     const { groups } = await planned("nanovlm");
-    expect(Object.fromEntries(groups.map(({ name, learningRate }) => [name, learningRate]))).toEqual({ vision_tower: 5e-5, multi_modal_projector: 0.00512, language_model: 5e-5 });
+    expect(Object.fromEntries(groups.map(({ name, learningRate }) => [name, learningRate]))).toEqual({
+      vision_tower: 5e-5,
+      multi_modal_projector: 0.00512,
+      language_model: 5e-5,
+    });
   });
 
   it("gives way to what the user writes, also under another key", async () => {
@@ -85,7 +115,12 @@ describe("@thaw/presets", () => {
   });
 
   it("warns where a preset's rate is for a component that the user froze", async () => {
-    const { findings } = await planned("nanovlm", "freeze: { freeze_multi_modal_projector: true, freeze_vision_tower: true }\n");
-    expect(findings.map(({ rule, severity }) => `${rule} ${severity}`)).toEqual(["setting-for-frozen-component warning"]);
+    const { findings } = await planned(
+      "nanovlm",
+      "freeze: { freeze_multi_modal_projector: true, freeze_vision_tower: true }\n",
+    );
+    expect(findings.map(({ rule, severity }) => `${rule} ${severity}`)).toEqual([
+      "setting-for-frozen-component warning",
+    ]);
   });
 });

@@ -7,12 +7,19 @@ const PATCHES = 16;
 const PAD = 0;
 
 /** A sample as parts: `image`, words that are read, words that are learnt. */
-export type Part = "image" | { readonly read: number } | { readonly learn: number } | { readonly fixed: readonly number[] };
+export type Part =
+  | "image"
+  | { readonly read: number }
+  | { readonly learn: number }
+  | { readonly fixed: readonly number[] };
 
 /** A beginning that several samples share. */
 const SYSTEM = { fixed: [1, 17, 23, 99, 41, 64, 120, 7] } as const;
 
-/** Samples of every kind: shared and own beginnings, none, two images, text alone, unlearnt ends, nothing learnt at all, an answer before an image. */
+/**
+ * Samples of every kind: shared and own beginnings, none, two images, text alone, unlearnt ends, nothing learnt at all,
+ * an answer before an image.
+ */
 export const RAGGED: readonly (readonly Part[])[] = [
   [SYSTEM, "image", { read: 3 }, { learn: 4 }, { read: 5 }],
   [SYSTEM, "image", { read: 1 }, { learn: 2 }],
@@ -25,26 +32,42 @@ export const RAGGED: readonly (readonly Part[])[] = [
 ];
 
 /** The samples in their order, over and over, in batches of the size that is asked for, padded on the right. */
-export function raggedSource(samples: readonly (readonly Part[])[] = RAGGED): BatchSource & { readonly loads: { count: number } } {
+export function raggedSource(
+  samples: readonly (readonly Part[])[] = RAGGED,
+): BatchSource & { readonly loads: { count: number } } {
   const rows = samples.map((parts, index) => rowOf(parts, index));
   const loads = { count: 0 };
   return {
-    name: "ragged", sampleCount: samples.length, augmentations: [], loads,
+    name: "ragged",
+    sampleCount: samples.length,
+    augmentations: [],
+    loads,
     async *batches({ microBatchSize, skip = 0 }) {
-      for (let start = skip * microBatchSize; start < rows.length; start += microBatchSize) yield await Promise.resolve(collate(rows.slice(start, start + microBatchSize), loads));
+      for (let start = skip * microBatchSize; start < rows.length; start += microBatchSize)
+        yield await Promise.resolve(collate(rows.slice(start, start + microBatchSize), loads));
     },
     close: () => Promise.resolve(),
   };
 }
 
-interface Row { readonly id: string; readonly tokens: readonly number[]; readonly labels: readonly number[]; readonly images: readonly number[] }
+interface Row {
+  readonly id: string;
+  readonly tokens: readonly number[];
+  readonly labels: readonly number[];
+  readonly images: readonly number[];
+}
 
 function rowOf(parts: readonly Part[], index: number): Row {
   const random = seededRandom(11, `sample ${index}`);
   const [tokens, labels, images]: [number[], number[], number[]] = [[], [], []];
   for (const [place, part] of parts.entries()) {
     const isLearnt = part !== "image" && "learn" in part;
-    const ids = part === "image" ? Array<number>(PATCHES).fill(IMAGE_TOKEN) : "fixed" in part ? part.fixed : Array.from({ length: isLearnt ? part.learn : part.read }, () => 3 + Math.floor(300 * random()));
+    const ids =
+      part === "image"
+        ? Array<number>(PATCHES).fill(IMAGE_TOKEN)
+        : "fixed" in part
+          ? part.fixed
+          : Array.from({ length: isLearnt ? part.learn : part.read }, () => 3 + Math.floor(300 * random()));
     if (part === "image") images.push(100 * index + place);
     tokens.push(...ids);
     labels.push(...ids.map((id) => (isLearnt ? id : IGNORE_INDEX)));
@@ -55,17 +78,25 @@ function rowOf(parts: readonly Part[], index: number): Row {
 function collate(rows: readonly Row[], loads: { count: number }): Batch {
   const tokenCount = Math.max(...rows.map(({ tokens }) => tokens.length));
   const padded = (pick: (row: Row) => readonly number[], padding: number): Int32Array =>
-    Int32Array.from(rows.flatMap((row) => [...pick(row), ...Array<number>(tokenCount - row.tokens.length).fill(padding)]));
+    Int32Array.from(
+      rows.flatMap((row) => [...pick(row), ...Array<number>(tokenCount - row.tokens.length).fill(padding)]),
+    );
   return {
-    tokenIds: padded(({ tokens }) => tokens, PAD), labels: padded(({ labels }) => labels, IGNORE_INDEX), attentionMask: padded(({ tokens }) => tokens.map(() => 1), 0),
-    batchSize: rows.length, tokenCount, segmentOutputs: {}, samples: rows.map(({ id }) => ({ id })),
+    tokenIds: padded(({ tokens }) => tokens, PAD),
+    labels: padded(({ labels }) => labels, IGNORE_INDEX),
+    attentionMask: padded(({ tokens }) => tokens.map(() => 1), 0),
+    batchSize: rows.length,
+    tokenCount,
+    segmentOutputs: {},
+    samples: rows.map(({ id }) => ({ id })),
     inputs: { pixelValues: rows.flatMap(({ images }) => images).map((image) => itemOf(image, loads)) },
   };
 }
 
 function itemOf(image: number, loads: { count: number }): LazyItem {
   return {
-    contentKey: createHash("sha256").update(`ragged ${image}`).digest("hex"), shape: [3, 28, 28],
+    contentKey: createHash("sha256").update(`ragged ${image}`).digest("hex"),
+    shape: [3, 28, 28],
     load: () => {
       const random = seededRandom(12, `image ${image}`);
       loads.count += 1;

@@ -28,26 +28,48 @@ export const STUB_NAMES: readonly string[] = [
   "language_model.lm_head.weight",
 ];
 
-/** The stub's parameters: `[32, 2]` for the vocabulary, else `[2, 2]`. `tied`: name to the names that are the same parameter. */
-export function stubParameters(options: { readonly names?: readonly string[]; readonly tied?: Readonly<Record<string, readonly string[]>>; readonly added?: readonly ParameterInfo[] } = {}): readonly ParameterInfo[] {
+/**
+ * The stub's parameters: `[32, 2]` for the vocabulary, else `[2, 2]`. `tied`: name to the names that are the same
+ * parameter.
+ */
+export function stubParameters(
+  options: {
+    readonly names?: readonly string[];
+    readonly tied?: Readonly<Record<string, readonly string[]>>;
+    readonly added?: readonly ParameterInfo[];
+  } = {},
+): readonly ParameterInfo[] {
   const tied = options.tied ?? {};
   const hidden = new Set(Object.values(tied).flat());
   const names = (options.names ?? STUB_NAMES).filter((name) => !hidden.has(name));
-  return [...names.map((name): ParameterInfo => ({ name, shape: /embed_tokens|lm_head/.test(name) ? [32, 2] : [2, 2], dtype: "F32", tiedNames: tied[name] })), ...(options.added ?? [])];
+  return [
+    ...names.map((name): ParameterInfo => ({
+      name,
+      shape: /embed_tokens|lm_head/.test(name) ? [32, 2] : [2, 2],
+      dtype: "F32",
+      tiedNames: tied[name],
+    })),
+    ...(options.added ?? []),
+  ];
 }
 
-/** The stub as a model that can be planned and not run. Two towers' blocks after the used features are dead, as in CLIP. */
+/**
+ * The stub as a model that can be planned and not run. Two towers' blocks after the used features are dead, as in CLIP.
+ */
 export function stubModel(options: Parameters<typeof stubParameters>[0] = {}): Model {
   const parameters = stubParameters(options);
   const names = parameters.map(({ name }) => name);
   const under = (prefix: string) => names.filter((name) => name.startsWith(`${prefix}.`));
-  const layers = (segment: string, prefix: string, count: number): readonly Segment[] => Array.from({ length: count }, (_, layer) => ({
-    name: `${segment}.layers.${layer}`,
-    after: layer === 0 ? [] : [`${segment}.layers.${layer - 1}`],
-    reads: [],
-    parameters: under(`${prefix}.${layer}`),
-  }));
-  const refuse = (): never => { throw new Error("The stub model cannot run."); };
+  const layers = (segment: string, prefix: string, count: number): readonly Segment[] =>
+    Array.from({ length: count }, (_, layer) => ({
+      name: `${segment}.layers.${layer}`,
+      after: layer === 0 ? [] : [`${segment}.layers.${layer - 1}`],
+      reads: [],
+      parameters: under(`${prefix}.${layer}`),
+    }));
+  const refuse = (): never => {
+    throw new Error("The stub model cannot run.");
+  };
   return {
     modelType: "stub",
     source: "a stub",
@@ -60,7 +82,10 @@ export function stubModel(options: Parameters<typeof stubParameters>[0] = {}): M
       { name: "language_model", after: ["multi_modal_projector"], reads: [], parameters: under("language_model") },
       ...layers("language_model", "language_model.model.layers", 3),
     ],
-    deadParameters: ["vision_tower.vision_model.encoder.layers.11.mlp.fc1.weight", "vision_tower.vision_model.post_layernorm.weight"],
+    deadParameters: [
+      "vision_tower.vision_model.encoder.layers.11.mlp.fc1.weight",
+      "vision_tower.vision_model.post_layernorm.weight",
+    ],
     text: { vocabularySize: 32, hiddenSize: 2, maxPositions: 64, eosTokenIds: [1], padTokenId: 0 },
     load: refuse,
     forward: refuse,

@@ -2,7 +2,10 @@ import type { Origin, Setting } from "@thaw/contracts";
 import { isCollection, isMap, isPair, isScalar, LineCounter, parseDocument, type Node } from "yaml";
 
 /** Settings of a YAML text, one per leaf, with file and line, as `@thaw/config` gives them. Lists are leaves. */
-export function settingsOfYaml(text: string, options: { readonly file?: string; readonly origin?: Origin; readonly prefix?: string } = {}): readonly Setting[] {
+export function settingsOfYaml(
+  text: string,
+  options: { readonly file?: string; readonly origin?: Origin; readonly prefix?: string } = {},
+): readonly Setting[] {
   const lines = new LineCounter();
   const document = parseDocument(text, { lineCounter: lines });
   const settings: Setting[] = [];
@@ -15,7 +18,13 @@ export function settingsOfYaml(text: string, options: { readonly file?: string; 
       return;
     }
     const value: unknown = isCollection(node) ? node.toJSON() : isScalar(node) ? node.value : null;
-    settings.push({ path: path.join("."), value, origin: options.origin ?? "explicit", file: options.file ?? "thaw.yaml", line });
+    settings.push({
+      path: path.join("."),
+      value,
+      origin: options.origin ?? "explicit",
+      file: options.file ?? "thaw.yaml",
+      line,
+    });
   };
   visit(document.contents, options.prefix === undefined ? [] : [options.prefix], 1);
   return settings;

@@ -60,7 +60,11 @@ hooks.gradients.tap("T", (gradients) => gradients.set("a", gradients.get("b")!))
 hooks.done = new Trainer({ model: tinyModel() }).hooks.done;
 
 // Factories.
-const factory = definePlugin<{ readonly limit?: number }>({ name: "P", apiVersion: 1, apply: (_, { limit }) => void limit });
+const factory = definePlugin<{ readonly limit?: number }>({
+  name: "P",
+  apiVersion: 1,
+  apply: (_, { limit }) => void limit,
+});
 factory satisfies PluginFactory<{ readonly limit?: number }, { readonly limit?: number }>;
 factory({ limit: 1 });
 // @ts-expect-error options are typed

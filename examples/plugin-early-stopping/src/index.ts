@@ -43,7 +43,12 @@ export default definePlugin<EarlyStoppingOptions, z.output<typeof optionsSchema>
     hooks.shouldStop.tap(PLUGIN_NAME, () => {
       const { best, bestStep, worseCount } = states.get(trainer) ?? INITIAL;
       if (worseCount < options.patience) return undefined; // no opinion; false would be an answer
-      return { stop: "run", reason: `${options.evaluation} ${options.metric} did not improve on ${best} (step ${bestStep}) in ${worseCount} evaluations` };
+      return {
+        stop: "run",
+        reason:
+          `${options.evaluation} ${options.metric} did not improve on ${best} (step ${bestStep}) in ${worseCount} ` +
+          "evaluations",
+      };
     });
 
     hooks.collectMetrics.tap(PLUGIN_NAME, (collector) => {
@@ -58,7 +63,8 @@ export default definePlugin<EarlyStoppingOptions, z.output<typeof optionsSchema>
 
     hooks.done.tap(PLUGIN_NAME, (summary) => {
       const { best, bestStep } = states.get(trainer) ?? INITIAL;
-      if (best !== undefined) summary.lines.push(`Best ${options.evaluation} ${options.metric}: ${best} at step ${bestStep}.`);
+      if (best !== undefined)
+        summary.lines.push(`Best ${options.evaluation} ${options.metric}: ${best} at step ${bestStep}.`);
     });
   },
 });

@@ -8,9 +8,15 @@ export const highRateWithoutWarmup: Rule<RuleContext> = {
   id: "high-rate-without-warmup",
   defaultSeverity: "warning",
   summary: "A high learning rate against a schedule without warm-up.",
-  docs: `A group that trains at ${HIGH_RATE} or more starts with a few small steps: give it \`schedule: { warmup_ratio: 0.03 }\`.`,
+  docs:
+    `A group that trains at ${HIGH_RATE} or more starts with a few small steps: give it \`schedule: { ` +
+    "warmup_ratio: 0.03 }`.",
   check(context): Finding[] {
-    const trained = new Set(context.plan.phases.flatMap((phase) => phase.entries.filter((entry) => entry.trainable).map((entry) => entry.group)));
+    const trained = new Set(
+      context.plan.phases.flatMap((phase) =>
+        phase.entries.filter((entry) => entry.trainable).map((entry) => entry.group),
+      ),
+    );
     return context.groups
       .filter((group) => trained.has(group.name) && group.learningRate >= HIGH_RATE && !hasWarmup(group.schedule))
       .map((group) => ({

@@ -11,9 +11,17 @@ beforeAll(async () => {
 });
 
 async function findings(training: TrainingOptions, severity?: "error" | "off"): Promise<string[]> {
-  const plugins = [houseRules(), ...(severity === undefined ? [] : [conflictChecker({ rules: { "high-rate-without-warmup": severity } })])];
+  const plugins = [
+    houseRules(),
+    ...(severity === undefined ? [] : [conflictChecker({ rules: { "high-rate-without-warmup": severity } })]),
+  ];
   const plan = await new Trainer({ model: tinyModel(), plugins, training: { maxSteps: 1, ...training } }).plan();
-  return plan.findings.filter(({ rule }) => rule === "high-rate-without-warmup").map((finding) => `${finding.severity} ${finding.message.split(" ")[0]}: ${finding.settings.map(({ path }) => path).join()}`);
+  return plan.findings
+    .filter(({ rule }) => rule === "high-rate-without-warmup")
+    .map(
+      (finding) =>
+        `${finding.severity} ${finding.message.split(" ")[0]}: ${finding.settings.map(({ path }) => path).join()}`,
+    );
 }
 
 describe("high-rate-without-warmup", () => {
@@ -27,7 +35,11 @@ describe("high-rate-without-warmup", () => {
 
   it.each([
     ["a high rate for all", { learningRate: 1e-2 }, ["vision_tower", "multi_modal_projector", "language_model"]],
-    ["a high rate for one component", { components: { multiModalProjector: { learningRate: 2e-2 } } }, ["multi_modal_projector"]],
+    [
+      "a high rate for one component",
+      { components: { multiModalProjector: { learningRate: 2e-2 } } },
+      ["multi_modal_projector"],
+    ],
   ] satisfies [string, TrainingOptions, string[]][])("invalid: %s", async (_, training, groups) => {
     const found = await findings(training);
     expect(found.map((text) => text.split(":")[0])).toEqual(groups.map((group) => `warning ${group}`));

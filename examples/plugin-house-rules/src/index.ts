@@ -5,7 +5,10 @@ export { HIGH_RATE, highRateWithoutWarmup } from "./high-rate-without-warmup.js"
 
 const PLUGIN_NAME = "HouseRulesPlugin";
 
-/** Hands this team's rules to the trainer; `checks.rules` in the config sets their severities like those of any other rule. */
+/**
+ * Hands this team's rules to the trainer; `checks.rules` in the config sets their severities like those of any other
+ * rule.
+ */
 export default definePlugin({
   name: PLUGIN_NAME,
   apiVersion: API_VERSION,

@@ -5,7 +5,10 @@ const SIDE = 48;
 const PIXELS = SIDE * SIDE;
 
 /** Turns hue, saturation, contrast, brightness and gamma of a premultiplied `[4, 48, 48]` picture in place. */
-export function turnColours(picture: Float32Array, options: { readonly strength: number; readonly random: Random }): void {
+export function turnColours(
+  picture: Float32Array,
+  options: { readonly strength: number; readonly random: Random },
+): void {
   const { strength, random } = options;
   const spread = (range: number): number => uniform(random, -range, range) * strength;
   const hue = spread(random() < 0.15 ? 0.8 : 0.25);
@@ -18,9 +21,15 @@ export function turnColours(picture: Float32Array, options: { readonly strength:
   const cosine = saturation * Math.cos(hue);
   const sine = saturation * Math.sin(hue);
   const matrix = [
-    0.299 + 0.701 * cosine + 0.168 * sine, 0.587 - 0.587 * cosine + 0.33 * sine, 0.114 - 0.114 * cosine - 0.497 * sine,
-    0.299 - 0.299 * cosine - 0.328 * sine, 0.587 + 0.413 * cosine + 0.035 * sine, 0.114 - 0.114 * cosine + 0.292 * sine,
-    0.299 - 0.3 * cosine + 1.25 * sine, 0.587 - 0.588 * cosine - 1.05 * sine, 0.114 + 0.886 * cosine - 0.203 * sine,
+    0.299 + 0.701 * cosine + 0.168 * sine,
+    0.587 - 0.587 * cosine + 0.33 * sine,
+    0.114 - 0.114 * cosine - 0.497 * sine,
+    0.299 - 0.299 * cosine - 0.328 * sine,
+    0.587 + 0.413 * cosine + 0.035 * sine,
+    0.114 - 0.114 * cosine + 0.292 * sine,
+    0.299 - 0.3 * cosine + 1.25 * sine,
+    0.587 - 0.588 * cosine - 1.05 * sine,
+    0.114 + 0.886 * cosine - 0.203 * sine,
   ] as const;
   for (let pixel = 0; pixel < PIXELS; pixel += 1) {
     const alpha = picture[pixel + 3 * PIXELS] as number;
@@ -29,7 +38,10 @@ export function turnColours(picture: Float32Array, options: { readonly strength:
     const green = (picture[pixel + PIXELS] as number) / alpha;
     const blue = (picture[pixel + 2 * PIXELS] as number) / alpha;
     for (let channel = 0; channel < 3; channel += 1) {
-      const mixed = (matrix[channel * 3] as number) * red + (matrix[channel * 3 + 1] as number) * green + (matrix[channel * 3 + 2] as number) * blue;
+      const mixed =
+        (matrix[channel * 3] as number) * red +
+        (matrix[channel * 3 + 1] as number) * green +
+        (matrix[channel * 3 + 2] as number) * blue;
       const stretched = (mixed - 0.5) * contrast + 0.5 + brightness;
       const clipped = stretched < 0 ? 0 : stretched > 1 ? 1 : stretched;
       picture[pixel + channel * PIXELS] = alpha * clipped ** gamma;
@@ -58,7 +70,10 @@ export function darkOutline(picture: Float32Array, opacity: number): void {
   }
 }
 
-/** A colour per corner, blended; half of the time one colour everywhere. Corners are RGB in order top left, top right, bottom left, bottom right. */
+/**
+ * A colour per corner, blended; half of the time one colour everywhere. Corners are RGB in order top left, top right,
+ * bottom left, bottom right.
+ */
 export function otherBackground(random: Random): readonly (readonly number[])[] {
   const colour = (): number[] => Array.from({ length: 3 }, () => uniform(random, 0, 1));
   const first = colour();
@@ -86,12 +101,14 @@ export function compositeOver(picture: Float32Array, corners?: readonly (readonl
 
 /** Rounds to `levels` + 1 values a channel. */
 export function posterise(image: Float32Array, levels: number): void {
-  for (let index = 0; index < image.length; index += 1) image[index] = Math.round((image[index] as number) * levels) / levels;
+  for (let index = 0; index < image.length; index += 1)
+    image[index] = Math.round((image[index] as number) * levels) / levels;
 }
 
 /** Adds normal noise of this deviation. */
 export function noise(image: Float32Array, deviation: number, random: Random): void {
-  for (let index = 0; index < image.length; index += 1) image[index] = (image[index] as number) + deviation * normal(random);
+  for (let index = 0; index < image.length; index += 1)
+    image[index] = (image[index] as number) + deviation * normal(random);
 }
 
 /** Covers a rectangle of up to 40 % of each side with one colour. */
@@ -103,6 +120,7 @@ export function cutOut(image: Float32Array, random: Random): void {
   const isWhite = random() < 0.5;
   for (let channel = 0; channel < 3; channel += 1) {
     const value = isWhite ? 1 : random();
-    for (let row = top; row < top + height; row += 1) image.fill(value, channel * PIXELS + row * SIDE + left, channel * PIXELS + row * SIDE + left + width);
+    for (let row = top; row < top + height; row += 1)
+      image.fill(value, channel * PIXELS + row * SIDE + left, channel * PIXELS + row * SIDE + left + width);
   }
 }

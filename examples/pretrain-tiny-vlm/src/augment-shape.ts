@@ -6,10 +6,13 @@ const TO = 48;
 const GRID = 4;
 
 /**
- * Rotates, scales, shears, shifts and bends `[96, 96, 4]` bytes into a premultiplied `[4, 48, 48]` picture (planes: red, green, blue, alpha).
- * Four bilinear reads a pixel, so that halving does not alias.
+ * Rotates, scales, shears, shifts and bends `[96, 96, 4]` bytes into a premultiplied `[4, 48, 48]` picture (planes:
+ * red, green, blue, alpha). Four bilinear reads a pixel, so that halving does not alias.
  */
-export function warp(raster: Uint8Array, options: { readonly strength: number; readonly mirror: boolean; readonly random: Random }): Float32Array {
+export function warp(
+  raster: Uint8Array,
+  options: { readonly strength: number; readonly mirror: boolean; readonly random: Random },
+): Float32Array {
   const { strength, mirror, random } = options;
   const spread = (range: number): number => uniform(random, -range, range) * strength;
   const angle = spread((20 * Math.PI) / 180);
@@ -79,7 +82,8 @@ function addBilinear(raster: Uint8Array, x: number, y: number, output: Float32Ar
     const at = (row * FROM + column) * 4;
     const alpha = raster[at + 3] as number;
     if (alpha === 0) continue;
-    const weight = (0.25 * (corner & 1 ? x - left : 1 - x + left) * (corner >> 1 ? y - top : 1 - y + top) * alpha) / 255;
+    const weight =
+      (0.25 * (corner & 1 ? x - left : 1 - x + left) * (corner >> 1 ? y - top : 1 - y + top) * alpha) / 255;
     const colour = weight / 255;
     output[pixel] = (output[pixel] as number) + colour * (raster[at] as number);
     output[pixel + TO * TO] = (output[pixel + TO * TO] as number) + colour * (raster[at + 1] as number);
@@ -88,18 +92,29 @@ function addBilinear(raster: Uint8Array, x: number, y: number, output: Float32Ar
   }
 }
 
-/** Thickens (minimum) or thins (maximum) dark lines over a cross of five pixels of `[3, 48, 48]`, mixed in by `share`. */
+/**
+ * Thickens (minimum) or thins (maximum) dark lines over a cross of five pixels of `[3, 48, 48]`, mixed in by `share`.
+ */
 export function morph(image: Float32Array, options: { readonly thicken: boolean; readonly share: number }): void {
   const choose = options.thicken ? Math.min : Math.max;
-  overNeighbours(image, (centre, left, right, up, down) => centre + options.share * (choose(centre, left, right, up, down) - centre));
+  overNeighbours(
+    image,
+    (centre, left, right, up, down) => centre + options.share * (choose(centre, left, right, up, down) - centre),
+  );
 }
 
 /** A soft blur over a cross of five pixels of `[3, 48, 48]`, mixed in by `share`. */
 export function blur(image: Float32Array, share: number): void {
-  overNeighbours(image, (centre, left, right, up, down) => centre + share * ((2 * centre + left + right + up + down) / 6 - centre));
+  overNeighbours(
+    image,
+    (centre, left, right, up, down) => centre + share * ((2 * centre + left + right + up + down) / 6 - centre),
+  );
 }
 
-function overNeighbours(image: Float32Array, combine: (centre: number, left: number, right: number, up: number, down: number) => number): void {
+function overNeighbours(
+  image: Float32Array,
+  combine: (centre: number, left: number, right: number, up: number, down: number) => number,
+): void {
   const before = image.slice();
   for (let plane = 0; plane < image.length; plane += TO * TO) {
     for (let row = 0; row < TO; row += 1) {
@@ -109,7 +124,13 @@ function overNeighbours(image: Float32Array, combine: (centre: number, left: num
         const at = plane + row * TO + column;
         const left = column === 0 ? at : at - 1;
         const right = column === TO - 1 ? at : at + 1;
-        image[at] = combine(before[at] as number, before[left] as number, before[right] as number, before[at + above] as number, before[at + below] as number);
+        image[at] = combine(
+          before[at] as number,
+          before[left] as number,
+          before[right] as number,
+          before[at + above] as number,
+          before[at + below] as number,
+        );
       }
     }
   }

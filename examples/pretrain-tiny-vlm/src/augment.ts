@@ -1,5 +1,13 @@
 import type { Random } from "@thaw/data";
-import { compositeOver, cutOut, darkOutline, noise, otherBackground, posterise, turnColours } from "./augment-colour.js";
+import {
+  compositeOver,
+  cutOut,
+  darkOutline,
+  noise,
+  otherBackground,
+  posterise,
+  turnColours,
+} from "./augment-colour.js";
 import { blur, morph, warp } from "./augment-shape.js";
 import { uniform } from "./random.js";
 
@@ -10,7 +18,8 @@ export const IMAGE_MEAN = 0.75;
 export const IMAGE_DEVIATION = 0.32;
 
 /** A mirror would change what these names say. */
-const HANDED = /left|right|clock|arrow|letter|button|flag|sign|mark|number|keycap|digit|input|o-clock|thirty|hand|symbol|medal|notes|input|latin|chart/;
+const HANDED =
+  /left|right|clock|arrow|letter|button|flag|sign|mark|number|keycap|digit|input|o-clock|thirty|hand|symbol|medal|notes|input|latin|chart/;
 
 /** True if a picture of this name may be mirrored. */
 export function mayMirror(name: string): boolean {
@@ -18,10 +27,19 @@ export function mayMirror(name: string): boolean {
 }
 
 /**
- * One random view of a picture. `raster` is `[96, 96, 4]` RGBA bytes, not premultiplied; the result is `[3, 48, 48]` normalised float32 in `output`.
- * `strength` from 0 to 1 scales every range and probability; what transfers from one artist to another is learned from these changes.
+ * One random view of a picture. `raster` is `[96, 96, 4]` RGBA bytes, not premultiplied; the result is `[3, 48, 48]`
+ * normalised float32 in `output`. `strength` from 0 to 1 scales every range and probability; what transfers from one
+ * artist to another is learned from these changes.
  */
-export function augment(raster: Uint8Array, options: { readonly strength: number; readonly mirror: boolean; readonly random: Random; readonly output: Float32Array }): void {
+export function augment(
+  raster: Uint8Array,
+  options: {
+    readonly strength: number;
+    readonly mirror: boolean;
+    readonly random: Random;
+    readonly output: Float32Array;
+  },
+): void {
   const { strength, random, output } = options;
   const chance = (probability: number): boolean => random() < probability * strength;
   const mirror = options.mirror && chance(0.2);

@@ -11,11 +11,15 @@ interface Word {
 }
 
 /**
- * Learns merges by frequency (Sennrich et al., arXiv 1508.07909) until the vocabulary has `vocabularySize` tokens or nothing is left to merge.
- * Ties go to the pair that sorts first, so the result does not depend on the order of the words.
- * `words` are pre-tokenized pieces with their counts, such as `▁face`.
+ * Learns merges by frequency (Sennrich et al., arXiv 1508.07909) until the vocabulary has `vocabularySize` tokens or
+ * nothing is left to merge. Ties go to the pair that sorts first, so the result does not depend on the order of the
+ * words. `words` are pre-tokenized pieces with their counts, such as `▁face`.
  */
-export function trainBpe(words: ReadonlyMap<string, number>, vocabularySize: number, specials: readonly string[]): BpeModel {
+export function trainBpe(
+  words: ReadonlyMap<string, number>,
+  vocabularySize: number,
+  specials: readonly string[],
+): BpeModel {
   const alphabet = [...new Set([...words.keys()].flatMap((word) => Array.from(word)))].sort();
   const tokens = [...specials, ...alphabet];
   const merges: [string, string][] = [];
@@ -33,7 +37,10 @@ export function trainBpe(words: ReadonlyMap<string, number>, vocabularySize: num
   return { vocabulary: new Map(tokens.map((token, id) => [token, id])), merges };
 }
 
-/** Counts the pieces that the Metaspace pre-tokenizer makes of texts: a space becomes `▁` and begins a piece; nothing is put before a text. */
+/**
+ * Counts the pieces that the Metaspace pre-tokenizer makes of texts: a space becomes `▁` and begins a piece; nothing is
+ * put before a text.
+ */
 export function countPieces(texts: Iterable<{ readonly text: string; readonly count: number }>): Map<string, number> {
   const counts = new Map<string, number>();
   for (const { text, count } of texts) {
@@ -43,7 +50,10 @@ export function countPieces(texts: Iterable<{ readonly text: string; readonly co
 }
 
 function splitPieces(text: string): string[] {
-  return text.replaceAll(" ", "▁").split(/(?=▁)/u).filter((piece) => piece !== "");
+  return text
+    .replaceAll(" ", "▁")
+    .split(/(?=▁)/u)
+    .filter((piece) => piece !== "");
 }
 
 function mostFrequentPair(corpus: readonly Word[]): [string, string] | undefined {
@@ -57,7 +67,8 @@ function mostFrequentPair(corpus: readonly Word[]): [string, string] | undefined
   let best: string | undefined;
   let bestCount = 0;
   for (const [pair, count] of counts) {
-    if (count > bestCount || (count === bestCount && best !== undefined && pair < best)) [best, bestCount] = [pair, count];
+    if (count > bestCount || (count === bestCount && best !== undefined && pair < best))
+      [best, bestCount] = [pair, count];
   }
   return best?.split(" ") as [string, string] | undefined;
 }

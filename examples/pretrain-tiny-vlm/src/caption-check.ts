@@ -20,7 +20,10 @@ export interface CaptionCheckOptions {
   readonly everySteps?: number;
 }
 
-/** Captions pictures greedily while the run goes on: token F1 and exact match. A quick look; `thaw evaluate` is the measure. */
+/**
+ * Captions pictures greedily while the run goes on: token F1 and exact match. A quick look; `thaw evaluate` is the
+ * measure.
+ */
 export function captionCheck(options: CaptionCheckOptions): Evaluator {
   const views = options.pictures.map((picture) => plainView(options.rasters, picture));
   const tokens = [...options.tokenizer.vocabulary.keys()];
@@ -31,9 +34,18 @@ export function captionCheck(options: CaptionCheckOptions): Evaluator {
     async evaluate(session) {
       let [f1, exact] = [0, 0];
       for (let start = 0; start < views.length; start += options.batchSize) {
-        const rows = await captions(session, views.slice(start, start + options.batchSize), `${options.name}:${start}`, options.promptIds);
+        const rows = await captions(
+          session,
+          views.slice(start, start + options.batchSize),
+          `${options.name}:${start}`,
+          options.promptIds,
+        );
         for (const [row, ids] of rows.entries()) {
-          const said = ids.map((id) => tokens[id]).join("").replaceAll("▁", " ").trim();
+          const said = ids
+            .map((id) => tokens[id])
+            .join("")
+            .replaceAll("▁", " ")
+            .trim();
           const reference = captionOf(options.rasters.names[options.pictures[start + row] as number] as string);
           f1 += tokenF1(said, reference);
           exact += said === reference ? 1 : 0;
@@ -66,9 +78,18 @@ function plainView(rasters: Rasters, picture: number): Float32Array {
   return output;
 }
 
-function captions(session: Session, views: readonly Float32Array[], key: string, promptIds: readonly number[]): Promise<number[][]> {
+function captions(
+  session: Session,
+  views: readonly Float32Array[],
+  key: string,
+  promptIds: readonly number[],
+): Promise<number[][]> {
   const row = [...Array.from({ length: IMAGE_TOKENS }, () => TOKEN_IDS["<image>"]), ...promptIds];
-  const items: LazyItem[] = views.map((view, index) => ({ contentKey: `${key}:${index}`, shape: [3, IMAGE_SIZE, IMAGE_SIZE], load: () => Promise.resolve(view) }));
+  const items: LazyItem[] = views.map((view, index) => ({
+    contentKey: `${key}:${index}`,
+    shape: [3, IMAGE_SIZE, IMAGE_SIZE],
+    load: () => Promise.resolve(view),
+  }));
   const batch: Batch = {
     tokenIds: Int32Array.from(views.flatMap(() => row)),
     attentionMask: new Int32Array(views.length * row.length).fill(1),

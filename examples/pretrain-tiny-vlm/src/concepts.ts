@@ -5,7 +5,12 @@ export interface IconSet {
   readonly prefix: string;
   readonly width?: number;
   readonly height?: number;
-  readonly icons: Readonly<Record<string, { readonly body: string; readonly width?: number; readonly height?: number; readonly hidden?: boolean }>>;
+  readonly icons: Readonly<
+    Record<
+      string,
+      { readonly body: string; readonly width?: number; readonly height?: number; readonly hidden?: boolean }
+    >
+  >;
 }
 
 /** One nameable picture. */
@@ -31,13 +36,18 @@ export function conceptsOf(set: IconSet): Concept[] {
     if (icon.hidden === true || name.endsWith("-skin-tone") || isBareTone(name, set)) continue;
     const width = icon.width ?? set.width ?? 16;
     const height = icon.height ?? set.height ?? 16;
-    const svg = `<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" viewBox="0 0 ${width} ${height}">${icon.body}</svg>`;
+    const svg =
+      `<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" viewBox="0 0 ${width} ` +
+      `${height}">${icon.body}</svg>`;
     concepts.push({ name, caption: name.replaceAll("-", " "), svg });
   }
   return concepts;
 }
 
-/** True for `hand-medium-dark` beside `hand`: a set that spells tones without `-skin-tone`. `traffic-light` has no `traffic`. */
+/**
+ * True for `hand-medium-dark` beside `hand`: a set that spells tones without `-skin-tone`. `traffic-light` has no
+ * `traffic`.
+ */
 function isBareTone(name: string, set: IconSet): boolean {
   return TONES.some((tone) => name.endsWith(`-${tone}`) && name.slice(0, -tone.length - 1) in set.icons);
 }

@@ -1,5 +1,18 @@
 import * as tf from "@tensorflow/tfjs-core";
-import { add, API_VERSION, definePlugin, linear, type LossContext, matmul, mean, rmsNorm, scale, softmaxCrossEntropy, ThawError, type Value } from "@thaw/core";
+import {
+  add,
+  API_VERSION,
+  definePlugin,
+  linear,
+  type LossContext,
+  matmul,
+  mean,
+  rmsNorm,
+  scale,
+  softmaxCrossEntropy,
+  ThawError,
+  type Value,
+} from "@thaw/core";
 import { seededRandom } from "@thaw/data";
 import { normal } from "./random.js";
 
@@ -25,8 +38,9 @@ export interface ContrastiveOptions {
 }
 
 /**
- * Teaches the tower to tell captions apart: its mean feature, through a linear map, against one vector per caption (a learned one plus
- * the mean of its words' learned ones), by cosine, all captions as classes. Adds three parameters, which no checkpoint gets.
+ * Teaches the tower to tell captions apart: its mean feature, through a linear map, against one vector per caption (a
+ * learned one plus the mean of its words' learned ones), by cosine, all captions as classes. Adds three parameters,
+ * which no checkpoint gets.
  */
 export const contrastiveLoss = definePlugin<ContrastiveOptions>({
   name: PLUGIN_NAME,
@@ -63,7 +77,9 @@ export const contrastiveLoss = definePlugin<ContrastiveOptions>({
       const vectors = unit(add(scope.parameter(CAPTIONS), matmul(scope.constant(shares), scope.parameter(WORDS))));
       // Unit root mean square has length sqrt(width), hence the division.
       const logits = scale(matmul(pictures, vectors, { transposeB: true }), options.scale / options.width);
-      const extra = softmaxCrossEntropy(logits, classesOf(context, classes), { labelSmoothing: options.labelSmoothing });
+      const extra = softmaxCrossEntropy(logits, classesOf(context, classes), {
+        labelSmoothing: options.labelSmoothing,
+      });
       // Core divides by the supervised tokens; a picture counts as its share of them.
       return add(loss, scale(extra, (options.weight * context.supervisedTokenCount) / context.batch.batchSize));
     });
@@ -92,9 +108,14 @@ function classesOf(context: LossContext, classes: ReadonlyMap<string, number>): 
   return Int32Array.from(context.batch.samples, ({ id, reference }) => {
     const known = classes.get(reference ?? "");
     if (known === undefined) {
-      throw new ThawError("THAW_PRETRAIN_CAPTION_UNKNOWN", `The sample "${id}" has the caption "${reference ?? ""}", which is none of the ${classes.size} captions that ${PLUGIN_NAME} was given. Give it every caption of the training set.`, {
-        details: { id, reference },
-      });
+      throw new ThawError(
+        "THAW_PRETRAIN_CAPTION_UNKNOWN",
+        `The sample "${id}" has the caption "${reference ?? ""}", which is none of the ${classes.size} captions ` +
+          `that ${PLUGIN_NAME} was given. Give it every caption of the training set.`,
+        {
+          details: { id, reference },
+        },
+      );
     }
     return known;
   });
@@ -103,7 +124,10 @@ function classesOf(context: LossContext, classes: ReadonlyMap<string, number>): 
 function parameterOf(name: string, shape: readonly number[], deviation: number, seed: number) {
   const initialize = (): Float32Array => {
     const random = seededRandom(seed);
-    return Float32Array.from({ length: shape.reduce((product, size) => product * size, 1) }, () => deviation * normal(random));
+    return Float32Array.from(
+      { length: shape.reduce((product, size) => product * size, 1) },
+      () => deviation * normal(random),
+    );
   };
   return { name, shape, dtype: "F32", component: CONTRASTIVE_COMPONENT, initialize };
 }

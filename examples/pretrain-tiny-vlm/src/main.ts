@@ -19,7 +19,9 @@ const { values } = parseArgs({
 });
 
 const write = (fields: object | string, message?: string): void => {
-  process.stderr.write(`${typeof fields === "string" ? fields : [message, JSON.stringify(fields)].filter(Boolean).join(" ")}\n`);
+  process.stderr.write(
+    `${typeof fields === "string" ? fields : [message, JSON.stringify(fields)].filter(Boolean).join(" ")}\n`,
+  );
 };
 const logger: Logger = { debug: () => {}, info: write, warn: write, error: write };
 
@@ -38,4 +40,7 @@ const summary = await pretrain({
   learningRate: Number(values["learning-rate"]),
   logger,
 });
-process.stdout.write(`${JSON.stringify({ steps: summary.steps, lastLoss: summary.lastLoss, minutes: summary.durationMs / 60_000, evaluations: summary.evaluations })}\nCheckpoint: ${values.checkpoint}\n`);
+process.stdout.write(
+  `${JSON.stringify({ steps: summary.steps, lastLoss: summary.lastLoss, minutes: summary.durationMs / 60_000, evaluations: summary.evaluations })}\nCheckpoint: ` +
+    `${values.checkpoint}\n`,
+);

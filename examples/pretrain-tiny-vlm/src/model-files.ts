@@ -11,9 +11,14 @@ export const IMAGE_TOKENS = (IMAGE_SIZE / PATCH_SIZE) ** 2;
 export const MAX_TOKENS = 128;
 
 /** Ids of the special tokens. */
-export const TOKEN_IDS = Object.freeze(Object.fromEntries(SPECIAL_TOKENS.map((token, id) => [token, id])) as Record<(typeof SPECIAL_TOKENS)[number], number>);
+export const TOKEN_IDS = Object.freeze(
+  Object.fromEntries(SPECIAL_TOKENS.map((token, id) => [token, id])) as Record<(typeof SPECIAL_TOKENS)[number], number>,
+);
 
-/** A CLIP tower of 6 layers of which the last is unused, a projector of two layers, a Llama of 3 layers: 1.99 M parameters. */
+/**
+ * A CLIP tower of 6 layers of which the last is unused, a projector of two layers, a Llama of 3 layers: 1.99 M
+ * parameters.
+ */
 function configJson(vocabularySize: number): object {
   return {
     architectures: ["LlavaForConditionalGeneration"],
@@ -89,7 +94,11 @@ export async function writeModelFiles(folder: string, tokenizer: BpeModel): Prom
   await mkdir(folder, { recursive: true });
   const files: Record<string, object> = {
     "config.json": configJson(tokenizer.vocabulary.size),
-    "generation_config.json": { bos_token_id: TOKEN_IDS["<s>"], eos_token_id: TOKEN_IDS["</s>"], pad_token_id: TOKEN_IDS["<pad>"] },
+    "generation_config.json": {
+      bos_token_id: TOKEN_IDS["<s>"],
+      eos_token_id: TOKEN_IDS["</s>"],
+      pad_token_id: TOKEN_IDS["<pad>"],
+    },
     "preprocessor_config.json": IMAGE_PROCESSOR,
     "processor_config.json": {
       image_processor: IMAGE_PROCESSOR,
@@ -102,6 +111,7 @@ export async function writeModelFiles(folder: string, tokenizer: BpeModel): Prom
     "tokenizer.json": tokenizerJson(tokenizer),
     "tokenizer_config.json": tokenizerConfigJson(),
   };
-  for (const [name, content] of Object.entries(files)) await writeFile(join(folder, name), `${JSON.stringify(content, undefined, 2)}\n`);
+  for (const [name, content] of Object.entries(files))
+    await writeFile(join(folder, name), `${JSON.stringify(content, undefined, 2)}\n`);
   await writeFile(join(folder, "chat_template.jinja"), CHAT_TEMPLATE);
 }

@@ -1,6 +1,9 @@
 import * as tf from "@tensorflow/tfjs-core";
 
-/** Coefficients and count of the Newton-Schulz iteration, from Keller Jordan's Muon (https://kellerjordan.github.io/posts/muon/). */
+/**
+ * Coefficients and count of the Newton-Schulz iteration, from Keller Jordan's Muon
+ * (https://kellerjordan.github.io/posts/muon/).
+ */
 const [A, B, C] = [3.4445, -4.775, 2.0315];
 const ITERATIONS = 5;
 /** Matches the update's size to AdamW's (Liu et al., arXiv:2502.16982, section 2.2). */

@@ -12,16 +12,40 @@ beforeAll(async () => {
 });
 
 const options = { matrixRateRatio: 2, momentum: 0.95, beta1: 0.9, beta2: 0.98, epsilon: 1e-8, averageDecay: 0.999 };
-const shapes: Record<string, number[]> = { "tower.layers.0.a.weight": [8, 16], "tower.layers.1.a.weight": [16, 8], "tower.norm.weight": [5], "embed.weight": [4, 3] };
+const shapes: Record<string, number[]> = {
+  "tower.layers.0.a.weight": [8, 16],
+  "tower.layers.1.a.weight": [16, 8],
+  "tower.norm.weight": [5],
+  "embed.weight": [4, 3],
+};
 function tensors(seed: number): Map<string, tf.Tensor> {
   const random = seededRandom(seed);
-  return new Map(Object.entries(shapes).map(([name, shape]) => [name, tf.tensor(Float32Array.from({ length: shape.reduce((a, b) => a * b, 1) }, () => normal(random)), shape)]));
+  return new Map(
+    Object.entries(shapes).map(([name, shape]) => [
+      name,
+      tf.tensor(
+        Float32Array.from({ length: shape.reduce((a, b) => a * b, 1) }, () => normal(random)),
+        shape,
+      ),
+    ]),
+  );
 }
 function context(step: number): UpdateContext {
-  return { step, updatesOf: () => step, rates: (name) => ({ learningRate: 0.01, weightDecay: name.includes("norm") ? 0 : 0.1 }) };
+  return {
+    step,
+    updatesOf: () => step,
+    rates: (name) => ({ learningRate: 0.01, weightDecay: name.includes("norm") ? 0 : 0.1 }),
+  };
 }
-function update(optimizer: ReturnType<typeof pretrainingOptimizer>, parameters: Map<string, tf.Tensor>, gradients: Map<string, tf.Tensor>, step: number): Map<string, tf.Tensor> {
-  return new Map(Object.entries(tf.tidy(() => Object.fromEntries(optimizer.update(parameters, gradients, context(step))))));
+function update(
+  optimizer: ReturnType<typeof pretrainingOptimizer>,
+  parameters: Map<string, tf.Tensor>,
+  gradients: Map<string, tf.Tensor>,
+  step: number,
+): Map<string, tf.Tensor> {
+  return new Map(
+    Object.entries(tf.tidy(() => Object.fromEntries(optimizer.update(parameters, gradients, context(step))))),
+  );
 }
 
 test("the Newton-Schulz iteration brings singular values near 1", () => {
@@ -32,7 +56,9 @@ test("the Newton-Schulz iteration brings singular values near 1", () => {
     return (tf.squeeze(tf.matMul(result, result, false, true), [0]) as tf.Tensor2D).arraySync();
   });
   scalars.dispose();
-  for (const [row, values] of grams.entries()) for (const [column, value] of values.entries()) expect(Math.abs(value - (row === column ? 1 : 0))).toBeLessThan(0.6);
+  for (const [row, values] of grams.entries())
+    for (const [column, value] of values.entries())
+      expect(Math.abs(value - (row === column ? 1 : 0))).toBeLessThan(0.6);
 });
 
 test("vectors and embeddings follow AdamW, matrices move by an orthogonal step", () => {
@@ -41,8 +67,16 @@ test("vectors and embeddings follow AdamW, matrices move by an orthogonal step",
   const [start, gradients] = [tensors(1), tensors(2)];
   const first = update(optimizer, start, gradients, 0);
   const second = update(optimizer, first, gradients, 1);
-  for (const [name, decay] of [["tower.norm.weight", 0], ["embed.weight", 0.1]] as const) {
-    const [w0, w1, w2, g] = [start, first, second, gradients].map((map) => map.get(name)!.dataSync()) as [Float32Array, Float32Array, Float32Array, Float32Array];
+  for (const [name, decay] of [
+    ["tower.norm.weight", 0],
+    ["embed.weight", 0.1],
+  ] as const) {
+    const [w0, w1, w2, g] = [start, first, second, gradients].map((map) => map.get(name)!.dataSync()) as [
+      Float32Array,
+      Float32Array,
+      Float32Array,
+      Float32Array,
+    ];
     for (let index = 0; index < w0.length; index += 1) {
       // With an unchanging gradient both bias-corrected moments are exact, so each step is the sign.
       expect(w1[index]).toBeCloseTo(w0[index]! * (1 - 0.01 * decay) - 0.01 * Math.sign(g[index]!), 5);
@@ -50,7 +84,9 @@ test("vectors and embeddings follow AdamW, matrices move by an orthogonal step",
     }
   }
   for (const name of ["tower.layers.0.a.weight", "tower.layers.1.a.weight"]) {
-    const step = tf.tidy(() => tf.norm(tf.sub(first.get(name)!, tf.mul(start.get(name)!, 1 - 0.02 * 0.1))).dataSync()[0]!);
+    const step = tf.tidy(
+      () => tf.norm(tf.sub(first.get(name)!, tf.mul(start.get(name)!, 1 - 0.02 * 0.1))).dataSync()[0]!,
+    );
     expect(step / (0.02 * updateScale(8, 16))).toBeGreaterThan(Math.sqrt(8) * 0.7);
     expect(step / (0.02 * updateScale(8, 16))).toBeLessThan(Math.sqrt(8) * 1.25);
   }

@@ -3,7 +3,11 @@ import * as tf from "@tensorflow/tfjs-core";
 /** Parameters that are updated together as one tensor: few large operations instead of many small ones. */
 export interface TensorGroup {
   readonly name: string;
-  readonly parameters: readonly { readonly name: string; readonly shape: readonly number[]; readonly isTransposed: boolean }[];
+  readonly parameters: readonly {
+    readonly name: string;
+    readonly shape: readonly number[];
+    readonly isTransposed: boolean;
+  }[];
   /** `[matrices, rows, columns]` with rows <= columns, or undefined for a flat vector. */
   readonly matrixShape?: readonly [number, number];
 }
@@ -14,7 +18,10 @@ export function isLayerMatrix(name: string, shape: readonly number[]): boolean {
 }
 
 /** Matrices of layers by shape (wide side last), and everything else as one vector. */
-export function groupParameters(parameters: ReadonlyMap<string, readonly number[]>): { readonly matrices: readonly TensorGroup[]; readonly rest: TensorGroup } {
+export function groupParameters(parameters: ReadonlyMap<string, readonly number[]>): {
+  readonly matrices: readonly TensorGroup[];
+  readonly rest: TensorGroup;
+} {
   const matrices = new Map<string, { name: string; shape: readonly number[]; isTransposed: boolean }[]>();
   const rest: { name: string; shape: readonly number[]; isTransposed: boolean }[] = [];
   for (const [name, shape] of parameters) {
@@ -28,7 +35,11 @@ export function groupParameters(parameters: ReadonlyMap<string, readonly number[
     matrices.set(key, [...(matrices.get(key) ?? []), { name, shape, isTransposed }]);
   }
   return {
-    matrices: [...matrices].map(([name, members]) => ({ name, parameters: members, matrixShape: name.split("x").map(Number) as unknown as readonly [number, number] })),
+    matrices: [...matrices].map(([name, members]) => ({
+      name,
+      parameters: members,
+      matrixShape: name.split("x").map(Number) as unknown as readonly [number, number],
+    })),
     rest: { name: "rest", parameters: rest },
   };
 }
@@ -37,7 +48,9 @@ export function groupParameters(parameters: ReadonlyMap<string, readonly number[
 export function joinGroup(group: TensorGroup, tensors: ReadonlyMap<string, tf.Tensor>): tf.Tensor {
   const parts = group.parameters.map(({ name, isTransposed }) => {
     const tensor = tensors.get(name) as tf.Tensor;
-    return group.matrixShape === undefined ? tf.reshape(tensor, [-1]) : tf.reshape(isTransposed ? tf.transpose(tensor) : tensor, [1, ...group.matrixShape]);
+    return group.matrixShape === undefined
+      ? tf.reshape(tensor, [-1])
+      : tf.reshape(isTransposed ? tf.transpose(tensor) : tensor, [1, ...group.matrixShape]);
   });
   return parts.length === 1 ? (parts[0] as tf.Tensor) : tf.concat(parts, 0);
 }

@@ -30,10 +30,14 @@ export interface PictureSourceOptions {
   readonly tokenDropout: number;
 }
 
-/** An endless stream of passes over the pictures, each in its own order, cut into epochs; every view is a function of seed, epoch and place. */
+/**
+ * An endless stream of passes over the pictures, each in its own order, cut into epochs; every view is a function of
+ * seed, epoch and place.
+ */
 export function pictureSource(options: PictureSourceOptions): BatchSource {
   const { pictures, pool, viewsPerEpoch } = options;
-  const tokenCount = IMAGE_TOKENS + options.promptIds.length + Math.max(...pictures.map(({ captionIds }) => captionIds.length)) + 1;
+  const tokenCount =
+    IMAGE_TOKENS + options.promptIds.length + Math.max(...pictures.map(({ captionIds }) => captionIds.length)) + 1;
   return {
     name: "augmented pictures",
     sampleCount: viewsPerEpoch,
@@ -57,19 +61,31 @@ export function pictureSource(options: PictureSourceOptions): BatchSource {
         }
         const first = waiting.shift();
         if (first === undefined) return;
-        const chosen = order.slice(first.start, first.start + microBatchSize).map((index) => pictures[index] as TrainingPicture);
+        const chosen = order
+          .slice(first.start, first.start + microBatchSize)
+          .map((index) => pictures[index] as TrainingPicture);
         const random = seededRandom(mixSeeds(seed, epoch, first.start, 1));
-        yield { ...tokensOf(chosen, { ...options, tokenCount, random }), inputs: { pixelValues: itemsOf(await first.views, `${seed}:${epoch}:${first.start}`) } };
+        yield {
+          ...tokensOf(chosen, { ...options, tokenCount, random }),
+          inputs: { pixelValues: itemsOf(await first.views, `${seed}:${epoch}:${first.start}`) },
+        };
       }
     },
   };
 }
 
-function epochOrder(count: number, options: { viewsPerEpoch: number; epoch: number; seed: number; inRandomOrder: boolean }): number[] {
+function epochOrder(
+  count: number,
+  options: { viewsPerEpoch: number; epoch: number; seed: number; inRandomOrder: boolean },
+): number[] {
   const order: number[] = [];
   for (let pass = 0; order.length < options.viewsPerEpoch; pass += 1) {
     const indices = Array.from({ length: count }, (_, index) => index);
-    order.push(...(options.inRandomOrder ? shuffle(indices, seededRandom(mixSeeds(options.seed, options.epoch, pass, 2))) : indices));
+    order.push(
+      ...(options.inRandomOrder
+        ? shuffle(indices, seededRandom(mixSeeds(options.seed, options.epoch, pass, 2)))
+        : indices),
+    );
   }
   return order.slice(0, options.viewsPerEpoch);
 }
@@ -82,10 +98,18 @@ function itemsOf(views: Float32Array, key: string): LazyItem[] {
   }));
 }
 
-/** Image, prompt, caption, end; padded on the right to one length for the whole run, so that every step has the same shapes. */
+/**
+ * Image, prompt, caption, end; padded on the right to one length for the whole run, so that every step has the same
+ * shapes.
+ */
 export function tokensOf(
   pictures: readonly TrainingPicture[],
-  options: { readonly promptIds: readonly number[]; readonly tokenCount: number; readonly tokenDropout: number; readonly random: () => number },
+  options: {
+    readonly promptIds: readonly number[];
+    readonly tokenCount: number;
+    readonly tokenDropout: number;
+    readonly random: () => number;
+  },
 ): Omit<Batch, "inputs"> {
   const { promptIds, tokenCount } = options;
   const size = pictures.length * tokenCount;
@@ -97,7 +121,10 @@ export function tokensOf(
     const caption = at + IMAGE_TOKENS + promptIds.length;
     tokenIds.fill(TOKEN_IDS["<image>"], at, at + IMAGE_TOKENS);
     tokenIds.set(promptIds, at + IMAGE_TOKENS);
-    tokenIds.set(captionIds.map((id) => (options.random() < options.tokenDropout ? TOKEN_IDS["<unk>"] : id)), caption);
+    tokenIds.set(
+      captionIds.map((id) => (options.random() < options.tokenDropout ? TOKEN_IDS["<unk>"] : id)),
+      caption,
+    );
     tokenIds[caption + captionIds.length] = TOKEN_IDS["</s>"];
     labels.set(captionIds, caption);
     labels[caption + captionIds.length] = TOKEN_IDS["</s>"];

@@ -8,22 +8,47 @@ import { trainingSetOf } from "./training-set.js";
 import { makeViews, VIEW_LENGTH } from "./views.js";
 import { openViewsPool } from "./views-pool.js";
 
-const names = ["dog-face", "cat-face", "red-apple", "hot-dog", "green-book", "left-arrow", "snail", "whale", "axe", "bee"];
+const names = [
+  "dog-face",
+  "cat-face",
+  "red-apple",
+  "hot-dog",
+  "green-book",
+  "left-arrow",
+  "snail",
+  "whale",
+  "axe",
+  "bee",
+];
 const rasters: Rasters = { names, size: 96, bytes: new Uint8Array(new SharedArrayBuffer(names.length * 96 * 96 * 4)) };
 for (let index = 0; index < rasters.bytes.length; index += 1) rasters.bytes[index] = (index * 2654435761) >>> 24;
 const set = trainingSetOf(rasters);
 
 function source(strength = 1) {
-  return pictureSource({ ...set, rasters, pool: openViewsPool(rasters, 0), viewsPerEpoch: 20, strengthAt: () => strength, tokenDropout: 0.5 });
+  return pictureSource({
+    ...set,
+    rasters,
+    pool: openViewsPool(rasters, 0),
+    viewsPerEpoch: 20,
+    strengthAt: () => strength,
+    tokenDropout: 0.5,
+  });
 }
 async function read(options: { epoch?: number; skip?: number; shuffle?: boolean }): Promise<Batch[]> {
   const batches: Batch[] = [];
-  for await (const batch of source().batches({ epoch: 0, seed: 7, microBatchSize: 8, shuffle: true, ...options })) batches.push(batch);
+  for await (const batch of source().batches({ epoch: 0, seed: 7, microBatchSize: 8, shuffle: true, ...options }))
+    batches.push(batch);
   return batches;
 }
 
 test("keeps visible pictures without skin tones", () => {
-  const icons = { hand: { body: "" }, "hand-medium-dark": { body: "" }, "traffic-light": { body: "" }, "wave-dark-skin-tone": { body: "" }, old: { body: "", hidden: true } };
+  const icons = {
+    hand: { body: "" },
+    "hand-medium-dark": { body: "" },
+    "traffic-light": { body: "" },
+    "wave-dark-skin-tone": { body: "" },
+    old: { body: "", hidden: true },
+  };
   expect(conceptsOf({ prefix: "x", icons }).map(({ caption }) => caption)).toEqual(["hand", "traffic light"]);
 });
 
@@ -46,12 +71,19 @@ test("lays out image, prompt, caption, end, padding; the end is learned", async 
 });
 
 test("gives the same batches again, other ones in another epoch, and skips without changing them", async () => {
-  const [first, again, skipped, other] = [await read({}), await read({}), await read({ skip: 2 }), await read({ epoch: 1 })];
+  const [first, again, skipped, other] = [
+    await read({}),
+    await read({}),
+    await read({ skip: 2 }),
+    await read({ epoch: 1 }),
+  ];
   expect(first.map(({ batchSize }) => batchSize)).toEqual([8, 8, 4]);
   expect(again.map(({ tokenIds }) => tokenIds)).toEqual(first.map(({ tokenIds }) => tokenIds));
   expect(await again[1]!.inputs["pixelValues"]![3]!.load()).toEqual(await first[1]!.inputs["pixelValues"]![3]!.load());
   expect(skipped.map(({ tokenIds }) => tokenIds)).toEqual(first.slice(2).map(({ tokenIds }) => tokenIds));
-  expect(await skipped[0]!.inputs["pixelValues"]![0]!.load()).toEqual(await first[2]!.inputs["pixelValues"]![0]!.load());
+  expect(await skipped[0]!.inputs["pixelValues"]![0]!.load()).toEqual(
+    await first[2]!.inputs["pixelValues"]![0]!.load(),
+  );
   expect(other[0]!.tokenIds).not.toEqual(first[0]!.tokenIds);
 });
 

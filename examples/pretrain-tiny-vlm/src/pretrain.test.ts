@@ -21,7 +21,8 @@ afterAll(() => rm(folder, { recursive: true }));
 /** Pictures of noise under real names, as the cache of rasters holds them. */
 async function writeRasters(file: string, names: readonly string[]): Promise<void> {
   const bytes = Buffer.alloc(names.length * 96 * 96 * 4, 255);
-  for (let index = 0; index < bytes.length; index += 1) if (index % 4 < 3) bytes[index] = ((index >> 13) * 2654435761) >>> 24;
+  for (let index = 0; index < bytes.length; index += 1)
+    if (index % 4 < 3) bytes[index] = ((index >> 13) * 2654435761) >>> 24;
   await writeFile(file, Buffer.concat([Buffer.from(`${JSON.stringify({ names, size: 96 })}\n`), bytes]));
 }
 
@@ -55,11 +56,18 @@ test("trains a few steps from nothing, lowers the loss and writes a checkpoint t
 test("the committed checkpoint's files are what this example writes", async () => {
   const icons = createRequire(import.meta.url)("@iconify-json/noto/icons.json") as IconSet;
   const names = conceptsOf(icons).map(({ name }) => name);
-  const { tokenizer, pictures, promptIds } = trainingSetOf({ names, size: 96, bytes: new Uint8Array(new SharedArrayBuffer(0)) });
+  const { tokenizer, pictures, promptIds } = trainingSetOf({
+    names,
+    size: 96,
+    bytes: new Uint8Array(new SharedArrayBuffer(0)),
+  });
   expect([pictures.length, promptIds.length, tokenizer.vocabulary.size]).toEqual([1575, 1, 1024]);
   await writeModelFiles(join(folder, "files"), tokenizer);
   for (const file of await readdir(join(folder, "files"))) {
-    const [written, committed] = await Promise.all([readFile(join(folder, "files", file), "utf8"), readFile(join(checkpoint, file), "utf8")]);
+    const [written, committed] = await Promise.all([
+      readFile(join(folder, "files", file), "utf8"),
+      readFile(join(checkpoint, file), "utf8"),
+    ]);
     if (file.endsWith(".json")) expect(JSON.parse(committed), file).toEqual(JSON.parse(written));
     else expect(committed, file).toBe(written);
   }
@@ -68,6 +76,8 @@ test("the committed checkpoint's files are what this example writes", async () =
 test("the committed checkpoint is small, complete and bfloat16", async () => {
   expect((await readFile(join(checkpoint, "model.safetensors"))).length).toBeLessThan(8e6);
   const model = await openModel(checkpoint);
-  expect(model.parameters.reduce((sum, { shape }) => sum + shape.reduce((product, size) => product * size, 1), 0)).toBe(1_986_688);
+  expect(model.parameters.reduce((sum, { shape }) => sum + shape.reduce((product, size) => product * size, 1), 0)).toBe(
+    1_986_688,
+  );
   expect(new Set(model.parameters.map(({ dtype }) => dtype))).toEqual(new Set(["BF16"]));
 });

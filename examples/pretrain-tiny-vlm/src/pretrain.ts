@@ -51,17 +51,36 @@ export const PRETRAIN_DEFAULTS = {
 } as const;
 
 /**
- * Trains the tiny captioner from nothing and writes its checkpoint: the average of the weights. Unseen concepts are in neither
- * the pictures nor the vocabulary.
+ * Trains the tiny captioner from nothing and writes its checkpoint: the average of the weights. Unseen concepts are in
+ * neither the pictures nor the vocabulary.
  */
 export async function pretrain(options: PretrainOptions): Promise<RunSummary> {
-  const rasters = await loadRasters({ set: "noto", size: RASTER_SIZE, cacheFile: join(options.cache, `noto-${RASTER_SIZE}.bin`) });
-  const other = await loadRasters({ set: "twemoji", size: RASTER_SIZE, cacheFile: join(options.cache, `twemoji-${RASTER_SIZE}.bin`) });
+  const rasters = await loadRasters({
+    set: "noto",
+    size: RASTER_SIZE,
+    cacheFile: join(options.cache, `noto-${RASTER_SIZE}.bin`),
+  });
+  const other = await loadRasters({
+    set: "twemoji",
+    size: RASTER_SIZE,
+    cacheFile: join(options.cache, `twemoji-${RASTER_SIZE}.bin`),
+  });
   const set = trainingSetOf(rasters);
   const start = join(options.cache, "start");
   await writeModelFiles(start, set.tokenizer);
-  const model = await openModel(start, { initialize: "all", seed: options.seed, components: { [CONTRASTIVE_COMPONENT]: [CONTRASTIVE_COMPONENT] } });
-  const optimizer = pretrainingOptimizer({ matrixRateRatio: options.matrixRateRatio, momentum: 0.95, beta1: 0.9, beta2: 0.98, epsilon: 1e-8, averageDecay: 0.999 });
+  const model = await openModel(start, {
+    initialize: "all",
+    seed: options.seed,
+    components: { [CONTRASTIVE_COMPONENT]: [CONTRASTIVE_COMPONENT] },
+  });
+  const optimizer = pretrainingOptimizer({
+    matrixRateRatio: options.matrixRateRatio,
+    momentum: 0.95,
+    beta1: 0.9,
+    beta2: 0.98,
+    epsilon: 1e-8,
+    averageDecay: 0.999,
+  });
   const source = pictureSource({
     pictures: set.pictures,
     rasters,
@@ -76,8 +95,18 @@ export async function pretrain(options: PretrainOptions): Promise<RunSummary> {
     data: { train: source },
     plugins: [
       backendGpu(options.backend),
-      contrastiveLoss({ captions: set.captions, width: 128, weight: 1, scale: 20, labelSmoothing: 0.1, seed: options.seed + 1 }),
-      averagedCheckpoint({ optimizer, save: (values) => model.save(options.checkpoint, values, { dtype: "BF16", overwrite: true }) }),
+      contrastiveLoss({
+        captions: set.captions,
+        width: 128,
+        weight: 1,
+        scale: 20,
+        labelSmoothing: 0.1,
+        seed: options.seed + 1,
+      }),
+      averagedCheckpoint({
+        optimizer,
+        save: (values) => model.save(options.checkpoint, values, { dtype: "BF16", overwrite: true }),
+      }),
     ],
     training: {
       maxSteps: options.steps,
@@ -117,8 +146,13 @@ function strengthAt(share: number): number {
 
 /** Pictures of concepts that the training artist drew too, spread evenly over the set. */
 function seenPictures(rasters: Rasters, known: ReadonlySet<string>, count: number): number[] {
-  const seen = [...rasters.names.entries()].filter(([, name]) => known.has(name) && !isUnseenConcept(name)).map(([index]) => index);
-  return Array.from({ length: Math.min(count, seen.length) }, (_, index) => seen[Math.floor((index * seen.length) / count)] as number);
+  const seen = [...rasters.names.entries()]
+    .filter(([, name]) => known.has(name) && !isUnseenConcept(name))
+    .map(([index]) => index);
+  return Array.from(
+    { length: Math.min(count, seen.length) },
+    (_, index) => seen[Math.floor((index * seen.length) / count)] as number,
+  );
 }
 
 interface AveragedCheckpointOptions {
@@ -136,7 +170,9 @@ const averagedCheckpoint = definePlugin<AveragedCheckpointOptions>({
     const saveAverages = async ({ readParameter }: RunContext): Promise<void> => {
       const averages = optimizer.averages();
       // Parameters that no gradient reaches, the tower's unused last layer, keep their first values.
-      await save(async (name) => ((await averages.get(name)?.data()) as Float32Array | undefined) ?? (await readParameter(name)));
+      await save(
+        async (name) => ((await averages.get(name)?.data()) as Float32Array | undefined) ?? (await readParameter(name)),
+      );
       for (const tensor of averages.values()) tensor.dispose();
     };
     trainer.hooks.resolveOptimizer.tap("AveragedCheckpointPlugin", () => optimizer);

@@ -24,8 +24,9 @@ const SLOTS = ["momentum", "first", "second", "average"] as const;
 type Slot = (typeof SLOTS)[number];
 
 /**
- * Muon for the matrices of layers, AdamW for everything else, and an average of all weights. Equal shapes are stacked, so a step is
- * some 200 operations however many parameters there are. The set of trained parameters is that of the first update.
+ * Muon for the matrices of layers, AdamW for everything else, and an average of all weights. Equal shapes are stacked,
+ * so a step is some 200 operations however many parameters there are. The set of trained parameters is that of the
+ * first update.
  */
 export function pretrainingOptimizer(options: PretrainingOptimizerOptions): AveragingOptimizer {
   const scalars = keptScalars();
@@ -39,32 +40,54 @@ export function pretrainingOptimizer(options: PretrainingOptimizerOptions): Aver
     slots.set(name, tf.keep(value));
     return value;
   };
-  const previous = (group: TensorGroup, slot: Slot, like: tf.Tensor): tf.Tensor => slots.get(`${group.name}/${slot}`) ?? tf.fill(like.shape, 0);
+  const previous = (group: TensorGroup, slot: Slot, like: tf.Tensor): tf.Tensor =>
+    slots.get(`${group.name}/${slot}`) ?? tf.fill(like.shape, 0);
   /** `share` of the old value and the rest of the new one. */
-  const mix = (old: tf.Tensor, value: tf.Tensor, share: number): tf.Tensor => tf.add(tf.mul(old, scalars.of(share)), tf.mul(value, scalars.of(1 - share)));
+  const mix = (old: tf.Tensor, value: tf.Tensor, share: number): tf.Tensor =>
+    tf.add(tf.mul(old, scalars.of(share)), tf.mul(value, scalars.of(1 - share)));
   /** The average forgets faster at first; its share changes every step, so its scalar is not kept. */
-  const average = (old: tf.Tensor, value: tf.Tensor, updates: number): tf.Tensor => tf.add(old, tf.mul(tf.sub(value, old), tf.scalar(1 - Math.min(options.averageDecay, updates / (10 + updates)))));
+  const average = (old: tf.Tensor, value: tf.Tensor, updates: number): tf.Tensor =>
+    tf.add(old, tf.mul(tf.sub(value, old), tf.scalar(1 - Math.min(options.averageDecay, updates / (10 + updates)))));
 
-  function muonStep(group: TensorGroup, weights: tf.Tensor, gradient: tf.Tensor, rates: { learningRate: number; weightDecay: number }): tf.Tensor {
+  function muonStep(
+    group: TensorGroup,
+    weights: tf.Tensor,
+    gradient: tf.Tensor,
+    rates: { learningRate: number; weightDecay: number },
+  ): tf.Tensor {
     const momentum = keep(group, "momentum", mix(previous(group, "momentum", gradient), gradient, options.momentum));
     const nesterov = mix(momentum, gradient, options.momentum);
     const [rows, columns] = group.matrixShape as readonly [number, number];
     const learningRate = rates.learningRate * options.matrixRateRatio;
-    const update = tf.mul(orthogonalise(nesterov as tf.Tensor3D, scalars), tf.scalar(learningRate * updateScale(rows, columns)));
+    const update = tf.mul(
+      orthogonalise(nesterov as tf.Tensor3D, scalars),
+      tf.scalar(learningRate * updateScale(rows, columns)),
+    );
     return tf.sub(tf.mul(weights, tf.scalar(1 - learningRate * rates.weightDecay)), update);
   }
 
-  function adamwStep(group: TensorGroup, weights: tf.Tensor, gradient: tf.Tensor, learningRate: number, updates: number): tf.Tensor {
+  function adamwStep(
+    group: TensorGroup,
+    weights: tf.Tensor,
+    gradient: tf.Tensor,
+    learningRate: number,
+    updates: number,
+  ): tf.Tensor {
     const first = keep(group, "first", mix(previous(group, "first", gradient), gradient, options.beta1));
     const second = keep(group, "second", mix(previous(group, "second", gradient), tf.square(gradient), options.beta2));
-    const deviation = tf.add(tf.sqrt(tf.mul(second, tf.scalar(1 / (1 - options.beta2 ** updates)))), scalars.of(options.epsilon));
+    const deviation = tf.add(
+      tf.sqrt(tf.mul(second, tf.scalar(1 / (1 - options.beta2 ** updates)))),
+      scalars.of(options.epsilon),
+    );
     const update = tf.div(tf.mul(first, tf.scalar(learningRate / (1 - options.beta1 ** updates))), deviation);
     return tf.sub(tf.sub(weights, tf.mul(weights, tf.mul(decays as tf.Tensor, tf.scalar(learningRate)))), update);
   }
 
   /** Decay of each element of the flat group. */
   function decayVector(group: TensorGroup, context: UpdateContext): tf.Tensor {
-    const parts = group.parameters.map(({ name, shape }) => tf.fill([elementCount(shape)], context.rates(name).weightDecay));
+    const parts = group.parameters.map(({ name, shape }) =>
+      tf.fill([elementCount(shape)], context.rates(name).weightDecay),
+    );
     return tf.keep(parts.length === 1 ? (parts[0] as tf.Tensor) : tf.concat(parts, 0));
   }
 
@@ -79,7 +102,8 @@ export function pretrainingOptimizer(options: PretrainingOptimizerOptions): Aver
       }
       const known = groups.flatMap((group) => group.parameters);
       const stranger = known.find(({ name }) => !trained.has(name))?.name;
-      if (known.length !== trained.size || stranger !== undefined) throw parametersChanged(known.length, trained.size, stranger);
+      if (known.length !== trained.size || stranger !== undefined)
+        throw parametersChanged(known.length, trained.size, stranger);
       const updated = new Map<string, tf.Tensor>();
       for (const group of groups) {
         const weights = joinGroup(group, parameters);
@@ -87,14 +111,19 @@ export function pretrainingOptimizer(options: PretrainingOptimizerOptions): Aver
         const leader = (group.parameters[0] as { name: string }).name;
         const updates = context.updatesOf(leader) + 1;
         const rates = context.rates(leader);
-        const next = group.matrixShape === undefined ? adamwStep(group, weights, gradient, rates.learningRate, updates) : muonStep(group, weights, gradient, rates);
+        const next =
+          group.matrixShape === undefined
+            ? adamwStep(group, weights, gradient, rates.learningRate, updates)
+            : muonStep(group, weights, gradient, rates);
         keep(group, "average", average(slots.get(`${group.name}/average`) ?? next, next, updates));
         for (const [name, value] of splitGroup(group, next)) updated.set(name, value);
       }
       return updated;
     },
     averages() {
-      const read = (group: TensorGroup): [string, tf.Tensor][] => [...splitGroup(group, slots.get(`${group.name}/average`) as tf.Tensor)];
+      const read = (group: TensorGroup): [string, tf.Tensor][] => [
+        ...splitGroup(group, slots.get(`${group.name}/average`) as tf.Tensor),
+      ];
       return new Map(Object.entries(tf.tidy(() => Object.fromEntries((groups ?? []).flatMap(read)))));
     },
     slots: () => slots,
@@ -112,8 +141,16 @@ export function pretrainingOptimizer(options: PretrainingOptimizerOptions): Aver
 }
 
 function parametersChanged(known: number, now: number, example: string | undefined): ThawError {
-  const what = example === undefined ? `${now} parameters have a gradient and the first step had ${known}` : `"${example}" no longer has a gradient`;
-  return new ThawError("THAW_PRETRAIN_PARAMETERS_CHANGED", `The pretraining optimizer keeps its state by shape, and ${what}. Train one set of parameters for the whole run, or use Thaw's own AdamW.`, {
-    details: { known, now, example },
-  });
+  const what =
+    example === undefined
+      ? `${now} parameters have a gradient and the first step had ${known}`
+      : `"${example}" no longer has a gradient`;
+  return new ThawError(
+    "THAW_PRETRAIN_PARAMETERS_CHANGED",
+    `The pretraining optimizer keeps its state by shape, and ${what}. Train one set of parameters for the whole ` +
+      "run, or use Thaw's own AdamW.",
+    {
+      details: { known, now, example },
+    },
+  );
 }

@@ -13,10 +13,14 @@ export interface Rasters {
 }
 
 /**
- * Reads the rasters of an Iconify set from `cacheFile`, or makes them from the npm package and writes them there. The file is a
- * line of JSON (`{ names, size }`) and the bytes.
+ * Reads the rasters of an Iconify set from `cacheFile`, or makes them from the npm package and writes them there. The
+ * file is a line of JSON (`{ names, size }`) and the bytes.
  */
-export async function loadRasters(options: { readonly set: string; readonly size: number; readonly cacheFile: string }): Promise<Rasters> {
+export async function loadRasters(options: {
+  readonly set: string;
+  readonly size: number;
+  readonly cacheFile: string;
+}): Promise<Rasters> {
   const known = existsSync(options.cacheFile) ? await readRasters(options.cacheFile) : undefined;
   if (known !== undefined && known.size === options.size) return known;
   const icons = createRequire(import.meta.url)(`@iconify-json/${options.set}/icons.json`) as IconSet;

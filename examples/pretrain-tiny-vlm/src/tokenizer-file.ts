@@ -8,15 +8,18 @@ export const VOCABULARY_SIZE = 1024;
 const PROMPT_REPEATS = 300;
 
 /**
- * User parts in order (an image is `<image>`), then the assistant's text after a space, closed by `</s>`. What is learned stands in the generation block.
- * The prompt of a picture is thus `<image>Caption:` and its continuation ` dog face</s>`.
+ * User parts in order (an image is `<image>`), then the assistant's text after a space, closed by `</s>`. What is
+ * learned stands in the generation block. The prompt of a picture is thus `<image>Caption:` and its continuation ` dog
+ * face</s>`.
  */
 export const CHAT_TEMPLATE =
   "{% for message in messages %}{% if message['role'] == 'assistant' %}{% generation %}" +
-  "{% if message['content'] is string %}{{ ' ' + message['content'] }}{% else %}{% for part in message['content'] | selectattr('type', 'equalto', 'text') %}{{ ' ' + part['text'] }}{% endfor %}{% endif %}" +
+  "{% if message['content'] is string %}{{ ' ' + message['content'] }}{% else %}{% for part in " +
+  "message['content'] | selectattr('type', 'equalto', 'text') %}{{ ' ' + part['text'] }}{% endfor %}{% endif %}" +
   "{{ '</s>' }}{% endgeneration %}" +
   "{% elif message['content'] is string %}{{ message['content'] }}" +
-  "{% else %}{% for part in message['content'] %}{% if part['type'] == 'image' %}{{ '<image>' }}{% elif part['type'] == 'text' %}{{ part['text'] }}{% endif %}{% endfor %}{% endif %}{% endfor %}";
+  "{% else %}{% for part in message['content'] %}{% if part['type'] == 'image' %}{{ '<image>' }}{% elif " +
+  "part['type'] == 'text' %}{{ part['text'] }}{% endif %}{% endfor %}{% endif %}{% endfor %}";
 
 /** Learns the vocabulary from the captions, each after a space as in a conversation, and the prompt. */
 export function trainTokenizer(captions: readonly string[]): BpeModel {
@@ -30,13 +33,25 @@ export function tokenizerJson(model: BpeModel): object {
     version: "1.0",
     truncation: null,
     padding: null,
-    added_tokens: SPECIAL_TOKENS.map((content, id) => ({ id, content, single_word: false, lstrip: false, rstrip: false, normalized: false, special: true })),
+    added_tokens: SPECIAL_TOKENS.map((content, id) => ({
+      id,
+      content,
+      single_word: false,
+      lstrip: false,
+      rstrip: false,
+      normalized: false,
+      special: true,
+    })),
     normalizer: null,
     pre_tokenizer: { type: "Metaspace", replacement: "▁", prepend_scheme: "never", split: true },
     post_processor: null,
     decoder: {
       type: "Sequence",
-      decoders: [{ type: "Replace", pattern: { String: "▁" }, content: " " }, { type: "Fuse" }, { type: "Strip", content: " ", start: 1, stop: 0 }],
+      decoders: [
+        { type: "Replace", pattern: { String: "▁" }, content: " " },
+        { type: "Fuse" },
+        { type: "Strip", content: " ", start: 1, stop: 0 },
+      ],
     },
     model: {
       type: "BPE",

@@ -3,7 +3,17 @@ import { expect, test } from "vitest";
 import { encodeBpe } from "./bpe.js";
 import { PROMPT, tokenizerConfigJson, tokenizerJson, trainTokenizer, VOCABULARY_SIZE } from "./tokenizer-file.js";
 
-const captions = ["dog face", "cat face", "face with tears of joy", "three o clock", "red apple", "green apple", "smiling face with halo", "cat", "hot dog"];
+const captions = [
+  "dog face",
+  "cat face",
+  "face with tears of joy",
+  "three o clock",
+  "red apple",
+  "green apple",
+  "smiling face with halo",
+  "cat",
+  "hot dog",
+];
 const model = trainTokenizer(captions);
 const tokenizer = new Tokenizer(tokenizerJson(model), tokenizerConfigJson());
 

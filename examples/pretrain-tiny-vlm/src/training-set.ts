@@ -4,7 +4,9 @@ import type { TrainingPicture } from "./picture-source.js";
 import type { Rasters } from "./rasters.js";
 import { PROMPT, trainTokenizer } from "./tokenizer-file.js";
 
-/** What is learned: the artist's pictures but those of unseen concepts, with the vocabulary made from their captions. */
+/**
+ * What is learned: the artist's pictures but those of unseen concepts, with the vocabulary made from their captions.
+ */
 export interface TrainingSet {
   readonly pictures: readonly TrainingPicture[];
   /** Captions in the order of the pictures. */
@@ -23,6 +25,10 @@ export function trainingSetOf(rasters: Rasters): TrainingSet {
   const chosen = [...rasters.names.entries()].filter(([, name]) => !isUnseenConcept(name));
   const captions = chosen.map(([, name]) => captionOf(name));
   const tokenizer = trainTokenizer(captions);
-  const pictures = chosen.map(([picture, name]) => ({ name, picture, captionIds: encodeBpe(tokenizer, ` ${captionOf(name)}`) }));
+  const pictures = chosen.map(([picture, name]) => ({
+    name,
+    picture,
+    captionIds: encodeBpe(tokenizer, ` ${captionOf(name)}`),
+  }));
   return { pictures, captions, tokenizer, promptIds: encodeBpe(tokenizer, PROMPT) };
 }

@@ -12,7 +12,8 @@ export interface ViewsPool {
 
 /** A pool of `threads` worker threads; with 0 the work is done in place. Close it. */
 export function openViewsPool(rasters: Rasters, threads: number): ViewsPool {
-  if (threads === 0) return { make: (job) => Promise.resolve(makeViews(rasters, job)), parallelism: 1, close: () => Promise.resolve() };
+  if (threads === 0)
+    return { make: (job) => Promise.resolve(makeViews(rasters, job)), parallelism: 1, close: () => Promise.resolve() };
   const lanes = Array.from({ length: threads }, () => openLane(rasters));
   let next = 0;
   return {

@@ -18,7 +18,12 @@ export function makeViews(rasters: Pick<Rasters, "size" | "bytes">, job: ViewsJo
   const output = new Float32Array(job.views.length * VIEW_LENGTH);
   for (const [index, { picture, seed, mirror }] of job.views.entries()) {
     const random = seededRandom(mixSeeds(seed, picture));
-    augment(rasterOf(rasters, picture), { strength: job.strength, mirror, random, output: output.subarray(index * VIEW_LENGTH, (index + 1) * VIEW_LENGTH) });
+    augment(rasterOf(rasters, picture), {
+      strength: job.strength,
+      mirror,
+      random,
+      output: output.subarray(index * VIEW_LENGTH, (index + 1) * VIEW_LENGTH),
+    });
   }
   return output;
 }

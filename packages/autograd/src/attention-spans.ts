@@ -9,8 +9,9 @@ export interface SampleSpan {
 let nextId = 0;
 
 /**
- * Who attends to whom, for {@link multiHeadAttention}: samples are stretches of rows, of any lengths, so that a batch needs no padding. Query stretches
- * follow one another and cover all rows of q; key stretches may lie anywhere, but overlap only where no gradient of keys is wanted.
+ * Who attends to whom, for {@link multiHeadAttention}: samples are stretches of rows, of any lengths, so that a batch
+ * needs no padding. Query stretches follow one another and cover all rows of q; key stretches may lie anywhere, but
+ * overlap only where no gradient of keys is wanted.
  */
 export class AttentionSpans {
   /** Tells spans apart where tensors made from them are kept. */
@@ -27,10 +28,20 @@ export class AttentionSpans {
     if (key !== undefined) this.key = key;
   }
 
-  /** `samples` samples of `tokens` rows each, every row seeing its whole sample or, if `isCausal`, what is not after itself. */
+  /**
+   * `samples` samples of `tokens` rows each, every row seeing its whole sample or, if `isCausal`, what is not after
+   * itself.
+   */
   static even(samples: number, tokens: number, isCausal: boolean): AttentionSpans {
-    const spans = AttentionSpans.within(Int32Array.from({ length: samples + 1 }, (_, sample) => sample * tokens), isCausal);
-    return new AttentionSpans(spans.samples, spans.visible, `${samples} samples of ${tokens} rows${isCausal ? ", causal" : ""}`);
+    const spans = AttentionSpans.within(
+      Int32Array.from({ length: samples + 1 }, (_, sample) => sample * tokens),
+      isCausal,
+    );
+    return new AttentionSpans(
+      spans.samples,
+      spans.visible,
+      `${samples} samples of ${tokens} rows${isCausal ? ", causal" : ""}`,
+    );
   }
 
   /** Samples whose rows start at `offsets[s]` and end before `offsets[s + 1]`, the same rows for queries and keys. */
@@ -41,7 +52,8 @@ export class AttentionSpans {
     });
     if (!isCausal) return new AttentionSpans(samples);
     const visible = new Int32Array(offsets.at(-1) as number);
-    for (const { firstQuery, queries } of samples) for (let row = 0; row < queries; row++) visible[firstQuery + row] = row + 1;
+    for (const { firstQuery, queries } of samples)
+      for (let row = 0; row < queries; row++) visible[firstQuery + row] = row + 1;
     return new AttentionSpans(samples, visible);
   }
 
@@ -51,6 +63,13 @@ export class AttentionSpans {
 
   /** `[samples, 4]`: first and last + 1 row of queries, the same of keys. */
   table(): Int32Array {
-    return Int32Array.from(this.samples.flatMap(({ firstQuery, queries, firstKey, keys }) => [firstQuery, firstQuery + queries, firstKey, firstKey + keys]));
+    return Int32Array.from(
+      this.samples.flatMap(({ firstQuery, queries, firstKey, keys }) => [
+        firstQuery,
+        firstQuery + queries,
+        firstKey,
+        firstKey + keys,
+      ]),
+    );
   }
 }

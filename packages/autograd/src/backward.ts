@@ -4,7 +4,10 @@ import { sizeOf } from "./kernels/broadcast.js";
 import type { ValueNode } from "./node.js";
 import type { OpRecord } from "./record.js";
 
-/** Gradients on their way, by value. One tensor may stand for several values (an addition hands its gradient to both sides). */
+/**
+ * Gradients on their way, by value. One tensor may stand for several values (an addition hands its gradient to both
+ * sides).
+ */
 class GradientStore {
   #byNode = new Map<ValueNode, Tensor>();
   #uses = new Map<Tensor, number>();
@@ -98,12 +101,17 @@ function findUseful(records: readonly OpRecord[], wanted: readonly ValueNode[]):
 }
 
 /**
- * Walks the records from the last to the first, computes the gradients that lead to `wanted`, and frees what each record saved, its
- * output and its output's gradient right after it. All records are released, also when an op fails.
+ * Walks the records from the last to the first, computes the gradients that lead to `wanted`, and frees what each
+ * record saved, its output and its output's gradient right after it. All records are released, also when an op fails.
  * @param seed gradient of `loss`, borrowed
  * @returns one tensor per wanted value, owned by the caller; null where no path leads
  */
-export function runBackward(records: OpRecord[], loss: ValueNode, seed: Tensor, wanted: readonly ValueNode[]): (Tensor | null)[] {
+export function runBackward(
+  records: OpRecord[],
+  loss: ValueNode,
+  seed: Tensor,
+  wanted: readonly ValueNode[],
+): (Tensor | null)[] {
   const useful = findUseful(records, wanted);
   const kept = new Set<ValueNode>([...wanted, loss]);
   const gradients = new GradientStore(loss, seed);
@@ -144,7 +152,8 @@ function step(record: OpRecord, gradients: GradientStore, useful: ReadonlySet<Va
     return;
   }
   const first = record.inputs[0] as ValueNode;
-  const known = record.addsKnown && wants[0] === true && record.inputs.indexOf(first, 1) < 0 ? gradients.peek(first) : null;
+  const known =
+    record.addsKnown && wants[0] === true && record.inputs.indexOf(first, 1) < 0 ? gradients.peek(first) : null;
   try {
     const parts: (Tensor | null)[] = [];
     tf.tidy(() => {

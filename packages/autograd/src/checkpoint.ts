@@ -6,8 +6,8 @@ import type { Tape } from "./tape.js";
 import type { Value } from "./value.js";
 
 /**
- * Forward of `Tape.checkpoint`: runs `run` without saving anything, notes which outer values it reads, and records one op
- * whose backward runs it again (Chen et al. 2016, arXiv 1604.06174).
+ * Forward of `Tape.checkpoint`: runs `run` without saving anything, notes which outer values it reads, and records one
+ * op whose backward runs it again (Chen et al. 2016, arXiv 1604.06174).
  */
 export function recordCheckpoint(tape: Tape, inputs: readonly ValueNode[], run: (...inputs: Value[]) => Value): Value {
   if (tape.mode !== "on") return tape.tidy(() => run(...inputs));
@@ -25,7 +25,8 @@ export function recordCheckpoint(tape: Tape, inputs: readonly ValueNode[], run: 
   };
   try {
     const output = tape.withMode("dry", () => tape.tidy(() => run(...inputs)));
-    if (output.needsGradient && (output as ValueNode).id > firstInside) recordReplay(tape, inputs, [...captured], run, output as ValueNode);
+    if (output.needsGradient && (output as ValueNode).id > firstInside)
+      recordReplay(tape, inputs, [...captured], run, output as ValueNode);
     return output;
   } finally {
     tape.onRead = outerRead;
@@ -33,7 +34,13 @@ export function recordCheckpoint(tape: Tape, inputs: readonly ValueNode[], run: 
   }
 }
 
-function recordReplay(tape: Tape, inputs: readonly ValueNode[], captured: readonly ValueNode[], run: (...inputs: Value[]) => Value, output: ValueNode): void {
+function recordReplay(
+  tape: Tape,
+  inputs: readonly ValueNode[],
+  captured: readonly ValueNode[],
+  run: (...inputs: Value[]) => Value,
+  output: ValueNode,
+): void {
   const outer = [...inputs, ...captured];
   // A fresh record on a value that exists already: nothing else has recorded it, as the run was dry.
   const record = new OpRecord("checkpoint", outer);
@@ -43,7 +50,10 @@ function recordReplay(tape: Tape, inputs: readonly ValueNode[], captured: readon
   tape.records.push(record);
 }
 
-/** Runs the checkpointed stretch again, recorded, on copies of its inputs, and returns the gradients of inputs and captured values. */
+/**
+ * Runs the checkpointed stretch again, recorded, on copies of its inputs, and returns the gradients of inputs and
+ * captured values.
+ */
 function replay(
   tape: Tape,
   inputs: readonly ValueNode[],

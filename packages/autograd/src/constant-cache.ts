@@ -5,8 +5,8 @@ import * as tf from "@tensorflow/tfjs-core";
 const RECENT_COUNT = 24;
 
 /**
- * Small constant tensors, each uploaded once: a JavaScript number as operand is uploaded on every call, which costs three
- * times the op itself on a GPU. A tape has a cache of its own unless it is given one that outlives it.
+ * Small constant tensors, each uploaded once: a JavaScript number as operand is uploaded on every call, which costs
+ * three times the op itself on a GPU. A tape has a cache of its own unless it is given one that outlives it.
  */
 export class ConstantCache {
   #scalars = new Map<number, Scalar>();

@@ -1,10 +1,23 @@
-export { isPackable, packBfloat16, roundToBfloat16, simulatedBfloat16, tensorflowBfloat16, unpackBfloat16 } from "./bfloat16/index.js";
+export {
+  isPackable,
+  packBfloat16,
+  roundToBfloat16,
+  simulatedBfloat16,
+  tensorflowBfloat16,
+  unpackBfloat16,
+} from "./bfloat16/index.js";
 export type { Bfloat16Products, PackedMatrix } from "./bfloat16/index.js";
 export { ConstantCache } from "./constant-cache.js";
 export { AutogradError } from "./errors.js";
 export { hasFused, runFused, runFusedOne } from "./kernels/fused.js";
 export type { FusedName } from "./kernels/fused.js";
-export type { CompileFunction, FunctionInput, PackedInput, TensorFunction, TensorFunctions } from "./kernels/functions.js";
+export type {
+  CompileFunction,
+  FunctionInput,
+  PackedInput,
+  TensorFunction,
+  TensorFunctions,
+} from "./kernels/functions.js";
 export type { Kernels, MatmulStrategy } from "./kernels/kernels.js";
 export { LayoutCache } from "./layout-cache.js";
 export { operate } from "./operation.js";
@@ -24,7 +37,21 @@ export { linear, matmul } from "./ops/linear.js";
 export type { MatmulOptions } from "./ops/linear.js";
 export { layerNorm, rmsNorm } from "./ops/norm.js";
 export type { RmsNormOptions } from "./ops/norm.js";
-export { exp, geglu, gelu, geluTanh, log, quickGelu, relu, sigmoid, silu, sqrt, square, swiglu, tanh } from "./ops/pointwise.js";
+export {
+  exp,
+  geglu,
+  gelu,
+  geluTanh,
+  log,
+  quickGelu,
+  relu,
+  sigmoid,
+  silu,
+  sqrt,
+  square,
+  swiglu,
+  tanh,
+} from "./ops/pointwise.js";
 export { mean, sum } from "./ops/reduce.js";
 export { rotary } from "./ops/rotary.js";
 export { embedding, gatherRows, insertRows, scatterRows } from "./ops/rows.js";

@@ -14,7 +14,9 @@ export class LayoutCache {
     return this.#bytes;
   }
 
-  /** The copy `[columns, rows]` of `weight [rows, columns]`, made at the first call. Borrowed: the cache disposes it. */
+  /**
+   * The copy `[columns, rows]` of `weight [rows, columns]`, made at the first call. Borrowed: the cache disposes it.
+   */
   transposed(weight: Tensor): Tensor {
     const known = this.#copies.get(weight);
     if (known !== undefined) return known;

@@ -24,7 +24,15 @@ export class ValueNode implements Value {
   #tensor: Tensor | null;
   #holders = 0;
 
-  constructor(tape: Tape, id: number, kind: NodeKind, madeBy: string, tensor: Tensor, needsGradient: boolean, shape: readonly number[] = tensor.shape) {
+  constructor(
+    tape: Tape,
+    id: number,
+    kind: NodeKind,
+    madeBy: string,
+    tensor: Tensor,
+    needsGradient: boolean,
+    shape: readonly number[] = tensor.shape,
+  ) {
     this.tape = tape;
     this.id = id;
     this.kind = kind;
@@ -58,7 +66,10 @@ export class ValueNode implements Value {
   }
 }
 
-/** A frozen matrix kept in bfloat16. Ops that know of it never ask for its tensor; for others a float32 copy is made that lives as long as the tape. */
+/**
+ * A frozen matrix kept in bfloat16. Ops that know of it never ask for its tensor; for others a float32 copy is made
+ * that lives as long as the tape.
+ */
 export class PackedNode extends ValueNode {
   readonly matrix: PackedMatrix;
   readonly products: Bfloat16Products;

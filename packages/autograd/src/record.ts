@@ -4,11 +4,16 @@ import type { ValueNode } from "./node.js";
 import type { Value } from "./value.js";
 
 /**
- * Gradients of an op's inputs from the gradient of its output. `wants[i]` says whether input `i`'s gradient is asked for; where
- * it is not, the entry is null and nothing is computed. Runs in a `tf.tidy`; an entry may be `gradient` itself. `gradient` is borrowed, and so is
- * `known`: where a record `addsKnown` it is what is known of the first input's gradient already, and the first entry is the sum with it.
+ * Gradients of an op's inputs from the gradient of its output. `wants[i]` says whether input `i`'s gradient is asked
+ * for; where it is not, the entry is null and nothing is computed. Runs in a `tf.tidy`; an entry may be `gradient`
+ * itself. `gradient` is borrowed, and so is `known`: where a record `addsKnown` it is what is known of the first
+ * input's gradient already, and the first entry is the sum with it.
  */
-export type Backward = (gradient: Tensor, wants: readonly boolean[], known: Tensor | null) => readonly (Tensor | null)[];
+export type Backward = (
+  gradient: Tensor,
+  wants: readonly boolean[],
+  known: Tensor | null,
+) => readonly (Tensor | null)[];
 
 /** Reads a saved tensor in the backward pass. */
 export type Saved = () => Tensor;
@@ -23,7 +28,9 @@ export class OpRecord {
   readonly needs: readonly boolean[];
   output: ValueNode | null = null;
   backward: Backward | null = null;
-  /** True if `backward` adds its result to what is known of the first input's gradient on the way, which saves an op. */
+  /**
+   * True if `backward` adds its result to what is known of the first input's gradient on the way, which saves an op.
+   */
   addsKnown = false;
   #saved: ValueNode[] = [];
   #kept: Tensor[] = [];
@@ -43,7 +50,10 @@ export class OpRecord {
     return () => node.tensor;
   }
 
-  /** Keeps a tensor made inside the op (statistics, dropped intermediates) until this op's backward ran; the record owns it. */
+  /**
+   * Keeps a tensor made inside the op (statistics, dropped intermediates) until this op's backward ran; the record owns
+   * it.
+   */
   keep(tensor: Tensor): Saved {
     this.#kept.push(tf.keep(tensor));
     return () => tensor;

@@ -3,7 +3,26 @@ import { afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { useBackend } from "../test/backends.js";
 import { randomInput } from "../test/numeric.js";
 import type { Value } from "./index.js";
-import { LayoutCache, Tape, add, attention, crossEntropy, layerNorm, linear, mul, operate, release, reshape, rmsNorm, scale, square, stopGradient, sum, swiglu, tanh } from "./index.js";
+import {
+  LayoutCache,
+  Tape,
+  add,
+  attention,
+  crossEntropy,
+  layerNorm,
+  linear,
+  mul,
+  operate,
+  release,
+  reshape,
+  rmsNorm,
+  scale,
+  square,
+  stopGradient,
+  sum,
+  swiglu,
+  tanh,
+} from "./index.js";
 
 const tensor = (shape: number[], seed = 1): tf.Tensor => tf.tensor(randomInput(shape, seed).values, shape);
 
@@ -100,10 +119,27 @@ describe("what is saved", () => {
   it("keeps computed weights and gains until backward", () => {
     const [x, w, g, b] = [input([4, 3]), input([3, 3], 2), input([3], 3), input([3], 4)];
     const tape = new Tape();
-    const [leaf, weight, gain, bias] = [tape.parameter(x, true), tape.parameter(w, false), tape.parameter(g, false), tape.parameter(b, false)];
+    const [leaf, weight, gain, bias] = [
+      tape.parameter(x, true),
+      tape.parameter(w, false),
+      tape.parameter(g, false),
+      tape.parameter(b, false),
+    ];
     const output = tape.tidy(() => {
       const own = tape.tidy(() => scale(gain, 2));
-      const normal = layerNorm(rmsNorm(linear(leaf, tape.tidy(() => scale(weight, 2))), own, 1e-5), own, bias, 1e-5);
+      const normal = layerNorm(
+        rmsNorm(
+          linear(
+            leaf,
+            tape.tidy(() => scale(weight, 2)),
+          ),
+          own,
+          1e-5,
+        ),
+        own,
+        bias,
+        1e-5,
+      );
       release(own);
       return normal;
     });
@@ -139,7 +175,9 @@ describe("what is computed", () => {
       const tape = new Tape({ matmul: "flags" });
       const [leaf, weight] = [tape.parameter(x, true), tape.parameter(w, trains)];
       const loss = sum(linear(leaf, weight));
-      const kernels = await kernelsOf(() => tf.dispose(tape.backward(loss, [leaf, weight]).filter((gradient) => gradient !== null)));
+      const kernels = await kernelsOf(() =>
+        tf.dispose(tape.backward(loss, [leaf, weight]).filter((gradient) => gradient !== null)),
+      );
       tape.dispose();
       return kernels.filter((kernel) => kernel === "BatchMatMul").length;
     };
@@ -326,13 +364,21 @@ describe("tidy and release", () => {
 describe("checkpoint", () => {
   const block = (x: Value, gain: Value, weight: Value): Value => add(x, tanh(linear(rmsNorm(x, gain, 1e-5), weight)));
 
-  function gradients(mode: "plain" | "checkpointed" | "nested", frozen = false): { values: number[][]; held: number; nulls: boolean[] } {
+  function gradients(
+    mode: "plain" | "checkpointed" | "nested",
+    frozen = false,
+  ): { values: number[][]; held: number; nulls: boolean[] } {
     const [x, gain, w1, w2] = [input([4, 6], 1), input([6], 2), input([6, 6], 3), input([6, 6], 4)];
     const tape = new Tape({ matmul: "flags" });
     const leaf = tape.parameter(x, true);
-    const [g, first, second] = [tape.parameter(gain, !frozen), tape.parameter(w1, !frozen), tape.parameter(w2, !frozen)];
+    const [g, first, second] = [
+      tape.parameter(gain, !frozen),
+      tape.parameter(w1, !frozen),
+      tape.parameter(w2, !frozen),
+    ];
     const run = (inner: Value): Value => {
-      const middle = mode === "nested" ? tape.checkpoint([inner], (value) => block(value, g, first)) : block(inner, g, first);
+      const middle =
+        mode === "nested" ? tape.checkpoint([inner], (value) => block(value, g, first)) : block(inner, g, first);
       return block(middle, g, second);
     };
     const start = tape.tidy(() => scale(leaf, 1.5));
@@ -345,14 +391,17 @@ describe("checkpoint", () => {
     return { values, held: held - before - inputs.length, nulls: found.map((gradient) => gradient === null) };
   }
 
-  it.each(["checkpointed", "nested"] as const)("gives the gradients of the plain pass, captured parameters included (%s)", (mode) => {
-    const plain = gradients("plain");
-    tf.dispose(inputs);
-    inputs = [];
-    const actual = gradients(mode);
-    expect(actual.values).toEqual(plain.values);
-    expect(actual.held).toBeLessThan(plain.held);
-  });
+  it.each(["checkpointed", "nested"] as const)(
+    "gives the gradients of the plain pass, captured parameters included (%s)",
+    (mode) => {
+      const plain = gradients("plain");
+      tf.dispose(inputs);
+      inputs = [];
+      const actual = gradients(mode);
+      expect(actual.values).toEqual(plain.values);
+      expect(actual.held).toBeLessThan(plain.held);
+    },
+  );
 
   it("profits a frozen stretch too, and asks for no gradient of what is frozen", () => {
     const plain = gradients("plain", true);
@@ -373,7 +422,9 @@ describe("checkpoint", () => {
       return sum(tape.checkpoint([leaf], (inner) => mul(square(inner), factor)));
     });
     const [gradient] = tape.backward(loss, [leaf]);
-    gradient!.dataSync().forEach((value, index) => expect(value).toBeCloseTo(2 * (index + 1) * x.dataSync()[index]!, 4));
+    gradient!
+      .dataSync()
+      .forEach((value, index) => expect(value).toBeCloseTo(2 * (index + 1) * x.dataSync()[index]!, 4));
     gradient!.dispose();
     tape.dispose();
   });
@@ -422,7 +473,10 @@ describe("checkpoint", () => {
     const leaf = tape.parameter(x, true);
     const part = sum(square(leaf));
     const [gradient] = tape.backward(add(part, sum(leaf)), [leaf]);
-    expect(part.tensor.dataSync()[0]).toBeCloseTo(x.dataSync<"float32">().reduce((total, value) => total + value ** 2, 0), 4);
+    expect(part.tensor.dataSync()[0]).toBeCloseTo(
+      x.dataSync<"float32">().reduce((total, value) => total + value ** 2, 0),
+      4,
+    );
     gradient!.dispose();
     tape.dispose();
   });
@@ -437,45 +491,65 @@ describe("checkpoint", () => {
 });
 
 describe("a step of a decoder layer", () => {
-  it.each([["cpu", false], ["wasm", false], ["wasm", true]] as const)("leaves no tensor behind on %s (SIMD: %s), with a cache that was passed in and without", async (backend, simd) => {
-    await useBackend(backend, simd);
-    const shapes = { x: [6, 8], q: [8, 8], k: [8, 8], v: [8, 8], gate: [8, 8], up: [8, 8], gain: [8], vocabulary: [11, 8] };
-    const tensors = Object.fromEntries(Object.entries(shapes).map(([name, shape], index) => [name, input(shape, index)])) as Record<keyof typeof shapes, tf.Tensor>;
-    const layouts = new LayoutCache();
-    const step = (options: ConstructorParameters<typeof Tape>[0]) => {
-      const tape = new Tape(options);
-      const frozen = (name: keyof typeof shapes) => tape.parameter(tensors[name], false);
-      const x = tape.parameter(tensors.x, true);
-      const output = tape.tidy(() => {
-        const normal = rmsNorm(x, frozen("gain"), 1e-5);
-        const heads = (name: "q" | "k" | "v") => tape.tidy(() => linear(normal, frozen(name)));
-        const asHeads = (value: Value) => reshape(value, [1, 1, 6, 8]);
-        const mixed = attention(asHeads(heads("q")), asHeads(heads("k")), asHeads(heads("v")), { scale: 0.3 });
-        return swiglu(linear(reshape(mixed, [6, 8]), frozen("gate")), linear(normal, frozen("up")));
-      });
-      const [gradient] = tape.backward(crossEntropy(output, frozen("vocabulary"), Int32Array.of(1, 2, 3, 4, 5, 6)), [x]);
-      gradient!.dispose();
-      tape.dispose();
-    };
-    const counts = [tf.memory().numTensors];
-    step({ matmul: "plain2d" });
-    counts.push(tf.memory().numTensors);
-    step({ matmul: "flags" });
-    counts.push(tf.memory().numTensors);
-    expect(new Set(counts).size).toBe(1);
-    step({ matmul: "plain2d", layouts });
-    // Six frozen weights have a copy where the SIMD kernel does not spare it.
-    expect(tf.memory().numTensors - counts[0]!).toBe(simd ? 0 : 6);
-    expect(layouts.bytes).toBe(simd ? 0 : 4 * (5 * 64 + 88));
-    step({ matmul: "plain2d", layouts });
-    expect(tf.memory().numTensors - counts[0]!).toBe(simd ? 0 : 6);
-    layouts.dispose();
-    expect(layouts.bytes).toBe(0);
-    tf.dispose(inputs);
-    inputs = [];
-    await useBackend("cpu");
-    before = tf.memory().numTensors;
-  });
+  it.each([
+    ["cpu", false],
+    ["wasm", false],
+    ["wasm", true],
+  ] as const)(
+    "leaves no tensor behind on %s (SIMD: %s), with a cache that was passed in and without",
+    async (backend, simd) => {
+      await useBackend(backend, simd);
+      const shapes = {
+        x: [6, 8],
+        q: [8, 8],
+        k: [8, 8],
+        v: [8, 8],
+        gate: [8, 8],
+        up: [8, 8],
+        gain: [8],
+        vocabulary: [11, 8],
+      };
+      const tensors = Object.fromEntries(
+        Object.entries(shapes).map(([name, shape], index) => [name, input(shape, index)]),
+      ) as Record<keyof typeof shapes, tf.Tensor>;
+      const layouts = new LayoutCache();
+      const step = (options: ConstructorParameters<typeof Tape>[0]) => {
+        const tape = new Tape(options);
+        const frozen = (name: keyof typeof shapes) => tape.parameter(tensors[name], false);
+        const x = tape.parameter(tensors.x, true);
+        const output = tape.tidy(() => {
+          const normal = rmsNorm(x, frozen("gain"), 1e-5);
+          const heads = (name: "q" | "k" | "v") => tape.tidy(() => linear(normal, frozen(name)));
+          const asHeads = (value: Value) => reshape(value, [1, 1, 6, 8]);
+          const mixed = attention(asHeads(heads("q")), asHeads(heads("k")), asHeads(heads("v")), { scale: 0.3 });
+          return swiglu(linear(reshape(mixed, [6, 8]), frozen("gate")), linear(normal, frozen("up")));
+        });
+        const [gradient] = tape.backward(crossEntropy(output, frozen("vocabulary"), Int32Array.of(1, 2, 3, 4, 5, 6)), [
+          x,
+        ]);
+        gradient!.dispose();
+        tape.dispose();
+      };
+      const counts = [tf.memory().numTensors];
+      step({ matmul: "plain2d" });
+      counts.push(tf.memory().numTensors);
+      step({ matmul: "flags" });
+      counts.push(tf.memory().numTensors);
+      expect(new Set(counts).size).toBe(1);
+      step({ matmul: "plain2d", layouts });
+      // Six frozen weights have a copy where the SIMD kernel does not spare it.
+      expect(tf.memory().numTensors - counts[0]!).toBe(simd ? 0 : 6);
+      expect(layouts.bytes).toBe(simd ? 0 : 4 * (5 * 64 + 88));
+      step({ matmul: "plain2d", layouts });
+      expect(tf.memory().numTensors - counts[0]!).toBe(simd ? 0 : 6);
+      layouts.dispose();
+      expect(layouts.bytes).toBe(0);
+      tf.dispose(inputs);
+      inputs = [];
+      await useBackend("cpu");
+      before = tf.memory().numTensors;
+    },
+  );
 });
 
 describe("an op of one's own", () => {
@@ -510,20 +584,44 @@ describe("an op of one's own", () => {
 
 describe("misuse", () => {
   it.each([
-    ["values of two tapes", "THAW_AUTOGRAD_TAPES", (x: tf.Tensor) => add(new Tape().constant(x), new Tape().constant(x))],
-    ["a value that no tape made", "THAW_AUTOGRAD_TAPES", (x: tf.Tensor) => square({ tensor: x, shape: [3], needsGradient: false })],
-    ["a loss with several elements", "THAW_AUTOGRAD_SHAPE", (x: tf.Tensor, tape: Tape) => tape.backward(tape.constant(x), [])],
-    ["one tensor as trained and frozen", "THAW_AUTOGRAD_PARAMETER_TWICE", (x: tf.Tensor, tape: Tape) => [tape.parameter(x, true), tape.parameter(x, false)]],
-    ["an op after dispose", "THAW_AUTOGRAD_TAPE_SPENT", (x: tf.Tensor, tape: Tape) => {
-      const value = tape.constant(x);
-      tape.dispose();
-      square(value);
-    }],
-    ["a second backward", "THAW_AUTOGRAD_TAPE_SPENT", (x: tf.Tensor, tape: Tape) => {
-      const loss = sum(tape.constant(x));
-      tape.backward(loss, []);
-      tape.backward(loss, []);
-    }],
+    [
+      "values of two tapes",
+      "THAW_AUTOGRAD_TAPES",
+      (x: tf.Tensor) => add(new Tape().constant(x), new Tape().constant(x)),
+    ],
+    [
+      "a value that no tape made",
+      "THAW_AUTOGRAD_TAPES",
+      (x: tf.Tensor) => square({ tensor: x, shape: [3], needsGradient: false }),
+    ],
+    [
+      "a loss with several elements",
+      "THAW_AUTOGRAD_SHAPE",
+      (x: tf.Tensor, tape: Tape) => tape.backward(tape.constant(x), []),
+    ],
+    [
+      "one tensor as trained and frozen",
+      "THAW_AUTOGRAD_PARAMETER_TWICE",
+      (x: tf.Tensor, tape: Tape) => [tape.parameter(x, true), tape.parameter(x, false)],
+    ],
+    [
+      "an op after dispose",
+      "THAW_AUTOGRAD_TAPE_SPENT",
+      (x: tf.Tensor, tape: Tape) => {
+        const value = tape.constant(x);
+        tape.dispose();
+        square(value);
+      },
+    ],
+    [
+      "a second backward",
+      "THAW_AUTOGRAD_TAPE_SPENT",
+      (x: tf.Tensor, tape: Tape) => {
+        const loss = sum(tape.constant(x));
+        tape.backward(loss, []);
+        tape.backward(loss, []);
+      },
+    ],
   ] as const)("refuses %s", (_, code, run) => {
     const tape = new Tape();
     const x = input([3]);

@@ -24,21 +24,28 @@ export interface TapeOptions {
   readonly layouts?: LayoutCache;
   /** Uploaded constants that outlive the tape; without it the tape has its own. */
   readonly constants?: ConstantCache;
-  /** True: what runs on the tape is to become a function, so that ops are of single operations and such that a compiler makes few passes of them. */
+  /**
+   * True: what runs on the tape is to become a function, so that ops are of single operations and such that a compiler
+   * makes few passes of them.
+   */
   readonly isTraced?: boolean;
   /** Multiplies what is in batches, as attention does, in bfloat16. */
   readonly bfloat16?: TracedProducts;
 }
 
-/** `on`: ops record. `off`: nothing needs a gradient. `dry`: gradients are needed but the op will be run again in backward. */
+/**
+ * `on`: ops record. `off`: nothing needs a gradient. `dry`: gradients are needed but the op will be run again in
+ * backward.
+ */
 export type RecordingMode = "on" | "off" | "dry";
 
 /** A forward function of an op: gets the record to save into, or null if nothing is recorded. Runs in a `tf.tidy`. */
 export type Forward = (record: OpRecord | null) => Tensor;
 
 /**
- * One forward and one backward pass. Ops on its values record what backward needs and nothing else; every tensor made on
- * the way belongs to the tape. After `dispose` exactly the tensors are left that were there before (caches that were passed in aside).
+ * One forward and one backward pass. Ops on its values record what backward needs and nothing else; every tensor made
+ * on the way belongs to the tape. After `dispose` exactly the tensors are left that were there before (caches that were
+ * passed in aside).
  */
 export class Tape {
   /** @internal For ops: what the strategy does its own way. */
@@ -66,11 +73,21 @@ export class Tape {
     if (options.layouts === undefined) this.#ownCaches.push(layouts);
     if (options.constants === undefined) this.#ownCaches.push(this.constants);
     const isPlain2d = (options.matmul ?? (tf.getBackend() === "wasm" ? "plain2d" : "flags")) === "plain2d";
-    const kernels = isPlain2d ? plain2dKernels(this.constants, layouts) : tf.getBackend() === "tensorflow" ? tensorflowKernels(this.constants, options.bfloat16) : FLAGS_KERNELS;
-    this.kernels = { ...kernels, ...(options.isTraced === true ? { isTraced: true } : { functions: tensorFunctions() }) };
+    const kernels = isPlain2d
+      ? plain2dKernels(this.constants, layouts)
+      : tf.getBackend() === "tensorflow"
+        ? tensorflowKernels(this.constants, options.bfloat16)
+        : FLAGS_KERNELS;
+    this.kernels = {
+      ...kernels,
+      ...(options.isTraced === true ? { isTraced: true } : { functions: tensorFunctions() }),
+    };
   }
 
-  /** A parameter: borrowed, `needsGradient` if it trains. The same tensor gives the same value again. `@throws THAW_AUTOGRAD_PARAMETER_TWICE` */
+  /**
+   * A parameter: borrowed, `needsGradient` if it trains. The same tensor gives the same value again. `@throws
+   * THAW_AUTOGRAD_PARAMETER_TWICE`
+   */
   parameter(tensor: Tensor, needsGradient: boolean): Value {
     const known = this.#parameters.get(tensor);
     if (known !== undefined) {
@@ -82,7 +99,10 @@ export class Tape {
     return node;
   }
 
-  /** A frozen matrix kept in bfloat16, borrowed; `products` are what multiplies with it. The same matrix gives the same value again. */
+  /**
+   * A frozen matrix kept in bfloat16, borrowed; `products` are what multiplies with it. The same matrix gives the same
+   * value again.
+   */
   packedParameter(matrix: PackedMatrix, products: Bfloat16Products): Value {
     const known = this.#parameters.get(matrix.words);
     if (known !== undefined) return known;
@@ -113,7 +133,13 @@ export class Tape {
     } finally {
       this.#scopes.length = depth - 1;
       const outer = this.#scopes[depth - 2] as Set<ValueNode>;
-      const returned = new Set(left.result === undefined ? [] : Array.isArray(left.result) ? (left.result as readonly Value[]) : [left.result as Value]);
+      const returned = new Set(
+        left.result === undefined
+          ? []
+          : Array.isArray(left.result)
+            ? (left.result as readonly Value[])
+            : [left.result as Value],
+      );
       for (const node of scope) {
         if (returned.has(node)) outer.add(node);
         else node.drop();
@@ -127,22 +153,29 @@ export class Tape {
   }
 
   /**
-   * Runs `run(...inputs)` and keeps nothing but its output; backward runs it again, recorded. Values that `run` captures by closure get
-   * their gradients too, and are kept alive until then; a captured raw tensor must stay alive by itself. `run` must be repeatable.
+   * Runs `run(...inputs)` and keeps nothing but its output; backward runs it again, recorded. Values that `run`
+   * captures by closure get their gradients too, and are kept alive until then; a captured raw tensor must stay alive
+   * by itself. `run` must be repeatable.
    */
   checkpoint(inputs: readonly Value[], run: (...inputs: Value[]) => Value): Value {
     return recordCheckpoint(this, inputs as readonly ValueNode[], run);
   }
 
   /**
-   * Gradients of `loss` (one element) with respect to `wanted`, null where no path leads. The caller owns the tensors. Consumes the
-   * graph: saved tensors are freed as they are used, and recorded values of more than one element cannot be read afterwards, but those wanted.
+   * Gradients of `loss` (one element) with respect to `wanted`, null where no path leads. The caller owns the tensors.
+   * Consumes the graph: saved tensors are freed as they are used, and recorded values of more than one element cannot
+   * be read afterwards, but those wanted.
    * @throws THAW_AUTOGRAD_TAPE_SPENT at a second call
    */
   backward(loss: Value, wanted: readonly Value[]): (Tensor | null)[] {
     if (this.#spent || this.#disposed) throw tapeSpent("Backward is called a second time.");
     if ((loss as ValueNode).tensor.size !== 1) {
-      throw badArgument("backward", `The loss has shape [${loss.shape.join(", ")}].`, "Reduce it to one element, for example with sum.", { shape: loss.shape });
+      throw badArgument(
+        "backward",
+        `The loss has shape [${loss.shape.join(", ")}].`,
+        "Reduce it to one element, for example with sum.",
+        { shape: loss.shape },
+      );
     }
     this.#spent = true;
     const records = this.records;
@@ -185,7 +218,10 @@ export class Tape {
     return this.constants.scalar(value);
   }
 
-  /** A tensor that its key tells all about (a mask, a table of positions): made once, kept while passes use it. Borrowed. */
+  /**
+   * A tensor that its key tells all about (a mask, a table of positions): made once, kept while passes use it.
+   * Borrowed.
+   */
   shared(key: string, make: () => Tensor): Tensor {
     return this.constants.recent(key, make);
   }

@@ -4,7 +4,10 @@ import type { Tensor, Tensor1D } from "@tensorflow/tfjs-core";
 type Inputs = Readonly<Record<string, Tensor>>;
 type Attributes = Readonly<Record<string, number | boolean>>;
 
-/** What each fused kernel computes, written with TensorFlow.js' ops: they stand in for a backend that has them. Gradients come from numeric rules below, not from `tf.grad`. */
+/**
+ * What each fused kernel computes, written with TensorFlow.js' ops: they stand in for a backend that has them.
+ * Gradients come from numeric rules below, not from `tf.grad`.
+ */
 const KERNELS: Record<string, (inputs: Inputs, attributes: Attributes) => Tensor | Tensor[]> = {
   ThawRmsNorm: ({ x, gain }, { epsilon, offset }) => {
     const inverse = tf.rsqrt(tf.add(tf.mean(tf.square(x!), -1, true), epsilon as number));
@@ -31,7 +34,10 @@ const KERNELS: Record<string, (inputs: Inputs, attributes: Attributes) => Tensor
   ThawActivation: ({ x }, { kind }) => value(x!, kind as number),
   ThawActivationGradient: ({ gradient, x }, { kind }) => tf.mul(gradient!, slope(x!, kind as number)),
   ThawGate: ({ gate, up }, { kind }) => tf.mul(value(gate!, kind as number), up!),
-  ThawGateGradient: ({ gradient, gate, up }, { kind }) => [tf.mul(tf.mul(gradient!, up!), slope(gate!, kind as number)), tf.mul(gradient!, value(gate!, kind as number))],
+  ThawGateGradient: ({ gradient, gate, up }, { kind }) => [
+    tf.mul(tf.mul(gradient!, up!), slope(gate!, kind as number)),
+    tf.mul(gradient!, value(gate!, kind as number)),
+  ],
   ThawRotary: ({ x, cos, sin }, { heads, is_inverse: isInverse }) => {
     const [rows, width] = x!.shape as [number, number];
     const [lines, depth] = cos!.shape as [number, number];
@@ -44,7 +50,13 @@ const KERNELS: Record<string, (inputs: Inputs, attributes: Attributes) => Tensor
     const turned = isInverse === true ? turn(tf.mul(parts, table(sin!)), -1) : tf.mul(turn(parts, 1), table(sin!));
     return tf.reshape(tf.add(tf.mul(parts, table(cos!)), turned), [rows, width]);
   },
-  ThawAttention: (inputs, attributes) => tf.concat(overHeads(inputs, attributes).map(({ p, v }) => tf.matMul(p, v)).reduce(joinHeads(attributes), [] as Tensor[]), 0),
+  ThawAttention: (inputs, attributes) =>
+    tf.concat(
+      overHeads(inputs, attributes)
+        .map(({ p, v }) => tf.matMul(p, v))
+        .reduce(joinHeads(attributes), [] as Tensor[]),
+      0,
+    ),
   ThawAttentionGradient: attentionGradient,
 };
 
@@ -65,7 +77,9 @@ export function registerStandIns(backendName: string): () => void {
       },
     });
   }
-  return () => { for (const kernelName of Object.keys(KERNELS)) tf.unregisterKernel(kernelName, backendName); };
+  return () => {
+    for (const kernelName of Object.keys(KERNELS)) tf.unregisterKernel(kernelName, backendName);
+  };
 }
 
 function columnSum(x: Tensor, wants: number | boolean | undefined): Tensor {
@@ -76,7 +90,10 @@ function inner(x: Tensor, kind: number): readonly [Tensor, Tensor] {
   if (kind === 0) return [x, tf.onesLike(x)];
   if (kind === 1) return [tf.mul(x, 1.702), tf.mul(tf.onesLike(x), 1.702)];
   const factor = 2 * Math.sqrt(2 / Math.PI);
-  return [tf.mul(factor, tf.add(x, tf.mul(0.044715, tf.pow(x, 3)))), tf.mul(factor, tf.add(1, tf.mul(3 * 0.044715, tf.square(x))))];
+  return [
+    tf.mul(factor, tf.add(x, tf.mul(0.044715, tf.pow(x, 3)))),
+    tf.mul(factor, tf.add(1, tf.mul(3 * 0.044715, tf.square(x)))),
+  ];
 }
 
 function value(x: Tensor, kind: number): Tensor {
@@ -89,34 +106,67 @@ function slope(x: Tensor, kind: number): Tensor {
   return tf.add(gate, tf.mul(tf.mul(x, derivative), tf.mul(gate, tf.sub(1, gate))));
 }
 
-interface Head { readonly sample: number; readonly head: number; readonly p: Tensor; readonly q: Tensor; readonly k: Tensor; readonly v: Tensor; readonly rows: readonly [number, number]; readonly keys: readonly [number, number] }
+interface Head {
+  readonly sample: number;
+  readonly head: number;
+  readonly p: Tensor;
+  readonly q: Tensor;
+  readonly k: Tensor;
+  readonly v: Tensor;
+  readonly rows: readonly [number, number];
+  readonly keys: readonly [number, number];
+}
 
 /** Probabilities of every sample and head. */
 function overHeads({ q, k, v, spans, visible }: Inputs, { heads, key_heads: keyHeads, scale }: Attributes): Head[] {
   const table = spans!.arraySync() as [number, number, number, number][];
   const seen = [...visible!.dataSync()];
   const depth = (q!.shape[1] as number) / (heads as number);
-  const part = (x: Tensor, [first, end]: readonly [number, number], head: number): Tensor => tf.slice(x, [first, head * depth], [end - first, depth]);
-  return table.flatMap(([firstQuery, endQuery, firstKey, endKey], sample) => Array.from({ length: heads as number }, (_, head) => {
-    const [rows, keys] = [[firstQuery, endQuery] as const, [firstKey, endKey] as const];
-    const shared = Math.floor(head / ((heads as number) / (keyHeads as number)));
-    const own = { q: part(q!, rows, head), k: part(k!, keys, shared), v: part(v!, keys, shared) };
-    const mask = Array.from({ length: endQuery - firstQuery }, (_row, row) => Array.from({ length: endKey - firstKey }, (_key, key) => (key < (seen[firstQuery + row] ?? Infinity) ? 0 : -1e9)));
-    const p = tf.softmax(tf.add(tf.mul(tf.matMul(own.q, own.k, false, true), scale as number), tf.tensor2d(mask, [endQuery - firstQuery, endKey - firstKey])));
-    return { sample, head, p, ...own, rows, keys };
-  }));
+  const part = (x: Tensor, [first, end]: readonly [number, number], head: number): Tensor =>
+    tf.slice(x, [first, head * depth], [end - first, depth]);
+  return table.flatMap(([firstQuery, endQuery, firstKey, endKey], sample) =>
+    Array.from({ length: heads as number }, (_, head) => {
+      const [rows, keys] = [[firstQuery, endQuery] as const, [firstKey, endKey] as const];
+      const shared = Math.floor(head / ((heads as number) / (keyHeads as number)));
+      const own = { q: part(q!, rows, head), k: part(k!, keys, shared), v: part(v!, keys, shared) };
+      const mask = Array.from({ length: endQuery - firstQuery }, (_row, row) =>
+        Array.from({ length: endKey - firstKey }, (_key, key) =>
+          key < (seen[firstQuery + row] ?? Infinity) ? 0 : -1e9,
+        ),
+      );
+      const p = tf.softmax(
+        tf.add(
+          tf.mul(tf.matMul(own.q, own.k, false, true), scale as number),
+          tf.tensor2d(mask, [endQuery - firstQuery, endKey - firstKey]),
+        ),
+      );
+      return { sample, head, p, ...own, rows, keys };
+    }),
+  );
 }
 
 /** Heads of a sample side by side, samples one after the other. */
 function joinHeads({ heads }: Attributes): (done: Tensor[], part: Tensor, index: number) => Tensor[] {
-  return (done, part, index) => (index % (heads as number) === 0 ? [...done, part] : [...done.slice(0, -1), tf.concat([done.at(-1) as Tensor, part], 1)]);
+  return (done, part, index) =>
+    index % (heads as number) === 0
+      ? [...done, part]
+      : [...done.slice(0, -1), tf.concat([done.at(-1) as Tensor, part], 1)];
 }
 
 function attentionGradient({ gradient, ...inputs }: Inputs, attributes: Attributes): Tensor[] {
   const { heads, key_heads: keyHeads, scale } = attributes as { heads: number; key_heads: number; scale: number };
   const depth = (inputs["q"]!.shape[1] as number) / heads;
-  const sums = { q: tf.buffer(inputs["q"]!.shape as [number, number]), k: tf.buffer(inputs["k"]!.shape as [number, number]), v: tf.buffer(inputs["k"]!.shape as [number, number]) };
-  const addTo = (name: "q" | "k" | "v", part: Tensor, row: number, column: number): void => (part.arraySync() as number[][]).forEach((line, at) => line.forEach((number, index) => sums[name].set(sums[name].get(row + at, column + index) + number, row + at, column + index)));
+  const sums = {
+    q: tf.buffer(inputs["q"]!.shape as [number, number]),
+    k: tf.buffer(inputs["k"]!.shape as [number, number]),
+    v: tf.buffer(inputs["k"]!.shape as [number, number]),
+  };
+  const addTo = (name: "q" | "k" | "v", part: Tensor, row: number, column: number): void =>
+    (part.arraySync() as number[][]).forEach((line, at) =>
+      line.forEach((number, index) =>
+        sums[name].set(sums[name].get(row + at, column + index) + number, row + at, column + index),
+      ),
+    );
   for (const { head, p, q, k, v, rows, keys } of overHeads(inputs, attributes)) {
     const upstream = tf.slice(gradient!, [rows[0], head * depth], [rows[1] - rows[0], depth]);
     const down = tf.matMul(upstream, v, false, true);

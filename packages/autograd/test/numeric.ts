@@ -19,7 +19,13 @@ export function randomInput(shape: readonly number[], seed: number, scale = 1): 
     return ((mixed ^ (mixed >>> 14)) >>> 0) / 4294967296;
   };
   const size = shape.reduce((total, length) => total * length, 1);
-  return { shape, values: Float32Array.from({ length: size }, () => scale * Math.sqrt(-2 * Math.log(next() + 1e-12)) * Math.cos(2 * Math.PI * next())) };
+  return {
+    shape,
+    values: Float32Array.from(
+      { length: size },
+      () => scale * Math.sqrt(-2 * Math.log(next() + 1e-12)) * Math.cos(2 * Math.PI * next()),
+    ),
+  };
 }
 
 /** An op under test: a function of values; what else it needs lies in its closure. */
@@ -30,8 +36,17 @@ export interface Evaluation {
   readonly gradients: (Float32Array | null)[];
 }
 
-/** Output of a case, and gradients of `sum(output * direction)` with respect to the inputs whose flag is set. Guards against leaks. */
-export function evaluate(run: Case, inputs: readonly Input[], needs: readonly boolean[], direction: Float32Array | null, matmul: MatmulStrategy): Evaluation {
+/**
+ * Output of a case, and gradients of `sum(output * direction)` with respect to the inputs whose flag is set. Guards
+ * against leaks.
+ */
+export function evaluate(
+  run: Case,
+  inputs: readonly Input[],
+  needs: readonly boolean[],
+  direction: Float32Array | null,
+  matmul: MatmulStrategy,
+): Evaluation {
   const before = tf.memory().numTensors;
   const tensors = inputs.map((input) => tf.tensor(input.values, [...input.shape]));
   const tape = new Tape({ matmul });
@@ -42,7 +57,8 @@ export function evaluate(run: Case, inputs: readonly Input[], needs: readonly bo
   const loss = sum(mul(output, tape.constant(weights)));
   const found = tape.backward(loss, values);
   const gradients = found.map((gradient) => (gradient === null ? null : (gradient.dataSync().slice() as Float32Array)));
-  for (const [index, gradient] of found.entries()) if (gradient !== null) expect(gradient.shape).toEqual(inputs[index]?.shape);
+  for (const [index, gradient] of found.entries())
+    if (gradient !== null) expect(gradient.shape).toEqual(inputs[index]?.shape);
   tape.dispose();
   tf.dispose([...tensors, weights, ...found.filter((gradient) => gradient !== null)]);
   expect(tf.memory().numTensors).toBe(before);
@@ -62,28 +78,55 @@ export function relativeError(actual: ArrayLike<number>, expected: ArrayLike<num
 }
 
 /**
- * Compares every gradient with central differences of the summed output, along random directions, and checks that each input alone
- * gives the same gradient as all together.
+ * Compares every gradient with central differences of the summed output, along random directions, and checks that each
+ * input alone gives the same gradient as all together.
  */
-export function checkGradients(run: Case, inputs: readonly Input[], matmul: MatmulStrategy = "flags", tolerance = 2e-2): void {
+export function checkGradients(
+  run: Case,
+  inputs: readonly Input[],
+  matmul: MatmulStrategy = "flags",
+  tolerance = 2e-2,
+): void {
   const none = inputs.map(() => false);
   const size = evaluate(run, inputs, none, null, matmul).output.length;
   const direction = randomInput([size], 977).values;
-  const all = evaluate(run, inputs, inputs.map(() => true), direction, matmul);
+  const all = evaluate(
+    run,
+    inputs,
+    inputs.map(() => true),
+    direction,
+    matmul,
+  );
   const valueAt = (moved: readonly Input[]): number => {
     const { output } = evaluate(run, moved, none, direction, matmul);
     return output.reduce((total, value, index) => total + value * (direction[index] as number), 0);
   };
   inputs.forEach((input, index) => {
-    const alone = evaluate(run, inputs, none.map((_, other) => other === index), direction, matmul);
+    const alone = evaluate(
+      run,
+      inputs,
+      none.map((_, other) => other === index),
+      direction,
+      matmul,
+    );
     expect(alone.gradients.map((gradient) => gradient !== null)).toEqual(none.map((_, other) => other === index));
-    expect(relativeError(alone.gradients[index] as Float32Array, all.gradients[index] as Float32Array)).toBeLessThan(1e-5);
+    expect(relativeError(alone.gradients[index] as Float32Array, all.gradients[index] as Float32Array)).toBeLessThan(
+      1e-5,
+    );
     for (const seed of [11, 12, 13]) {
       const along = randomInput(input.shape, seed).values;
       const step = 1e-2;
-      const shifted = (sign: number): Input[] => inputs.map((other, at) => (at === index ? { ...other, values: other.values.map((value, i) => value + sign * step * (along[i] as number)) } : other));
+      const shifted = (sign: number): Input[] =>
+        inputs.map((other, at) =>
+          at === index
+            ? { ...other, values: other.values.map((value, i) => value + sign * step * (along[i] as number)) }
+            : other,
+        );
       const expected = (valueAt(shifted(1)) - valueAt(shifted(-1))) / (2 * step);
-      const actual = (all.gradients[index] as Float32Array).reduce((total, value, i) => total + value * (along[i] as number), 0);
+      const actual = (all.gradients[index] as Float32Array).reduce(
+        (total, value, i) => total + value * (along[i] as number),
+        0,
+      );
       expect(Math.abs(actual - expected)).toBeLessThan(tolerance * Math.max(1, Math.abs(expected)));
     }
   });

@@ -15,7 +15,8 @@ interface Call {
 type RunKernel = (kernel: string, inputs: Inputs, attributes?: object) => Tensor | Tensor[];
 
 /**
- * Functions on a backend that has none: while one is made, calls of kernels are written down, and later they are made again from other inputs.
+ * Functions on a backend that has none: while one is made, calls of kernels are written down, and later they are made
+ * again from other inputs.
  * @returns what was made so far, by key, and how to take the functions away
  */
 export function installFunctions({ isFailing = false } = {}): { readonly made: readonly string[]; remove(): void } {
@@ -50,24 +51,37 @@ export function installFunctions({ isFailing = false } = {}): { readonly made: r
     const ids = outputs.map(({ id }) => id);
     return {
       reads: given.map(() => true),
-      call: (inputs) => tf.tidy(() => {
-        const known = new Map(given.map((input, index) => [(input as Tensor).id, inputs[index] as Tensor] as const));
-        const valueOf = (id: number): Tensor => {
-          const origin = origins.get(id);
-          if (!known.has(id) && origin === undefined) known.set(id, constants.get(id)!());
-          if (!known.has(id)) {
-            const { call } = origin!;
-            const again = Array.isArray(call.inputs) ? listed(call.inputs).map((input) => valueOf(input.id)) : Object.fromEntries(Object.entries(call.inputs).flatMap(([name, input]) => (input === undefined ? [] : [[name, valueOf((input as Tensor).id)]])));
-            [runKernel(call.kernel, again, call.attributes)].flat().forEach((output, index) => known.set(call.outputs[index]!.id, output));
-          }
-          return known.get(id)!;
-        };
-        return ids.map((id) => valueOf(id).clone());
-      }),
+      call: (inputs) =>
+        tf.tidy(() => {
+          const known = new Map(given.map((input, index) => [(input as Tensor).id, inputs[index] as Tensor] as const));
+          const valueOf = (id: number): Tensor => {
+            const origin = origins.get(id);
+            if (!known.has(id) && origin === undefined) known.set(id, constants.get(id)!());
+            if (!known.has(id)) {
+              const { call } = origin!;
+              const again = Array.isArray(call.inputs)
+                ? listed(call.inputs).map((input) => valueOf(input.id))
+                : Object.fromEntries(
+                    Object.entries(call.inputs).flatMap(([name, input]) =>
+                      input === undefined ? [] : [[name, valueOf((input as Tensor).id)]],
+                    ),
+                  );
+              [runKernel(call.kernel, again, call.attributes)]
+                .flat()
+                .forEach((output, index) => known.set(call.outputs[index]!.id, output));
+            }
+            return known.get(id)!;
+          };
+          return ids.map((id) => valueOf(id).clone());
+        }),
     };
   };
   const functions: TensorFunctions = {
-    get<T extends object>(key: string, inputs: readonly FunctionInput[], make: (make: typeof compile) => T): T | undefined {
+    get<T extends object>(
+      key: string,
+      inputs: readonly FunctionInput[],
+      make: (make: typeof compile) => T,
+    ): T | undefined {
       const full = `${key} of ${inputs.map(({ shape }) => shape.join("x")).join(" ")}`;
       if (!cache.has(full)) {
         cache.set(full, undefined);

@@ -26,7 +26,10 @@ export interface Addon {
   readonly setTensorFloat32?: (enabled: boolean) => void;
   /** Instruction set of Thaw's own kernels, where they are there and the processor computes. */
   readonly kernelSet?: string;
-  /** Absent in an installation by another version of Thaw, on a GPU for which XLA's tools were not found, and in a user's npm package. */
+  /**
+   * Absent in an installation by another version of Thaw, on a GPU for which XLA's tools were not found, and in a
+   * user's npm package.
+   */
   readonly functions?: CompiledFunctions;
 }
 
@@ -46,28 +49,34 @@ const LIBRARY_ENVIRONMENT: Readonly<Record<string, string>> = {
   TF_CPP_MIN_LOG_LEVEL: "2",
   // GPU memory is taken as it is needed.
   TF_FORCE_GPU_ALLOW_GROWTH: "true",
-  // oneDNN's products also on processors without AVX-512, where TensorFlow leaves them off: batched and transposed ones gain 15 to 100%.
+  // oneDNN's products also on processors without AVX-512, where TensorFlow leaves them off: batched and transposed ones
+  // gain 15 to 100%.
   TF_ENABLE_ONEDNN_OPTS: "1",
-  // An allocator that uses again what is free: a step's peak is 12% lower than with malloc, at the same speed. It may take all memory that is there.
+  // An allocator that uses again what is free: a step's peak is 12% lower than with malloc, at the same speed. It may
+  // take all memory that is there.
   TF_CPU_ALLOCATOR_USE_BFC: "true",
   TF_CPU_BFC_MEM_LIMIT_IN_MB: String(Math.floor(totalmem() / 2 ** 20)),
 };
 
 /**
- * For XLA, which compiles functions: where NVIDIA's device library and assembler are, and no products by Triton, whose choice among candidates takes minutes. Products by
- * cuBLASLt (`--xla_gpu_enable_cublaslt`) fail in XLA's CUDA graphs for want of a workspace, so that whole layers ran as single operations.
+ * For XLA, which compiles functions: where NVIDIA's device library and assembler are, and no products by Triton, whose
+ * choice among candidates takes minutes. Products by cuBLASLt (`--xla_gpu_enable_cublaslt`) fail in XLA's CUDA graphs
+ * for want of a workspace, so that whole layers ran as single operations.
  */
-const xlaFlags = (folder: string): string => `--xla_gpu_cuda_data_dir=${join(folder, XLA_FOLDER)} --xla_gpu_enable_triton_gemm=false`;
+const xlaFlags = (folder: string): string =>
+  `--xla_gpu_cuda_data_dir=${join(folder, XLA_FOLDER)} --xla_gpu_enable_triton_gemm=false`;
 
-/** Key under which the stand-in for `@tensorflow/tfjs` in an installed folder finds the one tfjs-core of this process. */
+/**
+ * Key under which the stand-in for `@tensorflow/tfjs` in an installed folder finds the one tfjs-core of this process.
+ */
 export const TFJS_CORE_KEY = Symbol.for("thaw.tfjs-core");
 
 const NAMES_OF_THE_ADDON_PACKAGE = { native: "@tensorflow/tfjs-node", gpu: "@tensorflow/tfjs-node-gpu" } as const;
 
 /**
  * Registers the addon that `thaw backend install` compiled as the backend `tensorflow`, with this process' tfjs-core.
- * The npm package's own entry is passed by: it would load a second tfjs-core and look for its binary elsewhere. `isCurrent`: this version of Thaw compiled it, so that its kernels and functions
- * can be called.
+ * The npm package's own entry is passed by: it would load a second tfjs-core and look for its binary elsewhere.
+ * `isCurrent`: this version of Thaw compiled it, so that its kernels and functions can be called.
  */
 export function registerInstalledAddon(folder: string, kind: "native" | "gpu", isCurrent: boolean): Addon {
   const require = createRequire(join(folder, "package", "dist", "index.js"));
@@ -97,10 +106,23 @@ export function registerInstalledAddon(folder: string, kind: "native" | "gpu", i
 
 /** native/thaw_functions.cc, for the addon beside it. */
 function loadFunctions(folder: string, require: NodeJS.Require): CompiledFunctions {
-  const native = require(join(folder, "addon", "thaw_functions.node")) as { addFunction(addon: string, ...rest: Parameters<AddFunction>): void };
+  const native = require(join(folder, "addon", "thaw_functions.node")) as {
+    addFunction(addon: string, ...rest: Parameters<AddFunction>): void;
+  };
   const addon = join(folder, "addon", "tfjs_binding.node");
-  const onProblem = (message: string): void => { process.emitWarning(`TensorFlow could not make a function, so its operations run one by one. ${message}`, "ThawFunctionWarning"); };
-  return new CompiledFunctions(tf.findBackend("tensorflow") as unknown as FunctionBackend, (...parameters) => { native.addFunction(addon, ...parameters); }, { onProblem });
+  const onProblem = (message: string): void => {
+    process.emitWarning(
+      `TensorFlow could not make a function, so its operations run one by one. ${message}`,
+      "ThawFunctionWarning",
+    );
+  };
+  return new CompiledFunctions(
+    tf.findBackend("tensorflow") as unknown as FunctionBackend,
+    (...parameters) => {
+      native.addFunction(addon, ...parameters);
+    },
+    { onProblem },
+  );
 }
 
 /** Loads a user's `@tensorflow/tfjs-node(-gpu)`, which registers itself. */

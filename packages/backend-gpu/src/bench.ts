@@ -38,15 +38,45 @@ const FLOP = 2 * ROWS * INNER * COLUMNS;
 /** The forms that a training step is made of; shapes of the projector-only benchmark. */
 const PRODUCTS: readonly Product[] = [
   { name: `${ROWS}x${INNER}x${COLUMNS}, plain`, a: [ROWS, INNER], b: [INNER, COLUMNS], flop: FLOP },
-  { name: `${ROWS}x${INNER}x${COLUMNS}, second operand transposed`, a: [ROWS, INNER], b: [COLUMNS, INNER], transposeB: true, flop: FLOP },
-  { name: `${ROWS}x${INNER}x${COLUMNS}, first operand transposed`, a: [INNER, ROWS], b: [INNER, COLUMNS], transposeA: true, flop: FLOP },
-  { name: `${ROWS}x${INNER}x${COLUMNS}, as Thaw multiplies with a weight`, a: [ROWS, INNER], b: [COLUMNS, INNER], isLayer: true, flop: FLOP },
-  { name: "attention scores, 36 of 220x64x220", a: [36, 220, 64], b: [36, 220, 64], transposeB: true, flop: 36 * 2 * 220 * 64 * 220 },
+  {
+    name: `${ROWS}x${INNER}x${COLUMNS}, second operand transposed`,
+    a: [ROWS, INNER],
+    b: [COLUMNS, INNER],
+    transposeB: true,
+    flop: FLOP,
+  },
+  {
+    name: `${ROWS}x${INNER}x${COLUMNS}, first operand transposed`,
+    a: [INNER, ROWS],
+    b: [INNER, COLUMNS],
+    transposeA: true,
+    flop: FLOP,
+  },
+  {
+    name: `${ROWS}x${INNER}x${COLUMNS}, as Thaw multiplies with a weight`,
+    a: [ROWS, INNER],
+    b: [COLUMNS, INNER],
+    isLayer: true,
+    flop: FLOP,
+  },
+  {
+    name: "attention scores, 36 of 220x64x220",
+    a: [36, 220, 64],
+    b: [36, 220, 64],
+    transposeB: true,
+    flop: 36 * 2 * 220 * 64 * 220,
+  },
   { name: "1024x1024x1024, plain", a: [1024, 1024], b: [1024, 1024], flop: 2 * 1024 ** 3 },
 ];
 
-/** Measures the current backend, which multiplies as `matmul` says, for about `secondsPerProduct` a product. Keeps no tensor. */
-export async function benchBackend(matmul: MatmulStrategy, options: { readonly secondsPerProduct?: number; readonly products?: readonly Product[] } = {}): Promise<BackendSpeed> {
+/**
+ * Measures the current backend, which multiplies as `matmul` says, for about `secondsPerProduct` a product. Keeps no
+ * tensor.
+ */
+export async function benchBackend(
+  matmul: MatmulStrategy,
+  options: { readonly secondsPerProduct?: number; readonly products?: readonly Product[] } = {},
+): Promise<BackendSpeed> {
   const budgetMs = (options.secondsPerProduct ?? 1) * 1000;
   const rates: { readonly name: string; readonly gflops: number }[] = [];
   for (const product of options.products ?? PRODUCTS) {
@@ -61,17 +91,27 @@ export async function benchBackend(matmul: MatmulStrategy, options: { readonly s
   };
 }
 
-function measureProduct({ a, b, transposeA = false, transposeB = false, isLayer = false, flop }: Product, matmul: MatmulStrategy, budgetMs: number): number {
+function measureProduct(
+  { a, b, transposeA = false, transposeB = false, isLayer = false, flop }: Product,
+  matmul: MatmulStrategy,
+  budgetMs: number,
+): number {
   const [left, right] = [tf.randomUniform([...a], -1, 1, "float32", 1), tf.randomUniform([...b], -1, 1, "float32", 2)];
   const tape = new Tape({ matmul });
   const once = (): number => {
     const from = performance.now();
-    tf.tidy(() => firstOf(isLayer ? linear(tape.constant(left), tape.parameter(right, false)).tensor : tf.matMul(left, right, transposeA, transposeB)));
+    tf.tidy(() =>
+      firstOf(
+        isLayer
+          ? linear(tape.constant(left), tape.parameter(right, false)).tensor
+          : tf.matMul(left, right, transposeA, transposeB),
+      ),
+    );
     return performance.now() - from;
   };
   once();
   let best = once();
-  for (const end = performance.now() + budgetMs; performance.now() < end; ) best = Math.min(best, once());
+  for (const end = performance.now() + budgetMs; performance.now() < end;) best = Math.min(best, once());
   tape.dispose();
   tf.dispose([left, right]);
   return flop / best / 1e6;

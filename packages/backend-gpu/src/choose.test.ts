@@ -4,11 +4,20 @@ import { type BackendLoader, chooseBackend, listCandidates } from "./choose.js";
 import type { Location } from "./locate.js";
 import type { BackendName } from "./options.js";
 
-const options = { name: "auto", tensorFloat32: false, kernels: true, projectFolder: "/project", cacheFolder: "/cache" } as const;
+const options = {
+  name: "auto",
+  tensorFloat32: false,
+  kernels: true,
+  projectFolder: "/project",
+  cacheFolder: "/cache",
+} as const;
 const here: Location = { kind: "packages", folders: { some: "/project/node_modules/some" } };
 
 /** A machine that has `present`, of which `broken` fail to start. */
-function machine(present: readonly BackendName[], broken: readonly BackendName[] = []): BackendLoader & { readonly tried: string[] } {
+function machine(
+  present: readonly BackendName[],
+  broken: readonly BackendName[] = [],
+): BackendLoader & { readonly tried: string[] } {
   const tried: string[] = [];
   return {
     tried,
@@ -24,7 +33,11 @@ function machine(present: readonly BackendName[], broken: readonly BackendName[]
 test("takes the fastest backend that is there", async () => {
   expect((await chooseBackend(options, machine(["gpu", "native", "wasm", "cpu"]))).backend.description).toBe("gpu");
   expect((await chooseBackend(options, machine(["native", "wasm", "cpu"]))).backend.description).toBe("native");
-  expect((await chooseBackend(options, machine(["cpu", "wasm"]))).backend).toEqual({ name: "wasm", description: "wasm", matmul: "plain2d" });
+  expect((await chooseBackend(options, machine(["cpu", "wasm"]))).backend).toEqual({
+    name: "wasm",
+    description: "wasm",
+    matmul: "plain2d",
+  });
 });
 
 test("falls back in one line where a faster backend does not start", async () => {
@@ -32,7 +45,10 @@ test("falls back in one line where a faster backend does not start", async () =>
   const choice = await chooseBackend(options, loader);
   expect(choice.backend.description).toBe("wasm");
   expect(loader.tried).toEqual(["gpu", "native", "wasm"]);
-  expect(choice.fallbacks).toEqual(["Running on wasm instead of gpu: gpu has no device.", "Running on wasm instead of native: native has no device."]);
+  expect(choice.fallbacks).toEqual([
+    "Running on wasm instead of gpu: gpu has no device.",
+    "Running on wasm instead of native: native has no device.",
+  ]);
 });
 
 test("loads the named backend alone", async () => {
@@ -43,13 +59,21 @@ test("loads the named backend alone", async () => {
 
 test("names the command where the named backend is missing", async () => {
   const missing = chooseBackend({ ...options, name: "native" }, machine(["wasm"]));
-  await expect(missing).rejects.toMatchObject({ code: "THAW_BACKEND_MISSING", details: { backend: "native", command: "thaw backend install" } });
-  await expect(missing).rejects.toThrow(/nothing is installed in \/cache\/backends\/native, and the npm package "@tensorflow\/tfjs-node" could not be resolved from \/project/);
+  await expect(missing).rejects.toMatchObject({
+    code: "THAW_BACKEND_MISSING",
+    details: { backend: "native", command: "thaw backend install" },
+  });
+  await expect(missing).rejects.toThrow(
+    /nothing is installed in \/cache\/backends\/native, and the npm package "@tensorflow\/tfjs-node" could not be resolved from \/project/,
+  );
 });
 
 test("does not fall back from the named backend", async () => {
   const failing = chooseBackend({ ...options, name: "gpu" }, machine(["gpu", "wasm"], ["gpu"]));
-  await expect(failing).rejects.toMatchObject({ code: "THAW_BACKEND_LOAD_FAILED", details: { reason: "gpu has no device.", command: "thaw backend install --cuda" } });
+  await expect(failing).rejects.toMatchObject({
+    code: "THAW_BACKEND_LOAD_FAILED",
+    details: { reason: "gpu has no device.", command: "thaw backend install --cuda" },
+  });
 });
 
 test("says what to install where nothing at all is there, and passes on the last error where nothing starts", async () => {

@@ -32,21 +32,29 @@ export function listCandidates(loader: Pick<BackendLoader, "locate">): Candidate
 
 /** Looks in the folders of the options and loads for real. */
 export function realLoader(options: ResolvedBackendOptions): BackendLoader {
-  return { locate: (entry) => locate(entry, options), load: (entry, location) => loadBackend(entry, location, options) };
+  return {
+    locate: (entry) => locate(entry, options),
+    load: (entry, location) => loadBackend(entry, location, options),
+  };
 }
 
 /**
  * Loads the named backend, or the fastest that is there and starts.
- * @throws THAW_BACKEND_MISSING if the named one is absent, THAW_BACKEND_LOAD_FAILED if it does not start (in `auto`: if none does).
+ * @throws THAW_BACKEND_MISSING if the named one is absent, THAW_BACKEND_LOAD_FAILED if it does not start (in `auto`: if
+ * none does).
  */
-export async function chooseBackend(options: ResolvedBackendOptions, loader: BackendLoader = realLoader(options)): Promise<Choice> {
+export async function chooseBackend(
+  options: ResolvedBackendOptions,
+  loader: BackendLoader = realLoader(options),
+): Promise<Choice> {
   return options.name === "auto" ? await chooseFastest(loader) : await loadNamed(options.name, options, loader);
 }
 
 async function loadNamed(name: BackendName, options: ResolvedBackendOptions, loader: BackendLoader): Promise<Choice> {
   const entry = backendEntry(name);
   const location = loader.locate(entry);
-  if (location === undefined) throw backendMissing({ backend: name, lookedFor: describeSearch(entry, options), command: entry.command });
+  if (location === undefined)
+    throw backendMissing({ backend: name, lookedFor: describeSearch(entry, options), command: entry.command });
   return { backend: await load(entry, location, loader), entry, fallbacks: [] };
 }
 
@@ -55,13 +63,24 @@ async function chooseFastest(loader: BackendLoader): Promise<Choice> {
   for (const { entry, location } of listCandidates(loader)) {
     if (location === undefined) continue;
     try {
-      return { backend: await load(entry, location, loader), entry, fallbacks: failures.map((failure) => describeFallback(failure, entry)) };
+      return {
+        backend: await load(entry, location, loader),
+        entry,
+        fallbacks: failures.map((failure) => describeFallback(failure, entry)),
+      };
     } catch (error) {
       failures.push({ entry, error });
     }
   }
   const last = failures.at(-1);
-  throw last?.error ?? backendMissing({ backend: "auto", lookedFor: "no backend could be resolved at all", command: backendEntry("wasm").command });
+  throw (
+    last?.error ??
+    backendMissing({
+      backend: "auto",
+      lookedFor: "no backend could be resolved at all",
+      command: backendEntry("wasm").command,
+    })
+  );
 }
 
 async function load(entry: BackendEntry, location: Location, loader: BackendLoader): Promise<Backend> {
@@ -74,7 +93,15 @@ async function load(entry: BackendEntry, location: Location, loader: BackendLoad
   }
 }
 
-function describeFallback({ entry, error }: { readonly entry: BackendEntry; readonly error: unknown }, instead: BackendEntry): string {
-  const reason = error instanceof ThawError && typeof error.details["reason"] === "string" ? error.details["reason"] : error instanceof Error ? error.message : String(error);
+function describeFallback(
+  { entry, error }: { readonly entry: BackendEntry; readonly error: unknown },
+  instead: BackendEntry,
+): string {
+  const reason =
+    error instanceof ThawError && typeof error.details["reason"] === "string"
+      ? error.details["reason"]
+      : error instanceof Error
+        ? error.message
+        : String(error);
   return `Running on ${instead.name} instead of ${entry.name}: ${reason.split("\n", 1)[0]}`;
 }

@@ -38,8 +38,15 @@ export async function diagnose(options: ResolvedBackendOptions, run: RunCommand 
   const gpus = smi.exitCode === 0 ? smi.stdout.split("\n").filter((line) => line.startsWith("GPU ")) : [];
   const backends: BackendDiagnosis[] = [];
   for (const { entry, location } of listCandidates(realLoader(options))) {
-    const found = location === undefined ? {} : { where: folderOf(location), probe: await probeBackend(entry.name, options, run) };
-    backends.push({ name: entry.name, summary: entry.summary, isFound: location !== undefined, command: entry.command, ...found });
+    const found =
+      location === undefined ? {} : { where: folderOf(location), probe: await probeBackend(entry.name, options, run) };
+    backends.push({
+      name: entry.name,
+      summary: entry.summary,
+      isFound: location !== undefined,
+      command: entry.command,
+      ...found,
+    });
   }
   const chosen = backends.findIndex(({ probe }) => probe?.starts === true);
   const above = chosen < 0 ? backends : backends.slice(0, chosen);
@@ -59,9 +66,15 @@ export async function diagnose(options: ResolvedBackendOptions, run: RunCommand 
 
 /** Undefined where the backend is not possible on this machine. Figures: docs/backends.md. */
 function reasonFor(name: BackendName, hasGpu: boolean): string | undefined {
-  if (name === "gpu") return hasGpu ? "an NVIDIA driver is here; matrix products run 100 times faster than on two cores and more" : undefined;
+  if (name === "gpu")
+    return hasGpu
+      ? "an NVIDIA driver is here; matrix products run 100 times faster than on two cores and more"
+      : undefined;
   if (name === "webgpu") return hasGpu ? "an NVIDIA driver is here; npm packages alone, slower than CUDA" : undefined;
-  if (name === "native") return `${process.platform}-${process.arch}` === "linux-x64" ? "3 to 10 times as fast as WebAssembly, on all cores" : undefined;
+  if (name === "native")
+    return `${process.platform}-${process.arch}` === "linux-x64"
+      ? "3 to 10 times as fast as WebAssembly, on all cores"
+      : undefined;
   return undefined;
 }
 

@@ -18,20 +18,30 @@ export const BACKEND_ERROR_CODES = [
 ] as const;
 
 /** The backend that the user named is not on this machine. */
-export function backendMissing(facts: { readonly backend: string; readonly lookedFor: string; readonly command: string }): ThawError {
+export function backendMissing(facts: {
+  readonly backend: string;
+  readonly lookedFor: string;
+  readonly command: string;
+}): ThawError {
   return new ThawError(
     "THAW_BACKEND_MISSING",
-    `The backend "${facts.backend}" was asked for, and it is not there: ${facts.lookedFor}. In the config it is the key \`backend\`. Get it with \`${facts.command}\`, or write \`backend: auto\` to take the fastest that is there.`,
+    `The backend "${facts.backend}" was asked for, and it is not there: ${facts.lookedFor}. In the config it is ` +
+      `the key \`backend\`. Get it with \`${facts.command}\`, or write \`backend: auto\` to take the fastest that ` +
+      "is there.",
     { details: facts },
   );
 }
 
 /** The backend is there and does not start. */
-export function backendLoadFailed(facts: { readonly backend: string; readonly where: string; readonly command: string }, cause: unknown): ThawError {
+export function backendLoadFailed(
+  facts: { readonly backend: string; readonly where: string; readonly command: string },
+  cause: unknown,
+): ThawError {
   const reason = cause instanceof Error ? cause.message : String(cause);
   return new ThawError(
     "THAW_BACKEND_LOAD_FAILED",
-    `The backend "${facts.backend}" was found at ${facts.where} and does not start: ${reason} Repair it with \`${facts.command}\`, or write \`backend: wasm\` to go on without it.`,
+    `The backend "${facts.backend}" was found at ${facts.where} and does not start: ${reason} Repair it with ` +
+      `\`${facts.command}\`, or write \`backend: wasm\` to go on without it.`,
     { details: { ...facts, reason }, cause },
   );
 }
@@ -40,7 +50,8 @@ export function backendLoadFailed(facts: { readonly backend: string; readonly wh
 export function backendAlreadyLoaded(facts: { readonly backend: string; readonly loaded: string }): ThawError {
   return new ThawError(
     "THAW_BACKEND_ALREADY_LOADED",
-    `The backend "${facts.backend}" was asked for in a process that already runs "${facts.loaded}". Both are TensorFlow's library, which a process can load once. Start a new process for the other.`,
+    `The backend "${facts.backend}" was asked for in a process that already runs "${facts.loaded}". Both are ` +
+      "TensorFlow's library, which a process can load once. Start a new process for the other.",
     { details: facts },
   );
 }
@@ -49,7 +60,8 @@ export function backendAlreadyLoaded(facts: { readonly backend: string; readonly
 export function platformUnsupported(facts: { readonly platform: string; readonly supported: string }): ThawError {
   return new ThawError(
     "THAW_INSTALL_PLATFORM",
-    `\`thaw backend install\` was called on ${facts.platform}, and it installs on ${facts.supported} only. Thaw runs here on WebAssembly (\`backend: wasm\`), or on a \`@tensorflow/tfjs-node\` of your own.`,
+    `\`thaw backend install\` was called on ${facts.platform}, and it installs on ${facts.supported} only. Thaw ` +
+      "runs here on WebAssembly (`backend: wasm`), or on a `@tensorflow/tfjs-node` of your own.",
     { details: facts },
   );
 }
@@ -58,7 +70,8 @@ export function platformUnsupported(facts: { readonly platform: string; readonly
 export function compilerMissing(facts: { readonly tried: readonly string[] }): ThawError {
   return new ThawError(
     "THAW_INSTALL_NO_COMPILER",
-    `\`thaw backend install\` compiles a small addon, and none of ${facts.tried.join(", ")} runs. Install a C++17 compiler (on Debian and Ubuntu: \`apt-get install g++\`) and call it again; what was fetched is kept.`,
+    `\`thaw backend install\` compiles a small addon, and none of ${facts.tried.join(", ")} runs. Install a ` +
+      "C++17 compiler (on Debian and Ubuntu: `apt-get install g++`) and call it again; what was fetched is kept.",
     { details: facts },
   );
 }
@@ -67,62 +80,95 @@ export function compilerMissing(facts: { readonly tried: readonly string[] }): T
 export function pythonMissing(facts: { readonly file: string; readonly tried: readonly string[] }): ThawError {
   return new ThawError(
     "THAW_INSTALL_NO_PYTHON",
-    `\`thaw backend install\` asks pip where ${facts.file} is, and none of ${facts.tried.join(", ")} has pip 22.2 or newer. Install Python with pip, or fetch that file yourself and call \`thaw backend install --wheel <file>\`.`,
+    `\`thaw backend install\` asks pip where ${facts.file} is, and none of ${facts.tried.join(", ")} has pip ` +
+      "22.2 or newer. Install Python with pip, or fetch that file yourself and call `thaw backend install --wheel " +
+      "<file>`.",
     { details: facts },
   );
 }
 
 /** pip or the download failed. */
-export function wheelUnreachable(facts: { readonly file: string; readonly reason: string }, cause?: unknown): ThawError {
+export function wheelUnreachable(
+  facts: { readonly file: string; readonly reason: string },
+  cause?: unknown,
+): ThawError {
   return new ThawError(
     "THAW_INSTALL_WHEEL_UNREACHABLE",
-    `\`thaw backend install\` could not fetch ${facts.file}: ${facts.reason}. Check the network and pip's index, and call it again: it goes on where it stopped. Without a network: \`thaw backend install --wheel <file>\`.`,
+    `\`thaw backend install\` could not fetch ${facts.file}: ${facts.reason}. Check the network and pip's index, ` +
+      "and call it again: it goes on where it stopped. Without a network: `thaw backend install --wheel <file>`.",
     { details: facts, cause },
   );
 }
 
 /** The wheel is not the one that was tested. */
 export function wheelBroken(facts: { readonly file: string; readonly reason: string }): ThawError {
-  return new ThawError("THAW_INSTALL_WHEEL_BROKEN", `The wheel ${facts.file} is not usable: ${facts.reason}. Delete it and call \`thaw backend install\` again.`, { details: facts });
+  return new ThawError(
+    "THAW_INSTALL_WHEEL_BROKEN",
+    `The wheel ${facts.file} is not usable: ${facts.reason}. Delete it and call \`thaw backend install\` again.`,
+    { details: facts },
+  );
 }
 
 /** The npm package whose sources are compiled. */
 export function packageUnreachable(facts: { readonly package: string; readonly reason: string }): ThawError {
   return new ThawError(
     "THAW_INSTALL_PACKAGE_UNREACHABLE",
-    `\`thaw backend install\` could not get the npm package ${facts.package}: ${facts.reason}. Check that \`npm pack ${facts.package}\` works and call it again; what was fetched is kept.`,
+    `\`thaw backend install\` could not get the npm package ${facts.package}: ${facts.reason}. Check that \`npm ` +
+      `pack ${facts.package}\` works and call it again; what was fetched is kept.`,
     { details: facts },
   );
 }
 
 /** g++ said no. */
 export function compileFailed(facts: { readonly command: string; readonly output: string }): ThawError {
-  return new ThawError("THAW_INSTALL_COMPILE_FAILED", `The addon did not compile with \`${facts.command}\`: ${facts.output}. A C++17 compiler of 2020 or newer is needed.`, { details: facts });
+  return new ThawError(
+    "THAW_INSTALL_COMPILE_FAILED",
+    `The addon did not compile with \`${facts.command}\`: ${facts.output}. A C++17 compiler of 2020 or newer is ` +
+      "needed.",
+    { details: facts },
+  );
 }
 
 /** The GPU build has no driver or lacks libraries. */
-export function cudaMissing(facts: { readonly missing: readonly string[]; readonly searched: readonly string[] }): ThawError {
+export function cudaMissing(facts: {
+  readonly missing: readonly string[];
+  readonly searched: readonly string[];
+}): ThawError {
   return new ThawError(
     "THAW_INSTALL_NO_CUDA",
-    `\`thaw backend install --cuda\` needs ${facts.missing.join(", ")}, and ${facts.searched.length > 0 ? `it is not in ${facts.searched.join(", ")}` : "no folder with CUDA libraries was found"}. Install NVIDIA's driver and the CUDA 12 or 13 libraries (\`pip install "tensorflow[and-cuda]==2.21.0"\` brings the libraries), name their folder with \`--cuda-libraries <folder>\`, or install the processor's build with \`thaw backend install\`.`,
+    `\`thaw backend install --cuda\` needs ${facts.missing.join(", ")}, and ` +
+      `${facts.searched.length > 0 ? `it is not in ${facts.searched.join(", ")}` : "no folder with CUDA libraries was found"}. ` +
+      `Install NVIDIA's driver and the CUDA 12 or 13 libraries (\`pip install "tensorflow[and-cuda]==2.21.0"\` ` +
+      "brings the libraries), name their folder with `--cuda-libraries <folder>`, or install the processor's " +
+      "build with `thaw backend install`.",
     { details: facts },
   );
 }
 
 /** Everything is there and the library does not load, or sees no GPU. */
-export function doesNotStart(facts: { readonly backend: string; readonly folder: string; readonly reason: string }): ThawError {
+export function doesNotStart(facts: {
+  readonly backend: string;
+  readonly folder: string;
+  readonly reason: string;
+}): ThawError {
   return new ThawError(
     "THAW_INSTALL_DOES_NOT_START",
-    `The backend "${facts.backend}" was built in ${facts.folder} and does not start: ${facts.reason}. Thaw goes on with WebAssembly; \`thaw doctor\` says what was found, \`thaw backend install --uninstall\` removes it.`,
+    `The backend "${facts.backend}" was built in ${facts.folder} and does not start: ${facts.reason}. Thaw goes ` +
+      "on with WebAssembly; `thaw doctor` says what was found, `thaw backend install --uninstall` removes it.",
     { details: facts },
   );
 }
 
 /** The disk is full or the cache folder cannot be written. */
-export function installDisk(facts: { readonly folder: string; readonly reason: string; readonly neededBytes: number }, cause?: unknown): ThawError {
+export function installDisk(
+  facts: { readonly folder: string; readonly reason: string; readonly neededBytes: number },
+  cause?: unknown,
+): ThawError {
   return new ThawError(
     "THAW_INSTALL_DISK",
-    `\`thaw backend install\` cannot write to ${facts.folder}: ${facts.reason}. It needs ${Math.ceil(facts.neededBytes / 1e9)} GB there. Free space, or name another folder with \`--cache <folder>\`.`,
+    `\`thaw backend install\` cannot write to ${facts.folder}: ${facts.reason}. It needs ` +
+      `${Math.ceil(facts.neededBytes / 1e9)} GB there. Free space, or name another folder with \`--cache ` +
+      "<folder>`.",
     { details: facts, cause },
   );
 }

@@ -15,4 +15,12 @@ export { backendGpu } from "./plugin.js";
 export { backendEntry, BACKENDS } from "./table.js";
 export type { BackendCapabilities, BackendEntry } from "./table.js";
 export { findCuda, installBackend, TENSORFLOW_VERSION, uninstallBackend, WHEELS } from "./install/index.js";
-export type { CudaSearch, InstallableBackend, InstallOptions, InstallResult, InstallStage, OnProgress, WheelRecipe } from "./install/index.js";
+export type {
+  CudaSearch,
+  InstallableBackend,
+  InstallOptions,
+  InstallResult,
+  InstallStage,
+  OnProgress,
+  WheelRecipe,
+} from "./install/index.js";

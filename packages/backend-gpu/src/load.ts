@@ -15,9 +15,14 @@ let loadedAddon: { readonly name: string; readonly addon: Addon } | undefined;
 
 /**
  * Loads a backend and makes it current.
- * @throws THAW_BACKEND_ALREADY_LOADED for the second of `native` and `gpu` in one process; whatever the backend itself throws.
+ * @throws THAW_BACKEND_ALREADY_LOADED for the second of `native` and `gpu` in one process; whatever the backend itself
+ * throws.
  */
-export async function loadBackend(entry: BackendEntry, location: Location, options: AddonOptions = { tensorFloat32: false }): Promise<Backend> {
+export async function loadBackend(
+  entry: BackendEntry,
+  location: Location,
+  options: AddonOptions = { tensorFloat32: false },
+): Promise<Backend> {
   const description = await register(entry, location, options);
   const isCurrent = await tf.setBackend(entry.engineName);
   if (!isCurrent) throw new Error(`TensorFlow.js refused to make "${entry.engineName}" current.`);
@@ -25,13 +30,28 @@ export async function loadBackend(entry: BackendEntry, location: Location, optio
   // The cpu backend advertises tfjs-node on its first use in Node; Thaw has its own advice.
   if (entry.name === "cpu") (tf.backend() as { firstUse?: boolean }).firstUse = false;
   const bfloat16 = entry.capabilities.bfloat16 === "no" ? null : tensorflowBfloat16();
-  const precisions: readonly Precision[] = [...(entry.capabilities.tensorFloat32 ? ["tf32" as const] : []), ...(bfloat16 === null ? [] : ["bfloat16" as const])];
-  return { name: entry.engineName, description, matmul: entry.capabilities.matmul, joinBytes: entry.capabilities.joinBytes, precisions, ...(bfloat16 === null ? {} : { bfloat16 }), ...(entry.engineName === "tensorflow" ? { upload } : {}) };
+  const precisions: readonly Precision[] = [
+    ...(entry.capabilities.tensorFloat32 ? ["tf32" as const] : []),
+    ...(bfloat16 === null ? [] : ["bfloat16" as const]),
+  ];
+  return {
+    name: entry.engineName,
+    description,
+    matmul: entry.capabilities.matmul,
+    joinBytes: entry.capabilities.joinBytes,
+    precisions,
+    ...(bfloat16 === null ? {} : { bfloat16 }),
+    ...(entry.engineName === "tensorflow" ? { upload } : {}),
+  };
 }
 
-/** TensorFlow.js' backend for TensorFlow hands values over, which copies them, when an operation first reads a tensor. */
+/**
+ * TensorFlow.js' backend for TensorFlow hands values over, which copies them, when an operation first reads a tensor.
+ */
 function upload(tensor: tf.Tensor): void {
-  (tf.backend() as unknown as { getInputTensorIds(tensors: readonly tf.Tensor[]): number[] }).getInputTensorIds([tensor]);
+  (tf.backend() as unknown as { getInputTensorIds(tensors: readonly tf.Tensor[]): number[] }).getInputTensorIds([
+    tensor,
+  ]);
 }
 
 async function register(entry: BackendEntry, location: Location, options: AddonOptions): Promise<string> {
@@ -50,7 +70,8 @@ async function register(entry: BackendEntry, location: Location, options: AddonO
 
 async function registerWasm(): Promise<string> {
   const wasm = await import("@tensorflow/tfjs-backend-wasm");
-  if (tf.getBackend() !== "wasm") wasm.setWasmPaths(join(ownPackageFolder("@tensorflow/tfjs-backend-wasm"), "dist", "/"));
+  if (tf.getBackend() !== "wasm")
+    wasm.setWasmPaths(join(ownPackageFolder("@tensorflow/tfjs-backend-wasm"), "dist", "/"));
   return "wasm: WebAssembly, one thread";
 }
 
@@ -66,25 +87,35 @@ async function registerTensorFlow(entry: BackendEntry, location: Location, optio
   const { binding, setTensorFloat32, kernelSet, functions } = loadedAddon.addon;
   const isOnGpu = binding.isUsingGpuDevice();
   // The GPU's build without a GPU is a processor's build.
-  if (loadedAddon.name !== entry.name && (entry.name === "gpu" || isOnGpu)) throw backendAlreadyLoaded({ backend: entry.name, loaded: loadedAddon.name });
+  if (loadedAddon.name !== entry.name && (entry.name === "gpu" || isOnGpu))
+    throw backendAlreadyLoaded({ backend: entry.name, loaded: loadedAddon.name });
   if (entry.name === "gpu" && !isOnGpu) throw new Error("TensorFlow sees no CUDA device.");
-  if (entry.name === "native" && isOnGpu) throw new Error("the library that is installed is the GPU's and runs there; the processor's is not installed.");
+  if (entry.name === "native" && isOnGpu)
+    throw new Error("the library that is installed is the GPU's and runs there; the processor's is not installed.");
   setTensorFloat32?.(options.tensorFloat32 === true);
   const kernels = options.kernels === false ? undefined : kernelSet;
   useNativeKernels(kernels);
   const isCompiled = functions !== undefined && (options.functions ?? isOnGpu);
   Object.assign(tf.findBackend("tensorflow"), { tensorFunctions: isCompiled ? functions : undefined });
-  return `${entry.name}: TensorFlow ${binding.TF_Version}${kernels === undefined ? "" : ` with Thaw's kernels for ${kernels}`}${isOnGpu ? ` on a GPU, ${options.tensorFloat32 ? "TensorFloat-32" : "float32"}` : ""}${isCompiled ? ", compiled functions" : isOnGpu ? ", operation by operation" : ""}${isCurrent ? "" : `; compiled for another version of Thaw, so without what makes it fast: run ${entry.command}`}`;
+  return (
+    `${entry.name}: TensorFlow ` +
+    `${binding.TF_Version}${kernels === undefined ? "" : ` with Thaw's kernels for ${kernels}`}${isOnGpu ? ` on a GPU, ${options.tensorFloat32 ? "TensorFloat-32" : "float32"}` : ""}${isCompiled ? ", compiled functions" : isOnGpu ? ", operation by operation" : ""}${isCurrent ? "" : `; compiled for another version of Thaw, so without what makes it fast: run ${entry.command}`}`
+  );
 }
 
 interface Gpu {
-  requestAdapter(options: object): Promise<{ readonly info?: { readonly description?: string; readonly isFallbackAdapter?: boolean } } | null>;
+  requestAdapter(
+    options: object,
+  ): Promise<{ readonly info?: { readonly description?: string; readonly isFallbackAdapter?: boolean } } | null>;
 }
 
 /** Dawn must be in `navigator.gpu` before TensorFlow.js' backend is imported. */
 async function registerWebGpu(location: Location): Promise<string> {
   if (location.kind !== "packages") throw new Error("WebGPU comes from npm packages alone.");
-  const dawn = (await import(await entryUrl(location.folders["webgpu"] as string))) as { create(flags: string[]): Gpu; globals: object };
+  const dawn = (await import(await entryUrl(location.folders["webgpu"] as string))) as {
+    create(flags: string[]): Gpu;
+    globals: object;
+  };
   Object.assign(globalThis, dawn.globals);
   const gpu = dawn.create([]);
   const adapter = await gpu.requestAdapter({ powerPreference: "high-performance" });

@@ -21,7 +21,11 @@ const manifest = { format: 1, tensorflow: "2.21.0", addon: "4.22.0", platform: "
 test("finds an installed library by its manifest, before the npm package", () => {
   write("project/node_modules/@tensorflow/tfjs-node/package.json", { name: "@tensorflow/tfjs-node" });
   write("cache/backends/native/manifest.json", manifest);
-  expect(locate(backendEntry("native"), search())).toEqual({ kind: "installed", folder: installedFolder(backendEntry("native"), join(root, "cache")), manifest });
+  expect(locate(backendEntry("native"), search())).toEqual({
+    kind: "installed",
+    folder: installedFolder(backendEntry("native"), join(root, "cache")),
+    manifest,
+  });
 });
 
 test("takes a half-finished installation for none", () => {
@@ -36,7 +40,10 @@ test("takes a half-finished installation for none", () => {
 test("finds the project's npm package", () => {
   write("project/node_modules/@tensorflow/tfjs-node-gpu/package.json", { name: "@tensorflow/tfjs-node-gpu" });
   const folder = join(root, "project/node_modules/@tensorflow/tfjs-node-gpu");
-  expect(locate(backendEntry("gpu"), search())).toEqual({ kind: "packages", folders: { "@tensorflow/tfjs-node-gpu": folder } });
+  expect(locate(backendEntry("gpu"), search())).toEqual({
+    kind: "packages",
+    folders: { "@tensorflow/tfjs-node-gpu": folder },
+  });
 });
 
 test("needs all packages of a backend", () => {

@@ -32,20 +32,28 @@ export interface SearchFolders {
 /** Name of the file that completes an installed backend. */
 export const MANIFEST_FILE = "manifest.json";
 
-/** The user's folder for what `thaw backend install` fetches: `~/.cache/thaw`, `~/Library/Caches/thaw` or `%LOCALAPPDATA%/thaw`. */
+/**
+ * The user's folder for what `thaw backend install` fetches: `~/.cache/thaw`, `~/Library/Caches/thaw` or
+ * `%LOCALAPPDATA%/thaw`.
+ */
 export function defaultCacheFolder(platform: NodeJS.Platform = process.platform, home: string = homedir()): string {
   if (platform === "darwin") return join(home, "Library", "Caches", "thaw");
   if (platform === "win32") return join(home, "AppData", "Local", "thaw");
   return join(home, ".cache", "thaw");
 }
 
-/** Finds a backend: first what was installed for Thaw, then the user's npm packages, then Thaw's own. Undefined where it is nowhere. */
+/**
+ * Finds a backend: first what was installed for Thaw, then the user's npm packages, then Thaw's own. Undefined where it
+ * is nowhere.
+ */
 export function locate(entry: BackendEntry, search: SearchFolders): Location | undefined {
   const installed = locateInstalled(entry, search.cacheFolder);
   if (installed !== undefined) return installed;
   const folders: Record<string, string> = {};
   for (const name of entry.packages) {
-    const folder = packageFolder(name, join(search.projectFolder, "package.json")) ?? packageFolder(name, fileURLToPath(import.meta.url));
+    const folder =
+      packageFolder(name, join(search.projectFolder, "package.json")) ??
+      packageFolder(name, fileURLToPath(import.meta.url));
     if (folder === undefined) return undefined;
     folders[name] = folder;
   }
@@ -55,7 +63,9 @@ export function locate(entry: BackendEntry, search: SearchFolders): Location | u
 /** What was looked for, for messages. */
 export function describeSearch(entry: BackendEntry, search: SearchFolders): string {
   const packages = `${entry.packages.map((name) => `"${name}"`).join(" and ")} could not be resolved from ${search.projectFolder}`;
-  return entry.installedAs === undefined ? packages : `nothing is installed in ${installedFolder(entry, search.cacheFolder)}, and the npm package ${packages}`;
+  return entry.installedAs === undefined
+    ? packages
+    : `nothing is installed in ${installedFolder(entry, search.cacheFolder)}, and the npm package ${packages}`;
 }
 
 /** Folder into which a backend is installed, whether or not it exists. */

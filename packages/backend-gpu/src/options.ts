@@ -12,10 +12,28 @@ export const backendOptionsSchema = z
     name,
     z.strictObject({
       name: name.default("auto").describe("auto takes the fastest that is there."),
-      kernels: z.boolean().optional().describe("Whether the native backend uses the kernels that thaw backend install compiled for the processor, beside TensorFlow's operations. Default: true."),
-      functions: z.boolean().optional().describe("Whether TensorFlow's backends make compiled functions of operations that belong together (norms, gates, attention). Default: true on a GPU, false on a processor, which has kernels."),
-      projectFolder: z.string().min(1).optional().meta({ format: "path", description: "Folder from which npm packages are looked up. Default: the working directory." }),
-      cacheFolder: z.string().min(1).optional().meta({ format: "path", description: "Folder into which thaw backend install puts libraries. Default: a folder of the user's cache." }),
+      kernels: z
+        .boolean()
+        .optional()
+        .describe(
+          "Whether the native backend uses the kernels that thaw backend install compiled for the processor, " +
+            "beside TensorFlow's operations. Default: true.",
+        ),
+      functions: z
+        .boolean()
+        .optional()
+        .describe(
+          "Whether TensorFlow's backends make compiled functions of operations that belong together (norms, " +
+            "gates, attention). Default: true on a GPU, false on a processor, which has kernels.",
+        ),
+      projectFolder: z.string().min(1).optional().meta({
+        format: "path",
+        description: "Folder from which npm packages are looked up. Default: the working directory.",
+      }),
+      cacheFolder: z.string().min(1).optional().meta({
+        format: "path",
+        description: "Folder into which thaw backend install puts libraries. Default: a folder of the user's cache.",
+      }),
     }),
   ])
   .default("auto")
@@ -40,7 +58,15 @@ export interface ResolvedBackendOptions {
 }
 
 /** Expands the short form and fills in the folders; `tensorFloat32` is off unless given. */
-export function resolveBackendOptions(options: ParsedBackendOptions, defaults: { readonly projectFolder: string; readonly cacheFolder: string; readonly tensorFloat32?: boolean }): ResolvedBackendOptions {
+export function resolveBackendOptions(
+  options: ParsedBackendOptions,
+  defaults: { readonly projectFolder: string; readonly cacheFolder: string; readonly tensorFloat32?: boolean },
+): ResolvedBackendOptions {
   const long = typeof options === "string" ? { name: options } : options;
-  return Object.freeze({ tensorFloat32: false, kernels: true, ...defaults, ...Object.fromEntries(Object.entries(long).filter(([, value]) => value !== undefined)) }) as ResolvedBackendOptions;
+  return Object.freeze({
+    tensorFloat32: false,
+    kernels: true,
+    ...defaults,
+    ...Object.fromEntries(Object.entries(long).filter(([, value]) => value !== undefined)),
+  }) as ResolvedBackendOptions;
 }

@@ -13,7 +13,10 @@ afterAll(() => rmSync(empty, { recursive: true }));
 /** The part of a trainer that the plugin touches. */
 function trainerWith(options: BackendOptions) {
   const warnings: string[] = [];
-  const trainer = { hooks: createHooks(), logger: { ...silentLogger, warn: (line: unknown) => warnings.push(String(line)) } };
+  const trainer = {
+    hooks: createHooks(),
+    logger: { ...silentLogger, warn: (line: unknown) => warnings.push(String(line)) },
+  };
   backendGpu(options).apply(trainer as unknown as Trainer);
   return { resolve: () => trainer.hooks.resolveBackend.promise({ settings: [], precision: "float32" }), warnings };
 }
@@ -36,7 +39,9 @@ test("starts cpu after wasm in one process, and wasm again", async () => {
 });
 
 test("a missing backend that was named is an error with the command", async () => {
-  await expect(trainerWith({ name: "native", cacheFolder: empty, projectFolder: empty }).resolve()).rejects.toMatchObject({
+  await expect(
+    trainerWith({ name: "native", cacheFolder: empty, projectFolder: empty }).resolve(),
+  ).rejects.toMatchObject({
     code: "THAW_BACKEND_MISSING",
     details: { command: "thaw backend install" },
   });

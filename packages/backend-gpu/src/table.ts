@@ -3,11 +3,17 @@ import type { BackendName } from "./options.js";
 
 /** What Thaw must know of a backend to use it well. */
 export interface BackendCapabilities {
-  /** `flags`: transposed operands cost nothing extra. `plain2d`: plain two-dimensional products are many times faster than any other. */
+  /**
+   * `flags`: transposed operands cost nothing extra. `plain2d`: plain two-dimensional products are many times faster
+   * than any other.
+   */
   readonly matmul: Backend["matmul"];
   /** TensorFlow.js kernels that are missing and that a trainer might want. */
   readonly missingKernels: readonly string[];
-  /** Up to where a copy costs less than an op: what joining small parameters for an update may make. Absent: core's default. */
+  /**
+   * Up to where a copy costs less than an op: what joining small parameters for an update may make. Absent: core's
+   * default.
+   */
   readonly joinBytes?: number;
   /** `cpu`: where the processor has it. */
   readonly bfloat16: "yes" | "no" | "cpu";
@@ -31,7 +37,11 @@ export interface BackendEntry {
   readonly capabilities: BackendCapabilities;
 }
 
-const TENSORFLOW: Omit<BackendCapabilities, "bfloat16" | "tensorFloat32"> = { matmul: "flags", missingKernels: [], reportsMemory: false };
+const TENSORFLOW: Omit<BackendCapabilities, "bfloat16" | "tensorFloat32"> = {
+  matmul: "flags",
+  missingKernels: [],
+  reportsMemory: false,
+};
 
 /** Every backend, fastest first; the figures are in docs/backends.md. */
 export const BACKENDS: readonly BackendEntry[] = Object.freeze([
@@ -50,7 +60,14 @@ export const BACKENDS: readonly BackendEntry[] = Object.freeze([
     summary: "WebGPU through Dawn",
     packages: ["webgpu", "@tensorflow/tfjs-backend-webgpu"],
     command: "npm install webgpu @tensorflow/tfjs-backend-webgpu@4.22.0",
-    capabilities: { matmul: "flags", missingKernels: ["UnsortedSegmentSum"], joinBytes: 16 << 20, bfloat16: "no", tensorFloat32: false, reportsMemory: true },
+    capabilities: {
+      matmul: "flags",
+      missingKernels: ["UnsortedSegmentSum"],
+      joinBytes: 16 << 20,
+      bfloat16: "no",
+      tensorFloat32: false,
+      reportsMemory: true,
+    },
   },
   {
     name: "native",
@@ -68,7 +85,13 @@ export const BACKENDS: readonly BackendEntry[] = Object.freeze([
     summary: "WebAssembly",
     packages: ["@tensorflow/tfjs-backend-wasm"],
     command: "npm install @tensorflow/tfjs-backend-wasm@4.22.0",
-    capabilities: { matmul: "plain2d", missingKernels: ["UnsortedSegmentSum", "Einsum", "Conv2DBackpropFilter"], bfloat16: "no", tensorFloat32: false, reportsMemory: true },
+    capabilities: {
+      matmul: "plain2d",
+      missingKernels: ["UnsortedSegmentSum", "Einsum", "Conv2DBackpropFilter"],
+      bfloat16: "no",
+      tensorFloat32: false,
+      reportsMemory: true,
+    },
   },
   {
     name: "cpu",

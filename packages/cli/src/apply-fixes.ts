@@ -10,12 +10,15 @@ export interface FixedFile {
 }
 
 /**
- * Applies the findings' safe edits to their YAML and JSON files, which are replaced as a whole or not at all. Files in code are left alone.
+ * Applies the findings' safe edits to their YAML and JSON files, which are replaced as a whole or not at all. Files in
+ * code are left alone.
  * @throws THAW_CLI_CANNOT_FIX where a file cannot be written
  */
 export async function applyFixes(findings: readonly Finding[]): Promise<readonly FixedFile[]> {
   const byFile = new Map<string, Edit[]>();
-  for (const { edit } of findings) if (edit !== undefined && /\.(ya?ml|json)$|rc$/.test(edit.file)) byFile.set(edit.file, [...(byFile.get(edit.file) ?? []), edit]);
+  for (const { edit } of findings)
+    if (edit !== undefined && /\.(ya?ml|json)$|rc$/.test(edit.file))
+      byFile.set(edit.file, [...(byFile.get(edit.file) ?? []), edit]);
   const fixed: FixedFile[] = [];
   for (const [file, edits] of byFile) {
     const { text, done } = applyEdits(await readFile(file, "utf8"), edits);

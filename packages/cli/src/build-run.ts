@@ -22,20 +22,38 @@ export function modelFolder(config: LoadedConfig): string {
   return typeof model === "string" ? model : model.path;
 }
 
-/** Where relative paths and packages of the data are looked up: the folder of the config that a run was started with. */
+/**
+ * Where relative paths and packages of the data are looked up: the folder of the config that a run was started with.
+ */
 export function dataFolder(config: LoadedConfig): string {
   const source = (config.saved["$saved"] as { readonly file?: string } | undefined)?.file;
   return source === undefined ? config.folder : dirname(source);
 }
 
 /** Opens one data set as a config's `data` section would. `@throws THAW_DATA_*`. */
-export function openConfiguredSource(config: LoadedConfig, processor: Processor, role: "train" | "evaluation", setting: SourceSetting, name: string): Promise<DataSource> {
+export function openConfiguredSource(
+  config: LoadedConfig,
+  processor: Processor,
+  role: "train" | "evaluation",
+  setting: SourceSetting,
+  name: string,
+): Promise<DataSource> {
   const { workers } = config.data;
   const { maxLength } = config.values.training;
-  return openSource(setting, { processor, baseFolder: dataFolder(config), role, name, ...(maxLength === undefined ? {} : { maxLength }), ...(workers === undefined ? {} : { workers }) });
+  return openSource(setting, {
+    processor,
+    baseFolder: dataFolder(config),
+    role,
+    name,
+    ...(maxLength === undefined ? {} : { maxLength }),
+    ...(workers === undefined ? {} : { workers }),
+  });
 }
 
-/** Opens model, processor and data. What was opened is closed again if something fails. `@throws THAW_CHECKPOINT_*, THAW_MODEL_*, THAW_DATA_*`. */
+/**
+ * Opens model, processor and data. What was opened is closed again if something fails. `@throws THAW_CHECKPOINT_*,
+ * THAW_MODEL_*, THAW_DATA_*`.
+ */
 export async function openParts(config: LoadedConfig): Promise<Parts> {
   const model = await openConfiguredModel(config);
   const processor = await openProcessor(modelFolder(config));
@@ -50,7 +68,8 @@ export async function openParts(config: LoadedConfig): Promise<Parts> {
     const { train } = config.data;
     const training = train === undefined ? undefined : await open("train", train, "train");
     const evaluation: Record<string, DataSource> = {};
-    for (const [name, setting] of Object.entries(evaluationSources(config.data))) evaluation[name] = await open("evaluation", setting, name);
+    for (const [name, setting] of Object.entries(evaluationSources(config.data)))
+      evaluation[name] = await open("evaluation", setting, name);
     return { model, processor, ...(training === undefined ? {} : { train: training }), evaluation, close };
   } catch (error) {
     await close();
@@ -69,12 +88,17 @@ export interface RunExtras {
 /** The trainer's options that a config means. */
 export async function trainerOptions(config: LoadedConfig, parts: Parts, extras: RunExtras): Promise<TrainerOptions> {
   const { model, training, output, runName, seed } = config.values;
-  const startFrom = typeof model === "string" || model.startFrom === undefined ? undefined : await startFile(model.startFrom);
+  const startFrom =
+    typeof model === "string" || model.startFrom === undefined ? undefined : await startFile(model.startFrom);
   return {
     model: parts.model,
     data: { ...(parts.train === undefined ? {} : { train: parts.train }), evaluation: parts.evaluation },
     plugins: [...config.plugins, ...extras.plugins],
-    training, settings: config.settings, output, runName, seed,
+    training,
+    settings: config.settings,
+    output,
+    runName,
+    seed,
     config: config.saved,
     logger: extras.logger,
     evaluators: extras.evaluators,
@@ -84,6 +108,18 @@ export async function trainerOptions(config: LoadedConfig, parts: Parts, extras:
 }
 
 /** A trainer without data, for a session that evaluates or captions. */
-export function sessionTrainer(config: LoadedConfig, model: Model, logger: Logger, plugins: readonly Plugin[] = []): Trainer {
-  return new Trainer({ model, plugins: [...config.plugins, ...plugins], training: config.values.training, settings: config.settings, seed: config.values.seed, logger });
+export function sessionTrainer(
+  config: LoadedConfig,
+  model: Model,
+  logger: Logger,
+  plugins: readonly Plugin[] = [],
+): Trainer {
+  return new Trainer({
+    model,
+    plugins: [...config.plugins, ...plugins],
+    training: config.values.training,
+    settings: config.settings,
+    seed: config.values.seed,
+    logger,
+  });
 }

@@ -1,5 +1,12 @@
 import type { Evaluator, Session } from "@thaw/core";
-import { captionEvaluation, thumbnail, tokenF1, type CaptionEvaluation, type ConceptFilter, type DataSource } from "@thaw/data";
+import {
+  captionEvaluation,
+  thumbnail,
+  tokenF1,
+  type CaptionEvaluation,
+  type ConceptFilter,
+  type DataSource,
+} from "@thaw/data";
 import type { Parts } from "./build-run.js";
 import type { LoadedConfig } from "./load-config.js";
 import type { Progress } from "./progress.js";
@@ -24,12 +31,19 @@ export interface CaptionMeasurement {
 class Stopped extends Error {}
 
 /** Answers and scores a data set with a session, moving the bar; undefined if it was told to stop meanwhile. */
-export async function measureCaptions(session: Pick<Session, "generate">, measurement: CaptionMeasurement): Promise<CaptionEvaluation | undefined> {
-  const { source, training, concepts, limit, batchSize, maxNewTokens, baselines, label, progress, isStopping } = measurement;
+export async function measureCaptions(
+  session: Pick<Session, "generate">,
+  measurement: CaptionMeasurement,
+): Promise<CaptionEvaluation | undefined> {
+  const { source, training, concepts, limit, batchSize, maxNewTokens, baselines, label, progress, isStopping } =
+    measurement;
   let stage: string | undefined;
   try {
     return await captionEvaluation({
-      source, baselines, microBatchSize: batchSize, maxNewTokens,
+      source,
+      baselines,
+      microBatchSize: batchSize,
+      maxNewTokens,
       ...(training === undefined ? {} : { training }),
       ...(concepts === undefined ? {} : { concepts }),
       ...(limit === undefined ? {} : { limit }),
@@ -54,16 +68,34 @@ export async function measureCaptions(session: Pick<Session, "generate">, measur
 
 /** A result as the record keeps it. */
 export function captionResult(evaluation: CaptionEvaluation, step: number): CaptionResult {
-  const answers = evaluation.predictions.map(({ index, id, reference, prediction }) => ({ index, id, reference, answer: prediction, tokenF1: tokenF1(prediction, reference) }));
-  return { step, exactMatch: evaluation.exactMatch, tokenF1: evaluation.tokenF1, samples: evaluation.samples, notScored: evaluation.unscored, answers };
+  const answers = evaluation.predictions.map(({ index, id, reference, prediction }) => ({
+    index,
+    id,
+    reference,
+    answer: prediction,
+    tokenF1: tokenF1(prediction, reference),
+  }));
+  return {
+    step,
+    exactMatch: evaluation.exactMatch,
+    tokenF1: evaluation.tokenF1,
+    samples: evaluation.samples,
+    notScored: evaluation.unscored,
+    answers,
+  };
 }
 
 /** `data:` URIs of the pictures that a report shows. */
-export async function picturesOf(source: DataSource, result: CaptionResult, count = 24): Promise<Record<number, string>> {
+export async function picturesOf(
+  source: DataSource,
+  result: CaptionResult,
+  count = 24,
+): Promise<Record<number, string>> {
   const pictures: Record<number, string> = {};
   for (const { index } of pickAnswers(result.answers, count)) {
     const image = source.samples[index]?.images[0];
-    if (image !== undefined) pictures[index] = `data:image/png;base64,${Buffer.from(await thumbnail(image, 96)).toString("base64")}`;
+    if (image !== undefined)
+      pictures[index] = `data:image/png;base64,${Buffer.from(await thumbnail(image, 96)).toString("base64")}`;
   }
   return pictures;
 }
@@ -75,17 +107,26 @@ export interface EvaluatorSinks {
   readonly isStopping: () => boolean;
 }
 
-/** Most bytes of decoded training pictures that a run holds for the nearest-neighbour baseline; `thaw evaluate` has no such limit. */
+/**
+ * Most bytes of decoded training pictures that a run holds for the nearest-neighbour baseline; `thaw evaluate` has no
+ * such limit.
+ */
 const BASELINE_BYTES = 512e6;
 
-/** True where the training pictures, decoded, are few and small enough to look for neighbours among them during a run. */
+/**
+ * True where the training pictures, decoded, are few and small enough to look for neighbours among them during a run.
+ */
 export function canCompareNeighbours(train: Pick<DataSource, "sampleCount" | "processor">): boolean {
   const { width, height } = train.processor.rasterSize;
   return train.sampleCount * width * height * 3 * Float32Array.BYTES_PER_ELEMENT <= BASELINE_BYTES;
 }
 
 /** One evaluator an evaluation set: captions before, during and after, baselines once. */
-export function captionEvaluators(config: LoadedConfig, parts: Parts, { record, progress, isStopping }: EvaluatorSinks): readonly Evaluator[] {
+export function captionEvaluators(
+  config: LoadedConfig,
+  parts: Parts,
+  { record, progress, isStopping }: EvaluatorSinks,
+): readonly Evaluator[] {
   const { maxNewTokens, evaluationBatchSize, captions: isMeasured } = config.data;
   if (!isMeasured) return [];
   const hasBaselines = parts.train !== undefined && canCompareNeighbours(parts.train);
@@ -97,7 +138,16 @@ export function captionEvaluators(config: LoadedConfig, parts: Parts, { record, 
       async evaluate(session, { step }) {
         const isFirst = captions.before === undefined;
         record.isBarTaken = true;
-        const evaluation = await measureCaptions(session, { source, ...(parts.train === undefined ? {} : { training: parts.train }), batchSize: evaluationBatchSize, maxNewTokens, baselines: isFirst && hasBaselines, label: `captions of ${name}`, progress, isStopping });
+        const evaluation = await measureCaptions(session, {
+          source,
+          ...(parts.train === undefined ? {} : { training: parts.train }),
+          batchSize: evaluationBatchSize,
+          maxNewTokens,
+          baselines: isFirst && hasBaselines,
+          label: `captions of ${name}`,
+          progress,
+          isStopping,
+        });
         if (evaluation === undefined) return undefined;
         const result = captionResult(evaluation, step);
         if (isFirst) {
@@ -106,7 +156,12 @@ export function captionEvaluators(config: LoadedConfig, parts: Parts, { record, 
         }
         if (isFirst && step === 0) captions.before = result;
         else captions.after = result;
-        return { tokenF1: evaluation.tokenF1, exactMatch: evaluation.exactMatch, samples: evaluation.samples, unscored: evaluation.unscored };
+        return {
+          tokenF1: evaluation.tokenF1,
+          exactMatch: evaluation.exactMatch,
+          samples: evaluation.samples,
+          unscored: evaluation.unscored,
+        };
       },
     };
   });

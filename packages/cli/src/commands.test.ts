@@ -36,17 +36,40 @@ describe("plan and check", () => {
   });
 
   it("give scripts the documented shapes alone", async () => {
-    const planned = JSON.parse((await thaw("plan", "--json", "--at-step", "3")).out) as { hash: string; components: unknown[]; parameters: Record<string, unknown>[] };
+    const planned = JSON.parse((await thaw("plan", "--json", "--at-step", "3")).out) as {
+      hash: string;
+      components: unknown[];
+      parameters: Record<string, unknown>[];
+    };
     expect(Object.keys(planned)).toEqual(["hash", "components", "parameters"]);
-    expect(planned.components[1]).toEqual({ name: "multi_modal_projector", state: "train", flows: ["trained"], parameterCount: 2368, reason: expect.stringContaining("train_mm_proj_only") as string });
-    expect(planned.parameters[0]).toEqual({ name: expect.any(String) as string, component: expect.any(String) as string, trainable: expect.any(Boolean) as boolean, group: expect.any(String) as string, reason: expect.any(String) as string });
+    expect(planned.components[1]).toEqual({
+      name: "multi_modal_projector",
+      state: "train",
+      flows: ["trained"],
+      parameterCount: 2368,
+      reason: expect.stringContaining("train_mm_proj_only") as string,
+    });
+    expect(planned.parameters[0]).toEqual({
+      name: expect.any(String) as string,
+      component: expect.any(String) as string,
+      trainable: expect.any(Boolean) as boolean,
+      group: expect.any(String) as string,
+      reason: expect.any(String) as string,
+    });
     expect(JSON.parse((await thaw("check", "--json")).out)).toEqual({ findings: [] });
   });
 
   it("take a config's path, and --set on top of it", async () => {
     mkdirSync("deep");
     writeFileSync("deep/mine.yaml", `model: ${checkpoint}\n`);
-    const { code, out } = await thaw("plan", "deep/mine.yaml", "--set", "freeze.freeze_language_model=true", "--set", "freeze.freeze_multi_modal_projector=false");
+    const { code, out } = await thaw(
+      "plan",
+      "deep/mine.yaml",
+      "--set",
+      "freeze.freeze_language_model=true",
+      "--set",
+      "freeze.freeze_multi_modal_projector=false",
+    );
     expect(code).toBe(0);
     expect(out).toMatch(/language_model\s+38,560\s+frozen/);
   });
@@ -70,8 +93,11 @@ describe("config", () => {
 
   it("prints a schema with the sections of all plugins, also without a config", async () => {
     rmSync("thaw.config.yaml");
-    const schema = JSON.parse((await thaw("config", "--schema")).out) as { properties: Record<string, { properties?: Record<string, unknown> }> };
-    for (const key of ["model", "data", "training", "freeze", "checks", "projectorOnly", "projector_only", "backend"]) expect(schema.properties).toHaveProperty(key);
+    const schema = JSON.parse((await thaw("config", "--schema")).out) as {
+      properties: Record<string, { properties?: Record<string, unknown> }>;
+    };
+    for (const key of ["model", "data", "training", "freeze", "checks", "projectorOnly", "projector_only", "backend"])
+      expect(schema.properties).toHaveProperty(key);
     expect(schema.properties["freeze"]?.properties).toHaveProperty("train_mm_proj_only");
   });
 });
@@ -79,7 +105,11 @@ describe("config", () => {
 describe("a config in TypeScript", () => {
   it("imports defineConfig from a folder that has not installed Thaw", async () => {
     rmSync("thaw.config.yaml");
-    writeFileSync("thaw.config.ts", `import { defineConfig } from "@thaw/cli";\nexport default defineConfig({\n  model: ${JSON.stringify(checkpoint)},\n  freeze: { trainMmProjOnly: true, freezeVisionTower: false },\n});\n`);
+    writeFileSync(
+      "thaw.config.ts",
+      `import { defineConfig } from "@thaw/cli";\nexport default defineConfig({\n  model: ` +
+        `${JSON.stringify(checkpoint)},\n  freeze: { trainMmProjOnly: true, freezeVisionTower: false },\n});\n`,
+    );
     const { code, out } = await thaw("check");
     expect(code).toBe(1);
     expect(out).toContain("freeze.freezeVisionTower: false (thaw.config.ts:4, explicit)");
@@ -101,7 +131,9 @@ describe("usage", () => {
   it("prints errors in three parts with their code, and stacks only on demand", async () => {
     const { code, err } = await thaw("check", "gone.yaml");
     expect(code).toBe(1);
-    expect(err).toMatch(/^error The config cannot be read: .* At .*gone\.yaml\. Check the path .*\[THAW_CONFIG_UNREADABLE\]$/);
+    expect(err).toMatch(
+      /^error The config cannot be read: .* At .*gone\.yaml\. Check the path .*\[THAW_CONFIG_UNREADABLE\]$/,
+    );
     expect((await thaw("check", "gone.yaml", "--debug")).err).toContain("caused by");
     const bug = errorText(new TypeError("x is undefined"), memoryTerminal(), false);
     expect(bug).toContain("--debug");
@@ -115,8 +147,15 @@ describe("parts", () => {
     expect(sourceName({ type: "iconify", set: "noto", concepts: "unseen", background: "#ffffff" })).toBe("noto-unseen");
   });
   it("looks for neighbours among few or small training pictures only", () => {
-    const source = (sampleCount: number, size: number) => ({ sampleCount, processor: { rasterSize: { width: size, height: size } } }) as Parameters<typeof canCompareNeighbours>[0];
-    expect([source(1498, 48), source(300, 336), source(558_000, 336)].map(canCompareNeighbours)).toEqual([true, true, false]);
+    const source = (sampleCount: number, size: number) =>
+      ({ sampleCount, processor: { rasterSize: { width: size, height: size } } }) as Parameters<
+        typeof canCompareNeighbours
+      >[0];
+    expect([source(1498, 48), source(300, 336), source(558_000, 336)].map(canCompareNeighbours)).toEqual([
+      true,
+      true,
+      false,
+    ]);
   });
   it("takes the middle time", () => expect([median([3, 1, 2]), median([4, 1, 2, 3])]).toEqual([2, 2]));
   it("writes events as lines of JSON, and none when they are off", () => {
@@ -133,6 +172,10 @@ describe("parts", () => {
     await expect(openTarget("run")).rejects.toMatchObject({ code: "THAW_CLI_RUN_NOT_FINISHED" });
     writeFileSync("run/config.json", JSON.stringify({ model: checkpoint }));
     writeFileSync("run/checkpoints/step-2/trained.safetensors", "");
-    expect(await openTarget("run/checkpoints/step-2")).toMatchObject({ kind: "run", folder: join(folder, "run"), trained: join(folder, "run/checkpoints/step-2/trained.safetensors") });
+    expect(await openTarget("run/checkpoints/step-2")).toMatchObject({
+      kind: "run",
+      folder: join(folder, "run"),
+      trained: join(folder, "run/checkpoints/step-2/trained.safetensors"),
+    });
   });
 });

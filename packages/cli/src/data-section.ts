@@ -2,7 +2,12 @@ import { sourceSchema } from "@thaw/data";
 import { z } from "zod";
 
 const count = z.number().int().positive();
-const source = z.union([z.string().min(1).meta({ format: "source", description: '"iconify:twemoji", or the path of a JSONL file.' }), sourceSchema]).meta({ title: "Data source" });
+const source = z
+  .union([
+    z.string().min(1).meta({ format: "source", description: '"iconify:twemoji", or the path of a JSONL file.' }),
+    sourceSchema,
+  ])
+  .meta({ title: "Data source" });
 
 /** The `data` section. */
 export const dataSectionSchema = z
@@ -12,10 +17,20 @@ export const dataSectionSchema = z
       .union([source, z.record(z.string().regex(/^(?!type$).+$/), source)])
       .optional()
       .describe("One data set, or several by name."),
-    captions: z.boolean().default(true).describe("Let the model answer the evaluation sets and score its answers; false measures their loss alone."),
+    captions: z
+      .boolean()
+      .default(true)
+      .describe("Let the model answer the evaluation sets and score its answers; false measures their loss alone."),
     maxNewTokens: count.default(24).describe("Longest answer that an evaluation lets the model write."),
     evaluationBatchSize: count.default(32).describe("Samples that an evaluation answers at once."),
-    workers: z.number().int().nonnegative().optional().describe("Threads that decode images; 0 decodes on the main thread. Default: one or two, by the number of cores."),
+    workers: z
+      .number()
+      .int()
+      .nonnegative()
+      .optional()
+      .describe(
+        "Threads that decode images; 0 decodes on the main thread. Default: one or two, by the number of cores.",
+      ),
   })
   .prefault({})
   .describe("What is trained on and what is measured.");
@@ -31,7 +46,8 @@ export type SourceSetting = NonNullable<DataSection["train"]>;
 export function evaluationSources(data: DataSection): Readonly<Record<string, SourceSetting>> {
   const { evaluation } = data;
   if (evaluation === undefined) return {};
-  if (typeof evaluation === "string" || "type" in evaluation) return { [sourceName(evaluation as SourceSetting)]: evaluation as SourceSetting };
+  if (typeof evaluation === "string" || "type" in evaluation)
+    return { [sourceName(evaluation as SourceSetting)]: evaluation as SourceSetting };
   return evaluation as Readonly<Record<string, SourceSetting>>;
 }
 
@@ -44,5 +60,11 @@ export function sourceName(setting: SourceSetting): string {
 }
 
 function baseName(path: string): string {
-  return path.split(/[\\/]/).filter((part) => part !== "").at(-1)?.replace(/\.(jsonl?|ndjson)$/, "") ?? path;
+  return (
+    path
+      .split(/[\\/]/)
+      .filter((part) => part !== "")
+      .at(-1)
+      ?.replace(/\.(jsonl?|ndjson)$/, "") ?? path
+  );
 }

@@ -6,42 +6,82 @@ function reasonOf(cause: unknown): string {
 
 /** The report could not be written. */
 export function reportUnwritable(file: string, cause: unknown): ThawError {
-  return new ThawError("THAW_CLI_REPORT_UNWRITABLE", `The report could not be written: ${reasonOf(cause)}. At ${file}; nothing was left there. Check free space and permissions.`, { details: { file }, cause });
+  return new ThawError(
+    "THAW_CLI_REPORT_UNWRITABLE",
+    `The report could not be written: ${reasonOf(cause)}. At ${file}; nothing was left there. Check free space ` +
+      "and permissions.",
+    { details: { file }, cause },
+  );
 }
 
 /** A folder is neither a run nor a checkpoint. */
 export function notARunOrCheckpoint(folder: string, reason: string): ThawError {
-  return new ThawError("THAW_CLI_NOT_A_RUN", `The folder is neither a run nor a checkpoint: ${reason}. At ${folder}. Give a run folder (with config.json and final/) or a Hugging Face checkpoint folder.`, { details: { folder } });
+  return new ThawError(
+    "THAW_CLI_NOT_A_RUN",
+    `The folder is neither a run nor a checkpoint: ${reason}. At ${folder}. Give a run folder (with config.json ` +
+      "and final/) or a Hugging Face checkpoint folder.",
+    { details: { folder } },
+  );
 }
 
 /** A run folder whose run has not reached its end. */
 export function runNotFinished(folder: string): ThawError {
-  return new ThawError("THAW_CLI_RUN_NOT_FINISHED", `The run holds no trained parameters. At ${folder}. Continue it with "npx thaw train --resume ${folder}".`, { details: { folder } });
+  return new ThawError(
+    "THAW_CLI_RUN_NOT_FINISHED",
+    `The run holds no trained parameters. At ${folder}. Continue it with "npx thaw train --resume ${folder}".`,
+    { details: { folder } },
+  );
 }
 
 /** A value of an option that has a fixed set of values or a form. */
 export function badOption(option: string, value: unknown, expected: string): ThawError {
-  return new ThawError("THAW_CLI_OPTION", `${option} is ${JSON.stringify(value)}. On the command line. Give ${expected}.`, { details: { option, value, expected } });
+  return new ThawError(
+    "THAW_CLI_OPTION",
+    `${option} is ${JSON.stringify(value)}. On the command line. Give ${expected}.`,
+    { details: { option, value, expected } },
+  );
 }
 
 /** A file that is to be fixed cannot be written. */
 export function cannotFix(file: string, cause: unknown): ThawError {
-  return new ThawError("THAW_CLI_CANNOT_FIX", `The file could not be changed: ${reasonOf(cause)}. At ${file}; it is as it was. Check its permissions.`, { details: { file }, cause });
+  return new ThawError(
+    "THAW_CLI_CANNOT_FIX",
+    `The file could not be changed: ${reasonOf(cause)}. At ${file}; it is as it was. Check its permissions.`,
+    { details: { file }, cause },
+  );
 }
 
 /** A file that `thaw convert` does not know. */
 export function notForeign(file: string, exists: boolean): ThawError {
-  const reason = exists ? "It is neither a LLaMA-Factory config (model_name_or_path and finetuning_type) nor ms-swift arguments (a script with swift sft, or keys such as tuner_type)" : "There is no such file";
-  return new ThawError("THAW_CLI_NOT_FOREIGN", `The file cannot be converted. ${reason}. At ${file}. Give the YAML, JSON or script that the other tool takes.`, { details: { file } });
+  const reason = exists
+    ? "It is neither a LLaMA-Factory config (model_name_or_path and finetuning_type) nor ms-swift arguments (a " +
+      "script with swift sft, or keys such as tuner_type)"
+    : "There is no such file";
+  return new ThawError(
+    "THAW_CLI_NOT_FOREIGN",
+    `The file cannot be converted. ${reason}. At ${file}. Give the YAML, JSON or script that the other tool takes.`,
+    { details: { file } },
+  );
 }
 
 /** A file is in the way of one that is to be written. */
 export function outputTaken(file: string): ThawError {
-  return new ThawError("THAW_CLI_OUTPUT_TAKEN", `The file is there already. At ${file}. Give another name with --output; nothing is overwritten.`, { details: { file } });
+  return new ThawError(
+    "THAW_CLI_OUTPUT_TAKEN",
+    `The file is there already. At ${file}. Give another name with --output; nothing is overwritten.`,
+    { details: { file } },
+  );
 }
 
 /** Nothing of that name to explain. */
 export function nothingToExplain(target: string, nearest: readonly string[]): ThawError {
-  const advice = nearest.length > 0 ? `Nearest names: ${nearest.join(", ")}.` : "Give a component, a parameter, a run of whole segments of its name, or a setting.";
-  return new ThawError("THAW_CLI_NOTHING_TO_EXPLAIN", `There is no component, parameter or setting ${target}. On the command line. ${advice}`, { details: { target, nearest } });
+  const advice =
+    nearest.length > 0
+      ? `Nearest names: ${nearest.join(", ")}.`
+      : "Give a component, a parameter, a run of whole segments of its name, or a setting.";
+  return new ThawError(
+    "THAW_CLI_NOTHING_TO_EXPLAIN",
+    `There is no component, parameter or setting ${target}. On the command line. ${advice}`,
+    { details: { target, nearest } },
+  );
 }

@@ -9,7 +9,12 @@ export interface EventWriter {
 export function eventWriter(terminal: Terminal, isOn: boolean): EventWriter {
   return {
     write(event, fields) {
-      if (isOn) terminal.out(JSON.stringify({ event, ...fields }, (_, value: unknown) => (typeof value === "number" && !Number.isFinite(value) ? String(value) : value)));
+      if (isOn)
+        terminal.out(
+          JSON.stringify({ event, ...fields }, (_, value: unknown) =>
+            typeof value === "number" && !Number.isFinite(value) ? String(value) : value,
+          ),
+        );
     },
   };
 }

@@ -29,9 +29,14 @@ afterAll(() => rm(folder, { recursive: true, force: true }));
 
 describe("the planning bundle", () => {
   const configs: Readonly<Record<string, string>> = {
-    "a plan without findings": "model: ./checkpoint\nfreeze: { train_mm_proj_only: true }\ndata: { train: iconify:noto }\ntraining: { epochs: 1 }\n",
-    "a type whose forward is not known": "model: ./qwen\nfreeze: { components: { language_model: { last_blocks: 1 } } }\n",
-    "findings of every plugin": "model: ./checkpoint\nfreeze: { freeze_vision_tower: false, freeze_llm: true, freezeLanguageModel: false }\nprojector_only: { feature_cache: on }\nbackend: cpu\nchecks: { rules: { nothing: off } }\n",
+    "a plan without findings":
+      "model: ./checkpoint\nfreeze: { train_mm_proj_only: true }\ndata: { train: iconify:noto }\ntraining: { " +
+      "epochs: 1 }\n",
+    "a type whose forward is not known":
+      "model: ./qwen\nfreeze: { components: { language_model: { last_blocks: 1 } } }\n",
+    "findings of every plugin":
+      "model: ./checkpoint\nfreeze: { freeze_vision_tower: false, freeze_llm: true, freezeLanguageModel: false " +
+      "}\nprojector_only: { feature_cache: on }\nbackend: cpu\nchecks: { rules: { nothing: off } }\n",
     "a wrong key and a missing model": "model: ./nowhere\nfreez: {}\n",
     "another tool's config": "model_name_or_path: ./checkpoint\nfinetuning_type: full\nfreeze_language_model: true\n",
   };
@@ -39,7 +44,10 @@ describe("the planning bundle", () => {
     const path = await file("config.yaml", text);
     const run = async (from: PlanningCommands) => {
       const [check, sarif, plan] = [memoryTerminal(), memoryTerminal(), memoryTerminal()];
-      const codes = [await from.check(path, { set: [], json: true }, check), await from.check(path, { set: [], sarif: true }, sarif)];
+      const codes = [
+        await from.check(path, { set: [], json: true }, check),
+        await from.check(path, { set: [], sarif: true }, sarif),
+      ];
       if (!text.includes("finetuning_type")) codes.push(await from.plan(path, { set: [], json: true }, plan));
       return { codes, check: check.outText(), sarif: sarif.outText(), plan: plan.outText() };
     };
@@ -51,7 +59,8 @@ describe("the planning bundle", () => {
     const imported = [...code.matchAll(/^import[^;]*?from "([^"]+)"/gm)].map((match) => match[1]!);
     expect(imported.filter((name) => !name.startsWith("node:"))).toEqual([]);
     const licenses = await readFile(join(packageFolder, "dist/planning.bundle.licenses.txt"), "utf8");
-    for (const name of ["@tensorflow/tfjs-core", "zod", "yaml", "tapable", "cosmiconfig"]) expect(licenses).toMatch(new RegExp(`^${name} \\d.*\\((MIT|ISC|Apache-2.0)\\)$`, "m"));
+    for (const name of ["@tensorflow/tfjs-core", "zod", "yaml", "tapable", "cosmiconfig"])
+      expect(licenses).toMatch(new RegExp(`^${name} \\d.*\\((MIT|ISC|Apache-2.0)\\)$`, "m"));
   });
 });
 

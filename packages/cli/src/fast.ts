@@ -13,8 +13,9 @@ export interface PlanningCommands {
 }
 
 /**
- * The commands that only plan: from the bundle where it is there and the config holds no code, else module by module. Both are the
- * same code; the bundle loads neither the rest of Thaw nor the parts of TensorFlow.js that planning does not need.
+ * The commands that only plan: from the bundle where it is there and the config holds no code, else module by module.
+ * Both are the same code; the bundle loads neither the rest of Thaw nor the parts of TensorFlow.js that planning does
+ * not need.
  */
 export async function planningCommands(config: string | undefined): Promise<PlanningCommands> {
   const bundle = new URL("./planning.bundle.js", import.meta.url);
@@ -25,7 +26,10 @@ export async function planningCommands(config: string | undefined): Promise<Plan
   return import("./planning.js");
 }
 
-/** In the repository a package may have been built after the bundle. Where Thaw is installed there is no build state to compare with. */
+/**
+ * In the repository a package may have been built after the bundle. Where Thaw is installed there is no build state to
+ * compare with.
+ */
 function isCurrent(bundle: URL): boolean {
   const packages = new URL("../../", import.meta.url);
   const made = statSync(bundle).mtimeMs;

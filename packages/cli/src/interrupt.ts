@@ -8,7 +8,11 @@ export interface Interrupts {
 }
 
 /** First SIGINT or SIGTERM: `onFirst`. A second one ends the process at once with code 130. */
-export function watchInterrupts(terminal: Terminal, onFirst: () => void, message = "Stopping after this step; a second Ctrl-C ends at once."): Interrupts {
+export function watchInterrupts(
+  terminal: Terminal,
+  onFirst: () => void,
+  message = "Stopping after this step; a second Ctrl-C ends at once.",
+): Interrupts {
   let count = 0;
   const handle = (): void => {
     count += 1;

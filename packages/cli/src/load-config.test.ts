@@ -12,5 +12,9 @@ it("takes the backend's folders from the file that names them", async () => {
   writeFileSync(join(folder, "shared", "machine.yaml"), "backend: { name: wasm, cache_folder: ./libraries }\n");
   writeFileSync(join(folder, "thaw.config.yaml"), "extends: ./shared/machine.yaml\nbackend: { project_folder: .. }\n");
   const { saved } = await loadConfig(join(folder, "thaw.config.yaml"), { requires: "nothing" });
-  expect(saved["backend"]).toMatchObject({ name: "wasm", cacheFolder: join(folder, "shared", "libraries"), projectFolder: join(folder, "..") });
+  expect(saved["backend"]).toMatchObject({
+    name: "wasm",
+    cacheFolder: join(folder, "shared", "libraries"),
+    projectFolder: join(folder, ".."),
+  });
 });

@@ -1,5 +1,11 @@
 import { fileURLToPath } from "node:url";
-import { resolveConfig, type AnyPluginFactory, type ModuleAliases, type ResolvedConfig, type ResolvedStage } from "@thaw/config";
+import {
+  resolveConfig,
+  type AnyPluginFactory,
+  type ModuleAliases,
+  type ResolvedConfig,
+  type ResolvedStage,
+} from "@thaw/config";
 import { backendGpu } from "@thaw/backend-gpu";
 import type { Finding } from "@thaw/core";
 import { conflictChecker } from "@thaw/plugin-conflict-checker";
@@ -9,8 +15,18 @@ import { projectorOnly } from "@thaw/plugin-projector-only";
 import { tokenRows } from "@thaw/plugin-token-rows";
 import { dataSectionSchema, type DataSection } from "./data-section.js";
 
-/** Plugins that every command loads; their sections are `freeze`, `lora`, `tokenRows`, `checks`, `projectorOnly` and `backend`. */
-export const BUILT_IN_PLUGINS: readonly AnyPluginFactory[] = [freezePolicy, lora, tokenRows, conflictChecker, projectorOnly, backendGpu] as unknown as readonly AnyPluginFactory[];
+/**
+ * Plugins that every command loads; their sections are `freeze`, `lora`, `tokenRows`, `checks`, `projectorOnly` and
+ * `backend`.
+ */
+export const BUILT_IN_PLUGINS: readonly AnyPluginFactory[] = [
+  freezePolicy,
+  lora,
+  tokenRows,
+  conflictChecker,
+  projectorOnly,
+  backendGpu,
+] as unknown as readonly AnyPluginFactory[];
 
 /** Sections that the command line itself reads. */
 export const HOST_SECTIONS = { data: dataSectionSchema };
@@ -37,7 +53,9 @@ export interface LoadedStage extends Omit<ResolvedStage, "config"> {
   readonly config: LoadedConfig;
 }
 
-/** Finds, reads and validates a config with the built-in plugins. `@throws THAW_CONFIG_*, THAW_PLUGIN_*, THAW_PRESET_*`. */
+/**
+ * Finds, reads and validates a config with the built-in plugins. `@throws THAW_CONFIG_*, THAW_PLUGIN_*, THAW_PRESET_*`.
+ */
 export async function loadConfig(config: string | null | undefined, options: LoadOptions): Promise<LoadedConfig> {
   const resolved = await resolveConfig({
     folder: options.folder ?? process.cwd(),
@@ -54,7 +72,12 @@ export async function loadConfig(config: string | null | undefined, options: Loa
 
 function withData(resolved: ResolvedConfig): LoadedConfig {
   const data = (resolved.sections["data"] as DataSection | undefined) ?? dataSectionSchema.parse({});
-  return { ...resolved, data, hasErrors: resolved.findings.some(isError), stages: resolved.stages.map((stage) => ({ ...stage, config: withData(stage.config) })) };
+  return {
+    ...resolved,
+    data,
+    hasErrors: resolved.findings.some(isError),
+    stages: resolved.stages.map((stage) => ({ ...stage, config: withData(stage.config) })),
+  };
 }
 
 /** True for what ends a run. */
@@ -64,5 +87,9 @@ export function isError(finding: Finding): boolean {
 
 /** A `thaw.config.ts` imports these from the running Thaw, also in a folder that has not installed it. */
 function configAliases(): ModuleAliases {
-  return { "@thaw/cli": fileURLToPath(new URL("./index.js", import.meta.url)), "@thaw/core": fileURLToPath(import.meta.resolve("@thaw/core")), "@thaw/config": fileURLToPath(import.meta.resolve("@thaw/config")) };
+  return {
+    "@thaw/cli": fileURLToPath(new URL("./index.js", import.meta.url)),
+    "@thaw/core": fileURLToPath(import.meta.resolve("@thaw/core")),
+    "@thaw/config": fileURLToPath(import.meta.resolve("@thaw/config")),
+  };
 }

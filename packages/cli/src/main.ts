@@ -28,7 +28,9 @@ export function errorText(error: unknown, terminal: Terminal, isDebug: boolean):
     return lines.join("\n");
   }
   const message = error instanceof Error ? error.message : String(error);
-  const advice = isDebug ? stackOf(error) : "This is a mistake in Thaw or a plugin: run the command again with --debug for the stack, and report it.";
+  const advice = isDebug
+    ? stackOf(error)
+    : "This is a mistake in Thaw or a plugin: run the command again with --debug for the stack, and report it.";
   return `${colors.red("error")} ${message}\n${advice}`;
 }
 

@@ -13,7 +13,9 @@ export function readForeignFile(path: string | undefined): ForeignConfig | undef
   return readForeign(readFileSync(path, "utf8"), resolve(path));
 }
 
-/** Judges another tool's config by the same rules, in its words. Models and data sets that are not local are no errors. */
+/**
+ * Judges another tool's config by the same rules, in its words. Models and data sets that are not local are no errors.
+ */
 export async function planForeign(config: ForeignConfig): Promise<Planning> {
   const { model, findings } = await modelOf(config);
   const planned = await new Trainer({
@@ -26,20 +28,36 @@ export async function planForeign(config: ForeignConfig): Promise<Planning> {
   return { ...(model.isPlaceholder === true ? {} : { planned }), findings: all };
 }
 
-async function modelOf(config: ForeignConfig): Promise<{ readonly model: Model; readonly findings: readonly Finding[] }> {
+async function modelOf(
+  config: ForeignConfig,
+): Promise<{ readonly model: Model; readonly findings: readonly Finding[] }> {
   const name = typeof config.model?.value === "string" ? config.model.value : "the model";
-  const folder = [resolve(name), resolve(dirname(config.file), name)].find((path) => existsSync(join(path, "config.json")));
+  const folder = [resolve(name), resolve(dirname(config.file), name)].find((path) =>
+    existsSync(join(path, "config.json")),
+  );
   if (folder !== undefined) {
     try {
       return { model: await openModel(folder), findings: [] };
     } catch (error) {
       if (!(error instanceof ThawError)) throw error;
-      const finding: Finding = { rule: "config", severity: "note", message: error.message, fix: "Only the settings were checked.", settings: config.model === undefined ? [] : [config.model] };
+      const finding: Finding = {
+        rule: "config",
+        severity: "note",
+        message: error.message,
+        fix: "Only the settings were checked.",
+        settings: config.model === undefined ? [] : [config.model],
+      };
       return { model: placeholderModel(name), findings: [finding] };
     }
   }
   const settings = config.model === undefined ? [] : [config.model];
-  const note: Finding = { rule: "config", severity: "note", message: `${name} is no local folder, so what needs a checkpoint was not checked.`, fix: "Name a local checkpoint folder to check everything.", settings };
+  const note: Finding = {
+    rule: "config",
+    severity: "note",
+    message: `${name} is no local folder, so what needs a checkpoint was not checked.`,
+    fix: "Name a local checkpoint folder to check everything.",
+    settings,
+  };
   return { model: placeholderModel(name), findings: [note] };
 }
 
@@ -49,7 +67,9 @@ function trainingOf({ settings }: ForeignConfig): TrainingOptions {
   for (const { means } of settings) {
     const [section, ...path] = means?.path.split(".") ?? [];
     if (section !== "training" || means === undefined) continue;
-    const parent = path.slice(0, -1).reduce<Record<string, unknown>>((at, key) => (at[key] ??= {}) as Record<string, unknown>, training);
+    const parent = path
+      .slice(0, -1)
+      .reduce<Record<string, unknown>>((at, key) => (at[key] ??= {}) as Record<string, unknown>, training);
     parent[path.at(-1)!] = means.value;
   }
   return training as TrainingOptions;

@@ -29,11 +29,20 @@ export async function planConfig(config: LoadedConfig): Promise<ConfigPlanning> 
 }
 
 /** Plans stages, and judges what one hands over to the next. */
-export async function planStages(stages: readonly (Pick<LoadedStage, "name" | "config"> & Partial<LoadedStage>)[]): Promise<ConfigPlanning> {
+export async function planStages(
+  stages: readonly (Pick<LoadedStage, "name" | "config"> & Partial<LoadedStage>)[],
+): Promise<ConfigPlanning> {
   const runs: (PlannedRun & { readonly name: string })[] = [];
   for (const { name, config } of stages) runs.push({ name, config, planning: await planRun(config) });
-  const joined = joinStageFindings(stages.map(({ name, own = [] }, index) => ({ stage: { name, index, own }, findings: runs[index]!.planning.findings })));
-  const planned = runs.flatMap(({ name, planning }): readonly PlannedStage[] => (planning.planned === undefined ? [] : [{ name, planned: planning.planned }]));
+  const joined = joinStageFindings(
+    stages.map(({ name, own = [] }, index) => ({
+      stage: { name, index, own },
+      findings: runs[index]!.planning.findings,
+    })),
+  );
+  const planned = runs.flatMap(({ name, planning }): readonly PlannedStage[] =>
+    planning.planned === undefined ? [] : [{ name, planned: planning.planned }],
+  );
   return { runs, findings: [...joined, ...handoverFindings(planned)] };
 }
 

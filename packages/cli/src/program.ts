@@ -10,7 +10,19 @@ import type { PlanOptions } from "./commands/plan.js";
 import type { TrainOptions } from "./commands/train.js";
 import type { WhyOptions } from "./commands/why.js";
 import { badOption } from "./errors.js";
-import { BACKEND_HELP, CAPTION_HELP, CHECK_HELP, CONFIG_HELP, CONVERT_HELP, EVALUATE_HELP, EXPORT_HELP, PLAN_HELP, TOP_HELP, TRAIN_HELP, WHY_HELP } from "./help.js";
+import {
+  BACKEND_HELP,
+  CAPTION_HELP,
+  CHECK_HELP,
+  CONFIG_HELP,
+  CONVERT_HELP,
+  EVALUATE_HELP,
+  EXPORT_HELP,
+  PLAN_HELP,
+  TOP_HELP,
+  TRAIN_HELP,
+  WHY_HELP,
+} from "./help.js";
 import { planningCommands } from "./fast.js";
 import { LOG_LEVELS } from "./log.js";
 import type { Terminal } from "./terminal.js";
@@ -32,18 +44,30 @@ export function createProgram(terminal: Terminal, outcome: Outcome): Command {
     .helpCommand(false)
     .showHelpAfterError('("thaw --help" lists the commands)')
     .showSuggestionAfterError()
-    .configureOutput({ writeOut: (text) => terminal.out(text.trimEnd()), writeErr: (text) => terminal.err(text.trimEnd()) })
+    .configureOutput({
+      writeOut: (text) => terminal.out(text.trimEnd()),
+      writeErr: (text) => terminal.err(text.trimEnd()),
+    })
     .exitOverride()
     .addHelpText("after", TOP_HELP);
   // Subcommands inherit exitOverride and output.
-  const add = (usage: string, description: string, help: string): Command => program.command(usage).description(description).option("--debug", "show stacks of errors").addHelpText("after", help);
+  const add = (usage: string, description: string, help: string): Command =>
+    program
+      .command(usage)
+      .description(description)
+      .option("--debug", "show stacks of errors")
+      .addHelpText("after", help);
   const withSet = (command: Command): Command => command.option("--set <key=value>", SET_HELP, collect, []);
-  const logLevel = (): Option => new Option("--log-level <level>", "how much to log on standard error").choices(LOG_LEVELS).default("info");
+  const logLevel = (): Option =>
+    new Option("--log-level <level>", "how much to log on standard error").choices(LOG_LEVELS).default("info");
 
   withSet(add("train [config]", "train as the config says", TRAIN_HELP))
     .option("--resume <run>", "continue a run that was stopped: its folder, or one checkpoint folder in it")
     .option("--accept-plan-change", "resume although the trainability plan differs")
-    .option("--compare-all-trainable [steps]", "afterwards measure what freezing saved, by a few steps with everything trainable")
+    .option(
+      "--compare-all-trainable [steps]",
+      "afterwards measure what freezing saved, by a few steps with everything trainable",
+    )
     .option("--json", "one JSON object a line on standard output")
     .option("--quiet", "no progress bar")
     .addOption(logLevel())
@@ -53,7 +77,12 @@ export function createProgram(terminal: Terminal, outcome: Outcome): Command {
   add("evaluate <run-or-checkpoint>", "measure captions: token F1 and exact match beside two baselines", EVALUATE_HELP)
     .option("--data <set>", "iconify:<set>, or a JSONL file; the run's own evaluation sets without it")
     .option("--baseline-data <set>", "training set for the baselines, where the run does not know it")
-    .addOption(new Option("--concepts <which>", "which concepts are scored; without it seen and unseen ones that the training set has").choices(["seen", "unseen", "all"]))
+    .addOption(
+      new Option(
+        "--concepts <which>",
+        "which concepts are scored; without it seen and unseen ones that the training set has",
+      ).choices(["seen", "unseen", "all"]),
+    )
     .option("--limit <n>", "the first n samples only", count("--limit"))
     .option("--batch-size <n>", "samples answered at once", count("--batch-size"))
     .option("--max-new-tokens <n>", "longest answer", count("--max-new-tokens"))
@@ -78,7 +107,13 @@ export function createProgram(terminal: Terminal, outcome: Outcome): Command {
     .action(async (config: string | undefined, options: CheckOptions) => {
       outcome.code = await (await planningCommands(config)).check(config, options, terminal);
     });
-  withSet(add("why <parameter|component|setting>", "say which setting decided, where it stands, and what it overrides", WHY_HELP))
+  withSet(
+    add(
+      "why <parameter|component|setting>",
+      "say which setting decided, where it stands, and what it overrides",
+      WHY_HELP,
+    ),
+  )
     .option("--config <config>", "the config; without it, it is searched for")
     .option("--json", "the answer as one JSON object on standard output")
     .action(async (target: string, options: WhyOptions) => {
@@ -99,7 +134,11 @@ export function createProgram(terminal: Terminal, outcome: Outcome): Command {
     .action(async (images: string[], options: CaptionOptions) => {
       outcome.code = await (await import("./commands/caption.js")).caption(images, options, terminal);
     });
-  add("export <run-or-checkpoint> <folder>", "write a trained model as a Hugging Face checkpoint, adapters merged", EXPORT_HELP)
+  add(
+    "export <run-or-checkpoint> <folder>",
+    "write a trained model as a Hugging Face checkpoint, adapters merged",
+    EXPORT_HELP,
+  )
     .option("--adapter", "the adapters alone, in PEFT's layout")
     .addOption(new Option("--dtype <dtype>", "of the weights").choices(["f32", "bf16"]).default("f32"))
     .option("--overwrite", "replace a model that the folder holds already")
@@ -117,7 +156,9 @@ export function createProgram(terminal: Terminal, outcome: Outcome): Command {
       outcome.code = await (await import("./commands/config.js")).showConfig(config, options, terminal);
     });
   const backend = add("backend", "get, remove and measure TensorFlow's library", BACKEND_HELP).helpCommand(false);
-  backend.command("install").description("make the native backend, or with --cuda the one for NVIDIA GPUs")
+  backend
+    .command("install")
+    .description("make the native backend, or with --cuda the one for NVIDIA GPUs")
     .option("--cuda", "the build for NVIDIA GPUs")
     .option("--uninstall", "remove it")
     .option("--wheel <file>", "a wheel that you fetched, where there is no network")
@@ -128,7 +169,9 @@ export function createProgram(terminal: Terminal, outcome: Outcome): Command {
     .action(async (options: BackendInstallOptions) => {
       outcome.code = await (await import("./commands/backend.js")).install(options, terminal);
     });
-  backend.command("bench").description("measure a backend: matrix products, cost of an operation, uploads")
+  backend
+    .command("bench")
+    .description("measure a backend: matrix products, cost of an operation, uploads")
     .option("--backend <name>", "auto, gpu, webgpu, native, wasm or cpu")
     .option("--tensor-float-32", "on GPUs: products with 10 bits of mantissa")
     .option("--cache <folder>", "instead of the user's cache folder")
@@ -151,7 +194,8 @@ function collect(value: string, earlier: readonly string[]): readonly string[] {
 function count(option: string, least = 1): (text: string) => number {
   return (text) => {
     const value = Number(text);
-    if (text.trim() === "" || !Number.isInteger(value) || value < least) throw badOption(option, text, `a whole number from ${least}`);
+    if (text.trim() === "" || !Number.isInteger(value) || value < least)
+      throw badOption(option, text, `a whole number from ${least}`);
     return value;
   };
 }

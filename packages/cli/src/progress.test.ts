@@ -8,11 +8,19 @@ describe("progress off a terminal", () => {
     let now = 0;
     const progress = await createProgress(terminal, () => now);
     progress.begin("train", 4);
-    for (const [done, time] of [[1, 4_000], [2, 11_000], [3, 12_000], [4, 20_000]] as const) {
+    for (const [done, time] of [
+      [1, 4_000],
+      [2, 11_000],
+      [3, 12_000],
+      [4, 20_000],
+    ] as const) {
       now = time;
       progress.step(done, { loss: 1 / done, tokensPerSecond: 1234.4 });
     }
-    expect(terminal.errText().split("\n")).toEqual(["train 2/4  loss 0.5000  1,234 tokens/s  ETA 11 s", "train 4/4  loss 0.2500  1,234 tokens/s  20 s"]);
+    expect(terminal.errText().split("\n")).toEqual([
+      "train 2/4  loss 0.5000  1,234 tokens/s  ETA 11 s",
+      "train 4/4  loss 0.2500  1,234 tokens/s  20 s",
+    ]);
   });
 
   it("estimates from its own stretch when a run goes on", async () => {

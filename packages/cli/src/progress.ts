@@ -41,8 +41,16 @@ export async function createProgress(terminal: Terminal, now: () => number = Dat
   const startBar = (): void => {
     bar = new cliProgress.SingleBar({
       format: `${colors.cyan("{label}")} {bar} {facts}`,
-      barsize: BAR_WIDTH, hideCursor: true, clearOnComplete: true, linewrap: false, fps: 8, gracefulExit: false, stream: process.stderr,
-      barCompleteChar: FULL, barIncompleteChar: " ", barGlue: "",
+      barsize: BAR_WIDTH,
+      hideCursor: true,
+      clearOnComplete: true,
+      linewrap: false,
+      fps: 8,
+      gracefulExit: false,
+      stream: process.stderr,
+      barCompleteChar: FULL,
+      barIncompleteChar: " ",
+      barGlue: "",
     });
     bar.start(stretch.total, stretch.done, { label: stretch.label, facts: stretch.facts });
   };
@@ -77,7 +85,8 @@ export async function createProgress(terminal: Terminal, now: () => number = Dat
       end();
       stretch = { label, total, from, done: from, facts: "", begunAt: now(), lineAt: now() };
     },
-    step: (done, { loss, tokensPerSecond }) => show(done, [`loss ${lossText(loss)}`, `${countText(tokensPerSecond)} tokens/s`]),
+    step: (done, { loss, tokensPerSecond }) =>
+      show(done, [`loss ${lossText(loss)}`, `${countText(tokensPerSecond)} tokens/s`]),
     advance: (done) => show(done, []),
     end,
     clear,

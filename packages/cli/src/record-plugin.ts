@@ -22,7 +22,10 @@ export interface RecordSinks {
   readonly folder: string;
 }
 
-/** Keeps what the summary and the report need, prints the plan and the verdict, moves the progress bar, writes the events. */
+/**
+ * Keeps what the summary and the report need, prints the plan and the verdict, moves the progress bar, writes the
+ * events.
+ */
 export function recordPlugin(sinks: RecordSinks): Plugin {
   const { record, progress, events } = sinks;
   return definePlugin({
@@ -53,9 +56,27 @@ export function recordPlugin(sinks: RecordSinks): Plugin {
         const { step, epoch, loss, gradientNorm, learningRates, tokens, supervisedTokens, durationMs } = context;
         const tokensPerSecond = (1000 * tokens) / Math.max(1e-6, durationMs);
         const { peakBytes } = context.memory();
-        record.steps.push({ step: step + 1, loss, gradientNorm, learningRate: Math.max(0, ...Object.values(learningRates)), tokensPerSecond, durationMs, peakBytes });
+        record.steps.push({
+          step: step + 1,
+          loss,
+          gradientNorm,
+          learningRate: Math.max(0, ...Object.values(learningRates)),
+          tokensPerSecond,
+          durationMs,
+          peakBytes,
+        });
         progress.step(step + 1, { loss, tokensPerSecond });
-        events.write("step", { step: step + 1, epoch, loss, gradientNorm, learningRates, supervisedTokens, tokens, tokensPerSecond, durationMs });
+        events.write("step", {
+          step: step + 1,
+          epoch,
+          loss,
+          gradientNorm,
+          learningRates,
+          supervisedTokens,
+          tokens,
+          tokensPerSecond,
+          durationMs,
+        });
         return Promise.resolve();
       });
       hooks.evaluated.tapPromise(PLUGIN_NAME, ({ name, step, metrics }) => {
@@ -89,6 +110,13 @@ function printPlan({ record, terminal, folder }: RecordSinks): void {
   if (terminal === undefined || record.planned === undefined) return;
   const { colors, width } = terminal;
   const { findings } = record.planned;
-  const lines = [colors.bold("Trainability plan"), ...planLines(record.planned, { colors, width }), "", verdictLine(findings, colors), ...findingLines(findings, { colors, folder, width }), ""];
+  const lines = [
+    colors.bold("Trainability plan"),
+    ...planLines(record.planned, { colors, width }),
+    "",
+    verdictLine(findings, colors),
+    ...findingLines(findings, { colors, folder, width }),
+    "",
+  ];
   for (const line of lines) terminal.out(line);
 }

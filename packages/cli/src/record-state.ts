@@ -7,8 +7,16 @@ export function savedRecord(record: RunRecord): unknown {
   return { captions: record.captions };
 }
 
-/** Brings a record back to where a checkpoint was made at `step`. A run of older Thaw, or one without a folder, leaves it empty. */
-export async function restoreRecord(record: RunRecord, saved: unknown, runFolder: string | undefined, step: number): Promise<void> {
+/**
+ * Brings a record back to where a checkpoint was made at `step`. A run of older Thaw, or one without a folder, leaves
+ * it empty.
+ */
+export async function restoreRecord(
+  record: RunRecord,
+  saved: unknown,
+  runFolder: string | undefined,
+  step: number,
+): Promise<void> {
   const { captions = [] } = (saved ?? {}) as { readonly captions?: readonly CaptionRecord[] };
   for (const earlier of captions) {
     const own = record.captions.find(({ name }) => name === earlier.name);
@@ -35,8 +43,17 @@ function restoreLine(record: RunRecord, line: MetricsLine, step: number): void {
   if (line.step > step) return;
   if (line.event === "step") {
     const { loss = Number.NaN, gradientNorm = Number.NaN, learningRates = {}, tokens = 0, durationMs = 0 } = line;
-    record.steps.push({ step: line.step, loss, gradientNorm, learningRate: Math.max(0, ...Object.values(learningRates)), tokensPerSecond: (1000 * tokens) / Math.max(1e-6, durationMs), durationMs, peakBytes: 0 });
+    record.steps.push({
+      step: line.step,
+      loss,
+      gradientNorm,
+      learningRate: Math.max(0, ...Object.values(learningRates)),
+      tokensPerSecond: (1000 * tokens) / Math.max(1e-6, durationMs),
+      durationMs,
+      peakBytes: 0,
+    });
   }
   const loss = line.metrics?.["loss"];
-  if (line.event === "evaluated" && line.name !== undefined && loss !== undefined) (record.losses[line.name] ??= []).push({ step: line.step, value: loss });
+  if (line.event === "evaluated" && line.name !== undefined && loss !== undefined)
+    (record.losses[line.name] ??= []).push({ step: line.step, value: loss });
 }

@@ -53,7 +53,9 @@ export interface CaptionRecord {
   pictures: Record<number, string>;
 }
 
-/** What freezing saved: the run itself against a few steps with everything trainable, in one process on the same data. */
+/**
+ * What freezing saved: the run itself against a few steps with everything trainable, in one process on the same data.
+ */
 export interface Saving {
   readonly frozen: SavingSide;
   readonly allTrainable: SavingSide;

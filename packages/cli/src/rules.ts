@@ -7,7 +7,10 @@ import { BUILT_IN_PLUGINS } from "./load-config.js";
 
 /** Every rule of the built-in plugins (and of `plugins`), once, with its docs. */
 export function knownRules(plugins: readonly Plugin[] = []): readonly RuleInfo[] {
-  const trainer = new Trainer({ model: placeholderModel("no model"), plugins: [...BUILT_IN_PLUGINS.map((factory) => factory()), ...plugins] });
+  const trainer = new Trainer({
+    model: placeholderModel("no model"),
+    plugins: [...BUILT_IN_PLUGINS.map((factory) => factory()), ...plugins],
+  });
   const rules = new Map<string, RuleInfo>();
   for (const { id, defaultSeverity, summary, docs } of [CONFIG_RULE, ...rulesOf(trainer)]) {
     const known = rules.get(id);

@@ -13,29 +13,60 @@ export function median(values: readonly number[]): number {
 }
 
 /**
- * Trains `steps` steps with everything trainable, without writing anything, and puts that beside the run that `record` holds.
- * The first step of either side warms up and is not timed. The run's tensors must be free by now.
+ * Trains `steps` steps with everything trainable, without writing anything, and puts that beside the run that `record`
+ * holds. The first step of either side warms up and is not timed. The run's tensors must be free by now.
  */
-export async function measureSaving(options: TrainerOptions, record: RunRecord, steps: number, progress: Progress): Promise<Saving | undefined> {
+export async function measureSaving(
+  options: TrainerOptions,
+  record: RunRecord,
+  steps: number,
+  progress: Progress,
+): Promise<Saving | undefined> {
   if (record.planned === undefined || record.steps.length === 0) return undefined;
   const points: StepPoint[] = [];
-  const replaced = new Set([freezePolicy.definition.name, lora.definition.name, projectorOnly.definition.name, tokenRows.definition.name, RECORD_PLUGIN]);
-  const others = (options.plugins ?? []).filter((plugin): plugin is Plugin => Boolean(plugin) && !replaced.has((plugin as Plugin).name));
+  const replaced = new Set([
+    freezePolicy.definition.name,
+    lora.definition.name,
+    projectorOnly.definition.name,
+    tokenRows.definition.name,
+    RECORD_PLUGIN,
+  ]);
+  const others = (options.plugins ?? []).filter(
+    (plugin): plugin is Plugin => Boolean(plugin) && !replaced.has((plugin as Plugin).name),
+  );
   progress.begin("all trainable", steps);
-  const { components: _components, stopWhen: _stopWhen, epochs: _epochs, saveEverySteps: _save, evaluateEverySteps: _evaluate, ...training } = options.training ?? {};
+  const {
+    components: _components,
+    stopWhen: _stopWhen,
+    epochs: _epochs,
+    saveEverySteps: _save,
+    evaluateEverySteps: _evaluate,
+    ...training
+  } = options.training ?? {};
   const trainer = new Trainer({
     model: options.model,
     ...(options.data?.train === undefined ? {} : { data: { train: options.data.train } }),
-    plugins: [freezePolicy({ freezeVisionTower: false, freezeMultiModalProjector: false, freezeLanguageModel: false }), projectorOnly({ featureCache: "off" }), ...others, stepRecorder(points, progress)],
+    plugins: [
+      freezePolicy({ freezeVisionTower: false, freezeMultiModalProjector: false, freezeLanguageModel: false }),
+      projectorOnly({ featureCache: "off" }),
+      ...others,
+      stepRecorder(points, progress),
+    ],
     training: { ...training, maxSteps: steps },
     ...(options.seed === undefined ? {} : { seed: options.seed }),
-    ...(options.logger === undefined ? {} : { logger: { ...silent, error: options.logger.error.bind(options.logger) } }),
+    ...(options.logger === undefined
+      ? {}
+      : { logger: { ...silent, error: options.logger.error.bind(options.logger) } }),
   });
   const summary = await trainer.run();
   progress.end();
-  const trainedOf = (counts: readonly { readonly trainable: number }[]): number => counts.reduce((sum, { trainable }) => sum + trainable, 0);
+  const trainedOf = (counts: readonly { readonly trainable: number }[]): number =>
+    counts.reduce((sum, { trainable }) => sum + trainable, 0);
   const trained = planReport(record.planned).parameters.filter(({ trainable }) => trainable).length;
-  return { frozen: side(record.steps, record.summary === undefined ? trained : trainedOf(record.summary.components)), allTrainable: side(points, trainedOf(summary.components)) };
+  return {
+    frozen: side(record.steps, record.summary === undefined ? trained : trainedOf(record.summary.components)),
+    allTrainable: side(points, trainedOf(summary.components)),
+  };
 }
 
 const ignore = (): void => {};
@@ -43,7 +74,12 @@ const silent = { debug: ignore, info: ignore, warn: ignore };
 
 function side(points: readonly StepPoint[], trainedParameters: number): SavingSide {
   const timed = points.length > 1 ? points.slice(1) : points;
-  return { steps: timed.length, stepMs: median(timed.map(({ durationMs }) => durationMs)), peakBytes: Math.max(0, ...points.map(({ peakBytes }) => peakBytes)), trainedParameters };
+  return {
+    steps: timed.length,
+    stepMs: median(timed.map(({ durationMs }) => durationMs)),
+    peakBytes: Math.max(0, ...points.map(({ peakBytes }) => peakBytes)),
+    trainedParameters,
+  };
 }
 
 function stepRecorder(points: StepPoint[], progress: Progress): Plugin {
@@ -57,7 +93,15 @@ function stepRecorder(points: StepPoint[], progress: Progress): Plugin {
         return Promise.resolve();
       });
       trainer.hooks.afterStep.tapPromise(name, ({ step, loss, gradientNorm, tokens, durationMs, memory }) => {
-        points.push({ step, loss, gradientNorm, learningRate: 0, tokensPerSecond: (1000 * tokens) / Math.max(1e-6, durationMs), durationMs, peakBytes: memory().peakBytes });
+        points.push({
+          step,
+          loss,
+          gradientNorm,
+          learningRate: 0,
+          tokensPerSecond: (1000 * tokens) / Math.max(1e-6, durationMs),
+          durationMs,
+          peakBytes: memory().peakBytes,
+        });
         progress.advance(step + 1);
         return Promise.resolve();
       });

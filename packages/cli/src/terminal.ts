@@ -30,7 +30,10 @@ export function processTerminal(): Terminal {
   };
 }
 
-/** A reader that leaves early (`thaw plan | head`) ends the output, not the run: what is written after that goes nowhere. */
+/**
+ * A reader that leaves early (`thaw plan | head`) ends the output, not the run: what is written after that goes
+ * nowhere.
+ */
 function outliveReaders(): void {
   for (const stream of [process.stdout, process.stderr]) {
     stream.on("error", (error: NodeJS.ErrnoException) => {
@@ -47,8 +50,19 @@ function wantsColor(isTerminal: boolean | undefined): boolean {
 }
 
 /** A terminal that keeps what is written, without colours; for tests. */
-export function memoryTerminal(width = 100): Terminal & { readonly outText: () => string; readonly errText: () => string } {
+export function memoryTerminal(
+  width = 100,
+): Terminal & { readonly outText: () => string; readonly errText: () => string } {
   const [out, err]: [string[], string[]] = [[], []];
   const colors = pc.createColors(false);
-  return { out: (text) => void out.push(text), err: (text) => void err.push(text), colors, errorColors: colors, isInteractive: false, width, outText: () => out.join("\n"), errText: () => err.join("\n") };
+  return {
+    out: (text) => void out.push(text),
+    err: (text) => void err.push(text),
+    colors,
+    errorColors: colors,
+    isInteractive: false,
+    width,
+    outText: () => out.join("\n"),
+    errText: () => err.join("\n"),
+  };
 }

@@ -32,8 +32,16 @@ export interface PreparedRun {
   readonly options: TrainerOptions;
 }
 
-/** A run as its config means it, with a recorder and caption evaluators. `@throws THAW_CLI_NOT_A_RUN` for a run to start from that is none. */
-export async function prepareRun(config: LoadedConfig, parts: Parts, title: string, context: TrainContext): Promise<PreparedRun> {
+/**
+ * A run as its config means it, with a recorder and caption evaluators. `@throws THAW_CLI_NOT_A_RUN` for a run to start
+ * from that is none.
+ */
+export async function prepareRun(
+  config: LoadedConfig,
+  parts: Parts,
+  title: string,
+  context: TrainContext,
+): Promise<PreparedRun> {
   const { events, terminal, progress, logger, isJson, interrupts } = context;
   const record = newRecord(title);
   record.model = parts.model.source;
@@ -43,15 +51,30 @@ export async function prepareRun(config: LoadedConfig, parts: Parts, title: stri
 }
 
 /** After a run: the comparison where it was asked for, the report, the summary. */
-export async function finishRun({ record, options }: PreparedRun, summary: RunSummary, context: TrainContext): Promise<void> {
+export async function finishRun(
+  { record, options }: PreparedRun,
+  summary: RunSummary,
+  context: TrainContext,
+): Promise<void> {
   const { events, terminal, progress, comparedSteps, isJson } = context;
   record.summary = summary;
   if (comparedSteps > 0) {
     const saving = await measureSaving(options, record, comparedSteps, progress);
     if (saving !== undefined) record.saving = saving;
   }
-  const report = summary.runFolder === undefined ? undefined : await writeReport(record, summary.runFolder, process.cwd());
-  events.write("done", { ...summary, captions: record.captions.map(({ name, before, after, baselines }) => ({ name, before: scores(before), after: scores(after), baselines })), saving: record.saving, report });
+  const report =
+    summary.runFolder === undefined ? undefined : await writeReport(record, summary.runFolder, process.cwd());
+  events.write("done", {
+    ...summary,
+    captions: record.captions.map(({ name, before, after, baselines }) => ({
+      name,
+      before: scores(before),
+      after: scores(after),
+      baselines,
+    })),
+    saving: record.saving,
+    report,
+  });
   if (isJson) return;
   terminal.out("");
   for (const line of summaryLines(record, { colors: terminal.colors, width: terminal.width })) terminal.out(line);
@@ -60,13 +83,21 @@ export async function finishRun({ record, options }: PreparedRun, summary: RunSu
 }
 
 /** What a run that Ctrl-C ended says. Returns its exit code. */
-export function stoppedRun(summary: RunSummary, runFolder: string | undefined, { events, terminal }: TrainContext): number {
+export function stoppedRun(
+  summary: RunSummary,
+  runFolder: string | undefined,
+  { events, terminal }: TrainContext,
+): number {
   events.write("stopped", { step: summary.steps, runFolder });
   terminal.err(`Stopped after step ${summary.steps}; a checkpoint is saved.`);
   if (runFolder !== undefined) terminal.err(`Go on with: npx thaw train --resume ${runFolder}`);
   return 130;
 }
 
-function scores(result: { readonly exactMatch: number; readonly tokenF1: number; readonly samples: number } | undefined): unknown {
-  return result === undefined ? undefined : { exactMatch: result.exactMatch, tokenF1: result.tokenF1, samples: result.samples };
+function scores(
+  result: { readonly exactMatch: number; readonly tokenF1: number; readonly samples: number } | undefined,
+): unknown {
+  return result === undefined
+    ? undefined
+    : { exactMatch: result.exactMatch, tokenF1: result.tokenF1, samples: result.samples };
 }

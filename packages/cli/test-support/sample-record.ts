@@ -17,18 +17,71 @@ export function samplePlanned(): PlannedContext {
   const reasons: Record<string, string> = {
     vision_tower: "frozen by freeze.train_mm_proj_only: true (thaw.config.yaml:7, explicit)",
     multi_modal_projector: "trained by freeze.train_mm_proj_only: true (thaw.config.yaml:7, explicit)",
-    language_model: "frozen by freeze.train_mm_proj_only: true (thaw.config.yaml:7, explicit), which overrides the default of freeze_language_model",
+    language_model:
+      "frozen by freeze.train_mm_proj_only: true (thaw.config.yaml:7, explicit), which overrides the default of " +
+      "freeze_language_model",
   };
-  const entries = PARAMETERS.map(([name, component]) => ({ name, component, trainable: component === "multi_modal_projector", group: component, reason: { text: reasons[component]!, settings: [] } }));
+  const entries = PARAMETERS.map(([name, component]) => ({
+    name,
+    component,
+    trainable: component === "multi_modal_projector",
+    group: component,
+    reason: { text: reasons[component]!, settings: [] },
+  }));
   const names = ["vision_tower", "multi_modal_projector", "language_model"];
-  const segments: Segment[] = names.map((name, index) => ({ name, after: index === 0 ? [] : [names[index - 1]!], reads: index === 0 ? ["pixelValues"] : [], parameters: PARAMETERS.filter(([, component]) => component === name).map(([parameter]) => parameter) }));
+  const segments: Segment[] = names.map((name, index) => ({
+    name,
+    after: index === 0 ? [] : [names[index - 1]!],
+    reads: index === 0 ? ["pixelValues"] : [],
+    parameters: PARAMETERS.filter(([, component]) => component === name).map(([parameter]) => parameter),
+  }));
   const components = names.map((name) => ({ name, prefixes: [name] }));
-  const unused = (): never => { throw new Error("not part of this test"); };
+  const unused = (): never => {
+    throw new Error("not part of this test");
+  };
   return {
-    model: { modelType: "llava", source: "./llava-tiny", components, parameters, segments, deadParameters: [], text: { vocabularySize: 10, hiddenSize: 4, maxPositions: 8, eosTokenIds: [0], padTokenId: 0 }, load: unused, forward: unused, generate: unused, save: unused },
-    components, parameters, owners, settings: [], training: trainingSchema.parse({ maxSteps: 200 }), totalSteps: 200, report: () => undefined,
-    plan: { phases: [{ fromStep: 0, entries }] }, groups: [], claims: new Map(), flows: new Map(), sources: new Map(),
-    findings: [{ rule: "zero-learning-rate", severity: "warning", message: "The projector trains with a learning rate of 0, so it stays as it is.", fix: "Freeze it, or give training.components.multi_modal_projector.learning_rate a rate above 0.", settings: [{ path: "training.components.multi_modal_projector.learning_rate", value: 0, origin: "explicit", file: "/x/thaw.config.yaml", line: 12 }] }],
+    model: {
+      modelType: "llava",
+      source: "./llava-tiny",
+      components,
+      parameters,
+      segments,
+      deadParameters: [],
+      text: { vocabularySize: 10, hiddenSize: 4, maxPositions: 8, eosTokenIds: [0], padTokenId: 0 },
+      load: unused,
+      forward: unused,
+      generate: unused,
+      save: unused,
+    },
+    components,
+    parameters,
+    owners,
+    settings: [],
+    training: trainingSchema.parse({ maxSteps: 200 }),
+    totalSteps: 200,
+    report: () => undefined,
+    plan: { phases: [{ fromStep: 0, entries }] },
+    groups: [],
+    claims: new Map(),
+    flows: new Map(),
+    sources: new Map(),
+    findings: [
+      {
+        rule: "zero-learning-rate",
+        severity: "warning",
+        message: "The projector trains with a learning rate of 0, so it stays as it is.",
+        fix: "Freeze it, or give training.components.multi_modal_projector.learning_rate a rate above 0.",
+        settings: [
+          {
+            path: "training.components.multi_modal_projector.learning_rate",
+            value: 0,
+            origin: "explicit",
+            file: "/x/thaw.config.yaml",
+            line: 12,
+          },
+        ],
+      },
+    ],
     planHash: "5f2d1c0e9b8a7766554433221100ffeeddccbbaa99887766554433221100aabb",
   };
 }
@@ -39,31 +92,87 @@ export function sampleRecord(pictures: Readonly<Record<number, string>> = {}): R
   record.model = "examples/emoji-captioner/checkpoint";
   record.backend = "WASM with SIMD, one thread";
   record.planned = samplePlanned();
-  for (let step = 1; step <= 200; step++) record.steps.push({ step, loss: 1.1 + 5 * Math.exp(-step / 30) + 0.15 * Math.sin(step), gradientNorm: 1, learningRate: 0.01, tokensPerSecond: 9000, durationMs: 240, peakBytes: 61e6 });
-  record.losses["twemoji"] = [{ step: 0, value: 6.9 }, { step: 200, value: 1.9 }];
+  for (let step = 1; step <= 200; step++)
+    record.steps.push({
+      step,
+      loss: 1.1 + 5 * Math.exp(-step / 30) + 0.15 * Math.sin(step),
+      gradientNorm: 1,
+      learningRate: 0.01,
+      tokensPerSecond: 9000,
+      durationMs: 240,
+      peakBytes: 61e6,
+    });
+  record.losses["twemoji"] = [
+    { step: 0, value: 6.9 },
+    { step: 200, value: 1.9 },
+  ];
   record.captions.push(sampleCaptions("twemoji", pictures, 0.442), sampleCaptions("twemoji-unseen", pictures, 0.101));
   record.summary = {
-    runFolder: "/x/runs/run-1", steps: 200, epochs: 8.5, stopReason: "max_steps reached", isInterrupted: false, firstLoss: 6.93, lastLoss: 1.12, durationMs: 96_000, trainingMs: 48_000, tokens: 432_000, peakTensorBytes: 80e6,
-    components: [{ name: "vision_tower", trainable: 0, frozen: 1_073_152, flows: ["prefix"] }, { name: "multi_modal_projector", trainable: 16_512, frozen: 0, flows: ["trained"] }, { name: "language_model", trainable: 0, frozen: 655_360, flows: ["through"] }],
-    frozenProof: ["vision_tower", "language_model"].map((component, index) => ({ component, parameterCount: 2 - index, before: "ab".repeat(32), after: "ab".repeat(32), isUnchanged: true })),
-    findings: record.planned.findings, deadGradients: [], evaluations: {}, lines: ["Feature cache: 1,498 pictures computed once, 11,302 lookups answered from memory."], numbers: {},
+    runFolder: "/x/runs/run-1",
+    steps: 200,
+    epochs: 8.5,
+    stopReason: "max_steps reached",
+    isInterrupted: false,
+    firstLoss: 6.93,
+    lastLoss: 1.12,
+    durationMs: 96_000,
+    trainingMs: 48_000,
+    tokens: 432_000,
+    peakTensorBytes: 80e6,
+    components: [
+      { name: "vision_tower", trainable: 0, frozen: 1_073_152, flows: ["prefix"] },
+      { name: "multi_modal_projector", trainable: 16_512, frozen: 0, flows: ["trained"] },
+      { name: "language_model", trainable: 0, frozen: 655_360, flows: ["through"] },
+    ],
+    frozenProof: ["vision_tower", "language_model"].map((component, index) => ({
+      component,
+      parameterCount: 2 - index,
+      before: "ab".repeat(32),
+      after: "ab".repeat(32),
+      isUnchanged: true,
+    })),
+    findings: record.planned.findings,
+    deadGradients: [],
+    evaluations: {},
+    lines: ["Feature cache: 1,498 pictures computed once, 11,302 lookups answered from memory."],
+    numbers: {},
   };
-  record.saving = { frozen: { steps: 199, stepMs: 240, peakBytes: 61e6, trainedParameters: 16_512 }, allTrainable: { steps: 3, stepMs: 2900, peakBytes: 410e6, trainedParameters: 1_745_024 } };
+  record.saving = {
+    frozen: { steps: 199, stepMs: 240, peakBytes: 61e6, trainedParameters: 16_512 },
+    allTrainable: { steps: 3, stepMs: 2900, peakBytes: 410e6, trainedParameters: 1_745_024 },
+  };
   return record;
 }
 
 function sampleCaptions(name: string, pictures: Readonly<Record<number, string>>, tokenF1: number): CaptionRecord {
-  const words = ["dog face", "red apple", "grinning cat with smiling eyes", "fire engine", "<b>bold</b> & \"quoted\"", "sun"];
+  const words = [
+    "dog face",
+    "red apple",
+    "grinning cat with smiling eyes",
+    "fire engine",
+    '<b>bold</b> & "quoted"',
+    "sun",
+  ];
   const answers = Array.from({ length: 60 }, (_, index): Answer => {
     const reference = words[index % words.length]!;
     const answer = index % 3 === 0 ? reference : index % 3 === 1 ? "cat" : "";
-    return { index, id: reference.replaceAll(" ", "-"), reference, answer, tokenF1: answer === reference ? 1 : index % 6 === 4 ? 0.4 : 0 };
+    return {
+      index,
+      id: reference.replaceAll(" ", "-"),
+      reference,
+      answer,
+      tokenF1: answer === reference ? 1 : index % 6 === 4 ? 0.4 : 0,
+    };
   });
   const before = answers.map((answer) => ({ ...answer, answer: "the the the", tokenF1: 0 }));
   return {
-    name, pictures: { ...pictures },
+    name,
+    pictures: { ...pictures },
     before: { step: 0, exactMatch: 0, tokenF1: 0.004, samples: 60, notScored: 412, answers: before },
     after: { step: 200, exactMatch: tokenF1 * 0.85, tokenF1, samples: 60, notScored: 412, answers },
-    baselines: { majority: { exactMatch: 0.001, tokenF1: 0.05 }, nearestNeighbour: { exactMatch: 0.286, tokenF1: 0.316 } },
+    baselines: {
+      majority: { exactMatch: 0.001, tokenF1: 0.05 },
+      nearestNeighbour: { exactMatch: 0.286, tokenF1: 0.316 },
+    },
   };
 }

@@ -3,7 +3,9 @@ import { main } from "../src/main.js";
 import { memoryTerminal } from "../src/terminal.js";
 
 /** Runs the command line in this process, 120 columns wide. */
-export async function thaw(...args: readonly string[]): Promise<{ readonly code: number; readonly out: string; readonly err: string }> {
+export async function thaw(
+  ...args: readonly string[]
+): Promise<{ readonly code: number; readonly out: string; readonly err: string }> {
   const terminal = memoryTerminal(120);
   const code = await main(args, terminal);
   return { code, out: terminal.outText(), err: terminal.errText() };

@@ -10,8 +10,9 @@ export interface EditedText {
 }
 
 /**
- * Applies edits to a YAML or JSON text. Only the bytes of the edited keys and values change: comments, order, quotes and indentation of
- * everything else stay. Each edit is checked by parsing the result again; one that would change anything else is skipped.
+ * Applies edits to a YAML or JSON text. Only the bytes of the edited keys and values change: comments, order, quotes
+ * and indentation of everything else stay. Each edit is checked by parsing the result again; one that would change
+ * anything else is skipped.
  */
 export function applyEdits(text: string, edits: readonly Edit[]): EditedText {
   let current = text;
@@ -71,13 +72,22 @@ function splice(text: string, document: Document.Parsed, edit: Edit): string | u
   const key = rangeOf(pair.key)!;
   const value = rangeOf(pair.value);
   if (edit.action === "rename") return replace(text, key, quoteLike(text, key, edit.name));
-  if (edit.action === "set") return value === undefined ? undefined : replace(text, value, JSON.stringify(edit.value) === undefined ? "" : scalarText(edit.value, isJson(text)));
+  if (edit.action === "set")
+    return value === undefined
+      ? undefined
+      : replace(text, value, JSON.stringify(edit.value) === undefined ? "" : scalarText(edit.value, isJson(text)));
   return removePair(text, map, pair, key, value);
 }
 
-interface Range { readonly start: number; readonly end: number }
+interface Range {
+  readonly start: number;
+  readonly end: number;
+}
 
-function findPair(document: Document.Parsed, keys: readonly string[]): { readonly map: YAMLMap; readonly pair: Pair } | undefined {
+function findPair(
+  document: Document.Parsed,
+  keys: readonly string[],
+): { readonly map: YAMLMap; readonly pair: Pair } | undefined {
   const map = keys.length === 1 ? document.contents : document.getIn(keys.slice(0, -1));
   if (!isMap(map)) return undefined;
   const pair = map.items.find(({ key }) => isScalar(key) && String(key.value) === keys.at(-1));
@@ -94,7 +104,11 @@ function insert(text: string, document: Document.Parsed, keys: readonly string[]
     const nested = inner.reduceRight<unknown>((at, key) => ({ [key]: at }), value);
     const last = node.items.at(-1)!;
     const end = rangeOf(last.value)?.end ?? rangeOf(last.key)!.end;
-    if (node.flow === true || isJson(text)) return `${text.slice(0, end)}, ${scalarText(head, isJson(text))}: ${scalarText(nested, isJson(text))}${text.slice(end)}`;
+    if (node.flow === true || isJson(text))
+      return (
+        `${text.slice(0, end)}, ${scalarText(head, isJson(text))}: ` +
+        `${scalarText(nested, isJson(text))}${text.slice(end)}`
+      );
     const first = rangeOf(node.items[0]!.key)!.start;
     const indent = " ".repeat(first - (text.lastIndexOf("\n", first - 1) + 1));
     const lineEnd = text.indexOf("\n", end - 1 < 0 ? 0 : text[end - 1] === "\n" ? end - 1 : end);
@@ -141,7 +155,13 @@ function quoteLike(text: string, { start }: Range, name: string): string {
 /** A value in flow form; plain words without quotes in YAML. */
 function scalarText(value: unknown, json: boolean): string {
   if (Array.isArray(value)) return `[${value.map((item) => scalarText(item, json)).join(", ")}]`;
-  if (typeof value === "object" && value !== null) return `{ ${Object.entries(value).map(([key, inner]) => `${scalarText(key, json)}: ${scalarText(inner, json)}`).join(", ")} }`;
-  const isPlain = typeof value === "string" && /^[A-Za-z_][\w.-]*$/.test(value) && !/^(true|false|yes|no|on|off|null|y|n)$/i.test(value);
+  if (typeof value === "object" && value !== null)
+    return `{ ${Object.entries(value)
+      .map(([key, inner]) => `${scalarText(key, json)}: ${scalarText(inner, json)}`)
+      .join(", ")} }`;
+  const isPlain =
+    typeof value === "string" &&
+    /^[A-Za-z_][\w.-]*$/.test(value) &&
+    !/^(true|false|yes|no|on|off|null|y|n)$/i.test(value);
   return isPlain && !json ? (value as string) : (JSON.stringify(value) ?? "null");
 }

@@ -4,7 +4,8 @@ import { ThawError } from "@thaw/core";
 export function configNotFound(folder: string, looked: readonly string[]): ThawError {
   return new ThawError(
     "THAW_CONFIG_NOT_FOUND",
-    `No Thaw config was found. Looked in ${folder} and the folders above it for ${looked.join(", ")}. Create thaw.config.yaml with at least "model: ./path/to/checkpoint", or give the config's path as an argument.`,
+    `No Thaw config was found. Looked in ${folder} and the folders above it for ${looked.join(", ")}. Create ` +
+      `thaw.config.yaml with at least "model: ./path/to/checkpoint", or give the config's path as an argument.`,
     { details: { folder, looked } },
   );
 }
@@ -13,18 +14,30 @@ export function configNotFound(folder: string, looked: readonly string[]): ThawE
 export function configUnreadable(file: string, cause: unknown, namedIn?: string): ThawError {
   const reason = cause instanceof Error ? cause.message : String(cause);
   const where = namedIn === undefined ? `At ${file}.` : `At ${file}, which ${namedIn} extends.`;
-  return new ThawError("THAW_CONFIG_UNREADABLE", `The config cannot be read: ${reason}. ${where} Check the path and that you may read the file.`, { details: { file }, cause });
+  return new ThawError(
+    "THAW_CONFIG_UNREADABLE",
+    `The config cannot be read: ${reason}. ${where} Check the path and that you may read the file.`,
+    { details: { file }, cause },
+  );
 }
 
 /** A config written in code threw while it was loaded. */
 export function configThrew(file: string, cause: unknown): ThawError {
   const reason = cause instanceof Error ? cause.message : String(cause);
-  return new ThawError("THAW_CONFIG_THREW", `The config could not be loaded: ${reason.trimEnd()} In ${file}. Correct the file, and install what it imports.`, { details: { file }, cause });
+  return new ThawError(
+    "THAW_CONFIG_THREW",
+    `The config could not be loaded: ${reason.trimEnd()} In ${file}. Correct the file, and install what it imports.`,
+    { details: { file }, cause },
+  );
 }
 
 /** A file ending that no loader knows. */
 export function configKindUnknown(file: string, endings: readonly string[]): ThawError {
-  return new ThawError("THAW_CONFIG_KIND", `The file's ending says nothing about its format. At ${file}. Use one of ${endings.join(", ")}.`, { details: { file } });
+  return new ThawError(
+    "THAW_CONFIG_KIND",
+    `The file's ending says nothing about its format. At ${file}. Use one of ${endings.join(", ")}.`,
+    { details: { file } },
+  );
 }
 
 /** `extends` leads back to a file that is being read. */
@@ -37,11 +50,17 @@ export function extendsCycle(chain: readonly string[]): ThawError {
 }
 
 /** A package that `extends` or `plugins` names cannot be resolved. */
-export function packageNotFound(kind: "plugin" | "preset", name: string, tried: readonly string[], where: string): ThawError {
+export function packageNotFound(
+  kind: "plugin" | "preset",
+  name: string,
+  tried: readonly string[],
+  where: string,
+): ThawError {
   const command = tried.find((candidate) => !candidate.startsWith("@thaw/")) ?? tried[0] ?? name;
   return new ThawError(
     kind === "plugin" ? "THAW_PLUGIN_NOT_FOUND" : "THAW_PRESET_NOT_FOUND",
-    `The ${kind} "${name}" was not found; tried ${tried.join(", ")}. Named in ${where}. Install it ("npm install ${command}"), or give a path that starts with "./".`,
+    `The ${kind} "${name}" was not found; tried ${tried.join(", ")}. Named in ${where}. Install it ("npm install ` +
+      `${command}"), or give a path that starts with "./".`,
     { details: { name, tried, where } },
   );
 }
@@ -49,22 +68,32 @@ export function packageNotFound(kind: "plugin" | "preset", name: string, tried: 
 /** A plugin's module was found and threw while it was loaded. */
 export function pluginThrew(name: string, file: string, cause: unknown, where: string): ThawError {
   const reason = cause instanceof Error ? cause.message : String(cause);
-  return new ThawError("THAW_PLUGIN_THREW", `The plugin "${name}" could not be loaded: ${reason.trimEnd()} In ${file}, named in ${where}. Correct the file, and install what it imports.`, {
-    details: { name, file, where },
-    cause,
-  });
+  return new ThawError(
+    "THAW_PLUGIN_THREW",
+    `The plugin "${name}" could not be loaded: ${reason.trimEnd()} In ${file}, named in ${where}. Correct the ` +
+      "file, and install what it imports.",
+    {
+      details: { name, file, where },
+      cause,
+    },
+  );
 }
 
 /** What a plugin's module exports is no plugin. */
 export function notAPlugin(name: string, received: string, where: string): ThawError {
   return new ThawError(
     "THAW_PLUGIN_SHAPE",
-    `"${name}" is no plugin: its default export is ${received}. Named in ${where}. Export what definePlugin({ name, apiVersion, apply }) of @thaw/core returns.`,
+    `"${name}" is no plugin: its default export is ${received}. Named in ${where}. Export what definePlugin({ ` +
+      "name, apiVersion, apply }) of @thaw/core returns.",
     { details: { name, received, where } },
   );
 }
 
 /** `--set` without a key or an equals sign. */
 export function overrideMalformed(text: string, reason: string): ThawError {
-  return new ThawError("THAW_CONFIG_OVERRIDE", `The override "${text}" cannot be read: ${reason}. On the command line. Write it as --set training.epochs=3.`, { details: { text } });
+  return new ThawError(
+    "THAW_CONFIG_OVERRIDE",
+    `The override "${text}" cannot be read: ${reason}. On the command line. Write it as --set training.epochs=3.`,
+    { details: { text } },
+  );
 }

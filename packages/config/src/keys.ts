@@ -22,8 +22,15 @@ export function nearestName(given: string, names: Iterable<string>): string | un
   for (const candidate of names) {
     const name = toCamel(candidate).toLowerCase();
     // A name that was cut short is near as well: freeze_vison for freeze_vision_tower.
-    const distance = Math.min(editDistance(wanted, name), wanted.length < 5 ? Infinity : editDistance(wanted, name.slice(0, wanted.length)) + 1);
-    if (distance <= Math.max(wanted.length > 3 ? 2 : 1, wanted.length * 0.4) && (best === undefined || distance < best.distance)) best = { candidate, distance };
+    const distance = Math.min(
+      editDistance(wanted, name),
+      wanted.length < 5 ? Infinity : editDistance(wanted, name.slice(0, wanted.length)) + 1,
+    );
+    if (
+      distance <= Math.max(wanted.length > 3 ? 2 : 1, wanted.length * 0.4) &&
+      (best === undefined || distance < best.distance)
+    )
+      best = { candidate, distance };
   }
   return best?.candidate;
 }

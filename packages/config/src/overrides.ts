@@ -2,7 +2,10 @@ import { parse } from "yaml";
 import { overrideMalformed } from "./errors.js";
 import type { Layer } from "./layer.js";
 
-/** The layer of `--set a.b=c` texts; values are YAML. A later one replaces an earlier one of the same key. `@throws THAW_CONFIG_OVERRIDE`. */
+/**
+ * The layer of `--set a.b=c` texts; values are YAML. A later one replaces an earlier one of the same key. `@throws
+ * THAW_CONFIG_OVERRIDE`.
+ */
 export function overrideLayer(texts: readonly string[], folder: string): Layer {
   const root: Record<string, unknown> = {};
   for (const text of texts) {
@@ -14,7 +17,10 @@ export function overrideLayer(texts: readonly string[], folder: string): Layer {
     try {
       value = parse(text.slice(at + 1));
     } catch (cause) {
-      throw overrideMalformed(text, `its value is no YAML: ${cause instanceof Error ? (cause.message.split("\n")[0] ?? "") : String(cause)}`);
+      throw overrideMalformed(
+        text,
+        `its value is no YAML: ${cause instanceof Error ? (cause.message.split("\n")[0] ?? "") : String(cause)}`,
+      );
     }
     setAt(root, path, value);
   }
@@ -30,7 +36,10 @@ function setAt(root: Record<string, unknown>, path: readonly string[], value: un
   let target = root;
   for (const segment of path.slice(0, -1)) {
     const next = Object.hasOwn(target, segment) ? target[segment] : undefined;
-    target = typeof next === "object" && next !== null && !Array.isArray(next) ? (next as Record<string, unknown>) : ((target[segment] = {}) as Record<string, unknown>);
+    target =
+      typeof next === "object" && next !== null && !Array.isArray(next)
+        ? (next as Record<string, unknown>)
+        : ((target[segment] = {}) as Record<string, unknown>);
   }
   target[path.at(-1)!] = value;
 }

@@ -3,8 +3,8 @@ import { variants } from "./shape.js";
 import { mapLeaves, type ConfigNode } from "./tree.js";
 
 /**
- * Makes relative paths absolute, from the folder of the layer that wrote them. A schema marks them by its `format`: `path`; `source`
- * (`kind:name` or a path); `package-or-path` (a path starts with a dot).
+ * Makes relative paths absolute, from the folder of the layer that wrote them. A schema marks them by its `format`:
+ * `path`; `source` (`kind:name` or a path); `package-or-path` (a path starts with a dot).
  */
 export function resolvePaths(root: ConfigNode): ConfigNode {
   return mapLeaves(root, (leaf) => {

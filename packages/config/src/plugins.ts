@@ -12,7 +12,9 @@ import { placeOf, writtenValue, type ConfigNode } from "./tree.js";
 export type AnyPluginFactory = PluginFactory<unknown, unknown>;
 
 /** A plugin that a config names: a factory that takes its section, or one that a program already made. */
-export type NamedPlugin = { readonly kind: "factory"; readonly factory: AnyPluginFactory } | { readonly kind: "made"; readonly plugin: Plugin };
+export type NamedPlugin =
+  | { readonly kind: "factory"; readonly factory: AnyPluginFactory }
+  | { readonly kind: "made"; readonly plugin: Plugin };
 
 /** The plugin's own name. */
 export function pluginName(named: NamedPlugin): string {
@@ -33,7 +35,10 @@ export function sectionSchema(named: NamedPlugin): PluginDefinition<unknown, unk
  * Loads what the `plugins` lists of all layers name, base first; each name counts once, the last one stays.
  * Names and paths are resolved from the file that gives them. `@throws THAW_PLUGIN_*`.
  */
-export async function loadPlugins(lists: readonly ConfigNode[], alias?: ModuleAliases): Promise<readonly NamedPlugin[]> {
+export async function loadPlugins(
+  lists: readonly ConfigNode[],
+  alias?: ModuleAliases,
+): Promise<readonly NamedPlugin[]> {
   const byName = new Map<string, NamedPlugin>();
   for (const item of lists.flatMap(flatItems)) {
     const named = await loadPlugin(item, alias);
@@ -61,7 +66,9 @@ async function loadPlugin(item: ConfigNode, alias?: ModuleAliases): Promise<Name
   try {
     // Plain JavaScript is imported by Node itself: the modules it shares with Thaw stay one.
     const isJavaScript = configKind(file) === "code" && /\.m?js$/.test(file);
-    loaded = isJavaScript ? ((await import(pathToFileURL(file).href)) as { default?: unknown }).default : await (await moduleLoader(from, alias)).import(file, { default: true });
+    loaded = isJavaScript
+      ? ((await import(pathToFileURL(file).href)) as { default?: unknown }).default
+      : await (await moduleLoader(from, alias)).import(file, { default: true });
   } catch (cause) {
     throw pluginThrew(name, file, cause, where);
   }
@@ -69,8 +76,23 @@ async function loadPlugin(item: ConfigNode, alias?: ModuleAliases): Promise<Name
 }
 
 function asPlugin(value: unknown, name: string, where: string): NamedPlugin {
-  if (typeof value === "function" && typeof (value as Partial<AnyPluginFactory>).definition?.apply === "function") return { kind: "factory", factory: value as AnyPluginFactory };
+  if (typeof value === "function" && typeof (value as Partial<AnyPluginFactory>).definition?.apply === "function")
+    return { kind: "factory", factory: value as AnyPluginFactory };
   const plugin = value as Partial<Plugin> | null | undefined;
-  if (typeof plugin === "object" && plugin !== null && typeof plugin.name === "string" && typeof plugin.apply === "function") return { kind: "made", plugin: plugin as Plugin };
-  throw notAPlugin(name, value === undefined ? "absent" : typeof value === "function" ? "a function without a plugin's definition" : `a ${typeof value}`, where);
+  if (
+    typeof plugin === "object" &&
+    plugin !== null &&
+    typeof plugin.name === "string" &&
+    typeof plugin.apply === "function"
+  )
+    return { kind: "made", plugin: plugin as Plugin };
+  throw notAPlugin(
+    name,
+    value === undefined
+      ? "absent"
+      : typeof value === "function"
+        ? "a function without a plugin's definition"
+        : `a ${typeof value}`,
+    where,
+  );
 }

@@ -10,17 +10,26 @@ export interface PrintedSetting {
 }
 
 /** Given and filled-in settings, in the order of their top-level keys, each with where it comes from. */
-export function printedSettings(settings: readonly Setting[], defaults: readonly Setting[], folder: string): readonly PrintedSetting[] {
+export function printedSettings(
+  settings: readonly Setting[],
+  defaults: readonly Setting[],
+  folder: string,
+): readonly PrintedSetting[] {
   return [...settings, ...defaults].map((setting) => ({
     path: setting.path,
-    value: typeof setting.value === "function" ? "(code)" : (JSON.stringify(setting.value, (_, value: unknown) => (typeof value === "function" ? "(code)" : value)) ?? "(code)"),
+    value:
+      typeof setting.value === "function"
+        ? "(code)"
+        : (JSON.stringify(setting.value, (_, value: unknown) => (typeof value === "function" ? "(code)" : value)) ??
+          "(code)"),
     origin: originText(setting, folder),
   }));
 }
 
 function originText({ origin, file, line }: Setting, folder: string): string {
   if (origin === "default") return "default";
-  const place = file === undefined ? "--set or program" : `${nearName(file, folder)}${line === undefined ? "" : `:${line}`}`;
+  const place =
+    file === undefined ? "--set or program" : `${nearName(file, folder)}${line === undefined ? "" : `:${line}`}`;
   return origin === "preset" ? `preset ${place}` : place;
 }
 

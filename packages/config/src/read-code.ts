@@ -5,18 +5,29 @@ import type { Jiti } from "jiti";
 import { configThrew, configUnreadable } from "./errors.js";
 import type { Layer, Position, ReadLayer } from "./layer.js";
 
-/** Module names that config files import, and the files that stand for them where the config's folder cannot resolve them. */
+/**
+ * Module names that config files import, and the files that stand for them where the config's folder cannot resolve
+ * them.
+ */
 export type ModuleAliases = Readonly<Record<string, string>>;
 
-
-/** A loader of TypeScript and JavaScript from the view of `file`. jiti is loaded on first use only: most configs are YAML. */
+/**
+ * A loader of TypeScript and JavaScript from the view of `file`. jiti is loaded on first use only: most configs are
+ * YAML.
+ */
 export async function moduleLoader(file: string, alias: ModuleAliases = {}): Promise<Jiti> {
   const { createJiti } = await import("jiti");
   return createJiti(pathToFileURL(file).href, { moduleCache: false, fsCache: false, alias: { ...alias } });
 }
 
 /** Loads a config that is code. Lines are found by looking for the keys in the text: best effort. */
-export async function readCodeLayer(file: string, origin: Layer["origin"], label: string, alias?: ModuleAliases, namedIn?: string): Promise<ReadLayer> {
+export async function readCodeLayer(
+  file: string,
+  origin: Layer["origin"],
+  label: string,
+  alias?: ModuleAliases,
+  namedIn?: string,
+): Promise<ReadLayer> {
   let text: string;
   try {
     text = await readFile(file, "utf8");
@@ -30,7 +41,10 @@ export async function readCodeLayer(file: string, origin: Layer["origin"], label
   } catch (cause) {
     throw configThrew(file, cause);
   }
-  return { layer: { origin, file, folder: dirname(file), label, value, locate: (path) => findKey(text, path) }, findings: [] };
+  return {
+    layer: { origin, file, folder: dirname(file), label, value, locate: (path) => findKey(text, path) },
+    findings: [],
+  };
 }
 
 /** The key's place in source text: each segment is looked for after the one before. */

@@ -5,8 +5,16 @@ import { isMap, isScalar, isSeq, LineCounter, parseDocument, type Document, type
 import { configUnreadable } from "./errors.js";
 import type { Layer, Position, ReadLayer } from "./layer.js";
 
-/** Reads YAML or JSON (YAML's subset, so lines and columns come from one reader); `package.json` yields its `thaw` entry. */
-export async function readYamlLayer(file: string, origin: Layer["origin"], label: string, namedIn?: string): Promise<ReadLayer> {
+/**
+ * Reads YAML or JSON (YAML's subset, so lines and columns come from one reader); `package.json` yields its `thaw`
+ * entry.
+ */
+export async function readYamlLayer(
+  file: string,
+  origin: Layer["origin"],
+  label: string,
+  namedIn?: string,
+): Promise<ReadLayer> {
   let text: string;
   try {
     text = await readFile(file, "utf8");
@@ -16,8 +24,19 @@ export async function readYamlLayer(file: string, origin: Layer["origin"], label
   return yamlLayer(text, { file, origin, label, prefix: basename(file) === "package.json" ? ["thaw"] : [] });
 }
 
-/** A layer of YAML or JSON text. Syntax errors become findings of the rule `config`; the rest is kept where it can be read. */
-export function yamlLayer(text: string, options: { readonly file: string; readonly origin: Layer["origin"]; readonly label: string; readonly prefix?: readonly string[] }): ReadLayer {
+/**
+ * A layer of YAML or JSON text. Syntax errors become findings of the rule `config`; the rest is kept where it can be
+ * read.
+ */
+export function yamlLayer(
+  text: string,
+  options: {
+    readonly file: string;
+    readonly origin: Layer["origin"];
+    readonly label: string;
+    readonly prefix?: readonly string[];
+  },
+): ReadLayer {
   const { file, origin, label, prefix = [] } = options;
   const counter = new LineCounter();
   const document = parseDocument(text.replace(/^\uFEFF/, ""), { lineCounter: counter, merge: true });
@@ -36,7 +55,10 @@ export function yamlLayer(text: string, options: { readonly file: string; readon
     file,
     folder: dirname(file),
     label,
-    value: findings.length > 0 ? undefined : prefix.reduce<unknown>((value, key) => (value as Record<string, unknown> | null)?.[key], document.toJS()),
+    value:
+      findings.length > 0
+        ? undefined
+        : prefix.reduce<unknown>((value, key) => (value as Record<string, unknown> | null)?.[key], document.toJS()),
     locate: (path, part) => locate(document, counter, [...prefix, ...path], part),
   };
   return { layer, findings };
@@ -46,12 +68,19 @@ function firstSentence(message: string): string {
   return (message.split("\n")[0] ?? message).replace(/ at line \d+, column \d+:?$/, "").replace(/[.:]$/, "");
 }
 
-function locate(document: Document.Parsed, counter: LineCounter, path: readonly string[], part: "key" | "value"): Position | undefined {
+function locate(
+  document: Document.Parsed,
+  counter: LineCounter,
+  path: readonly string[],
+  part: "key" | "value",
+): Position | undefined {
   let node: unknown = document.contents;
   let key: unknown = node;
   for (const segment of path) {
     if (isMap(node)) {
-      const pair = node.items.find((item) => (isScalar(item.key) ? String(item.key.value) : String(item.key)) === segment);
+      const pair = node.items.find(
+        (item) => (isScalar(item.key) ? String(item.key.value) : String(item.key)) === segment,
+      );
       if (pair === undefined) return undefined;
       key = pair.key;
       node = pair.value;

@@ -20,21 +20,48 @@ interface Resolved {
   readonly plugins: readonly Plugin[];
 }
 
-/** The config of a run folder: as `ResolvedConfig.saved` says. `$saved.hasCode` tells that plugins were given as objects, which no file can hold. */
-export function savedConfig(root: ConfigNode, resolved: Resolved, source: SavedSource): Readonly<Record<string, unknown>> {
+/**
+ * The config of a run folder: as `ResolvedConfig.saved` says. `$saved.hasCode` tells that plugins were given as
+ * objects, which no file can hold.
+ */
+export function savedConfig(
+  root: ConfigNode,
+  resolved: Resolved,
+  source: SavedSource,
+): Readonly<Record<string, unknown>> {
   const { model, training, output, runName, seed } = resolved.values;
   const own = { model, training, output, runName, seed };
   const plugins = [...(root.children?.get("plugins")?.children?.values() ?? [])];
   const named = plugins.filter((item) => item.kind === "leaf" && typeof item.value === "string");
-  const skipped = new Set([...Object.keys(own), ...Object.keys(resolved.sections), "plugins", "extends", "$schema", "$saved"]);
-  const sections = [...(root.children ?? [])].filter(([key]) => !skipped.has(key)).map(([key, node]) => [key, plainValue(node)]);
+  const skipped = new Set([
+    ...Object.keys(own),
+    ...Object.keys(resolved.sections),
+    "plugins",
+    "extends",
+    "$schema",
+    "$saved",
+  ]);
+  const sections = [...(root.children ?? [])]
+    .filter(([key]) => !skipped.has(key))
+    .map(([key, node]) => [key, plainValue(node)]);
   const earlier = plainValue(root.children?.get("$saved")) as Record<string, unknown> | undefined;
   const hasCode = named.length < plugins.length || undefined;
-  const settings = source.settings.map((setting) => (setting.path === "plugins" ? { ...setting, value: named.map(pluginText) } : setting));
-  return { ...own, ...resolved.sections, ...Object.fromEntries(sections), plugins: named.map(pluginText), $saved: earlier ?? { file: source.file, stage: source.stage, overrides: source.overrides, hasCode, settings } };
+  const settings = source.settings.map((setting) =>
+    setting.path === "plugins" ? { ...setting, value: named.map(pluginText) } : setting,
+  );
+  return {
+    ...own,
+    ...resolved.sections,
+    ...Object.fromEntries(sections),
+    plugins: named.map(pluginText),
+    $saved: earlier ?? { file: source.file, stage: source.stage, overrides: source.overrides, hasCode, settings },
+  };
 }
 
-/** The settings that a saved config came from, and those that were given on top of it; all of `given` for any other config. */
+/**
+ * The settings that a saved config came from, and those that were given on top of it; all of `given` for any other
+ * config.
+ */
 export function savedSettings(root: ConfigNode, given: readonly Setting[]): readonly Setting[] {
   const node = root.children?.get("$saved");
   const saved = node === undefined ? undefined : (writtenValue(node) as { settings?: readonly Setting[] }).settings;

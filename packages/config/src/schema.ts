@@ -12,29 +12,52 @@ const modelSchema = z.union([
       .union([z.literal("all"), z.array(z.string())])
       .optional()
       .describe("Components whose parameters start from fresh random values instead of the checkpoint's."),
-    components: z.record(z.string(), z.array(z.string()).min(1)).optional().describe("Component to name prefixes, for model types that Thaw has no table for."),
+    components: z
+      .record(z.string(), z.array(z.string()).min(1))
+      .optional()
+      .describe("Component to name prefixes, for model types that Thaw has no table for."),
     ignored: z.array(z.string()).optional().describe("Name prefixes in the files that are no parameters."),
-    startFrom: path.optional().meta({ format: "path", description: "A finished run's folder or a safetensors file, whose parameters replace the checkpoint's." }),
+    startFrom: path.optional().meta({
+      format: "path",
+      description: "A finished run's folder or a safetensors file, whose parameters replace the checkpoint's.",
+    }),
   }),
 ]);
 
-/** The top-level keys that neither a plugin nor the host (`data`) owns. Strict; sections are checked by their own schemas. */
+/**
+ * The top-level keys that neither a plugin nor the host (`data`) owns. Strict; sections are checked by their own
+ * schemas.
+ */
 export const configSchema = z
   .strictObject({
     model: modelSchema.describe("The Hugging Face checkpoint that is trained: its folder, or a mapping with its path."),
     training: trainingSchema.prefault({}).describe("How it is trained."),
     output: path.default("./runs").meta({ format: "path", description: "Folder that run folders are made in." }),
-    runName: z.string().regex(/^[\w.-]+$/, "letters, digits, dot, dash and underscore only").default("run").describe("First part of the run folder's name."),
+    runName: z
+      .string()
+      .regex(/^[\w.-]+$/, "letters, digits, dot, dash and underscore only")
+      .default("run")
+      .describe("First part of the run folder's name."),
     seed: z.number().int().nonnegative().default(0).describe("Of the sample order, of dropout and of new parameters."),
-    plugins: z.array(z.unknown()).default([]).describe("Names, paths (from this file), or plugin objects in TypeScript."),
+    plugins: z
+      .array(z.unknown())
+      .default([])
+      .describe("Names, paths (from this file), or plugin objects in TypeScript."),
     extends: z
       .union([z.string(), z.array(z.string())])
       .optional()
       .describe("Paths (as if written here) or packages (presets) that this config builds on."),
     stages: z
-      .array(z.looseObject({ name: z.string().describe("What the stage's folder, messages and --set stages.NAME.key=value call it.") }))
+      .array(
+        z.looseObject({
+          name: z.string().describe("What the stage's folder, messages and --set stages.NAME.key=value call it."),
+        }),
+      )
       .optional()
-      .describe("Runs one after the other, each with what all before it trained; a stage holds what differs from the rest of the config."),
+      .describe(
+        "Runs one after the other, each with what all before it trained; a stage holds what differs from the " +
+          "rest of the config.",
+      ),
     $schema: z.string().optional().describe("Path of the JSON schema, for editors: what thaw config --schema prints."),
     $saved: z.looseObject({}).optional().describe("Written into run folders: where the settings came from."),
   })
@@ -45,7 +68,10 @@ export const configSchema = z
 export interface ConfigSections {}
 
 /** What a config says outside of sections, camelCase, defaults filled in. */
-export type ResolvedValues = Omit<z.output<typeof configSchema>, "extends" | "plugins" | "stages" | "$schema" | "$saved">;
+export type ResolvedValues = Omit<
+  z.output<typeof configSchema>,
+  "extends" | "plugins" | "stages" | "$schema" | "$saved"
+>;
 
 /** A config as users write it in TypeScript. */
 export type ThawConfig = z.input<typeof configSchema> & ConfigSections & { readonly [section: string]: unknown };

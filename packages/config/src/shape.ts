@@ -19,10 +19,17 @@ export interface Shape {
   readonly description?: string;
 }
 
-/** The shape of what users write for a schema; undefined where the schema's maker cannot say (any Standard Schema but zod's). */
+/**
+ * The shape of what users write for a schema; undefined where the schema's maker cannot say (any Standard Schema but
+ * zod's).
+ */
 export function shapeOf(schema: StandardSchema | undefined): Shape | undefined {
   if (schema === undefined || schema["~standard"].vendor !== "zod") return undefined;
-  return z.toJSONSchema(schema as unknown as z.ZodType, { io: "input", target: "draft-07", unrepresentable: "any" }) as Shape;
+  return z.toJSONSchema(schema as unknown as z.ZodType, {
+    io: "input",
+    target: "draft-07",
+    unrepresentable: "any",
+  }) as Shape;
 }
 
 /** The alternatives of a union, flat. */
@@ -41,12 +48,20 @@ export function objectVariants(shape: Shape | undefined): readonly Shape[] {
 export function knownKeys(shape: Shape | undefined, type?: unknown): readonly string[] {
   const all = objectVariants(shape);
   const matching = all.filter((variant) => type !== undefined && variant.properties?.["type"]?.const === type);
-  return [...new Set((matching.length > 0 ? matching : all).flatMap((variant) => Object.keys(variant.properties ?? {})))];
+  return [
+    ...new Set((matching.length > 0 ? matching : all).flatMap((variant) => Object.keys(variant.properties ?? {}))),
+  ];
 }
 
 /** True if `null` is a value there, not a removal. */
 export function allowsNull(shape: Shape | undefined): boolean {
-  return variants(shape).some((variant) => variant.type === "null" || (Array.isArray(variant.type) && variant.type.includes("null")) || variant.const === null || variant.enum?.includes(null) === true);
+  return variants(shape).some(
+    (variant) =>
+      variant.type === "null" ||
+      (Array.isArray(variant.type) && variant.type.includes("null")) ||
+      variant.const === null ||
+      variant.enum?.includes(null) === true,
+  );
 }
 
 /** What a key of a mapping means: its normal spelling and the shape of its value. */
@@ -56,8 +71,8 @@ export interface KeyMeaning {
 }
 
 /**
- * Options are camelCase; keys of records (component ids, rule ids) are data: kept, and snake_case below `components`, as Hugging Face
- * spells them. Without a shape (`undefined`) the same is guessed from the parent's name.
+ * Options are camelCase; keys of records (component ids, rule ids) are data: kept, and snake_case below `components`,
+ * as Hugging Face spells them. Without a shape (`undefined`) the same is guessed from the parent's name.
  */
 export function meaningOf(key: string, parentKey: string | undefined, shape: Shape | undefined): KeyMeaning {
   const camel = toCamel(key);

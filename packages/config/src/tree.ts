@@ -14,16 +14,34 @@ export interface ConfigNode {
   readonly shape?: Shape;
 }
 
-/** A layer's values under their normal keys. Two spellings of one key with different values are reported; the first one counts. */
-export function readTree(layer: Layer, value: unknown, shape: Shape | undefined, report: (finding: Finding) => void): ConfigNode {
+/**
+ * A layer's values under their normal keys. Two spellings of one key with different values are reported; the first one
+ * counts.
+ */
+export function readTree(
+  layer: Layer,
+  value: unknown,
+  shape: Shape | undefined,
+  report: (finding: Finding) => void,
+): ConfigNode {
   return readNode(layer, value, shape, [], undefined, report);
 }
 
-function readNode(layer: Layer, value: unknown, shape: Shape | undefined, path: readonly string[], parentKey: string | undefined, report: (finding: Finding) => void): ConfigNode {
+function readNode(
+  layer: Layer,
+  value: unknown,
+  shape: Shape | undefined,
+  path: readonly string[],
+  parentKey: string | undefined,
+  report: (finding: Finding) => void,
+): ConfigNode {
   const base = { layer, path, ...(shape === undefined ? {} : { shape }) };
   if (value === null && !allowsNull(shape)) return { ...base, kind: "removed" };
   if (Array.isArray(value)) {
-    const children = value.map((item, index): [string, ConfigNode] => [String(index), readItem(layer, item, itemShape(shape, index), [...path, String(index)], report)]);
+    const children = value.map((item, index): [string, ConfigNode] => [
+      String(index),
+      readItem(layer, item, itemShape(shape, index), [...path, String(index)], report),
+    ]);
     return { ...base, kind: "list", children: new Map(children) };
   }
   if (!isPlainObject(value)) return { ...base, kind: "leaf", value };
@@ -34,19 +52,32 @@ function readNode(layer: Layer, value: unknown, shape: Shape | undefined, path: 
     const node = readNode(layer, entry, meaning.shape, [...path, spelling], meaning.key, report);
     const earlier = children.get(meaning.key);
     if (earlier === undefined) children.set(meaning.key, node);
-    else if (JSON.stringify(plainValue(earlier)) !== JSON.stringify(plainValue(node))) report(aliasesDisagree(earlier, node));
+    else if (JSON.stringify(plainValue(earlier)) !== JSON.stringify(plainValue(node)))
+      report(aliasesDisagree(earlier, node));
   }
   return { ...base, kind: "map", children };
 }
 
-function readItem(layer: Layer, item: unknown, shape: Shape | undefined, path: readonly string[], report: (finding: Finding) => void): ConfigNode {
-  return item === null ? { layer, path, kind: "leaf", value: null } : readNode(layer, item, shape, path, undefined, report);
+function readItem(
+  layer: Layer,
+  item: unknown,
+  shape: Shape | undefined,
+  path: readonly string[],
+  report: (finding: Finding) => void,
+): ConfigNode {
+  return item === null
+    ? { layer, path, kind: "leaf", value: null }
+    : readNode(layer, item, shape, path, undefined, report);
 }
 
-/** `over` on top of `base`: mappings merge, `null` removes, anything else replaces. A mapping with another `type` replaces the whole. */
+/**
+ * `over` on top of `base`: mappings merge, `null` removes, anything else replaces. A mapping with another `type`
+ * replaces the whole.
+ */
 export function mergeTrees(base: ConfigNode | undefined, over: ConfigNode): ConfigNode | undefined {
   if (over.kind === "removed") return undefined;
-  if (over.kind === "list" && base?.kind === "list" && over.path.length === 1 && over.path[0] === "plugins") return joinLists(base, over);
+  if (over.kind === "list" && base?.kind === "list" && over.path.length === 1 && over.path[0] === "plugins")
+    return joinLists(base, over);
   if (over.kind !== "map") return over;
   const isSameKind = base?.kind === "map" && !isOtherVariant(base, over);
   const children = new Map(isSameKind ? base.children : []);
@@ -62,7 +93,9 @@ export function mergeTrees(base: ConfigNode | undefined, over: ConfigNode): Conf
 function joinLists(base: ConfigNode, over: ConfigNode): ConfigNode {
   const added = [...(over.children ?? [])].map(([, child]) => child);
   const values = new Set(added.map((child) => child.value));
-  const kept = [...(base.children ?? [])].map(([, child]) => child).filter((child) => child.kind !== "leaf" || !values.has(child.value));
+  const kept = [...(base.children ?? [])]
+    .map(([, child]) => child)
+    .filter((child) => child.kind !== "leaf" || !values.has(child.value));
   return { ...over, children: new Map([...kept, ...added].map((child, index) => [String(index), child])) };
 }
 
@@ -82,17 +115,26 @@ export function plainValue(node: ConfigNode | undefined): unknown {
 
 /** A node's value as its layer holds it: objects keep their identity. */
 export function writtenValue(node: ConfigNode): unknown {
-  return node.path.reduce<unknown>((value, key) => (value as Record<string, unknown> | undefined)?.[key], node.layer.value);
+  return node.path.reduce<unknown>(
+    (value, key) => (value as Record<string, unknown> | undefined)?.[key],
+    node.layer.value,
+  );
 }
 
 /** A copy with other leaf values. */
 export function mapLeaves(node: ConfigNode, change: (leaf: ConfigNode) => unknown): ConfigNode {
   if (node.kind === "leaf") return { ...node, value: change(node) };
-  return { ...node, children: new Map([...(node.children ?? [])].map(([key, child]) => [key, mapLeaves(child, change)])) };
+  return {
+    ...node,
+    children: new Map([...(node.children ?? [])].map(([key, child]) => [key, mapLeaves(child, change)])),
+  };
 }
 
 /** The node at a path of normal keys, or the deepest one on the way. */
-export function nodeAt(root: ConfigNode, path: readonly PropertyKey[]): { readonly node: ConfigNode; readonly rest: readonly PropertyKey[] } {
+export function nodeAt(
+  root: ConfigNode,
+  path: readonly PropertyKey[],
+): { readonly node: ConfigNode; readonly rest: readonly PropertyKey[] } {
   let node = root;
   for (let depth = 0; depth < path.length; depth++) {
     const next = node.children?.get(String(path[depth]));
@@ -118,7 +160,8 @@ export function toSettings(node: ConfigNode | undefined): readonly Setting[] {
   if (node === undefined || node.kind === "removed") return [];
   const children = [...(node.children ?? [])];
   // An empty map inside a section asks for defaults (`lora: {}`); an empty section says nothing
-  if (node.kind === "map" && (children.length > 0 || node.path.length < 2)) return children.flatMap(([, child]) => toSettings(child));
+  if (node.kind === "map" && (children.length > 0 || node.path.length < 2))
+    return children.flatMap(([, child]) => toSettings(child));
   return [settingOf(node)];
 }
 
@@ -126,7 +169,13 @@ export function toSettings(node: ConfigNode | undefined): readonly Setting[] {
 export function settingOf(node: ConfigNode, part: "key" | "value" = "key"): Setting {
   const position = locateNearest(node.layer, node.path, part);
   const { file, origin } = node.layer;
-  return { path: node.path.join("."), value: plainValue(node), origin, ...(file === undefined ? {} : { file }), ...(position === undefined ? {} : { line: position.line }) };
+  return {
+    path: node.path.join("."),
+    value: plainValue(node),
+    origin,
+    ...(file === undefined ? {} : { file }),
+    ...(position === undefined ? {} : { line: position.line }),
+  };
 }
 
 /** `file:line:column` of a node. */
@@ -135,7 +184,9 @@ export function placeOf(node: ConfigNode, part: "key" | "value" = "key"): string
 }
 
 function aliasesDisagree(first: ConfigNode, second: ConfigNode): Finding {
-  const [left, right] = [first, second].map((node) => `${node.path.join(".")}: ${JSON.stringify(plainValue(node))} (${placeOf(node)})`);
+  const [left, right] = [first, second].map(
+    (node) => `${node.path.join(".")}: ${JSON.stringify(plainValue(node))} (${placeOf(node)})`,
+  );
   return {
     rule: "aliases-disagree",
     severity: "error",

@@ -25,7 +25,10 @@ describe("keys", () => {
 
 describe("overrides", () => {
   it("reads YAML values and nests them; the last one wins", () => {
-    expect(overrideLayer(["training.epochs=3", "plugins=[a, b]", "model=./x=y", "training.epochs=4", "freeze.x=null"], "/").value).toEqual({ training: { epochs: 4 }, plugins: ["a", "b"], model: "./x=y", freeze: { x: null } });
+    expect(
+      overrideLayer(["training.epochs=3", "plugins=[a, b]", "model=./x=y", "training.epochs=4", "freeze.x=null"], "/")
+        .value,
+    ).toEqual({ training: { epochs: 4 }, plugins: ["a", "b"], model: "./x=y", freeze: { x: null } });
   });
 
   it.each(["epochs", "=3", "a..b=1", "a=[1"])("refuses %s", (text) => {
@@ -68,10 +71,17 @@ describe("output", () => {
   });
 
   it("makes a draft-07 schema with both spellings and the sections of plugins", () => {
-    const schema = configJsonSchema({ data: z.strictObject({ maxNewTokens: z.number().default(3) }) }, []) as { $schema: string; additionalProperties: boolean; properties: Record<string, { properties: Record<string, { default?: unknown }> }> };
+    const schema = configJsonSchema({ data: z.strictObject({ maxNewTokens: z.number().default(3) }) }, []) as {
+      $schema: string;
+      additionalProperties: boolean;
+      properties: Record<string, { properties: Record<string, { default?: unknown }> }>;
+    };
     expect(schema.$schema).toContain("draft-07");
     expect(schema.additionalProperties).toBe(false);
-    expect(schema.properties["training"]!.properties).toMatchObject({ microBatchSize: { default: 8 }, micro_batch_size: { default: 8 } });
+    expect(schema.properties["training"]!.properties).toMatchObject({
+      microBatchSize: { default: 8 },
+      micro_batch_size: { default: 8 },
+    });
     expect(schema.properties["data"]!.properties).toHaveProperty("max_new_tokens");
     expect(JSON.stringify(schema)).not.toContain("package-or-path");
   });

@@ -9,7 +9,9 @@ import { plainValue, withoutNode, type ConfigNode } from "./tree.js";
 /** The shape of a whole config: own keys, the host's sections, the plugins' sections. */
 export function configShape(hosts: Readonly<Record<string, StandardSchema>>, named: readonly NamedPlugin[]): Shape {
   const own = shapeOf(configSchema) ?? {};
-  const added = named.flatMap((plugin): [string, Shape][] => (sectionKey(plugin) === undefined ? [] : [[sectionKey(plugin)!, shapeOf(sectionSchema(plugin)) ?? {}]]));
+  const added = named.flatMap((plugin): [string, Shape][] =>
+    sectionKey(plugin) === undefined ? [] : [[sectionKey(plugin)!, shapeOf(sectionSchema(plugin)) ?? {}]],
+  );
   const hosted = Object.entries(hosts).map(([key, schema]): [string, Shape] => [key, shapeOf(schema) ?? {}]);
   return { ...own, properties: { ...own.properties, ...Object.fromEntries([...hosted, ...added]) } };
 }
@@ -56,7 +58,12 @@ export function validate(root: ConfigNode, { hosts, named, settings }: Parts, fi
 }
 
 /** A section against its schema; an absent one has the schema's defaults. */
-function checkSection(key: string, schema: StandardSchema | undefined, root: ConfigNode, findings: Finding[]): { readonly isValid: boolean; readonly value?: unknown } {
+function checkSection(
+  key: string,
+  schema: StandardSchema | undefined,
+  root: ConfigNode,
+  findings: Finding[],
+): { readonly isValid: boolean; readonly value?: unknown } {
   const node = root.children?.get(key);
   if (schema === undefined) return { isValid: true, value: plainValue(node) };
   if (node !== undefined) {
@@ -67,7 +74,10 @@ function checkSection(key: string, schema: StandardSchema | undefined, root: Con
   // A schema of a scalar wants undefined where it is absent, one of a mapping an empty mapping.
   const results = [plainValue(node), {}].map((value) => schema["~standard"].validate(value));
   const valid = results.find((result) => !(result instanceof Promise) && result.issues === undefined);
-  return { isValid: true, value: valid === undefined || valid instanceof Promise || valid.issues !== undefined ? undefined : valid.value };
+  return {
+    isValid: true,
+    value: valid === undefined || valid instanceof Promise || valid.issues !== undefined ? undefined : valid.value,
+  };
 }
 
 /** Valid values: what breaks the schema is reported and left out. */
@@ -76,12 +86,20 @@ function validValues(root: ConfigNode, findings: Finding[]): ResolvedValues {
   for (let round = 0; round < 10; round++) {
     const parsed = configSchema.safeParse(plainValue(tree));
     if (parsed.success) {
-      const { extends: _extends, plugins: _plugins, stages: _stages, $schema: _schema, $saved: _saved, ...values } = parsed.data;
+      const {
+        extends: _extends,
+        plugins: _plugins,
+        stages: _stages,
+        $schema: _schema,
+        $saved: _saved,
+        ...values
+      } = parsed.data;
       return values;
     }
     for (const issue of issuesOf(configSchema, plainValue(tree))) {
       if (round === 0) findings.push(...issueFindings(tree, issue));
-      for (const path of issue.keys?.map((key) => [...issue.path, key]) ?? [issue.path]) tree = withModel(withoutDeepest(tree, path));
+      for (const path of issue.keys?.map((key) => [...issue.path, key]) ?? [issue.path])
+        tree = withModel(withoutDeepest(tree, path));
     }
   }
   return configSchema.parse({ model: "." });
@@ -102,11 +120,24 @@ function withoutDeepest(root: ConfigNode, path: readonly PropertyKey[]): ConfigN
   return { ...root, children: new Map() };
 }
 
-function makePlugin(named: NamedPlugin, root: ConfigNode, settings: readonly Setting[], findings: Finding[]): { readonly plugin: Plugin; readonly defaults: readonly Setting[] } | undefined {
+function makePlugin(
+  named: NamedPlugin,
+  root: ConfigNode,
+  settings: readonly Setting[],
+  findings: Finding[],
+): { readonly plugin: Plugin; readonly defaults: readonly Setting[] } | undefined {
   const key = sectionKey(named);
   const node = key === undefined ? undefined : root.children?.get(key);
   if (named.kind === "made") {
-    if (node !== undefined) findings.push(finding(node, `The plugin ${named.plugin.name} has its options twice: where it was made in plugins, and in ${node.path.join(".")}.`, `Remove ${node.path.join(".")}, or name the plugin without options.`));
+    if (node !== undefined)
+      findings.push(
+        finding(
+          node,
+          `The plugin ${named.plugin.name} has its options twice: where it was made in plugins, and in ` +
+            `${node.path.join(".")}.`,
+          `Remove ${node.path.join(".")}, or name the plugin without options.`,
+        ),
+      );
     return { plugin: named.plugin, defaults: [] };
   }
   if (key === undefined) return { plugin: named.factory(undefined, []), defaults: [] };

@@ -22,8 +22,10 @@ export interface Batch {
   readonly tokenCount: number;
   /** Lazy inputs by name, items in order of appearance, e.g. `pixelValues`. */
   readonly inputs: Readonly<Record<string, readonly LazyItem[]>>;
-  /** Segment name to a known output; set by a plugin in the `batch` hook. Core then skips that segment and its inputs' `load()`.
-   *  Core disposes these tensors after the micro-batch. */
+  /**
+   * Segment name to a known output; set by a plugin in the `batch` hook. Core then skips that segment and its inputs'
+   * `load()`. Core disposes these tensors after the micro-batch.
+   */
   readonly segmentOutputs: Readonly<Record<string, Tensor>>;
   /** Free for evaluation and plugins: sample ids, captions. */
   readonly samples: readonly { readonly id: string; readonly reference?: string }[];
@@ -31,7 +33,10 @@ export interface Batch {
   readonly shortcuts?: Shortcuts;
 }
 
-/** Parts of a forward pass that the loss does not need; each is left out unless it is false here. Losses and gradients are the same. */
+/**
+ * Parts of a forward pass that the loss does not need; each is left out unless it is false here. Losses and gradients
+ * are the same.
+ */
 export interface Shortcuts {
   /** Rows of padding. */
   readonly padding?: boolean;
@@ -39,18 +44,30 @@ export interface Shortcuts {
   readonly tail?: boolean;
   /** Of the last layer, all but keys and values on rows without a supervised token. */
   readonly lastLayer?: boolean;
-  /** The vocabulary product on rows without a supervised token. With false `tail` and `lastLayer` have nothing to leave out either. */
+  /**
+   * The vocabulary product on rows without a supervised token. With false `tail` and `lastLayer` have nothing to leave
+   * out either.
+   */
   readonly logits?: boolean;
-  /** Tokens before a sample's first image and its first supervised token: no gradient passes through them where the language model is frozen, and equal ones are computed once. */
+  /**
+   * Tokens before a sample's first image and its first supervised token: no gradient passes through them where the
+   * language model is frozen, and equal ones are computed once.
+   */
   readonly prefix?: boolean;
 }
 
-/** A batch whose lazy inputs are loaded as float32 tensors `[items, ...item.shape]`; inputs of substituted segments are absent. */
+/**
+ * A batch whose lazy inputs are loaded as float32 tensors `[items, ...item.shape]`; inputs of substituted segments are
+ * absent.
+ */
 export interface LoadedBatch extends Omit<Batch, "inputs"> {
   readonly inputs: Readonly<Record<string, Tensor>>;
 }
 
-/** An ordered, seeded source of samples. `data` owns order, collation and position; core iterates and stores the position. */
+/**
+ * An ordered, seeded source of samples. `data` owns order, collation and position; core iterates and stores the
+ * position.
+ */
 export interface BatchSource {
   readonly name: string;
   /** NaN while it is not read: a stand-in that only plans. */
@@ -59,10 +76,22 @@ export interface BatchSource {
   readonly textOnlyShare?: number;
   /** Random augmentation kinds active on this source (`crop`, `flip`, `colour`, ...), for the checker. */
   readonly augmentations: readonly string[];
-  /** How many different pictures augmentation makes of an image, by turns epoch by epoch: content keys repeat after so many epochs. Absent: ever new ones. */
+  /**
+   * How many different pictures augmentation makes of an image, by turns epoch by epoch: content keys repeat after so
+   * many epochs. Absent: ever new ones.
+   */
   readonly views?: number;
-  /** Micro-batches of one epoch; the last may be smaller. `skip` starts after that many micro-batches (resume) without decoding them. */
-  batches(options: { readonly epoch: number; readonly seed: number; readonly microBatchSize: number; readonly shuffle: boolean; readonly skip?: number }): AsyncIterable<Batch>;
+  /**
+   * Micro-batches of one epoch; the last may be smaller. `skip` starts after that many micro-batches (resume) without
+   * decoding them.
+   */
+  batches(options: {
+    readonly epoch: number;
+    readonly seed: number;
+    readonly microBatchSize: number;
+    readonly shuffle: boolean;
+    readonly skip?: number;
+  }): AsyncIterable<Batch>;
   /** Stops workers, closes files. */
   close(): Promise<void>;
 }

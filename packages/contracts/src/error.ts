@@ -6,12 +6,21 @@ export class ThawError extends Error {
   /** The message's facts as data. */
   readonly details: Readonly<Record<string, unknown>>;
 
-  /** Also true for errors of another copy of this package and of autograd, which imports nothing: the name and a code decide. */
+  /**
+   * Also true for errors of another copy of this package and of autograd, which imports nothing: the name and a code
+   * decide.
+   */
   static override [Symbol.hasInstance](value: unknown): boolean {
-    return value instanceof Error && value.name === "ThawError" && typeof (value as { code?: unknown }).code === "string";
+    return (
+      value instanceof Error && value.name === "ThawError" && typeof (value as { code?: unknown }).code === "string"
+    );
   }
 
-  constructor(code: string, message: string, options: { readonly details?: Readonly<Record<string, unknown>>; readonly cause?: unknown } = {}) {
+  constructor(
+    code: string,
+    message: string,
+    options: { readonly details?: Readonly<Record<string, unknown>>; readonly cause?: unknown } = {},
+  ) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
     this.code = code;
     this.details = options.details ?? {};

@@ -1,7 +1,16 @@
 export { IGNORE_INDEX } from "./batch.js";
 export type { Batch, BatchSource, LazyItem, LoadedBatch, Shortcuts } from "./batch.js";
 export { ThawError } from "./error.js";
-export type { ComponentDeclaration, Initializer, Model, ModelOutput, ParameterInfo, RowCounts, Scope, Segment } from "./model.js";
+export type {
+  ComponentDeclaration,
+  Initializer,
+  Model,
+  ModelOutput,
+  ParameterInfo,
+  RowCounts,
+  Scope,
+  Segment,
+} from "./model.js";
 export type { GradientFlow, Plan, PlanEntry, PlanPhase, PlanReason } from "./plan.js";
 export type { Claims, Edit, Finding, Origin, Rule, RuleInfo, Setting, Severity } from "./settings.js";
 export { bytesText, countText } from "./text.js";

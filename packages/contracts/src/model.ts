@@ -13,9 +13,15 @@ export interface ParameterInfo {
   readonly tiedNames?: readonly string[];
   /** Owner, where no prefix of a component says it (a parameter that a plugin adds in the `parameters` hook). */
   readonly component?: string;
-  /** Makes the first values instead of the checkpoint: of a parameter that no checkpoint holds, or that a plugin starts from elsewhere. */
+  /**
+   * Makes the first values instead of the checkpoint: of a parameter that no checkpoint holds, or that a plugin starts
+   * from elsewhere.
+   */
   readonly initialize?: Initializer;
-  /** True for the weight `[out, in]` of a layer that `forward` computes by `Scope.linear` alone, so that wrapping that changes the layer everywhere. */
+  /**
+   * True for the weight `[out, in]` of a layer that `forward` computes by `Scope.linear` alone, so that wrapping that
+   * changes the layer everywhere.
+   */
   readonly isLinear?: boolean;
 }
 
@@ -28,11 +34,13 @@ export interface ComponentDeclaration {
 }
 
 /**
- * A stretch of the forward pass, in data-flow order. Core classifies it from the plan: `prefix` (nothing at or before it
- * trains), `through` (frozen, something before it trains), `trained`.
+ * A stretch of the forward pass, in data-flow order. Core classifies it from the plan: `prefix` (nothing at or before
+ * it trains), `through` (frozen, something before it trains), `trained`.
  */
 export interface Segment {
-  /** Dotted; a segment contains those whose name starts with `name + "."`. E.g. `vision_tower`, `vision_tower.layers.0`. */
+  /**
+   * Dotted; a segment contains those whose name starts with `name + "."`. E.g. `vision_tower`, `vision_tower.layers.0`.
+   */
   readonly name: string;
   /** Names of segments whose outputs it reads. */
   readonly after: readonly string[];
@@ -41,8 +49,9 @@ export interface Segment {
   /** Checkpoint names of the parameters it uses (a containing segment lists all of those inside it). */
   readonly parameters: readonly string[];
   /**
-   * What decides the segment's output besides its inputs and parameters, as text: feature layer, select strategy, activation, ... With
-   * the parameters' fingerprint it is the key under which outputs are shared by runs. Absent: the model's source stands for it.
+   * What decides the segment's output besides its inputs and parameters, as text: feature layer, select strategy,
+   * activation, ... With the parameters' fingerprint it is the key under which outputs are shared by runs. Absent: the
+   * model's source stands for it.
    */
   readonly signature?: string;
 }
@@ -52,7 +61,10 @@ export interface Scope {
   /** The parameter as a value; it needs a gradient if and only if the plan trains it now. */
   parameter(name: string): Value;
   hasParameter(name: string): boolean;
-  /** `x [..., in]` times `${name}.weight [out, in]` transposed, plus `${name}.bias [out]` where it exists. Adapters wrap this. */
+  /**
+   * `x [..., in]` times `${name}.weight [out, in]` transposed, plus `${name}.bias [out]` where it exists. Adapters wrap
+   * this.
+   */
   linear(x: Value, name: string): Value;
   /** Runs a block; core records it, does not record it, checkpoints it or substitutes its known output. */
   segment(name: string, inputs: readonly Value[], run: (...inputs: Value[]) => Value): Value;
@@ -60,26 +72,43 @@ export interface Scope {
   constant(tensor: Tensor): Value;
   /** The same, but the scope takes ownership and frees it with the micro-batch. */
   own(tensor: Tensor): Value;
-  /** A tensor that its key tells all about (a mask, a table of positions), made once for many passes. Borrowed. Absent: {@link own} it. */
+  /**
+   * A tensor that its key tells all about (a mask, a table of positions), made once for many passes. Borrowed. Absent:
+   * {@link own} it.
+   */
   shared?(key: string, make: () => Tensor): Tensor;
   /**
-   * Tensors that a segment makes of what the key names and of its parameters alone: made once, unrecorded, and kept for later passes while these parameters stay as they are.
-   * `make` hands its tensors over; what it got is borrowed until backward is done. Undefined where a parameter of the segment trains now, absent where something may change
-   * what the segment computes: then they are to be made the usual way.
+   * Tensors that a segment makes of what the key names and of its parameters alone: made once, unrecorded, and kept for
+   * later passes while these parameters stay as they are. `make` hands its tensors over; what it got is borrowed until
+   * backward is done. Undefined where a parameter of the segment trains now, absent where something may change what the
+   * segment computes: then they are to be made the usual way.
    */
   kept?(segment: string, key: string, make: () => readonly Tensor[]): readonly Tensor[] | undefined;
   /**
-   * Runs a stretch of a segment that depends on `key`, its inputs and the named parameters alone, which lets core compute it as one: `run` asks the scope that
-   * it gets for parameters and linear layers. Sizes that change from batch to batch follow a `#` in the key. Absent where something may change what the stretch computes: then it is to be computed the usual way.
+   * Runs a stretch of a segment that depends on `key`, its inputs and the named parameters alone, which lets core
+   * compute it as one: `run` asks the scope that it gets for parameters and linear layers. Sizes that change from batch
+   * to batch follow a `#` in the key. Absent where something may change what the stretch computes: then it is to be
+   * computed the usual way.
    */
-  stretch?(key: string, inputs: readonly Value[], parameters: readonly string[], run: (scope: Scope, ...inputs: Value[]) => Value): Value;
-  /** True where rows that a pass could leave out cost less than shapes that no other pass has: samples of one batch then have equally many rows if that adds few. */
+  stretch?(
+    key: string,
+    inputs: readonly Value[],
+    parameters: readonly string[],
+    run: (scope: Scope, ...inputs: Value[]) => Value,
+  ): Value;
+  /**
+   * True where rows that a pass could leave out cost less than shapes that no other pass has: samples of one batch then
+   * have equally many rows if that adds few.
+   */
   readonly prefersEvenRows?: boolean;
   /** True while training (dropout of trained segments on); frozen segments always run in inference mode. */
   readonly training: boolean;
 }
 
-/** Rows of a pass, tokens of the padded batch, by the `Shortcuts` that left them out. Every row is counted once among `padding`, `tail` and `prefix`. */
+/**
+ * Rows of a pass, tokens of the padded batch, by the `Shortcuts` that left them out. Every row is counted once among
+ * `padding`, `tail` and `prefix`.
+ */
 export interface RowCounts {
   /** `batch * tokens`. */
   readonly rows: number;
@@ -103,7 +132,8 @@ export interface ModelOutput {
   logits(rows: Int32Array | null): Value;
   /**
    * Cross entropy summed over `rows` of the flattened `[batch * tokens]` against `targets` (same length): a scalar.
-   * Fused with the vocabulary product, so that logits of other rows are never made. `labelSmoothing` as in PyTorch's `cross_entropy`.
+   * Fused with the vocabulary product, so that logits of other rows are never made. `labelSmoothing` as in PyTorch's
+   * `cross_entropy`.
    */
   crossEntropy(rows: Int32Array, targets: Int32Array, options?: { readonly labelSmoothing?: number }): Value;
   /** What the loss was computed on; undefined before, and where the model does not count. */
@@ -115,7 +145,10 @@ export interface Model {
   readonly modelType: string;
   /** Folder or description for messages. */
   readonly source: string;
-  /** True where no checkpoint is there to look at: one stand-in parameter a component, so that settings can be judged without names. */
+  /**
+   * True where no checkpoint is there to look at: one stand-in parameter a component, so that settings can be judged
+   * without names.
+   */
   readonly isPlaceholder?: boolean;
   readonly components: readonly ComponentDeclaration[];
   readonly parameters: readonly ParameterInfo[];
@@ -123,29 +156,42 @@ export interface Model {
   /** Parameters that no path connects to the loss (CLIP's unused last layer, `post_layernorm`). */
   readonly deadParameters: readonly string[];
   /**
-   * Prefixes of whole segments that transformers' modules spell otherwise, as pairs: the checkpoint's, the module's. The longest one
-   * applies. Absent: modules are named as parameters are.
+   * Prefixes of whole segments that transformers' modules spell otherwise, as pairs: the checkpoint's, the module's.
+   * The longest one applies. Absent: modules are named as parameters are.
    */
   readonly moduleNames?: readonly (readonly [checkpoint: string, module: string])[];
   /** Special ids, and sizes that others need for estimates. */
-  readonly text: { readonly vocabularySize: number; readonly hiddenSize: number; readonly maxPositions: number; readonly eosTokenIds: readonly number[]; readonly padTokenId: number };
+  readonly text: {
+    readonly vocabularySize: number;
+    readonly hiddenSize: number;
+    readonly maxPositions: number;
+    readonly eosTokenIds: readonly number[];
+    readonly padTokenId: number;
+  };
   /** Reads values, float32, row-major, in any order. `@throws THAW_CHECKPOINT_*` on a missing or misshaped tensor. */
   load(names: readonly string[]): AsyncIterable<{ readonly name: string; readonly values: Float32Array }>;
   /**
-   * Synchronous: all inputs are loaded. Segments that read batch inputs come first and touch only their inputs, so that core can run
-   * one alone (`runSegment`) on a batch without tokens.
+   * Synchronous: all inputs are loaded. Segments that read batch inputs come first and touch only their inputs, so that
+   * core can run one alone (`runSegment`) on a batch without tokens.
    */
   forward(batch: LoadedBatch, scope: Scope): ModelOutput;
   /** Greedy decoding with a key/value cache; yields a macrotask per token. Returns new ids per row, without eos. */
   generate(batch: LoadedBatch, scope: Scope, options: { readonly maxNewTokens: number }): Promise<number[][]>;
   /**
-   * Writes a complete Hugging Face checkpoint folder (config, tokenizer and processor files copied) with these values. A model that is
-   * there already is an error unless `overwrite`. A failure leaves nothing behind.
+   * Writes a complete Hugging Face checkpoint folder (config, tokenizer and processor files copied) with these values.
+   * A model that is there already is an error unless `overwrite`. A failure leaves nothing behind.
    */
-  save(folder: string, values: (name: string) => Promise<Float32Array>, options?: { readonly dtype?: "F32" | "BF16"; readonly overwrite?: boolean }): Promise<void>;
+  save(
+    folder: string,
+    values: (name: string) => Promise<Float32Array>,
+    options?: { readonly dtype?: "F32" | "BF16"; readonly overwrite?: boolean },
+  ): Promise<void>;
 }
 
-/** Makes initial values for a parameter instead of reading them: float32, row-major. `random` is uniform in [0, 1) and a function of seed and name. */
+/**
+ * Makes initial values for a parameter instead of reading them: float32, row-major. `random` is uniform in [0, 1) and a
+ * function of seed and name.
+ */
 export type Initializer = (parameter: ParameterInfo, random: () => number) => Float32Array | Promise<Float32Array>;
 
 export type { Batch };

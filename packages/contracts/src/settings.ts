@@ -12,8 +12,8 @@ export interface Setting {
   /** From 1. */
   readonly line?: number;
   /**
-   * What it says in Thaw's words, where it stands in another tool's config and `path` and `value` are in the words of that tool. One such
-   * setting may stand for several of Thaw's.
+   * What it says in Thaw's words, where it stands in another tool's config and `path` and `value` are in the words of
+   * that tool. One such setting may stand for several of Thaw's.
    */
   readonly means?: { readonly path: string; readonly value: unknown };
 }
@@ -21,8 +21,8 @@ export interface Setting {
 export type Severity = "error" | "warning" | "note";
 
 /**
- * One safe edit that resolves a finding: the result does what was plainly meant, or exactly what it did before. `path` is as the file spells
- * it; `set` makes the key where it is missing.
+ * One safe edit that resolves a finding: the result does what was plainly meant, or exactly what it did before. `path`
+ * is as the file spells it; `set` makes the key where it is missing.
  */
 export type Edit =
   | { readonly action: "set"; readonly file: string; readonly path: string; readonly value: unknown }
@@ -36,7 +36,9 @@ export interface Finding {
   readonly message: string;
   readonly fix: string;
   readonly settings: readonly Setting[];
-  /** For `thaw check --fix`; absent where there is more than one way out, or the way out is a matter of what was meant. */
+  /**
+   * For `thaw check --fix`; absent where there is more than one way out, or the way out is a matter of what was meant.
+   */
   readonly edit?: Edit;
 }
 

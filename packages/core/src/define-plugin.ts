@@ -4,10 +4,13 @@ import type { Plugin, PluginDefinition, PluginFactory } from "./plugin.js";
 import { settingsOf } from "./settings.js";
 
 /**
- * Makes a plugin's factory. Called with options (validated by `optionsSchema`) and, by a config, with their provenance; without
- * provenance every given option counts as explicit. @throws THAW_CORE_PLUGIN_OPTIONS_INVALID listing all issues, THAW_CORE_PLUGIN_OPTIONS_ASYNC
+ * Makes a plugin's factory. Called with options (validated by `optionsSchema`) and, by a config, with their provenance;
+ * without provenance every given option counts as explicit. @throws THAW_CORE_PLUGIN_OPTIONS_INVALID listing all
+ * issues, THAW_CORE_PLUGIN_OPTIONS_ASYNC
  */
-export function definePlugin<Input = undefined, Options = Input>(definition: PluginDefinition<Input, Options>): PluginFactory<Input, Options> {
+export function definePlugin<Input = undefined, Options = Input>(
+  definition: PluginDefinition<Input, Options>,
+): PluginFactory<Input, Options> {
   const create = (input?: Input, settings?: readonly Setting[]): Plugin => {
     const options = validate(definition, input);
     const known = settings ?? settingsOf(definition.configKey ?? definition.name, input);
@@ -30,7 +33,10 @@ function validate<Input, Options>(definition: PluginDefinition<Input, Options>, 
   const result = first.issues !== undefined && input === undefined ? check(definition, {}) : first;
   if (result.issues === undefined) return result.value;
   const issues = (input === undefined ? first : result).issues ?? result.issues;
-  throw pluginOptionsInvalid(definition.name, issues.map(({ path, message }) => ({ path: pathText(path), message })));
+  throw pluginOptionsInvalid(
+    definition.name,
+    issues.map(({ path, message }) => ({ path: pathText(path), message })),
+  );
 }
 
 function check<Input, Options>(definition: PluginDefinition<Input, Options>, input: unknown) {

@@ -1,7 +1,29 @@
 import type { Bfloat16Products, Value } from "@thaw/autograd";
-import type { Batch, ComponentDeclaration, Finding, GradientFlow, LazyItem, Model, ModelOutput, ParameterInfo, Plan, RowCounts, Rule, Scope, Setting, Claims } from "@thaw/contracts";
+import type {
+  Batch,
+  ComponentDeclaration,
+  Finding,
+  GradientFlow,
+  LazyItem,
+  Model,
+  ModelOutput,
+  ParameterInfo,
+  Plan,
+  RowCounts,
+  Rule,
+  Scope,
+  Setting,
+  Claims,
+} from "@thaw/contracts";
 import type { Tensor } from "@tensorflow/tfjs-core";
-import { AsyncSeriesBailHook, AsyncSeriesHook, AsyncSeriesWaterfallHook, SyncBailHook, SyncHook, SyncWaterfallHook } from "tapable";
+import {
+  AsyncSeriesBailHook,
+  AsyncSeriesHook,
+  AsyncSeriesWaterfallHook,
+  SyncBailHook,
+  SyncHook,
+  SyncWaterfallHook,
+} from "tapable";
 import type { Optimizer } from "./optimizer.js";
 import type { RunSummary } from "./summary.js";
 import type { Precision, ResolvedTrainingOptions } from "./options.js";
@@ -66,8 +88,14 @@ export interface RuleContext extends PlanningContext {
   readonly groups: readonly ParameterGroup[];
   /** Flow class per segment in the first phase. */
   readonly flows: ReadonlyMap<string, GradientFlow>;
-  /** Sources that the run reads, by name (`train`, evaluation names): augmentation kinds, how many different pictures these make of an image, and text-only share. */
-  readonly sources: ReadonlyMap<string, { readonly augmentations: readonly string[]; readonly views?: number; readonly textOnlyShare?: number }>;
+  /**
+   * Sources that the run reads, by name (`train`, evaluation names): augmentation kinds, how many different pictures
+   * these make of an image, and text-only share.
+   */
+  readonly sources: ReadonlyMap<
+    string,
+    { readonly augmentations: readonly string[]; readonly views?: number; readonly textOnlyShare?: number }
+  >;
 }
 
 export interface PlannedContext extends RuleContext {
@@ -83,13 +111,19 @@ export interface Backend {
   readonly description: string;
   /** How this backend multiplies fastest; see `@thaw/autograd`'s `MatmulStrategy`. */
   readonly matmul: "flags" | "plain2d";
-  /** Up to how many bytes small parameters are joined for an update: an op for all instead of one for each. Default 32 kB, what a processor's cache holds. */
+  /**
+   * Up to how many bytes small parameters are joined for an update: an op for all instead of one for each. Default 32
+   * kB, what a processor's cache holds.
+   */
   readonly joinBytes?: number;
   /** What it can beside `float32`; a run that asks for another precision is refused. */
   readonly precisions?: readonly Precision[];
   /** Products with weights in bfloat16; present where `precisions` has it. */
   readonly bfloat16?: Bfloat16Products;
-  /** Takes a new tensor's values over now, so that those on the host can go; without it the first operation that reads the tensor does. */
+  /**
+   * Takes a new tensor's values over now, so that those on the host can go; without it the first operation that reads
+   * the tensor does.
+   */
   readonly upload?: (tensor: Tensor) => void;
   readonly dispose?: () => void;
 }
@@ -114,7 +148,9 @@ export interface RunContext {
   readonly readParameter: (name: string) => Promise<Float32Array>;
 }
 
-export interface EpochContext extends RunContext { readonly epoch: number }
+export interface EpochContext extends RunContext {
+  readonly epoch: number;
+}
 
 export interface StepContext extends RunContext {
   readonly epoch: number;
@@ -128,13 +164,20 @@ export interface BatchContext {
   readonly plan: Plan;
   /** Flow class of each segment now: what is `prefix` may be cached. */
   readonly flows: ReadonlyMap<string, GradientFlow>;
-  /** sha256 of the values of all parameters that a segment's output depends on, those of segments before it included: part of a cache key. */
+  /**
+   * sha256 of the values of all parameters that a segment's output depends on, those of segments before it included:
+   * part of a cache key.
+   */
   readonly segmentFingerprint: (segment: string) => Promise<string>;
-  /** Runs one segment that reads batch inputs, unrecorded, on the given items: `[items, ...]`; the caller owns the tensor. */
+  /**
+   * Runs one segment that reads batch inputs, unrecorded, on the given items: `[items, ...]`; the caller owns the
+   * tensor.
+   */
   readonly runSegment: (segment: string, inputs: Readonly<Record<string, readonly LazyItem[]>>) => Promise<Tensor>;
   /**
-   * Frees the parameters that only this segment reads, for as long as every batch brings its output in `segmentOutputs`; core reads them from the model again when one
-   * does not. Frees nothing of a segment that trains in some phase. Returns the freed bytes.
+   * Frees the parameters that only this segment reads, for as long as every batch brings its output in
+   * `segmentOutputs`; core reads them from the model again when one does not. Frees nothing of a segment that trains in
+   * some phase. Returns the freed bytes.
    */
   readonly releaseSegment: (segment: string) => Promise<number>;
 }
@@ -186,7 +229,9 @@ export interface ExportContext {
   readonly readParameter: (name: string) => Promise<Float32Array>;
 }
 
-export interface MetricsCollector { readonly add: (name: string, value: number) => void }
+export interface MetricsCollector {
+  readonly add: (name: string, value: number) => void;
+}
 
 export interface StopDecision {
   readonly stop: "run" | "epoch";
@@ -196,39 +241,73 @@ export interface StopDecision {
 /** Plugin state by plugin name; JSON values. */
 export type CheckpointState = Readonly<Record<string, unknown>>;
 
-export interface CheckpointContext extends StepContext { readonly folder: string }
+export interface CheckpointContext extends StepContext {
+  readonly folder: string;
+}
 
-export interface FailedContext { readonly error: unknown; readonly hook?: string; readonly plugin?: string; readonly step?: number }
+export interface FailedContext {
+  readonly error: unknown;
+  readonly hook?: string;
+  readonly plugin?: string;
+  readonly step?: number;
+}
 
 /**
- * The lifecycle, in firing order. Frozen and readonly. Async hooks are awaited one tap after the other; tensors in payloads are
- * borrowed unless stated; a waterfall tap always returns the value it was given or a new one.
+ * The lifecycle, in firing order. Frozen and readonly. Async hooks are awaited one tap after the other; tensors in
+ * payloads are borrowed unless stated; a waterfall tap always returns the value it was given or a new one.
  */
 export function createHooks() {
   return Object.freeze({
     /** Sync, once: plugins that read settings say what these ask a component to get, for the plugins that make it. */
-    requests: new SyncHook<[{ readonly add: (request: ComponentRequest) => void }, Pick<PlanningContext, "model" | "settings" | "claims">]>(["collector", "context"]),
-    /** Sync waterfall, once: the named parameters, from headers; no tensor exists. Return the list, with yours added. */
+    requests: new SyncHook<
+      [{ readonly add: (request: ComponentRequest) => void }, Pick<PlanningContext, "model" | "settings" | "claims">]
+    >(["collector", "context"]),
+    /**
+     * Sync waterfall, once: the named parameters, from headers; no tensor exists. Return the list, with yours added.
+     */
     parameters: new SyncWaterfallHook<[readonly ParameterInfo[], ParametersContext]>(["parameters", "context"]),
-    /** Sync waterfall, once: the trainability plan; the only place where trainability may change. Starts with everything trained. Leave out what you cannot decide, and report why. */
+    /**
+     * Sync waterfall, once: the trainability plan; the only place where trainability may change. Starts with everything
+     * trained. Leave out what you cannot decide, and report why.
+     */
     plan: new SyncWaterfallHook<[Plan, PlanningContext]>(["plan", "context"]),
     /** Sync waterfall, once: learning rate, weight decay, schedule and clip per group. */
-    parameterGroups: new SyncWaterfallHook<[readonly ParameterGroup[], PlanningContext & { readonly plan: Plan }]>(["groups", "context"]),
+    parameterGroups: new SyncWaterfallHook<[readonly ParameterGroup[], PlanningContext & { readonly plan: Plan }]>([
+      "groups",
+      "context",
+    ]),
     /** Sync, once: plugins hand in rules, which core then runs. */
     rules: new SyncHook<[{ readonly add: (rule: Rule<RuleContext>) => void }]>(["collector"]),
     /** Sync, once: plugins report findings that are no rule's. */
-    collectIssues: new SyncHook<[{ readonly report: (finding: Finding) => void }, RuleContext]>(["collector", "context"]),
-    /** Sync waterfall, once: all findings; a tap may change severities or drop some. Core's own about an incomplete plan come after it. */
+    collectIssues: new SyncHook<[{ readonly report: (finding: Finding) => void }, RuleContext]>([
+      "collector",
+      "context",
+    ]),
+    /**
+     * Sync waterfall, once: all findings; a tap may change severities or drop some. Core's own about an incomplete plan
+     * come after it.
+     */
     findings: new SyncWaterfallHook<[readonly Finding[], RuleContext]>(["findings", "context"]),
     /** Async series, once: the plan is frozen and hashed. No backend yet. An error finding ends the run right after. */
     planned: new AsyncSeriesHook<[PlannedContext]>(["context"]),
-    /** Async bail, once: one plugin makes a TensorFlow.js backend current and names it; without an answer the current one is used. */
+    /**
+     * Async bail, once: one plugin makes a TensorFlow.js backend current and names it; without an answer the current
+     * one is used.
+     */
     resolveBackend: new AsyncSeriesBailHook<[BackendContext], Backend | undefined>(["context"]),
     /** Sync bail, once a run: an optimizer instead of AdamW. Core disposes it. */
-    resolveOptimizer: new SyncBailHook<[{ readonly training: ResolvedTrainingOptions; readonly groups: readonly ParameterGroup[] }], Optimizer | undefined>(["context"]),
-    /** Async series, once a run or session: the backend is there and the weights are loaded; open files, start writers. */
+    resolveOptimizer: new SyncBailHook<
+      [{ readonly training: ResolvedTrainingOptions; readonly groups: readonly ParameterGroup[] }],
+      Optimizer | undefined
+    >(["context"]),
+    /**
+     * Async series, once a run or session: the backend is there and the weights are loaded; open files, start writers.
+     */
     initialize: new AsyncSeriesHook<[RunContext]>(["context"]),
-    /** Async series, once, if the run resumes: parameters, optimizer and position are those of the checkpoint; take your state back by your name. */
+    /**
+     * Async series, once, if the run resumes: parameters, optimizer and position are those of the checkpoint; take your
+     * state back by your name.
+     */
     restored: new AsyncSeriesHook<[CheckpointState, CheckpointContext]>(["state", "context"]),
     /** Async series, once a run, before the first evaluation and step. */
     beforeRun: new AsyncSeriesHook<[RunContext]>(["context"]),
@@ -236,32 +315,57 @@ export function createHooks() {
     beforeEpoch: new AsyncSeriesHook<[EpochContext]>(["context"]),
     /** Async series, once a step, before its first micro-batch. */
     beforeStep: new AsyncSeriesHook<[StepContext]>(["context"]),
-    /** Async waterfall, once a micro-batch, evaluation and generation included: change or replace it, or set `segmentOutputs`, whose tensors core disposes. */
+    /**
+     * Async waterfall, once a micro-batch, evaluation and generation included: change or replace it, or set
+     * `segmentOutputs`, whose tensors core disposes.
+     */
     batch: new AsyncSeriesWaterfallHook<[Batch, BatchContext]>(["batch", "context"]),
     /**
-     * Sync waterfall, once a forward pass: what the model reads weights through. Return it, or one that wraps it (a `ScopeLayer`): whatever the
-     * wrapper does goes through the given scope. Ops on what it gives are recorded where they must be.
+     * Sync waterfall, once a forward pass: what the model reads weights through. Return it, or one that wraps it (a
+     * `ScopeLayer`): whatever the wrapper does goes through the given scope. Ops on what it gives are recorded where
+     * they must be.
      */
     scope: new SyncWaterfallHook<[Scope, ScopeContext]>(["scope", "context"]),
-    /** Sync waterfall, once a training micro-batch: the summed loss, with extra terms. Runs while recording; what ops make, the tape frees. */
+    /**
+     * Sync waterfall, once a training micro-batch: the summed loss, with extra terms. Runs while recording; what ops
+     * make, the tape frees.
+     */
     loss: new SyncWaterfallHook<[Value, LossContext]>(["loss", "context"]),
-    /** Sync waterfall, once a step, in `tf.tidy`: named gradients after accumulation and division, before clipping. Values may change, names may not. */
+    /**
+     * Sync waterfall, once a step, in `tf.tidy`: named gradients after accumulation and division, before clipping.
+     * Values may change, names may not.
+     */
     gradients: new SyncWaterfallHook<[ReadonlyMap<string, Tensor>, StepContext]>(["gradients", "context"]),
     /** Async series, once a step, after the update. No tensors of the step are left. */
     afterStep: new AsyncSeriesHook<[AfterStepContext]>(["context"]),
     /** Sync, once a step after `afterStep`: names and numbers for `metrics.jsonl` and loggers. */
     collectMetrics: new SyncHook<[MetricsCollector, AfterStepContext]>(["collector", "context"]),
-    /** Async series, after each evaluation: before the first step, between steps, at the end. `step` counts the steps done. */
+    /**
+     * Async series, after each evaluation: before the first step, between steps, at the end. `step` counts the steps
+     * done.
+     */
     evaluated: new AsyncSeriesHook<[EvaluatedContext]>(["context"]),
     /** Sync bail, once a step, after evaluations: ends the epoch or the run with a reason. */
     shouldStop: new SyncBailHook<[AfterStepContext], StopDecision | undefined>(["context"]),
-    /** Async series, once an epoch, after its last step; not for an epoch that `Trainer.stop` cuts, which goes on when resumed. */
+    /**
+     * Async series, once an epoch, after its last step; not for an epoch that `Trainer.stop` cuts, which goes on when
+     * resumed.
+     */
     afterEpoch: new AsyncSeriesHook<[EpochContext]>(["context"]),
-    /** Async waterfall, at each checkpoint, after everything else of the step: plugin state by plugin name, JSON values. `step` counts the steps done. */
+    /**
+     * Async waterfall, at each checkpoint, after everything else of the step: plugin state by plugin name, JSON values.
+     * `step` counts the steps done.
+     */
     checkpoint: new AsyncSeriesWaterfallHook<[CheckpointState, CheckpointContext]>(["state", "context"]),
-    /** Async waterfall, once a parameter whenever a complete checkpoint is written (`Session.save`): its values as they are to be read without plugins. */
+    /**
+     * Async waterfall, once a parameter whenever a complete checkpoint is written (`Session.save`): its values as they
+     * are to be read without plugins.
+     */
     exported: new AsyncSeriesWaterfallHook<[Float32Array, ExportContext]>(["values", "context"]),
-    /** Async series, once at the end of a run that did not fail, weights still there. A tap may add lines and numbers to the summary it is given. */
+    /**
+     * Async series, once at the end of a run that did not fail, weights still there. A tap may add lines and numbers to
+     * the summary it is given.
+     */
     done: new AsyncSeriesHook<[RunSummary, RunContext]>(["summary", "context"]),
     /** Async series, once when a run or the opening of a session fails. */
     failed: new AsyncSeriesHook<[FailedContext]>(["context"]),

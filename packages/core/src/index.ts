@@ -1,13 +1,93 @@
 export {
-  add, addScalar, attention, AutogradError, concat, crossEntropy, div, dropout, embedding, exp, gatherRows, geglu, gelu, geluTanh, layerNorm, LayoutCache, linear, log,
-  matmul, mean, mul, pad, quickGelu, release, relu, reshape, rmsNorm, rotary, scale, scatterRows, sigmoid, silu, slice, softmax, softmaxCrossEntropy, sqrt, square,
-  stopGradient, sub, sum, swiglu, tanh, Tape, tensorflowBfloat16, transpose,
+  add,
+  addScalar,
+  attention,
+  AutogradError,
+  concat,
+  crossEntropy,
+  div,
+  dropout,
+  embedding,
+  exp,
+  gatherRows,
+  geglu,
+  gelu,
+  geluTanh,
+  layerNorm,
+  LayoutCache,
+  linear,
+  log,
+  matmul,
+  mean,
+  mul,
+  pad,
+  quickGelu,
+  release,
+  relu,
+  reshape,
+  rmsNorm,
+  rotary,
+  scale,
+  scatterRows,
+  sigmoid,
+  silu,
+  slice,
+  softmax,
+  softmaxCrossEntropy,
+  sqrt,
+  square,
+  stopGradient,
+  sub,
+  sum,
+  swiglu,
+  tanh,
+  Tape,
+  tensorflowBfloat16,
+  transpose,
 } from "@thaw/autograd";
-export type { AttentionOptions, Bfloat16Products, CompileFunction, CrossEntropyOptions, FunctionInput, FusedCrossEntropyOptions, MatmulOptions, MatmulStrategy, RmsNormOptions, TapeOptions, TensorFunction, TensorFunctions, Value } from "@thaw/autograd";
+export type {
+  AttentionOptions,
+  Bfloat16Products,
+  CompileFunction,
+  CrossEntropyOptions,
+  FunctionInput,
+  FusedCrossEntropyOptions,
+  MatmulOptions,
+  MatmulStrategy,
+  RmsNormOptions,
+  TapeOptions,
+  TensorFunction,
+  TensorFunctions,
+  Value,
+} from "@thaw/autograd";
 export { bytesText, countText, IGNORE_INDEX, ThawError } from "@thaw/contracts";
 export type {
-  Batch, BatchSource, Claims, ComponentDeclaration, Edit, Finding, GradientFlow, Initializer, LazyItem, LoadedBatch, Model, ModelOutput, Origin, ParameterInfo, Plan, PlanEntry,
-  PlanPhase, PlanReason, RowCounts, Rule, RuleInfo, Scope, Segment, Setting, Severity, Shortcuts,
+  Batch,
+  BatchSource,
+  Claims,
+  ComponentDeclaration,
+  Edit,
+  Finding,
+  GradientFlow,
+  Initializer,
+  LazyItem,
+  LoadedBatch,
+  Model,
+  ModelOutput,
+  Origin,
+  ParameterInfo,
+  Plan,
+  PlanEntry,
+  PlanPhase,
+  PlanReason,
+  RowCounts,
+  Rule,
+  RuleInfo,
+  Scope,
+  Segment,
+  Setting,
+  Severity,
+  Shortcuts,
 } from "@thaw/contracts";
 export { editDistance, nearestNames, openSafetensors, writeSafetensors } from "@thaw/safetensors";
 export type { SafetensorsReader, TensorDeclaration, TensorEntry } from "@thaw/safetensors";
@@ -15,13 +95,40 @@ export { findCheckpoint } from "./checkpoint/read-checkpoint.js";
 export type { FoundCheckpoint } from "./checkpoint/read-checkpoint.js";
 export type { MetricsLine } from "./checkpoint/metrics-file.js";
 export type { DataPosition, RunState, RunTotals } from "./checkpoint/state.js";
-export { CHECKPOINTS_FOLDER, FINAL_FOLDER, OPTIMIZER_FILE, STATE_FILE, TRAINED_FILE } from "./checkpoint/write-checkpoint.js";
+export {
+  CHECKPOINTS_FOLDER,
+  FINAL_FOLDER,
+  OPTIMIZER_FILE,
+  STATE_FILE,
+  TRAINED_FILE,
+} from "./checkpoint/write-checkpoint.js";
 export { definePlugin } from "./define-plugin.js";
 export { findingText } from "./errors.js";
 export { createHooks, STAGE_DEFAULT, STAGE_EARLY, STAGE_LATE } from "./hooks.js";
 export type {
-  AfterStepContext, Backend, BackendContext, BatchContext, CheckpointContext, CheckpointState, ComponentRequest, EpochContext, EvaluatedContext, ExportContext,
-  FailedContext, LossContext, MetricsCollector, ParameterGroup, ParametersContext, PlannedContext, PlanningContext, RuleContext, RunContext, ScopeContext, StepContext, StopDecision, TrainerHooks,
+  AfterStepContext,
+  Backend,
+  BackendContext,
+  BatchContext,
+  CheckpointContext,
+  CheckpointState,
+  ComponentRequest,
+  EpochContext,
+  EvaluatedContext,
+  ExportContext,
+  FailedContext,
+  LossContext,
+  MetricsCollector,
+  ParameterGroup,
+  ParametersContext,
+  PlannedContext,
+  PlanningContext,
+  RuleContext,
+  RunContext,
+  ScopeContext,
+  StepContext,
+  StopDecision,
+  TrainerHooks,
 } from "./hooks.js";
 export type { TapDescription } from "./intercept.js";
 export { linearLayer } from "./linear-layer.js";
@@ -55,7 +162,14 @@ export { joinSettings, settingsOf } from "./settings.js";
 export { handoverFindings, stageFinding } from "./stages/handover.js";
 export type { PlannedStage } from "./stages/handover.js";
 export { runStages } from "./stages/run-stages.js";
-export type { OpenStage, Stage, StageContext, StageOptions, StagesOptions, StagesSummary } from "./stages/run-stages.js";
+export type {
+  OpenStage,
+  Stage,
+  StageContext,
+  StageOptions,
+  StagesOptions,
+  StagesSummary,
+} from "./stages/run-stages.js";
 export { readStagedRun, STAGES_FILE, stageState, trainedFile } from "./stages/stages-file.js";
 export type { StagedRun, StageRecord, StageState } from "./stages/stages-file.js";
 export type { FrozenProof, RunSummary } from "./summary.js";

@@ -12,7 +12,16 @@ export interface TapDescription {
 }
 
 /** Hooks whose taps must return the value that they were given or a new one. */
-const WATERFALLS: ReadonlySet<string> = new Set(["parameters", "plan", "parameterGroups", "findings", "batch", "loss", "gradients", "checkpoint"]);
+const WATERFALLS: ReadonlySet<string> = new Set([
+  "parameters",
+  "plan",
+  "parameterGroups",
+  "findings",
+  "batch",
+  "loss",
+  "gradients",
+  "checkpoint",
+]);
 
 /** Judges what one tap of a waterfall returned; throws an error that names the plugin. */
 export type ResultCheck = (plugin: string, before: unknown, after: unknown) => void;
@@ -21,12 +30,19 @@ type AnyFunction = (...parameters: unknown[]) => unknown;
 type AnyTap = { name: string; stage?: number; type: string; fn: AnyFunction };
 type AnyHook = { readonly taps: readonly AnyTap[]; intercept(interceptor: { register(tap: AnyTap): AnyTap }): void };
 
-interface TapRecord { callCount: number; durationMs: number }
-interface PendingTap { readonly plugin: string; readonly hook: string; readonly reject: (error: ThawError) => void }
+interface TapRecord {
+  callCount: number;
+  durationMs: number;
+}
+interface PendingTap {
+  readonly plugin: string;
+  readonly hook: string;
+  readonly reject: (error: ThawError) => void;
+}
 
 /**
- * Wraps every tap of every hook, now and later: errors gain plugin, hook and step, calls are counted and timed, waterfall taps
- * that return nothing are refused by name, and taps that never settle are known by name.
+ * Wraps every tap of every hook, now and later: errors gain plugin, hook and step, calls are counted and timed,
+ * waterfall taps that return nothing are refused by name, and taps that never settle are known by name.
  */
 export class HookWatch {
   /** Set by the run, for error messages. */
@@ -39,13 +55,20 @@ export class HookWatch {
   constructor(hooks: TrainerHooks, checks: Partial<Record<keyof TrainerHooks, ResultCheck>> = {}) {
     this.#hooks = hooks;
     this.#checks = checks;
-    for (const [name, hook] of Object.entries(hooks)) (hook as unknown as AnyHook).intercept({ register: (tap) => this.#wrap(name, tap) });
+    for (const [name, hook] of Object.entries(hooks))
+      (hook as unknown as AnyHook).intercept({ register: (tap) => this.#wrap(name, tap) });
   }
 
   /** Every tap in calling order. */
   describe(): readonly TapDescription[] {
     return Object.entries(this.#hooks).flatMap(([hook, { taps }]) =>
-      (taps as unknown as readonly AnyTap[]).map(({ name, stage, fn }) => ({ hook, plugin: name, stage: stage ?? 0, ...this.#records.get(fn)! })));
+      (taps as unknown as readonly AnyTap[]).map(({ name, stage, fn }) => ({
+        hook,
+        plugin: name,
+        stage: stage ?? 0,
+        ...this.#records.get(fn)!,
+      })),
+    );
   }
 
   /** Rejects taps that are waited for although the event loop has nothing left to do. Returns how many. */
@@ -57,8 +80,12 @@ export class HookWatch {
 
   #wrap(hook: string, tap: AnyTap): AnyTap {
     const record: TapRecord = { callCount: 0, durationMs: 0 };
-    const wrapped = tap.type === "promise" ? this.#wrapPromise(hook, tap, record)
-      : tap.type === "async" ? this.#wrapCallback(hook, tap, record) : this.#wrapSync(hook, tap, record);
+    const wrapped =
+      tap.type === "promise"
+        ? this.#wrapPromise(hook, tap, record)
+        : tap.type === "async"
+          ? this.#wrapCallback(hook, tap, record)
+          : this.#wrapSync(hook, tap, record);
     this.#records.set(wrapped, record);
     return { ...tap, fn: wrapped };
   }
@@ -68,7 +95,8 @@ export class HookWatch {
       const start = performance.now();
       try {
         const result = fn(...parameters);
-        if (isThenable(result)) throw new TypeError("An async function was given to tap, where nobody awaits it; use tapPromise.");
+        if (isThenable(result))
+          throw new TypeError("An async function was given to tap, where nobody awaits it; use tapPromise.");
         this.#check(hook, name, parameters[0], result);
         return result;
       } catch (error) {
@@ -86,7 +114,9 @@ export class HookWatch {
       try {
         const result = await Promise.race([
           Promise.resolve(fn(...parameters)),
-          new Promise<never>((_, reject) => { this.#pending.add(pending = { plugin: name, hook, reject }); }),
+          new Promise<never>((_, reject) => {
+            this.#pending.add((pending = { plugin: name, hook, reject }));
+          }),
         ]);
         this.#check(hook, name, parameters[0], result);
         return result;
@@ -100,13 +130,20 @@ export class HookWatch {
   }
 
   #wrapCallback(hook: string, tap: AnyTap, record: TapRecord): AnyFunction {
-    const settle: AnyFunction = (...parameters) => new Promise<unknown>((resolve, reject) => {
-      tap.fn(...parameters, (error?: Error | null, result?: unknown) => { if (error) reject(error); else resolve(result); });
-    });
+    const settle: AnyFunction = (...parameters) =>
+      new Promise<unknown>((resolve, reject) => {
+        tap.fn(...parameters, (error?: Error | null, result?: unknown) => {
+          if (error) reject(error);
+          else resolve(result);
+        });
+      });
     const wrapped = this.#wrapPromise(hook, { ...tap, fn: settle }, record);
     return (...all) => {
       const callback = all.at(-1) as (error: unknown, result?: unknown) => void;
-      void (wrapped(...all.slice(0, -1)) as Promise<unknown>).then((result) => callback(null, result), (error: unknown) => callback(error));
+      void (wrapped(...all.slice(0, -1)) as Promise<unknown>).then(
+        (result) => callback(null, result),
+        (error: unknown) => callback(error),
+      );
     };
   }
 
@@ -130,4 +167,3 @@ function count(record: TapRecord, start: number): void {
 function isThenable(value: unknown): boolean {
   return typeof value === "object" && value !== null && typeof (value as { then?: unknown }).then === "function";
 }
-

@@ -25,18 +25,27 @@ export interface UpdateContext {
  */
 export interface Optimizer {
   readonly name: string;
-  /** True: gradients come as they were summed, not yet averaged and clipped, with `UpdateContext.factorOf`; that saves an op and a copy for each. */
+  /**
+   * True: gradients come as they were summed, not yet averaged and clipped, with `UpdateContext.factorOf`; that saves
+   * an op and a copy for each.
+   */
   readonly takesFactors?: boolean;
   /**
-   * Called before each backward pass with the parameters that it reaches, so that new state can lie beside the activations and not, once these are freed, in
-   * between the next ones: on allocators that never move a tensor that is a fifth of a run's memory. Optional; {@link update} must not rely on it.
+   * Called before each backward pass with the parameters that it reaches, so that new state can lie beside the
+   * activations and not, once these are freed, in between the next ones: on allocators that never move a tensor that is
+   * a fifth of a run's memory. Optional; {@link update} must not rely on it.
    */
   prepare?(parameters: ReadonlyMap<string, Tensor>, context: Omit<UpdateContext, "factorOf">): void;
   /**
-   * Called inside `tf.tidy`. Gives the new value of each parameter that has a gradient, by name; core owns the results, and frees a parameter's old value and
-   * gradient as soon as it has the new one: a generator needs memory for one at a time, a map for all. State tensors must be kept (`tf.keep`).
+   * Called inside `tf.tidy`. Gives the new value of each parameter that has a gradient, by name; core owns the results,
+   * and frees a parameter's old value and gradient as soon as it has the new one: a generator needs memory for one at a
+   * time, a map for all. State tensors must be kept (`tf.keep`).
    */
-  update(parameters: ReadonlyMap<string, Tensor>, gradients: ReadonlyMap<string, Tensor>, context: UpdateContext): Iterable<readonly [name: string, value: Tensor]>;
+  update(
+    parameters: ReadonlyMap<string, Tensor>,
+    gradients: ReadonlyMap<string, Tensor>,
+    context: UpdateContext,
+  ): Iterable<readonly [name: string, value: Tensor]>;
   /** State by slot name (`${parameter}/m`); borrowed. */
   slots(): ReadonlyMap<string, Tensor>;
   /** Takes ownership of the tensors. */

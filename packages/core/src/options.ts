@@ -3,28 +3,44 @@ import { z } from "zod";
 const rate = z.number().nonnegative();
 
 /**
- * How numbers are kept and multiplied. `tf32`: products of float32 matrices with 10 bits of mantissa, on GPUs that can. `bfloat16`: matrices that
- * stay frozen for the whole run are kept in bfloat16, half the memory, and multiplied so, with sums in float32; other products as with `tf32` where
- * the backend has it. Trained parameters, optimizer, norms, softmax, loss and residuals are float32 always.
+ * How numbers are kept and multiplied. `tf32`: products of float32 matrices with 10 bits of mantissa, on GPUs that can.
+ * `bfloat16`: matrices that stay frozen for the whole run are kept in bfloat16, half the memory, and multiplied so,
+ * with sums in float32; other products as with `tf32` where the backend has it. Trained parameters, optimizer, norms,
+ * softmax, loss and residuals are float32 always.
  */
 export const PRECISIONS = ["float32", "tf32", "bfloat16"] as const;
 export type Precision = (typeof PRECISIONS)[number];
 
 /** Learning-rate shape over the run's steps. Formulas: `transformers/optimization.py`. */
 export const scheduleSchema = z.strictObject({
-  type: z.enum(["constant", "linear", "cosine"]).default("constant").describe("Shape after the warm-up: level, straight down to zero, or half a cosine down to zero."),
-  warmupSteps: z.number().int().nonnegative().optional().describe("Steps in which the rate rises from zero; wins over warmup_ratio."),
+  type: z
+    .enum(["constant", "linear", "cosine"])
+    .default("constant")
+    .describe("Shape after the warm-up: level, straight down to zero, or half a cosine down to zero."),
+  warmupSteps: z
+    .number()
+    .int()
+    .nonnegative()
+    .optional()
+    .describe("Steps in which the rate rises from zero; wins over warmup_ratio."),
   warmupRatio: z.number().min(0).max(1).default(0).describe("The same as a share of all steps."),
 });
 
-/** AdamW with decoupled weight decay (Loshchilov and Hutter, arXiv:1711.05101), PyTorch's defaults but for the decay. */
+/**
+ * AdamW with decoupled weight decay (Loshchilov and Hutter, arXiv:1711.05101), PyTorch's defaults but for the decay.
+ */
 export const optimizerSchema = z.strictObject({
   type: z.enum(["adamw"]).default("adamw").describe("The update rule."),
   weightDecay: rate.default(0).describe("Decoupled weight decay."),
   beta1: z.number().min(0).max(1).default(0.9).describe("Decay of the mean of gradients."),
   beta2: z.number().min(0).max(1).default(0.999).describe("Decay of the mean of squared gradients."),
   epsilon: z.number().positive().default(1e-8).describe("Added to the root of the mean square."),
-  clipNorm: z.number().positive().nullable().default(1).describe("Largest L2 norm of all gradients together, scaled down to it; null: no clipping."),
+  clipNorm: z
+    .number()
+    .positive()
+    .nullable()
+    .default(1)
+    .describe("Largest L2 norm of all gradients together, scaled down to it; null: no clipping."),
   decayNormsAndBiases: z.boolean().default(false).describe("Decay norms and biases too."),
 });
 
@@ -33,41 +49,121 @@ export const componentTrainingSchema = z.strictObject({
   learningRate: rate.optional().describe("The component's own learning rate."),
   weightDecay: rate.optional().describe("The component's own weight decay."),
   schedule: scheduleSchema.optional().describe("The component's own schedule."),
-  clipNorm: z.number().positive().nullable().optional().describe("Largest L2 norm of the component's gradients, clipped apart from the others; null: no clipping."),
+  clipNorm: z
+    .number()
+    .positive()
+    .nullable()
+    .optional()
+    .describe("Largest L2 norm of the component's gradients, clipped apart from the others; null: no clipping."),
 });
 
 /**
- * Ends the run before its last step: when an evaluation between steps measures something below or above a bound, or nothing better (lower
- * where the metric is a loss, an error or a perplexity, else higher) for `patience` evaluations in a row.
+ * Ends the run before its last step: when an evaluation between steps measures something below or above a bound, or
+ * nothing better (lower where the metric is a loss, an error or a perplexity, else higher) for `patience` evaluations
+ * in a row.
  */
-export const stopWhenSchema = z.strictObject({
-  evaluation: z.string().optional().describe("Name of the evaluation as in metrics.jsonl. Default: the first that measures the metric."),
-  metric: z.string().default("loss").describe("What is compared."),
-  below: z.number().optional().describe("Ends the run once the metric is below this."),
-  above: z.number().optional().describe("Ends the run once the metric is above this."),
-  patience: z.number().int().positive().optional().describe("Ends the run after so many evaluations in a row without a better value."),
-}).refine(({ below, above, patience }) => below !== undefined || above !== undefined || patience !== undefined, "One of below, above and patience is needed.");
+export const stopWhenSchema = z
+  .strictObject({
+    evaluation: z
+      .string()
+      .optional()
+      .describe("Name of the evaluation as in metrics.jsonl. Default: the first that measures the metric."),
+    metric: z.string().default("loss").describe("What is compared."),
+    below: z.number().optional().describe("Ends the run once the metric is below this."),
+    above: z.number().optional().describe("Ends the run once the metric is above this."),
+    patience: z
+      .number()
+      .int()
+      .positive()
+      .optional()
+      .describe("Ends the run after so many evaluations in a row without a better value."),
+  })
+  .refine(
+    ({ below, above, patience }) => below !== undefined || above !== undefined || patience !== undefined,
+    "One of below, above and patience is needed.",
+  );
 
 /** The `training` section. One of `epochs` and `maxSteps` is required to train; the first reached ends the run. */
 export const trainingSchema = z.strictObject({
-  epochs: z.number().positive().optional().describe("Passes over the training set; fractions are allowed. This or max_steps is required to train; the first reached ends the run."),
+  epochs: z
+    .number()
+    .positive()
+    .optional()
+    .describe(
+      "Passes over the training set; fractions are allowed. This or max_steps is required to train; the first " +
+        "reached ends the run.",
+    ),
   maxSteps: z.number().int().positive().optional().describe("Optimizer updates after which the run ends."),
   microBatchSize: z.number().int().positive().default(8).describe("Samples that one forward and backward pass sees."),
-  gradientAccumulationSteps: z.number().int().positive().default(1).describe("Micro-batches per step, weighted by their supervised tokens."),
-  maxLength: z.number().int().positive().optional().describe("Tokens per sample, image tokens included; a longer sample is an error that names it. Default: the model's context."),
+  gradientAccumulationSteps: z
+    .number()
+    .int()
+    .positive()
+    .default(1)
+    .describe("Micro-batches per step, weighted by their supervised tokens."),
+  maxLength: z
+    .number()
+    .int()
+    .positive()
+    .optional()
+    .describe(
+      "Tokens per sample, image tokens included; a longer sample is an error that names it. Default: the model's " +
+        "context.",
+    ),
   learningRate: rate.default(1e-3).describe("Highest learning rate of the schedule."),
   schedule: scheduleSchema.prefault({}).describe("Learning rate over the run's steps."),
   optimizer: optimizerSchema.prefault({}).describe("AdamW with decoupled weight decay."),
-  components: z.record(z.string(), componentTrainingSchema).default({}).describe("By component, such as vision_tower: what differs from the run's settings."),
-  labelSmoothing: z.number().min(0).max(1).default(0).describe("Share of the target's probability that is spread over all tokens."),
-  precision: z.enum(PRECISIONS).default("float32").describe("How numbers are multiplied. tf32: products with 10 bits of mantissa, on GPUs that can; bfloat16: matrices that stay frozen are kept so, in half the memory. What trains is float32 always."),
+  components: z
+    .record(z.string(), componentTrainingSchema)
+    .default({})
+    .describe("By component, such as vision_tower: what differs from the run's settings."),
+  labelSmoothing: z
+    .number()
+    .min(0)
+    .max(1)
+    .default(0)
+    .describe("Share of the target's probability that is spread over all tokens."),
+  precision: z
+    .enum(PRECISIONS)
+    .default("float32")
+    .describe(
+      "How numbers are multiplied. tf32: products with 10 bits of mantissa, on GPUs that can; bfloat16: matrices " +
+        "that stay frozen are kept so, in half the memory. What trains is float32 always.",
+    ),
   shuffle: z.boolean().default(true).describe("Another order of samples in every epoch, from the seed."),
-  activationCheckpointing: z.enum(["auto", "on", "off"]).default("auto").describe("Compute blocks again in the backward pass instead of keeping their activations; auto: where these, estimated, would take more than half of the free memory."),
+  activationCheckpointing: z
+    .enum(["auto", "on", "off"])
+    .default("auto")
+    .describe(
+      "Compute blocks again in the backward pass instead of keeping their activations; auto: where these, " +
+        "estimated, would take more than half of the free memory.",
+    ),
   stopWhen: stopWhenSchema.optional().describe("Ends the run early, by what an evaluation between steps measures."),
-  evaluateEverySteps: z.number().int().positive().optional().describe("Steps between evaluations. Default: before the first step and at the end alone."),
-  saveEverySteps: z.number().int().positive().optional().describe("Steps between checkpoints. Default: only where the run is stopped before its end; what trained is written at the end in any case."),
-  deadGradientSteps: z.number().int().positive().nullable().default(10)
-    .describe("Steps in a row without gradient, or with one of zeros, after which a trained parameter is named in a warning and in the summary; null: never."),
+  evaluateEverySteps: z
+    .number()
+    .int()
+    .positive()
+    .optional()
+    .describe("Steps between evaluations. Default: before the first step and at the end alone."),
+  saveEverySteps: z
+    .number()
+    .int()
+    .positive()
+    .optional()
+    .describe(
+      "Steps between checkpoints. Default: only where the run is stopped before its end; what trained is written " +
+        "at the end in any case.",
+    ),
+  deadGradientSteps: z
+    .number()
+    .int()
+    .positive()
+    .nullable()
+    .default(10)
+    .describe(
+      "Steps in a row without gradient, or with one of zeros, after which a trained parameter is named in a " +
+        "warning and in the summary; null: never.",
+    ),
 });
 
 /** As users write it. */

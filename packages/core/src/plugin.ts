@@ -18,7 +18,9 @@ export interface Plugin {
   apply(trainer: Trainer): void;
 }
 
-/** The part of Standard Schema (standardschema.dev, version 1) that Thaw uses: zod, valibot and arktype schemas have it. */
+/**
+ * The part of Standard Schema (standardschema.dev, version 1) that Thaw uses: zod, valibot and arktype schemas have it.
+ */
 export interface StandardSchema<Input = unknown, Output = Input> {
   readonly "~standard": {
     readonly version: 1;
@@ -30,7 +32,12 @@ export interface StandardSchema<Input = unknown, Output = Input> {
 
 export type StandardResult<Output> =
   | { readonly value: Output; readonly issues?: undefined }
-  | { readonly issues: readonly { readonly message: string; readonly path?: readonly (PropertyKey | { readonly key: PropertyKey })[] | undefined }[] };
+  | {
+      readonly issues: readonly {
+        readonly message: string;
+        readonly path?: readonly (PropertyKey | { readonly key: PropertyKey })[] | undefined;
+      }[];
+    };
 
 /** What a plugin's author writes. */
 export interface PluginDefinition<Input, Options> {
@@ -40,7 +47,9 @@ export interface PluginDefinition<Input, Options> {
   /** Synchronous and strict: unknown keys fail. */
   readonly optionsSchema?: StandardSchema<Input, Options>;
   readonly claims?: Claims | ((options: Options) => Claims);
-  /** Only taps. `settings` are the plugin's options one by one with their origin, paths spelt as the user wrote them. */
+  /**
+   * Only taps. `settings` are the plugin's options one by one with their origin, paths spelt as the user wrote them.
+   */
   apply(trainer: Trainer, options: Options, settings: readonly Setting[]): void;
 }
 

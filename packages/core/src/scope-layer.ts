@@ -3,8 +3,9 @@ import type { Scope } from "@thaw/contracts";
 import type { Tensor } from "@tensorflow/tfjs-core";
 
 /**
- * A scope around another one, for plugins that tap the `scope` hook: passes everything on, and a subclass overrides what it changes. What lets core leave out or
- * join computations (`kept`, `stretch`) is not passed on, since the subclass may change what these compute.
+ * A scope around another one, for plugins that tap the `scope` hook: passes everything on, and a subclass overrides
+ * what it changes. What lets core leave out or join computations (`kept`, `stretch`) is not passed on, since the
+ * subclass may change what these compute.
  */
 export class ScopeLayer implements Scope {
   readonly training: boolean;

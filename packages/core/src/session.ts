@@ -9,8 +9,9 @@ export interface BatchLoss {
 }
 
 /**
- * A model with its weights in memory under a plan, without training: what evaluation, captioning and evaluators use. During a
- * run it reads the run's live weights. Every call passes the batch through the `batch` hook, so caches work here too.
+ * A model with its weights in memory under a plan, without training: what evaluation, captioning and evaluators use.
+ * During a run it reads the run's live weights. Every call passes the batch through the `batch` hook, so caches work
+ * here too.
  */
 export interface Session {
   readonly model: Model;
@@ -19,7 +20,9 @@ export interface Session {
   readonly backend: Backend;
   /** No gradient, no label smoothing, inference mode. */
   loss(batch: Batch): Promise<BatchLoss>;
-  /** Greedy decoding; new token ids per row, without the end token. Prompts are padded as the model's `generate` wants. */
+  /**
+   * Greedy decoding; new token ids per row, without the end token. Prompts are padded as the model's `generate` wants.
+   */
   generate(batch: Batch, options: { readonly maxNewTokens: number }): Promise<number[][]>;
   /** Runs one segment that reads batch inputs, alone, unrecorded: `[items, ...]`, float32; the caller disposes it. */
   runSegment(segment: string, inputs: Readonly<Record<string, readonly LazyItem[]>>): Promise<Tensor>;
@@ -31,7 +34,8 @@ export interface Session {
    */
   loadParameters(file: string): Promise<readonly string[]>;
   /**
-   * Writes a complete checkpoint with the current values, as the `exported` hook leaves them: it loads without any plugin.
+   * Writes a complete checkpoint with the current values, as the `exported` hook leaves them: it loads without any
+   * plugin.
    * @throws THAW_CHECKPOINT_EXISTS and what else the model's `save` throws
    */
   save(folder: string, options?: { readonly dtype?: "F32" | "BF16"; readonly overwrite?: boolean }): Promise<void>;

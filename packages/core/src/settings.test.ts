@@ -6,6 +6,9 @@ describe("settingsOf", () => {
     const paths = (value: unknown) => settingsOf("freeze", value).map(({ path, value: leaf }) => [path, leaf]);
     expect(paths({})).toEqual([]);
     expect(paths(undefined)).toEqual([]);
-    expect(paths({ components: { x: { lora: {} }, y: { match: [] }, z: undefined } })).toEqual([["freeze.components.x.lora", {}], ["freeze.components.y.match", []]]);
+    expect(paths({ components: { x: { lora: {} }, y: { match: [] }, z: undefined } })).toEqual([
+      ["freeze.components.x.lora", {}],
+      ["freeze.components.y.match", []],
+    ]);
   });
 });

@@ -1,7 +1,9 @@
 import type { Finding, GradientFlow } from "@thaw/contracts";
 import type { DeadGradient } from "./run/dead-gradients.js";
 
-/** Result of comparing the fingerprints of a component's frozen parameters, before the first and after the last step. */
+/**
+ * Result of comparing the fingerprints of a component's frozen parameters, before the first and after the last step.
+ */
 export interface FrozenProof {
   readonly component: string;
   readonly parameterCount: number;
@@ -27,7 +29,12 @@ export interface RunSummary {
   readonly trainingMs: number;
   readonly tokens: number;
   readonly peakTensorBytes: number;
-  readonly components: readonly { readonly name: string; readonly trainable: number; readonly frozen: number; readonly flows: readonly GradientFlow[] }[];
+  readonly components: readonly {
+    readonly name: string;
+    readonly trainable: number;
+    readonly frozen: number;
+    readonly flows: readonly GradientFlow[];
+  }[];
   readonly frozenProof: readonly FrozenProof[];
   readonly findings: readonly Finding[];
   /** Trained parameters that got no gradient, or one of zeros, for `training.deadGradientSteps` steps in a row. */

@@ -46,8 +46,8 @@ export interface TrainerOptions {
   /** The run folder itself instead of one that is made in `output`. It must not exist. */
   readonly runFolder?: string;
   /**
-   * A safetensors file whose parameters replace the model's before the first step: another run's `final/trained.safetensors`. They count
-   * as trained: checkpoints and `final/` hold them too.
+   * A safetensors file whose parameters replace the model's before the first step: another run's
+   * `final/trained.safetensors`. They count as trained: checkpoints and `final/` hold them too.
    */
   readonly startFrom?: string;
   /** Written to the run folder as `config.json`; default: training options, seed and the model's source. */

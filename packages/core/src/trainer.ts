@@ -1,7 +1,16 @@
 import type { Claims, Setting } from "@thaw/contracts";
 import { ThawError } from "@thaw/contracts";
 import { findCheckpoint, type FoundCheckpoint } from "./checkpoint/read-checkpoint.js";
-import { alreadyRunning, planRefused, pluginApiVersion, pluginFailed, pluginNameTwice, runStalled, trainabilityChanged, trainingInvalid } from "./errors.js";
+import {
+  alreadyRunning,
+  planRefused,
+  pluginApiVersion,
+  pluginFailed,
+  pluginNameTwice,
+  runStalled,
+  trainabilityChanged,
+  trainingInvalid,
+} from "./errors.js";
 import { createHooks, type PlannedContext, type TrainerHooks } from "./hooks.js";
 import { HookWatch, type ResultCheck, type TapDescription } from "./intercept.js";
 import { silentLogger, type Logger } from "./logger.js";
@@ -41,7 +50,10 @@ export class Trainer {
   #stopReason: string | undefined;
   #isBusy = false;
 
-  /** @throws THAW_CORE_TRAINING_INVALID, THAW_CORE_PLUGIN_NAME_TWICE, THAW_CORE_PLUGIN_API_VERSION, THAW_CORE_PLUGIN_FAILED */
+  /**
+   * @throws THAW_CORE_TRAINING_INVALID, THAW_CORE_PLUGIN_NAME_TWICE, THAW_CORE_PLUGIN_API_VERSION,
+   * THAW_CORE_PLUGIN_FAILED
+   */
   constructor(options: TrainerOptions) {
     this.options = options;
     this.logger = options.logger ?? silentLogger;
@@ -50,49 +62,81 @@ export class Trainer {
     const plugins = (options.plugins ?? []).filter((plugin): plugin is Plugin => Boolean(plugin));
     checkPlugins(plugins);
     this.#parts = {
-      hooks: this.hooks, watch: this.#watch, options, training: this.training, logger: this.logger,
+      hooks: this.hooks,
+      watch: this.#watch,
+      options,
+      training: this.training,
+      logger: this.logger,
       settings: collectSettings(options, plugins),
       claims: new Map(plugins.map((plugin): [string, Claims] => [plugin.name, plugin.claims ?? {}])),
     };
     for (const plugin of plugins) this.#apply(plugin);
   }
 
-  /** Stops at `planned`, once for all calls; errors of users are findings of the result, not exceptions. @throws THAW_CORE_CHECKPOINT_NOT_FOUND when resuming */
+  /**
+   * Stops at `planned`, once for all calls; errors of users are findings of the result, not exceptions. @throws
+   * THAW_CORE_CHECKPOINT_NOT_FOUND when resuming
+   */
   async plan(): Promise<PlanResult> {
     const { planned } = await this.#plan();
     return { ...planned, isRefused: planned.findings.some(({ severity }) => severity === "error") };
   }
 
-  /** Plans, picks the backend and loads the weights, for evaluation and generation. The caller closes the session. @throws THAW_CORE_PLAN_REFUSED */
+  /**
+   * Plans, picks the backend and loads the weights, for evaluation and generation. The caller closes the session.
+   * @throws THAW_CORE_PLAN_REFUSED
+   */
   async open(): Promise<Session> {
     let loaded: LoadedModel | undefined;
-    const open = await this.#busy(async () => {
-      const { planned } = await this.#acceptedPlan();
-      loaded = await loadModel(this.#parts, planned, { totalSteps: 0, isStatic: true });
-      await this.hooks.initialize.promise(loaded.context);
-      return loaded;
-    }, { onFailure: async () => { loaded?.dispose(); } });
-    return new RunnerSession(open.runner, open.backend, () => 0, once(async () => {
-      try {
-        await this.hooks.shutdown.promise();
-      } finally {
-        open.dispose();
-        this.#isBusy = false;
-      }
-    }));
+    const open = await this.#busy(
+      async () => {
+        const { planned } = await this.#acceptedPlan();
+        loaded = await loadModel(this.#parts, planned, { totalSteps: 0, isStatic: true });
+        await this.hooks.initialize.promise(loaded.context);
+        return loaded;
+      },
+      {
+        onFailure: async () => {
+          loaded?.dispose();
+        },
+      },
+    );
+    return new RunnerSession(
+      open.runner,
+      open.backend,
+      () => 0,
+      once(async () => {
+        try {
+          await this.hooks.shutdown.promise();
+        } finally {
+          open.dispose();
+          this.#isBusy = false;
+        }
+      }),
+    );
   }
 
-  /** The whole run. @throws THAW_CORE_PLAN_REFUSED, THAW_CORE_OPTION_MISSING and what the run meets; `failed` and `shutdown` have fired then */
+  /**
+   * The whole run. @throws THAW_CORE_PLAN_REFUSED, THAW_CORE_OPTION_MISSING and what the run meets; `failed` and
+   * `shutdown` have fired then
+   */
   async run(): Promise<RunSummary> {
     checkRunOptions(this.#parts);
     let run: TrainingRun | undefined;
-    const summary = await this.#busy(async () => {
-      const { planned, checkpoint } = await this.#acceptedPlan();
-      run = new TrainingRun({ parts: this.#parts, planned, checkpoint, stopReason: () => this.#stopReason });
-      const done = await run.run();
-      await this.hooks.shutdown.promise();
-      return done;
-    }, { onFailure: async () => { await run?.dispose(true); } });
+    const summary = await this.#busy(
+      async () => {
+        const { planned, checkpoint } = await this.#acceptedPlan();
+        run = new TrainingRun({ parts: this.#parts, planned, checkpoint, stopReason: () => this.#stopReason });
+        const done = await run.run();
+        await this.hooks.shutdown.promise();
+        return done;
+      },
+      {
+        onFailure: async () => {
+          await run?.dispose(true);
+        },
+      },
+    );
     try {
       await run?.dispose(false);
     } finally {
@@ -134,23 +178,32 @@ export class Trainer {
     const checkpoint = resume === undefined ? undefined : await findCheckpoint(resume.from);
     const planned = await makePlan({
       ...this.#parts,
-      afterPlan: (plan, hash) => (checkpoint === undefined ? [] : judgePlanChange(checkpoint, plan, hash, resume?.acceptPlanChange === true)),
+      afterPlan: (plan, hash) =>
+        checkpoint === undefined ? [] : judgePlanChange(checkpoint, plan, hash, resume?.acceptPlanChange === true),
     });
     return { planned, checkpoint };
   }
 
   async #acceptedPlan() {
     const result = await this.#plan();
-    if (result.planned.findings.some(({ severity }) => severity === "error")) throw planRefused(result.planned.findings);
+    if (result.planned.findings.some(({ severity }) => severity === "error"))
+      throw planRefused(result.planned.findings);
     return result;
   }
 
-  /** Begins the one thing that a trainer may do at a time. If it fails, `failed` and `shutdown` fire, then `onFailure` frees what is left. */
+  /**
+   * Begins the one thing that a trainer may do at a time. If it fails, `failed` and `shutdown` fire, then `onFailure`
+   * frees what is left.
+   */
   async #busy<T>(work: () => Promise<T>, { onFailure }: { readonly onFailure: () => Promise<void> }): Promise<T> {
     if (this.#isBusy) throw alreadyRunning();
     this.#isBusy = true;
     let onEmpty = (): void => {};
-    const stalled = new Promise<never>((_, reject) => { onEmpty = () => { if (this.#watch.rejectPending() === 0) reject(runStalled()); }; });
+    const stalled = new Promise<never>((_, reject) => {
+      onEmpty = () => {
+        if (this.#watch.rejectPending() === 0) reject(runStalled());
+      };
+    });
     process.on("beforeExit", onEmpty);
     try {
       return await Promise.race([work(), stalled]);
@@ -166,8 +219,14 @@ export class Trainer {
 
   /** The first error is the one that is thrown; errors of the taps that clean up are logged. */
   async #fail(error: unknown, release: () => Promise<void>): Promise<void> {
-    const { plugin, hook, step } = (error instanceof ThawError ? error.details : {}) as { plugin?: string; hook?: string; step?: number };
-    const log = (later: unknown): void => { this.logger.error({ error: later }, later instanceof Error ? later.message : String(later)); };
+    const { plugin, hook, step } = (error instanceof ThawError ? error.details : {}) as {
+      plugin?: string;
+      hook?: string;
+      step?: number;
+    };
+    const log = (later: unknown): void => {
+      this.logger.error({ error: later }, later instanceof Error ? later.message : String(later));
+    };
     await this.hooks.failed.promise({ error, plugin, hook, step }).catch(log);
     if (hook !== "shutdown") await this.hooks.shutdown.promise().catch(log);
     await release().catch(log);
@@ -183,7 +242,9 @@ function once<T>(work: () => Promise<T>): () => Promise<T> {
 function resolveTraining(options: TrainingOptions): ResolvedTrainingOptions {
   const result = trainingSchema.safeParse(options);
   if (result.success) return deepFreeze(result.data);
-  const lines = result.error.issues.map(({ path, message }) => `  - training${path.map((part) => `.${String(part)}`).join("")}: ${message}`);
+  const lines = result.error.issues.map(
+    ({ path, message }) => `  - training${path.map((part) => `.${String(part)}`).join("")}: ${message}`,
+  );
   throw trainingInvalid(lines.join("\n"), result.error.issues);
 }
 
@@ -197,7 +258,12 @@ function checkPlugins(plugins: readonly Plugin[]): void {
 }
 
 function collectSettings(options: TrainerOptions, plugins: readonly Plugin[]): readonly Setting[] {
-  return Object.freeze(joinSettings(options.settings ?? settingsOf("training", options.training), ...plugins.map(({ settings }) => settings ?? [])));
+  return Object.freeze(
+    joinSettings(
+      options.settings ?? settingsOf("training", options.training),
+      ...plugins.map(({ settings }) => settings ?? []),
+    ),
+  );
 }
 
 /** The `gradients` hook changes values; whose gradients there are is the plan's matter. */

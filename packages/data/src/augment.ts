@@ -14,7 +14,9 @@ function amount(value: boolean | number | undefined, kind: keyof typeof DEFAULTS
 /** Names of the kinds that change pictures, for the checker. */
 export function augmentationKinds(options: AugmentOptions | undefined): string[] {
   if (options === undefined) return [];
-  return (["flip", "crop", "colour"] as const).filter((kind) => amount(options[kind], kind) > 0 && !(kind === "crop" && options.crop === 1));
+  return (["flip", "crop", "colour"] as const).filter(
+    (kind) => amount(options[kind], kind) > 0 && !(kind === "crop" && options.crop === 1),
+  );
 }
 
 function mirror(image: RgbImage): RgbImage {
@@ -31,13 +33,19 @@ function mirror(image: RgbImage): RgbImage {
 /** A window of a random share of the area and the image's own aspect, resized back (bicubic). */
 function crop(image: RgbImage, smallestShare: number, random: Random): RgbImage {
   const side = Math.sqrt(smallestShare + (1 - smallestShare) * random());
-  const size = { width: Math.max(1, Math.round(image.width * side)), height: Math.max(1, Math.round(image.height * side)) };
+  const size = {
+    width: Math.max(1, Math.round(image.width * side)),
+    height: Math.max(1, Math.round(image.height * side)),
+  };
   const left = Math.floor(random() * (image.width - size.width + 1));
   const top = Math.floor(random() * (image.height - size.height + 1));
   return pilResize(cropWindow(image, left, top, size), image, "bicubic");
 }
 
-/** Brightness, contrast (around the mean) and saturation (around ITU-R BT.601 luma), each by a factor within 1 ± strength. */
+/**
+ * Brightness, contrast (around the mean) and saturation (around ITU-R BT.601 luma), each by a factor within 1 ±
+ * strength.
+ */
 function colour(image: RgbImage, strength: number, random: Random): RgbImage {
   const factor = (): number => 1 + strength * (2 * random() - 1);
   const [brightness, contrast, saturation] = [factor(), factor(), factor()];
@@ -46,7 +54,9 @@ function colour(image: RgbImage, strength: number, random: Random): RgbImage {
   for (const value of image.data) sum += value;
   const mean = (sum / Math.max(1, image.data.length)) * brightness;
   for (let at = 0; at < data.length; at += 3) {
-    const [red, green, blue] = [0, 1, 2].map((channel) => mean + ((image.data[at + channel] as number) * brightness - mean) * contrast) as [number, number, number];
+    const [red, green, blue] = [0, 1, 2].map(
+      (channel) => mean + ((image.data[at + channel] as number) * brightness - mean) * contrast,
+    ) as [number, number, number];
     const grey = 0.299 * red + 0.587 * green + 0.114 * blue;
     [red, green, blue].forEach((value, channel) => (data[at + channel] = grey + (value - grey) * saturation));
   }

@@ -7,8 +7,8 @@ import { nearestPicture } from "./nearest-pixels.js";
 import type { Sample } from "./sample.js";
 
 /**
- * Which samples are scored: `known` those whose concept the training set has at all (every sample where that is unknown), `seen` and `unseen`
- * the trained and the held-out part of these, `all` every sample.
+ * Which samples are scored: `known` those whose concept the training set has at all (every sample where that is
+ * unknown), `seen` and `unseen` the trained and the held-out part of these, `all` every sample.
  */
 export type ConceptFilter = "known" | "seen" | "unseen" | "all";
 
@@ -20,7 +20,10 @@ export interface CaptionEvaluationOptions {
   /** Default `known`. */
   readonly concepts?: ConceptFilter;
   /** New ids per row, without the end token: `session.generate`. */
-  readonly generate: (batch: PromptBatch, options: { readonly maxNewTokens: number }) => Promise<readonly (readonly number[])[]>;
+  readonly generate: (
+    batch: PromptBatch,
+    options: { readonly maxNewTokens: number },
+  ) => Promise<readonly (readonly number[])[]>;
   /** Default 32. */
   readonly microBatchSize?: number;
   /** Default 24. */
@@ -30,7 +33,11 @@ export interface CaptionEvaluationOptions {
   /** Default: true if `training` is given. */
   readonly baselines?: boolean;
   /** Called before the first and after every micro-batch, and while the baselines are computed. */
-  readonly onProgress?: (progress: { readonly done: number; readonly total: number; readonly stage: "captions" | "baselines" }) => void;
+  readonly onProgress?: (progress: {
+    readonly done: number;
+    readonly total: number;
+    readonly stage: "captions" | "baselines";
+  }) => void;
 }
 
 /** A caption that was generated. */
@@ -53,12 +60,19 @@ export interface CaptionEvaluation extends CaptionScores {
 }
 
 /** Samples to score, as positions, and how many have a concept that the training set lacks. */
-export function selectConcepts(samples: readonly Sample[], filter: ConceptFilter, knownConcepts: ReadonlySet<string>): { readonly indices: number[]; readonly unknown: number } {
-  const isKnown = ({ concept }: Sample): boolean => concept === undefined || knownConcepts.size === 0 || knownConcepts.has(concept);
+export function selectConcepts(
+  samples: readonly Sample[],
+  filter: ConceptFilter,
+  knownConcepts: ReadonlySet<string>,
+): { readonly indices: number[]; readonly unknown: number } {
+  const isKnown = ({ concept }: Sample): boolean =>
+    concept === undefined || knownConcepts.size === 0 || knownConcepts.has(concept);
   const matches = (sample: Sample): boolean => {
     if (filter === "all") return true;
     if (!isKnown(sample)) return false;
-    return filter === "known" || (sample.concept !== undefined && isUnseenConcept(sample.concept) === (filter === "unseen"));
+    return (
+      filter === "known" || (sample.concept !== undefined && isUnseenConcept(sample.concept) === (filter === "unseen"))
+    );
   };
   const indices = samples.flatMap((sample, index) => (matches(sample) ? [index] : []));
   return { indices, unknown: filter === "all" ? 0 : samples.filter((sample) => !isKnown(sample)).length };
@@ -75,11 +89,17 @@ export interface BaselineSources {
 /** How many pictures are processed at once. */
 const CONCURRENT_PICTURES = 8;
 
-async function pixelsOf(source: Pick<DataSource, "pixels">, indices: readonly number[], each: () => void): Promise<{ readonly values: Float32Array[]; readonly shape: readonly number[] }> {
+async function pixelsOf(
+  source: Pick<DataSource, "pixels">,
+  indices: readonly number[],
+  each: () => void,
+): Promise<{ readonly values: Float32Array[]; readonly shape: readonly number[] }> {
   const values: Float32Array[] = [];
   let shape: readonly number[] = [];
   for (let start = 0; start < indices.length; start += CONCURRENT_PICTURES) {
-    for (const picture of await Promise.all(indices.slice(start, start + CONCURRENT_PICTURES).map((index) => source.pixels(index)))) {
+    for (const picture of await Promise.all(
+      indices.slice(start, start + CONCURRENT_PICTURES).map((index) => source.pixels(index)),
+    )) {
       values.push(picture.values);
       shape = picture.shape;
       each();
@@ -93,7 +113,11 @@ type Search = (picture: Float32Array) => number;
 /** Searches among training pictures, so that several evaluations of a run decode them once. */
 const searches = new WeakMap<object, Promise<Search>>();
 
-async function searchAmong(training: Pick<DataSource, "pixels">, indices: readonly number[], each: () => void): Promise<Search> {
+async function searchAmong(
+  training: Pick<DataSource, "pixels">,
+  indices: readonly number[],
+  each: () => void,
+): Promise<Search> {
   const known = searches.get(training);
   if (known !== undefined) {
     indices.forEach(each);
@@ -106,10 +130,16 @@ async function searchAmong(training: Pick<DataSource, "pixels">, indices: readon
 }
 
 /**
- * What two guessers that never saw a model score on the same samples: the best constant caption, and the caption of the training picture nearest
- * in processed pixels. Open `training` with the role `train`, so that held-out concepts of an icon set are in neither.
+ * What two guessers that never saw a model score on the same samples: the best constant caption, and the caption of the
+ * training picture nearest in processed pixels. Open `training` with the role `train`, so that held-out concepts of an
+ * icon set are in neither.
  */
-export async function captionBaselines({ source, training, indices, onProgress }: BaselineSources): Promise<{ majority: CaptionScores; nearestNeighbour: CaptionScores }> {
+export async function captionBaselines({
+  source,
+  training,
+  indices,
+  onProgress,
+}: BaselineSources): Promise<{ majority: CaptionScores; nearestNeighbour: CaptionScores }> {
   const references = indices.map((index) => (source.samples[index] as Sample).reference);
   const constant = majorityCaption(training.samples.map(({ reference }) => reference)) ?? "";
   const withImage = training.samples.flatMap(({ images }, index) => (images.length > 0 ? [index] : []));
@@ -122,13 +152,21 @@ export async function captionBaselines({ source, training, indices, onProgress }
   const guesses = new Map<number, string>();
   for (const [position, picture] of pictures.values.entries()) {
     const neighbour = withImage[nearest(picture)];
-    guesses.set(pictured[position] as number, neighbour === undefined ? "" : (training.samples[neighbour] as Sample).reference);
+    guesses.set(
+      pictured[position] as number,
+      neighbour === undefined ? "" : (training.samples[neighbour] as Sample).reference,
+    );
     advance();
     await setImmediate();
   }
   return {
     majority: scoreCaptions(references.map((reference) => ({ prediction: constant, reference }))),
-    nearestNeighbour: scoreCaptions(indices.map((index, position) => ({ prediction: guesses.get(index) ?? "", reference: references[position] as string }))),
+    nearestNeighbour: scoreCaptions(
+      indices.map((index, position) => ({
+        prediction: guesses.get(index) ?? "",
+        reference: references[position] as string,
+      })),
+    ),
   };
 }
 
@@ -152,6 +190,9 @@ export async function captionEvaluation(options: CaptionEvaluationOptions): Prom
     options.onProgress?.({ done: predictions.length, total: indices.length, stage: "captions" });
   }
   const onProgress = (done: number, total: number): void => options.onProgress?.({ done, total, stage: "baselines" });
-  const baselines = training === undefined || options.baselines === false ? {} : await captionBaselines({ source, training, indices, onProgress });
+  const baselines =
+    training === undefined || options.baselines === false
+      ? {}
+      : await captionBaselines({ source, training, indices, onProgress });
   return { ...scoreCaptions(predictions), samples: indices.length, unscored: unknown, baselines, predictions };
 }

@@ -15,7 +15,10 @@ function counts(words: readonly string[]): Map<string, number> {
   return result;
 }
 
-/** F1 of the words as multisets (SQuAD's measure, Rajpurkar et al., arXiv:1606.05250, without its text cleaning); two empty captions agree. */
+/**
+ * F1 of the words as multisets (SQuAD's measure, Rajpurkar et al., arXiv:1606.05250, without its text cleaning); two
+ * empty captions agree.
+ */
 export function tokenF1(prediction: string, reference: string): number {
   const predicted = wordsOf(prediction);
   const wanted = wordsOf(reference);
@@ -32,15 +35,19 @@ export function exactMatch(prediction: string, reference: string): number {
 }
 
 /** Means over samples; 0 of none. */
-export function scoreCaptions(pairs: readonly { readonly prediction: string; readonly reference: string }[]): CaptionScores {
+export function scoreCaptions(
+  pairs: readonly { readonly prediction: string; readonly reference: string }[],
+): CaptionScores {
   const mean = (score: (prediction: string, reference: string) => number): number =>
-    pairs.length === 0 ? 0 : pairs.reduce((sum, { prediction, reference }) => sum + score(prediction, reference), 0) / pairs.length;
+    pairs.length === 0
+      ? 0
+      : pairs.reduce((sum, { prediction, reference }) => sum + score(prediction, reference), 0) / pairs.length;
   return { exactMatch: mean(exactMatch), tokenF1: mean(tokenF1) };
 }
 
 /**
- * The caption that, said of every sample, has the best mean token F1 on `captions`, chosen among them; the first of equals.
- * Overlaps are summed word by word over an index, so that thousands of captions take milliseconds.
+ * The caption that, said of every sample, has the best mean token F1 on `captions`, chosen among them; the first of
+ * equals. Overlaps are summed word by word over an index, so that thousands of captions take milliseconds.
  */
 export function majorityCaption(captions: readonly string[]): string | undefined {
   const parsed = captions.map((caption) => counts(wordsOf(caption)));
@@ -56,10 +63,12 @@ export function majorityCaption(captions: readonly string[]): string | undefined
     tried.add(caption);
     const overlaps = new Map<number, number>();
     for (const [word, count] of parsed[position] as Map<string, number>) {
-      for (const other of index.get(word) as { caption: number; count: number }[]) overlaps.set(other.caption, (overlaps.get(other.caption) ?? 0) + Math.min(count, other.count));
+      for (const other of index.get(word) as { caption: number; count: number }[])
+        overlaps.set(other.caption, (overlaps.get(other.caption) ?? 0) + Math.min(count, other.count));
     }
     let score = 0;
-    for (const [other, overlap] of overlaps) score += (2 * overlap) / ((lengths[position] as number) + (lengths[other] as number));
+    for (const [other, overlap] of overlaps)
+      score += (2 * overlap) / ((lengths[position] as number) + (lengths[other] as number));
     if (best === undefined || score > best.score) best = { caption, score };
   }
   return best?.caption;

@@ -12,8 +12,14 @@ export interface ChatTemplate {
 
 const PROBE = "thawprobe";
 
-/** Messages with text instead of parts, for templates of text-only models; images come before the text that follows them. */
-function flatten(messages: readonly Message[], imagePlaceholder: string): { readonly role: string; readonly content: string }[] {
+/**
+ * Messages with text instead of parts, for templates of text-only models; images come before the text that follows
+ * them.
+ */
+function flatten(
+  messages: readonly Message[],
+  imagePlaceholder: string,
+): { readonly role: string; readonly content: string }[] {
   return messages.map(({ role, content }) => ({
     role,
     content: content.map((part) => (part.type === "text" ? part.text : `${imagePlaceholder}\n`)).join(""),
@@ -34,7 +40,10 @@ function readsParts(render: (messages: readonly unknown[]) => string): boolean {
  * Compiles a Jinja chat template with transformers' whitespace rules. `source` names it in messages.
  * @throws THAW_DATA_TEMPLATE on a syntax error
  */
-export function compileChatTemplate(text: string, options: { readonly source: string; readonly special: SpecialTokens; readonly imagePlaceholder: string }): ChatTemplate {
+export function compileChatTemplate(
+  text: string,
+  options: { readonly source: string; readonly special: SpecialTokens; readonly imagePlaceholder: string },
+): ChatTemplate {
   const { source, special, imagePlaceholder } = options;
   let template: Template;
   try {
@@ -67,15 +76,20 @@ export function compileChatTemplate(text: string, options: { readonly source: st
 function templateText(value: unknown): string | undefined {
   if (typeof value === "string") return value;
   if (!Array.isArray(value)) return undefined;
-  const named = (value as readonly { readonly name?: unknown; readonly template?: unknown }[]).find((entry) => entry.name === "default");
+  const named = (value as readonly { readonly name?: unknown; readonly template?: unknown }[]).find(
+    (entry) => entry.name === "default",
+  );
   return typeof named?.template === "string" ? named.template : undefined;
 }
 
 /**
- * Finds the chat template of a checkpoint folder: `chat_template.jinja`, `chat_template.json`, `processor_config.json`, `tokenizer_config.json`,
- * in this order. Undefined where there is none.
+ * Finds the chat template of a checkpoint folder: `chat_template.jinja`, `chat_template.json`, `processor_config.json`,
+ * `tokenizer_config.json`, in this order. Undefined where there is none.
  */
-export async function loadChatTemplate(folder: string, options: { readonly special: SpecialTokens; readonly imagePlaceholder: string }): Promise<ChatTemplate | undefined> {
+export async function loadChatTemplate(
+  folder: string,
+  options: { readonly special: SpecialTokens; readonly imagePlaceholder: string },
+): Promise<ChatTemplate | undefined> {
   let text = await readCheckpointText(folder, "chat_template.jinja");
   let source = `${folder}/chat_template.jinja`;
   for (const name of ["chat_template.json", "processor_config.json", "tokenizer_config.json"]) {

@@ -27,8 +27,14 @@ export async function readCheckpointJson(folder: string, name: string): Promise<
   try {
     value = JSON.parse(text);
   } catch (cause) {
-    throw fileMalformed(join(folder, name), `The file is no JSON: ${cause instanceof Error ? cause.message : String(cause)}.`, advice, cause);
+    throw fileMalformed(
+      join(folder, name),
+      `The file is no JSON: ${cause instanceof Error ? cause.message : String(cause)}.`,
+      advice,
+      cause,
+    );
   }
-  if (typeof value !== "object" || value === null || Array.isArray(value)) throw fileMalformed(join(folder, name), "The file holds no JSON object.", advice);
+  if (typeof value !== "object" || value === null || Array.isArray(value))
+    throw fileMalformed(join(folder, name), "The file holds no JSON object.", advice);
   return value as Json;
 }

@@ -16,23 +16,33 @@ function channelValues(options: ClipImageOptions, channel: 0 | 1 | 2): Float32Ar
   return Float32Array.from({ length: 256 }, (_, byte) => {
     const scaled = Math.fround(byte * options.rescaleFactor);
     if (options.normalize === null) return scaled;
-    return Math.fround(Math.fround(scaled - Math.fround(options.normalize.mean[channel])) / Math.fround(options.normalize.std[channel]));
+    return Math.fround(
+      Math.fround(scaled - Math.fround(options.normalize.mean[channel])) / Math.fround(options.normalize.std[channel]),
+    );
   });
 }
 
 /** Resized, cropped pixels before they become numbers: `[height, width, 3]` bytes of `options.size`. */
 export function clipPixels(image: RgbImage, options: ClipImageOptions): RgbImage {
-  const fill = (options.normalize?.mean ?? [0, 0, 0]).map((value) => Math.trunc(value * 255)) as [number, number, number];
+  const fill = (options.normalize?.mean ?? [0, 0, 0]).map((value) => Math.trunc(value * 255)) as [
+    number,
+    number,
+    number,
+  ];
   let pixels = options.padToSquare ? padToSquare(image, fill) : image;
   if (options.resize !== null) {
-    pixels = pilResize(pixels, "shortestEdge" in options.resize ? shortestEdgeSize(pixels, options.resize.shortestEdge) : options.resize, options.resample);
+    pixels = pilResize(
+      pixels,
+      "shortestEdge" in options.resize ? shortestEdgeSize(pixels, options.resize.shortestEdge) : options.resize,
+      options.resample,
+    );
   }
   return options.crop === null ? pixels : centerCrop(pixels, options.crop);
 }
 
 /**
- * `CLIPImageProcessor` on Pillow images (huggingface/transformers 5.23, `models/clip/image_processing_clip.py`): pad, resize, centre crop, rescale,
- * normalise. One item `pixelValues` an image, `[3, height, width]` float32.
+ * `CLIPImageProcessor` on Pillow images (huggingface/transformers 5.23, `models/clip/image_processing_clip.py`): pad,
+ * resize, centre crop, rescale, normalise. One item `pixelValues` an image, `[3, height, width]` float32.
  */
 export function clipImageProcessor(options: ClipImageOptions): ImageProcessor {
   const tables = [channelValues(options, 0), channelValues(options, 1), channelValues(options, 2)] as const;
@@ -42,7 +52,8 @@ export function clipImageProcessor(options: ClipImageOptions): ImageProcessor {
       const plane = options.size.width * options.size.height;
       const values = new Float32Array(3 * plane);
       tables.forEach((table, channel) => {
-        for (let pixel = 0; pixel < plane; pixel += 1) values[channel * plane + pixel] = table[data[pixel * 3 + channel] as number] as number;
+        for (let pixel = 0; pixel < plane; pixel += 1)
+          values[channel * plane + pixel] = table[data[pixel * 3 + channel] as number] as number;
       });
       return { pixelValues: [values] };
     },

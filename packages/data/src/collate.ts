@@ -23,7 +23,17 @@ export function collate(rows: readonly Row[], padTokenId: number): Batch {
     tokenIds.set(row.tokenIds, start);
     labels.set(row.labels, start);
     attentionMask.fill(1, start, start + row.tokenIds.length);
-    for (const { items, plan } of row.images) items.forEach((item, at) => (inputs[(plan.items[at] as { readonly input: string }).input] ??= []).push(item));
+    for (const { items, plan } of row.images)
+      items.forEach((item, at) => (inputs[(plan.items[at] as { readonly input: string }).input] ??= []).push(item));
   });
-  return { tokenIds, attentionMask, labels, batchSize: rows.length, tokenCount, inputs, segmentOutputs: {}, samples: rows.map(({ sample }) => ({ id: sample.id, reference: sample.reference })) };
+  return {
+    tokenIds,
+    attentionMask,
+    labels,
+    batchSize: rows.length,
+    tokenCount,
+    inputs,
+    segmentOutputs: {},
+    samples: rows.map(({ sample }) => ({ id: sample.id, reference: sample.reference })),
+  };
 }

@@ -13,8 +13,9 @@ function has(set: IconSet, name: string): boolean {
 }
 
 /**
- * True for a skin-tone variant: a name that ends in `-skin-tone`, or in a bare tone where the set spells tones so, which it does for a name
- * that it has plain and in all five tones (`traffic-light` and `police-car-light` are no variants).
+ * True for a skin-tone variant: a name that ends in `-skin-tone`, or in a bare tone where the set spells tones so,
+ * which it does for a name that it has plain and in all five tones (`traffic-light` and `police-car-light` are no
+ * variants).
  */
 export function isSkinToneVariant(name: string, set: IconSet): boolean {
   if (name.endsWith("-skin-tone")) return true;

@@ -9,7 +9,8 @@ import { resolveSource } from "./resolve-source.js";
 
 const folder = resolve("/pictures");
 const origin = "train.jsonl:7";
-const read = (value: Record<string, unknown>, textOnly = false): ReturnType<typeof conversationSample> => conversationSample({ value, origin }, { folder, textOnly });
+const read = (value: Record<string, unknown>, textOnly = false): ReturnType<typeof conversationSample> =>
+  conversationSample({ value, origin }, { folder, textOnly });
 const text = (value: string): { type: "text"; text: string } => ({ type: "text", text: value });
 const image = { type: "image" };
 const answer = { role: "assistant", content: [text("A boat.")] };
@@ -17,12 +18,61 @@ const gpt = { from: "gpt", value: "A boat." };
 
 describe("conversationSample reads", () => {
   it.each<[string, Record<string, unknown>, unknown]>([
-    ["LLaVA's form", { id: "a", image: "a.png", conversations: [{ from: "human", value: "<image>\nWhat?" }, gpt] }, { id: "a", messages: [{ role: "user", content: [image, text("What?")] }, answer], images: [{ kind: "file", path: join(folder, "a.png") }], reference: "A boat." }],
-    ["an image after the text", { image: "a.png", conversations: [{ from: "human", value: "What?\n<image>" }, gpt] }, { id: origin, messages: [{ role: "user", content: [text("What?"), image] }, answer] }],
-    ["ShareGPT's form with two images", { messages: [{ role: "system", content: "Be brief." }, { role: "user", content: "<image><image>Differ?" }, answer], images: ["a.png", { path: "b.png" }] }, { messages: [{ role: "system", content: [text("Be brief.")] }, { role: "user", content: [image, image, text("Differ?")] }, answer], images: [{ path: join(folder, "a.png") }, { path: join(folder, "b.png") }] }],
-    ["parts with images in place", { messages: [{ role: "user", content: [{ type: "image", image: "a.png" }, text("What?")] }, answer] }, { messages: [{ role: "user", content: [image, text("What?")] }, answer], images: [{ path: join(folder, "a.png") }] }],
-    ["images without placeholders, put first", { messages: [{ role: "user", content: "What?" }, answer], images: ["a.png"] }, { messages: [{ role: "user", content: [image, text("What?")] }, answer] }],
-    ["an image as data", { image: "data:image/png;base64,AQID", conversations: [{ from: "human", value: "<image>" }, gpt] }, { messages: [{ role: "user", content: [image] }, answer], images: [{ kind: "bytes", bytes: Buffer.from([1, 2, 3]) }] }],
+    [
+      "LLaVA's form",
+      { id: "a", image: "a.png", conversations: [{ from: "human", value: "<image>\nWhat?" }, gpt] },
+      {
+        id: "a",
+        messages: [{ role: "user", content: [image, text("What?")] }, answer],
+        images: [{ kind: "file", path: join(folder, "a.png") }],
+        reference: "A boat.",
+      },
+    ],
+    [
+      "an image after the text",
+      { image: "a.png", conversations: [{ from: "human", value: "What?\n<image>" }, gpt] },
+      { id: origin, messages: [{ role: "user", content: [text("What?"), image] }, answer] },
+    ],
+    [
+      "ShareGPT's form with two images",
+      {
+        messages: [
+          { role: "system", content: "Be brief." },
+          { role: "user", content: "<image><image>Differ?" },
+          answer,
+        ],
+        images: ["a.png", { path: "b.png" }],
+      },
+      {
+        messages: [
+          { role: "system", content: [text("Be brief.")] },
+          { role: "user", content: [image, image, text("Differ?")] },
+          answer,
+        ],
+        images: [{ path: join(folder, "a.png") }, { path: join(folder, "b.png") }],
+      },
+    ],
+    [
+      "parts with images in place",
+      { messages: [{ role: "user", content: [{ type: "image", image: "a.png" }, text("What?")] }, answer] },
+      {
+        messages: [{ role: "user", content: [image, text("What?")] }, answer],
+        images: [{ path: join(folder, "a.png") }],
+      },
+    ],
+    [
+      "images without placeholders, put first",
+      { messages: [{ role: "user", content: "What?" }, answer], images: ["a.png"] },
+      { messages: [{ role: "user", content: [image, text("What?")] }, answer] },
+    ],
+    [
+      "an image as data",
+      { image: "data:image/png;base64,AQID", conversations: [{ from: "human", value: "<image>" }, gpt] },
+      {
+        messages: [{ role: "user", content: [image] }, answer],
+        images: [{ kind: "bytes", bytes: Buffer.from([1, 2, 3]) }],
+      },
+    ],
   ])("%s", (_, value, expected) => {
     expect(read(value)).toMatchObject(expected as object);
   });
@@ -35,27 +85,70 @@ describe("conversationSample reads", () => {
 describe("conversationSample refuses", () => {
   it.each<[string, Record<string, unknown>, string]>([
     ["a sample without an image", { conversations: [{ from: "human", value: "Hi" }, gpt] }, "THAW_DATA_IMAGE_REQUIRED"],
-    ["a placeholder without an image", { conversations: [{ from: "human", value: "<image>\nHi" }, gpt] }, "THAW_DATA_PLACEHOLDER_MISMATCH"],
-    ["more images than placeholders", { images: ["a.png", "b.png"], conversations: [{ from: "human", value: "<image>\nHi" }, gpt] }, "THAW_DATA_PLACEHOLDER_MISMATCH"],
+    [
+      "a placeholder without an image",
+      { conversations: [{ from: "human", value: "<image>\nHi" }, gpt] },
+      "THAW_DATA_PLACEHOLDER_MISMATCH",
+    ],
+    [
+      "more images than placeholders",
+      { images: ["a.png", "b.png"], conversations: [{ from: "human", value: "<image>\nHi" }, gpt] },
+      "THAW_DATA_PLACEHOLDER_MISMATCH",
+    ],
     ["no turns", { image: "a.png" }, "THAW_DATA_SAMPLE_INVALID"],
     ["a turn without a role", { image: "a.png", conversations: [{ value: "Hi" }] }, "THAW_DATA_SAMPLE_INVALID"],
     ["a turn without text", { image: "a.png", conversations: [{ from: "human" }] }, "THAW_DATA_SAMPLE_INVALID"],
-    ["a last turn that is a question", { image: "a.png", conversations: [{ from: "human", value: "Hi" }] }, "THAW_DATA_SAMPLE_INVALID"],
-    ["an empty answer", { image: "a.png", conversations: [{ from: "human", value: "Hi" }, { from: "gpt", value: " " }] }, "THAW_DATA_SAMPLE_INVALID"],
-    ["a web address", { image: "https://example.org/a.png", conversations: [{ from: "human", value: "Hi" }, gpt] }, "THAW_DATA_SAMPLE_INVALID"],
-    ["an image that is a number", { image: 7, conversations: [{ from: "human", value: "Hi" }, gpt] }, "THAW_DATA_SAMPLE_INVALID"],
-    ["a part of an unknown type", { messages: [{ role: "user", content: [{ type: "audio" }] }, answer] }, "THAW_DATA_SAMPLE_INVALID"],
+    [
+      "a last turn that is a question",
+      { image: "a.png", conversations: [{ from: "human", value: "Hi" }] },
+      "THAW_DATA_SAMPLE_INVALID",
+    ],
+    [
+      "an empty answer",
+      {
+        image: "a.png",
+        conversations: [
+          { from: "human", value: "Hi" },
+          { from: "gpt", value: " " },
+        ],
+      },
+      "THAW_DATA_SAMPLE_INVALID",
+    ],
+    [
+      "a web address",
+      { image: "https://example.org/a.png", conversations: [{ from: "human", value: "Hi" }, gpt] },
+      "THAW_DATA_SAMPLE_INVALID",
+    ],
+    [
+      "an image that is a number",
+      { image: 7, conversations: [{ from: "human", value: "Hi" }, gpt] },
+      "THAW_DATA_SAMPLE_INVALID",
+    ],
+    [
+      "a part of an unknown type",
+      { messages: [{ role: "user", content: [{ type: "audio" }] }, answer] },
+      "THAW_DATA_SAMPLE_INVALID",
+    ],
   ])("%s, naming file and line", (_, value, code) => {
     expect(() => read(value)).toThrow(expect.objectContaining({ code, message: expect.stringContaining(origin) }));
   });
 });
 
 describe("captionSample", () => {
-  const caption = (value: Record<string, unknown>): ReturnType<typeof captionSample> => captionSample({ value, origin }, { folder, prompt: "Caption:" });
+  const caption = (value: Record<string, unknown>): ReturnType<typeof captionSample> =>
+    captionSample({ value, origin }, { folder, prompt: "Caption:" });
 
   it("reads image and caption, and the concept from either", () => {
-    expect(caption({ id: 3, image: "a.png", caption: " red apple " })).toMatchObject({ id: "3", reference: "red apple", concept: "red-apple", images: [{ path: join(folder, "a.png") }] });
-    expect(caption({ file_name: "a.png", text: "an apple", name: "apple" })).toMatchObject({ reference: "an apple", concept: "apple" });
+    expect(caption({ id: 3, image: "a.png", caption: " red apple " })).toMatchObject({
+      id: "3",
+      reference: "red apple",
+      concept: "red-apple",
+      images: [{ path: join(folder, "a.png") }],
+    });
+    expect(caption({ file_name: "a.png", text: "an apple", name: "apple" })).toMatchObject({
+      reference: "an apple",
+      concept: "apple",
+    });
   });
 
   it.each<[Record<string, unknown>, string]>([
@@ -83,12 +176,27 @@ describe("data files", () => {
   };
 
   it("are JSONL with blank lines and any line ends, or a JSON array", async () => {
-    expect(await records(await write("a.jsonl", '\uFEFF{"a":1}\r\n\n{"a":2}'))).toEqual([[{ a: 1 }, "a.jsonl:1"], [{ a: 2 }, "a.jsonl:3"]]);
-    expect(await records(await write("a.json", '[{"a":1},{"a":2}]'))).toEqual([[{ a: 1 }, "a.json[0]"], [{ a: 2 }, "a.json[1]"]]);
+    expect(await records(await write("a.jsonl", '\uFEFF{"a":1}\r\n\n{"a":2}'))).toEqual([
+      [{ a: 1 }, "a.jsonl:1"],
+      [{ a: 2 }, "a.jsonl:3"],
+    ]);
+    expect(await records(await write("a.json", '[{"a":1},{"a":2}]'))).toEqual([
+      [{ a: 1 }, "a.json[0]"],
+      [{ a: 2 }, "a.json[1]"],
+    ]);
   });
 
-  it.each([["b.jsonl", '{"a":1}\n{"a":', "b.jsonl:2"], ["c.jsonl", "[1]\n", "c.jsonl:1"], ["d.json", "{}", "d.json"], ["e.json", "[1]", "e.json[0]"], ["f.json", "[", "f.json"]])("name the place of what is wrong in %s", async (name, content, place) => {
-    await expect(records(await write(name, content))).rejects.toMatchObject({ code: "THAW_DATA_FILE_MALFORMED", message: expect.stringContaining(place) });
+  it.each([
+    ["b.jsonl", '{"a":1}\n{"a":', "b.jsonl:2"],
+    ["c.jsonl", "[1]\n", "c.jsonl:1"],
+    ["d.json", "{}", "d.json"],
+    ["e.json", "[1]", "e.json[0]"],
+    ["f.json", "[", "f.json"],
+  ])("name the place of what is wrong in %s", async (name, content, place) => {
+    await expect(records(await write(name, content))).rejects.toMatchObject({
+      code: "THAW_DATA_FILE_MALFORMED",
+      message: expect.stringContaining(place),
+    });
   });
 
   it("are an error where they are missing", async () => {
@@ -100,13 +208,25 @@ describe("data files", () => {
     await write("captions.jsonl", '{"image":"a.png","caption":"x"}\n');
     await write("icons.json", '{"prefix":"x","icons":{}}');
     await write("empty.jsonl", "\n");
-    expect(await resolveSource("talk.jsonl", root)).toMatchObject({ type: "conversations", path: join(root, "talk.jsonl"), textOnly: false, exif: true });
+    expect(await resolveSource("talk.jsonl", root)).toMatchObject({
+      type: "conversations",
+      path: join(root, "talk.jsonl"),
+      textOnly: false,
+      exif: true,
+    });
     expect(await resolveSource("./captions.jsonl", root)).toMatchObject({ type: "captions" });
-    expect(await resolveSource("icons.json", root)).toMatchObject({ type: "iconify", set: join(root, "icons.json"), background: "#ffffff" });
+    expect(await resolveSource("icons.json", root)).toMatchObject({
+      type: "iconify",
+      set: join(root, "icons.json"),
+      background: "#ffffff",
+    });
     expect(await resolveSource(".", root)).toMatchObject({ type: "iconify" });
     expect(await resolveSource("iconify:noto", root)).toMatchObject({ type: "iconify", set: "noto" });
     await expect(resolveSource("empty.jsonl", root)).rejects.toMatchObject({ code: "THAW_DATA_EMPTY" });
     await expect(resolveSource("none.jsonl", root)).rejects.toMatchObject({ code: "THAW_DATA_FILE_UNREADABLE" });
-    await expect(resolveSource({ type: "iconify", set: "noto", colour: "red" } as never, root)).rejects.toMatchObject({ code: "THAW_DATA_OPTIONS", message: expect.stringContaining("colour") });
+    await expect(resolveSource({ type: "iconify", set: "noto", colour: "red" } as never, root)).rejects.toMatchObject({
+      code: "THAW_DATA_OPTIONS",
+      message: expect.stringContaining("colour"),
+    });
   });
 });

@@ -15,7 +15,10 @@ export interface DataSource extends BatchSource {
   /** Concept names of the whole set, also of those that `concepts` left out; empty where the set names none. */
   readonly knownConcepts: ReadonlySet<string>;
   /** Prompts without their answers, in order; labels are all -100. `indices` picks samples (default: all). */
-  prompts(options: { readonly microBatchSize: number; readonly indices?: readonly number[] }): AsyncIterable<PromptBatch>;
+  prompts(options: {
+    readonly microBatchSize: number;
+    readonly indices?: readonly number[];
+  }): AsyncIterable<PromptBatch>;
   /** Processed values of the sample's first image, e.g. `[3, 48, 48]` float32; not augmented. */
   pixels(index: number): Promise<{ readonly values: Float32Array; readonly shape: readonly number[] }>;
 }
@@ -29,8 +32,13 @@ export interface SourceContext {
   readonly role: "train" | "evaluation";
   /** Name for logs and metrics. */
   readonly name?: string;
-  /** Most tokens of one sample, image tokens included; a longer one is an error, as is one beyond the processor's `maxPositions`. */
+  /**
+   * Most tokens of one sample, image tokens included; a longer one is an error, as is one beyond the processor's
+   * `maxPositions`.
+   */
   readonly maxLength?: number;
-  /** Decode workers; default min(2, cores - 1), at least 1. 0 decodes on the calling thread. All sources share one pool. */
+  /**
+   * Decode workers; default min(2, cores - 1), at least 1. 0 decodes on the calling thread. All sources share one pool.
+   */
   readonly workers?: number;
 }

@@ -23,7 +23,9 @@ const shared = new Map<number, SharedPool>();
 async function createThreads(workers: number): Promise<Piscina> {
   const { Piscina } = await import("piscina");
   return new Piscina({
-    filename: workerModuleUrl(new URL(import.meta.url.endsWith(".ts") ? "decode-worker.ts" : "decode-worker.js", import.meta.url).href),
+    filename: workerModuleUrl(
+      new URL(import.meta.url.endsWith(".ts") ? "decode-worker.ts" : "decode-worker.js", import.meta.url).href,
+    ),
     minThreads: 0,
     maxThreads: workers,
     idleTimeout: 10_000,

@@ -70,7 +70,12 @@ export async function runDecodeTask(task: DecodeTask): Promise<DecodeReply> {
   if (image === "changed") return failed("changed", "other bytes than before");
   try {
     const processor = await processorOf(task.processor);
-    return { ok: true, inputs: processor.process(task.augment === undefined ? image : augmentImage(image, task.augment.options, task.augment.seed)) };
+    return {
+      ok: true,
+      inputs: processor.process(
+        task.augment === undefined ? image : augmentImage(image, task.augment.options, task.augment.seed),
+      ),
+    };
   } catch (cause) {
     return failed("processor", cause);
   }

@@ -13,8 +13,9 @@ export async function loadSharp() {
 }
 
 /**
- * Bytes of PNG, JPEG, WebP, GIF (first frame), TIFF or AVIF as Pillow's `Image.open(...).convert("RGB")` gives them: alpha is dropped
- * without blending, palettes are looked up, colour profiles are ignored, CMYK is converted without a profile, 16-bit grey is clipped at 255.
+ * Bytes of PNG, JPEG, WebP, GIF (first frame), TIFF or AVIF as Pillow's `Image.open(...).convert("RGB")` gives them:
+ * alpha is dropped without blending, palettes are looked up, colour profiles are ignored, CMYK is converted without a
+ * profile, 16-bit grey is clipped at 255.
  * @throws whatever sharp says of a broken file; callers name the sample
  */
 export async function decodeRgb(bytes: Uint8Array, options: DecodeOptions): Promise<RgbImage> {
@@ -24,10 +25,20 @@ export async function decodeRgb(bytes: Uint8Array, options: DecodeOptions): Prom
     return options.exif ? image.autoOrient() : image;
   };
   const { space, depth } = await sharp(bytes, { failOn: "error" }).metadata();
-  if (space === "grey16" && depth === "ushort") return clipGrey16(await open().removeAlpha().toColourspace("grey16").raw({ depth: "ushort" }).toBuffer({ resolveWithObject: true }));
-  if (space === "cmyk") return cmykToRgb(await open().pipelineColourspace("cmyk").toColourspace("cmyk").raw().toBuffer({ resolveWithObject: true }));
+  if (space === "grey16" && depth === "ushort")
+    return clipGrey16(
+      await open().removeAlpha().toColourspace("grey16").raw({ depth: "ushort" }).toBuffer({ resolveWithObject: true }),
+    );
+  if (space === "cmyk")
+    return cmykToRgb(
+      await open().pipelineColourspace("cmyk").toColourspace("cmyk").raw().toBuffer({ resolveWithObject: true }),
+    );
   const { data, info } = await open().toColourspace("srgb").removeAlpha().raw().toBuffer({ resolveWithObject: true });
-  return { width: info.width, height: info.height, data: info.channels === 1 ? repeatChannel(data) : new Uint8Array(data.buffer, data.byteOffset, data.byteLength) };
+  return {
+    width: info.width,
+    height: info.height,
+    data: info.channels === 1 ? repeatChannel(data) : new Uint8Array(data.buffer, data.byteOffset, data.byteLength),
+  };
 }
 
 function repeatChannel(grey: Uint8Array): Uint8Array {
@@ -62,20 +73,33 @@ export async function readImageSize(bytes: Uint8Array, options: DecodeOptions): 
 }
 
 /**
- * Draws an SVG into a box of `size` pixels, centred and as large as fits (`preserveAspectRatio`), over a plain background (`#rrggbb`).
- * The SVG must carry a `viewBox`; its own width and height are replaced.
+ * Draws an SVG into a box of `size` pixels, centred and as large as fits (`preserveAspectRatio`), over a plain
+ * background (`#rrggbb`). The SVG must carry a `viewBox`; its own width and height are replaced.
  */
 export async function rasterizeSvg(svg: string, size: ImageSize, background: string): Promise<RgbImage> {
   const opening = /<svg\b[^>]*>/.exec(svg)?.[0];
   if (opening === undefined) throw new Error("it holds no <svg> element");
-  const sized = opening.replace(/\s(width|height)="[^"]*"/g, "").replace(/^<svg/, `<svg width="${size.width}" height="${size.height}"`);
+  const sized = opening
+    .replace(/\s(width|height)="[^"]*"/g, "")
+    .replace(/^<svg/, `<svg width="${size.width}" height="${size.height}"`);
   const sharp = await loadSharp();
-  const { data, info } = await sharp(Buffer.from(svg.replace(opening, () => sized))).flatten({ background }).toColourspace("srgb").removeAlpha().raw().toBuffer({ resolveWithObject: true });
-  return { width: info.width, height: info.height, data: new Uint8Array(data.buffer, data.byteOffset, data.byteLength) };
+  const { data, info } = await sharp(Buffer.from(svg.replace(opening, () => sized)))
+    .flatten({ background })
+    .toColourspace("srgb")
+    .removeAlpha()
+    .raw()
+    .toBuffer({ resolveWithObject: true });
+  return {
+    width: info.width,
+    height: info.height,
+    data: new Uint8Array(data.buffer, data.byteOffset, data.byteLength),
+  };
 }
 
 /** PNG bytes of pixels, for reports. */
 export async function encodePng(image: RgbImage): Promise<Buffer> {
   const sharp = await loadSharp();
-  return sharp(image.data, { raw: { width: image.width, height: image.height, channels: 3 } }).png().toBuffer();
+  return sharp(image.data, { raw: { width: image.width, height: image.height, channels: 3 } })
+    .png()
+    .toBuffer();
 }

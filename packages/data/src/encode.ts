@@ -37,7 +37,9 @@ function renderPlain(messages: readonly Message[], processor: Processor, origin:
   const answered = messages.length > 0 && isAnswer(messages[messages.length - 1] as Message);
   const questions = answered ? messages.slice(0, -1) : messages;
   if (questions.length !== 1 || questions[0]?.role !== "user") throw templateMissing(origin, processor.source);
-  const prompt = questions[0].content.map((part) => (part.type === "text" ? part.text : processor.imagePlaceholder)).join("");
+  const prompt = questions[0].content
+    .map((part) => (part.type === "text" ? part.text : processor.imagePlaceholder))
+    .join("");
   if (!answered) return { text: prompt, spans: [] };
   const text = `${prompt} ${plainText(messages[messages.length - 1] as Message)}`;
   return { text, spans: [{ start: prompt.length, end: text.length }] };
@@ -79,13 +81,18 @@ function checkPlaceholders(text: string, processor: Processor, { plans, origin }
 }
 
 /**
- * Encodes a conversation and labels its answers. Spans are found by encoding prefixes, never by character offsets: a span begins at the first
- * token in which the encoding with the answer differs from the prompt's, so a token that spans both is learned.
- * `endToken: "close"` appends the processor's end token where the last answer has none of its ends (LLaVA's own template writes none);
- * `"template"` keeps to what the template says.
- * @throws THAW_DATA_PLACEHOLDER_MISMATCH, THAW_DATA_TEMPLATE, THAW_DATA_TEMPLATE_MISSING, THAW_DATA_TEMPLATE_NOT_INCREMENTAL, THAW_DATA_NOTHING_SUPERVISED
+ * Encodes a conversation and labels its answers. Spans are found by encoding prefixes, never by character offsets: a
+ * span begins at the first token in which the encoding with the answer differs from the prompt's, so a token that spans
+ * both is learned. `endToken: "close"` appends the processor's end token where the last answer has none of its ends
+ * (LLaVA's own template writes none); `"template"` keeps to what the template says.
+ * @throws THAW_DATA_PLACEHOLDER_MISMATCH, THAW_DATA_TEMPLATE, THAW_DATA_TEMPLATE_MISSING,
+ * THAW_DATA_TEMPLATE_NOT_INCREMENTAL, THAW_DATA_NOTHING_SUPERVISED
  */
-export function encodeConversation(processor: Processor, messages: readonly Message[], options: EncodeOptions & { readonly endToken: "template" | "close" }): EncodedConversation {
+export function encodeConversation(
+  processor: Processor,
+  messages: readonly Message[],
+  options: EncodeOptions & { readonly endToken: "template" | "close" },
+): EncodedConversation {
   const { tokenizer } = processor;
   const { text, spans } = renderTemplate(messages, processor, options.origin);
   checkPlaceholders(text, processor, options);
@@ -113,7 +120,11 @@ export function encodeConversation(processor: Processor, messages: readonly Mess
  * Ids that a model continues with an answer: the conversation up to its last answer, which is left out if it is there.
  * @throws as `encodeConversation`
  */
-export function encodePrompt(processor: Processor, messages: readonly Message[], options: EncodeOptions): readonly number[] {
+export function encodePrompt(
+  processor: Processor,
+  messages: readonly Message[],
+  options: EncodeOptions,
+): readonly number[] {
   const last = messages[messages.length - 1];
   const questions = last !== undefined && isAnswer(last) ? messages.slice(0, -1) : messages;
   const { text } = renderTemplate(questions, processor, options.origin);

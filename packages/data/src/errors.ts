@@ -7,12 +7,19 @@ function text(cause: unknown): string {
 
 /** A file or folder of the data that is not there or cannot be read. */
 export function fileUnreadable(path: string, what: string, cause: unknown): ThawError {
-  return new ThawError("THAW_DATA_FILE_UNREADABLE", `${what} cannot be read: ${text(cause)}. At ${path}. Check that the path is right and that you may read it.`, { details: { path }, cause });
+  return new ThawError(
+    "THAW_DATA_FILE_UNREADABLE",
+    `${what} cannot be read: ${text(cause)}. At ${path}. Check that the path is right and that you may read it.`,
+    { details: { path }, cause },
+  );
 }
 
 /** A file of the data that breaks its format. */
 export function fileMalformed(origin: string, problem: string, advice: string, cause?: unknown): ThawError {
-  return new ThawError("THAW_DATA_FILE_MALFORMED", `${problem} In ${origin}. ${advice}`, { details: { origin }, cause });
+  return new ThawError("THAW_DATA_FILE_MALFORMED", `${problem} In ${origin}. ${advice}`, {
+    details: { origin },
+    cause,
+  });
 }
 
 /** A sample that breaks the form of its data set. */
@@ -22,65 +29,103 @@ export function sampleInvalid(origin: string, problem: string, advice: string): 
 
 /** A data set without a single sample. */
 export function setEmpty(origin: string, advice: string): ThawError {
-  return new ThawError("THAW_DATA_EMPTY", `The data set holds no sample. In ${origin}. ${advice}`, { details: { origin } });
+  return new ThawError("THAW_DATA_EMPTY", `The data set holds no sample. In ${origin}. ${advice}`, {
+    details: { origin },
+  });
 }
 
 /** Data that names neither a file nor a known kind. */
 export function kindUnknown(given: string, advice: string): ThawError {
-  return new ThawError("THAW_DATA_KIND_UNKNOWN", `"${given}" (string) names no data set. ${advice}`, { details: { given } });
+  return new ThawError("THAW_DATA_KIND_UNKNOWN", `"${given}" (string) names no data set. ${advice}`, {
+    details: { given },
+  });
 }
 
 /** An image that a sample names is not there. */
 export function imageMissing(path: string, origin: string): ThawError {
-  return new ThawError("THAW_DATA_IMAGE_MISSING", `The image ${path} does not exist. In ${origin}. Add the file, correct the path, or set the folder of the images.`, { details: { path, origin } });
+  return new ThawError(
+    "THAW_DATA_IMAGE_MISSING",
+    `The image ${path} does not exist. In ${origin}. Add the file, correct the path, or set the folder of the images.`,
+    { details: { path, origin } },
+  );
 }
 
 /** An image that cannot be decoded. */
 export function imageBroken(image: string, origin: string, cause: unknown): ThawError {
-  return new ThawError("THAW_DATA_IMAGE_BROKEN", `The image ${image} cannot be decoded: ${text(cause)}. In ${origin}. Replace the file or remove the sample.`, { details: { image, origin }, cause });
+  return new ThawError(
+    "THAW_DATA_IMAGE_BROKEN",
+    `The image ${image} cannot be decoded: ${text(cause)}. In ${origin}. Replace the file or remove the sample.`,
+    { details: { image, origin }, cause },
+  );
 }
 
 /** An image that is not the file it was when the run began. */
 export function imageChanged(image: string, origin: string): ThawError {
-  return new ThawError("THAW_DATA_IMAGE_CHANGED", `The image ${image} changed while it was in use. In ${origin}. Start again once the files no longer change.`, { details: { image, origin } });
+  return new ThawError(
+    "THAW_DATA_IMAGE_CHANGED",
+    `The image ${image} changed while it was in use. In ${origin}. Start again once the files no longer change.`,
+    { details: { image, origin } },
+  );
 }
 
 /** A sample without image where one is needed. */
 export function imageRequired(origin: string, advice: string): ThawError {
-  return new ThawError("THAW_DATA_IMAGE_REQUIRED", `The sample has no image. In ${origin}. ${advice}`, { details: { origin } });
+  return new ThawError("THAW_DATA_IMAGE_REQUIRED", `The sample has no image. In ${origin}. ${advice}`, {
+    details: { origin },
+  });
 }
 
 /** A text with another number of image placeholders than the sample has images. */
 export function placeholderMismatch(origin: string, placeholders: number, images: number): ThawError {
   return new ThawError(
     "THAW_DATA_PLACEHOLDER_MISMATCH",
-    `The text has ${placeholders} <image> placeholder(s), the sample has ${images} image(s). In ${origin}. Write one <image> for each image, or none to put all images before the first question.`,
+    `The text has ${placeholders} <image> placeholder(s), the sample has ${images} image(s). In ${origin}. Write ` +
+      "one <image> for each image, or none to put all images before the first question.",
     { details: { origin, placeholders, images } },
   );
 }
 
 /** A sample that does not fit the context. */
-export function sampleTooLong(origin: string, tokenCount: number, maxLength: number, imageTokenCount: number): ThawError {
+export function sampleTooLong(
+  origin: string,
+  tokenCount: number,
+  maxLength: number,
+  imageTokenCount: number,
+): ThawError {
   return new ThawError(
     "THAW_DATA_TOO_LONG",
-    `The sample has ${tokenCount} tokens (${imageTokenCount} of them for images), more than the ${maxLength} that fit. In ${origin}. Shorten the sample, or raise training.max_length if the model's context allows it.`,
+    `The sample has ${tokenCount} tokens (${imageTokenCount} of them for images), more than the ${maxLength} ` +
+      `that fit. In ${origin}. Shorten the sample, or raise training.max_length if the model's context allows it.`,
     { details: { origin, tokenCount, maxLength, imageTokenCount } },
   );
 }
 
 /** A sample without an answer: nothing of it would train. */
 export function nothingSupervised(origin: string): ThawError {
-  return new ThawError("THAW_DATA_NOTHING_SUPERVISED", `The sample has no answer to learn from. In ${origin}. Close the conversation with a non-empty assistant turn.`, { details: { origin } });
+  return new ThawError(
+    "THAW_DATA_NOTHING_SUPERVISED",
+    `The sample has no answer to learn from. In ${origin}. Close the conversation with a non-empty assistant turn.`,
+    { details: { origin } },
+  );
 }
 
 /** An Iconify set that is not installed. */
 export function packageMissing(name: string, folder: string, tried: readonly string[]): ThawError {
-  return new ThawError("THAW_DATA_ICON_SET_MISSING", `The icon set ${name} was not found; tried ${tried.join(", ")}. From ${folder}. Run "npm install @iconify-json/${name}" or give the path of an icons.json.`, { details: { name, folder, tried } });
+  return new ThawError(
+    "THAW_DATA_ICON_SET_MISSING",
+    `The icon set ${name} was not found; tried ${tried.join(", ")}. From ${folder}. Run "npm install ` +
+      `@iconify-json/${name}" or give the path of an icons.json.`,
+    { details: { name, folder, tried } },
+  );
 }
 
 /** An icon of a set that cannot be drawn. */
 export function iconInvalid(set: string, name: string, problem: string): ThawError {
-  return new ThawError("THAW_DATA_ICON_INVALID", `${problem} In icon "${name}" of ${set}. Correct the set or install it again.`, { details: { set, name } });
+  return new ThawError(
+    "THAW_DATA_ICON_INVALID",
+    `${problem} In icon "${name}" of ${set}. Correct the set or install it again.`,
+    { details: { set, name } },
+  );
 }
 
 /** A checkpoint's tokenizer or template file that cannot be used. */
@@ -90,19 +135,30 @@ export function tokenizerUnusable(folder: string, problem: string, advice: strin
 
 /** The checkpoint's chat template threw. */
 export function templateFailed(source: string, cause: unknown): ThawError {
-  return new ThawError("THAW_DATA_TEMPLATE", `The chat template cannot render the conversation: ${text(cause)}. In ${source}. Check the roles and their order, or the template.`, { details: { source }, cause });
+  return new ThawError(
+    "THAW_DATA_TEMPLATE",
+    `The chat template cannot render the conversation: ${text(cause)}. In ${source}. Check the roles and their ` +
+      "order, or the template.",
+    { details: { source }, cause },
+  );
 }
 
 /** A conversation, and a checkpoint without chat template. */
 export function templateMissing(origin: string, source: string): ThawError {
-  return new ThawError("THAW_DATA_TEMPLATE_MISSING", `A conversation needs a chat template and the checkpoint ${source} has none. For ${origin}. Add chat_template.jinja to the checkpoint, or use a captioning data set.`, { details: { origin, source } });
+  return new ThawError(
+    "THAW_DATA_TEMPLATE_MISSING",
+    `A conversation needs a chat template and the checkpoint ${source} has none. For ${origin}. Add ` +
+      "chat_template.jinja to the checkpoint, or use a captioning data set.",
+    { details: { origin, source } },
+  );
 }
 
 /** A chat template under which answers cannot be told from questions. */
 export function templateNotIncremental(origin: string, source: string): ThawError {
   return new ThawError(
     "THAW_DATA_TEMPLATE_NOT_INCREMENTAL",
-    `The chat template of ${source} renders an earlier turn differently once later turns follow, so the answers cannot be told apart. For ${origin}. Split the conversation into samples with one answer each.`,
+    `The chat template of ${source} renders an earlier turn differently once later turns follow, so the answers ` +
+      `cannot be told apart. For ${origin}. Split the conversation into samples with one answer each.`,
     { details: { origin, source } },
   );
 }
@@ -114,20 +170,37 @@ export function processorUnsupported(source: string, problem: string, advice: st
 
 /** A thread that decodes images failed. */
 export function workerFailed(module: string, cause: unknown): ThawError {
-  return new ThawError("THAW_DATA_WORKER", `A decode worker failed: ${text(cause)}. With the image processor ${module}. Build the packages (npm run build) if the module is missing.`, { details: { module }, cause });
+  return new ThawError(
+    "THAW_DATA_WORKER",
+    `A decode worker failed: ${text(cause)}. With the image processor ${module}. Build the packages (npm run ` +
+      "build) if the module is missing.",
+    { details: { module }, cause },
+  );
 }
 
 /** A data source was read after it was closed. */
 export function sourceClosed(name: string): ThawError {
-  return new ThawError("THAW_DATA_CLOSED", `The data source was closed. In ${name}. Open it again before reading.`, { details: { name } });
+  return new ThawError("THAW_DATA_CLOSED", `The data source was closed. In ${name}. Open it again before reading.`, {
+    details: { name },
+  });
 }
 
 /** An evaluation without a sample to score. */
 export function conceptsEmpty(origin: string, filter: string): ThawError {
-  return new ThawError("THAW_DATA_CONCEPTS_EMPTY", `No sample is left to score with the concepts "${filter}". In ${origin}. Choose other concepts; "all" scores every sample.`, { details: { origin, filter } });
+  return new ThawError(
+    "THAW_DATA_CONCEPTS_EMPTY",
+    `No sample is left to score with the concepts "${filter}". In ${origin}. Choose other concepts; "all" scores ` +
+      "every sample.",
+    { details: { origin, filter } },
+  );
 }
 
 /** Options of a data set that break the schema; `problems` is one line each. */
 export function optionsInvalid(problems: readonly string[]): ThawError {
-  return new ThawError("THAW_DATA_OPTIONS", `The data set is not described rightly: ${problems.join("; ")}. In its options. Correct them; a short form such as "iconify:noto" or a path works too.`, { details: { problems } });
+  return new ThawError(
+    "THAW_DATA_OPTIONS",
+    `The data set is not described rightly: ${problems.join("; ")}. In its options. Correct them; a short form ` +
+      `such as "iconify:noto" or a path works too.`,
+    { details: { problems } },
+  );
 }

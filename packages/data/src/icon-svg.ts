@@ -43,8 +43,9 @@ function merge(parent: IconProperties, child: IconProperties): IconProperties {
 export function resolveIcon(set: IconSet, name: string): ResolvedIcon {
   let properties: IconProperties = {};
   const seen = new Set<string>();
-  for (let current = name; ; ) {
-    if (seen.has(current)) throw iconInvalid(set.prefix, name, `The alias has itself as a parent (${[...seen, current].join(" > ")}).`);
+  for (let current = name; ;) {
+    if (seen.has(current))
+      throw iconInvalid(set.prefix, name, `The alias has itself as a parent (${[...seen, current].join(" > ")}).`);
     seen.add(current);
     const icon = Object.hasOwn(set.icons, current) ? set.icons[current] : undefined;
     const alias = set.aliases !== undefined && Object.hasOwn(set.aliases, current) ? set.aliases[current] : undefined;
@@ -52,7 +53,12 @@ export function resolveIcon(set: IconSet, name: string): ResolvedIcon {
     if (found === undefined) throw iconInvalid(set.prefix, name, `There is no icon "${current}".`);
     properties = merge(found, properties);
     if (icon !== undefined) {
-      const { left = set.left ?? 0, top = set.top ?? 0, width = set.width ?? 16, height = set.height ?? 16 } = properties;
+      const {
+        left = set.left ?? 0,
+        top = set.top ?? 0,
+        width = set.width ?? 16,
+        height = set.height ?? 16,
+      } = properties;
       const { rotate = 0, hFlip = false, vFlip = false, hidden = false } = properties;
       return { body: icon.body, left, top, width, height, rotate, hFlip, vFlip, hidden };
     }
@@ -61,8 +67,8 @@ export function resolveIcon(set: IconSet, name: string): ResolvedIcon {
 }
 
 /**
- * The icon as a drawing with its own view box, transformations applied. As `iconToSVG` of @iconify/utils 3.0 (MIT), which splits `<defs>` out of the
- * transformed group; here they stay inside, which draws the same.
+ * The icon as a drawing with its own view box, transformations applied. As `iconToSVG` of @iconify/utils 3.0 (MIT),
+ * which splits `<defs>` out of the transformed group; here they stay inside, which draws the same.
  */
 export function iconSvg(icon: ResolvedIcon): string {
   let { left, top, width, height } = icon;
@@ -81,6 +87,10 @@ export function iconSvg(icon: ResolvedIcon): string {
   if (rotate === 2) transformations.unshift(`rotate(180 ${width / 2 + left} ${height / 2 + top})`);
   if (rotate === 3) transformations.unshift(`rotate(-90 ${width / 2 + left} ${width / 2 + left})`);
   if (rotate % 2 === 1) [left, top, width, height] = [top, left, height, width];
-  const body = transformations.length === 0 ? icon.body : `<g transform="${transformations.join(" ")}">${icon.body}</g>`;
-  return `<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" viewBox="${left} ${top} ${width} ${height}">${body}</svg>`;
+  const body =
+    transformations.length === 0 ? icon.body : `<g transform="${transformations.join(" ")}">${icon.body}</g>`;
+  return (
+    `<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" viewBox="${left} ${top} ` +
+    `${width} ${height}">${body}</svg>`
+  );
 }

@@ -14,7 +14,10 @@ async function pathOf(set: string, baseFolder: string): Promise<string> {
   const looksLikePath = isAbsolute(set) || set.startsWith(".") || set.endsWith(".json");
   if (looksLikePath) {
     const path = resolve(baseFolder, set);
-    const isFolder = await stat(path).then((status) => status.isDirectory(), () => false);
+    const isFolder = await stat(path).then(
+      (status) => status.isDirectory(),
+      () => false,
+    );
     return isFolder ? join(path, "icons.json") : path;
   }
   const name = set.replace(/^@iconify-json\//, "");
@@ -31,10 +34,20 @@ async function pathOf(set: string, baseFolder: string): Promise<string> {
 
 function isIconSet(value: unknown): value is IconSet {
   const set = value as Partial<IconSet> | null;
-  return typeof set === "object" && set !== null && typeof set.prefix === "string" && typeof set.icons === "object" && set.icons !== null && Object.values(set.icons).every((icon) => typeof icon?.body === "string");
+  return (
+    typeof set === "object" &&
+    set !== null &&
+    typeof set.prefix === "string" &&
+    typeof set.icons === "object" &&
+    set.icons !== null &&
+    Object.values(set.icons).every((icon) => typeof icon?.body === "string")
+  );
 }
 
-/** Reads an icon set by package name or path. @throws THAW_DATA_ICON_SET_MISSING, THAW_DATA_FILE_UNREADABLE, THAW_DATA_FILE_MALFORMED */
+/**
+ * Reads an icon set by package name or path. @throws THAW_DATA_ICON_SET_MISSING, THAW_DATA_FILE_UNREADABLE,
+ * THAW_DATA_FILE_MALFORMED
+ */
 export async function loadIconSet(set: string, baseFolder: string): Promise<IconSet> {
   const path = await pathOf(set, baseFolder);
   const text = await readFile(path, "utf8").catch((cause: unknown) => {
@@ -44,9 +57,19 @@ export async function loadIconSet(set: string, baseFolder: string): Promise<Icon
   try {
     value = JSON.parse(text);
   } catch (cause) {
-    throw fileMalformed(path, "The icon set is no JSON.", "Install the package again, or give the path of an icons.json.", cause);
+    throw fileMalformed(
+      path,
+      "The icon set is no JSON.",
+      "Install the package again, or give the path of an icons.json.",
+      cause,
+    );
   }
-  if (!isIconSet(value)) throw fileMalformed(path, "The file is no Iconify set: it needs prefix and icons with a body each.", "Give the icons.json of an @iconify-json package.");
+  if (!isIconSet(value))
+    throw fileMalformed(
+      path,
+      "The file is no Iconify set: it needs prefix and icons with a body each.",
+      "Give the icons.json of an @iconify-json package.",
+    );
   return value;
 }
 
@@ -56,7 +79,10 @@ export function iconNames(set: IconSet): string[] {
 }
 
 /** An icon set as captioning samples. */
-export async function iconifySamples(options: IconifyOptions, context: { readonly baseFolder: string; readonly captionPrompt: string }): Promise<Sample[]> {
+export async function iconifySamples(
+  options: IconifyOptions,
+  context: { readonly baseFolder: string; readonly captionPrompt: string },
+): Promise<Sample[]> {
   const set = await loadIconSet(options.set, context.baseFolder);
   const prompt = options.prompt ?? context.captionPrompt;
   return iconNames(set).map((name) => ({

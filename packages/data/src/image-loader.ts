@@ -22,17 +22,26 @@ export interface PendingImage {
 
 /** Makes lazy items of image references. */
 export interface ImageLoader {
-  /** Reads no pixels; headers only where the processor needs sizes. @throws THAW_DATA_IMAGE_MISSING, THAW_DATA_IMAGE_BROKEN */
+  /**
+   * Reads no pixels; headers only where the processor needs sizes. @throws THAW_DATA_IMAGE_MISSING,
+   * THAW_DATA_IMAGE_BROKEN
+   */
   plan(image: ImageReference, origin: string): Promise<ImagePlan>;
   /** Reads the bytes once for their hash, decodes nothing. `onLoad` is told when an item is first asked for. */
-  open(image: ImageReference, origin: string, options?: { readonly augmentSeed?: number; readonly onLoad?: () => void }): Promise<PendingImage>;
+  open(
+    image: ImageReference,
+    origin: string,
+    options?: { readonly augmentSeed?: number; readonly onLoad?: () => void },
+  ): Promise<PendingImage>;
 }
 
 async function bytesOf(image: ImageReference, origin: string): Promise<Uint8Array | string> {
   if (image.kind === "svg") return image.svg;
   if (image.kind === "bytes") return image.bytes;
   return readFile(image.path).catch((cause: unknown) => {
-    throw (cause as NodeJS.ErrnoException).code === "ENOENT" ? imageMissing(image.path, origin) : fileUnreadable(image.path, `The image of ${origin}`, cause);
+    throw (cause as NodeJS.ErrnoException).code === "ENOENT"
+      ? imageMissing(image.path, origin)
+      : fileUnreadable(image.path, `The image of ${origin}`, cause);
   });
 }
 
@@ -40,18 +49,35 @@ function problem(reply: Extract<DecodeReply, { ok: false }>, task: DecodeTask, o
   const name = imageName(task.image);
   if (reply.problem === "missing") return imageMissing(name, origin);
   if (reply.problem === "changed") return imageChanged(name, origin);
-  return reply.problem === "broken" ? imageBroken(name, origin, reply.message) : workerFailed(task.processor.module, reply.message);
+  return reply.problem === "broken"
+    ? imageBroken(name, origin, reply.message)
+    : workerFailed(task.processor.module, reply.message);
 }
 
 /** What decides an image's values, its bytes included. */
 function contentKey(task: DecodeTask, byteHash: string): string {
   const { module: _module, ...processing } = task.processor;
   const drawing = task.image.kind === "svg" ? [task.rasterSize, task.image.background] : [];
-  return sha256(JSON.stringify([PROCESSING_VERSION, task.image.kind === "svg", byteHash, drawing, task.exif, task.augment, processing]));
+  return sha256(
+    JSON.stringify([
+      PROCESSING_VERSION,
+      task.image.kind === "svg",
+      byteHash,
+      drawing,
+      task.exif,
+      task.augment,
+      processing,
+    ]),
+  );
 }
 
 /** Items that share one decoding. What was loaded is handed over, not kept: loading twice decodes twice. */
-function pendingImage(plan: ImagePlan, key: string, decode: () => Promise<Readonly<Record<string, readonly Float32Array[]>>>, onLoad?: () => void): PendingImage {
+function pendingImage(
+  plan: ImagePlan,
+  key: string,
+  decode: () => Promise<Readonly<Record<string, readonly Float32Array[]>>>,
+  onLoad?: () => void,
+): PendingImage {
   let running: ReturnType<typeof decode> | undefined;
   let waiting = plan.items.length;
   const start = (): ReturnType<typeof decode> => (running ??= decode());
@@ -78,7 +104,11 @@ function pendingImage(plan: ImagePlan, key: string, decode: () => Promise<Readon
 }
 
 /** A loader on a pool; bytes are hashed once per image for as long as the loader lives. */
-export function createImageLoader(processor: Processor, pool: DecodePool, options: { readonly exif: boolean; readonly augment?: AugmentOptions }): ImageLoader {
+export function createImageLoader(
+  processor: Processor,
+  pool: DecodePool,
+  options: { readonly exif: boolean; readonly augment?: AugmentOptions },
+): ImageLoader {
   // How many pictures there are does not change the one that a seed gives.
   const { views: _views, ...augment } = options.augment ?? {};
   const hashes = new WeakMap<ImageReference, string>();
@@ -88,9 +118,12 @@ export function createImageLoader(processor: Processor, pool: DecodePool, option
     const known = fixedPlan ?? plans.get(image);
     if (known !== undefined) return known;
     const bytes = await bytesOf(image, origin);
-    const size = typeof bytes === "string" ? processor.rasterSize : await readImageSize(bytes, options).catch((cause: unknown) => {
-      throw imageBroken(imageName(image), origin, cause);
-    });
+    const size =
+      typeof bytes === "string"
+        ? processor.rasterSize
+        : await readImageSize(bytes, options).catch((cause: unknown) => {
+            throw imageBroken(imageName(image), origin, cause);
+          });
     const made = processor.planImage(size);
     plans.set(image, made);
     return made;
@@ -108,7 +141,10 @@ export function createImageLoader(processor: Processor, pool: DecodePool, option
         exif: options.exif,
         rasterSize: processor.rasterSize,
         sha256: hash,
-        augment: options.augment === undefined || augmentSeed === undefined ? undefined : { options: augment, seed: augmentSeed },
+        augment:
+          options.augment === undefined || augmentSeed === undefined
+            ? undefined
+            : { options: augment, seed: augmentSeed },
         processor: processor.imageProcessor,
       };
       const decode = async (): Promise<Readonly<Record<string, readonly Float32Array[]>>> => {

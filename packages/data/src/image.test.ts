@@ -10,7 +10,9 @@ import type { ImageReference } from "./sample.js";
 import { thumbnail } from "./thumbnail.js";
 
 interface Fixtures {
-  readonly decoded: Readonly<Record<string, { size: [number, number]; rgb: string; uprightSize: [number, number]; upright: string }>>;
+  readonly decoded: Readonly<
+    Record<string, { size: [number, number]; rgb: string; uprightSize: [number, number]; upright: string }>
+  >;
   readonly resized: Readonly<Record<string, Readonly<Record<string, string>>>>;
   readonly processed: readonly { config: Record<string, unknown>; shape: number[]; sha256: string }[];
 }
@@ -21,15 +23,18 @@ const bytes = (name: string): Buffer => readFileSync(new URL(`images/${name}`, f
 const sha = (data: Uint8Array): string => createHash("sha256").update(data).digest("hex");
 
 describe("decodeRgb", () => {
-  it.each(Object.entries(fixtures.decoded))("decodes %s to the bytes of Pillow's convert('RGB')", async (name, expected) => {
-    const plain = await decodeRgb(bytes(name), { exif: false });
-    expect([plain.width, plain.height]).toEqual(expected.size);
-    expect(sha(plain.data)).toBe(expected.rgb);
-    const upright = await decodeRgb(bytes(name), { exif: true });
-    expect([upright.width, upright.height]).toEqual(expected.uprightSize);
-    expect(sha(upright.data)).toBe(expected.upright);
-    expect(Object.values(await readImageSize(bytes(name), { exif: true }))).toEqual(expected.uprightSize);
-  });
+  it.each(Object.entries(fixtures.decoded))(
+    "decodes %s to the bytes of Pillow's convert('RGB')",
+    async (name, expected) => {
+      const plain = await decodeRgb(bytes(name), { exif: false });
+      expect([plain.width, plain.height]).toEqual(expected.size);
+      expect(sha(plain.data)).toBe(expected.rgb);
+      const upright = await decodeRgb(bytes(name), { exif: true });
+      expect([upright.width, upright.height]).toEqual(expected.uprightSize);
+      expect(sha(upright.data)).toBe(expected.upright);
+      expect(Object.values(await readImageSize(bytes(name), { exif: true }))).toEqual(expected.uprightSize);
+    },
+  );
 
   it("refuses a truncated file", async () => {
     await expect(decodeRgb(bytes("truncated.jpg"), { exif: true })).rejects.toThrow();
@@ -47,12 +52,17 @@ describe("pilResize", () => {
 });
 
 describe("clipImageProcessor", () => {
-  it.each(fixtures.processed.map((entry, index) => [index, entry] as const))("equals transformers bit for bit in case %i", async (_, { config, shape, sha256 }) => {
-    const options = parseClipImageConfig(config, "fixture");
-    expect([3, options.size.height, options.size.width]).toEqual(shape);
-    const [values] = clipImageProcessor(options).process(await decodeRgb(bytes("rgb.png"), { exif: false }))["pixelValues"]!;
-    expect(sha(new Uint8Array(values!.buffer))).toBe(sha256);
-  });
+  it.each(fixtures.processed.map((entry, index) => [index, entry] as const))(
+    "equals transformers bit for bit in case %i",
+    async (_, { config, shape, sha256 }) => {
+      const options = parseClipImageConfig(config, "fixture");
+      expect([3, options.size.height, options.size.width]).toEqual(shape);
+      const [values] = clipImageProcessor(options).process(await decodeRgb(bytes("rgb.png"), { exif: false }))[
+        "pixelValues"
+      ]!;
+      expect(sha(new Uint8Array(values!.buffer))).toBe(sha256);
+    },
+  );
 
   it.each([
     [{ image_processor_type: "Idefics3ImageProcessor" }, "not known"],
@@ -62,15 +72,26 @@ describe("clipImageProcessor", () => {
     [{ image_mean: [1, 2] }, "image_mean"],
     [{ do_pad: true }, "do_pad"],
   ])("refuses %j", (config, message) => {
-    expect(() => parseClipImageConfig(config, "here")).toThrow(expect.objectContaining({ code: "THAW_DATA_PROCESSOR", message: expect.stringContaining(message) }));
+    expect(() => parseClipImageConfig(config, "here")).toThrow(
+      expect.objectContaining({ code: "THAW_DATA_PROCESSOR", message: expect.stringContaining(message) }),
+    );
   });
 });
 
 describe("thumbnail", () => {
   it("is a PNG of any kind of image, upright, no larger than asked", async () => {
-    const size = async (image: ImageReference): Promise<unknown> => readImageSize(await thumbnail(image, 20), { exif: true });
+    const size = async (image: ImageReference): Promise<unknown> =>
+      readImageSize(await thumbnail(image, 20), { exif: true });
     expect(await size({ kind: "bytes", bytes: bytes("turned.jpg") })).toEqual({ width: 20, height: 15 });
-    expect(await size({ kind: "svg", svg: '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 2 1"/>', background: "#ffffff" })).toEqual({ width: 20, height: 20 });
-    await expect(thumbnail({ kind: "bytes", bytes: bytes("truncated.jpg") }, 20)).rejects.toMatchObject({ code: "THAW_DATA_IMAGE_BROKEN" });
+    expect(
+      await size({
+        kind: "svg",
+        svg: '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 2 1"/>',
+        background: "#ffffff",
+      }),
+    ).toEqual({ width: 20, height: 20 });
+    await expect(thumbnail({ kind: "bytes", bytes: bytes("truncated.jpg") }, 20)).rejects.toMatchObject({
+      code: "THAW_DATA_IMAGE_BROKEN",
+    });
   });
 });

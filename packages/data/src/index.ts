@@ -1,5 +1,11 @@
 export { captionBaselines, captionEvaluation, selectConcepts } from "./caption-evaluation.js";
-export type { BaselineSources, CaptionEvaluation, CaptionEvaluationOptions, CaptionPrediction, ConceptFilter } from "./caption-evaluation.js";
+export type {
+  BaselineSources,
+  CaptionEvaluation,
+  CaptionEvaluationOptions,
+  CaptionPrediction,
+  ConceptFilter,
+} from "./caption-evaluation.js";
 export { exactMatch, majorityCaption, scoreCaptions, tokenF1, wordsOf } from "./caption-metrics.js";
 export type { CaptionScores } from "./caption-metrics.js";
 export { compileChatTemplate, loadChatTemplate } from "./chat-template.js";

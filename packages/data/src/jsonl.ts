@@ -23,12 +23,18 @@ function parse(text: string, origin: string, advice: string): unknown {
   try {
     return JSON.parse(text);
   } catch (cause) {
-    throw fileMalformed(origin, `This is no JSON: ${cause instanceof Error ? cause.message : String(cause)}.`, advice, cause);
+    throw fileMalformed(
+      origin,
+      `This is no JSON: ${cause instanceof Error ? cause.message : String(cause)}.`,
+      advice,
+      cause,
+    );
   }
 }
 
 function record(value: unknown, origin: string, advice: string): JsonRecord {
-  if (typeof value !== "object" || value === null || Array.isArray(value)) throw fileMalformed(origin, "This is no JSON object.", advice);
+  if (typeof value !== "object" || value === null || Array.isArray(value))
+    throw fileMalformed(origin, "This is no JSON object.", advice);
   return { value: value as JsonRecord["value"], origin };
 }
 

@@ -15,12 +15,20 @@ export interface LoadedSamples {
   readonly knownConcepts: ReadonlySet<string>;
 }
 
-function read(options: ResolvedSourceOptions, context: { readonly baseFolder: string; readonly captionPrompt: string }): Promise<Sample[]> {
+function read(
+  options: ResolvedSourceOptions,
+  context: { readonly baseFolder: string; readonly captionPrompt: string },
+): Promise<Sample[]> {
   if (options.type === "iconify") return iconifySamples(options, context);
-  return options.type === "captions" ? captionSamples(options, context) : conversationSamples(options, context.baseFolder);
+  return options.type === "captions"
+    ? captionSamples(options, context)
+    : conversationSamples(options, context.baseFolder);
 }
 
-/** Which concepts a set gives. Only an icon set that trains leaves the unseen out unasked: a user's own captions are all meant. */
+/**
+ * Which concepts a set gives. Only an icon set that trains leaves the unseen out unasked: a user's own captions are all
+ * meant.
+ */
 function conceptsOf(options: ResolvedSourceOptions, role: "train" | "evaluation"): "seen" | "unseen" | "all" {
   if (options.type === "conversations") return "all";
   return options.concepts ?? (options.type === "iconify" && role === "train" ? "seen" : "all");
@@ -28,7 +36,9 @@ function conceptsOf(options: ResolvedSourceOptions, role: "train" | "evaluation"
 
 /** Every file must be there before anything starts. @throws THAW_DATA_IMAGE_MISSING for the first that is not */
 export async function checkFiles(samples: readonly Sample[]): Promise<void> {
-  const files = samples.flatMap(({ images, origin }) => images.flatMap((image) => (image.kind === "file" ? [{ path: image.path, origin }] : [])));
+  const files = samples.flatMap(({ images, origin }) =>
+    images.flatMap((image) => (image.kind === "file" ? [{ path: image.path, origin }] : [])),
+  );
   for (let start = 0; start < files.length; start += CONCURRENT_CHECKS) {
     await Promise.all(
       files.slice(start, start + CONCURRENT_CHECKS).map(({ path, origin }) =>
@@ -41,13 +51,24 @@ export async function checkFiles(samples: readonly Sample[]): Promise<void> {
 }
 
 /** Reads a data set's samples, without decoding an image. @throws THAW_DATA_* naming file and line */
-export async function loadSamples(options: ResolvedSourceOptions, context: { readonly baseFolder: string; readonly captionPrompt: string; readonly role: "train" | "evaluation" }): Promise<LoadedSamples> {
+export async function loadSamples(
+  options: ResolvedSourceOptions,
+  context: { readonly baseFolder: string; readonly captionPrompt: string; readonly role: "train" | "evaluation" },
+): Promise<LoadedSamples> {
   const all = await read(options, context);
   const concepts = conceptsOf(options, context.role);
-  const chosen = concepts === "all" ? all : all.filter(({ concept }) => concept !== undefined && isUnseenConcept(concept) === (concepts === "unseen"));
+  const chosen =
+    concepts === "all"
+      ? all
+      : all.filter(({ concept }) => concept !== undefined && isUnseenConcept(concept) === (concepts === "unseen"));
   const samples = options.limit === undefined ? chosen : chosen.slice(0, options.limit);
   if (samples.length === 0) {
-    throw setEmpty(options.type === "iconify" ? `iconify:${options.set}` : options.path, all.length === 0 ? "Write at least one sample." : `Its ${all.length} samples are all left out by concepts: ${concepts}.`);
+    throw setEmpty(
+      options.type === "iconify" ? `iconify:${options.set}` : options.path,
+      all.length === 0
+        ? "Write at least one sample."
+        : `Its ${all.length} samples are all left out by concepts: ${concepts}.`,
+    );
   }
   await checkFiles(samples);
   return { samples, knownConcepts: new Set(all.flatMap(({ concept }) => (concept === undefined ? [] : [concept]))) };

@@ -7,7 +7,10 @@ export interface PictureSet {
 /** Side of the square blocks whose means bound a distance from below. */
 const BLOCK = 4;
 
-/** Sums of `BLOCK` x `BLOCK` squares over the root of their size: by Cauchy and Schwarz, their squared distance is at most the pictures'. */
+/**
+ * Sums of `BLOCK` x `BLOCK` squares over the root of their size: by Cauchy and Schwarz, their squared distance is at
+ * most the pictures'.
+ */
 function blockSums(picture: Float32Array, [channels = 1, height = 1, width = 1]: readonly number[]): Float32Array {
   const rows = Math.ceil(height / BLOCK);
   const columns = Math.ceil(width / BLOCK);
@@ -15,7 +18,8 @@ function blockSums(picture: Float32Array, [channels = 1, height = 1, width = 1]:
   for (let channel = 0, at = 0; channel < channels; channel += 1) {
     for (let y = 0; y < height; y += 1) {
       const row = (channel * rows + Math.floor(y / BLOCK)) * columns;
-      for (let x = 0; x < width; x += 1, at += 1) sums[row + Math.floor(x / BLOCK)] = (sums[row + Math.floor(x / BLOCK)] as number) + (picture[at] as number);
+      for (let x = 0; x < width; x += 1, at += 1)
+        sums[row + Math.floor(x / BLOCK)] = (sums[row + Math.floor(x / BLOCK)] as number) + (picture[at] as number);
     }
   }
   return sums.map((sum) => sum / BLOCK);
@@ -36,8 +40,8 @@ function squaredDistance(left: Float32Array, right: Float32Array, limit: number)
 }
 
 /**
- * Makes a search for the picture with the least squared distance of values; the first of equals. Exact: a picture is skipped only where the
- * distance of its block means already exceeds the best found.
+ * Makes a search for the picture with the least squared distance of values; the first of equals. Exact: a picture is
+ * skipped only where the distance of its block means already exceeds the best found.
  */
 export function nearestPicture(set: PictureSet): (picture: Float32Array) => number {
   const sums = set.values.map((picture) => blockSums(picture, set.shape));

@@ -34,7 +34,8 @@ function coefficients(inputs: number, outputs: number, filter: ResampleFilter): 
       sum += weight;
     }
     for (let index = 0; index < count; index += 1) {
-      const weight = (sum === 0 ? (weights[index] as number) : (weights[index] as number) / sum) * (1 << PRECISION_BITS);
+      const weight =
+        (sum === 0 ? (weights[index] as number) : (weights[index] as number) / sum) * (1 << PRECISION_BITS);
       values[output * width + index] = Math.trunc(weight < 0 ? weight - 0.5 : weight + 0.5);
     }
     bounds[output * 2] = first;
@@ -58,7 +59,11 @@ function horizontal(image: RgbImage, width: number, filter: ResampleFilter): Rgb
       let red = 1 << (PRECISION_BITS - 1);
       let green = red;
       let blue = red;
-      for (let index = 0, from = (y * image.width + (bounds[x * 2] as number)) * 3; index < count; index += 1, from += 3) {
+      for (
+        let index = 0, from = (y * image.width + (bounds[x * 2] as number)) * 3;
+        index < count;
+        index += 1, from += 3
+      ) {
         const value = values[x * stride + index] as number;
         red += (data[from] as number) * value;
         green += (data[from + 1] as number) * value;
@@ -119,9 +124,10 @@ function nearest(image: RgbImage, size: ImageSize): RgbImage {
 }
 
 /**
- * `PIL.Image.resize` of an RGB image, bit for bit: integer coefficients of 22 bits, horizontal pass first, 8 bits between the passes.
- * Port of python-pillow/Pillow 12.3.0, `src/libImaging/Resample.c` and (nearest) `Geometry.c`. Pillow 13 runs the vertical pass first where
- * the height shrinks much more than the width (python-pillow/Pillow#9549), which moves single values by 1; the order here is that of all before.
+ * `PIL.Image.resize` of an RGB image, bit for bit: integer coefficients of 22 bits, horizontal pass first, 8 bits
+ * between the passes. Port of python-pillow/Pillow 12.3.0, `src/libImaging/Resample.c` and (nearest) `Geometry.c`.
+ * Pillow 13 runs the vertical pass first where the height shrinks much more than the width (python-pillow/Pillow#9549),
+ * which moves single values by 1; the order here is that of all before.
  */
 export function pilResize(image: RgbImage, size: ImageSize, resample: ResampleName): RgbImage {
   if (image.width === size.width && image.height === size.height) return image;

@@ -5,10 +5,15 @@ export interface Prepared<Kind> {
 }
 
 /**
- * Yields what `prepare` makes of each number from `first` to `last - 1`. As soon as an image of the batch in use is asked for (`onLoad`), the next batch
- * is prepared and its images begin to decode: never more than one ahead. Where nobody asks (a feature cache answers), nothing is decoded.
+ * Yields what `prepare` makes of each number from `first` to `last - 1`. As soon as an image of the batch in use is
+ * asked for (`onLoad`), the next batch is prepared and its images begin to decode: never more than one ahead. Where
+ * nobody asks (a feature cache answers), nothing is decoded.
  */
-export async function* withPrefetch<Kind>(first: number, last: number, prepare: (index: number, onLoad: () => void) => Promise<Prepared<Kind>>): AsyncGenerator<Kind> {
+export async function* withPrefetch<Kind>(
+  first: number,
+  last: number,
+  prepare: (index: number, onLoad: () => void) => Promise<Prepared<Kind>>,
+): AsyncGenerator<Kind> {
   let inUse = first;
   let next: Promise<Prepared<Kind>> | undefined;
   const begin = (index: number): Promise<Prepared<Kind>> =>
@@ -16,7 +21,10 @@ export async function* withPrefetch<Kind>(first: number, last: number, prepare: 
       if (index !== inUse || index + 1 >= last || next !== undefined) return;
       next = begin(index + 1);
       // A failure waits in `next` until the batch's turn.
-      next.then(({ prefetch }) => prefetch(), () => undefined);
+      next.then(
+        ({ prefetch }) => prefetch(),
+        () => undefined,
+      );
     });
   for (; inUse < last; inUse += 1) {
     const current = next ?? begin(inUse);

@@ -1,7 +1,10 @@
 /** A seeded stream of numbers in `[0, 1)`. */
 export type Random = () => number;
 
-/** Mixes whole numbers into one 32-bit seed, so that (seed, epoch, sample) has its own stream. Finalizer of MurmurHash3 (Appleby, public domain). */
+/**
+ * Mixes whole numbers into one 32-bit seed, so that (seed, epoch, sample) has its own stream. Finalizer of MurmurHash3
+ * (Appleby, public domain).
+ */
 export function mixSeeds(...parts: readonly number[]): number {
   let hash = 0x9e3779b9;
   for (const part of parts) {
@@ -24,7 +27,10 @@ export function seededRandom(seed: number): Random {
 }
 
 /** The order of an epoch: 0 to `count - 1`, shuffled (Fisher and Yates) by (seed, epoch), or as it is. */
-export function epochOrder(count: number, options: { readonly seed: number; readonly epoch: number; readonly shuffle: boolean }): Int32Array {
+export function epochOrder(
+  count: number,
+  options: { readonly seed: number; readonly epoch: number; readonly shuffle: boolean },
+): Int32Array {
   const order = Int32Array.from({ length: count }, (_, index) => index);
   if (!options.shuffle) return order;
   const random = seededRandom(mixSeeds(options.seed, options.epoch));

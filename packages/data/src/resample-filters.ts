@@ -30,7 +30,9 @@ function hamming(distance: number): number {
   return (Math.sin(angle) / angle) * (0.54 + 0.46 * Math.cos(angle));
 }
 
-/** Formulas: python-pillow/Pillow, `src/libImaging/Resample.c` (12.3.0). Nearest is not among them: it copies pixels. */
+/**
+ * Formulas: python-pillow/Pillow, `src/libImaging/Resample.c` (12.3.0). Nearest is not among them: it copies pixels.
+ */
 export const RESAMPLE_FILTERS: Readonly<Record<Exclude<ResampleName, "nearest">, ResampleFilter>> = {
   box: { support: 0.5, weight: (x) => (x > -0.5 && x <= 0.5 ? 1 : 0) },
   bilinear: { support: 1, weight: (x) => Math.max(0, 1 - Math.abs(x)) },

@@ -7,7 +7,9 @@ import { type ResolvedSourceOptions, type SourceOptions, sourceSchema } from "./
 function parse(options: unknown): ResolvedSourceOptions {
   const result = sourceSchema.safeParse(options);
   if (result.success) return result.data;
-  throw optionsInvalid(result.error.issues.map(({ path, message }) => (path.length === 0 ? message : `${path.join(".")}: ${message}`)));
+  throw optionsInvalid(
+    result.error.issues.map(({ path, message }) => (path.length === 0 ? message : `${path.join(".")}: ${message}`)),
+  );
 }
 
 async function isIconifyFile(path: string): Promise<boolean> {
@@ -24,7 +26,13 @@ async function kindOf(given: string, baseFolder: string): Promise<unknown> {
   });
   if (status.isDirectory()) {
     const icons = join(path, "icons.json");
-    if (await stat(icons).then(() => true, () => false)) return { type: "iconify", set: icons };
+    if (
+      await stat(icons).then(
+        () => true,
+        () => false,
+      )
+    )
+      return { type: "iconify", set: icons };
     throw kindUnknown(given, "The folder holds no icons.json. Give a .jsonl file, an icons.json or iconify:<name>.");
   }
   if (await isIconifyFile(path)) return { type: "iconify", set: path };
@@ -35,9 +43,10 @@ async function kindOf(given: string, baseFolder: string): Promise<unknown> {
 }
 
 /**
- * Fills defaults and expands the short forms: `iconify:noto`, or a path to a JSONL file, a JSON array, an `icons.json` or a folder with one.
- * Relative paths start from `baseFolder`.
- * @throws THAW_DATA_OPTIONS, THAW_DATA_KIND_UNKNOWN, THAW_DATA_FILE_UNREADABLE, THAW_DATA_FILE_MALFORMED, THAW_DATA_EMPTY
+ * Fills defaults and expands the short forms: `iconify:noto`, or a path to a JSONL file, a JSON array, an `icons.json`
+ * or a folder with one. Relative paths start from `baseFolder`.
+ * @throws THAW_DATA_OPTIONS, THAW_DATA_KIND_UNKNOWN, THAW_DATA_FILE_UNREADABLE, THAW_DATA_FILE_MALFORMED,
+ * THAW_DATA_EMPTY
  */
 export async function resolveSource(options: SourceOptions, baseFolder: string): Promise<ResolvedSourceOptions> {
   if (typeof options !== "string") return parse(options);

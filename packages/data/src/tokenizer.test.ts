@@ -7,7 +7,10 @@ import { GOLDEN_LLAVA } from "../test-support/processor.js";
 import { loadTokenizer } from "./tokenizer.js";
 
 const root = fileURLToPath(new URL("../../../", import.meta.url));
-const fixtures = JSON.parse(await readFile(new URL("../fixtures/tokens.json", import.meta.url), "utf8")) as Record<string, { text: string; ids: number[]; decoded: string }[]>;
+const fixtures = JSON.parse(await readFile(new URL("../fixtures/tokens.json", import.meta.url), "utf8")) as Record<
+  string,
+  { text: string; ids: number[]; decoded: string }[]
+>;
 
 describe.each(Object.entries(fixtures))("loadTokenizer of %s", (file, texts) => {
   it("writes and reads the ids of Hugging Face's Rust tokenizers", async () => {
@@ -23,7 +26,11 @@ describe("loadTokenizer", () => {
   it("knows special tokens and ids", async () => {
     const tokenizer = await loadTokenizer(GOLDEN_LLAVA);
     expect(tokenizer.special).toMatchObject({ bos: "<s>", eos: "</s>", pad: "<pad>" });
-    expect([tokenizer.idOf("<image>"), tokenizer.tokenOf(332), tokenizer.idOf("no such token")]).toEqual([332, "<image>", undefined]);
+    expect([tokenizer.idOf("<image>"), tokenizer.tokenOf(332), tokenizer.idOf("no such token")]).toEqual([
+      332,
+      "<image>",
+      undefined,
+    ]);
     expect(tokenizer.vocabularySize).toBe(333);
   });
 
@@ -44,9 +51,19 @@ describe("loadTokenizer", () => {
     const folder = await mkdtemp(join(tmpdir(), "thaw-tokenizer-"));
     try {
       await cp(join(GOLDEN_LLAVA, "tokenizer.json"), join(folder, "tokenizer.json"));
-      await writeFile(join(folder, "tokenizer_config.json"), JSON.stringify({ image_token: "<picture>", added_tokens_decoder: { 333: { content: "<picture>", special: true } } }));
+      await writeFile(
+        join(folder, "tokenizer_config.json"),
+        JSON.stringify({
+          image_token: "<picture>",
+          added_tokens_decoder: { 333: { content: "<picture>", special: true } },
+        }),
+      );
       const tokenizer = await loadTokenizer(folder);
-      expect([tokenizer.special.image, tokenizer.idOf("<picture>"), tokenizer.encode("<picture>")]).toEqual(["<picture>", 333, [333]]);
+      expect([tokenizer.special.image, tokenizer.idOf("<picture>"), tokenizer.encode("<picture>")]).toEqual([
+        "<picture>",
+        333,
+        [333],
+      ]);
     } finally {
       await rm(folder, { recursive: true });
     }

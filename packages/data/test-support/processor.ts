@@ -9,14 +9,39 @@ import { loadTokenizer } from "../src/tokenizer.js";
 export const GOLDEN_LLAVA = fileURLToPath(new URL("../../../test/fixtures/goldens/llava", import.meta.url));
 
 /** A processor of the golden LLaVA checkpoint with 4 tokens an image; `template: null` for none, a text for another. */
-export async function testProcessor(options: { readonly template?: string | null; readonly image?: Partial<ClipImageOptions> } = {}): Promise<Processor> {
+export async function testProcessor(
+  options: { readonly template?: string | null; readonly image?: Partial<ClipImageOptions> } = {},
+): Promise<Processor> {
   const tokenizer = await loadTokenizer(GOLDEN_LLAVA);
-  const image = { ...parseClipImageConfig((await readCheckpointJson(GOLDEN_LLAVA, "preprocessor_config.json"))!, GOLDEN_LLAVA), ...options.image };
+  const image = {
+    ...parseClipImageConfig((await readCheckpointJson(GOLDEN_LLAVA, "preprocessor_config.json"))!, GOLDEN_LLAVA),
+    ...options.image,
+  };
   const context = { special: tokenizer.special, imagePlaceholder: "<image>" };
-  const template = options.template === undefined ? await loadChatTemplate(GOLDEN_LLAVA, context) : options.template === null ? undefined : compileChatTemplate(options.template, { source: "test", ...context });
-  const plan = { placeholder: "<image>".repeat(4), items: [{ input: "pixelValues", shape: [3, image.size.height, image.size.width] }] };
+  const template =
+    options.template === undefined
+      ? await loadChatTemplate(GOLDEN_LLAVA, context)
+      : options.template === null
+        ? undefined
+        : compileChatTemplate(options.template, { source: "test", ...context });
+  const plan = {
+    placeholder: "<image>".repeat(4),
+    items: [{ input: "pixelValues", shape: [3, image.size.height, image.size.width] }],
+  };
   return {
-    modelType: "llava", source: GOLDEN_LLAVA, tokenizer, template, imagePlaceholder: "<image>", captionPrompt: "Caption:", endTokenIds: [2], endTokenId: 2, padTokenId: 331,
-    rasterSize: image.size, imageProcessor: clipImageProcessorModule(image), needsImageSize: false, maxPositions: 512, planImage: () => plan,
+    modelType: "llava",
+    source: GOLDEN_LLAVA,
+    tokenizer,
+    template,
+    imagePlaceholder: "<image>",
+    captionPrompt: "Caption:",
+    endTokenIds: [2],
+    endTokenId: 2,
+    padTokenId: 331,
+    rasterSize: image.size,
+    imageProcessor: clipImageProcessorModule(image),
+    needsImageSize: false,
+    maxPositions: 512,
+    planImage: () => plan,
   };
 }

@@ -15,7 +15,10 @@ export interface ClipConfig {
   readonly activation: ActivationName;
 }
 
-/** Reads `vision_config`. Defaults: transformers 5.23, `configuration_clip.py`, `CLIPVisionConfig`. @throws THAW_CHECKPOINT_CONFIG */
+/**
+ * Reads `vision_config`. Defaults: transformers 5.23, `configuration_clip.py`, `CLIPVisionConfig`. @throws
+ * THAW_CHECKPOINT_CONFIG
+ */
 export function readClipConfig(config: ConfigReader): ClipConfig {
   config.choice("model_type", ["clip_vision_model"], "clip_vision_model");
   const clip: ClipConfig = {
@@ -29,7 +32,17 @@ export function readClipConfig(config: ConfigReader): ClipConfig {
     epsilon: config.number("layer_norm_eps", 1e-5),
     activation: readActivation(config, "hidden_act", "quick_gelu"),
   };
-  if (clip.hiddenSize % clip.headCount !== 0) config.fail("num_attention_heads", `${clip.headCount} heads do not divide hidden_size ${clip.hiddenSize}.`, "Give a number of heads that divides it.");
-  if (clip.imageSize < clip.patchSize) config.fail("patch_size", `The patch of ${clip.patchSize} pixels is larger than the image of ${clip.imageSize}.`, "Give a smaller patch.");
+  if (clip.hiddenSize % clip.headCount !== 0)
+    config.fail(
+      "num_attention_heads",
+      `${clip.headCount} heads do not divide hidden_size ${clip.hiddenSize}.`,
+      "Give a number of heads that divides it.",
+    );
+  if (clip.imageSize < clip.patchSize)
+    config.fail(
+      "patch_size",
+      `The patch of ${clip.patchSize} pixels is larger than the image of ${clip.imageSize}.`,
+      "Give a smaller patch.",
+    );
   return clip;
 }

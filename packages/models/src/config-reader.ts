@@ -28,7 +28,12 @@ export function configReader(file: string, raw: Readonly<Record<string, unknown>
   };
   const typed = <T>(key: string, fallback: T, test: (value: unknown) => boolean, wanted: string): T => {
     const value = raw[key] ?? fallback;
-    if (!test(value)) fail(key, `The value ${JSON.stringify(value)} is not ${wanted}.`, `Give ${wanted}, or leave the key out for ${JSON.stringify(fallback)}.`);
+    if (!test(value))
+      fail(
+        key,
+        `The value ${JSON.stringify(value)} is not ${wanted}.`,
+        `Give ${wanted}, or leave the key out for ${JSON.stringify(fallback)}.`,
+      );
     return value as T;
   };
   return {
@@ -36,26 +41,36 @@ export function configReader(file: string, raw: Readonly<Record<string, unknown>
     path,
     raw,
     has: (key) => raw[key] !== undefined && raw[key] !== null,
-    size: (key, fallback) => typed(key, fallback, (value) => Number.isSafeInteger(value) && (value as number) > 0, "a positive integer"),
-    number: (key, fallback) => typed(key, fallback, (value) => typeof value === "number" && Number.isFinite(value), "a number"),
+    size: (key, fallback) =>
+      typed(key, fallback, (value) => Number.isSafeInteger(value) && (value as number) > 0, "a positive integer"),
+    number: (key, fallback) =>
+      typed(key, fallback, (value) => typeof value === "number" && Number.isFinite(value), "a number"),
     boolean: (key, fallback) => typed(key, fallback, (value) => typeof value === "boolean", "true or false"),
     choice(key, allowed, fallback) {
       const value = raw[key] ?? fallback;
       const found = allowed.find((name) => name === value);
       if (found !== undefined) return found;
       const nearest = typeof value === "string" ? nearestNames(value, allowed, 1) : [];
-      return fail(key, `The value ${JSON.stringify(value)} is not supported.`, `Supported: ${allowed.join(", ")}.${nearest.length > 0 ? ` Nearest: ${nearest[0]}.` : ""}`);
+      return fail(
+        key,
+        `The value ${JSON.stringify(value)} is not supported.`,
+        `Supported: ${allowed.join(", ")}.${nearest.length > 0 ? ` Nearest: ${nearest[0]}.` : ""}`,
+      );
     },
     child(key) {
       const value = raw[key] ?? {};
-      if (typeof value !== "object" || Array.isArray(value)) fail(key, `The value ${JSON.stringify(value)} is no object.`, "Give an object.");
+      if (typeof value !== "object" || Array.isArray(value))
+        fail(key, `The value ${JSON.stringify(value)} is no object.`, "Give an object.");
       return configReader(file, value as Record<string, unknown>, dotted(key));
     },
     fail,
   };
 }
 
-/** Token ids under `key`: a number, a list of numbers or nothing; negative ones, which old configs have for none, are left out. */
+/**
+ * Token ids under `key`: a number, a list of numbers or nothing; negative ones, which old configs have for none, are
+ * left out.
+ */
 export function tokenIds(config: ConfigReader, key: string): readonly number[] {
   if (!config.has(key)) return [];
   const value = config.raw[key];

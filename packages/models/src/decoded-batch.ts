@@ -2,7 +2,16 @@ import { crossEntropy, gatherRows, reshape, scatterRows, softmaxCrossEntropy, ty
 import type { LoadedBatch, ModelOutput, RowCounts, Scope } from "@thaw/contracts";
 import { fill } from "@tensorflow/tfjs-core";
 import { choose, keptPass } from "./decoder-pass.js";
-import { type Decoder, type DecoderPass, decoderSegment, embedTokens, LANGUAGE_SEGMENT, outputLogits, runInnerLayers, runLastLayer } from "./decoder.js";
+import {
+  type Decoder,
+  type DecoderPass,
+  decoderSegment,
+  embedTokens,
+  LANGUAGE_SEGMENT,
+  outputLogits,
+  runInnerLayers,
+  runLastLayer,
+} from "./decoder.js";
 import { evenEnd, keepRows, keptIndex, type KeptRows } from "./kept-rows.js";
 import type { MixedTokens } from "./merge-features.js";
 import { attendToPrompts, promptKeys, promptLengths, type PromptKeys } from "./prompt-prefix.js";
@@ -35,8 +44,9 @@ interface Body {
 }
 
 /**
- * A decoder's output, computed as it is asked for. The loss needs the rows that it reads alone: tokens behind a sample's last one and padding are never
- * computed, and of the last layer only keys and values of the others. Of what comes before a sample's first image a frozen decoder's keys and values are made unrecorded.
+ * A decoder's output, computed as it is asked for. The loss needs the rows that it reads alone: tokens behind a
+ * sample's last one and padding are never computed, and of the last layer only keys and values of the others. Of what
+ * comes before a sample's first image a frozen decoder's keys and values are made unrecorded.
  */
 export class DecodedBatch implements ModelOutput {
   readonly #input: DecodedBatchInput;
@@ -60,7 +70,9 @@ export class DecodedBatch implements ModelOutput {
 
   logits(rows: Int32Array | null): Value {
     const { decoder, scope } = this.#input;
-    return scope.segment(decoderSegment.head, [this.hidden], (x) => outputLogits(decoder, rows === null ? flat(x) : gatherRows(flat(x), rows), scope));
+    return scope.segment(decoderSegment.head, [this.hidden], (x) =>
+      outputLogits(decoder, rows === null ? flat(x) : gatherRows(flat(x), rows), scope),
+    );
   }
 
   crossEntropy(rows: Int32Array, targets: Int32Array, options: { readonly labelSmoothing?: number } = {}): Value {
@@ -71,14 +83,21 @@ export class DecodedBatch implements ModelOutput {
     return scope.segment(decoderSegment.head, [alone ?? this.hidden], (x) => {
       const bias = decoder.outputLayer === undefined ? undefined : `${decoder.outputLayer}.bias`;
       const offset = bias !== undefined && scope.hasParameter(bias) ? { bias: scope.parameter(bias) } : {};
-      return crossEntropy(alone === undefined ? gatherRows(flat(x), rows) : x, scope.parameter(decoder.outputWeight), targets, { ...options, ...offset });
+      return crossEntropy(
+        alone === undefined ? gatherRows(flat(x), rows) : x,
+        scope.parameter(decoder.outputWeight),
+        targets,
+        { ...options, ...offset },
+      );
     });
   }
 
   /** The plain way: logits of every row. */
   #crossEntropyOfAll(rows: Int32Array, targets: Int32Array, options: { readonly labelSmoothing?: number }): Value {
     const { decoder, scope, batch } = this.#input;
-    const loss = scope.segment(decoderSegment.head, [this.hidden], (x) => softmaxCrossEntropy(gatherRows(outputLogits(decoder, flat(x), scope), rows), targets, options));
+    const loss = scope.segment(decoderSegment.head, [this.hidden], (x) =>
+      softmaxCrossEntropy(gatherRows(outputLogits(decoder, flat(x), scope), rows), targets, options),
+    );
     this.#count(this.#runBody({}), 0, batch.batchSize * batch.tokenCount);
     return loss;
   }
@@ -90,7 +109,9 @@ export class DecodedBatch implements ModelOutput {
     return scope.segment(LANGUAGE_SEGMENT, [x], (inner) => {
       const rows = runLastLayer(decoder, inner, pass, scope);
       const width = rows.shape[1]!;
-      const whole = kept.isWhole ? rows : scatterRows(scope.own(fill([batch.batchSize * batch.tokenCount, width], 0)), kept.rows, rows);
+      const whole = kept.isWhole
+        ? rows
+        : scatterRows(scope.own(fill([batch.batchSize * batch.tokenCount, width], 0)), kept.rows, rows);
       return reshape(whole, [batch.batchSize, batch.tokenCount, width]);
     });
   }
@@ -102,7 +123,10 @@ export class DecodedBatch implements ModelOutput {
     for (const row of rows) ends[Math.floor(row / batch.tokenCount)] = (row % batch.tokenCount) + 1;
     const lengths = batch.shortcuts?.prefix === false ? undefined : promptLengths(batch, placeholderId, rows);
     const prompts = lengths === undefined ? undefined : promptKeys(decoder, batch, lengths, scope);
-    const body = this.#runBody({ ...(batch.shortcuts?.tail === false ? {} : { ends }), ...(prompts === undefined ? {} : { prompts }) });
+    const body = this.#runBody({
+      ...(batch.shortcuts?.tail === false ? {} : { ends }),
+      ...(prompts === undefined ? {} : { prompts }),
+    });
     const { kept, pass, x } = body;
     const index = keptIndex(kept, batch.batchSize * batch.tokenCount);
     const chosen = rows.map((row) => index[row]!);
@@ -117,9 +141,15 @@ export class DecodedBatch implements ModelOutput {
     const isCut = ends !== undefined || prompts !== undefined;
     if (this.#body !== undefined && (isCut || !this.#body.isCut)) return this.#body;
     const { decoder, scope, batch, mix, features } = this.#input;
-    const limits = { ...(ends === undefined ? {} : { ends }), ...(prompts === undefined ? {} : { starts: prompts.lengths }) };
+    const limits = {
+      ...(ends === undefined ? {} : { ends }),
+      ...(prompts === undefined ? {} : { starts: prompts.lengths }),
+    };
     const even = scope.prefersEvenRows === true && prompts === undefined ? evenEnd(batch, ends) : undefined;
-    const kept = even === undefined ? keepRows(batch, { skipsPadding: batch.shortcuts?.padding !== false, ...limits }) : keepRows(batch, { skipsPadding: false, ends: Array.from({ length: batch.batchSize }, () => even) });
+    const kept =
+      even === undefined
+        ? keepRows(batch, { skipsPadding: batch.shortcuts?.padding !== false, ...limits })
+        : keepRows(batch, { skipsPadding: false, ends: Array.from({ length: batch.batchSize }, () => even) });
     const plain = keptPass(decoder, batch, kept, scope);
     const pass = prompts === undefined ? plain : attendToPrompts(plain, prompts, kept);
     const x = runInnerLayers(decoder, embedTokens(decoder, mix(kept.rows), scope, features), pass, scope);
@@ -131,10 +161,22 @@ export class DecodedBatch implements ModelOutput {
     const { batchSize, tokenCount, attentionMask, shortcuts } = this.#input.batch;
     const rows = batchSize * tokenCount;
     const isPadding = (row: number): number => (attentionMask[row] === 0 ? 1 : 0);
-    const padding = shortcuts?.padding === false ? 0 : attentionMask.reduce((sum, _, row) => sum + isPadding(row), 0) - kept.rows.reduce((sum, row) => sum + isPadding(row), 0);
+    const padding =
+      shortcuts?.padding === false
+        ? 0
+        : attentionMask.reduce((sum, _, row) => sum + isPadding(row), 0) -
+          kept.rows.reduce((sum, row) => sum + isPadding(row), 0);
     const prefix = prompts?.lengths.reduce((sum, length) => sum + length, 0) ?? 0;
     const tail = rows - padding - prefix - kept.rows.length;
-    this.#rowCounts = { rows, padding, tail, prefix, prefixComputed: prompts?.computedRows ?? 0, lastLayer, logits: rows - logitRows };
+    this.#rowCounts = {
+      rows,
+      padding,
+      tail,
+      prefix,
+      prefixComputed: prompts?.computedRows ?? 0,
+      lastLayer,
+      logits: rows - logitRows,
+    };
   }
 }
 

@@ -18,7 +18,10 @@ export interface DecoderPass {
   readonly remember?: (layer: number, keys: Value, values: Value) => readonly [Value, Value];
 }
 
-/** Some rows of a layer's input, ascending, for which alone its output is wanted: keys and values are made of all rows, everything else of these. */
+/**
+ * Some rows of a layer's input, ascending, for which alone its output is wanted: keys and values are made of all rows,
+ * everything else of these.
+ */
 export interface ChosenRows {
   readonly rows: Int32Array;
   /** Positions and spans of these as queries. */
@@ -53,13 +56,31 @@ export const decoderSegment = {
 };
 
 /** Segments of a decoder whose embeddings read the segment `after`. */
-export function decoderSegments(after: string, parts: { readonly embed: readonly string[]; readonly layers: readonly (readonly string[])[]; readonly norm: readonly string[]; readonly head: readonly string[] }): readonly Segment[] {
+export function decoderSegments(
+  after: string,
+  parts: {
+    readonly embed: readonly string[];
+    readonly layers: readonly (readonly string[])[];
+    readonly norm: readonly string[];
+    readonly head: readonly string[];
+  },
+): readonly Segment[] {
   const last = parts.layers.length - 1;
   const { embed, layer, norm, head } = decoderSegment;
   return [
-    { name: LANGUAGE_SEGMENT, after: [after], reads: [], parameters: [...new Set([...parts.embed, ...parts.layers.flat(), ...parts.norm, ...parts.head])] },
+    {
+      name: LANGUAGE_SEGMENT,
+      after: [after],
+      reads: [],
+      parameters: [...new Set([...parts.embed, ...parts.layers.flat(), ...parts.norm, ...parts.head])],
+    },
     { name: embed, after: [after], reads: [], parameters: parts.embed },
-    ...parts.layers.map((parameters, index) => ({ name: layer(index), after: [index === 0 ? embed : layer(index - 1)], reads: [], parameters })),
+    ...parts.layers.map((parameters, index) => ({
+      name: layer(index),
+      after: [index === 0 ? embed : layer(index - 1)],
+      reads: [],
+      parameters,
+    })),
     { name: norm, after: [last < 0 ? embed : layer(last)], reads: [], parameters: parts.norm },
     { name: head, after: [norm], reads: [], parameters: parts.head },
   ];
@@ -67,10 +88,15 @@ export function decoderSegments(after: string, parts: { readonly embed: readonly
 
 /** The segment `language_model.embed`: `[rows, hidden]`. */
 export function embedTokens(decoder: Decoder, tokens: MixedTokens, scope: Scope, features: Value | undefined): Value {
-  return scope.segment(decoderSegment.embed, features === undefined ? [] : [features], (given?: Value) => tokens.merge(decoder.embed(tokens.tokenIds, scope), given));
+  return scope.segment(decoderSegment.embed, features === undefined ? [] : [features], (given?: Value) =>
+    tokens.merge(decoder.embed(tokens.tokenIds, scope), given),
+  );
 }
 
-/** All layers but the last, one segment each: `[rows, hidden]` to the same. Lets go of its input and of what is between layers. */
+/**
+ * All layers but the last, one segment each: `[rows, hidden]` to the same. Lets go of its input and of what is between
+ * layers.
+ */
 export function runInnerLayers(decoder: Decoder, embedded: Value, pass: DecoderPass, scope: Scope): Value {
   let x = embedded;
   for (let index = 0; index + 1 < decoder.layerCount; index++) {
@@ -84,11 +110,16 @@ export function runInnerLayers(decoder: Decoder, embedded: Value, pass: DecoderP
 /** The last layer and the norm, one segment each: of all rows, or of the chosen ones. */
 export function runLastLayer(decoder: Decoder, x: Value, pass: DecoderPass, scope: Scope, chosen?: ChosenRows): Value {
   const last = decoder.layerCount - 1;
-  const mixed = last < 0 ? x : scope.segment(decoderSegment.layer(last), [x], (input) => decoder.layer(last, input, pass, scope, chosen));
+  const mixed =
+    last < 0
+      ? x
+      : scope.segment(decoderSegment.layer(last), [x], (input) => decoder.layer(last, input, pass, scope, chosen));
   return scope.segment(decoderSegment.norm, [mixed], (input) => decoder.norm(input, scope));
 }
 
 /** The vocabulary product on `[rows, hidden]`. */
 export function outputLogits(decoder: Decoder, rows: Value, scope: Scope): Value {
-  return decoder.outputLayer === undefined ? linear(rows, scope.parameter(decoder.outputWeight)) : scope.linear(rows, decoder.outputLayer);
+  return decoder.outputLayer === undefined
+    ? linear(rows, scope.parameter(decoder.outputWeight))
+    : scope.linear(rows, decoder.outputLayer);
 }

@@ -1,7 +1,8 @@
 import { ThawError } from "@thaw/contracts";
 import { nearestNames } from "@thaw/safetensors";
 
-const list = (names: readonly string[], limit = 8): string => names.slice(0, limit).join(", ") + (names.length > limit ? ` and ${names.length - limit} more` : "");
+const list = (names: readonly string[], limit = 8): string =>
+  names.slice(0, limit).join(", ") + (names.length > limit ? ` and ${names.length - limit} more` : "");
 const shapeText = (shape: readonly number[]): string => `[${shape.join(", ")}]`;
 
 /** The folder of a model, or a file in it, cannot be read. */
@@ -9,19 +10,32 @@ export function folderUnreadable(folder: string, cause: unknown): ThawError {
   const text = cause instanceof Error ? cause.message : String(cause);
   return new ThawError(
     "THAW_CHECKPOINT_UNREADABLE",
-    `The model cannot be opened: ${text}. At ${folder}. Point to a local Hugging Face checkpoint folder, one that holds config.json and safetensors weights.`,
+    `The model cannot be opened: ${text}. At ${folder}. Point to a local Hugging Face checkpoint folder, one ` +
+      "that holds config.json and safetensors weights.",
     { details: { folder }, cause },
   );
 }
 
 /** A model that only stands in for one was asked for its weights. */
 export function noCheckpoint(source: string): ThawError {
-  return new ThawError("THAW_CHECKPOINT_UNREADABLE", `There is no checkpoint to read. At ${source}. Point to a local Hugging Face checkpoint folder.`, { details: { folder: source } });
+  return new ThawError(
+    "THAW_CHECKPOINT_UNREADABLE",
+    `There is no checkpoint to read. At ${source}. Point to a local Hugging Face checkpoint folder.`,
+    { details: { folder: source } },
+  );
 }
 
 /** config.json is missing a value, or holds one that is not understood. `path` is the key, dotted. */
-export function badConfig(file: string, path: string, message: string, advice: string, details: Readonly<Record<string, unknown>> = {}): ThawError {
-  return new ThawError("THAW_CHECKPOINT_CONFIG", `${message} In ${file}${path === "" ? "" : ` > ${path}`}. ${advice}`, { details: { file, path, ...details } });
+export function badConfig(
+  file: string,
+  path: string,
+  message: string,
+  advice: string,
+  details: Readonly<Record<string, unknown>> = {},
+): ThawError {
+  return new ThawError("THAW_CHECKPOINT_CONFIG", `${message} In ${file}${path === "" ? "" : ` > ${path}`}. ${advice}`, {
+    details: { file, path, ...details },
+  });
 }
 
 /** A `model_type` that Thaw has neither a forward pass nor an owner table for. */
@@ -30,8 +44,10 @@ export function unknownModelType(file: string, modelType: unknown, known: readon
   const hint = nearest.length > 0 ? ` Nearest: ${nearest.join(", ")}.` : "";
   return new ThawError(
     "THAW_CHECKPOINT_UNKNOWN_TYPE",
-    `The model type ${JSON.stringify(modelType)} is unknown. In ${file} > model_type. Known types: ${known.join(", ")}.${hint} ` +
-      "Register a family for it, or declare its components to plan and check it: model: { path, components: { vision_tower: [prefix], multi_modal_projector: [prefix], language_model: [prefix] } }.",
+    `The model type ${JSON.stringify(modelType)} is unknown. In ${file} > model_type. Known types: ` +
+      `${known.join(", ")}.${hint} ` +
+      "Register a family for it, or declare its components to plan and check it: model: { path, components: { " +
+      "vision_tower: [prefix], multi_modal_projector: [prefix], language_model: [prefix] } }.",
     { details: { file, modelType, known } },
   );
 }
@@ -44,32 +60,54 @@ export function tensorsMissing(source: string, missing: readonly string[], store
   });
   return new ThawError(
     "THAW_CHECKPOINT_TENSOR_MISSING",
-    `${missing.length === 1 ? "A tensor is" : `${missing.length} tensors are`} missing: ${lines.join(", ")}${missing.length > 8 ? ` and ${missing.length - 8} more` : ""}. ` +
-      `In ${source}. Use a complete checkpoint, or start these from new values with model: { path, initialize: [component] }.`,
+    `${missing.length === 1 ? "A tensor is" : `${missing.length} tensors are`} missing: ` +
+      `${lines.join(", ")}${missing.length > 8 ? ` and ${missing.length - 8} more` : ""}. ` +
+      `In ${source}. Use a complete checkpoint, or start these from new values with model: { path, initialize: ` +
+      "[component] }.",
     { details: { source, missing } },
   );
 }
 
 /** Tensors whose shape is not what config.json asks for. */
-export function tensorsMisshaped(source: string, problems: readonly { readonly name: string; readonly expected: readonly number[]; readonly found: readonly number[] }[]): ThawError {
-  const lines = problems.slice(0, 8).map(({ name, expected, found }) => `${name} has shape ${shapeText(found)}, but config.json asks for ${shapeText(expected)}`);
+export function tensorsMisshaped(
+  source: string,
+  problems: readonly {
+    readonly name: string;
+    readonly expected: readonly number[];
+    readonly found: readonly number[];
+  }[],
+): ThawError {
+  const lines = problems
+    .slice(0, 8)
+    .map(
+      ({ name, expected, found }) =>
+        `${name} has shape ${shapeText(found)}, but config.json asks for ${shapeText(expected)}`,
+    );
   return new ThawError(
     "THAW_CHECKPOINT_TENSOR_MISSHAPED",
-    `Weights and config.json disagree: ${lines.join("; ")}${problems.length > 8 ? `; and ${problems.length - 8} more` : ""}. In ${source}. Use the config.json that belongs to these weights.`,
+    "Weights and config.json disagree: " +
+      `${lines.join("; ")}${problems.length > 8 ? `; and ${problems.length - 8} more` : ""}. In ${source}. Use the ` +
+      "config.json that belongs to these weights.",
     { details: { source, problems } },
   );
 }
 
 /** Tensors in the checkpoint that belong to no parameter. */
-export function tensorsUnexpected(source: string, unexpected: readonly string[], expected: readonly string[]): ThawError {
+export function tensorsUnexpected(
+  source: string,
+  unexpected: readonly string[],
+  expected: readonly string[],
+): ThawError {
   const lines = unexpected.slice(0, 8).map((name) => {
     const nearest = nearestNames(name, expected, 1)[0];
     return nearest === undefined ? name : `${name} (nearest that the model has: ${nearest})`;
   });
   return new ThawError(
     "THAW_CHECKPOINT_TENSOR_UNEXPECTED",
-    `The weights hold ${unexpected.length === 1 ? "a tensor" : `${unexpected.length} tensors`} that config.json has no place for: ${lines.join(", ")}${unexpected.length > 8 ? ` and ${unexpected.length - 8} more` : ""}. ` +
-      `In ${source}. Use the config.json that belongs to these weights, or leave them out with model: { path, ignored: [prefix] }.`,
+    `The weights hold ${unexpected.length === 1 ? "a tensor" : `${unexpected.length} tensors`} that config.json ` +
+      `has no place for: ${lines.join(", ")}${unexpected.length > 8 ? ` and ${unexpected.length - 8} more` : ""}. ` +
+      `In ${source}. Use the config.json that belongs to these weights, or leave them out with model: { path, ` +
+      "ignored: [prefix] }.",
     { details: { source, unexpected } },
   );
 }
@@ -78,7 +116,8 @@ export function tensorsUnexpected(source: string, unexpected: readonly string[],
 export function tensorNotFloat(source: string, name: string, dtype: string): ThawError {
   return new ThawError(
     "THAW_CHECKPOINT_TENSOR_DTYPE",
-    `The parameter ${name} is stored as ${dtype}; Thaw reads F32, BF16, F16 and F64. In ${source}. Convert the checkpoint to one of them; quantised weights are not read.`,
+    `The parameter ${name} is stored as ${dtype}; Thaw reads F32, BF16, F16 and F64. In ${source}. Convert the ` +
+      "checkpoint to one of them; quantised weights are not read.",
     { details: { source, name, dtype } },
   );
 }
@@ -88,7 +127,8 @@ export function unknownParameter(source: string, name: string, known: readonly s
   const nearest = nearestNames(name, known);
   return new ThawError(
     "THAW_CHECKPOINT_UNKNOWN_PARAMETER",
-    `The model has no parameter ${name}. In ${source}. ${nearest.length > 0 ? `Nearest names: ${nearest.join(", ")}.` : "Ask for a name from its list of parameters."}`,
+    `The model has no parameter ${name}. In ${source}. ` +
+      `${nearest.length > 0 ? `Nearest names: ${nearest.join(", ")}.` : "Ask for a name from its list of parameters."}`,
     { details: { source, name, nearest } },
   );
 }
@@ -97,7 +137,8 @@ export function unknownParameter(source: string, name: string, known: readonly s
 export function unknownComponent(source: string, name: string, known: readonly string[]): ThawError {
   return new ThawError(
     "THAW_CHECKPOINT_UNKNOWN_COMPONENT",
-    `The component ${name} cannot be initialised, as the model has none of that name. In the option initialize of ${source}. Name one of: ${list(known)}.`,
+    `The component ${name} cannot be initialised, as the model has none of that name. In the option initialize ` +
+      `of ${source}. Name one of: ${list(known)}.`,
     { details: { source, name, known } },
   );
 }
@@ -106,7 +147,8 @@ export function unknownComponent(source: string, name: string, known: readonly s
 export function cannotInitialize(source: string): ThawError {
   return new ThawError(
     "THAW_CHECKPOINT_CANNOT_INITIALIZE",
-    `Initial values are unknown for this model type. In the option initialize of ${source}. Only types whose forward pass Thaw has can be initialised.`,
+    `Initial values are unknown for this model type. In the option initialize of ${source}. Only types whose ` +
+      "forward pass Thaw has can be initialised.",
     { details: { source } },
   );
 }
@@ -115,7 +157,8 @@ export function cannotInitialize(source: string): ThawError {
 export function folderTaken(folder: string, file: string): ThawError {
   return new ThawError(
     "THAW_CHECKPOINT_EXISTS",
-    `A model is already there: the folder holds ${file}. At ${folder}. Save to another folder, or ask for it with { overwrite: true }.`,
+    `A model is already there: the folder holds ${file}. At ${folder}. Save to another folder, or ask for it ` +
+      "with { overwrite: true }.",
     { details: { folder, file } },
   );
 }
@@ -123,19 +166,29 @@ export function folderTaken(folder: string, file: string): ThawError {
 /** A model cannot be saved: a full disk, or missing permissions. */
 export function folderUnwritable(folder: string, cause: unknown): ThawError {
   const text = cause instanceof Error ? cause.message : String(cause);
-  return new ThawError("THAW_CHECKPOINT_UNWRITABLE", `The model could not be saved: ${text}. At ${folder}; nothing was left there. Check free space and permissions.`, { details: { folder }, cause });
+  return new ThawError(
+    "THAW_CHECKPOINT_UNWRITABLE",
+    `The model could not be saved: ${text}. At ${folder}; nothing was left there. Check free space and permissions.`,
+    { details: { folder }, cause },
+  );
 }
 
 /** Values given for saving that do not fill the parameter. */
 export function wrongValueCount(name: string, given: number, wanted: number): ThawError {
-  return new ThawError("THAW_CHECKPOINT_VALUES", `${given} values were given for ${name}; its shape needs ${wanted}. In the call of save. Give all values, row-major.`, { details: { name, given, wanted } });
+  return new ThawError(
+    "THAW_CHECKPOINT_VALUES",
+    `${given} values were given for ${name}; its shape needs ${wanted}. In the call of save. Give all values, ` +
+      "row-major.",
+    { details: { name, given, wanted } },
+  );
 }
 
 /** The model type has an owner table, but no forward pass here. */
 export function noForward(modelType: string, source: string, known: readonly string[]): ThawError {
   return new ThawError(
     "THAW_MODEL_NO_FORWARD",
-    `Thaw can plan and check a model of type ${modelType}, but cannot run it. In ${source}. Types that it runs: ${list(known)}; register a family for another.`,
+    `Thaw can plan and check a model of type ${modelType}, but cannot run it. In ${source}. Types that it runs: ` +
+      `${list(known)}; register a family for another.`,
     { details: { modelType, source, known } },
   );
 }
@@ -144,35 +197,47 @@ export function noForward(modelType: string, source: string, known: readonly str
 export function inputMissing(input: string, segment: string): ThawError {
   return new ThawError(
     "THAW_MODEL_INPUT_MISSING",
-    `The batch holds image tokens but no input ${input}. In the segment ${segment}. Give the input, or that segment's output in segmentOutputs.`,
+    `The batch holds image tokens but no input ${input}. In the segment ${segment}. Give the input, or that ` +
+      "segment's output in segmentOutputs.",
     { details: { input, segment } },
   );
 }
 
 /** An input in a shape that this model does not take. */
 export function inputShape(input: string, found: readonly number[], wanted: string): ThawError {
-  return new ThawError("THAW_MODEL_INPUT_SHAPE", `The input ${input} has shape ${shapeText(found)}. In the batch. This model takes ${wanted}.`, { details: { input, found, wanted } });
+  return new ThawError(
+    "THAW_MODEL_INPUT_SHAPE",
+    `The input ${input} has shape ${shapeText(found)}. In the batch. This model takes ${wanted}.`,
+    { details: { input, found, wanted } },
+  );
 }
 
 /** Image placeholders in the text and image features differ in number. */
 export function imageTokenMismatch(placeholders: number, features: number): ThawError {
   return new ThawError(
     "THAW_MODEL_IMAGE_TOKENS",
-    `The batch holds ${placeholders} image tokens, but its images give ${features} features. In the forward pass. Expand each image placeholder to as many tokens as the image has features, and do not truncate them.`,
+    `The batch holds ${placeholders} image tokens, but its images give ${features} features. In the forward ` +
+      "pass. Expand each image placeholder to as many tokens as the image has features, and do not truncate them.",
     { details: { placeholders, features } },
   );
 }
 
 /** Generation from a prompt without a token. */
 export function emptyRow(row: number): ThawError {
-  return new ThawError("THAW_MODEL_EMPTY_ROW", `Row ${row} of the batch has no token to continue from. In generation. Give every row at least one token with attention mask 1.`, { details: { row } });
+  return new ThawError(
+    "THAW_MODEL_EMPTY_ROW",
+    `Row ${row} of the batch has no token to continue from. In generation. Give every row at least one token ` +
+      "with attention mask 1.",
+    { details: { row } },
+  );
 }
 
 /** The model type can be planned, but no data can be prepared for it. */
 export function noProcessor(folder: string, modelType: unknown, known: readonly string[]): ThawError {
   return new ThawError(
     "THAW_MODEL_NO_PROCESSOR",
-    `The model type ${JSON.stringify(modelType)} has no processor, so no data can be read for it. In ${folder}. Types with one: ${list(known)}; others come with registerFamily.`,
+    `The model type ${JSON.stringify(modelType)} has no processor, so no data can be read for it. In ${folder}. ` +
+      `Types with one: ${list(known)}; others come with registerFamily.`,
     { details: { folder, modelType, known } },
   );
 }

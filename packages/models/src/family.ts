@@ -8,7 +8,10 @@ export interface OwnerTable {
   readonly modelType: string;
   /** Longest prefix of whole dot-segments wins. */
   readonly components: readonly ComponentDeclaration[];
-  /** Runs of whole dot-segments: a stored name that contains one is no parameter (`rotary_emb.inv_freq`, `position_ids`). */
+  /**
+   * Runs of whole dot-segments: a stored name that contains one is no parameter (`rotary_emb.inv_freq`,
+   * `position_ids`).
+   */
   readonly ignoredNames: readonly string[];
 }
 
@@ -29,7 +32,9 @@ export interface ParameterSpec {
   readonly isLinear?: boolean;
 }
 
-/** What a family is given to read: configs, and the names in the weights (empty where the model starts from nothing). */
+/**
+ * What a family is given to read: configs, and the names in the weights (empty where the model starts from nothing).
+ */
 export interface CheckpointHeader {
   readonly config: ConfigReader;
   readonly generationConfig: ConfigReader;

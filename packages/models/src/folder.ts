@@ -5,10 +5,14 @@ import { badConfig, folderUnreadable } from "./errors.js";
 
 /** Reads config.json of a checkpoint folder. @throws THAW_CHECKPOINT_UNREADABLE, THAW_CHECKPOINT_CONFIG */
 export async function readConfig(folder: string): Promise<ConfigReader> {
-  const status = await stat(folder).catch((cause: unknown) => { throw folderUnreadable(folder, cause); });
+  const status = await stat(folder).catch((cause: unknown) => {
+    throw folderUnreadable(folder, cause);
+  });
   if (!status.isDirectory()) throw folderUnreadable(folder, new Error("this is no folder"));
   const file = join(folder, "config.json");
-  const text = await readFile(file, "utf8").catch((cause: unknown) => { throw folderUnreadable(folder, cause); });
+  const text = await readFile(file, "utf8").catch((cause: unknown) => {
+    throw folderUnreadable(folder, cause);
+  });
   return parse(file, text);
 }
 
@@ -29,6 +33,7 @@ function parse(file: string, text: string): ConfigReader {
   } catch (cause) {
     throw badConfig(file, "", `The file is not JSON: ${(cause as Error).message}.`, "Correct it or download it again.");
   }
-  if (typeof value !== "object" || value === null || Array.isArray(value)) throw badConfig(file, "", "The file holds no JSON object.", "Download it again.");
+  if (typeof value !== "object" || value === null || Array.isArray(value))
+    throw badConfig(file, "", "The file holds no JSON object.", "Download it again.");
   return configReader(file, value as Record<string, unknown>);
 }

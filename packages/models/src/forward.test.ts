@@ -25,10 +25,18 @@ beforeAll(async () => {
   await golden.close();
 });
 afterAll(() => tf.dispose([batch.inputs, ...weights.values()]));
-beforeEach(() => { tensorsBefore = tf.memory().numTensors; });
-afterEach(() => { expect(tf.memory().numTensors).toBe(tensorsBefore); });
+beforeEach(() => {
+  tensorsBefore = tf.memory().numTensors;
+});
+afterEach(() => {
+  expect(tf.memory().numTensors).toBe(tensorsBefore);
+});
 
-function logitsOf(given: LoadedBatch, rows: Int32Array | null = null, substitutes: Record<string, tf.Tensor> = {}): Float32Array {
+function logitsOf(
+  given: LoadedBatch,
+  rows: Int32Array | null = null,
+  substitutes: Record<string, tf.Tensor> = {},
+): Float32Array {
   const scope = testScope(weights, () => false, substitutes);
   try {
     return model.forward(given, scope).logits(rows).tensor.dataSync() as Float32Array;
@@ -42,7 +50,9 @@ describe("the forward pass", () => {
     const scope = testScope(weights);
     const open: string[] = [];
     const used = new Map<string, Set<string>>();
-    const note = (name: string): void => { for (const segment of open) used.set(segment, (used.get(segment) ?? new Set()).add(name)); };
+    const note = (name: string): void => {
+      for (const segment of open) used.set(segment, (used.get(segment) ?? new Set()).add(name));
+    };
     const watched: typeof scope = {
       ...scope,
       parameter: (name) => (note(name), scope.parameter(name)),
@@ -50,30 +60,35 @@ describe("the forward pass", () => {
         for (const part of ["weight", "bias"]) if (weights.has(`${name}.${part}`)) note(`${name}.${part}`);
         return scope.linear(x, name);
       },
-      segment: (name, inputs, run) => scope.segment(name, inputs, (...given) => {
-        open.push(name);
-        try {
-          return run(...given);
-        } finally {
-          open.pop();
-        }
-      }),
+      segment: (name, inputs, run) =>
+        scope.segment(name, inputs, (...given) => {
+          open.push(name);
+          try {
+            return run(...given);
+          } finally {
+            open.pop();
+          }
+        }),
     };
     model.forward(batch, watched).logits(null);
     scope.tape.dispose();
     expect(scope.ran.slice().sort()).toEqual(model.segments.map(({ name }) => name).sort());
     const inner = ({ name }: Segment): boolean => name !== "language_model";
-    for (const segment of model.segments.filter(inner)) expect([...used.get(segment.name)!].sort(), segment.name).toEqual([...segment.parameters].sort());
+    for (const segment of model.segments.filter(inner))
+      expect([...used.get(segment.name)!].sort(), segment.name).toEqual([...segment.parameters].sort());
   });
 
   it("takes the tower's output in place of pixels", () => {
     const scope = testScope(weights);
     let features: tf.Tensor | undefined;
-    model.forward(batch, { ...scope, segment: (name, inputs, run) => {
-      const value = scope.segment(name, inputs, run);
-      if (name === "vision_tower") features = tf.clone(value.tensor);
-      return value;
-    } });
+    model.forward(batch, {
+      ...scope,
+      segment: (name, inputs, run) => {
+        const value = scope.segment(name, inputs, run);
+        if (name === "vision_tower") features = tf.clone(value.tensor);
+        return value;
+      },
+    });
     scope.tape.dispose();
     expect(features!.shape).toEqual([2, 16, 40]);
     const cached: LoadedBatch = { ...batch, inputs: {}, segmentOutputs: { vision_tower: features! } };
@@ -85,11 +100,14 @@ describe("the forward pass", () => {
     const scope = testScope(weights);
     const imagesAlone: LoadedBatch = { ...batchOf([[]], []), batchSize: 0, tokenCount: 0, inputs: batch.inputs };
     class Done extends Error {}
-    const stopping: typeof scope = { ...scope, segment: (name, inputs, run) => {
-      const value = scope.segment(name, inputs, run);
-      if (name === "vision_tower") throw new Done();
-      return value;
-    } };
+    const stopping: typeof scope = {
+      ...scope,
+      segment: (name, inputs, run) => {
+        const value = scope.segment(name, inputs, run);
+        if (name === "vision_tower") throw new Done();
+        return value;
+      },
+    };
     expect(() => model.forward(imagesAlone, stopping)).toThrow(Done);
     scope.tape.dispose();
   });
@@ -98,7 +116,10 @@ describe("the forward pass", () => {
     const all = logitsOf(batch);
     const rows = Int32Array.of(69, 3, 139);
     const some = logitsOf(batch, rows);
-    for (const [index, row] of rows.entries()) expect(largestDifference(some.subarray(index * 336, (index + 1) * 336), all.subarray(row * 336, (row + 1) * 336))).toBeLessThan(1e-5);
+    for (const [index, row] of rows.entries())
+      expect(
+        largestDifference(some.subarray(index * 336, (index + 1) * 336), all.subarray(row * 336, (row + 1) * 336)),
+      ).toBeLessThan(1e-5);
   });
 
   it("smooths labels as PyTorch does", () => {
@@ -118,15 +139,27 @@ describe("the forward pass", () => {
   });
 
   it("gives real tokens the same logits wherever the padding is", () => {
-    const ids = [[1, 5, 9, 14], [1, 7]];
+    const ids = [
+      [1, 5, 9, 14],
+      [1, 7],
+    ];
     const right = logitsOf(batchOf(ids, [0, 2]));
     const left = logitsOf(batchOf(ids, [0, -2]));
     const row = (logits: Float32Array, at: number): Float32Array => logits.subarray(at * 336, (at + 1) * 336);
-    for (const [at, moved] of [[0, 0], [3, 3], [4, 6], [5, 7]] as const) expect(largestDifference(row(right, at), row(left, moved))).toBeLessThan(1e-5);
+    for (const [at, moved] of [
+      [0, 0],
+      [3, 3],
+      [4, 6],
+      [5, 7],
+    ] as const)
+      expect(largestDifference(row(right, at), row(left, moved))).toBeLessThan(1e-5);
   });
 
   it("gives the same loss where samples have equally many rows, and counts what it left out", () => {
-    const ids = [[1, 5, 9, 14, 20, 7, 30, 2], [1, 7, 3, 9, 11, 4, 8]];
+    const ids = [
+      [1, 5, 9, 14, 20, 7, 30, 2],
+      [1, 7, 3, 9, 11, 4, 8],
+    ];
     const given = batchOf(ids, [0, 1]);
     const loss = (prefersEvenRows: boolean) => {
       const scope = { ...testScope(weights), prefersEvenRows };
@@ -155,11 +188,31 @@ describe("a batch is refused", () => {
   const image = Array.from({ length: 16 }, () => IMAGE);
   it.each<readonly [string, () => LoadedBatch, string]>([
     ["with image tokens but no image", () => batchOf([[1, IMAGE]], []), "THAW_MODEL_INPUT_MISSING"],
-    ["with an image but no image token", () => batchOf([[1]], [], { pixelValues: pixels([1, 3, 28, 28]) }), "THAW_MODEL_IMAGE_TOKENS"],
-    ["with too few image tokens", () => batchOf([[1, ...image.slice(1)]], [], { pixelValues: pixels([1, 3, 28, 28]) }), "THAW_MODEL_IMAGE_TOKENS"],
-    ["with more images than places", () => batchOf([[1, ...image]], [], { pixelValues: pixels([2, 3, 28, 28]) }), "THAW_MODEL_IMAGE_TOKENS"],
-    ["with images of another size", () => batchOf([[1, ...image]], [], { pixelValues: pixels([1, 3, 32, 32]) }), "THAW_MODEL_INPUT_SHAPE"],
-    ["with images that are no images", () => batchOf([[1, ...image]], [], { pixelValues: pixels([3, 28, 28]) }), "THAW_MODEL_INPUT_SHAPE"],
+    [
+      "with an image but no image token",
+      () => batchOf([[1]], [], { pixelValues: pixels([1, 3, 28, 28]) }),
+      "THAW_MODEL_IMAGE_TOKENS",
+    ],
+    [
+      "with too few image tokens",
+      () => batchOf([[1, ...image.slice(1)]], [], { pixelValues: pixels([1, 3, 28, 28]) }),
+      "THAW_MODEL_IMAGE_TOKENS",
+    ],
+    [
+      "with more images than places",
+      () => batchOf([[1, ...image]], [], { pixelValues: pixels([2, 3, 28, 28]) }),
+      "THAW_MODEL_IMAGE_TOKENS",
+    ],
+    [
+      "with images of another size",
+      () => batchOf([[1, ...image]], [], { pixelValues: pixels([1, 3, 32, 32]) }),
+      "THAW_MODEL_INPUT_SHAPE",
+    ],
+    [
+      "with images that are no images",
+      () => batchOf([[1, ...image]], [], { pixelValues: pixels([3, 28, 28]) }),
+      "THAW_MODEL_INPUT_SHAPE",
+    ],
   ])("%s", (_, make, code) => {
     const given = make();
     expect(() => logitsOf(given)).toThrow(expect.objectContaining({ code }) as Error);
@@ -178,20 +231,32 @@ describe("generation", () => {
   }
 
   it("gives each row what it gives that row alone", async () => {
-    const ids = [[1, 5, 9, 14, 3], [1, 7], [1, 12, 4]];
+    const ids = [
+      [1, 5, 9, 14, 3],
+      [1, 7],
+      [1, 12, 4],
+    ];
     const together = await generate(batchOf(ids, [0, 3, 2]), 8);
-    for (const [row, prompt] of ids.entries()) expect(await generate(batchOf([prompt], []), 8)).toEqual([together[row]]);
+    for (const [row, prompt] of ids.entries())
+      expect(await generate(batchOf([prompt], []), 8)).toEqual([together[row]]);
   });
 
   it("stops a row at its end token and goes on with the others", async () => {
     const folder = await changedCheckpoint({});
     const ids = prompts(batch);
     const width = Math.max(...ids.map((row) => row.length));
-    const padded = batchOf(ids, ids.map((row) => row.length - width), batch.inputs);
+    const padded = batchOf(
+      ids,
+      ids.map((row) => row.length - width),
+      batch.inputs,
+    );
     const [first, second] = generated.llava as [number[], number[]];
     await writeFile(`${folder}/generation_config.json`, JSON.stringify({ eos_token_id: [first[2], 999] }));
     const early = await openModel(folder);
-    expect(await generate(padded, 12, early)).toEqual([first.slice(0, 2), second.slice(0, second.includes(first[2]!) ? second.indexOf(first[2]!) : 12)]);
+    expect(await generate(padded, 12, early)).toEqual([
+      first.slice(0, 2),
+      second.slice(0, second.includes(first[2]!) ? second.indexOf(first[2]!) : 12),
+    ]);
     await writeFile(`${folder}/generation_config.json`, JSON.stringify({ eos_token_id: first[0] }));
     expect(await generate(padded, 12, await openModel(folder))).toEqual([[], []]);
     await rm(folder, { recursive: true });
@@ -203,7 +268,9 @@ describe("generation", () => {
 
   it("lets timers run between tokens", async () => {
     let ticks = 0;
-    const timer = setInterval(() => { ticks += 1; }, 0);
+    const timer = setInterval(() => {
+      ticks += 1;
+    }, 0);
     await generate(batchOf([[1, 5, 9]], []), 30);
     clearInterval(timer);
     expect(ticks).toBeGreaterThan(3);
@@ -212,21 +279,33 @@ describe("generation", () => {
   it("frees its cache when it fails", async () => {
     const scope = testScope(weights);
     let passes = 0;
-    const failing: typeof scope = { ...scope, segment: (name, inputs, run) => {
-      if (name === "language_model.norm" && ++passes === 3) throw new Error("the backend is gone");
-      return scope.segment(name, inputs, run);
-    } };
-    await expect(model.generate(batchOf([[1, 5], [1]], [0, 1]), failing, { maxNewTokens: 9 })).rejects.toThrow("the backend is gone");
+    const failing: typeof scope = {
+      ...scope,
+      segment: (name, inputs, run) => {
+        if (name === "language_model.norm" && ++passes === 3) throw new Error("the backend is gone");
+        return scope.segment(name, inputs, run);
+      },
+    };
+    await expect(model.generate(batchOf([[1, 5], [1]], [0, 1]), failing, { maxNewTokens: 9 })).rejects.toThrow(
+      "the backend is gone",
+    );
     scope.tape.dispose();
   });
 
   it("refuses a row without a token", async () => {
-    await expect(generate(batchOf([[1], []], [0, 1]), 2)).rejects.toMatchObject({ code: "THAW_MODEL_EMPTY_ROW", details: { row: 1 } });
+    await expect(generate(batchOf([[1], []], [0, 1]), 2)).rejects.toMatchObject({
+      code: "THAW_MODEL_EMPTY_ROW",
+      details: { row: 1 },
+    });
   });
 
   it("moves padding to the left and drops what no row needs", () => {
     const { tokenIds, attentionMask, tokenCount } = alignRight(batchOf([[4, 5], [6]], [2, 3]));
-    expect({ tokenIds: [...tokenIds], attentionMask: [...attentionMask], tokenCount }).toEqual({ tokenIds: [4, 5, 0, 6], attentionMask: [1, 1, 0, 1], tokenCount: 2 });
+    expect({ tokenIds: [...tokenIds], attentionMask: [...attentionMask], tokenCount }).toEqual({
+      tokenIds: [4, 5, 0, 6],
+      attentionMask: [1, 1, 0, 1],
+      tokenCount: 2,
+    });
   });
 });
 

@@ -1,9 +1,26 @@
 import { setImmediate } from "node:timers/promises";
-import { concat as join, keep, clone, tidy, argMax, reshape as reshapeTensor, type Tensor } from "@tensorflow/tfjs-core";
+import {
+  concat as join,
+  keep,
+  clone,
+  tidy,
+  argMax,
+  reshape as reshapeTensor,
+  type Tensor,
+} from "@tensorflow/tfjs-core";
 import { AttentionSpans, type Value } from "@thaw/autograd";
 import type { LoadedBatch, Scope } from "@thaw/contracts";
 import { choose, keptPass, rotaryTensors } from "./decoder-pass.js";
-import { type Decoder, type DecoderPass, decoderSegment, embedTokens, LANGUAGE_SEGMENT, outputLogits, runInnerLayers, runLastLayer } from "./decoder.js";
+import {
+  type Decoder,
+  type DecoderPass,
+  decoderSegment,
+  embedTokens,
+  LANGUAGE_SEGMENT,
+  outputLogits,
+  runInnerLayers,
+  runLastLayer,
+} from "./decoder.js";
 import { emptyRow } from "./errors.js";
 import { keepRows } from "./kept-rows.js";
 import type { MixedTokens } from "./merge-features.js";
@@ -15,17 +32,28 @@ export interface GenerateOptions {
 }
 
 /**
- * Greedy decoding of all rows at once, with keys and values kept. Rows are aligned at their ends first, so that all share a position.
- * Returns the new ids of each row, without the end token. Frees all that it keeps. The scope must not record.
+ * Greedy decoding of all rows at once, with keys and values kept. Rows are aligned at their ends first, so that all
+ * share a position. Returns the new ids of each row, without the end token. Frees all that it keeps. The scope must not
+ * record.
  */
-export async function generateGreedily(decoder: Decoder, given: LoadedBatch, scope: Scope, features: Value | undefined, mix: (tokenIds: Int32Array) => MixedTokens, options: GenerateOptions): Promise<number[][]> {
+export async function generateGreedily(
+  decoder: Decoder,
+  given: LoadedBatch,
+  scope: Scope,
+  features: Value | undefined,
+  mix: (tokenIds: Int32Array) => MixedTokens,
+  options: GenerateOptions,
+): Promise<number[][]> {
   const batch = alignRight(given);
   const cache = new KeyValueCache();
   const results: number[][] = Array.from({ length: batch.batchSize }, () => []);
   const running = new Set(results.keys());
   try {
     for (let count = 0; count < options.maxNewTokens && running.size > 0; count++) {
-      const next = count === 0 ? prefill(decoder, batch, mix(batch.tokenIds), scope, features, cache) : continueRows(decoder, batch, scope, cache, lastIds(results));
+      const next =
+        count === 0
+          ? prefill(decoder, batch, mix(batch.tokenIds), scope, features, cache)
+          : continueRows(decoder, batch, scope, cache, lastIds(results));
       const ids = await readAndFree(next);
       for (const row of running) {
         if (options.eosTokenIds.includes(ids[row]!)) running.delete(row);
@@ -39,11 +67,16 @@ export async function generateGreedily(decoder: Decoder, given: LoadedBatch, sco
   return results;
 }
 
-/** The same rows with all padding on the left and no more of it than the longest row asks for. @throws THAW_MODEL_EMPTY_ROW */
+/**
+ * The same rows with all padding on the left and no more of it than the longest row asks for. @throws
+ * THAW_MODEL_EMPTY_ROW
+ */
 export function alignRight(batch: LoadedBatch): LoadedBatch {
   const { batchSize, tokenCount, attentionMask } = batch;
   const rows = Array.from({ length: batchSize }, (_, row) => {
-    const ids = batch.tokenIds.slice(row * tokenCount, (row + 1) * tokenCount).filter((_id, column) => attentionMask[row * tokenCount + column] !== 0);
+    const ids = batch.tokenIds
+      .slice(row * tokenCount, (row + 1) * tokenCount)
+      .filter((_id, column) => attentionMask[row * tokenCount + column] !== 0);
     if (ids.length === 0) throw emptyRow(row);
     return ids;
   });
@@ -54,7 +87,13 @@ export function alignRight(batch: LoadedBatch): LoadedBatch {
     tokenIds.set(ids, (row + 1) * longest - ids.length);
     mask.fill(1, (row + 1) * longest - ids.length, (row + 1) * longest);
   }
-  return { ...batch, tokenIds, attentionMask: mask, tokenCount: longest, labels: new Int32Array(batchSize * longest).fill(-100) };
+  return {
+    ...batch,
+    tokenIds,
+    attentionMask: mask,
+    tokenCount: longest,
+    labels: new Int32Array(batchSize * longest).fill(-100),
+  };
 }
 
 /** Keys and values of every layer, `[batch, tokens, kvHeads * headSize]`, owned here. */
@@ -65,13 +104,24 @@ class KeyValueCache {
     return this.#layers[0]?.keys.shape[1] ?? 0;
   }
 
-  /** Adds a layer's new keys and values, `[batch * new tokens, width]`, and returns all of them as such rows; the caller disposes these. */
-  extend(layer: number, batchSize: number, keys: Tensor, values: Tensor): { readonly keys: Tensor; readonly values: Tensor } {
+  /**
+   * Adds a layer's new keys and values, `[batch * new tokens, width]`, and returns all of them as such rows; the caller
+   * disposes these.
+   */
+  extend(
+    layer: number,
+    batchSize: number,
+    keys: Tensor,
+    values: Tensor,
+  ): { readonly keys: Tensor; readonly values: Tensor } {
     const old = this.#layers[layer];
-    const add = (known: Tensor | undefined, rows: Tensor): Tensor => keep(tidy(() => {
-      const own = reshapeTensor(rows, [batchSize, rows.shape[0]! / batchSize, rows.shape[1]!]);
-      return known === undefined ? clone(own) : join([known, own], 1);
-    }));
+    const add = (known: Tensor | undefined, rows: Tensor): Tensor =>
+      keep(
+        tidy(() => {
+          const own = reshapeTensor(rows, [batchSize, rows.shape[0]! / batchSize, rows.shape[1]!]);
+          return known === undefined ? clone(own) : join([known, own], 1);
+        }),
+      );
     const all = { keys: add(old?.keys, keys), values: add(old?.values, values) };
     old?.keys.dispose();
     old?.values.dispose();
@@ -89,27 +139,60 @@ class KeyValueCache {
   }
 }
 
-function prefill(decoder: Decoder, batch: LoadedBatch, tokens: MixedTokens, scope: Scope, features: Value | undefined, cache: KeyValueCache): Tensor {
+function prefill(
+  decoder: Decoder,
+  batch: LoadedBatch,
+  tokens: MixedTokens,
+  scope: Scope,
+  features: Value | undefined,
+  cache: KeyValueCache,
+): Tensor {
   const kept = keepRows(batch, { skipsPadding: false });
   const last = Int32Array.from({ length: batch.batchSize }, (_, row) => (row + 1) * batch.tokenCount - 1);
-  return nextIds(scope, features === undefined ? [] : [features], (given?: Value) => {
-    const pass = remembering(keptPass(decoder, batch, kept, scope), batch.batchSize, scope, cache);
-    const x = runInnerLayers(decoder, embedTokens(decoder, tokens, scope, given), pass, scope);
-    return runLastLayer(decoder, x, pass, scope, choose(decoder, batch, kept, pass, last, scope));
-  }, decoder);
+  return nextIds(
+    scope,
+    features === undefined ? [] : [features],
+    (given?: Value) => {
+      const pass = remembering(keptPass(decoder, batch, kept, scope), batch.batchSize, scope, cache);
+      const x = runInnerLayers(decoder, embedTokens(decoder, tokens, scope, given), pass, scope);
+      return runLastLayer(decoder, x, pass, scope, choose(decoder, batch, kept, pass, last, scope));
+    },
+    decoder,
+  );
 }
 
-function continueRows(decoder: Decoder, batch: LoadedBatch, scope: Scope, cache: KeyValueCache, ids: Int32Array): Tensor {
+function continueRows(
+  decoder: Decoder,
+  batch: LoadedBatch,
+  scope: Scope,
+  cache: KeyValueCache,
+  ids: Int32Array,
+): Tensor {
   const position = cache.tokenCount;
   const samples = Array.from({ length: batch.batchSize }, (_, row) => {
     const padding = batch.attentionMask.subarray(row * batch.tokenCount, (row + 1) * batch.tokenCount).indexOf(1);
     return { firstQuery: row, queries: 1, firstKey: row * (position + 1) + padding, keys: position + 1 - padding };
   });
-  return nextIds(scope, [], () => {
-    const pass = remembering({ ...rotaryTensors(decoder, position, 1, scope), spans: new AttentionSpans(samples) }, batch.batchSize, scope, cache);
-    const x = runInnerLayers(decoder, scope.segment(decoderSegment.embed, [], () => decoder.embed(ids, scope)), pass, scope);
-    return runLastLayer(decoder, x, pass, scope);
-  }, decoder);
+  return nextIds(
+    scope,
+    [],
+    () => {
+      const pass = remembering(
+        { ...rotaryTensors(decoder, position, 1, scope), spans: new AttentionSpans(samples) },
+        batch.batchSize,
+        scope,
+        cache,
+      );
+      const x = runInnerLayers(
+        decoder,
+        scope.segment(decoderSegment.embed, [], () => decoder.embed(ids, scope)),
+        pass,
+        scope,
+      );
+      return runLastLayer(decoder, x, pass, scope);
+    },
+    decoder,
+  );
 }
 
 /** The pass with a cache behind its keys and values. */
@@ -123,7 +206,10 @@ function remembering(pass: DecoderPass, batchSize: number, scope: Scope, cache: 
   };
 }
 
-/** Runs one pass in the language model's segment, so that what it made is freed at once; the best id of each row is kept: `[batch]`, int32. */
+/**
+ * Runs one pass in the language model's segment, so that what it made is freed at once; the best id of each row is
+ * kept: `[batch]`, int32.
+ */
 function nextIds(scope: Scope, inputs: readonly Value[], run: (...inputs: Value[]) => Value, decoder: Decoder): Tensor {
   let ids: Tensor | undefined;
   scope.segment(LANGUAGE_SEGMENT, inputs, (...given) => {

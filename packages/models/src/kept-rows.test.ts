@@ -17,6 +17,14 @@ it.each([
 
 it("leaves out padding and what lies outside of a sample's limits", () => {
   const batch = batchOf([sample(3), sample(2)], [0, 1]);
-  expect(keepRows(batch, { skipsPadding: true })).toEqual({ rows: Int32Array.of(0, 1, 2, 3, 4), offsets: Int32Array.of(0, 3, 5), isWhole: false });
-  expect(keepRows(batch, { skipsPadding: false, starts: [1, 0], ends: [3, 3] })).toEqual({ rows: Int32Array.of(1, 2, 3, 4, 5), offsets: Int32Array.of(0, 2, 5), isWhole: false });
+  expect(keepRows(batch, { skipsPadding: true })).toEqual({
+    rows: Int32Array.of(0, 1, 2, 3, 4),
+    offsets: Int32Array.of(0, 3, 5),
+    isWhole: false,
+  });
+  expect(keepRows(batch, { skipsPadding: false, starts: [1, 0], ends: [3, 3] })).toEqual({
+    rows: Int32Array.of(1, 2, 3, 4, 5),
+    offsets: Int32Array.of(0, 2, 5),
+    isWhole: false,
+  });
 });

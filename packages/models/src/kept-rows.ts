@@ -22,12 +22,16 @@ export interface RowLimits {
 }
 
 /** Leaves out padding and what comes before a sample's start or after its end. */
-export function keepRows({ attentionMask, batchSize, tokenCount }: Pick<LoadedBatch, "attentionMask" | "batchSize" | "tokenCount">, { skipsPadding, starts, ends }: RowLimits): KeptRows {
+export function keepRows(
+  { attentionMask, batchSize, tokenCount }: Pick<LoadedBatch, "attentionMask" | "batchSize" | "tokenCount">,
+  { skipsPadding, starts, ends }: RowLimits,
+): KeptRows {
   const rows: number[] = [];
   const offsets = new Int32Array(batchSize + 1);
   for (let sample = 0; sample < batchSize; sample++) {
     const end = ends?.[sample] ?? tokenCount;
-    for (let row = sample * tokenCount + (starts?.[sample] ?? 0); row < sample * tokenCount + end; row++) if (!skipsPadding || attentionMask[row] !== 0) rows.push(row);
+    for (let row = sample * tokenCount + (starts?.[sample] ?? 0); row < sample * tokenCount + end; row++)
+      if (!skipsPadding || attentionMask[row] !== 0) rows.push(row);
     offsets[sample + 1] = rows.length;
   }
   return { rows: Int32Array.from(rows), offsets, isWhole: rows.length === batchSize * tokenCount };
@@ -39,21 +43,31 @@ const EVEN_ROWS = 16;
 const EVEN_LIMIT = 1.25;
 
 /**
- * The column at which all samples may end so that they have equally many rows, given their own ends; undefined if that would add too many
- * rows, or where padding comes before a sample's first token.
+ * The column at which all samples may end so that they have equally many rows, given their own ends; undefined if that
+ * would add too many rows, or where padding comes before a sample's first token.
  */
-export function evenEnd({ attentionMask, batchSize, tokenCount }: Pick<LoadedBatch, "attentionMask" | "batchSize" | "tokenCount">, ends: readonly number[] | undefined): number | undefined {
-  const samples = Array.from({ length: batchSize }, (_, sample) => attentionMask.subarray(sample * tokenCount, sample * tokenCount + (ends?.[sample] ?? tokenCount)));
+export function evenEnd(
+  { attentionMask, batchSize, tokenCount }: Pick<LoadedBatch, "attentionMask" | "batchSize" | "tokenCount">,
+  ends: readonly number[] | undefined,
+): number | undefined {
+  const samples = Array.from({ length: batchSize }, (_, sample) =>
+    attentionMask.subarray(sample * tokenCount, sample * tokenCount + (ends?.[sample] ?? tokenCount)),
+  );
   const last = samples.reduce((most, { length }) => Math.max(most, length), 0);
   const end = Math.min(tokenCount, Math.ceil(last / EVEN_ROWS) * EVEN_ROWS);
-  const needed = samples.reduce((sum, sample) => sum + sample.reduce((count, isReal) => count + (isReal === 0 ? 0 : 1), 0), 0);
+  const needed = samples.reduce(
+    (sum, sample) => sum + sample.reduce((count, isReal) => count + (isReal === 0 ? 0 : 1), 0),
+    0,
+  );
   return samples.some((sample) => sample[0] === 0) || batchSize * end > EVEN_LIMIT * needed ? undefined : end;
 }
 
 /** Kept row by row of the flattened batch; -1 for those left out. */
 export function keptIndex({ rows }: KeptRows, rowCount: number): Int32Array {
   const index = new Int32Array(rowCount).fill(-1);
-  rows.forEach((row, at) => { index[row] = at; });
+  rows.forEach((row, at) => {
+    index[row] = at;
+  });
   return index;
 }
 
@@ -62,16 +76,28 @@ export function columnsOf(rows: Int32Array, tokenCount: number): Int32Array {
   return rows.map((row) => row % tokenCount);
 }
 
-/** Every kept row attends to its sample's kept rows up to itself, or to those that are no padding where padding is kept. */
+/**
+ * Every kept row attends to its sample's kept rows up to itself, or to those that are no padding where padding is kept.
+ */
 export function causalSpans(kept: KeptRows, attentionMask: Int32Array): AttentionSpans {
   const { samples: all, visible } = AttentionSpans.within(kept.offsets, true);
   const samples = all.filter(({ queries }) => queries > 0);
-  const padding = samples.map(({ firstKey, keys }) => leadingPadding(kept.rows.subarray(firstKey, firstKey + keys), attentionMask));
+  const padding = samples.map(({ firstKey, keys }) =>
+    leadingPadding(kept.rows.subarray(firstKey, firstKey + keys), attentionMask),
+  );
   if (padding.every((count) => count === 0)) return new AttentionSpans(samples, visible);
   samples.forEach(({ firstQuery, queries }, sample) => {
-    for (let query = firstQuery; query < firstQuery + queries; query++) visible![query] = Math.max(0, visible![query]! - padding[sample]!);
+    for (let query = firstQuery; query < firstQuery + queries; query++)
+      visible![query] = Math.max(0, visible![query]! - padding[sample]!);
   });
-  return new AttentionSpans(samples.map((span, sample) => ({ ...span, firstKey: span.firstKey + padding[sample]!, keys: span.keys - padding[sample]! })), visible);
+  return new AttentionSpans(
+    samples.map((span, sample) => ({
+      ...span,
+      firstKey: span.firstKey + padding[sample]!,
+      keys: span.keys - padding[sample]!,
+    })),
+    visible,
+  );
 }
 
 /** Rows of padding before a sample's first token. Padding after it needs nothing: no token looks to its right. */

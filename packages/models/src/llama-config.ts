@@ -19,17 +19,29 @@ export interface LlamaConfig {
   readonly mlpBias: boolean;
 }
 
-/** Reads `text_config`. Defaults: transformers 5.23, `configuration_llama.py`, `LlamaConfig`. @throws THAW_CHECKPOINT_CONFIG */
+/**
+ * Reads `text_config`. Defaults: transformers 5.23, `configuration_llama.py`, `LlamaConfig`. @throws
+ * THAW_CHECKPOINT_CONFIG
+ */
 export function readLlamaConfig(config: ConfigReader): LlamaConfig {
   config.choice("model_type", ["llama"], "llama");
   const hiddenSize = config.size("hidden_size", 4096);
   const headCount = config.size("num_attention_heads", 32);
   const keyValueHeadCount = config.size("num_key_value_heads", headCount);
   if (headCount % keyValueHeadCount !== 0) {
-    config.fail("num_key_value_heads", `${keyValueHeadCount} key/value heads do not divide num_attention_heads ${headCount}.`, "Give a number that divides it.");
+    config.fail(
+      "num_key_value_heads",
+      `${keyValueHeadCount} key/value heads do not divide num_attention_heads ${headCount}.`,
+      "Give a number that divides it.",
+    );
   }
   const headSize = config.size("head_dim", Math.floor(hiddenSize / headCount));
-  if (headSize % 2 !== 0) config.fail("head_dim", `The head size ${headSize} is odd; rotary positions turn pairs.`, "Give an even head size.");
+  if (headSize % 2 !== 0)
+    config.fail(
+      "head_dim",
+      `The head size ${headSize} is odd; rotary positions turn pairs.`,
+      "Give an even head size.",
+    );
   return {
     hiddenSize,
     headCount,

@@ -1,4 +1,16 @@
-import { add, embedding, gatherRows, geglu, mul, multiHeadAttention, release, rmsNorm, rotaryHeads, swiglu, type Value } from "@thaw/autograd";
+import {
+  add,
+  embedding,
+  gatherRows,
+  geglu,
+  mul,
+  multiHeadAttention,
+  release,
+  rmsNorm,
+  rotaryHeads,
+  swiglu,
+  type Value,
+} from "@thaw/autograd";
 import type { Scope } from "@thaw/contracts";
 import { activate, type ActivationName } from "./activations.js";
 import { type ChosenRows, decoderSegments, type Decoder, type DecoderPass } from "./decoder.js";
@@ -17,19 +29,34 @@ export interface LlamaNames {
   readonly isTied: boolean;
 }
 
-/** The decoder of Llama (Touvron et al., arXiv:2302.13971, grouped heads as in arXiv:2307.09288). Source: transformers 5.23, `modeling_llama.py`. */
+/**
+ * The decoder of Llama (Touvron et al., arXiv:2302.13971, grouped heads as in arXiv:2307.09288). Source: transformers
+ * 5.23, `modeling_llama.py`.
+ */
 export function llamaDecoder(config: LlamaConfig, names: LlamaNames, after: string): Decoder {
   const { prefix, head, isTied } = names;
   const embeddingWeight = `${prefix}.embed_tokens.weight`;
   const headShape = [config.vocabularySize, config.hiddenSize];
-  const embed: ParameterSpec = { name: embeddingWeight, shape: headShape, role: "embedding", ...(isTied ? { tiedNames: [`${head}.weight`] } : {}) };
-  const layers = Array.from({ length: config.layerCount }, (_, index) => layerSpecs(config, `${prefix}.layers.${index}`));
+  const embed: ParameterSpec = {
+    name: embeddingWeight,
+    shape: headShape,
+    role: "embedding",
+    ...(isTied ? { tiedNames: [`${head}.weight`] } : {}),
+  };
+  const layers = Array.from({ length: config.layerCount }, (_, index) =>
+    layerSpecs(config, `${prefix}.layers.${index}`),
+  );
   const norm: ParameterSpec = { name: `${prefix}.norm.weight`, shape: [config.hiddenSize], role: "norm" };
   const formula = `llama layer ${JSON.stringify(config)}`;
   const output: readonly ParameterSpec[] = isTied ? [] : [{ name: `${head}.weight`, shape: headShape, role: "linear" }];
   return {
     parameters: [embed, ...layers.flat(), norm, ...output],
-    segments: decoderSegments(after, { embed: [embed.name], layers: layers.map(namesOf), norm: [norm.name], head: [isTied ? embed.name : `${head}.weight`] }),
+    segments: decoderSegments(after, {
+      embed: [embed.name],
+      layers: layers.map(namesOf),
+      norm: [norm.name],
+      head: [isTied ? embed.name : `${head}.weight`],
+    }),
     layerCount: config.layerCount,
     outputWeight: isTied ? embed.name : `${head}.weight`,
     ...(isTied ? {} : { outputLayer: head }),
@@ -37,9 +64,15 @@ export function llamaDecoder(config: LlamaConfig, names: LlamaNames, after: stri
     layer(index, x, pass, scope, chosen) {
       const name = `${prefix}.layers.${index}`;
       const { cos, sin, spans } = pass;
-      if (scope.stretch === undefined || spans.key === undefined || chosen !== undefined || pass.remember !== undefined) return layer(config, name, index, x, pass, scope, chosen);
-      return scope.stretch(`${formula}#${spans.key}`, [x, scope.constant(cos), scope.constant(sin)], namesOf(layers[index]!), (inner, rows, cosines, sines) =>
-        layer(config, name, index, rows!, { cos: cosines!.tensor, sin: sines!.tensor, spans }, inner, undefined));
+      if (scope.stretch === undefined || spans.key === undefined || chosen !== undefined || pass.remember !== undefined)
+        return layer(config, name, index, x, pass, scope, chosen);
+      return scope.stretch(
+        `${formula}#${spans.key}`,
+        [x, scope.constant(cos), scope.constant(sin)],
+        namesOf(layers[index]!),
+        (inner, rows, cosines, sines) =>
+          layer(config, name, index, rows!, { cos: cosines!.tensor, sin: sines!.tensor, spans }, inner, undefined),
+      );
     },
     norm: (x, scope) => rmsNorm(x, scope.parameter(norm.name), config.epsilon),
     rotary: (start, count) => rotaryTable(start, count, config.headSize, config.ropeTheta),
@@ -64,10 +97,21 @@ function layerSpecs(config: LlamaConfig, name: string): readonly ParameterSpec[]
   ];
 }
 
-function layer(config: LlamaConfig, name: string, index: number, x: Value, pass: DecoderPass, scope: Scope, chosen: ChosenRows | undefined): Value {
+function layer(
+  config: LlamaConfig,
+  name: string,
+  index: number,
+  x: Value,
+  pass: DecoderPass,
+  scope: Scope,
+  chosen: ChosenRows | undefined,
+): Value {
   const h = rmsNorm(x, scope.parameter(`${name}.input_layernorm.weight`), config.epsilon);
   const mixed = attend(config, name, index, h, pass, scope, chosen);
-  const attended = add(chosen === undefined ? x : gatherRows(x, chosen.rows), scope.linear(mixed, `${name}.self_attn.o_proj`));
+  const attended = add(
+    chosen === undefined ? x : gatherRows(x, chosen.rows),
+    scope.linear(mixed, `${name}.self_attn.o_proj`),
+  );
   const inner = rmsNorm(attended, scope.parameter(`${name}.post_attention_layernorm.weight`), config.epsilon);
   const [opening, up] = [scope.linear(inner, `${name}.mlp.gate_proj`), scope.linear(inner, `${name}.mlp.up_proj`)];
   release(h, mixed, inner);
@@ -77,7 +121,15 @@ function layer(config: LlamaConfig, name: string, index: number, x: Value, pass:
 }
 
 /** `[rows, heads * headSize]`, of all rows or the chosen ones. */
-function attend(config: LlamaConfig, name: string, index: number, h: Value, pass: DecoderPass, scope: Scope, chosen: ChosenRows | undefined): Value {
+function attend(
+  config: LlamaConfig,
+  name: string,
+  index: number,
+  h: Value,
+  pass: DecoderPass,
+  scope: Scope,
+  chosen: ChosenRows | undefined,
+): Value {
   const { headCount, keyValueHeadCount, headSize } = config;
   const asking = chosen?.pass ?? pass;
   const asked = chosen === undefined ? h : gatherRows(h, chosen.rows);
@@ -85,7 +137,12 @@ function attend(config: LlamaConfig, name: string, index: number, h: Value, pass
   const newKeys = rotaryHeads(scope.linear(h, `${name}.self_attn.k_proj`), keyValueHeadCount, pass.cos, pass.sin);
   const newValues = scope.linear(h, `${name}.self_attn.v_proj`);
   const [keys, values] = pass.remember?.(index, newKeys, newValues) ?? [newKeys, newValues];
-  const mixed = multiHeadAttention(queries, keys, values, { headCount, keyValueHeadCount, scale: headSize ** -0.5, spans: asking.spans });
+  const mixed = multiHeadAttention(queries, keys, values, {
+    headCount,
+    keyValueHeadCount,
+    scale: headSize ** -0.5,
+    spans: asking.spans,
+  });
   release(queries, newKeys, newValues);
   return mixed;
 }

@@ -1,7 +1,15 @@
 import { cp, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { clipImageProcessor, type ClipImageOptions, decodeRgb, encodeConversation, encodePrompt, type Message, type Processor } from "@thaw/data";
+import {
+  clipImageProcessor,
+  type ClipImageOptions,
+  decodeRgb,
+  encodeConversation,
+  encodePrompt,
+  type Message,
+  type Processor,
+} from "@thaw/data";
 import { openSafetensors } from "@thaw/safetensors";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { GOLDEN_FOLDERS } from "../test-support/golden.js";
@@ -19,7 +27,10 @@ async function golden(name: string): Promise<{ values: number[]; shape: readonly
   const reader = await openSafetensors(`${folder}/golden.safetensors`);
   try {
     const entry = reader.entries.get(name)!;
-    return { values: Array.from(entry.dtype === "I32" ? await reader.readInt32(name) : await reader.readFloat32(name)), shape: entry.shape };
+    return {
+      values: Array.from(entry.dtype === "I32" ? await reader.readInt32(name) : await reader.readFloat32(name)),
+      shape: entry.shape,
+    };
   } finally {
     await reader.close();
   }
@@ -40,7 +51,9 @@ describe("loadLlavaProcessor", () => {
     const size = shape.slice(1).reduce((product, value) => product * value, 1);
     for (const [index, name] of ["image0.png", "image1.png"].entries()) {
       const image = await decodeRgb(await readFile(`${folder}/${name}`), { exif: true });
-      const [pixels] = clipImageProcessor(processor.imageProcessor.options as ClipImageOptions).process(image)["pixelValues"]!;
+      const [pixels] = clipImageProcessor(processor.imageProcessor.options as ClipImageOptions).process(image)[
+        "pixelValues"
+      ]!;
       const worst = Math.max(...pixels!.map((value, at) => Math.abs(value - values[index * size + at]!)));
       expect(worst).toBeLessThan(1e-5);
     }
@@ -52,7 +65,8 @@ describe("loadLlavaProcessor", () => {
     const mask = await golden("in.attention_mask");
     const width = ids.shape[1]!;
     for (const [index, { messages, prompt, text }] of texts.entries()) {
-      const row = (values: number[]): number[] => values.slice(index * width, (index + 1) * width).filter((_, at) => mask.values[index * width + at] === 1);
+      const row = (values: number[]): number[] =>
+        values.slice(index * width, (index + 1) * width).filter((_, at) => mask.values[index * width + at] === 1);
       expect(processor.template!.render(messages)).toBe(text);
       expect(processor.template!.render(messages.slice(0, 1), { addGenerationPrompt: true })).toBe(prompt);
       const options = { plans: [processor.planImage()], origin: "golden" };
@@ -60,7 +74,12 @@ describe("loadLlavaProcessor", () => {
       expect(encoded.tokenIds).toEqual(row(ids.values));
       expect(encoded.labels).toEqual(row(labels.values));
       const promptIds = encodePrompt(processor, messages, options);
-      expect(promptIds).toEqual(row(ids.values).slice(0, row(labels.values).findIndex((label) => label !== -100)));
+      expect(promptIds).toEqual(
+        row(ids.values).slice(
+          0,
+          row(labels.values).findIndex((label) => label !== -100),
+        ),
+      );
     }
   });
 
@@ -86,17 +105,42 @@ describe("loadLlavaProcessor refuses", () => {
   }
 
   it.each<[string, string, (config: Record<string, unknown>) => void, string]>([
-    ["a patch size that is not the tower's", "processor_config.json", (config) => (config["patch_size"] = 14), "tokens for an image"],
-    ["a strategy that is not the model's", "processor_config.json", (config) => (config["vision_feature_select_strategy"] = "full"), "tokens for an image"],
-    ["images of another size", "processor_config.json", (config) => ((config["image_processor"] as Record<string, unknown>)["crop_size"] = 32), "32x32"],
+    [
+      "a patch size that is not the tower's",
+      "processor_config.json",
+      (config) => (config["patch_size"] = 14),
+      "tokens for an image",
+    ],
+    [
+      "a strategy that is not the model's",
+      "processor_config.json",
+      (config) => (config["vision_feature_select_strategy"] = "full"),
+      "tokens for an image",
+    ],
+    [
+      "images of another size",
+      "processor_config.json",
+      (config) => ((config["image_processor"] as Record<string, unknown>)["crop_size"] = 32),
+      "32x32",
+    ],
     ["an image token with another id", "config.json", (config) => (config["image_token_index"] = 3), "has id 332"],
-    ["an image processor that is not known", "processor_config.json", (config) => (config["image_processor"] = { image_processor_type: "Pix2StructImageProcessor" }), "not known"],
+    [
+      "an image processor that is not known",
+      "processor_config.json",
+      (config) => (config["image_processor"] = { image_processor_type: "Pix2StructImageProcessor" }),
+      "not known",
+    ],
   ])("%s", async (_, file, change, message) => {
-    await expect(openProcessor(await changed(file, change))).rejects.toMatchObject({ code: "THAW_DATA_PROCESSOR", message: expect.stringContaining(message) });
+    await expect(openProcessor(await changed(file, change))).rejects.toMatchObject({
+      code: "THAW_DATA_PROCESSOR",
+      message: expect.stringContaining(message),
+    });
   });
 
   it("follows the tower where processor_config.json says nothing", async () => {
-    const copy = await changed("processor_config.json", (config) => Object.keys(config).forEach((key) => delete config[key]));
+    const copy = await changed("processor_config.json", (config) =>
+      Object.keys(config).forEach((key) => delete config[key]),
+    );
     expect((await openProcessor(copy)).planImage().placeholder).toBe("<image>".repeat(16));
   });
 });

@@ -2,12 +2,24 @@ import * as tf from "@tensorflow/tfjs-core";
 import type { LoadedBatch, Model } from "@thaw/contracts";
 import { openSafetensors, type SafetensorsReader } from "@thaw/safetensors";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
-import { generated, GOLDEN_FOLDERS, goldenBatch, goldenFacts, largestDifference, prompts, supervised, useBackend, type GoldenName } from "../test-support/golden.js";
+import {
+  generated,
+  GOLDEN_FOLDERS,
+  goldenBatch,
+  goldenFacts,
+  largestDifference,
+  prompts,
+  supervised,
+  useBackend,
+  type GoldenName,
+} from "../test-support/golden.js";
 import { batchOf, loadWeights, testScope, type TestScope } from "../test-support/scope.js";
 import { openModel } from "./open-model.js";
 import { PROJECTOR_SEGMENT } from "./mlp-projector.js";
 
-const cases = (Object.keys(GOLDEN_FOLDERS) as GoldenName[]).flatMap((name) => (["cpu", "wasm"] as const).map((backend) => ({ name, backend })));
+const cases = (Object.keys(GOLDEN_FOLDERS) as GoldenName[]).flatMap((name) =>
+  (["cpu", "wasm"] as const).map((backend) => ({ name, backend })),
+);
 
 describe.each(cases)("$name on $backend agrees with transformers", ({ name, backend }) => {
   const facts = goldenFacts(GOLDEN_FOLDERS[name]);
@@ -32,7 +44,8 @@ describe.each(cases)("$name on $backend agrees with transformers", ({ name, back
     tf.dispose([batch.inputs, ...weights.values()]);
     expect(tf.memory().numTensors).toBe(tensorsBefore);
   });
-  const scopeOf = (trains: (name: string) => boolean = () => false): TestScope => testScope(weights, trains, {}, backend === "wasm" ? "plain2d" : "flags");
+  const scopeOf = (trains: (name: string) => boolean = () => false): TestScope =>
+    testScope(weights, trains, {}, backend === "wasm" ? "plain2d" : "flags");
 
   it("in image features and logits", async () => {
     const scope = scopeOf();
@@ -46,7 +59,9 @@ describe.each(cases)("$name on $backend agrees with transformers", ({ name, back
     expect(logits.shape).toEqual([batch.batchSize * batch.tokenCount, 336]);
     expect(largestDifference(features!, await golden.readFloat32("out.image_features"))).toBeLessThan(1e-4);
     const isReal = (index: number): boolean => batch.attentionMask[Math.floor(index / 336)] === 1;
-    expect(largestDifference(logits.tensor.dataSync(), await golden.readFloat32("out.logits"), isReal)).toBeLessThan(1e-4);
+    expect(largestDifference(logits.tensor.dataSync(), await golden.readFloat32("out.logits"), isReal)).toBeLessThan(
+      1e-4,
+    );
     scope.tape.dispose();
   });
 
@@ -55,8 +70,13 @@ describe.each(cases)("$name on $backend agrees with transformers", ({ name, back
     const { rows, targets } = supervised(batch);
     const loss = model.forward(batch, scope).crossEntropy(rows, targets);
     expect(Math.abs(loss.tensor.dataSync()[0]! / rows.length - facts.loss)).toBeLessThan(1e-4);
-    const names = model.parameters.map((parameter) => parameter.name).filter((parameter) => !model.deadParameters.includes(parameter));
-    const gradients = scope.tape.backward(loss, names.map((parameter) => scope.parameter(parameter)));
+    const names = model.parameters
+      .map((parameter) => parameter.name)
+      .filter((parameter) => !model.deadParameters.includes(parameter));
+    const gradients = scope.tape.backward(
+      loss,
+      names.map((parameter) => scope.parameter(parameter)),
+    );
     for (const [index, parameter] of names.entries()) {
       const wanted = await golden.readFloat32(`grad.${parameter}`);
       const got = Float32Array.from(gradients[index]!.dataSync(), (value) => value / rows.length);
@@ -72,7 +92,11 @@ describe.each(cases)("$name on $backend agrees with transformers", ({ name, back
     const width = Math.max(...ids.map((row) => row.length));
     for (const side of [1, -1]) {
       const scope = scopeOf();
-      const padded = batchOf(ids, ids.map((row) => side * (width - row.length)), batch.inputs);
+      const padded = batchOf(
+        ids,
+        ids.map((row) => side * (width - row.length)),
+        batch.inputs,
+      );
       expect(await model.generate(padded, scope, { maxNewTokens: 12 })).toEqual(generated[name]);
       scope.tape.dispose();
     }

@@ -14,8 +14,9 @@ import { readSpecialTokens } from "./special-tokens.js";
 import { hasImages, VISION_SEGMENT } from "./vision-tower.js";
 
 /**
- * LLaVA-1.5 (Liu et al., arXiv:2310.03744): CLIP tower, two-layer projector, Llama. Source: transformers 5.23, `modeling_llava.py`.
- * Reads published names, those of transformers 5's modules, and files without the tower's `vision_model.` level.
+ * LLaVA-1.5 (Liu et al., arXiv:2310.03744): CLIP tower, two-layer projector, Llama. Source: transformers 5.23,
+ * `modeling_llava.py`. Reads published names, those of transformers 5's modules, and files without the tower's
+ * `vision_model.` level.
  */
 export const llavaFamily: Family = {
   modelType: "llava",
@@ -33,37 +34,71 @@ export const llavaFamily: Family = {
 };
 
 function build(config: LlavaConfig, { config: reader, generationConfig, storedNames }: CheckpointHeader): Architecture {
-  const prefix = findPrefix(storedNames, ["vision_tower.vision_model", "vision_tower", "model.vision_tower", "model.vision_tower.vision_model"], "encoder.layers");
-  const tower = clipTower(config.vision, { prefix, featureStates: config.featureStates, keepClassToken: config.keepClassToken });
-  const projector = mlpProjector({
-    prefix: findPrefix(storedNames, ["multi_modal_projector", "model.multi_modal_projector"], "linear_1"),
-    inputSize: tower.outputSize,
-    outputSize: config.text.hiddenSize,
-    activation: config.projectorActivation,
-    hasBias: config.projectorBias,
-  }, VISION_SEGMENT);
+  const prefix = findPrefix(
+    storedNames,
+    ["vision_tower.vision_model", "vision_tower", "model.vision_tower", "model.vision_tower.vision_model"],
+    "encoder.layers",
+  );
+  const tower = clipTower(config.vision, {
+    prefix,
+    featureStates: config.featureStates,
+    keepClassToken: config.keepClassToken,
+  });
+  const projector = mlpProjector(
+    {
+      prefix: findPrefix(storedNames, ["multi_modal_projector", "model.multi_modal_projector"], "linear_1"),
+      inputSize: tower.outputSize,
+      outputSize: config.text.hiddenSize,
+      activation: config.projectorActivation,
+      hasBias: config.projectorBias,
+    },
+    VISION_SEGMENT,
+  );
   const decoder = llamaDecoder(config.text, decoderNames(config, storedNames), PROJECTOR_SEGMENT);
   const special = readSpecialTokens(reader, reader.child("text_config"), generationConfig);
   const mix = (tokenIds: Int32Array): MixedTokens => mixTokens(tokenIds, config.imageTokenId);
-  const features = (batch: LoadedBatch, scope: Scope): Value | undefined => (needsFeatures(config, batch) ? projector.run(tower.run(batch, scope), scope) : undefined);
+  const features = (batch: LoadedBatch, scope: Scope): Value | undefined =>
+    needsFeatures(config, batch) ? projector.run(tower.run(batch, scope), scope) : undefined;
   return {
     parameters: [...tower.parameters, ...projector.parameters, ...decoder.parameters],
     segments: [...tower.segments, projector.segment, ...decoder.segments],
     deadParameters: tower.deadParameters,
-    text: { vocabularySize: config.text.vocabularySize, hiddenSize: config.text.hiddenSize, maxPositions: config.text.maxPositions, ...special },
-    forward(batch, scope) {
-      return new DecodedBatch({ decoder, batch, scope, features: features(batch, scope), placeholderId: config.imageTokenId, mix: (rows) => mixTokens(batch.tokenIds, config.imageTokenId, rows) });
+    text: {
+      vocabularySize: config.text.vocabularySize,
+      hiddenSize: config.text.hiddenSize,
+      maxPositions: config.text.maxPositions,
+      ...special,
     },
-    generate: (batch, scope, options) => generateGreedily(decoder, batch, scope, features(batch, scope), mix, { ...options, eosTokenIds: special.eosTokenIds }),
+    forward(batch, scope) {
+      return new DecodedBatch({
+        decoder,
+        batch,
+        scope,
+        features: features(batch, scope),
+        placeholderId: config.imageTokenId,
+        mix: (rows) => mixTokens(batch.tokenIds, config.imageTokenId, rows),
+      });
+    },
+    generate: (batch, scope, options) =>
+      generateGreedily(decoder, batch, scope, features(batch, scope), mix, {
+        ...options,
+        eosTokenIds: special.eosTokenIds,
+      }),
   };
 }
 
-/** A batch that holds tokens alone may have no images; one that holds images alone has no tokens (core runs the tower by itself). */
+/**
+ * A batch that holds tokens alone may have no images; one that holds images alone has no tokens (core runs the tower by
+ * itself).
+ */
 function needsFeatures(config: LlavaConfig, batch: LoadedBatch): boolean {
   return hasImages(batch) || batch.tokenIds.includes(config.imageTokenId);
 }
 
-function decoderNames(config: LlavaConfig, storedNames: ReadonlySet<string>): { readonly prefix: string; readonly head: string; readonly isTied: boolean } {
+function decoderNames(
+  config: LlavaConfig,
+  storedNames: ReadonlySet<string>,
+): { readonly prefix: string; readonly head: string; readonly isTied: boolean } {
   const prefix = findPrefix(storedNames, ["language_model.model", "model.language_model", "language_model"], "layers");
   const head = prefix === "language_model.model" ? "language_model.lm_head" : "lm_head";
   const isStored = storedNames.has(`${head}.weight`);

@@ -5,8 +5,8 @@ import type { ParameterSpec } from "./family.js";
 import { initialValues } from "./random.js";
 
 /**
- * Values of the named parameters, float32, row-major, one at a time: read from the checkpoint, or made where `fresh` lists the parameter.
- * The files are open only while values are taken. @throws THAW_CHECKPOINT_UNKNOWN_PARAMETER,
+ * Values of the named parameters, float32, row-major, one at a time: read from the checkpoint, or made where `fresh`
+ * lists the parameter. The files are open only while values are taken. @throws THAW_CHECKPOINT_UNKNOWN_PARAMETER,
  * THAW_CHECKPOINT_TENSOR_MISSING, THAW_CHECKPOINT_TENSOR_MISSHAPED, THAW_SAFETENSORS_*
  */
 export async function* loadValues(
@@ -22,7 +22,11 @@ export async function* loadValues(
   try {
     for (const name of names) {
       const spec = fresh.get(name);
-      yield { name, values: spec === undefined ? await readStored(reader!, name, shapes.get(name)!, folder) : initialValues(spec, seed) };
+      yield {
+        name,
+        values:
+          spec === undefined ? await readStored(reader!, name, shapes.get(name)!, folder) : initialValues(spec, seed),
+      };
     }
   } finally {
     await reader?.close();
@@ -30,7 +34,12 @@ export async function* loadValues(
 }
 
 /** The file may have been replaced since the model was opened. */
-async function readStored(reader: SafetensorsReader, name: string, expected: readonly number[], folder: string): Promise<Float32Array> {
+async function readStored(
+  reader: SafetensorsReader,
+  name: string,
+  expected: readonly number[],
+  folder: string,
+): Promise<Float32Array> {
   const found = reader.entries.get(name)?.shape;
   if (found === undefined) throw tensorsMissing(folder, [name], [...reader.entries.keys()]);
   if (found.join() !== expected.join()) throw tensorsMisshaped(folder, [{ name, expected, found }]);

@@ -25,8 +25,14 @@ export interface Projector {
   run(features: Value, scope: Scope): Value;
 }
 
-/** Two linear layers with an activation between them. Source: LLaVA-1.5, arXiv:2310.03744, section 3.3; `modeling_llava.py` of transformers 5.23. */
-export function mlpProjector({ prefix, inputSize, outputSize, activation, hasBias }: MlpProjectorConfig, after: string): Projector {
+/**
+ * Two linear layers with an activation between them. Source: LLaVA-1.5, arXiv:2310.03744, section 3.3;
+ * `modeling_llava.py` of transformers 5.23.
+ */
+export function mlpProjector(
+  { prefix, inputSize, outputSize, activation, hasBias }: MlpProjectorConfig,
+  after: string,
+): Projector {
   const parameters = [
     ...linearSpecs(`${prefix}.linear_1`, inputSize, outputSize, hasBias),
     ...linearSpecs(`${prefix}.linear_2`, outputSize, outputSize, hasBias),
@@ -34,7 +40,9 @@ export function mlpProjector({ prefix, inputSize, outputSize, activation, hasBia
   return {
     parameters,
     segment: { name: PROJECTOR_SEGMENT, after: [after], reads: [], parameters: namesOf(parameters) },
-    run: (features, scope) => scope.segment(PROJECTOR_SEGMENT, [features], (x) =>
-      scope.linear(activate(activation, scope.linear(x, `${prefix}.linear_1`)), `${prefix}.linear_2`)),
+    run: (features, scope) =>
+      scope.segment(PROJECTOR_SEGMENT, [features], (x) =>
+        scope.linear(activate(activation, scope.linear(x, `${prefix}.linear_1`)), `${prefix}.linear_2`),
+      ),
   };
 }

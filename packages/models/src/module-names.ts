@@ -19,8 +19,9 @@ const QWEN2_VL: readonly ModuleName[] = [
 ];
 
 /**
- * Where modules are named otherwise than the checkpoint's parameters, by model type: what transformers renames when it loads a published
- * file. Files that other tools make for modules (adapters) use the module's name. A type that is absent renames nothing.
+ * Where modules are named otherwise than the checkpoint's parameters, by model type: what transformers renames when it
+ * loads a published file. Files that other tools make for modules (adapters) use the module's name. A type that is
+ * absent renames nothing.
  */
 export const MODULE_NAMES: Readonly<Record<string, readonly ModuleName[]>> = {
   llava: LLAVA,

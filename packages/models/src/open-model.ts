@@ -26,10 +26,11 @@ export interface OpenModelOptions {
 }
 
 /**
- * Opens a Hugging Face checkpoint folder: configs and weight headers are read, no weight. A model type without a family opens for
- * planning and checking if an owner table or `components` says who owns what; then running it throws THAW_MODEL_NO_FORWARD.
- * @throws THAW_CHECKPOINT_UNREADABLE, _CONFIG, _UNKNOWN_TYPE, _TENSOR_MISSING, _TENSOR_MISSHAPED, _TENSOR_UNEXPECTED, _TENSOR_DTYPE,
- * _UNKNOWN_COMPONENT, _CANNOT_INITIALIZE, THAW_SAFETENSORS_*
+ * Opens a Hugging Face checkpoint folder: configs and weight headers are read, no weight. A model type without a family
+ * opens for planning and checking if an owner table or `components` says who owns what; then running it throws
+ * THAW_MODEL_NO_FORWARD.
+ * @throws THAW_CHECKPOINT_UNREADABLE, _CONFIG, _UNKNOWN_TYPE, _TENSOR_MISSING, _TENSOR_MISSHAPED, _TENSOR_UNEXPECTED,
+ * _TENSOR_DTYPE, _UNKNOWN_COMPONENT, _CANNOT_INITIALIZE, THAW_SAFETENSORS_*
  */
 export async function openModel(folder: string, options: OpenModelOptions = {}): Promise<Model> {
   const config = await readConfig(folder);
@@ -48,10 +49,18 @@ function ownersOf(config: ConfigReader, { components }: OpenModelOptions): Owner
   const found = typeof modelType === "string" ? findOwners(modelType) : undefined;
   if (found !== undefined) return found;
   if (components === undefined) throw unknownModelType(config.file, modelType, knownModelTypes());
-  return { modelType: typeof modelType === "string" ? modelType : "unknown", components: [], ignoredNames: ["position_ids", "inv_freq"] };
+  return {
+    modelType: typeof modelType === "string" ? modelType : "unknown",
+    components: [],
+    ignoredNames: ["position_ids", "inv_freq"],
+  };
 }
 
-function initializedBy(folder: string, components: readonly ComponentDeclaration[], initialize: OpenModelOptions["initialize"] = []): (name: string) => boolean {
+function initializedBy(
+  folder: string,
+  components: readonly ComponentDeclaration[],
+  initialize: OpenModelOptions["initialize"] = [],
+): (name: string) => boolean {
   if (initialize === "all") return () => true;
   const wanted = new Set(initialize.map(snakeCase));
   const known = components.map(({ name }) => name);
@@ -68,9 +77,15 @@ async function familyModel(
   isInitialized: (name: string) => boolean,
   seed: number,
 ): Promise<Model> {
-  const architecture: Architecture = family.describe({ config, generationConfig: await readGenerationConfig(folder), storedNames: new Set(stored.keys()) });
+  const architecture: Architecture = family.describe({
+    config,
+    generationConfig: await readGenerationConfig(folder),
+    storedNames: new Set(stored.keys()),
+  });
   const parameters = matchTensors(folder, architecture.parameters, stored, isInitialized);
-  const fresh = new Map(architecture.parameters.filter(({ name }) => isInitialized(name)).map((spec) => [spec.name, spec]));
+  const fresh = new Map(
+    architecture.parameters.filter(({ name }) => isInitialized(name)).map((spec) => [spec.name, spec]),
+  );
   return {
     modelType: family.modelType,
     source: folder,
@@ -87,11 +102,19 @@ async function familyModel(
   };
 }
 
-function headerModel(folder: string, config: ConfigReader, components: readonly ComponentDeclaration[], stored: ReadonlyMap<string, TensorEntry>, options: OpenModelOptions): Model {
+function headerModel(
+  folder: string,
+  config: ConfigReader,
+  components: readonly ComponentDeclaration[],
+  stored: ReadonlyMap<string, TensorEntry>,
+  options: OpenModelOptions,
+): Model {
   if (options.initialize !== undefined && options.initialize.length > 0) throw cannotInitialize(folder);
   const parameters: readonly ParameterInfo[] = storedParameters(stored);
   const modelType = String(config.raw["model_type"]);
-  const refuse = (): never => { throw noForward(modelType, folder, knownFamilies()); };
+  const refuse = (): never => {
+    throw noForward(modelType, folder, knownFamilies());
+  };
   return {
     modelType,
     source: folder,
@@ -108,7 +131,10 @@ function headerModel(folder: string, config: ConfigReader, components: readonly 
   };
 }
 
-function moduleNamesOf(modelType: string, moduleNames: Model["moduleNames"] = MODULE_NAMES[modelType]): Pick<Model, "moduleNames"> {
+function moduleNamesOf(
+  modelType: string,
+  moduleNames: Model["moduleNames"] = MODULE_NAMES[modelType],
+): Pick<Model, "moduleNames"> {
   return moduleNames === undefined ? {} : { moduleNames };
 }
 
@@ -117,6 +143,19 @@ function guessText(config: ConfigReader): Model["text"] {
   const text = ["text_config", "llm_config", "language_config"].find((key) => config.has(key));
   const reader = text === undefined ? config : config.child(text);
   const number = (key: string): number => (typeof reader.raw[key] === "number" ? reader.raw[key] : 0);
-  const eosTokenIds = [reader, config].map((place) => (Number.isSafeInteger(place.raw["eos_token_id"]) || Array.isArray(place.raw["eos_token_id"]) ? tokenIds(place, "eos_token_id") : [])).find((ids) => ids.length > 0) ?? [];
-  return { vocabularySize: number("vocab_size"), hiddenSize: number("hidden_size"), maxPositions: number("max_position_embeddings"), eosTokenIds, padTokenId: number("pad_token_id") };
+  const eosTokenIds =
+    [reader, config]
+      .map((place) =>
+        Number.isSafeInteger(place.raw["eos_token_id"]) || Array.isArray(place.raw["eos_token_id"])
+          ? tokenIds(place, "eos_token_id")
+          : [],
+      )
+      .find((ids) => ids.length > 0) ?? [];
+  return {
+    vocabularySize: number("vocab_size"),
+    hiddenSize: number("hidden_size"),
+    maxPositions: number("max_position_embeddings"),
+    eosTokenIds,
+    padTokenId: number("pad_token_id"),
+  };
 }

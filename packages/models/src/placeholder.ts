@@ -3,16 +3,23 @@ import { componentSegments } from "./component-segments.js";
 import { noCheckpoint } from "./errors.js";
 
 /** The components that every vision-language model has. */
-const BASE: readonly ComponentDeclaration[] = ["vision_tower", "multi_modal_projector", "language_model"].map((name) => ({ name, prefixes: [name] }));
+const BASE: readonly ComponentDeclaration[] = ["vision_tower", "multi_modal_projector", "language_model"].map(
+  (name) => ({ name, prefixes: [name] }),
+);
 
 /**
- * A model of which nothing but its components is known: it can be planned and checked as far as settings go, one stand-in parameter a
- * component. Reading or running it throws THAW_CHECKPOINT_UNREADABLE.
+ * A model of which nothing but its components is known: it can be planned and checked as far as settings go, one
+ * stand-in parameter a component. Reading or running it throws THAW_CHECKPOINT_UNREADABLE.
  */
 export function placeholderModel(source: string, declared: readonly string[] = []): Model {
-  const components = [...BASE, ...declared.filter((name) => !BASE.some((base) => base.name === name)).map((name) => ({ name, prefixes: [name] }))];
+  const components = [
+    ...BASE,
+    ...declared.filter((name) => !BASE.some((base) => base.name === name)).map((name) => ({ name, prefixes: [name] })),
+  ];
   const parameters: readonly ParameterInfo[] = components.map(({ name }) => ({ name, shape: [], dtype: "F32" }));
-  const refuse = (): never => { throw noCheckpoint(source); };
+  const refuse = (): never => {
+    throw noCheckpoint(source);
+  };
   return {
     modelType: "unknown",
     source,

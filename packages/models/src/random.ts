@@ -7,8 +7,9 @@ const RESIDUAL_FACTOR = 0.4;
 const EMBEDDING_DEVIATION = 0.05;
 
 /**
- * Initial values of a parameter, float32, row-major: linear weights normal with deviation 0.7 / sqrt(fan in) (0.4 of that where
- * the output joins a residual stream), embeddings 0.05, norms 1, biases 0. They depend on seed and name alone.
+ * Initial values of a parameter, float32, row-major: linear weights normal with deviation 0.7 / sqrt(fan in) (0.4 of
+ * that where the output joins a residual stream), embeddings 0.05, norms 1, biases 0. They depend on seed and name
+ * alone.
  */
 export function initialValues(spec: ParameterSpec, seed: number): Float32Array {
   const values = new Float32Array(spec.shape.reduce((product, size) => product * size, 1));
@@ -43,7 +44,7 @@ export function randomOf(text: string): () => number {
     counter = (counter + 1) | 0;
     a = b ^ (b >>> 9);
     b = (c + (c << 3)) | 0;
-    c = ((c << 21) | (c >>> 11)) + sum | 0;
+    c = (((c << 21) | (c >>> 11)) + sum) | 0;
     return (sum >>> 8) / 0x1000000;
   };
   for (let warm = 0; warm < 12; warm++) next();

@@ -5,8 +5,9 @@ export interface RotaryTable {
 }
 
 /**
- * Rotary positions (Su et al., arXiv:2104.09864) for `count` positions from `start`, in Hugging Face's half-split layout. Frequencies and
- * angles are rounded to float32 where `modeling_rope_utils.py` of transformers 5.23 rounds them, which matters at large positions.
+ * Rotary positions (Su et al., arXiv:2104.09864) for `count` positions from `start`, in Hugging Face's half-split
+ * layout. Frequencies and angles are rounded to float32 where `modeling_rope_utils.py` of transformers 5.23 rounds
+ * them, which matters at large positions.
  */
 export function rotaryTable(start: number, count: number, headSize: number, theta: number): RotaryTable {
   const half = headSize / 2;

@@ -16,7 +16,8 @@ beforeEach(async () => {
   parent = await mkdtemp(join(tmpdir(), "thaw-save-"));
   target = join(parent, "deep", "saved");
   model = await openModel(LLAVA_FOLDER);
-  for await (const { name, values } of model.load(model.parameters.map((parameter) => parameter.name))) stored.set(name, values);
+  for await (const { name, values } of model.load(model.parameters.map((parameter) => parameter.name)))
+    stored.set(name, values);
 });
 afterEach(() => rm(parent, { recursive: true }));
 
@@ -26,11 +27,15 @@ const filesAround = async (): Promise<readonly string[]> => readdir(dirname(targ
 describe("saving", () => {
   it("writes a folder that opens again with the same values and all that belongs to it", async () => {
     await model.save(target, values);
-    expect((await readdir(target)).sort()).toEqual((await readdir(LLAVA_FOLDER)).filter((file) => !/golden|png/.test(file)).sort());
+    expect((await readdir(target)).sort()).toEqual(
+      (await readdir(LLAVA_FOLDER)).filter((file) => !/golden|png/.test(file)).sort(),
+    );
     const again = await openModel(target);
     expect(again.parameters).toEqual(model.parameters);
     for await (const item of again.load([...stored.keys()])) expect(item.values).toEqual(stored.get(item.name));
-    expect(await readFile(join(target, "chat_template.jinja"), "utf8")).toBe(await readFile(join(LLAVA_FOLDER, "chat_template.jinja"), "utf8"));
+    expect(await readFile(join(target, "chat_template.jinja"), "utf8")).toBe(
+      await readFile(join(LLAVA_FOLDER, "chat_template.jinja"), "utf8"),
+    );
     expect(await filesAround()).toEqual([basename(target)]);
   });
 
@@ -55,7 +60,10 @@ describe("saving", () => {
     const config = await readFile(join(target, "config.json"), "utf8");
     await writeFile(join(target, "config.json"), config.replace(/ *"dtype".*\n/, ""));
     await (await openModel(target)).save(`${target}-again`, values, { dtype: "BF16" });
-    expect(JSON.parse(await readFile(join(`${target}-again`, "config.json"), "utf8"))).toEqual({ torch_dtype: "bfloat16", ...JSON.parse(config.replace(/ *"dtype".*\n/, "")) as object });
+    expect(JSON.parse(await readFile(join(`${target}-again`, "config.json"), "utf8"))).toEqual({
+      torch_dtype: "bfloat16",
+      ...(JSON.parse(config.replace(/ *"dtype".*\n/, "")) as object),
+    });
   });
 
   it("does not touch a model that is there, unless asked to", async () => {
@@ -89,23 +97,37 @@ describe("saving", () => {
 
 describe("a failure leaves nothing behind", () => {
   it("when values cannot be had", async () => {
-    await expect(model.save(target, async (name) => (name.includes("linear_2") ? Promise.reject(new Error("the store is closed")) : stored.get(name)!))).rejects.toThrow("the store is closed");
+    await expect(
+      model.save(target, async (name) =>
+        name.includes("linear_2") ? Promise.reject(new Error("the store is closed")) : stored.get(name)!,
+      ),
+    ).rejects.toThrow("the store is closed");
     expect(await filesAround()).toEqual([]);
   });
 
   it("when values are too few", async () => {
-    await expect(model.save(target, async () => new Float32Array(1))).rejects.toMatchObject({ code: "THAW_CHECKPOINT_VALUES" });
+    await expect(model.save(target, async () => new Float32Array(1))).rejects.toMatchObject({
+      code: "THAW_CHECKPOINT_VALUES",
+    });
     expect(await filesAround()).toEqual([]);
   });
 
   it("when the folder cannot be made", async () => {
     await writeFile(join(parent, "deep"), "a file is in the way");
-    await expect(model.save(target, values)).rejects.toMatchObject({ code: "THAW_CHECKPOINT_UNWRITABLE", details: { folder: target } });
+    await expect(model.save(target, values)).rejects.toMatchObject({
+      code: "THAW_CHECKPOINT_UNWRITABLE",
+      details: { folder: target },
+    });
   });
 
   it("when the disk is full", async () => {
-    const full = Object.assign(new Error("ENOSPC: no space left on device, write"), { code: "ENOSPC", syscall: "write" });
-    await expect(model.save(target, () => Promise.reject(full))).rejects.toMatchObject({ code: "THAW_CHECKPOINT_UNWRITABLE" });
+    const full = Object.assign(new Error("ENOSPC: no space left on device, write"), {
+      code: "ENOSPC",
+      syscall: "write",
+    });
+    await expect(model.save(target, () => Promise.reject(full))).rejects.toMatchObject({
+      code: "THAW_CHECKPOINT_UNWRITABLE",
+    });
     expect(await filesAround()).toEqual([]);
   });
 });

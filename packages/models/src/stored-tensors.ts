@@ -15,8 +15,13 @@ export async function readHeaders(path: string): Promise<ReadonlyMap<string, Ten
 }
 
 /** The stored tensors that are parameters: not those that a family or the user ignores. */
-export function withoutIgnored(entries: ReadonlyMap<string, TensorEntry>, ignoredRuns: readonly string[], ignoredPrefixes: readonly string[]): ReadonlyMap<string, TensorEntry> {
-  const isIgnored = (name: string): boolean => ignoredRuns.some((run) => containsRun(name, run)) || ignoredPrefixes.some((prefix) => isUnder(name, prefix));
+export function withoutIgnored(
+  entries: ReadonlyMap<string, TensorEntry>,
+  ignoredRuns: readonly string[],
+  ignoredPrefixes: readonly string[],
+): ReadonlyMap<string, TensorEntry> {
+  const isIgnored = (name: string): boolean =>
+    ignoredRuns.some((run) => containsRun(name, run)) || ignoredPrefixes.some((prefix) => isUnder(name, prefix));
   return new Map([...entries].filter(([name]) => !isIgnored(name)));
 }
 
@@ -24,8 +29,15 @@ export function withoutIgnored(entries: ReadonlyMap<string, TensorEntry>, ignore
  * Compares what a config asks for with what the weights hold; `isInitialized` names need not be there.
  * @throws THAW_CHECKPOINT_TENSOR_MISSHAPED, _MISSING, _UNEXPECTED, _DTYPE, each with all tensors that it is true of
  */
-export function matchTensors(source: string, specs: readonly ParameterSpec[], stored: ReadonlyMap<string, TensorEntry>, isInitialized: (name: string) => boolean): readonly ParameterInfo[] {
-  const expected = new Map(specs.flatMap((spec) => [spec.name, ...(spec.tiedNames ?? [])].map((name) => [name, spec] as const)));
+export function matchTensors(
+  source: string,
+  specs: readonly ParameterSpec[],
+  stored: ReadonlyMap<string, TensorEntry>,
+  isInitialized: (name: string) => boolean,
+): readonly ParameterInfo[] {
+  const expected = new Map(
+    specs.flatMap((spec) => [spec.name, ...(spec.tiedNames ?? [])].map((name) => [name, spec] as const)),
+  );
   const wanted = specs.filter(({ name }) => !isInitialized(name));
   const missing = wanted.filter(({ name }) => !stored.has(name)).map(({ name }) => name);
   const unexpected = [...stored.keys()].filter((name) => !expected.has(name));
@@ -47,7 +59,9 @@ export function matchTensors(source: string, specs: readonly ParameterSpec[], st
 
 /** Every stored float tensor as a parameter, for model types whose parameters no family lists. */
 export function storedParameters(stored: ReadonlyMap<string, TensorEntry>): readonly ParameterInfo[] {
-  return [...stored.values()].filter(({ dtype }) => FLOATS.has(dtype)).map(({ name, shape, dtype }) => ({ name, shape, dtype }));
+  return [...stored.values()]
+    .filter(({ dtype }) => FLOATS.has(dtype))
+    .map(({ name, shape, dtype }) => ({ name, shape, dtype }));
 }
 
 function floatDtype(source: string, { name, dtype }: TensorEntry): string {

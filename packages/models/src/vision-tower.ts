@@ -17,7 +17,8 @@ export interface VisionTower {
   readonly patchCount: number;
   readonly outputSize: number;
   /**
-   * Runs the segment `vision_tower`: `[images, patches, outputSize]`. Pixels are read only if core does not substitute the output.
+   * Runs the segment `vision_tower`: `[images, patches, outputSize]`. Pixels are read only if core does not substitute
+   * the output.
    * @throws THAW_MODEL_INPUT_MISSING, THAW_MODEL_INPUT_SHAPE
    */
   run(batch: LoadedBatch, scope: Scope): Value;

@@ -24,7 +24,10 @@ export async function changedCheckpoint({ config: edit, rename = (name) => name,
   const folder = await mkdtemp(join(tmpdir(), "thaw-model-"));
   await cp(LLAVA_FOLDER, folder, { recursive: true, filter: (path) => !path.includes("golden.") });
   if (edit !== undefined) {
-    const config = JSON.parse(await readFile(join(folder, "config.json"), "utf8")) as Json & { text_config: Json; vision_config: Json };
+    const config = JSON.parse(await readFile(join(folder, "config.json"), "utf8")) as Json & {
+      text_config: Json;
+      vision_config: Json;
+    };
     edit(config);
     await writeFile(join(folder, "config.json"), JSON.stringify(config));
   }

@@ -11,11 +11,17 @@ import type { SafetensorsReader } from "@thaw/safetensors";
 const fixtures = fileURLToPath(new URL("../../../test/fixtures", import.meta.url));
 
 /** Golden folders of LLaVA models. */
-export const GOLDEN_FOLDERS = { llava: `${fixtures}/goldens/llava`, llava_options: `${fixtures}/llava_options` } as const;
+export const GOLDEN_FOLDERS = {
+  llava: `${fixtures}/goldens/llava`,
+  llava_options: `${fixtures}/llava_options`,
+} as const;
 export type GoldenName = keyof typeof GOLDEN_FOLDERS;
 
 /** What transformers generates greedily from the prompts. */
-export const generated = JSON.parse(readFileSync(`${fixtures}/generated.json`, "utf8")) as Record<GoldenName, number[][]>;
+export const generated = JSON.parse(readFileSync(`${fixtures}/generated.json`, "utf8")) as Record<
+  GoldenName,
+  number[][]
+>;
 
 export interface GoldenFacts {
   readonly loss: number;
@@ -44,7 +50,9 @@ export async function goldenBatch(golden: SafetensorsReader): Promise<LoadedBatc
     labels: await golden.readInt32("in.labels"),
     batchSize,
     tokenCount,
-    inputs: { pixelValues: tf.tensor(await golden.readFloat32("in.pixel_values"), [...golden.entry("in.pixel_values").shape]) },
+    inputs: {
+      pixelValues: tf.tensor(await golden.readFloat32("in.pixel_values"), [...golden.entry("in.pixel_values").shape]),
+    },
     segmentOutputs: {},
     samples: Array.from({ length: batchSize }, (_, row) => ({ id: String(row) })),
   };
@@ -59,13 +67,22 @@ export function prompts({ tokenIds, labels, batchSize, tokenCount }: LoadedBatch
 }
 
 /** Rows whose next token is supervised, and those tokens. */
-export function supervised({ labels, batchSize, tokenCount }: LoadedBatch): { readonly rows: Int32Array; readonly targets: Int32Array } {
-  const rows = Array.from({ length: batchSize * tokenCount }, (_, at) => at).filter((at) => (at + 1) % tokenCount !== 0 && labels[at + 1] !== -100);
+export function supervised({ labels, batchSize, tokenCount }: LoadedBatch): {
+  readonly rows: Int32Array;
+  readonly targets: Int32Array;
+} {
+  const rows = Array.from({ length: batchSize * tokenCount }, (_, at) => at).filter(
+    (at) => (at + 1) % tokenCount !== 0 && labels[at + 1] !== -100,
+  );
   return { rows: Int32Array.from(rows), targets: Int32Array.from(rows, (at) => labels[at + 1]!) };
 }
 
 /** Largest absolute difference; NaN counts as infinite. */
-export function largestDifference(left: ArrayLike<number>, right: ArrayLike<number>, isCompared: (index: number) => boolean = () => true): number {
+export function largestDifference(
+  left: ArrayLike<number>,
+  right: ArrayLike<number>,
+  isCompared: (index: number) => boolean = () => true,
+): number {
   if (left.length !== right.length) return Infinity;
   let largest = 0;
   for (let index = 0; index < left.length; index++) {

@@ -10,7 +10,12 @@ export interface TestScope extends Scope {
 }
 
 /** `substitutes`: known outputs of segments. */
-export function testScope(parameters: ReadonlyMap<string, Tensor>, trains: (name: string) => boolean = () => false, substitutes: Readonly<Record<string, Tensor>> = {}, matmul: MatmulStrategy = "flags"): TestScope {
+export function testScope(
+  parameters: ReadonlyMap<string, Tensor>,
+  trains: (name: string) => boolean = () => false,
+  substitutes: Readonly<Record<string, Tensor>> = {},
+  matmul: MatmulStrategy = "flags",
+): TestScope {
   const tape = new Tape({ matmul });
   const values = new Map<string, Value>();
   const ran: string[] = [];
@@ -29,7 +34,8 @@ export function testScope(parameters: ReadonlyMap<string, Tensor>, trains: (name
     training: true,
     parameter,
     hasParameter: (name) => parameters.has(name),
-    linear: (x, name) => linear(x, parameter(`${name}.weight`), parameters.has(`${name}.bias`) ? parameter(`${name}.bias`) : undefined),
+    linear: (x, name) =>
+      linear(x, parameter(`${name}.weight`), parameters.has(`${name}.bias`) ? parameter(`${name}.bias`) : undefined),
     segment: (name, inputs, run) => {
       const known = substitutes[name];
       if (known !== undefined) return tape.constant(known);
@@ -45,12 +51,17 @@ export function testScope(parameters: ReadonlyMap<string, Tensor>, trains: (name
 export async function loadWeights(model: Model): Promise<Map<string, Tensor>> {
   const shapes = new Map(model.parameters.map(({ name, shape }) => [name, shape]));
   const weights = new Map<string, Tensor>();
-  for await (const { name, values } of model.load([...shapes.keys()])) weights.set(name, tensor(values, [...shapes.get(name)!]));
+  for await (const { name, values } of model.load([...shapes.keys()]))
+    weights.set(name, tensor(values, [...shapes.get(name)!]));
   return weights;
 }
 
 /** A batch from rows of ids; a row's padding is what `pad` counts (negative: on the left). */
-export function batchOf(rows: readonly (readonly number[])[], pads: readonly number[], inputs: Readonly<Record<string, Tensor>> = {}): LoadedBatch {
+export function batchOf(
+  rows: readonly (readonly number[])[],
+  pads: readonly number[],
+  inputs: Readonly<Record<string, Tensor>> = {},
+): LoadedBatch {
   const padded = rows.map((ids, row) => {
     const padding = Array.from({ length: Math.abs(pads[row] ?? 0) }, () => -1);
     return (pads[row] ?? 0) < 0 ? [...padding, ...ids] : [...ids, ...padding];

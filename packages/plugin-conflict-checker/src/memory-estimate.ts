@@ -13,14 +13,24 @@ export interface MemoryEstimate {
 const USUAL_TOKENS = 1024;
 
 /**
- * Weights at four bytes; of what trains, gradient and two moments; activations of every innermost segment that a gradient passes:
- * per position the widths of its matrices (each linear map's input and output are of these widths), all kept where the segment
- * trains and half where it is `through`, as a frozen linear map keeps nothing and the nonlinear ones between them do.
+ * Weights at four bytes; of what trains, gradient and two moments; activations of every innermost segment that a
+ * gradient passes: per position the widths of its matrices (each linear map's input and output are of these widths),
+ * all kept where the segment trains and half where it is `through`, as a frozen linear map keeps nothing and the
+ * nonlinear ones between them do.
  */
-export function estimateBytes(context: Pick<RuleContext, "parameters" | "plan" | "flows" | "model" | "training">): MemoryEstimate {
-  const sizes = new Map(context.parameters.map(({ name, shape }) => [name, { shape, count: shape.reduce((product, length) => product * length, 1) }]));
+export function estimateBytes(
+  context: Pick<RuleContext, "parameters" | "plan" | "flows" | "model" | "training">,
+): MemoryEstimate {
+  const sizes = new Map(
+    context.parameters.map(({ name, shape }) => [
+      name,
+      { shape, count: shape.reduce((product, length) => product * length, 1) },
+    ]),
+  );
   const weightBytes = 4 * [...sizes.values()].reduce((sum, { count }) => sum + count, 0);
-  const trainedCounts = context.plan.phases.map(({ entries }) => entries.filter(({ trainable }) => trainable).reduce((sum, { name }) => sum + (sizes.get(name)?.count ?? 0), 0));
+  const trainedCounts = context.plan.phases.map(({ entries }) =>
+    entries.filter(({ trainable }) => trainable).reduce((sum, { name }) => sum + (sizes.get(name)?.count ?? 0), 0),
+  );
   const trainedBytes = 12 * Math.max(0, ...trainedCounts);
   const { microBatchSize, maxLength } = context.training;
   const tokens = microBatchSize * Math.min(maxLength ?? USUAL_TOKENS, context.model.text.maxPositions);
@@ -30,7 +40,9 @@ export function estimateBytes(context: Pick<RuleContext, "parameters" | "plan" |
   for (const { name, parameters } of innermost) {
     const flow = context.flows.get(name);
     if (flow === undefined || flow === "prefix") continue;
-    const widths = parameters.map((parameter) => sizes.get(parameter)?.shape ?? []).filter((shape) => shape.length === 2);
+    const widths = parameters
+      .map((parameter) => sizes.get(parameter)?.shape ?? [])
+      .filter((shape) => shape.length === 2);
     // A vocabulary product is fused with the loss and keeps no logits.
     const usual = widths.filter(([rows]) => rows !== context.model.text.vocabularySize);
     const perToken = usual.reduce((sum, [rows = 0, columns = 0]) => sum + rows + columns, 0);

@@ -18,7 +18,12 @@ export function componentFacts({ plan }: Pick<RuleContext, "plan">): ReadonlyMap
   const facts = new Map<string, ComponentFacts>();
   for (const phase of plan.phases) {
     for (const { component, trainable, reason } of phase.entries) {
-      const known = facts.get(component) ?? { name: component, trains: false, trainsAll: true, settings: reason.settings };
+      const known = facts.get(component) ?? {
+        name: component,
+        trains: false,
+        trainsAll: true,
+        settings: reason.settings,
+      };
       facts.set(component, {
         ...known,
         trains: known.trains || trainable,

@@ -5,7 +5,10 @@ import { applySeverities, unknownRules } from "./severities.js";
 
 const PLUGIN_NAME = "ConflictCheckerPlugin";
 
-/** Finds contradictory, empty and useless settings before a weight is read, and gives every rule's findings the severity that the user set. */
+/**
+ * Finds contradictory, empty and useless settings before a weight is read, and gives every rule's findings the severity
+ * that the user set.
+ */
 export const conflictChecker = definePlugin({
   name: PLUGIN_NAME,
   apiVersion: API_VERSION,

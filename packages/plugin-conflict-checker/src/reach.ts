@@ -1,13 +1,15 @@
 import type { Segment } from "@thaw/core";
 
 /**
- * Segments from which a gradient path leads to the loss, where `stops` pass none back. A segment reaches it if its own output is not
- * stopped and it is used by one that reaches it; what nobody reads is the model's output. An inner segment also needs its outer one.
+ * Segments from which a gradient path leads to the loss, where `stops` pass none back. A segment reaches it if its own
+ * output is not stopped and it is used by one that reaches it; what nobody reads is the model's output. An inner
+ * segment also needs its outer one.
  */
 export function reachingSegments(segments: readonly Segment[], stops: ReadonlySet<string>): ReadonlySet<string> {
   const byName = new Map(segments.map((segment) => [segment.name, segment]));
   const readers = new Map<string, string[]>();
-  for (const { name, after } of segments) for (const before of after) readers.set(before, [...(readers.get(before) ?? []), name]);
+  for (const { name, after } of segments)
+    for (const before of after) readers.set(before, [...(readers.get(before) ?? []), name]);
   const known = new Map<string, boolean>();
   const reaches = (name: string): boolean => {
     const answer = known.get(name);
@@ -15,7 +17,8 @@ export function reachingSegments(segments: readonly Segment[], stops: ReadonlySe
     known.set(name, true); // a cycle would be the family's mistake; it must not hang
     const outer = outerName(name, byName);
     const next = readers.get(name) ?? [];
-    const result = !stops.has(name) && (outer === undefined || reaches(outer)) && (next.length === 0 || next.some(reaches));
+    const result =
+      !stops.has(name) && (outer === undefined || reaches(outer)) && (next.length === 0 || next.some(reaches));
     known.set(name, result);
     return result;
   };

@@ -5,7 +5,10 @@ export function normalSegment(segment: string): string {
   return segment.replaceAll(/([a-z0-9])([A-Z])/g, "$1_$2").toLowerCase();
 }
 
-/** Settings at or below a path of Thaw's words, whatever case or words the user has for its keys. `path` is in snake case. */
+/**
+ * Settings at or below a path of Thaw's words, whatever case or words the user has for its keys. `path` is in snake
+ * case.
+ */
 export function settingsUnder(settings: readonly Setting[], path: readonly string[]): readonly Setting[] {
   return settings.filter((setting) => {
     const segments = normalPath(setting);
@@ -20,7 +23,8 @@ export function normalPath(setting: Setting): readonly string[] {
 
 /** `training.learning_rate: 0`, the setting as the user wrote it; `--vit_lr 1e-5` for a command-line argument. */
 export function describeSetting(setting: Setting): string {
-  if (setting.path.startsWith("--")) return `${setting.path} ${Array.isArray(setting.value) ? setting.value.join(" ") : String(setting.value)}`;
+  if (setting.path.startsWith("--"))
+    return `${setting.path} ${Array.isArray(setting.value) ? setting.value.join(" ") : String(setting.value)}`;
   const value = typeof setting.value === "string" ? setting.value : (JSON.stringify(setting.value) ?? "code");
   return `${setting.path}: ${value}`;
 }
@@ -28,7 +32,10 @@ export function describeSetting(setting: Setting): string {
 /** ` (thaw.yaml:7)`, ` (preset, stage1.yaml:3)`, ` (default)`; nothing for settings given in code. */
 export function whereSet(setting: Setting): string {
   if (setting.origin === "default") return " (default)";
-  const place = setting.file === undefined ? "" : `${setting.file.split(/[\\/]/).at(-1)!}${setting.line === undefined ? "" : `:${setting.line}`}`;
+  const place =
+    setting.file === undefined
+      ? ""
+      : `${setting.file.split(/[\\/]/).at(-1)!}${setting.line === undefined ? "" : `:${setting.line}`}`;
   if (setting.origin === "preset") return ` (preset${place === "" ? "" : `, ${place}`})`;
   return place === "" ? "" : ` (${place})`;
 }
@@ -44,7 +51,10 @@ export function listed(items: readonly string[], limit = 6): string {
   return items.length <= 1 ? items.join("") : `${items.slice(0, -1).join(", ")} and ${items.at(-1)!}`;
 }
 
-/** The style of the user's keys, for suggestions: `camel` where their own keys show it, or where settings come from code. */
+/**
+ * The style of the user's keys, for suggestions: `camel` where their own keys show it, or where settings come from
+ * code.
+ */
 export function spelledLike(settings: readonly Setting[], key: string): string {
   const own = settings.filter(({ origin }) => origin === "explicit");
   const usesCamel = own.some(({ path }) => /[a-z0-9][A-Z]/.test(path));

@@ -4,7 +4,13 @@ import { planYaml } from "../../../test/support/plan-yaml.js";
 import { applySeverities, unknownRules } from "./severities.js";
 
 const rule: RuleInfo = { id: "a-rule", defaultSeverity: "error", summary: "A rule." };
-const finding = (severity: Finding["severity"]): Finding => ({ rule: "a-rule", severity, message: "Wrong.", fix: "Right.", settings: [] });
+const finding = (severity: Finding["severity"]): Finding => ({
+  rule: "a-rule",
+  severity,
+  message: "Wrong.",
+  fix: "Right.",
+  settings: [],
+});
 const severities = (list: readonly Finding[]) => list.map(({ severity }) => severity);
 
 describe("applySeverities", () => {
@@ -20,7 +26,9 @@ describe("applySeverities", () => {
   });
 
   it("names the nearest rule for an unknown id", () => {
-    const settings = [{ path: "checks.rules.a-rul", value: "off", origin: "explicit" as const, file: "thaw.yaml", line: 3 }];
+    const settings = [
+      { path: "checks.rules.a-rul", value: "off", origin: "explicit" as const, file: "thaw.yaml", line: 3 },
+    ];
     const [found] = unknownRules({ "a-rul": "off" }, ["a-rule", "config"], settings);
     expect(found).toMatchObject({ rule: "config", severity: "error", settings });
     expect(found!.fix).toBe("Write a-rule, or remove `checks.rules.a-rul: off` (thaw.yaml:3).");
@@ -36,7 +44,10 @@ describe("the checks section", () => {
   it("reports an unknown rule id with the nearest one", async () => {
     const { result } = await planYaml("checks: { rules: { nothing-train: off } }");
     expect(result.isRefused).toBe(true);
-    expect(result.findings[0]).toMatchObject({ rule: "config", settings: [{ path: "checks.rules.nothing-train", line: 1 }] });
+    expect(result.findings[0]).toMatchObject({
+      rule: "config",
+      settings: [{ path: "checks.rules.nothing-train", line: 1 }],
+    });
     expect(result.findings[0]!.fix).toContain("nothing-trains");
   });
 
@@ -45,17 +56,32 @@ describe("the checks section", () => {
       name: "Third",
       apiVersion: API_VERSION,
       apply(trainer) {
-        const check = (): readonly Finding[] => [{ rule: "third-rule", severity: "error", message: "Third.", fix: "Fix.", settings: [] }];
-        trainer.hooks.rules.tap("Third", (collector) => collector.add({ id: "third-rule", defaultSeverity: "error", summary: "Third.", check }));
+        const check = (): readonly Finding[] => [
+          { rule: "third-rule", severity: "error", message: "Third.", fix: "Fix.", settings: [] },
+        ];
+        trainer.hooks.rules.tap("Third", (collector) =>
+          collector.add({ id: "third-rule", defaultSeverity: "error", summary: "Third.", check }),
+        );
       },
     });
     const { result } = await planYaml("checks: { rules: { third-rule: note } }", { plugins: [third()] });
-    expect(result.findings).toEqual([{ rule: "third-rule", severity: "note", message: "Third.", fix: "Fix.", settings: [] }]);
+    expect(result.findings).toEqual([
+      { rule: "third-rule", severity: "note", message: "Third.", fix: "Fix.", settings: [] },
+    ]);
     expect(result.isRefused).toBe(false);
   });
 
   it("reports all findings in one go", async () => {
-    const { result } = await planYaml("freeze: { freeze_vision_tower: true, freeze_llm: true, freezeLanguageModel: false, components: { visionTower: train, audio: frozen } }\ntraining: { components: { multi_modal_projector: { learning_rate: 1 } } }");
-    expect(result.findings.map(({ rule: id }) => id).sort()).toEqual(["aliases-disagree", "frozen-and-trained", "selector-matches-nothing", "setting-for-frozen-component"]);
+    const { result } = await planYaml(
+      "freeze: { freeze_vision_tower: true, freeze_llm: true, freezeLanguageModel: false, components: { " +
+        "visionTower: train, audio: frozen } }\ntraining: { components: { multi_modal_projector: { learning_rate: " +
+        "1 } } }",
+    );
+    expect(result.findings.map(({ rule: id }) => id).sort()).toEqual([
+      "aliases-disagree",
+      "frozen-and-trained",
+      "selector-matches-nothing",
+      "setting-for-frozen-component",
+    ]);
   });
 });

@@ -9,8 +9,8 @@ export interface BlockList {
 }
 
 /**
- * The component's main list of blocks: of the places where a whole segment is a number, the outermost one with the most blocks
- * (then the most parameters). Undefined where no segment is a number.
+ * The component's main list of blocks: of the places where a whole segment is a number, the outermost one with the most
+ * blocks (then the most parameters). Undefined where no segment is a number.
  */
 export function findBlocks(names: Iterable<string>): BlockList | undefined {
   const lists = new Map<string, Map<number, string[]>>();
@@ -25,7 +25,8 @@ export function findBlocks(names: Iterable<string>): BlockList | undefined {
     list.set(number, [...(list.get(number) ?? []), name]);
   }
   const ranked = [...lists].sort(
-    ([leftPrefix, left], [rightPrefix, right]) => right.size - left.size || parameterCount(right) - parameterCount(left) || (leftPrefix < rightPrefix ? -1 : 1),
+    ([leftPrefix, left], [rightPrefix, right]) =>
+      right.size - left.size || parameterCount(right) - parameterCount(left) || (leftPrefix < rightPrefix ? -1 : 1),
   );
   const best = ranked[0];
   if (best === undefined) return undefined;

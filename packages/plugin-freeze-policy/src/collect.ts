@@ -23,7 +23,10 @@ export interface FreezeSettings {
   readonly clashes: ReadonlyMap<string, Clash>;
 }
 
-/** Spellings of one key with different values, all of one origin. A clash in presets matters only where nothing explicit decides. */
+/**
+ * Spellings of one key with different values, all of one origin. A clash in presets matters only where nothing explicit
+ * decides.
+ */
 export interface Clash {
   readonly finding: Finding;
   readonly rank: number;
@@ -46,7 +49,8 @@ export function collectSettings(settings: readonly Setting[], vocabulary: Vocabu
   const groups = new Map<string, Leaf[]>();
   for (const setting of settings.flatMap((one) => (one.means === undefined ? flatten(one) : [one]))) {
     const path = readKey(setting);
-    if (path === undefined || setting.value === undefined || setting.value === null || setting.origin === "default") continue;
+    if (path === undefined || setting.value === undefined || setting.value === null || setting.origin === "default")
+      continue;
     if (path.length <= 2 && isEmpty(setting.value)) continue; // an entry without a word about the component
     const key = path[0] === "components" ? path.slice(0, 2).join(".") : path[0]!;
     groups.set(key, [...(groups.get(key) ?? []), { path, setting }]);
@@ -61,20 +65,30 @@ export function collectSettings(settings: readonly Setting[], vocabulary: Vocabu
     const candidates = bySpelling(leaves, depth);
     const best = Math.max(...candidates.map(({ setting }) => originRank(setting)));
     const winners = candidates.filter(({ setting }) => originRank(setting) === best);
-    const distinct = new Map(winners.map((candidate) => [JSON.stringify(canonicalValue(candidate.value, depth)), candidate]));
-    const clashing = distinct.size > 1 ? [...distinct.values()].map(({ setting }) => setting) : depth === 2 ? innerClash(winners.at(-1)!.leaves) : undefined;
+    const distinct = new Map(
+      winners.map((candidate) => [JSON.stringify(canonicalValue(candidate.value, depth)), candidate]),
+    );
+    const clashing =
+      distinct.size > 1
+        ? [...distinct.values()].map(({ setting }) => setting)
+        : depth === 2
+          ? innerClash(winners.at(-1)!.leaves)
+          : undefined;
     if (clashing !== undefined) {
       const named = distinct.size > 1 ? key.split(".") : readKey(clashing[0]!)!;
       clashes.set(key, { finding: aliasesDisagree(clashing, vocabulary.write(named) ?? key), rank: best });
       continue;
     }
     const { setting, value, leaves: own } = winners.at(-1)!;
-    const overridden = candidates.filter((candidate) => originRank(candidate.setting) < best).map((candidate) => candidate.setting);
+    const overridden = candidates
+      .filter((candidate) => originRank(candidate.setting) < best)
+      .map((candidate) => candidate.setting);
     if (depth === 2) {
       const component = key.slice("components.".length);
       entries.set(component, { value: { component, ...readIntent(value), setting, leaves: own }, setting, overridden });
     } else if (key === "trainMmProjOnly") shortcut = { value: value as boolean, setting, overridden };
-    else if (key === "stopGradientAfter") stopGradientAfter = { value: value as readonly string[], setting, overridden };
+    else if (key === "stopGradientAfter")
+      stopGradientAfter = { value: value as readonly string[], setting, overridden };
     else flags.set(key, { value: value as boolean, setting, overridden });
   }
   return { flags, shortcut, entries, stopGradientAfter, clashes };
@@ -100,10 +114,20 @@ function bySpelling(leaves: readonly Leaf[], depth: number): readonly Candidate[
   }
   return [...groups.values()].map(({ head, leaves: own }) => {
     const list = [...own.values()];
-    const first = list.reduce((left, right) => ((right.setting.line ?? Infinity) < (left.setting.line ?? Infinity) ? right : left));
+    const first = list.reduce((left, right) =>
+      (right.setting.line ?? Infinity) < (left.setting.line ?? Infinity) ? right : left,
+    );
     const meant = list.findLast(({ setting }) => setting.means !== undefined)?.setting;
-    const value = meant?.means?.value ?? assemble(list.map(({ path, setting }) => [spelledRest(setting.path, head, path.length - depth), setting.value] as const));
-    return { setting: meant ?? { ...first.setting, path: head, value }, value, leaves: list.map(({ setting }) => setting) };
+    const value =
+      meant?.means?.value ??
+      assemble(
+        list.map(({ path, setting }) => [spelledRest(setting.path, head, path.length - depth), setting.value] as const),
+      );
+    return {
+      setting: meant ?? { ...first.setting, path: head, value },
+      value,
+      leaves: list.map(({ setting }) => setting),
+    };
   });
 }
 
@@ -133,5 +157,7 @@ function innerClash(leaves: readonly Setting[]): readonly Setting[] | undefined 
 function canonicalValue(value: unknown, depth: number): unknown {
   if (depth === 1) return value;
   const { intent } = readIntent(value);
-  return Object.entries(intent).filter(([, inner]) => inner !== undefined).sort(([left], [right]) => (left < right ? -1 : 1));
+  return Object.entries(intent)
+    .filter(([, inner]) => inner !== undefined)
+    .sort(([left], [right]) => (left < right ? -1 : 1));
 }

@@ -31,10 +31,16 @@ interface Proposal {
 }
 
 /**
- * Precedence, the one place where it is written: explicit > preset > default. Between different keys of the same origin there is
- * none: they agree, or the component stays undecided and a finding names both. The shortcut stands for one proposal per component.
+ * Precedence, the one place where it is written: explicit > preset > default. Between different keys of the same origin
+ * there is none: they agree, or the component stays undecided and a finding names both. The shortcut stands for one
+ * proposal per component.
  */
-export function decideComponent(component: string, freeze: FreezeSettings, vocabulary: Vocabulary, report: (finding: Finding) => void): Verdict {
+export function decideComponent(
+  component: string,
+  freeze: FreezeSettings,
+  vocabulary: Vocabulary,
+  report: (finding: Finding) => void,
+): Verdict {
   const proposals = proposalsFor(component, freeze);
   const best = Math.max(0, ...proposals.map(({ setting }) => originRank(setting)));
   const ranked = proposals.filter(({ setting }) => originRank(setting) === best);
@@ -56,12 +62,21 @@ export function decideComponent(component: string, freeze: FreezeSettings, vocab
     report(adapterAndFull(component, entry.setting, entry.setting));
     isDecided = false;
   }
-  const overridden = [...ranked.flatMap((proposal) => proposal.overridden), ...lower.flatMap((proposal) => [proposal.setting, ...proposal.overridden])];
+  const overridden = [
+    ...ranked.flatMap((proposal) => proposal.overridden),
+    ...lower.flatMap((proposal) => [proposal.setting, ...proposal.overridden]),
+  ];
   const winner = ranked[0];
   if (winner === undefined) {
     const intent: Intent = { kind: FLAG_DEFAULTS[FLAG_OF_COMPONENT[component] ?? ""] === false ? "train" : "frozen" };
     const reason = `${intent.kind === "train" ? "trained" : "frozen"} by default`;
-    return { component, intent: isDecided ? intent : undefined, reason: isDecided ? reason : "undecided", settings: [fallback], overridden };
+    return {
+      component,
+      intent: isDecided ? intent : undefined,
+      reason: isDecided ? reason : "undecided",
+      settings: [fallback],
+      overridden,
+    };
   }
   if (winner.intent.kind === "frozen") {
     const lost = lower.find(({ intent }) => intent.kind === "adapter");
@@ -71,7 +86,14 @@ export function decideComponent(component: string, freeze: FreezeSettings, vocab
   if (!isDecided) return { component, reason: "undecided: the settings contradict each other", settings, overridden };
   const replaced = overridden[0] === undefined ? "" : `, which overrides ${settingWithPlace(overridden[0])}`;
   const reason = `${intentText(winner.intent)} by ${settingWithPlace(winner.setting)}${replaced}`;
-  return { component, intent: winner.intent, entry: winner.source === "entry" ? entry : undefined, reason, settings, overridden: [...overridden, fallback] };
+  return {
+    component,
+    intent: winner.intent,
+    entry: winner.source === "entry" ? entry : undefined,
+    reason,
+    settings,
+    overridden: [...overridden, fallback],
+  };
 }
 
 /** `frozen`, `trained`, `last 2 blocks trained`, ... */
@@ -91,36 +113,69 @@ export function intentText(intent: Intent): string {
 function defaultSetting(component: string, vocabulary: Vocabulary): Setting {
   const flag = FLAG_OF_COMPONENT[component];
   const path = flag === undefined ? ["components", component] : [flag];
-  return { path: vocabulary.write(path) ?? path.join("."), value: flag === undefined ? "frozen" : FLAG_DEFAULTS[flag], origin: "default" };
+  return {
+    path: vocabulary.write(path) ?? path.join("."),
+    value: flag === undefined ? "frozen" : FLAG_DEFAULTS[flag],
+    origin: "default",
+  };
 }
 
 /** What each setting says about the component, most specific first. */
 function proposalsFor(component: string, freeze: FreezeSettings): readonly Proposal[] {
   const proposals: Proposal[] = [];
   const entry = freeze.entries.get(toSnakeCase(component));
-  if (entry !== undefined) proposals.push({ source: "entry", intent: entry.value.intent, setting: entry.setting, overridden: entry.overridden });
+  if (entry !== undefined)
+    proposals.push({
+      source: "entry",
+      intent: entry.value.intent,
+      setting: entry.setting,
+      overridden: entry.overridden,
+    });
   const flag = freeze.flags.get(FLAG_OF_COMPONENT[component] ?? "");
-  if (flag !== undefined) proposals.push({ source: "flag", intent: { kind: flag.value ? "frozen" : "train" }, setting: flag.setting, overridden: flag.overridden });
+  if (flag !== undefined)
+    proposals.push({
+      source: "flag",
+      intent: { kind: flag.value ? "frozen" : "train" },
+      setting: flag.setting,
+      overridden: flag.overridden,
+    });
   const { shortcut } = freeze;
   if (shortcut?.value === true) {
     const kind = component === SHORTCUT_COMPONENT ? "train" : "frozen";
-    proposals.push({ source: "shortcut", intent: { kind }, setting: shortcut.setting, overridden: shortcut.overridden });
+    proposals.push({
+      source: "shortcut",
+      intent: { kind },
+      setting: shortcut.setting,
+      overridden: shortcut.overridden,
+    });
   }
   return proposals;
 }
 
-/** Two proposals of the same origin: a contradiction, a repetition (note), or nothing to say. `left` is the more specific one. */
+/**
+ * Two proposals of the same origin: a contradiction, a repetition (note), or nothing to say. `left` is the more
+ * specific one.
+ */
 function compare(component: string, left: Proposal, right: Proposal, vocabulary: Vocabulary): Finding | undefined {
   const isShortcut = right.source === "shortcut";
   const wide = right.intent.kind;
   const { kind, unfreezeAt, freezeAt } = left.intent;
   if (kind === "adapter") {
-    return wide === "frozen" ? adapterForFrozen(component, left.setting, right.setting) : adapterAndFull(component, left.setting, right.setting);
+    return wide === "frozen"
+      ? adapterForFrozen(component, left.setting, right.setting)
+      : adapterAndFull(component, left.setting, right.setting);
   }
   if ((wide === "frozen") === trainsBase(left.intent)) {
     if (isShortcut) return shortcutContradicts(right.setting, left.setting, component, vocabulary);
-    return wide === "frozen" ? frozenAndTrained(component, right.setting, left.setting) : frozenAndTrained(component, left.setting, right.setting);
+    return wide === "frozen"
+      ? frozenAndTrained(component, right.setting, left.setting)
+      : frozenAndTrained(component, left.setting, right.setting);
   }
-  const repeats = isShortcut && kind !== "partial" && unfreezeAt === undefined && freezeAt === undefined && right.setting.origin === "explicit";
+  const repeats =
+    isShortcut &&
+    kind !== "partial" &&
+    unfreezeAt === undefined &&
+    freezeAt === undefined &&
+    right.setting.origin === "explicit";
   return repeats ? shortcutRepeated(right.setting, left.setting) : undefined;
 }

@@ -3,14 +3,19 @@ import { valueText } from "./vocabulary.js";
 
 /** `freeze.freeze_llm: true`, the setting as the user wrote it; `--freeze_llm true` for a command-line argument. */
 export function describeSetting(setting: Setting): string {
-  if (setting.path.startsWith("--")) return `${setting.path} ${Array.isArray(setting.value) ? setting.value.join(" ") : String(setting.value)}`;
+  if (setting.path.startsWith("--"))
+    return `${setting.path} ${Array.isArray(setting.value) ? setting.value.join(" ") : String(setting.value)}`;
   return `${setting.path}: ${valueText(setting.value)}`;
 }
 
-/** ` (thaw.yaml:7)`, ` (preset llava, stage1.yaml:3)`, ` (default)` or nothing for settings given in code; with a leading space. */
+/**
+ * ` (thaw.yaml:7)`, ` (preset llava, stage1.yaml:3)`, ` (default)` or nothing for settings given in code; with a
+ * leading space.
+ */
 export function whereSet(setting: Setting): string {
   if (setting.origin === "default") return " (default)";
-  const place = setting.file === undefined ? "" : baseName(setting.file) + (setting.line === undefined ? "" : `:${setting.line}`);
+  const place =
+    setting.file === undefined ? "" : baseName(setting.file) + (setting.line === undefined ? "" : `:${setting.line}`);
   if (setting.origin === "preset") return ` (preset${place === "" ? "" : `, ${place}`})`;
   return place === "" ? "" : ` (${place})`;
 }

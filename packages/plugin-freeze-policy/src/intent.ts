@@ -45,7 +45,8 @@ export interface Entry {
 export function readIntent(value: unknown): { readonly intent: Intent; readonly mixesAdapter: boolean } {
   if (value === "frozen" || value === "train") return { intent: { kind: value }, mixesAdapter: false };
   const fields = canonical(value) as Record<string, unknown>;
-  const match = typeof fields["match"] === "string" ? [fields["match"]] : (fields["match"] as readonly string[] | undefined);
+  const match =
+    typeof fields["match"] === "string" ? [fields["match"]] : (fields["match"] as readonly string[] | undefined);
   const selects = fields["lastBlocks"] !== undefined || fields["firstBlocks"] !== undefined || match !== undefined;
   const lora = fields["lora"] as LoraIntent | undefined;
   const intent: Intent = {

@@ -8,10 +8,16 @@ import { FLAG_OF_COMPONENT, type Vocabulary } from "./vocabulary.js";
 const USUAL_COMPONENTS = [...Object.keys(FLAG_OF_COMPONENT), "audio_tower", "audio_projector"];
 
 /**
- * Reports settings for components that the model does not have: entries (a preset's as a warning) and explicit flags. Without a
- * checkpoint only an entry that looks like a misspelt usual name is reported, as a warning.
+ * Reports settings for components that the model does not have: entries (a preset's as a warning) and explicit flags.
+ * Without a checkpoint only an entry that looks like a misspelt usual name is reported, as a warning.
  */
-export function checkNames(freeze: FreezeSettings, components: readonly string[], isCheckpointKnown: boolean, vocabulary: Vocabulary, report: (finding: Finding) => void): void {
+export function checkNames(
+  freeze: FreezeSettings,
+  components: readonly string[],
+  isCheckpointKnown: boolean,
+  vocabulary: Vocabulary,
+  report: (finding: Finding) => void,
+): void {
   const spell = (component: string) => (vocabulary.write(["components", component]) ?? component).split(".").at(-1)!;
   for (const [component, { setting }] of freeze.entries) {
     const known = isCheckpointKnown ? components : USUAL_COMPONENTS;

@@ -1,6 +1,9 @@
 import type { ComponentDeclaration } from "@thaw/core";
 
-/** The component that owns a name by the longest prefix of whole segments; undefined if none does, or if two claim the same prefix. */
+/**
+ * The component that owns a name by the longest prefix of whole segments; undefined if none does, or if two claim the
+ * same prefix.
+ */
 export function ownerByPrefix(name: string, components: readonly ComponentDeclaration[]): string | undefined {
   let best = -1;
   let owners = new Set<string>();

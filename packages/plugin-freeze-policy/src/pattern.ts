@@ -1,6 +1,6 @@
 /**
- * True if the pattern is a run of whole dot-segments anywhere in the name; `*` is exactly one segment. `layers.1` matches
- * `encoder.layers.1.mlp`, never `encoder.layers.10.mlp`.
+ * True if the pattern is a run of whole dot-segments anywhere in the name; `*` is exactly one segment. `layers.1`
+ * matches `encoder.layers.1.mlp`, never `encoder.layers.10.mlp`.
  */
 export function matchesPattern(name: string, pattern: string): boolean {
   const segments = name.split(".");
@@ -16,7 +16,8 @@ export function runsOf(names: Iterable<string>, length: number): ReadonlySet<str
   const runs = new Set<string>();
   for (const name of names) {
     const segments = name.split(".");
-    for (let start = 0; start + length <= segments.length; start++) runs.add(segments.slice(start, start + length).join("."));
+    for (let start = 0; start + length <= segments.length; start++)
+      runs.add(segments.slice(start, start + length).join("."));
   }
   return runs;
 }

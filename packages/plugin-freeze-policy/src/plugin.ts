@@ -1,4 +1,14 @@
-import { API_VERSION, definePlugin, type ComponentRequest, type Finding, type ParameterGroup, type Plugin, type RuleContext, type Setting, type Trainer } from "@thaw/core";
+import {
+  API_VERSION,
+  definePlugin,
+  type ComponentRequest,
+  type Finding,
+  type ParameterGroup,
+  type Plugin,
+  type RuleContext,
+  type Setting,
+  type Trainer,
+} from "@thaw/core";
 import { freezeSchema } from "./options.js";
 import { compilePolicy, findNothingTrains, type CompiledPolicy } from "./policy.js";
 import { FREEZE_RULES } from "./rules/index.js";
@@ -27,8 +37,8 @@ export const freezePolicy = definePlugin({
 });
 
 /**
- * The same for the settings of another tool's config: what they mean is in `Setting.means`, and findings are in the words of
- * `vocabulary`. Adapters are left to that tool.
+ * The same for the settings of another tool's config: what they mean is in `Setting.means`, and findings are in the
+ * words of `vocabulary`. Adapters are left to that tool.
  */
 export function foreignFreezePolicy(settings: readonly Setting[], vocabulary: Vocabulary): Plugin {
   return { ...freezePolicy({}, settings), apply: (trainer) => tap(trainer, settings, vocabulary) };
@@ -38,7 +48,10 @@ function tap(trainer: Trainer, settings: readonly Setting[], foreign?: Vocabular
   if (foreign === undefined) {
     trainer.hooks.requests.tap(PLUGIN_NAME, (collector, context) => {
       const vocabulary = thawVocabulary([...settings, ...context.settings]);
-      for (const request of adapterRequests(compilePolicy({ settings, components: context.model.components, vocabulary }))) collector.add(request);
+      for (const request of adapterRequests(
+        compilePolicy({ settings, components: context.model.components, vocabulary }),
+      ))
+        collector.add(request);
     });
   }
   trainer.hooks.plan.tap(PLUGIN_NAME, (_plan, context) => {
@@ -58,10 +71,14 @@ function tap(trainer: Trainer, settings: readonly Setting[], foreign?: Vocabular
     for (const finding of policy.findings) if (finding.rule !== NOTHING_TRAINS.id) context.report(finding);
     return policy.plan;
   });
-  trainer.hooks.parameterGroups.tap(PLUGIN_NAME, (groups) => groups.map((group) => scheduled(group, compiled.get(trainer))));
+  trainer.hooks.parameterGroups.tap(PLUGIN_NAME, (groups) =>
+    groups.map((group) => scheduled(group, compiled.get(trainer))),
+  );
   trainer.hooks.rules.tap(PLUGIN_NAME, (collector) => {
     for (const rule of FREEZE_RULES) {
-      collector.add(rule === NOTHING_TRAINS ? { ...rule, check: (context) => emptyPlan(context, compiled.get(trainer)) } : rule);
+      collector.add(
+        rule === NOTHING_TRAINS ? { ...rule, check: (context) => emptyPlan(context, compiled.get(trainer)) } : rule,
+      );
     }
   });
 }
@@ -71,9 +88,14 @@ export function compiledPolicyOf(trainer: Trainer): CompiledPolicy | undefined {
   return compiled.get(trainer);
 }
 
-/** What `lora` entries ask the plugin for that makes adapters. A component that another setting freezes, or that is undecided, asks for nothing. */
+/**
+ * What `lora` entries ask the plugin for that makes adapters. A component that another setting freezes, or that is
+ * undecided, asks for nothing.
+ */
 function adapterRequests({ decisions }: CompiledPolicy): readonly ComponentRequest[] {
-  return decisions.flatMap(({ component, intent, settings }) => (intent?.lora === undefined ? [] : [{ kind: "lora", component, options: { ...intent.lora }, settings }]));
+  return decisions.flatMap(({ component, intent, settings }) =>
+    intent?.lora === undefined ? [] : [{ kind: "lora", component, options: { ...intent.lora }, settings }],
+  );
 }
 
 /** A component with its own warm-up counts its schedule from the step at which it starts to train. */
@@ -87,12 +109,22 @@ function scheduled(group: ParameterGroup, policy: CompiledPolicy | undefined): P
 /** Judged on the final plan, as other plugins may have changed it after the policy. */
 function emptyPlan(context: RuleContext, policy: CompiledPolicy | undefined): readonly Finding[] {
   const isEmpty = ({ entries }: RuleContext["plan"]["phases"][number]) => !entries.some(({ trainable }) => trainable);
-  // An adapter whose parameters are not in the plan (another tool's, or of a checkpoint that is not there) trains all the same.
-  if (policy?.decisions.some(({ state }) => state === "adapter") === true && !context.parameters.some(({ component }) => component !== undefined)) return [];
+  // An adapter whose parameters are not in the plan (another tool's, or of a checkpoint that is not there) trains all
+  // the same.
+  if (
+    policy?.decisions.some(({ state }) => state === "adapter") === true &&
+    !context.parameters.some(({ component }) => component !== undefined)
+  )
+    return [];
   const isDecided = context.plan.phases.every(({ entries }) => entries.length >= context.owners.size);
   if (!isDecided || !context.plan.phases.some(isEmpty)) return [];
   const found = policy === undefined ? undefined : findNothingTrains(policy.decisions, policy.vocabulary);
   if (found !== undefined) return [found];
   const components = new Set(context.owners.values());
-  return [nothingTrains(new Map([...components].map((component) => [component, undefined])), policy?.vocabulary ?? thawVocabulary(context.settings))];
+  return [
+    nothingTrains(
+      new Map([...components].map((component) => [component, undefined])),
+      policy?.vocabulary ?? thawVocabulary(context.settings),
+    ),
+  ];
 }

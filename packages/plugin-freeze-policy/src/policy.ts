@@ -1,4 +1,13 @@
-import { nearestNames, type ComponentDeclaration, type Finding, type ParameterInfo, type Plan, type PlanEntry, type PlanPhase, type Setting } from "@thaw/core";
+import {
+  nearestNames,
+  type ComponentDeclaration,
+  type Finding,
+  type ParameterInfo,
+  type Plan,
+  type PlanEntry,
+  type PlanPhase,
+  type Setting,
+} from "@thaw/core";
 import { collectSettings, type FreezeSettings } from "./collect.js";
 import { decideComponent, type Verdict } from "./decide.js";
 import type { Intent } from "./intent.js";
@@ -53,13 +62,17 @@ export interface CompiledPolicy {
   readonly vocabulary: Vocabulary;
 }
 
-/** Turns freeze settings into decisions per component and per parameter, and reports every contradiction in one go. Pure. */
+/**
+ * Turns freeze settings into decisions per component and per parameter, and reports every contradiction in one go.
+ * Pure.
+ */
 export function compilePolicy(input: PolicyInput): CompiledPolicy {
   const vocabulary = input.vocabulary ?? thawVocabulary(input.settings);
   const freeze = collectSettings(input.settings, vocabulary);
   const findings = new Set<Finding>();
   const report = (finding: Finding) => void findings.add(finding);
-  for (const { finding } of freeze.clashes.values()) if (finding.settings.some(({ origin }) => origin === "explicit")) report(finding);
+  for (const { finding } of freeze.clashes.values())
+    if (finding.settings.some(({ origin }) => origin === "explicit")) report(finding);
   const names = namesByComponent(input);
   const components = componentNames(input, names, freeze);
   const isKnown = input.parameters !== undefined && input.isPlaceholder !== true;
@@ -76,7 +89,12 @@ export function compilePolicy(input: PolicyInput): CompiledPolicy {
       selected = selectNames(entry!, names.get(component) ?? [], others, report);
       if (selected === undefined) return { ...verdict, state: "undecided" };
     }
-    if (isKnown && intent.kind === "adapter" && input.hasAdapters !== true && !input.parameters!.some((parameter) => parameter.component === component)) {
+    if (
+      isKnown &&
+      intent.kind === "adapter" &&
+      input.hasAdapters !== true &&
+      !input.parameters!.some((parameter) => parameter.component === component)
+    ) {
       if (input.makesAdapters !== true) report(adapterWithoutPlugin(component, verdict.settings[0]!, vocabulary));
       return { ...verdict, state: "undecided" };
     }
@@ -84,19 +102,34 @@ export function compilePolicy(input: PolicyInput): CompiledPolicy {
     return { ...verdict, intent, timeline, state: intent.kind };
   });
   const split = reportSplits(input, selections, decisions, report);
-  const decided = decisions.map((decision) => (split.has(decision.component) ? { ...decision, state: "undecided" as const } : decision));
+  const decided = decisions.map((decision) =>
+    split.has(decision.component) ? { ...decision, state: "undecided" as const } : decision,
+  );
   const stops = stoppedSegments(freeze, input.segments, report);
-  const plan = { phases: phasesOf(input, selections, split, decided).map((phase) => (stops.length === 0 ? phase : { ...phase, stopGradientAfter: stops })) };
+  const plan = {
+    phases: phasesOf(input, selections, split, decided).map((phase) =>
+      stops.length === 0 ? phase : { ...phase, stopGradientAfter: stops },
+    ),
+  };
   const empty = findNothingTrains(decided, vocabulary);
   if (empty !== undefined) report(empty);
   return { decisions: decided, plan, findings: [...findings], freeze, vocabulary };
 }
 
-/** The `nothing-trains` finding for these decisions: for the whole run, or for a stretch of it. Undefined if something always trains. */
-export function findNothingTrains(decisions: readonly ComponentDecision[], vocabulary: Vocabulary): Finding | undefined {
+/**
+ * The `nothing-trains` finding for these decisions: for the whole run, or for a stretch of it. Undefined if something
+ * always trains.
+ */
+export function findNothingTrains(
+  decisions: readonly ComponentDecision[],
+  vocabulary: Vocabulary,
+): Finding | undefined {
   if (decisions.length === 0 || decisions.some(({ state }) => state === "undecided")) return undefined;
-  const edges = [0, ...new Set(decisions.flatMap(({ timeline }) => timeline?.edges ?? []))].sort((left, right) => left - right);
-  const isEmpty = (step: number) => decisions.every(({ state, timeline }) => state === "frozen" || timeline?.isActive(step) === false);
+  const edges = [0, ...new Set(decisions.flatMap(({ timeline }) => timeline?.edges ?? []))].sort(
+    (left, right) => left - right,
+  );
+  const isEmpty = (step: number) =>
+    decisions.every(({ state, timeline }) => state === "frozen" || timeline?.isActive(step) === false);
   const from = edges.find(isEmpty);
   if (from === undefined) return undefined;
   const until = edges.find((edge) => edge > from && !isEmpty(edge));
@@ -105,11 +138,16 @@ export function findNothingTrains(decisions: readonly ComponentDecision[], vocab
 }
 
 /** The segments of `stopGradientAfter` that exist; the others are reported. */
-function stoppedSegments(freeze: FreezeSettings, segments: readonly string[] | undefined, report: (finding: Finding) => void): readonly string[] {
+function stoppedSegments(
+  freeze: FreezeSettings,
+  segments: readonly string[] | undefined,
+  report: (finding: Finding) => void,
+): readonly string[] {
   const given = freeze.stopGradientAfter;
   if (given === undefined) return [];
   const unknown = segments === undefined ? [] : given.value.filter((name) => !segments.includes(name));
-  for (const name of unknown) report(segmentUnknown({ ...given.setting, value: given.value }, name, nearestNames(name, segments!)));
+  for (const name of unknown)
+    report(segmentUnknown({ ...given.setting, value: given.value }, name, nearestNames(name, segments!)));
   return given.value.filter((name) => !unknown.includes(name));
 }
 
@@ -141,33 +179,61 @@ function namesByComponent(input: PolicyInput): ReadonlyMap<string, readonly stri
 }
 
 function ownerOf(input: PolicyInput, parameter: ParameterInfo, name: string): string | undefined {
-  const primary = input.owners === undefined ? (parameter.component ?? ownerByPrefix(parameter.name, input.components)) : input.owners.get(parameter.name);
+  const primary =
+    input.owners === undefined
+      ? (parameter.component ?? ownerByPrefix(parameter.name, input.components))
+      : input.owners.get(parameter.name);
   if (name === parameter.name) return primary;
   return input.owners?.get(name) ?? ownerByPrefix(name, input.components) ?? primary;
 }
 
 /** In the order of declaration; without a checkpoint the three base components and whatever an entry names. */
-function componentNames(input: PolicyInput, names: ReadonlyMap<string, readonly string[]>, freeze: FreezeSettings): readonly string[] {
+function componentNames(
+  input: PolicyInput,
+  names: ReadonlyMap<string, readonly string[]>,
+  freeze: FreezeSettings,
+): readonly string[] {
   const declared = [...new Set(input.components.map(({ name }) => name))];
-  if (input.parameters !== undefined) return [...declared.filter((name) => names.has(name)), ...[...names.keys()].filter((name) => !declared.includes(name))];
+  if (input.parameters !== undefined)
+    return [
+      ...declared.filter((name) => names.has(name)),
+      ...[...names.keys()].filter((name) => !declared.includes(name)),
+    ];
   return declared.length > 0 ? declared : [...new Set([...Object.keys(FLAG_OF_COMPONENT), ...freeze.entries.keys()])];
 }
 
 /** Components that a split of tied names leaves undecided. */
-function reportSplits(input: PolicyInput, selections: ReadonlyMap<string, Selection>, decisions: readonly ComponentDecision[], report: (finding: Finding) => void): ReadonlySet<string> {
+function reportSplits(
+  input: PolicyInput,
+  selections: ReadonlyMap<string, Selection>,
+  decisions: readonly ComponentDecision[],
+  report: (finding: Finding) => void,
+): ReadonlySet<string> {
   const split = new Set<string>();
   const steps = [0, ...[...selections.values()].flatMap(({ timeline }) => timeline.edges)];
   for (const parameter of input.parameters ?? []) {
     if ((parameter.tiedNames ?? []).length === 0) continue;
-    const owned = [parameter.name, ...parameter.tiedNames!].map((name) => ({ name, component: ownerOf(input, parameter, name) ?? "" }));
+    const owned = [parameter.name, ...parameter.tiedNames!].map((name) => ({
+      name,
+      component: ownerOf(input, parameter, name) ?? "",
+    }));
     if (owned.some(({ component }) => !selections.has(component))) continue;
     for (const step of steps) {
-      const trains = ({ name, component }: { name: string; component: string }) => isTrainable(name, false, selections.get(component)!, step);
+      const trains = ({ name, component }: { name: string; component: string }) =>
+        isTrainable(name, false, selections.get(component)!, step);
       const trained = owned.filter(trains);
       if (trained.length === 0 || trained.length === owned.length) continue;
       const involved = new Set(owned.map(({ component }) => component));
-      const settings = decisions.filter(({ component }) => involved.has(component)).map((decision) => decision.settings[0]!);
-      report(tiedParametersSplit(trained.map(({ name }) => name), owned.filter((one) => !trains(one)).map(({ name }) => name), settings));
+      const settings = decisions
+        .filter(({ component }) => involved.has(component))
+        .map((decision) => decision.settings[0]!);
+      report(
+        tiedParametersSplit(
+          trained.map(({ name }) => name),
+          owned.filter((one) => !trains(one)).map(({ name }) => name),
+          settings,
+        ),
+      );
       for (const component of involved) split.add(component);
       break;
     }
@@ -175,9 +241,16 @@ function reportSplits(input: PolicyInput, selections: ReadonlyMap<string, Select
   return split;
 }
 
-function phasesOf(input: PolicyInput, selections: ReadonlyMap<string, Selection>, split: ReadonlySet<string>, decisions: readonly ComponentDecision[]): readonly PlanPhase[] {
+function phasesOf(
+  input: PolicyInput,
+  selections: ReadonlyMap<string, Selection>,
+  split: ReadonlySet<string>,
+  decisions: readonly ComponentDecision[],
+): readonly PlanPhase[] {
   const decisionOf = new Map(decisions.map((decision) => [decision.component, decision]));
-  const edges = [0, ...new Set([...selections.values()].flatMap(({ timeline }) => timeline.edges))].sort((left, right) => left - right);
+  const edges = [0, ...new Set([...selections.values()].flatMap(({ timeline }) => timeline.edges))].sort(
+    (left, right) => left - right,
+  );
   return edges.map((fromStep) => ({
     fromStep,
     entries: (input.parameters ?? []).flatMap((parameter): readonly PlanEntry[] => {
@@ -186,12 +259,25 @@ function phasesOf(input: PolicyInput, selections: ReadonlyMap<string, Selection>
       if (component === undefined || selection === undefined || split.has(component)) return [];
       const trainable = isTrainable(parameter.name, parameter.component !== undefined, selection, fromStep);
       const decision = decisionOf.get(component)!;
-      return [{ name: parameter.name, component, trainable, group: component, reason: { text: reasonText(decision, selection, trainable, fromStep), settings: decision.settings } }];
+      return [
+        {
+          name: parameter.name,
+          component,
+          trainable,
+          group: component,
+          reason: { text: reasonText(decision, selection, trainable, fromStep), settings: decision.settings },
+        },
+      ];
     }),
   }));
 }
 
-function reasonText(decision: ComponentDecision, { intent, timeline }: Selection, trainable: boolean, step: number): string {
+function reasonText(
+  decision: ComponentDecision,
+  { intent, timeline }: Selection,
+  trainable: boolean,
+  step: number,
+): string {
   if (intent.kind === "frozen" || (trainable && timeline.edges.length === 0)) return decision.reason;
   if (!timeline.isActive(step)) return `frozen at step ${step}: ${decision.reason}`;
   return trainable || intent.kind === "adapter" ? decision.reason : `frozen, not selected: ${decision.reason}`;

@@ -31,7 +31,9 @@ export function selectNames(
     const matched = names.filter((name) => matchesPattern(name, pattern));
     for (const name of matched) selected.add(name);
     if (matched.length > 0) continue;
-    const elsewhere = [...namesElsewhere].filter(([, others]) => others.some((name) => matchesPattern(name, pattern))).map(([component]) => component);
+    const elsewhere = [...namesElsewhere]
+      .filter(([, others]) => others.some((name) => matchesPattern(name, pattern)))
+      .map(([component]) => component);
     const nearest = nearestNames(pattern, runsOf(names, pattern.split(".").length));
     report(patternUnmatched(leafOf(entry, "match"), pattern, entry.component, nearest, elsewhere));
     isComplete = false;
@@ -44,5 +46,14 @@ function leafOf(entry: Entry, key: string) {
   if (entry.setting.means !== undefined) return entry.setting;
   const depth = entry.setting.path.split(".").length;
   const leaf = entry.leaves.find(({ path }) => toCamelCase(path.split(".")[depth] ?? "") === key);
-  return leaf === undefined ? entry.setting : { ...leaf, path: leaf.path.split(".").slice(0, depth + 1).join("."), value: entry.intent[key as "match"] };
+  return leaf === undefined
+    ? entry.setting
+    : {
+        ...leaf,
+        path: leaf.path
+          .split(".")
+          .slice(0, depth + 1)
+          .join("."),
+        value: entry.intent[key as "match"],
+      };
 }

@@ -18,7 +18,9 @@ export function inStyle(name: string, style: KeyStyle): string {
   return style === "snake" ? toSnakeCase(name) : toCamelCase(name);
 }
 
-/** The style that the user's own keys have; without a telling key, camel case for code and snake case for data files. */
+/**
+ * The style that the user's own keys have; without a telling key, camel case for code and snake case for data files.
+ */
 export function styleOf(settings: readonly Setting[]): KeyStyle {
   const own = settings.filter(({ origin }) => origin === "explicit");
   for (const { path } of own) {

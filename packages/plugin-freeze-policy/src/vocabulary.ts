@@ -8,8 +8,8 @@ import { inStyle, styleOf, toCamelCase, toSnakeCase, type KeyStyle } from "./spe
 export type KeyPath = readonly string[];
 
 /**
- * Says canonical keys in the words of the user's file, so that suggestions are spelt as the file is. Configs of other tools
- * (LLaMA-Factory, ms-swift) bring their own; what their settings mean is in `Setting.means`.
+ * Says canonical keys in the words of the user's file, so that suggestions are spelt as the file is. Configs of other
+ * tools (LLaMA-Factory, ms-swift) bring their own; what their settings mean is in `Setting.means`.
  */
 export interface Vocabulary {
   /** The user's spelling of a canonical path; undefined where their format has no word for it. */
@@ -42,14 +42,18 @@ export const SHORTCUT = "trainMmProjOnly";
 /** The section of a config that the policy reads. */
 export const FREEZE_KEY = "freeze";
 
-/** Canonical path of a setting inside the freeze section; undefined for any other setting. Keys may be in either case. */
+/**
+ * Canonical path of a setting inside the freeze section; undefined for any other setting. Keys may be in either case.
+ */
 export function readKey(setting: Setting): KeyPath | undefined {
   const [head, first, ...rest] = segmentsOf(setting.means?.path ?? setting.path);
   if (head !== FREEZE_KEY || first === undefined) return undefined;
   const key = ALIASES[toCamelCase(first)] ?? toCamelCase(first);
   if (key !== "components") return [key, ...rest];
   const [component, ...inner] = rest;
-  return component === undefined ? [key] : [key, toSnakeCase(component), ...inner.map((name, depth) => (depth === 0 ? toCamelCase(name) : name))];
+  return component === undefined
+    ? [key]
+    : [key, toSnakeCase(component), ...inner.map((name, depth) => (depth === 0 ? toCamelCase(name) : name))];
 }
 
 /** The segments of a dotted path; `match[0]` and `match.0` are the same. */
@@ -78,7 +82,9 @@ function assignment(path: KeyPath, value: unknown): string {
 export function valueText(value: unknown): string {
   if (Array.isArray(value)) return `[${value.map(valueText).join(", ")}]`;
   if (value !== null && typeof value === "object") {
-    return `{ ${Object.entries(value).map(([key, inner]) => `${key}: ${valueText(inner)}`).join(", ")} }`;
+    return `{ ${Object.entries(value)
+      .map(([key, inner]) => `${key}: ${valueText(inner)}`)
+      .join(", ")} }`;
   }
   return typeof value === "string" ? (/^[\w./-]+$/.test(value) ? value : JSON.stringify(value)) : String(value);
 }

@@ -7,27 +7,49 @@ import { AdapterScope } from "./adapter-scope.js";
 import { dropoutSeed } from "./dropout-seed.js";
 import { mergedWeight } from "./merge.js";
 
-const adapter: Adapter = { module: "layer", component: "c", rank: 2, alpha: 3, rslora: false, scaling: 1.5, dropout: 0, inputs: 4, outputs: 3 };
+const adapter: Adapter = {
+  module: "layer",
+  component: "c",
+  rank: 2,
+  alpha: 3,
+  rslora: false,
+  scaling: 1.5,
+  dropout: 0,
+  inputs: 4,
+  outputs: 3,
+};
 const { a: A, b: B } = matrixNames("layer");
-const numbers = (count: number, phase: number): Float32Array => Float32Array.from({ length: count }, (_, index) => Math.sin(3 * index + phase));
+const numbers = (count: number, phase: number): Float32Array =>
+  Float32Array.from({ length: count }, (_, index) => Math.sin(3 * index + phase));
 const weights: Readonly<Record<string, tf.Tensor>> = {};
 
 let before = 0;
 beforeAll(async () => {
   await tf.setBackend("cpu");
-  Object.assign(weights, { "layer.weight": tf.tensor(numbers(12, 1), [3, 4]), [A]: tf.tensor(numbers(8, 2), [2, 4]), [B]: tf.tensor(numbers(6, 3), [3, 2]) });
+  Object.assign(weights, {
+    "layer.weight": tf.tensor(numbers(12, 1), [3, 4]),
+    [A]: tf.tensor(numbers(8, 2), [2, 4]),
+    [B]: tf.tensor(numbers(6, 3), [3, 2]),
+  });
 });
-beforeEach(() => { before = tf.memory().numTensors; });
-afterEach(() => { expect(tf.memory().numTensors).toBe(before); });
+beforeEach(() => {
+  before = tf.memory().numTensors;
+});
+afterEach(() => {
+  expect(tf.memory().numTensors).toBe(before);
+});
 
 /** A scope over the three weights; `trained` ones need a gradient. */
 function scopeOn(tape: Tape, trained: readonly string[]): Scope {
   const parameter = (name: string): Value => tape.parameter(weights[name]!, trained.includes(name));
   return {
-    parameter, hasParameter: (name) => name in weights, training: true,
+    parameter,
+    hasParameter: (name) => name in weights,
+    training: true,
     linear: (x, name) => linear(x, parameter(`${name}.weight`)),
     segment: (_name, inputs, run) => run(...inputs),
-    constant: (tensor) => tape.constant(tensor), own: (tensor) => tape.own(tensor),
+    constant: (tensor) => tape.constant(tensor),
+    own: (tensor) => tape.own(tensor),
   };
 }
 const wrap = (scope: Scope, changed: Partial<Adapter> = {}, at = { step: 0, microBatch: 0 }): AdapterScope =>
@@ -38,7 +60,9 @@ describe("AdapterScope", () => {
     const tape = new Tape();
     const x = tf.tensor(numbers(20, 4), [5, 4]);
     const got = await wrap(scopeOn(tape, [])).linear(tape.constant(x), "layer").tensor.data();
-    const merged = await mergedWeight(numbers(12, 1), adapter, async (name) => (await weights[name]!.data<"float32">()).slice());
+    const merged = await mergedWeight(numbers(12, 1), adapter, async (name) =>
+      (await weights[name]!.data<"float32">()).slice(),
+    );
     const wanted = tf.tidy(() => tf.matMul(x as tf.Tensor2D, tf.tensor2d(merged, [3, 4]), false, true).dataSync());
     for (const [index, value] of got.entries()) expect(value).toBeCloseTo(wanted[index]!, 5);
     tape.dispose();
@@ -56,7 +80,11 @@ describe("AdapterScope", () => {
     // The output [5, 3], the scaled product [5, 2], and the scale
     expect([now.numTensors - start.numTensors, now.numBytes - start.numBytes]).toEqual([3, 4 * (15 + 10 + 1)]);
     const gradients = tape.backward(sum(output), [input, scope.parameter(A), scope.parameter(B)]);
-    expect(gradients.map((gradient) => gradient?.shape)).toEqual([[5, 4], [2, 4], [3, 2]]);
+    expect(gradients.map((gradient) => gradient?.shape)).toEqual([
+      [5, 4],
+      [2, 4],
+      [3, 2],
+    ]);
     tape.dispose();
     tf.dispose([x, ...(gradients as tf.Tensor[])]);
   });
@@ -76,7 +104,9 @@ describe("AdapterScope", () => {
     const x = tf.ones([64, 4]);
     const output = async (trained: readonly string[], at = { step: 1, microBatch: 2 }): Promise<number[]> => {
       const tape = new Tape();
-      const values = [...(await wrap(scopeOn(tape, trained), { dropout: 0.5 }, at).linear(tape.constant(x), "layer").tensor.data())];
+      const values = [
+        ...(await wrap(scopeOn(tape, trained), { dropout: 0.5 }, at).linear(tape.constant(x), "layer").tensor.data()),
+      ];
       tape.dispose();
       return values;
     };
@@ -93,7 +123,12 @@ describe("AdapterScope", () => {
 
 describe("dropoutSeed", () => {
   it("is a 32-bit function of everything that it is given", () => {
-    const seeds = [dropoutSeed(1, { step: 2, microBatch: 3 }, "a"), dropoutSeed(2, { step: 2, microBatch: 3 }, "a"), dropoutSeed(1, { step: 3, microBatch: 2 }, "a"), dropoutSeed(1, { step: 2, microBatch: 3 }, "b")];
+    const seeds = [
+      dropoutSeed(1, { step: 2, microBatch: 3 }, "a"),
+      dropoutSeed(2, { step: 2, microBatch: 3 }, "a"),
+      dropoutSeed(1, { step: 3, microBatch: 2 }, "a"),
+      dropoutSeed(1, { step: 2, microBatch: 3 }, "b"),
+    ];
     expect(new Set(seeds).size).toBe(4);
     expect(dropoutSeed(1, { step: 2, microBatch: 3 }, "a")).toBe(seeds[0]);
     for (const seed of seeds) expect(seed).toBe(seed | 0);

@@ -1,6 +1,9 @@
 import type { ParameterInfo } from "@thaw/core";
 
-/** The adapter of one linear layer: `y = x W^T + bias + scaling * (x A^T) B^T`, `A [rank, in]`, `B [out, rank]`, float32. */
+/**
+ * The adapter of one linear layer: `y = x W^T + bias + scaling * (x A^T) B^T`, `A [rank, in]`, `B [out, rank]`,
+ * float32.
+ */
 export interface Adapter {
   /** The layer as the checkpoint names it, without `.weight`. */
   readonly module: string;
@@ -26,13 +29,19 @@ export function matrixNames(module: string): { readonly a: string; readonly b: s
 }
 
 /**
- * The two parameters of an adapter. First values as in PEFT: A uniform in `[-1/sqrt(in), 1/sqrt(in)]` (Kaiming with a = sqrt(5),
- * `torch.nn.init.kaiming_uniform_`), B zero, so that the layer starts as it was.
+ * The two parameters of an adapter. First values as in PEFT: A uniform in `[-1/sqrt(in), 1/sqrt(in)]` (Kaiming with a =
+ * sqrt(5), `torch.nn.init.kaiming_uniform_`), B zero, so that the layer starts as it was.
  */
 export function adapterParameters({ module, component, rank, inputs, outputs }: Adapter): readonly ParameterInfo[] {
   const { a, b } = matrixNames(module);
   return [
-    { name: a, shape: [rank, inputs], dtype: "F32", component, initialize: (_, random) => uniform(rank * inputs, 1 / Math.sqrt(inputs), random) },
+    {
+      name: a,
+      shape: [rank, inputs],
+      dtype: "F32",
+      component,
+      initialize: (_, random) => uniform(rank * inputs, 1 / Math.sqrt(inputs), random),
+    },
     { name: b, shape: [outputs, rank], dtype: "F32", component, initialize: () => new Float32Array(outputs * rank) },
   ];
 }

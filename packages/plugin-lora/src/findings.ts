@@ -17,24 +17,48 @@ lora: { adapter: ./no-such-folder }
 };
 
 /** The folder cannot be used; `problems` are sentences. */
-export function fileUnusable(folder: string, problems: readonly string[], fix: string, settings: readonly Setting[]): Finding {
-  return { rule: ADAPTER_FILE_UNUSABLE.id, severity: "error", message: `The adapter in ${folder} cannot be used. ${problems.join(" ")}`, fix, settings };
+export function fileUnusable(
+  folder: string,
+  problems: readonly string[],
+  fix: string,
+  settings: readonly Setting[],
+): Finding {
+  return {
+    rule: ADAPTER_FILE_UNUSABLE.id,
+    severity: "error",
+    message: `The adapter in ${folder} cannot be used. ${problems.join(" ")}`,
+    fix,
+    settings,
+  };
 }
 
 /** Targets that name no linear layer of the component. */
-export function targetsUnmatched({ component, settings }: ComponentRequest, targets: readonly string[], known: readonly string[]): Finding {
+export function targetsUnmatched(
+  { component, settings }: ComponentRequest,
+  targets: readonly string[],
+  known: readonly string[],
+): Finding {
   const list = targets.map((target) => `\`${target}\``).join(", ");
   return {
-    rule: "selector-matches-nothing", severity: "error", settings: settings.slice(0, 1),
-    message: `${list} ${targets.length === 1 ? "is" : "are"} among the target modules of the adapter over ${component}, and no linear layer there ends in that.`,
-    fix: known.length === 0 ? `Remove the adapter: ${component} has no linear layer that a gradient reaches.` : `Write one of ${known.join(", ")}, or all-linear for all of them.`,
+    rule: "selector-matches-nothing",
+    severity: "error",
+    settings: settings.slice(0, 1),
+    message:
+      `${list} ${targets.length === 1 ? "is" : "are"} among the target modules of the adapter over ${component}, ` +
+      "and no linear layer there ends in that.",
+    fix:
+      known.length === 0
+        ? `Remove the adapter: ${component} has no linear layer that a gradient reaches.`
+        : `Write one of ${known.join(", ")}, or all-linear for all of them.`,
   };
 }
 
 /** A component without anything to adapt. */
 export function nothingToAdapt({ component, settings }: ComponentRequest): Finding {
   return {
-    rule: "selector-matches-nothing", severity: "error", settings: settings.slice(0, 1),
+    rule: "selector-matches-nothing",
+    severity: "error",
+    settings: settings.slice(0, 1),
     message: `An adapter is asked for over ${component}, which has no linear layer that a gradient reaches.`,
     fix: "Remove the adapter, or train the component in another way.",
   };
@@ -43,7 +67,9 @@ export function nothingToAdapt({ component, settings }: ComponentRequest): Findi
 /** Options that this plugin does not know. */
 export function requestInvalid({ component, settings }: ComponentRequest, problems: readonly string[]): Finding {
   return {
-    rule: "config", severity: "error", settings: settings.slice(0, 1),
+    rule: "config",
+    severity: "error",
+    settings: settings.slice(0, 1),
     message: `The lora options of ${component} are invalid: ${problems.join("; ")}.`,
     fix: "Known are rank, alpha, dropout, targetModules and rslora.",
   };

@@ -1,8 +1,14 @@
 import * as tf from "@tensorflow/tfjs-core";
 import { matrixNames, type Adapter } from "./adapter.js";
 
-/** `W + scaling * B A`: the weight `[out, in]` that does alone what layer and adapter do together. float32, row-major. */
-export async function mergedWeight(weight: Float32Array, adapter: Adapter, readParameter: (name: string) => Promise<Float32Array>): Promise<Float32Array> {
+/**
+ * `W + scaling * B A`: the weight `[out, in]` that does alone what layer and adapter do together. float32, row-major.
+ */
+export async function mergedWeight(
+  weight: Float32Array,
+  adapter: Adapter,
+  readParameter: (name: string) => Promise<Float32Array>,
+): Promise<Float32Array> {
   const { rank, inputs, outputs, scaling, module } = adapter;
   const names = matrixNames(module);
   const [a, b] = [await readParameter(names.a), await readParameter(names.b)];

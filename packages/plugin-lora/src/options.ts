@@ -4,8 +4,8 @@ import { z } from "zod";
 export const ALL_LINEAR = "all-linear";
 
 /**
- * One adapter request: `lora` of a `components` entry (Hu et al., arXiv:2106.09685; `rslora`: Kalajdzievski, arXiv:2312.03732). Names and
- * meanings are PEFT's; the freeze policy's schema describes them.
+ * One adapter request: `lora` of a `components` entry (Hu et al., arXiv:2106.09685; `rslora`: Kalajdzievski,
+ * arXiv:2312.03732). Names and meanings are PEFT's; the freeze policy's schema describes them.
  */
 export const loraSchema = z.strictObject({
   rank: z.number().int().positive().default(8),
@@ -27,7 +27,11 @@ export interface ResolvedLora {
 /** The `lora` section: what belongs to the run, not to one component. */
 export const loraSectionSchema = z
   .strictObject({
-    adapter: z.string().min(1).optional().meta({ description: "Folder of an adapter in PEFT's layout to start from.", format: "path" }),
+    adapter: z
+      .string()
+      .min(1)
+      .optional()
+      .meta({ description: "Folder of an adapter in PEFT's layout to start from.", format: "path" }),
     save: z.boolean().default(true).describe("Write the adapter in PEFT's layout at the end of a run."),
   })
   .prefault({})

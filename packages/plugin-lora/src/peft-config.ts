@@ -15,15 +15,35 @@ export function parsePeftConfig(value: unknown): PeftConfig | readonly string[] 
   const config = value as Readonly<Record<string, unknown>>;
   const problems = [
     ...(config["peft_type"] === "LORA" ? [] : [`Its peft_type is ${JSON.stringify(config["peft_type"])}, not "LORA".`]),
-    ...(typeof config["lora_alpha"] === "number" ? [] : [`Its lora_alpha is ${JSON.stringify(config["lora_alpha"])}, not a number.`]),
-    ...(isIn(config["bias"], [undefined, null, "none"]) ? [] : [`It trains biases (bias: ${JSON.stringify(config["bias"])}).`]),
-    ...["use_dora", "lora_bias", "fan_in_fan_out", "use_qalora", "use_bdlora"].filter((key) => config[key] === true).map((key) => `It uses ${key}.`),
-    ...["layer_replication", "target_parameters", "trainable_token_indices", "alora_invocation_tokens", "kasa_config", "monteclora_config"].filter((key) => isGiven(config[key])).map((key) => `It uses ${key}.`),
+    ...(typeof config["lora_alpha"] === "number"
+      ? []
+      : [`Its lora_alpha is ${JSON.stringify(config["lora_alpha"])}, not a number.`]),
+    ...(isIn(config["bias"], [undefined, null, "none"])
+      ? []
+      : [`It trains biases (bias: ${JSON.stringify(config["bias"])}).`]),
+    ...["use_dora", "lora_bias", "fan_in_fan_out", "use_qalora", "use_bdlora"]
+      .filter((key) => config[key] === true)
+      .map((key) => `It uses ${key}.`),
+    ...[
+      "layer_replication",
+      "target_parameters",
+      "trainable_token_indices",
+      "alora_invocation_tokens",
+      "kasa_config",
+      "monteclora_config",
+    ]
+      .filter((key) => isGiven(config[key]))
+      .map((key) => `It uses ${key}.`),
     // These change the base's weights, which the file does not hold
-    ...(typeof config["init_lora_weights"] === "string" && /^(pissa|olora|loftq|corda)/i.test(config["init_lora_weights"]) ? [`Its init_lora_weights, ${config["init_lora_weights"]}, changed the base model.`] : []),
+    ...(typeof config["init_lora_weights"] === "string" &&
+    /^(pissa|olora|loftq|corda)/i.test(config["init_lora_weights"])
+      ? [`Its init_lora_weights, ${config["init_lora_weights"]}, changed the base model.`]
+      : []),
   ];
   if (problems.length > 0) return problems;
-  const patterns = Object.entries((config["alpha_pattern"] ?? {}) as Record<string, unknown>).filter((entry): entry is [string, number] => typeof entry[1] === "number");
+  const patterns = Object.entries((config["alpha_pattern"] ?? {}) as Record<string, unknown>).filter(
+    (entry): entry is [string, number] => typeof entry[1] === "number",
+  );
   return {
     alpha: config["lora_alpha"] as number,
     dropout: typeof config["lora_dropout"] === "number" ? config["lora_dropout"] : 0,
@@ -32,20 +52,32 @@ export function parsePeftConfig(value: unknown): PeftConfig | readonly string[] 
   };
 }
 
-/** A module's alpha: the first pattern that is its end, in whole segments (`get_pattern_key` in peft's `utils/other.py`). */
+/**
+ * A module's alpha: the first pattern that is its end, in whole segments (`get_pattern_key` in peft's
+ * `utils/other.py`).
+ */
 export function alphaOf({ alpha, alphaPattern }: PeftConfig, module: string): number {
   for (const [pattern, own] of alphaPattern) if (endsWith(pattern, module)) return own;
   return alpha;
 }
 
 /** `adapter_config.json` for adapters of one or more components. `moduleOf` spells a module as transformers does. */
-export function makePeftConfig(adapters: readonly Adapter[], moduleOf: (module: string) => string, more: { readonly base: string; readonly modulesToSave: readonly string[] }): Readonly<Record<string, unknown>> {
+export function makePeftConfig(
+  adapters: readonly Adapter[],
+  moduleOf: (module: string) => string,
+  more: { readonly base: string; readonly modulesToSave: readonly string[] },
+): Readonly<Record<string, unknown>> {
   const first = adapters[0]!;
   const isStabilized = adapters.every(({ rslora }) => rslora);
   // Where only some are rank-stabilised, alpha says the same scale for the others' formula
-  const alphaFor = (adapter: Adapter): number => (isStabilized || !adapter.rslora ? adapter.alpha : adapter.scaling * adapter.rank);
+  const alphaFor = (adapter: Adapter): number =>
+    isStabilized || !adapter.rslora ? adapter.alpha : adapter.scaling * adapter.rank;
   const differing = (valueOf: (adapter: Adapter) => number): Record<string, number> =>
-    Object.fromEntries(adapters.filter((adapter) => valueOf(adapter) !== valueOf(first)).map((adapter) => [moduleOf(adapter.module), valueOf(adapter)]));
+    Object.fromEntries(
+      adapters
+        .filter((adapter) => valueOf(adapter) !== valueOf(first))
+        .map((adapter) => [moduleOf(adapter.module), valueOf(adapter)]),
+    );
   return {
     alpha_pattern: differing(alphaFor),
     auto_mapping: null,

@@ -16,10 +16,14 @@ export interface PeftExport {
 }
 
 /**
- * Writes adapters, and modules that trained whole beside them, in PEFT's layout. Returns trained parameters that the layout cannot hold.
+ * Writes adapters, and modules that trained whole beside them, in PEFT's layout. Returns trained parameters that the
+ * layout cannot hold.
  * @throws THAW_LORA_FOLDER_EXISTS, THAW_LORA_FOLDER_UNWRITABLE
  */
-export async function writePeft(folder: string, { model, adapters, trained, readParameter }: PeftExport): Promise<readonly string[]> {
+export async function writePeft(
+  folder: string,
+  { model, adapters, trained, readParameter }: PeftExport,
+): Promise<readonly string[]> {
   const whole = wholeModules(model, trained);
   const moduleOf = (module: string): string => moduleName(model, module);
   const shapes = new Map(model.parameters.map(({ name, shape }) => [name, shape]));
@@ -30,7 +34,15 @@ export async function writePeft(folder: string, { model, adapters, trained, read
       { name: peftMatrixName(moduleOf(module), "b"), shape: [outputs, rank], values: () => readParameter(b) },
     ];
   });
-  const parameters = whole.parameters.map((name): PeftValue => ({ name: peftParameterName(moduleOf(name)), shape: shapes.get(name)!, values: () => readParameter(name) }));
-  await writePeftFolder(folder, makePeftConfig(adapters, moduleOf, { base: model.source, modulesToSave: whole.modules }), [...matrices, ...parameters]);
+  const parameters = whole.parameters.map((name): PeftValue => ({
+    name: peftParameterName(moduleOf(name)),
+    shape: shapes.get(name)!,
+    values: () => readParameter(name),
+  }));
+  await writePeftFolder(
+    folder,
+    makePeftConfig(adapters, moduleOf, { base: model.source, modulesToSave: whole.modules }),
+    [...matrices, ...parameters],
+  );
   return whole.omitted;
 }

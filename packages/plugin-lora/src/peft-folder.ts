@@ -21,7 +21,10 @@ export interface PeftValue {
   readonly values: () => Promise<Float32Array>;
 }
 
-/** Reads config and header, at once, as planning is synchronous. Otherwise: in one sentence, why not. The file is validated whole when values are read. */
+/**
+ * Reads config and header, at once, as planning is synchronous. Otherwise: in one sentence, why not. The file is
+ * validated whole when values are read.
+ */
 export function readPeftHeader(folder: string): PeftHeader | string {
   try {
     const config: unknown = JSON.parse(readFileSync(join(folder, PEFT_CONFIG), "utf8"));
@@ -49,17 +52,26 @@ export async function writePeftFolder(folder: string, config: unknown, tensors: 
   try {
     await mkdir(dirname(folder), { recursive: true });
     await mkdir(temporary);
-    await writeSafetensors(join(temporary, PEFT_WEIGHTS), tensors.map(({ name, shape }) => ({ name, shape, dtype: "F32" as const })), (name) => byName.get(name)!.values());
+    await writeSafetensors(
+      join(temporary, PEFT_WEIGHTS),
+      tensors.map(({ name, shape }) => ({ name, shape, dtype: "F32" as const })),
+      (name) => byName.get(name)!.values(),
+    );
     await writeFile(join(temporary, PEFT_CONFIG), `${JSON.stringify(config, null, 2)}\n`);
     await rename(temporary, folder);
   } catch (cause) {
     await rm(temporary, { recursive: true, force: true }).catch(() => undefined);
-    throw cause instanceof ThawError && !cause.code.startsWith("THAW_SAFETENSORS_UNWRITABLE") ? cause : folderUnwritable(folder, cause);
+    throw cause instanceof ThawError && !cause.code.startsWith("THAW_SAFETENSORS_UNWRITABLE")
+      ? cause
+      : folderUnwritable(folder, cause);
   }
 }
 
 export async function exists(path: string): Promise<boolean> {
-  return stat(path).then(() => true, () => false);
+  return stat(path).then(
+    () => true,
+    () => false,
+  );
 }
 
 /** Names and shapes from the header of a safetensors file: an 8-byte length, then JSON. */
@@ -68,8 +80,15 @@ function readShapes(path: string): ReadonlyMap<string, readonly number[]> {
   try {
     const length = Number(readBytes(file, 8, 0).readBigUInt64LE());
     if (length > fstatSync(file).size - 8) throw new Error(`${path} is no safetensors file, or is cut off`);
-    const header = JSON.parse(readBytes(file, length, 8).toString("utf8")) as Record<string, { readonly shape?: readonly number[] }>;
-    return new Map(Object.entries(header).filter(([name]) => name !== "__metadata__").map(([name, { shape }]) => [name, shape ?? []]));
+    const header = JSON.parse(readBytes(file, length, 8).toString("utf8")) as Record<
+      string,
+      { readonly shape?: readonly number[] }
+    >;
+    return new Map(
+      Object.entries(header)
+        .filter(([name]) => name !== "__metadata__")
+        .map(([name, { shape }]) => [name, shape ?? []]),
+    );
   } finally {
     closeSync(file);
   }

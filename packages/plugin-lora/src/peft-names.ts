@@ -24,5 +24,7 @@ export function readPeftName(key: string): PeftTensor {
   const name = key.slice(PREFIX.length);
   const matrix = /^(.+)\.lora_([AB])(?:\.[^.]+)?\.weight$/.exec(name);
   if (matrix !== null) return { kind: matrix[2] === "A" ? "a" : "b", module: matrix[1]! };
-  return /\.lora_/.test(name) ? { kind: "other" } : { kind: "parameter", name: name.replace(/\.modules_to_save\.[^.]+\./, ".") };
+  return /\.lora_/.test(name)
+    ? { kind: "other" }
+    : { kind: "parameter", name: name.replace(/\.modules_to_save\.[^.]+\./, ".") };
 }

@@ -10,13 +10,29 @@ import { readPeftHeader, readPeftValues, writePeftFolder } from "./peft-folder.j
 import { readPeftName } from "./peft-names.js";
 import { wholeModules } from "./whole-modules.js";
 
-const adapter = (module: string, more: Partial<Adapter> = {}): Adapter => ({ module, component: "c", rank: 4, alpha: 8, rslora: false, scaling: 2, dropout: 0, inputs: 3, outputs: 5, ...more });
+const adapter = (module: string, more: Partial<Adapter> = {}): Adapter => ({
+  module,
+  component: "c",
+  rank: 4,
+  alpha: 8,
+  rslora: false,
+  scaling: 2,
+  dropout: 0,
+  inputs: 3,
+  outputs: 5,
+  ...more,
+});
 const same = (module: string): string => module;
 const more = { base: "base", modulesToSave: [] };
 
 describe("names", () => {
   it("of a checkpoint become those of modules by the longest prefix of whole segments", () => {
-    const model: Pick<Model, "moduleNames"> = { moduleNames: [["a", "x"], ["a.b", "y.z"]] };
+    const model: Pick<Model, "moduleNames"> = {
+      moduleNames: [
+        ["a", "x"],
+        ["a.b", "y.z"],
+      ],
+    };
     expect(["a.c", "a.b.c", "ab.c", "a"].map((name) => moduleName(model, name))).toEqual(["x.c", "y.z.c", "ab.c", "x"]);
     expect(moduleName({}, "a.b")).toBe("a.b");
   });
@@ -24,29 +40,68 @@ describe("names", () => {
   it("of an adapter file are read with or without the adapter's name", () => {
     expect(readPeftName("base_model.model.m.q_proj.lora_A.weight")).toEqual({ kind: "a", module: "m.q_proj" });
     expect(readPeftName("base_model.model.m.q_proj.lora_B.default.weight")).toEqual({ kind: "b", module: "m.q_proj" });
-    expect(readPeftName("base_model.model.m.linear.modules_to_save.default.bias")).toEqual({ kind: "parameter", name: "m.linear.bias" });
-    for (const other of ["base_model.model.m.lora_embedding_A", "base_model.model.m.q.lora_magnitude_vector", "base_model.model.m.q.lora_B.bias", "m.q.lora_A.weight"]) expect(readPeftName(other).kind).toBe("other");
+    expect(readPeftName("base_model.model.m.linear.modules_to_save.default.bias")).toEqual({
+      kind: "parameter",
+      name: "m.linear.bias",
+    });
+    for (const other of [
+      "base_model.model.m.lora_embedding_A",
+      "base_model.model.m.q.lora_magnitude_vector",
+      "base_model.model.m.q.lora_B.bias",
+      "m.q.lora_A.weight",
+    ])
+      expect(readPeftName(other).kind).toBe("other");
   });
 });
 
 describe("adapter_config.json", () => {
-  it("says rank and alpha by pattern where adapters differ, and one scale for those that are rank-stabilised and those that are not", () => {
-    const config = makePeftConfig([adapter("a"), adapter("b", { rank: 9, alpha: 3, rslora: true, scaling: 1, dropout: 0.5 })], same, more);
-    expect(config).toMatchObject({ r: 4, lora_alpha: 8, lora_dropout: 0.5, rank_pattern: { b: 9 }, alpha_pattern: { b: 9 }, use_rslora: false, target_modules: ["a", "b"], modules_to_save: null });
-    expect(makePeftConfig([adapter("a", { rslora: true, scaling: 4 })], same, more)).toMatchObject({ use_rslora: true, lora_alpha: 8, rank_pattern: {}, alpha_pattern: {} });
-    const parsed = parsePeftConfig(config) as PeftConfig;
-    expect(["a", "b"].map((module) => alphaOf(parsed, module))).toEqual([8, 9]);
-  });
+  it(
+    "says rank and alpha by pattern where adapters differ, and one scale for those that are rank-stabilised and " +
+      "those that are not",
+    () => {
+      const config = makePeftConfig(
+        [adapter("a"), adapter("b", { rank: 9, alpha: 3, rslora: true, scaling: 1, dropout: 0.5 })],
+        same,
+        more,
+      );
+      expect(config).toMatchObject({
+        r: 4,
+        lora_alpha: 8,
+        lora_dropout: 0.5,
+        rank_pattern: { b: 9 },
+        alpha_pattern: { b: 9 },
+        use_rslora: false,
+        target_modules: ["a", "b"],
+        modules_to_save: null,
+      });
+      expect(makePeftConfig([adapter("a", { rslora: true, scaling: 4 })], same, more)).toMatchObject({
+        use_rslora: true,
+        lora_alpha: 8,
+        rank_pattern: {},
+        alpha_pattern: {},
+      });
+      const parsed = parsePeftConfig(config) as PeftConfig;
+      expect(["a", "b"].map((module) => alphaOf(parsed, module))).toEqual([8, 9]);
+    },
+  );
 
   it("matches patterns at the end of a module, in whole segments, the first one first", () => {
-    const config = parsePeftConfig({ peft_type: "LORA", lora_alpha: 1, alpha_pattern: { "layers.1.*q": 2, q: 3, "(": 4 } }) as PeftConfig;
+    const config = parsePeftConfig({
+      peft_type: "LORA",
+      lora_alpha: 1,
+      alpha_pattern: { "layers.1.*q": 2, q: 3, "(": 4 },
+    }) as PeftConfig;
     expect(["x.layers.1.q", "x.q", "x.aq", "q", "("].map((module) => alphaOf(config, module))).toEqual([2, 3, 1, 3, 4]);
     expect(config).toMatchObject({ dropout: 0, rslora: false });
   });
 
   it.each([
-    [[], "no JSON object"], [{ peft_type: "LOHA", lora_alpha: 1 }, "LOHA"], [{ peft_type: "LORA" }, "lora_alpha"], [{ peft_type: "LORA", lora_alpha: 1, bias: "all" }, "biases"],
-    [{ peft_type: "LORA", lora_alpha: 1, use_dora: true }, "use_dora"], [{ peft_type: "LORA", lora_alpha: 1, target_parameters: ["x"] }, "target_parameters"],
+    [[], "no JSON object"],
+    [{ peft_type: "LOHA", lora_alpha: 1 }, "LOHA"],
+    [{ peft_type: "LORA" }, "lora_alpha"],
+    [{ peft_type: "LORA", lora_alpha: 1, bias: "all" }, "biases"],
+    [{ peft_type: "LORA", lora_alpha: 1, use_dora: true }, "use_dora"],
+    [{ peft_type: "LORA", lora_alpha: 1, target_parameters: ["x"] }, "target_parameters"],
     [{ peft_type: "LORA", lora_alpha: 1, init_lora_weights: "olora" }, "olora"],
   ])("that says %j cannot be used", (config, says) => {
     expect((parsePeftConfig(config) as readonly string[]).join(" ")).toContain(says);
@@ -54,11 +109,33 @@ describe("adapter_config.json", () => {
 });
 
 describe("wholeModules", () => {
-  const model = (names: readonly string[], tied: readonly string[] = []): Model => ({ parameters: names.map((name) => ({ name, shape: [1], dtype: "F32", ...(tied.includes(name) ? { tiedNames: ["other"] } : {}) })) }) as unknown as Model;
-  const names = ["p.one.weight", "p.one.bias", "p.two.weight", "p.token", "m.layers.0.w.weight", "m.layers.1.w.weight", "m.embed.weight", "newline"];
-  const of = (trained: readonly string[], tied: readonly string[] = []) => wholeModules(model(names, tied), new Set(trained));
+  const model = (names: readonly string[], tied: readonly string[] = []): Model =>
+    ({
+      parameters: names.map((name) => ({
+        name,
+        shape: [1],
+        dtype: "F32",
+        ...(tied.includes(name) ? { tiedNames: ["other"] } : {}),
+      })),
+    }) as unknown as Model;
+  const names = [
+    "p.one.weight",
+    "p.one.bias",
+    "p.two.weight",
+    "p.token",
+    "m.layers.0.w.weight",
+    "m.layers.1.w.weight",
+    "m.embed.weight",
+    "newline",
+  ];
+  const of = (trained: readonly string[], tied: readonly string[] = []) =>
+    wholeModules(model(names, tied), new Set(trained));
   it("are the largest that trained as a whole", () => {
-    expect(of(["p.one.weight", "p.one.bias", "p.two.weight", "p.token"])).toEqual({ modules: ["p"], parameters: names.slice(0, 4), omitted: [] });
+    expect(of(["p.one.weight", "p.one.bias", "p.two.weight", "p.token"])).toEqual({
+      modules: ["p"],
+      parameters: names.slice(0, 4),
+      omitted: [],
+    });
     expect(of(["p.one.weight", "p.one.bias"])).toMatchObject({ modules: ["p.one"] });
     expect(of([])).toEqual({ modules: [], parameters: [], omitted: [] });
   });
@@ -80,9 +157,21 @@ describe("an adapter's folder", () => {
     await withTempFolder(async (root) => {
       const folder = join(root, "deep/adapter");
       const tensor = (values: () => Promise<Float32Array>) => [{ name: "x", shape: [2], values }];
-      await expect(writePeftFolder(folder, {}, tensor(async () => { throw new Error("gone"); }))).rejects.toMatchObject({ code: "THAW_LORA_FOLDER_UNWRITABLE" });
+      await expect(
+        writePeftFolder(
+          folder,
+          {},
+          tensor(async () => {
+            throw new Error("gone");
+          }),
+        ),
+      ).rejects.toMatchObject({ code: "THAW_LORA_FOLDER_UNWRITABLE" });
       expect(await readdir(join(root, "deep"))).toEqual([]);
-      await writePeftFolder(folder, { r: 1 }, tensor(async () => Float32Array.of(1, 2)));
+      await writePeftFolder(
+        folder,
+        { r: 1 },
+        tensor(async () => Float32Array.of(1, 2)),
+      );
       expect(JSON.parse(await readFile(join(folder, "adapter_config.json"), "utf8"))).toEqual({ r: 1 });
       expect(readPeftHeader(folder)).toEqual({ config: { r: 1 }, shapes: new Map([["x", [2]]]) });
       expect(await readPeftValues(folder, "x")).toEqual(Float32Array.of(1, 2));
@@ -94,7 +183,9 @@ describe("an adapter's folder", () => {
   it("that cannot be made is an error", async () => {
     await withTempFolder(async (root) => {
       await writeFile(join(root, "file"), "");
-      await expect(writePeftFolder(join(root, "file/adapter"), {}, [])).rejects.toMatchObject({ code: "THAW_LORA_FOLDER_UNWRITABLE" });
+      await expect(writePeftFolder(join(root, "file/adapter"), {}, [])).rejects.toMatchObject({
+        code: "THAW_LORA_FOLDER_UNWRITABLE",
+      });
     });
   });
 });

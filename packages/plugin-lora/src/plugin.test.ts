@@ -1,7 +1,15 @@
 import "@tensorflow/tfjs-backend-cpu";
 import { openSafetensors, planReport, Trainer, type Plugin, type TrainerOptions } from "@thaw/core";
 import freezePolicy, { type FreezePolicyOptions } from "@thaw/plugin-freeze-policy";
-import { conformance, runDifference, runTiny, tinyModel, tinySource, tinyTrainerOptions, withTempFolder } from "@thaw/testing";
+import {
+  conformance,
+  runDifference,
+  runTiny,
+  tinyModel,
+  tinySource,
+  tinyTrainerOptions,
+  withTempFolder,
+} from "@thaw/testing";
 import { memory, setBackend } from "@tensorflow/tfjs-core";
 import { existsSync } from "node:fs";
 import { readdir } from "node:fs/promises";
@@ -10,29 +18,52 @@ import { afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { lora, saveAdapter } from "./plugin.js";
 
 let before = 0;
-beforeAll(async () => { await setBackend("cpu"); });
-beforeEach(() => { before = memory().numTensors; });
-afterEach(() => { expect(memory().numTensors).toBe(before); });
+beforeAll(async () => {
+  await setBackend("cpu");
+});
+beforeEach(() => {
+  before = memory().numTensors;
+});
+afterEach(() => {
+  expect(memory().numTensors).toBe(before);
+});
 
-const ADAPTED: FreezePolicyOptions = { freezeMultiModalProjector: false, components: { language_model: { lora: { rank: 2, dropout: 0.3, targetModules: ["q_proj", "down_proj"] } } } };
+const ADAPTED: FreezePolicyOptions = {
+  freezeMultiModalProjector: false,
+  components: { language_model: { lora: { rank: 2, dropout: 0.3, targetModules: ["q_proj", "down_proj"] } } },
+};
 const plugins = (freeze: FreezePolicyOptions = ADAPTED): Plugin[] => [freezePolicy(freeze), lora()];
-const options = (more: Partial<TrainerOptions> = {}, freeze?: FreezePolicyOptions): TrainerOptions => tinyTrainerOptions({ plugins: plugins(freeze), ...more });
-const plan = async (freeze: FreezePolicyOptions, extra: readonly Plugin[] = [lora()]) => new Trainer({ model: tinyModel(), plugins: [freezePolicy(freeze), ...extra] }).plan();
+const options = (more: Partial<TrainerOptions> = {}, freeze?: FreezePolicyOptions): TrainerOptions =>
+  tinyTrainerOptions({ plugins: plugins(freeze), ...more });
+const plan = async (freeze: FreezePolicyOptions, extra: readonly Plugin[] = [lora()]) =>
+  new Trainer({ model: tinyModel(), plugins: [freezePolicy(freeze), ...extra] }).plan();
 
 describe("the plan with adapters", () => {
   it("shows the component as adapter, the base frozen, and trained segments where the adapters are", async () => {
-    const planned = await plan({ components: { language_model: { lora: { targetModules: ["layers.1.self_attn.q_proj"] } } } });
+    const planned = await plan({
+      components: { language_model: { lora: { targetModules: ["layers.1.self_attn.q_proj"] } } },
+    });
     expect(planned.findings).toEqual([]);
     expect(planReport(planned).components.map(({ name, state, flows }) => [name, state, flows])).toEqual([
-      ["vision_tower", "frozen", ["prefix"]], ["multi_modal_projector", "frozen", ["prefix"]], ["language_model", "adapter", ["prefix", "trained", "through"]],
+      ["vision_tower", "frozen", ["prefix"]],
+      ["multi_modal_projector", "frozen", ["prefix"]],
+      ["language_model", "adapter", ["prefix", "trained", "through"]],
     ]);
-    expect(planned.plan.phases[0]!.entries.filter(({ trainable }) => trainable).map(({ name }) => name)).toEqual(["A", "B"].map((matrix) => `language_model.layers.1.self_attn.q_proj.lora_${matrix}.weight`));
+    expect(planned.plan.phases[0]!.entries.filter(({ trainable }) => trainable).map(({ name }) => name)).toEqual(
+      ["A", "B"].map((matrix) => `language_model.layers.1.self_attn.q_proj.lora_${matrix}.weight`),
+    );
     expect(planned.groups.map(({ name }) => name)).toEqual(["language_model"]);
   });
 
   it("keeps the finding where no plugin claims adapters, and gives way to a flag that freezes", async () => {
-    expect((await plan({ components: { language_model: { lora: {} } } }, [])).findings.map(({ rule }) => rule)).toEqual(["adapter-without-plugin"]);
-    const frozen = await plan({ freezeMultiModalProjector: false, freezeLlm: true, components: { language_model: { lora: {} } } });
+    expect((await plan({ components: { language_model: { lora: {} } } }, [])).findings.map(({ rule }) => rule)).toEqual(
+      ["adapter-without-plugin"],
+    );
+    const frozen = await plan({
+      freezeMultiModalProjector: false,
+      freezeLlm: true,
+      components: { language_model: { lora: {} } },
+    });
     expect(frozen.findings.map(({ rule }) => rule)).toEqual(["setting-for-frozen-component"]);
     expect(frozen.parameters).toHaveLength(tinyModel().parameters.length);
     const wrong = await plan({ components: { language_model: { lora: { targetModules: ["queries"] } } } });
@@ -47,16 +78,22 @@ describe("the plan with adapters", () => {
 describe("a run with adapters", () => {
   it("lowers the loss, moves adapters and projector alone, and proves the base untouched", async () => {
     const start = new Map<string, Float32Array>();
-    for await (const { name, values } of tinyModel().load(tinyModel().parameters.map(({ name }) => name))) start.set(name, values);
+    for await (const { name, values } of tinyModel().load(tinyModel().parameters.map(({ name }) => name)))
+      start.set(name, values);
     const run = await runTiny(options({ training: { maxSteps: 12, learningRate: 0.05, microBatchSize: 4 } }));
     expect(run.losses.at(-1)).toBeLessThan(run.losses[0]!);
-    const moved = [...run.parameters].filter(([name, values]) => values.some((value, index) => value !== start.get(name)![index])).map(([name]) => name);
+    const moved = [...run.parameters]
+      .filter(([name, values]) => values.some((value, index) => value !== start.get(name)![index]))
+      .map(([name]) => name);
     expect(moved.length).toBeGreaterThan(0);
     expect(moved.every((name) => name.startsWith("multi_modal_projector"))).toBe(true);
   });
 
   it("has the loss of the base before the first step", async () => {
-    const [adapted, plain] = [await runTiny(options({ training: { maxSteps: 1 } })), await runTiny(options({ training: { maxSteps: 1 } }, { freezeMultiModalProjector: false }))];
+    const [adapted, plain] = [
+      await runTiny(options({ training: { maxSteps: 1 } })),
+      await runTiny(options({ training: { maxSteps: 1 } }, { freezeMultiModalProjector: false })),
+    ];
     expect(adapted.losses[0]).toBeCloseTo(plain.losses[0]!, 6);
   });
 
@@ -64,10 +101,18 @@ describe("a run with adapters", () => {
     const freeze: FreezePolicyOptions = { components: { language_model: { lora: { rank: 2 } } } };
     const run = async (microBatchSize: number, gradientAccumulationSteps: number) => {
       const end = new Map<string, Float32Array>();
-      const made = options({ data: { train: tinySource({ sampleCount: 8 }) }, training: { maxSteps: 3, microBatchSize, gradientAccumulationSteps, evaluateEverySteps: undefined } }, freeze);
+      const made = options(
+        {
+          data: { train: tinySource({ sampleCount: 8 }) },
+          training: { maxSteps: 3, microBatchSize, gradientAccumulationSteps, evaluateEverySteps: undefined },
+        },
+        freeze,
+      );
       const trainer = new Trainer(made);
       const losses: number[] = [];
-      trainer.hooks.afterStep.tap("Test", ({ loss }) => { losses.push(loss); });
+      trainer.hooks.afterStep.tap("Test", ({ loss }) => {
+        losses.push(loss);
+      });
       trainer.hooks.done.tapPromise("Test", async (_, { plan: { phases }, readParameter }) => {
         for (const { name, trainable } of phases[0]!.entries) if (trainable) end.set(name, await readParameter(name));
       });
@@ -82,20 +127,32 @@ describe("a run with adapters", () => {
     await withTempFolder(async (output) => {
       const first = await runTiny(options({ output }), 2);
       const from = join(output, (await readdir(output))[0]!);
-      const other: FreezePolicyOptions = { ...ADAPTED, components: { language_model: { lora: { rank: 2, alpha: 32, targetModules: ["q_proj", "down_proj"] } } } };
-      await expect(runTiny(options({ output, resume: { from } }, other))).rejects.toMatchObject({ code: "THAW_LORA_RESUME_MISMATCH", message: expect.stringContaining("by 2 then, 16 now") as string });
+      const other: FreezePolicyOptions = {
+        ...ADAPTED,
+        components: { language_model: { lora: { rank: 2, alpha: 32, targetModules: ["q_proj", "down_proj"] } } },
+      };
+      await expect(runTiny(options({ output, resume: { from } }, other))).rejects.toMatchObject({
+        code: "THAW_LORA_RESUME_MISMATCH",
+        message: expect.stringContaining("by 2 then, 16 now") as string,
+      });
       const rest = await runTiny(options({ output, resume: { from } }));
       expect(runDifference(whole, { ...rest, losses: [...first.losses, ...rest.losses] })).toBe(0);
     });
   });
 
   it("gives the same with blocks that are computed again in backward", async () => {
-    const [kept, again] = [await runTiny(options()), await runTiny(options({ training: { activationCheckpointing: "on" } }))];
+    const [kept, again] = [
+      await runTiny(options()),
+      await runTiny(options({ training: { activationCheckpointing: "on" } })),
+    ];
     expect(runDifference(kept, again)).toBeLessThan(1e-6);
   });
 
   it("starts and ends by schedule", async () => {
-    const freeze: FreezePolicyOptions = { freezeMultiModalProjector: false, components: { language_model: { lora: { rank: 2 }, unfreezeAtStep: 2, warmupSteps: 1 } } };
+    const freeze: FreezePolicyOptions = {
+      freezeMultiModalProjector: false,
+      components: { language_model: { lora: { rank: 2 }, unfreezeAtStep: 2, warmupSteps: 1 } },
+    };
     const norms: string[] = [];
     const trainer = new Trainer(options({}, freeze));
     trainer.hooks.gradients.tap("Test", (gradients, { step }) => {
@@ -112,7 +169,9 @@ describe("a run with adapters", () => {
       const folder = join(summary.runFolder!, "final/adapter");
       expect((await readdir(folder)).toSorted()).toEqual(["adapter_config.json", "adapter_model.safetensors"]);
       expect(summary.lines).toContain(`Adapter in PEFT's layout: ${folder}.`);
-      const silent = await new Trainer(options({ output, plugins: [freezePolicy(ADAPTED), lora({ save: false })] })).run();
+      const silent = await new Trainer(
+        options({ output, plugins: [freezePolicy(ADAPTED), lora({ save: false })] }),
+      ).run();
       expect(existsSync(join(silent.runFolder!, "final/adapter"))).toBe(false);
       const again = tinyTrainerOptions({ plugins: [freezePolicy(ADAPTED), lora({ adapter: folder })] });
       const session = await new Trainer(again).open();
@@ -129,14 +188,23 @@ describe("a session with adapters", () => {
       await trained.loadParameters(join(summary.runFolder!, "final/trained.safetensors"));
       await trained.save(join(output, "merged"));
       const reader = await openSafetensors(join(output, "merged/model.safetensors"));
-      const load = async function* load(names: readonly string[]) { for (const name of names) yield { name, values: await reader.readFloat32(name) }; };
+      const load = async function* load(names: readonly string[]) {
+        for (const name of names) yield { name, values: await reader.readFloat32(name) };
+      };
       const merged = await new Trainer(tinyTrainerOptions({ model: { ...tinyModel(), load } })).open();
       await reader.close();
-      for await (const batch of tinySource({ sampleCount: 3, seed: 4 }).batches({ epoch: 0, seed: 0, microBatchSize: 3, shuffle: false })) {
+      for await (const batch of tinySource({ sampleCount: 3, seed: 4 }).batches({
+        epoch: 0,
+        seed: 0,
+        microBatchSize: 3,
+        shuffle: false,
+      })) {
         const [adapted, plain, alone] = [await trained.loss(batch), await base.loss(batch), await merged.loss(batch)];
         expect(Math.abs(adapted.lossSum - plain.lossSum)).toBeGreaterThan(0.01);
         expect(alone.lossSum).toBeCloseTo(adapted.lossSum, 4);
-        expect(await merged.generate(batch, { maxNewTokens: 4 })).toEqual(await trained.generate(batch, { maxNewTokens: 4 }));
+        expect(await merged.generate(batch, { maxNewTokens: 4 })).toEqual(
+          await trained.generate(batch, { maxNewTokens: 4 }),
+        );
       }
       for (const session of [trained, base, merged]) await session.close();
     });
@@ -144,13 +212,20 @@ describe("a session with adapters", () => {
 
   it("has nothing to write without adapters", async () => {
     const trainer = new Trainer(tinyTrainerOptions({ plugins: [freezePolicy({ trainMmProjOnly: true }), lora()] }));
-    await expect(saveAdapter(trainer, "anywhere", { readParameter: async () => new Float32Array() })).rejects.toMatchObject({ code: "THAW_LORA_NO_ADAPTERS" });
+    await expect(
+      saveAdapter(trainer, "anywhere", { readParameter: async () => new Float32Array() }),
+    ).rejects.toMatchObject({ code: "THAW_LORA_NO_ADAPTERS" });
   });
 });
 
 describe("conformance", () => {
-  const checks = [...conformance(() => lora(), { trainer: () => ({ plugins: [freezePolicy(ADAPTED)] }) }), ...conformance(() => lora())];
-  it.each(checks.map((check, index) => [check.name, index < checks.length / 2 ? "with adapters" : "without", check] as const))("%s, %s", async (_name, _how, check) => {
+  const checks = [
+    ...conformance(() => lora(), { trainer: () => ({ plugins: [freezePolicy(ADAPTED)] }) }),
+    ...conformance(() => lora()),
+  ];
+  it.each(
+    checks.map((check, index) => [check.name, index < checks.length / 2 ? "with adapters" : "without", check] as const),
+  )("%s, %s", async (_name, _how, check) => {
     await check.run();
   });
 });

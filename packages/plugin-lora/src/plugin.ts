@@ -1,5 +1,13 @@
 import { join } from "node:path";
-import { API_VERSION, definePlugin, FINAL_FOLDER, trainedNames, type Plan, type Setting, type Trainer } from "@thaw/core";
+import {
+  API_VERSION,
+  definePlugin,
+  FINAL_FOLDER,
+  trainedNames,
+  type Plan,
+  type Setting,
+  type Trainer,
+} from "@thaw/core";
 import { AdapterScope } from "./adapter-scope.js";
 import { noAdapters, resumeMismatch } from "./errors.js";
 import { ADAPTER_FILE_UNUSABLE } from "./findings.js";
@@ -18,8 +26,9 @@ export const ADAPTER_FOLDER = "adapter";
 const planned = new WeakMap<Trainer, AdapterPlan>();
 
 /**
- * Low-rank adapters (Hu et al., arXiv:2106.09685) over frozen components. What they are is asked for by `lora` in `freeze.components`; the
- * section `lora` says where they come from and go to. Without such a request the plugin changes nothing.
+ * Low-rank adapters (Hu et al., arXiv:2106.09685) over frozen components. What they are is asked for by `lora` in
+ * `freeze.components`; the section `lora` says where they come from and go to. Without such a request the plugin
+ * changes nothing.
  */
 export const lora = definePlugin<LoraSectionOptions, ResolvedLoraSection>({
   name: PLUGIN_NAME,
@@ -30,19 +39,32 @@ export const lora = definePlugin<LoraSectionOptions, ResolvedLoraSection>({
   apply(trainer, options, settings) {
     const { hooks } = trainer;
     const adapters = (): AdapterPlan["adapters"] => planned.get(trainer)?.adapters ?? new Map();
-    hooks.rules.tap(PLUGIN_NAME, (collector) => { collector.add(ADAPTER_FILE_UNUSABLE); });
+    hooks.rules.tap(PLUGIN_NAME, (collector) => {
+      collector.add(ADAPTER_FILE_UNUSABLE);
+    });
     hooks.parameters.tap(PLUGIN_NAME, (parameters, { model, requests, report }) => {
-      const plan = planAdapters({ model, parameters, requests, folder: options.adapter, settings: adapterSettings(settings) }, report);
+      const plan = planAdapters(
+        { model, parameters, requests, folder: options.adapter, settings: adapterSettings(settings) },
+        report,
+      );
       planned.set(trainer, plan);
       return plan.parameters;
     });
-    hooks.scope.tap(PLUGIN_NAME, (scope, context) => (adapters().size === 0 ? scope : new AdapterScope(scope, adapters(), context, trainer.options.seed ?? 0)));
+    hooks.scope.tap(PLUGIN_NAME, (scope, context) =>
+      adapters().size === 0 ? scope : new AdapterScope(scope, adapters(), context, trainer.options.seed ?? 0),
+    );
     hooks.exported.tapPromise(PLUGIN_NAME, async (values, { parameter, readParameter }) => {
       const adapter = adapters().get(parameter.name.replace(/\.weight$/, ""));
-      return adapter === undefined || !parameter.name.endsWith(".weight") ? values : mergedWeight(values, adapter, readParameter);
+      return adapter === undefined || !parameter.name.endsWith(".weight")
+        ? values
+        : mergedWeight(values, adapter, readParameter);
     });
-    hooks.checkpoint.tapPromise(PLUGIN_NAME, async (state) => (adapters().size === 0 ? state : { ...state, [PLUGIN_NAME]: { scaling: scalings(adapters()) } }));
-    hooks.restored.tapPromise(PLUGIN_NAME, async (state) => { checkScalings(state[PLUGIN_NAME], adapters()); });
+    hooks.checkpoint.tapPromise(PLUGIN_NAME, async (state) =>
+      adapters().size === 0 ? state : { ...state, [PLUGIN_NAME]: { scaling: scalings(adapters()) } },
+    );
+    hooks.restored.tapPromise(PLUGIN_NAME, async (state) => {
+      checkScalings(state[PLUGIN_NAME], adapters());
+    });
     hooks.done.tapPromise(PLUGIN_NAME, async (summary, { runFolder, readParameter }) => {
       if (adapters().size === 0 || !options.save || runFolder === undefined || summary.isInterrupted) return;
       const folder = join(runFolder, FINAL_FOLDER, ADAPTER_FOLDER);
@@ -50,21 +72,34 @@ export const lora = definePlugin<LoraSectionOptions, ResolvedLoraSection>({
       if (await exists(folder)) return;
       const omitted = await saveAdapter(trainer, folder, { readParameter });
       summary.lines.push(`Adapter in PEFT's layout: ${folder}.`);
-      if (omitted.length > 0) summary.lines.push(`Not in the adapter, as PEFT's layout has no place for them: ${omitted.join(", ")}. They are in trained.safetensors.`);
+      if (omitted.length > 0)
+        summary.lines.push(
+          `Not in the adapter, as PEFT's layout has no place for them: ${omitted.join(", ")}. They are in ` +
+            "trained.safetensors.",
+        );
     });
   },
 });
 
 /**
- * Writes a trainer's adapters in PEFT's layout, with the modules that train whole beside them. `source` is a session of the trainer, or a
- * run's context. Returns trained parameters that the layout cannot hold.
+ * Writes a trainer's adapters in PEFT's layout, with the modules that train whole beside them. `source` is a session of
+ * the trainer, or a run's context. Returns trained parameters that the layout cannot hold.
  * @throws THAW_LORA_NO_ADAPTERS, THAW_LORA_FOLDER_EXISTS, THAW_LORA_FOLDER_UNWRITABLE
  */
-export async function saveAdapter(trainer: Trainer, folder: string, source: { readonly readParameter: (name: string) => Promise<Float32Array> }): Promise<readonly string[]> {
+export async function saveAdapter(
+  trainer: Trainer,
+  folder: string,
+  source: { readonly readParameter: (name: string) => Promise<Float32Array> },
+): Promise<readonly string[]> {
   const { plan } = await trainer.plan();
   const adapters = [...(planned.get(trainer)?.adapters.values() ?? [])];
   if (adapters.length === 0) throw noAdapters(folder);
-  return writePeft(folder, { model: trainer.options.model, adapters, trained: everTrained(plan), readParameter: (name) => source.readParameter(name) });
+  return writePeft(folder, {
+    model: trainer.options.model,
+    adapters,
+    trained: everTrained(plan),
+    readParameter: (name) => source.readParameter(name),
+  });
 }
 
 function everTrained({ phases }: Plan): ReadonlySet<string> {
@@ -81,6 +116,8 @@ function scalings(adapters: AdapterPlan["adapters"]): Readonly<Record<string, nu
 
 function checkScalings(state: unknown, adapters: AdapterPlan["adapters"]): void {
   const before = (state as { readonly scaling?: Readonly<Record<string, number>> } | undefined)?.scaling ?? {};
-  const differences = [...adapters].filter(([module, { scaling }]) => before[module] !== undefined && before[module] !== scaling).map(([module, { scaling }]) => `${module} by ${before[module]} then, ${scaling} now`);
+  const differences = [...adapters]
+    .filter(([module, { scaling }]) => before[module] !== undefined && before[module] !== scaling)
+    .map(([module, { scaling }]) => `${module} by ${before[module]} then, ${scaling} now`);
   if (differences.length > 0) throw resumeMismatch(differences.slice(0, 3));
 }

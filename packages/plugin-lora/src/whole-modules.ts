@@ -12,8 +12,9 @@ export interface WholeModules {
 }
 
 /**
- * The largest modules that trained as a whole, so that base model and adapter file together are the trained model. A parameter whose
- * module trained in part takes its module along. Lists of numbered modules do not count: PEFT cannot wrap them.
+ * The largest modules that trained as a whole, so that base model and adapter file together are the trained model. A
+ * parameter whose module trained in part takes its module along. Lists of numbered modules do not count: PEFT cannot
+ * wrap them.
  */
 export function wholeModules(model: Model, trained: ReadonlySet<string>): WholeModules {
   const tree = new ModuleTree(model);
@@ -21,7 +22,10 @@ export function wholeModules(model: Model, trained: ReadonlySet<string>): WholeM
   const modules = new Set<string>();
   const omitted: string[] = [];
   for (const { name, tiedNames } of own) {
-    const module = (tiedNames ?? []).length > 0 ? undefined : tree.largestWhole(moduleName(model, name), (other) => trained.has(other));
+    const module =
+      (tiedNames ?? []).length > 0
+        ? undefined
+        : tree.largestWhole(moduleName(model, name), (other) => trained.has(other));
     if (module === undefined) omitted.push(name);
     else modules.add(module);
   }
@@ -36,7 +40,9 @@ class ModuleTree {
   readonly #tied: ReadonlySet<string>;
 
   constructor(model: Model) {
-    this.#tied = new Set(model.parameters.filter(({ tiedNames }) => (tiedNames ?? []).length > 0).map(({ name }) => name));
+    this.#tied = new Set(
+      model.parameters.filter(({ tiedNames }) => (tiedNames ?? []).length > 0).map(({ name }) => name),
+    );
     for (const { name } of model.parameters) {
       const segments = moduleName(model, name).split(".");
       for (let depth = 1; depth < segments.length; depth++) {
@@ -51,21 +57,28 @@ class ModuleTree {
     return this.#parameters.get(module) ?? [];
   }
 
-  /** The module right around a parameter, or the largest one around it of which everything trained. Undefined for a parameter of the model itself. */
+  /**
+   * The module right around a parameter, or the largest one around it of which everything trained. Undefined for a
+   * parameter of the model itself.
+   */
   largestWhole(parameter: string, isTrained: (name: string) => boolean): string | undefined {
     let found: string | undefined;
     for (let end = parameter.lastIndexOf("."); end > 0; end = parameter.lastIndexOf(".", end - 1)) {
       const module = parameter.slice(0, end);
       const parameters = this.parametersOf(module);
       const isWhole = parameters.every((name) => isTrained(name) && !this.#tied.has(name));
-      if (found === undefined ? isWhole || this.#isLeaf(module, parameter) : isWhole && !this.#isList(module)) found = module;
+      if (found === undefined ? isWhole || this.#isLeaf(module, parameter) : isWhole && !this.#isList(module))
+        found = module;
     }
     return found;
   }
 
   /** True if the module holds nothing but parameters of its own. */
   #isLeaf(module: string, parameter: string): boolean {
-    return parameter.lastIndexOf(".") === module.length && [...(this.#children.get(module) ?? [])].every((child) => !this.#children.has(`${module}.${child}`));
+    return (
+      parameter.lastIndexOf(".") === module.length &&
+      [...(this.#children.get(module) ?? [])].every((child) => !this.#children.has(`${module}.${child}`))
+    );
   }
 
   #isList(module: string): boolean {

@@ -1,9 +1,9 @@
 import { type Feature, featureBytes } from "./feature.js";
 
 /**
- * Features in memory, at most `limitBytes` of them. Full, it either drops what was used longest ago, or (`evicts: false`) takes
- * nothing more: where every pass over a shuffled set asks for more than fits, keeping the first that fit gives more hits than
- * dropping each one before it is asked for again.
+ * Features in memory, at most `limitBytes` of them. Full, it either drops what was used longest ago, or (`evicts:
+ * false`) takes nothing more: where every pass over a shuffled set asks for more than fits, keeping the first that fit
+ * gives more hits than dropping each one before it is asked for again.
  */
 export class ByteLru {
   readonly limitBytes: number;

@@ -35,17 +35,29 @@ export function decideCache(facts: CacheFacts): CacheDecision {
   const size = `${itemCount} images of ${bytesText(bytesPerItem)} are ${bytesText(neededBytes)}`;
   if (neededBytes <= memoryLimitBytes) {
     const reason = `${size}, which fits into the ${bytesText(memoryLimitBytes)} of memory that may be used`;
-    return { memory, disk: wantsDisk, evicts: true, reason: wantsDisk ? `${reason}; the disk store that was asked for keeps them for later runs` : reason };
+    return {
+      memory,
+      disk: wantsDisk,
+      evicts: true,
+      reason: wantsDisk ? `${reason}; the disk store that was asked for keeps them for later runs` : reason,
+    };
   }
   const overMemory = `${size}, more than the ${bytesText(memoryLimitBytes)} of memory that may be used`;
   if (wantsDisk || neededBytes <= diskLimitBytes) {
-    return { memory, disk: true, evicts: true, reason: `${overMemory}, so they go to disk, where ${bytesText(diskLimitBytes)} may be used` };
+    return {
+      memory,
+      disk: true,
+      evicts: true,
+      reason: `${overMemory}, so they go to disk, where ${bytesText(diskLimitBytes)} may be used`,
+    };
   }
   const share = Math.floor((100 * memoryLimitBytes) / neededBytes);
   return {
     memory,
     disk: false,
     evicts: false,
-    reason: `${overMemory} and than the ${bytesText(diskLimitBytes)} of disk, so the first ${share}% stay in memory and the others are computed each time`,
+    reason:
+      `${overMemory} and than the ${bytesText(diskLimitBytes)} of disk, so the first ${share}% stay in memory and ` +
+      "the others are computed each time",
   };
 }

@@ -23,8 +23,8 @@ export async function freeBytes(folder: string): Promise<number | undefined> {
 }
 
 /**
- * Makes room below `root`: deletes whole stores, those used longest ago first, until all of them hold at most `limitBytes`. Never
- * `keep`, nor a store used within a day. Returns the bytes that the others still take.
+ * Makes room below `root`: deletes whole stores, those used longest ago first, until all of them hold at most
+ * `limitBytes`. Never `keep`, nor a store used within a day. Returns the bytes that the others still take.
  */
 export async function pruneStores(root: string, limitBytes: number, keep: string): Promise<number> {
   const stores = [];
@@ -33,7 +33,9 @@ export async function pruneStores(root: string, limitBytes: number, keep: string
     const files = await readdir(folder).catch(() => undefined);
     // Only folders that this package made are counted, and only they may be deleted.
     if (files === undefined || !files.includes("identity.json")) continue;
-    const sizes = await Promise.all(files.map(async (file) => (await stat(join(folder, file)).catch(() => undefined))?.size ?? 0));
+    const sizes = await Promise.all(
+      files.map(async (file) => (await stat(join(folder, file)).catch(() => undefined))?.size ?? 0),
+    );
     stores.push({ folder, bytes: sizes.reduce((sum, size) => sum + size, 0), usedAt: (await stat(folder)).mtimeMs });
   }
   let bytes = stores.reduce((sum, store) => sum + store.bytes, 0);

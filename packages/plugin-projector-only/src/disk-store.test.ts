@@ -6,7 +6,13 @@ import { pruneStores } from "./disk-room.js";
 import { DiskStore, type StoreIdentity } from "./disk-store.js";
 import type { Feature } from "./feature.js";
 
-const identity: StoreIdentity = { segment: "vision_tower", fingerprint: "f0", signature: "layer -2", backend: "cpu", dtype: "F32" };
+const identity: StoreIdentity = {
+  segment: "vision_tower",
+  fingerprint: "f0",
+  signature: "layer -2",
+  backend: "cpu",
+  dtype: "F32",
+};
 const feature = (...values: number[]): Feature => ({ shape: [values.length], values: Float32Array.from(values) });
 
 let root: string;
@@ -25,12 +31,17 @@ async function file(store: DiskStore, ending: string): Promise<string> {
 describe("DiskStore", () => {
   it("gives back what a run before wrote, bit for bit", async () => {
     const first = await DiskStore.open(root, identity);
-    await Promise.all([first.write("a", feature(1.5, -0, NaN, 1e-40)), first.write("b", { shape: [2, 1], values: Float32Array.of(3, 4) })]);
+    await Promise.all([
+      first.write("a", feature(1.5, -0, NaN, 1e-40)),
+      first.write("b", { shape: [2, 1], values: Float32Array.of(3, 4) }),
+    ]);
     await first.close();
     const second = await DiskStore.open(root, identity);
     expect(second.entryCount).toBe(2);
     expect(second.bytes).toBe(24);
-    expect(new Uint32Array((await second.read("a"))!.values.buffer)).toEqual(new Uint32Array(Float32Array.of(1.5, -0, NaN, 1e-40).buffer));
+    expect(new Uint32Array((await second.read("a"))!.values.buffer)).toEqual(
+      new Uint32Array(Float32Array.of(1.5, -0, NaN, 1e-40).buffer),
+    );
     expect(await second.read("b")).toEqual({ shape: [2, 1], values: Float32Array.of(3, 4) });
     await second.close();
   });
@@ -46,7 +57,12 @@ describe("DiskStore", () => {
 
   it("takes writers at the same time, each with its own files", async () => {
     const [left, right] = [await DiskStore.open(root, identity), await DiskStore.open(root, identity)];
-    await Promise.all(Array.from({ length: 20 }, (_, index) => [left.write(`l${index}`, feature(index)), right.write(`r${index}`, feature(-index))]).flat());
+    await Promise.all(
+      Array.from({ length: 20 }, (_, index) => [
+        left.write(`l${index}`, feature(index)),
+        right.write(`r${index}`, feature(-index)),
+      ]).flat(),
+    );
     await Promise.all([left.close(), right.close()]);
     const reader = await DiskStore.open(root, identity);
     expect(reader.entryCount).toBe(40);
@@ -58,7 +74,12 @@ describe("DiskStore", () => {
     const store = await DiskStore.open(root, identity);
     await store.write("a", feature(1));
     await store.close();
-    for (const change of [{ fingerprint: "f1" }, { signature: "layer -1" }, { backend: "wasm" }, { segment: "audio_tower" }]) {
+    for (const change of [
+      { fingerprint: "f1" },
+      { signature: "layer -1" },
+      { backend: "wasm" },
+      { segment: "audio_tower" },
+    ]) {
       const other = await DiskStore.open(root, { ...identity, ...change });
       expect(other.has("a")).toBe(false);
       await other.close();
@@ -89,7 +110,10 @@ describe("DiskStore", () => {
     const bytes = await readFile(data);
     bytes[1] = bytes[1]! ^ 1;
     await writeFile(data, bytes);
-    await appendFile(await file(store, ".index"), 'null\n{"key":1}\n{"key":"x","offset":-1,"shape":[1],"crc":0}\n{"key":"y","offset":0,"shape":["1"],"crc":0}\n');
+    await appendFile(
+      await file(store, ".index"),
+      'null\n{"key":1}\n{"key":"x","offset":-1,"shape":[1],"crc":0}\n{"key":"y","offset":0,"shape":["1"],"crc":0}\n',
+    );
     const reader = await DiskStore.open(root, identity);
     expect(reader.entryCount).toBe(2);
     expect(await reader.read("a")).toBeUndefined();

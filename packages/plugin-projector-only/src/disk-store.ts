@@ -27,14 +27,24 @@ const FORMAT_VERSION = 1;
 
 /** Name of the store's folder below the cache folder. */
 export function storeFolderName(identity: StoreIdentity): string {
-  const hash = createHash("sha256").update(JSON.stringify([FORMAT_VERSION, identity.segment, identity.fingerprint, identity.signature, identity.backend, identity.dtype]));
+  const hash = createHash("sha256").update(
+    JSON.stringify([
+      FORMAT_VERSION,
+      identity.segment,
+      identity.fingerprint,
+      identity.signature,
+      identity.backend,
+      identity.dtype,
+    ]),
+  );
   return `${identity.segment.replace(/[^\w.-]/g, "_")}-${hash.digest("hex").slice(0, 24)}`;
 }
 
 /**
- * Features on disk, shared by runs, also by runs at the same time. Each writer appends to a data file of its own and then one line
- * to that file's index, so a crash loses at most the feature being written: a line without its newline, or one whose checksum
- * does not fit the data, is no entry. Files: `identity.json`, `<writer>.features` (float32, little-endian), `<writer>.index`.
+ * Features on disk, shared by runs, also by runs at the same time. Each writer appends to a data file of its own and
+ * then one line to that file's index, so a crash loses at most the feature being written: a line without its newline,
+ * or one whose checksum does not fit the data, is no entry. Files: `identity.json`, `<writer>.features` (float32,
+ * little-endian), `<writer>.index`.
  */
 export class DiskStore {
   readonly folder: string;
@@ -102,7 +112,8 @@ export class DiskStore {
     try {
       const file = await this.#reader(location.file);
       const { bytesRead } = await file.read(bytes, 0, bytes.length, location.offset);
-      if (bytesRead === bytes.length && crc32(bytes) === location.crc) return { shape: location.shape, values: new Float32Array(bytes.buffer) };
+      if (bytesRead === bytes.length && crc32(bytes) === location.crc)
+        return { shape: location.shape, values: new Float32Array(bytes.buffer) };
     } catch {
       // Another process may have cleared the folder; the feature is then computed again.
     }
@@ -131,13 +142,18 @@ export class DiskStore {
   }
 
   async #append(key: string, feature: Feature): Promise<void> {
-    if (this.#failure !== undefined || this.#locations.has(key) || this.#bytes + feature.values.byteLength > this.limitBytes) return;
+    if (
+      this.#failure !== undefined ||
+      this.#locations.has(key) ||
+      this.#bytes + feature.values.byteLength > this.limitBytes
+    )
+      return;
     this.#files ??= {
       data: await open(join(this.folder, this.#dataFile), "wx"),
       index: await open(join(this.folder, `${this.#writer}.index`), "ax"),
     };
     const bytes = new Uint8Array(feature.values.buffer, feature.values.byteOffset, feature.values.byteLength);
-    for (let done = 0; done < bytes.length; ) {
+    for (let done = 0; done < bytes.length;) {
       done += (await this.#files.data.write(bytes, done, bytes.length - done, this.#position + done)).bytesWritten;
     }
     const entry = { key, offset: this.#position, shape: feature.shape, crc: crc32(bytes) };
@@ -155,7 +171,8 @@ export class DiskStore {
       const lines = (await readFile(join(this.folder, file), "utf8")).split("\n").slice(0, -1);
       for (const line of lines) {
         const entry = parseEntry(line);
-        if (entry !== undefined && entry.offset + byteCount(entry.shape) <= size) this.#remember(entry.key, { file: data, ...entry });
+        if (entry !== undefined && entry.offset + byteCount(entry.shape) <= size)
+          this.#remember(entry.key, { file: data, ...entry });
       }
     }
   }
@@ -186,7 +203,11 @@ function byteCount(shape: readonly number[]): number {
   return shape.reduce((product, size) => product * size, 4);
 }
 
-function parseEntry(line: string): { readonly key: string; readonly offset: number; readonly shape: readonly number[]; readonly crc: number } | undefined {
+function parseEntry(
+  line: string,
+):
+  | { readonly key: string; readonly offset: number; readonly shape: readonly number[]; readonly crc: number }
+  | undefined {
   try {
     const entry = JSON.parse(line) as { key?: unknown; offset?: unknown; shape?: unknown; crc?: unknown };
     const isSize = (size: unknown): size is number => Number.isSafeInteger(size) && (size as number) >= 0;

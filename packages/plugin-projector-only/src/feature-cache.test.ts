@@ -7,7 +7,10 @@ const feature = (value: number): Feature => ({ shape: [1], values: Float32Array.
 const values = (features: readonly Feature[]): number[] => features.map((item) => item.values[0]!);
 
 /** Computes `10 * position` and notes what it was asked for. */
-function computing(delay?: Promise<void>): { readonly asked: number[][]; readonly compute: (positions: readonly number[]) => Promise<Feature[]> } {
+function computing(delay?: Promise<void>): {
+  readonly asked: number[][];
+  readonly compute: (positions: readonly number[]) => Promise<Feature[]>;
+} {
   const asked: number[][] = [];
   return {
     asked,

@@ -18,8 +18,8 @@ export interface FeatureStores {
 }
 
 /**
- * Features by key, from memory, from disk, or computed and then kept. A key is fetched once at a time: concurrent requests for it,
- * and repetitions in one request, wait for the first.
+ * Features by key, from memory, from disk, or computed and then kept. A key is fetched once at a time: concurrent
+ * requests for it, and repetitions in one request, wait for the first.
  */
 export class FeatureCache {
   #stores: FeatureStores;
@@ -51,10 +51,14 @@ export class FeatureCache {
   }
 
   /**
-   * The features of `keys`, in their order. `compute` gets the positions in `keys` that are to be computed (distinct keys, ascending)
-   * and returns their features in that order. Rejects where `compute` does, for every request that waits for one of its keys.
+   * The features of `keys`, in their order. `compute` gets the positions in `keys` that are to be computed (distinct
+   * keys, ascending) and returns their features in that order. Rejects where `compute` does, for every request that
+   * waits for one of its keys.
    */
-  async get(keys: readonly string[], compute: (positions: readonly number[]) => Promise<readonly Feature[]>): Promise<Feature[]> {
+  async get(
+    keys: readonly string[],
+    compute: (positions: readonly number[]) => Promise<readonly Feature[]>,
+  ): Promise<Feature[]> {
     const found = new Map<string, Promise<Feature>>();
     const claimed: { readonly key: string; readonly position: number; readonly settle: Settle }[] = [];
     keys.forEach((key, position) => {
@@ -77,11 +81,15 @@ export class FeatureCache {
     return Promise.all(keys.map((key) => found.get(key)!));
   }
 
-  async #fetch(claimed: readonly { readonly key: string; readonly position: number; readonly settle: Settle }[], compute: (positions: readonly number[]) => Promise<readonly Feature[]>): Promise<void> {
+  async #fetch(
+    claimed: readonly { readonly key: string; readonly position: number; readonly settle: Settle }[],
+    compute: (positions: readonly number[]) => Promise<readonly Feature[]>,
+  ): Promise<void> {
     try {
       const missing = [];
       for (const claim of claimed) {
-        const feature = this.#stores.disk?.has(claim.key) === true ? await this.#stores.disk.read(claim.key) : undefined;
+        const feature =
+          this.#stores.disk?.has(claim.key) === true ? await this.#stores.disk.read(claim.key) : undefined;
         if (feature === undefined) {
           missing.push(claim);
           continue;

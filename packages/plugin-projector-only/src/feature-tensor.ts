@@ -16,7 +16,10 @@ export async function splitOutput(output: Tensor): Promise<Feature[]> {
     const values = await output.data<"float32">();
     const [count = 0, ...shape] = output.shape;
     const size = values.length / count;
-    return Array.from({ length: count }, (_, index) => ({ shape, values: values.slice(index * size, (index + 1) * size) }));
+    return Array.from({ length: count }, (_, index) => ({
+      shape,
+      values: values.slice(index * size, (index + 1) * size),
+    }));
   } finally {
     output.dispose();
   }

@@ -11,7 +11,10 @@ export function featureBytes(feature: Feature): number {
   return feature.values.byteLength;
 }
 
-/** Largest absolute difference, relative to the largest absolute value of `expected`; infinity if the shapes differ or a value is not finite. */
+/**
+ * Largest absolute difference, relative to the largest absolute value of `expected`; infinity if the shapes differ or a
+ * value is not finite.
+ */
 export function relativeError(actual: Feature, expected: Feature): number {
   if (actual.shape.join() !== expected.shape.join() || actual.values.length !== expected.values.length) return Infinity;
   let largest = 0;

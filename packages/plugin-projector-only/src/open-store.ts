@@ -11,10 +11,15 @@ export interface DiskPlace {
 }
 
 /**
- * The store of an identity, and what it may take: what the limit leaves, and at most half of what is free, as the rest of the machine
- * needs room too. `create: false`: only a store that a run before left. Errors of the file system pass through.
+ * The store of an identity, and what it may take: what the limit leaves, and at most half of what is free, as the rest
+ * of the machine needs room too. `create: false`: only a store that a run before left. Errors of the file system pass
+ * through.
  */
-export async function openStore(place: DiskPlace, identity: StoreIdentity, create: boolean): Promise<{ readonly store?: DiskStore; readonly limitBytes: number }> {
+export async function openStore(
+  place: DiskPlace,
+  identity: StoreIdentity,
+  create: boolean,
+): Promise<{ readonly store?: DiskStore; readonly limitBytes: number }> {
   const free = (await freeBytes(place.root)) ?? Infinity;
   const folder = join(place.root, storeFolderName(identity));
   const store = create || existsSync(folder) ? await DiskStore.open(place.root, identity) : undefined;
@@ -28,5 +33,8 @@ export async function openStore(place: DiskPlace, identity: StoreIdentity, creat
 /** A warning for what the disk refused. */
 export function withoutDisk(folder: string, error: unknown): string {
   const text = error instanceof Error ? error.message : String(error);
-  return `The feature cache writes nothing more to disk: ${text}. In ${folder}. Free space there, or set featureCache.disk to another folder; the run goes on without.`;
+  return (
+    `The feature cache writes nothing more to disk: ${text}. In ${folder}. Free space there, or set ` +
+    "featureCache.disk to another folder; the run goes on without."
+  );
 }

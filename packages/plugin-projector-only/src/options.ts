@@ -7,40 +7,72 @@ const bytesSchema = z.union([
   z.string().transform((text, context) => {
     const bytes = parseBytes(text);
     if (bytes !== undefined) return bytes;
-    context.addIssue({ code: "custom", message: `"${text}" is no size; write bytes as a number, or a size such as 2GB or 512MiB` });
+    context.addIssue({
+      code: "custom",
+      message: `"${text}" is no size; write bytes as a number, or a size such as 2GB or 512MiB`,
+    });
     return z.NEVER;
   }),
 ]);
 
 const storesSchema = z.strictObject({
-  memory: bytesSchema.optional().describe("Features kept in memory: bytes, or a size such as 2GB; 0 for none. Default: a quarter of the machine's memory."),
-  disk: z.union([z.boolean(), z.number().int().positive(), z.string().min(1)]).default(false)
-    .describe("Features kept on disk. true: under the user's cache folder; a path: there; a size: under the cache folder, at most that much; false: none."),
+  memory: bytesSchema
+    .optional()
+    .describe(
+      "Features kept in memory: bytes, or a size such as 2GB; 0 for none. Default: a quarter of the machine's memory.",
+    ),
+  disk: z
+    .union([z.boolean(), z.number().int().positive(), z.string().min(1)])
+    .default(false)
+    .describe(
+      "Features kept on disk. true: under the user's cache folder; a path: there; a size: under the cache " +
+        "folder, at most that much; false: none.",
+    ),
 });
 
 const featureCacheSchema = z.union([z.enum(["auto", "on", "off"]), z.boolean(), storesSchema]);
 
 const saving = (text: string): z.ZodDefault<z.ZodBoolean> => z.boolean().default(true).describe(text);
 
-const savingsSchema = z.strictObject({
-  padding: saving("Leave out rows of padding."),
-  tail: saving("Leave out tokens behind a sample's last supervised one."),
-  lastLayer: saving("Of the last layer make keys and values alone on rows that are not supervised."),
-  logits: saving("Multiply with the vocabulary on supervised rows alone. false also keeps the tail and the whole last layer."),
-  prefix: saving("Where the language model is frozen: no gradient before a sample's first image, and a beginning that prompts share is computed once."),
-  releaseTower: saving("Free the parameters of a frozen tower once the features of all images are kept, and read them again if an image needs them."),
-}).prefault({});
+const savingsSchema = z
+  .strictObject({
+    padding: saving("Leave out rows of padding."),
+    tail: saving("Leave out tokens behind a sample's last supervised one."),
+    lastLayer: saving("Of the last layer make keys and values alone on rows that are not supervised."),
+    logits: saving(
+      "Multiply with the vocabulary on supervised rows alone. false also keeps the tail and the whole last layer.",
+    ),
+    prefix: saving(
+      "Where the language model is frozen: no gradient before a sample's first image, and a beginning that " +
+        "prompts share is computed once.",
+    ),
+    releaseTower: saving(
+      "Free the parameters of a frozen tower once the features of all images are kept, and read them again if an " +
+        "image needs them.",
+    ),
+  })
+  .prefault({});
 
 /** The `projectorOnly` section. */
 export const projectorOnlySchema = z
   .strictObject({
-    featureCache: featureCacheSchema.prefault("auto")
-      .describe("Keep the outputs of frozen segments that read images, instead of computing them again in every epoch. A mapping means on."),
+    featureCache: featureCacheSchema
+      .prefault("auto")
+      .describe(
+        "Keep the outputs of frozen segments that read images, instead of computing them again in every epoch. A " +
+          "mapping means on.",
+      ),
     required: z.boolean().default(false).describe("Demand that nothing but the projector trains."),
-    savings: savingsSchema.describe("What a step may leave out, each by itself. Losses and gradients are the same with and without, up to rounding."),
+    savings: savingsSchema.describe(
+      "What a step may leave out, each by itself. Losses and gradients are the same with and without, up to rounding.",
+    ),
   })
   .prefault({})
-  .transform(({ featureCache, required, savings }) => ({ featureCache: resolveFeatureCache(featureCache), required, savings }))
+  .transform(({ featureCache, required, savings }) => ({
+    featureCache: resolveFeatureCache(featureCache),
+    required,
+    savings,
+  }))
   .describe("What is saved where the vision tower is frozen.");
 
 /** As users write it. */

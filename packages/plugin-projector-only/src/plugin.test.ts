@@ -1,8 +1,25 @@
 import "@tensorflow/tfjs-backend-cpu";
 import { memory, setBackend } from "@tensorflow/tfjs-core";
-import { silentLogger, Trainer, type BatchSource, type Logger, type Plugin, type RunSummary, type TrainerOptions } from "@thaw/core";
+import {
+  silentLogger,
+  Trainer,
+  type BatchSource,
+  type Logger,
+  type Plugin,
+  type RunSummary,
+  type TrainerOptions,
+} from "@thaw/core";
 import freezePolicy from "@thaw/plugin-freeze-policy";
-import { conformance, runDifference, runTiny, tinyModel, tinySource, tinyTrainerOptions, withoutLeak, withTempFolder } from "@thaw/testing";
+import {
+  conformance,
+  runDifference,
+  runTiny,
+  tinyModel,
+  tinySource,
+  tinyTrainerOptions,
+  withoutLeak,
+  withTempFolder,
+} from "@thaw/testing";
 import { mkdir, readdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { beforeAll, describe, expect, it } from "vitest";
@@ -24,12 +41,21 @@ function options(plugins: readonly Plugin[], more: Partial<TrainerOptions> = {})
 }
 
 /** Keeps the summary and what was logged. */
-function observed(more: Partial<TrainerOptions> = {}): { readonly options: Partial<TrainerOptions>; readonly summary: () => RunSummary; readonly logs: string[] } {
+function observed(more: Partial<TrainerOptions> = {}): {
+  readonly options: Partial<TrainerOptions>;
+  readonly summary: () => RunSummary;
+  readonly logs: string[];
+} {
   let summary: RunSummary | undefined;
   const logs: string[] = [];
-  const log = (first: object | string, second?: string): void => void logs.push(typeof first === "string" ? first : (second ?? ""));
+  const log = (first: object | string, second?: string): void =>
+    void logs.push(typeof first === "string" ? first : (second ?? ""));
   const logger: Logger = { ...silentLogger, info: log, warn: log };
-  const observer: Plugin = { name: "Observer", apiVersion: 1, apply: (trainer) => trainer.hooks.done.tap({ name: "Observer", stage: 1000 }, (given) => void (summary = given)) };
+  const observer: Plugin = {
+    name: "Observer",
+    apiVersion: 1,
+    apply: (trainer) => trainer.hooks.done.tap({ name: "Observer", stage: 1000 }, (given) => void (summary = given)),
+  };
   return { options: { ...more, logger, plugins: [observer] }, summary: () => summary!, logs };
 }
 
@@ -53,7 +79,10 @@ describe("the feature cache", () => {
   });
 
   it("works the same with text-only samples, other micro-batch sizes and evaluation", async () => {
-    const data = () => ({ train: tinySource({ sampleCount: 7, textOnlyEvery: 3 }), evaluation: { held: tinySource({ name: "held", seed: 2, sampleCount: 3 }) } });
+    const data = () => ({
+      train: tinySource({ sampleCount: 7, textOnlyEvery: 3 }),
+      evaluation: { held: tinySource({ name: "held", seed: 2, sampleCount: 3 }) },
+    });
     for (const microBatchSize of [1, 3, 7]) {
       const training = { microBatchSize, evaluateEverySteps: 1 };
       const plain = await trained([], { data: data(), training });
@@ -71,7 +100,9 @@ describe("the feature cache", () => {
       const { numbers, lines, runFolder } = summary();
       expect(numbers).toMatchObject({ featureCacheHits: 14, featureCacheMisses: 4, featureCacheBytes: 4 * 4 * 3 * 4 });
       expect(numbers.featureCacheSavedMs).toBeGreaterThan(0);
-      expect(lines.find((line) => line.startsWith("Feature cache: vision_tower ran for 4 of 18 images (192 B in memory)"))).toBeDefined();
+      expect(
+        lines.find((line) => line.startsWith("Feature cache: vision_tower ran for 4 of 18 images (192 B in memory)")),
+      ).toBeDefined();
       expect(logs.join()).toContain("fits into");
       const metrics = await readFile(join(runFolder!, "metrics.jsonl"), "utf8");
       expect(metrics).toContain('"featureCacheHits":14');
@@ -103,13 +134,30 @@ describe("the feature cache", () => {
       await trained([plugin()]);
       const [store] = await readdir(folder);
       // Swap the keys of two entries: sound bytes, wrong features.
-      const index = join(folder, store!, (await readdir(join(folder, store!))).find((name) => name.endsWith(".index"))!);
-      const entries = (await readFile(index, "utf8")).trim().split("\n").map((line) => JSON.parse(line) as { key: string });
-      await writeFile(index, entries.map((entry, position) => `${JSON.stringify({ ...entry, key: entries[(position + 1) % entries.length]!.key })}\n`).join(""));
+      const index = join(
+        folder,
+        store!,
+        (await readdir(join(folder, store!))).find((name) => name.endsWith(".index"))!,
+      );
+      const entries = (await readFile(index, "utf8"))
+        .trim()
+        .split("\n")
+        .map((line) => JSON.parse(line) as { key: string });
+      await writeFile(
+        index,
+        entries
+          .map(
+            (entry, position) =>
+              `${JSON.stringify({ ...entry, key: entries[(position + 1) % entries.length]!.key })}\n`,
+          )
+          .join(""),
+      );
       const { options: more, summary, logs } = observed();
       const run = await trained([plugin()], more);
       expect(runDifference(await trained([]), run)).toBeLessThan(1e-6);
-      expect(logs.find((line) => line.includes("The feature cache of vision_tower is off: the features in"))).toBeDefined();
+      expect(
+        logs.find((line) => line.includes("The feature cache of vision_tower is off: the features in")),
+      ).toBeDefined();
       expect(summary().lines.join()).toContain("differ");
     });
   });
@@ -136,10 +184,16 @@ describe("the feature cache", () => {
 
   it("is dropped where the tower begins to train, and the run is as without it", async () => {
     const unfreeze: Plugin = {
-      name: "Unfreeze", apiVersion: 1, claims: { writes: ["plan"] },
-      apply: (trainer) => trainer.hooks.plan.tap({ name: "Unfreeze", stage: 50 }, (plan) => ({
-        phases: [...plan.phases, { fromStep: 3, entries: plan.phases[0]!.entries.map((entry) => ({ ...entry, trainable: true })) }],
-      })),
+      name: "Unfreeze",
+      apiVersion: 1,
+      claims: { writes: ["plan"] },
+      apply: (trainer) =>
+        trainer.hooks.plan.tap({ name: "Unfreeze", stage: 50 }, (plan) => ({
+          phases: [
+            ...plan.phases,
+            { fromStep: 3, entries: plan.phases[0]!.entries.map((entry) => ({ ...entry, trainable: true })) },
+          ],
+        })),
     };
     const training = { maxSteps: 5, epochs: undefined };
     const plain = await trained([unfreeze], { training });
@@ -147,7 +201,11 @@ describe("the feature cache", () => {
     const cached = await trained([unfreeze, projectorOnly({ featureCache: "on" })], more);
     expect(runDifference(plain, cached)).toBeLessThan(1e-6);
     expect(summary().lines.join()).toContain("was dropped, because it trains from step 3 on");
-    expect(summary().findings.filter(({ rule }) => rule === "cache-with-trainable-tower").map(({ severity }) => severity)).toEqual(["note"]);
+    expect(
+      summary()
+        .findings.filter(({ rule }) => rule === "cache-with-trainable-tower")
+        .map(({ severity }) => severity),
+    ).toEqual(["note"]);
   });
 
   it("serves sessions: evaluation and generation", async () => {
@@ -166,13 +224,26 @@ describe("the feature cache", () => {
 
   it("passes on what a broken image says", async () => {
     const train = tinySource({ sampleCount: 2 });
-    const broken = { ...train, async *batches(request: Parameters<typeof train.batches>[0]) {
-      for await (const batch of train.batches(request)) {
-        yield { ...batch, inputs: { pixelValues: batch.inputs.pixelValues!.map((item) => ({ ...item, load: () => Promise.reject(new Error("image 3.png is broken")) })) } };
-      }
-    } };
+    const broken = {
+      ...train,
+      async *batches(request: Parameters<typeof train.batches>[0]) {
+        for await (const batch of train.batches(request)) {
+          yield {
+            ...batch,
+            inputs: {
+              pixelValues: batch.inputs.pixelValues!.map((item) => ({
+                ...item,
+                load: () => Promise.reject(new Error("image 3.png is broken")),
+              })),
+            },
+          };
+        }
+      },
+    };
     const tensors = memory().numTensors;
-    await expect(runTiny(options([projectorOnly()], { data: { train: broken } }))).rejects.toThrow("image 3.png is broken");
+    await expect(runTiny(options([projectorOnly()], { data: { train: broken } }))).rejects.toThrow(
+      "image 3.png is broken",
+    );
     expect(memory().numTensors).toBe(tensors);
   });
 });
@@ -180,32 +251,80 @@ describe("the feature cache", () => {
 describe("rules", () => {
   const rulesOf = async (plugins: readonly Plugin[], source: BatchSource = tinySource()): Promise<string[]> => {
     const plan = await new Trainer(tinyTrainerOptions({ data: { train: source }, plugins })).plan();
-    return plan.findings.map(({ rule, severity }) => `${severity} ${rule}`).filter((text) => /cache-|projector-only/.test(text));
+    return plan.findings
+      .map(({ rule, severity }) => `${severity} ${rule}`)
+      .filter((text) => /cache-|projector-only/.test(text));
   };
   const projectorAlone = () => freezePolicy({ trainMmProjOnly: true });
   it.each([
     ["cache on, tower frozen", () => [projectorAlone(), projectorOnly({ featureCache: "on" })], {}, []],
-    ["cache on, projector and language model trained", () => [freezePolicy({ freezeMultiModalProjector: false }), projectorOnly({ featureCache: "on" })], {}, []],
-    ["cache on, tower trained", () => [freezePolicy({ freezeVisionTower: false }), projectorOnly({ featureCache: "on" })], {}, ["error cache-with-trainable-tower"]],
+    [
+      "cache on, projector and language model trained",
+      () => [freezePolicy({ freezeMultiModalProjector: false }), projectorOnly({ featureCache: "on" })],
+      {},
+      [],
+    ],
+    [
+      "cache on, tower trained",
+      () => [freezePolicy({ freezeVisionTower: false }), projectorOnly({ featureCache: "on" })],
+      {},
+      ["error cache-with-trainable-tower"],
+    ],
     ["cache auto, tower trained", () => [freezePolicy({ freezeVisionTower: false }), projectorOnly()], {}, []],
-    ["cache on, random crop", () => [projectorAlone(), projectorOnly({ featureCache: "on" })], { augmentations: ["crop"] }, ["error cache-with-random-augmentation"]],
-    ["cache on, random crop with views", () => [projectorAlone(), projectorOnly({ featureCache: "on" })], { augmentations: ["crop"], views: 2 }, []],
+    [
+      "cache on, random crop",
+      () => [projectorAlone(), projectorOnly({ featureCache: "on" })],
+      { augmentations: ["crop"] },
+      ["error cache-with-random-augmentation"],
+    ],
+    [
+      "cache on, random crop with views",
+      () => [projectorAlone(), projectorOnly({ featureCache: "on" })],
+      { augmentations: ["crop"], views: 2 },
+      [],
+    ],
     ["cache auto, random crop", () => [projectorAlone(), projectorOnly()], { augmentations: ["crop"] }, []],
     ["required, projector alone", () => [projectorAlone(), projectorOnly({ required: true })], {}, []],
-    ["required, language model too", () => [freezePolicy({ freezeMultiModalProjector: false }), projectorOnly({ required: true })], {}, ["error projector-only-with-others-trained"]],
-    ["many samples without image", () => [projectorAlone(), projectorOnly()], { textOnlyEvery: 2 }, ["warning projector-only-without-images"]],
-    ["no sample with an image", () => [projectorAlone(), projectorOnly()], { textOnlyEvery: 1 }, ["error projector-only-without-images"]],
+    [
+      "required, language model too",
+      () => [freezePolicy({ freezeMultiModalProjector: false }), projectorOnly({ required: true })],
+      {},
+      ["error projector-only-with-others-trained"],
+    ],
+    [
+      "many samples without image",
+      () => [projectorAlone(), projectorOnly()],
+      { textOnlyEvery: 2 },
+      ["warning projector-only-without-images"],
+    ],
+    [
+      "no sample with an image",
+      () => [projectorAlone(), projectorOnly()],
+      { textOnlyEvery: 1 },
+      ["error projector-only-without-images"],
+    ],
     ["few samples without image", () => [projectorAlone(), projectorOnly()], { textOnlyEvery: 8 }, []],
   ] as const)("%s", async (_, plugins, source, expected) => {
     const { views, ...given } = source as { readonly views?: number };
-    expect(await rulesOf(plugins(), { ...tinySource(given), ...(views === undefined ? {} : { views }) })).toEqual(expected);
+    expect(await rulesOf(plugins(), { ...tinySource(given), ...(views === undefined ? {} : { views }) })).toEqual(
+      expected,
+    );
   });
   it("name the setting as it was spelt", async () => {
-    const settings = [{ path: "projector_only.feature_cache", value: "on", origin: "explicit", file: "thaw.yaml", line: 4 }] as const;
-    const plan = await new Trainer(tinyTrainerOptions({ plugins: [freezePolicy({ freezeVisionTower: false }), projectorOnly({ featureCache: "on" }, settings)] })).plan();
+    const settings = [
+      { path: "projector_only.feature_cache", value: "on", origin: "explicit", file: "thaw.yaml", line: 4 },
+    ] as const;
+    const plan = await new Trainer(
+      tinyTrainerOptions({
+        plugins: [freezePolicy({ freezeVisionTower: false }), projectorOnly({ featureCache: "on" }, settings)],
+      }),
+    ).plan();
     const finding = plan.findings.find(({ rule }) => rule === "cache-with-trainable-tower")!;
     expect(finding.fix).toBe("Set projector_only.feature_cache to auto, or freeze vision_tower.");
-    expect(finding.settings.map(({ path }) => path)).toEqual(["projector_only.feature_cache", "freeze.freezeVisionTower"]);
+    expect(finding.settings.map(({ path }) => path)).toEqual([
+      "projector_only.feature_cache",
+      "freeze.freezeVisionTower",
+    ]);
   });
 });
 
@@ -213,12 +332,19 @@ describe("rules", () => {
 function viewedSource(views: number | undefined, sampleCount = 4): BatchSource & { readonly loadCount: number } {
   const inner = tinySource({ sampleCount, augmentations: ["crop"] });
   return {
-    ...inner, ...(views === undefined ? {} : { views }),
-    get loadCount() { return inner.loadCount; },
+    ...inner,
+    ...(views === undefined ? {} : { views }),
+    get loadCount() {
+      return inner.loadCount;
+    },
     async *batches(request) {
       const view = request.epoch % (views ?? Infinity);
       for await (const batch of inner.batches(request)) {
-        const pixelValues = batch.inputs.pixelValues!.map((item) => ({ ...item, contentKey: `${item.contentKey} ${view}`, load: async () => (await item.load()).map((value) => value + view) }));
+        const pixelValues = batch.inputs.pixelValues!.map((item) => ({
+          ...item,
+          contentKey: `${item.contentKey} ${view}`,
+          load: async () => (await item.load()).map((value) => value + view),
+        }));
         yield { ...batch, inputs: { pixelValues } };
       }
     },
@@ -244,10 +370,22 @@ describe("images with a number of views", () => {
   it("keep their order in a resumed run", async () => {
     await withTempFolder(async (output) => {
       const run = (more: Partial<TrainerOptions>, stopAfterStep?: number) =>
-        runTiny(options([projectorOnly()], { data: { train: viewedSource(3) }, training: { epochs: 5, microBatchSize: 2, gradientAccumulationSteps: 1 }, output, ...more }), stopAfterStep);
+        runTiny(
+          options([projectorOnly()], {
+            data: { train: viewedSource(3) },
+            training: { epochs: 5, microBatchSize: 2, gradientAccumulationSteps: 1 },
+            output,
+            ...more,
+          }),
+          stopAfterStep,
+        );
       const whole = await run({});
       const first = await run({}, 4);
-      const folders = await Promise.all((await readdir(output)).map(async (name) => [name, await readdir(join(output, name, "checkpoints")).catch(() => [])] as const));
+      const folders = await Promise.all(
+        (await readdir(output)).map(
+          async (name) => [name, await readdir(join(output, name, "checkpoints")).catch(() => [])] as const,
+        ),
+      );
       const from = join(output, folders.find(([, checkpoints]) => checkpoints.length > 0)![0]);
       const second = await run({ resume: { from } });
       expect([...first.losses, ...second.losses]).toEqual(whole.losses);
@@ -267,5 +405,8 @@ describe("augmented images", () => {
 });
 
 describe("conformance", () => {
-  for (const { name, run } of conformance(() => projectorOnly(), { trainer: () => ({ plugins: [freezePolicy({ trainMmProjOnly: true })] }) })) it(name, run);
+  for (const { name, run } of conformance(() => projectorOnly(), {
+    trainer: () => ({ plugins: [freezePolicy({ trainMmProjOnly: true })] }),
+  }))
+    it(name, run);
 });

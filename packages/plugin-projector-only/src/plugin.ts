@@ -1,6 +1,16 @@
 import { totalmem } from "node:os";
 import { dirname, resolve } from "node:path";
-import { API_VERSION, definePlugin, STAGE_LATE, sumRowCounts, type BatchSource, type PlannedContext, type RowCounts, type Setting, type Trainer } from "@thaw/core";
+import {
+  API_VERSION,
+  definePlugin,
+  STAGE_LATE,
+  sumRowCounts,
+  type BatchSource,
+  type PlannedContext,
+  type RowCounts,
+  type Setting,
+  type Trainer,
+} from "@thaw/core";
 import { defaultCacheFolder } from "./disk-room.js";
 import { projectorOnlySchema, type ProjectorOnlyOptions, type ResolvedProjectorOnlyOptions } from "./options.js";
 import { projectorOnlyRules } from "./rules.js";
@@ -14,8 +24,8 @@ export const PLUGIN_NAME = "ProjectorOnlyPlugin";
 const CACHED = ["segmentOutputs:vision_tower", "segmentOutputs:audio_tower"];
 
 /**
- * Savings when the vision tower is frozen: its output is computed once an image and kept, in memory and on disk. Works also where
- * more than the projector trains, as long as nothing in or before the tower does. Options: `projectorOnly`.
+ * Savings when the vision tower is frozen: its output is computed once an image and kept, in memory and on disk. Works
+ * also where more than the projector trains, as long as nothing in or before the tower does. Options: `projectorOnly`.
  */
 export const projectorOnly = definePlugin<ProjectorOnlyOptions, ResolvedProjectorOnlyOptions>({
   name: PLUGIN_NAME,
@@ -33,15 +43,28 @@ export const projectorOnly = definePlugin<ProjectorOnlyOptions, ResolvedProjecto
     });
     tapRows(trainer, options);
     if (options.featureCache.mode === "off") return;
-    // One instance may serve several trainers, and a trainer may open a session and then run: what each keeps is found by its trainer.
+    // One instance may serve several trainers, and a trainer may open a session and then run: what each keeps is found
+    // by its trainer.
     const plans = new WeakMap<Trainer, PlannedContext>();
     const runs = new WeakMap<Trainer, RunCaches>();
     hooks.planned.tap(PLUGIN_NAME, (context) => void plans.set(trainer, context));
     hooks.initialize.tap(PLUGIN_NAME, ({ backend, training }) => {
-      runs.set(trainer, new RunCaches({ ...runOptions(trainer, backend.name, options, settings), tolerance: SELF_TEST_TOLERANCES[training.precision] }, plans.get(trainer)!));
+      runs.set(
+        trainer,
+        new RunCaches(
+          {
+            ...runOptions(trainer, backend.name, options, settings),
+            tolerance: SELF_TEST_TOLERANCES[training.precision],
+          },
+          plans.get(trainer)!,
+        ),
+      );
     });
     // Late: other plugins may still change the batch's items.
-    hooks.batch.tapPromise({ name: PLUGIN_NAME, stage: STAGE_LATE }, async (batch, context) => (await runs.get(trainer)?.batch(batch, context)) ?? batch);
+    hooks.batch.tapPromise(
+      { name: PLUGIN_NAME, stage: STAGE_LATE },
+      async (batch, context) => (await runs.get(trainer)?.batch(batch, context)) ?? batch,
+    );
     hooks.beforeRun.tap(PLUGIN_NAME, () => runs.get(trainer)?.warmth?.begin());
     hooks.beforeEpoch.tap(PLUGIN_NAME, () => runs.get(trainer)?.warmth?.beginEpoch());
     hooks.afterEpoch.tap(PLUGIN_NAME, () => runs.get(trainer)?.warmth?.endEpoch());
@@ -66,9 +89,12 @@ export const projectorOnly = definePlugin<ProjectorOnlyOptions, ResolvedProjecto
 /** Savings of rows: the batch says which are on, the summary what they were worth. */
 function tapRows({ hooks }: Trainer, { savings }: ResolvedProjectorOnlyOptions): void {
   const shortcuts = shortcutsOf(savings);
-  if (shortcuts !== undefined) hooks.batch.tap(PLUGIN_NAME, (batch) => ({ ...batch, shortcuts: { ...shortcuts, ...batch.shortcuts } }));
+  if (shortcuts !== undefined)
+    hooks.batch.tap(PLUGIN_NAME, (batch) => ({ ...batch, shortcuts: { ...shortcuts, ...batch.shortcuts } }));
   let sums: RowCounts | undefined;
-  hooks.beforeRun.tap(PLUGIN_NAME, () => { sums = undefined; });
+  hooks.beforeRun.tap(PLUGIN_NAME, () => {
+    sums = undefined;
+  });
   hooks.collectMetrics.tap(PLUGIN_NAME, (collector, { rowCounts }) => {
     if (rowCounts === undefined) return;
     sums = sumRowCounts(sums, rowCounts);
@@ -83,12 +109,21 @@ function tapRows({ hooks }: Trainer, { savings }: ResolvedProjectorOnlyOptions):
 
 function cacheNumbers(report: RunCachesReport): Readonly<Record<string, number>> {
   return {
-    featureCacheHits: report.hits, featureCacheMisses: report.misses, featureCacheBytes: report.memoryBytes, featureCacheDiskBytes: report.diskBytes,
-    featureCacheSavedMs: report.savedMs, releasedBytes: report.releasedBytes,
+    featureCacheHits: report.hits,
+    featureCacheMisses: report.misses,
+    featureCacheBytes: report.memoryBytes,
+    featureCacheDiskBytes: report.diskBytes,
+    featureCacheSavedMs: report.savedMs,
+    releasedBytes: report.releasedBytes,
   };
 }
 
-function runOptions(trainer: Trainer, backend: string, { featureCache: cache, savings }: ResolvedProjectorOnlyOptions, settings: readonly Setting[]): ConstructorParameters<typeof RunCaches>[0] {
+function runOptions(
+  trainer: Trainer,
+  backend: string,
+  { featureCache: cache, savings }: ResolvedProjectorOnlyOptions,
+  settings: readonly Setting[],
+): ConstructorParameters<typeof RunCaches>[0] {
   const { train, evaluation = {} } = trainer.options.data ?? {};
   const sources = [...(train === undefined ? [] : [train]), ...Object.values(evaluation)];
   const asked = cache.disk === undefined ? { folder: undefined, limitBytes: undefined } : cache.disk;
@@ -98,8 +133,22 @@ function runOptions(trainer: Trainer, backend: string, { featureCache: cache, sa
     mode: cache.mode === "auto" ? "auto" : "on",
     backend,
     memoryLimitBytes: cache.memoryBytes ?? machineMemoryBytes() / 4,
-    disk: usesDisk ? { root: diskRoot(asked.folder, settings), limitBytes: asked.limitBytes, use: cache.disk === undefined ? "ifNeeded" : "asked" } : undefined,
-    ...(savings.releaseTower ? { release: { trainCount: train?.sampleCount ?? Number.NaN, evaluationCount: countSamples(Object.values(evaluation), () => 1), views: viewsOf(train) } } : {}),
+    disk: usesDisk
+      ? {
+          root: diskRoot(asked.folder, settings),
+          limitBytes: asked.limitBytes,
+          use: cache.disk === undefined ? "ifNeeded" : "asked",
+        }
+      : undefined,
+    ...(savings.releaseTower
+      ? {
+          release: {
+            trainCount: train?.sampleCount ?? Number.NaN,
+            evaluationCount: countSamples(Object.values(evaluation), () => 1),
+            views: viewsOf(train),
+          },
+        }
+      : {}),
     sampleCount: countSamples(sources),
     logger: trainer.logger,
   };

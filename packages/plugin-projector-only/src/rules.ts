@@ -35,7 +35,10 @@ projector_only: { required: true }
 `;
 
 /** The rules about this plugin's own options, for the conflict checker. */
-export function projectorOnlyRules(options: ResolvedProjectorOnlyOptions, settings: readonly Setting[]): Rule<RuleContext>[] {
+export function projectorOnlyRules(
+  options: ResolvedProjectorOnlyOptions,
+  settings: readonly Setting[],
+): Rule<RuleContext>[] {
   const cacheSettings = settingsNamed(settings, "featurecache");
   const isCacheOn = options.featureCache.mode === "on";
   return [
@@ -50,7 +53,10 @@ export function projectorOnlyRules(options: ResolvedProjectorOnlyOptions, settin
       id: "cache-with-random-augmentation",
       defaultSeverity: "error",
       summary: "A feature cache against random crop, flip or colour.",
-      docs: "A random change makes a new image each time, so no feature is ever asked for twice. `featureCache: auto` leaves the cache off while training then. With `augment.views` each image has so many fixed pictures, whose features are kept.",
+      docs:
+        "A random change makes a new image each time, so no feature is ever asked for twice. `featureCache: auto` " +
+        "leaves the cache off while training then. With `augment.views` each image has so many fixed pictures, " +
+        "whose features are kept.",
       check: (context) => (isCacheOn ? randomAugmentation(context, cacheSettings) : []),
     },
     {
@@ -87,8 +93,14 @@ function trainedComponents(phase: PlanPhase, names?: ReadonlySet<string>): strin
 }
 
 function reasonSettings(phase: PlanPhase, components: readonly string[]): readonly Setting[] {
-  const settings = phase.entries.filter((entry) => entry.trainable && components.includes(entry.component)).flatMap((entry) => entry.reason.settings);
-  return [...new Map(settings.map((setting) => [JSON.stringify([setting.path, setting.file, setting.line]), setting])).values()];
+  const settings = phase.entries
+    .filter((entry) => entry.trainable && components.includes(entry.component))
+    .flatMap((entry) => entry.reason.settings);
+  return [
+    ...new Map(
+      settings.map((setting) => [JSON.stringify([setting.path, setting.file, setting.line]), setting]),
+    ).values(),
+  ];
 }
 
 function trainableTower(context: RuleContext, cacheSettings: readonly Setting[]): Finding[] {
@@ -123,12 +135,18 @@ function trainableTower(context: RuleContext, cacheSettings: readonly Setting[])
 }
 
 function randomAugmentation(context: RuleContext, settings: readonly Setting[]): Finding[] {
-  const augmented = [...context.sources].filter(([, source]) => source.augmentations.length > 0 && source.views === undefined);
+  const augmented = [...context.sources].filter(
+    ([, source]) => source.augmentations.length > 0 && source.views === undefined,
+  );
   return augmented.map(([name, source]) => ({
     rule: "cache-with-random-augmentation",
     severity: "error",
-    message: `The feature cache is on, but the images of ${name} change at random (${source.augmentations.join(", ")}), so no feature is asked for twice.`,
-    fix: `Set ${spelled(settings, CACHE_KEY)} to auto or off, give augment.views (fixed pictures of each image), or take the augmentation out.`,
+    message:
+      `The feature cache is on, but the images of ${name} change at random (${source.augmentations.join(", ")}), ` +
+      "so no feature is asked for twice.",
+    fix:
+      `Set ${spelled(settings, CACHE_KEY)} to auto or off, give augment.views (fixed pictures of each image), or ` +
+      "take the augmentation out.",
     settings,
   }));
 }
@@ -147,7 +165,9 @@ function othersTrained(context: RuleContext, requiredSettings: readonly Setting[
     {
       rule: "projector-only-with-others-trained",
       severity: "error",
-      message: `Only the projector may train (${spelled(requiredSettings, "projectorOnly.required")}: true), but ${others.join(" and ")} ${others.length === 1 ? "trains" : "train"} too.`,
+      message:
+        `Only the projector may train (${spelled(requiredSettings, "projectorOnly.required")}: true), but ` +
+        `${others.join(" and ")} ${others.length === 1 ? "trains" : "train"} too.`,
       fix: `Freeze ${others.join(" and ")}, or set ${spelled(requiredSettings, "projectorOnly.required")} to false.`,
       settings,
     },
@@ -162,7 +182,9 @@ function withoutImages(context: RuleContext): Finding[] {
     {
       rule: "projector-only-without-images",
       severity: share === 1 ? "error" : "warning",
-      message: `Only the projector trains, but ${Math.round(100 * share)}% of the training samples have no image, so they teach it nothing.`,
+      message:
+        `Only the projector trains, but ${Math.round(100 * share)}% of the training samples have no image, so they ` +
+        "teach it nothing.",
       fix: "Take samples without image out of the training set.",
       settings: [],
     },

@@ -43,7 +43,11 @@ export class RunCaches {
     this.#release = options.release === undefined ? undefined : new TowerRelease(options.release, options.logger);
     const { augmentations = [], views } = planned.sources.get("train") ?? {};
     this.#isTrainAugmented = options.mode === "auto" && augmentations.length > 0 && views === undefined;
-    if (this.#isTrainAugmented) this.#note(`The feature cache is off while training: the images change at random (${augmentations.join(", ")}), so none comes twice. With augment.views they come again.`);
+    if (this.#isTrainAugmented)
+      this.#note(
+        `The feature cache is off while training: the images change at random (${augmentations.join(", ")}), so ` +
+          "none comes twice. With augment.views they come again.",
+      );
   }
 
   /** What tells when a segment's parameters can go; undefined where they stay. */
@@ -54,7 +58,10 @@ export class RunCaches {
   /** The batch with `segmentOutputs` of every frozen segment that reads its inputs. */
   async batch(batch: Batch, context: BatchContext): Promise<Batch> {
     const segments = cacheableSegments(this.#model.segments, context.flows);
-    await this.#dropOthers(segments.map(({ name }) => name), context.step);
+    await this.#dropOthers(
+      segments.map(({ name }) => name),
+      context.step,
+    );
     if (this.#isTrainAugmented && context.purpose === "train") return batch;
     const outputs: Record<string, Tensor> = {};
     const missesBefore = this.#misses;
@@ -63,7 +70,11 @@ export class RunCaches {
     try {
       for (const { name, reads } of segments) {
         const items = segmentItems(batch.inputs, reads);
-        if (batch.segmentOutputs[name] !== undefined || reads.every((input) => (batch.inputs[input] ?? []).length === 0)) continue;
+        if (
+          batch.segmentOutputs[name] !== undefined ||
+          reads.every((input) => (batch.inputs[input] ?? []).length === 0)
+        )
+          continue;
         const cache = items === undefined ? undefined : await this.#cacheOf(name, context);
         const output = await cache?.output(items!, batch.batchSize, context);
         if (output === undefined) isCovered = false;
@@ -71,19 +82,35 @@ export class RunCaches {
         holdsAll &&= cache?.holdsAll(items!.keys.length / batch.batchSize) === true;
       }
       const keepsAll = [...this.#caches.values()].every((cache) => cache.keepsAll);
-      const seen = { purpose: context.purpose, sampleCount: batch.batchSize, misses: this.#misses - missesBefore, isCovered, keepsAll, holdsAll: holdsAll && Object.keys(outputs).length > 0 };
-      await this.#release?.after(seen, segments.map(({ name }) => name), context);
+      const seen = {
+        purpose: context.purpose,
+        sampleCount: batch.batchSize,
+        misses: this.#misses - missesBefore,
+        isCovered,
+        keepsAll,
+        holdsAll: holdsAll && Object.keys(outputs).length > 0,
+      };
+      await this.#release?.after(
+        seen,
+        segments.map(({ name }) => name),
+        context,
+      );
     } catch (error) {
       dispose(outputs);
       throw error;
     }
-    return Object.keys(outputs).length === 0 ? batch : { ...batch, segmentOutputs: { ...batch.segmentOutputs, ...outputs } };
+    return Object.keys(outputs).length === 0
+      ? batch
+      : { ...batch, segmentOutputs: { ...batch.segmentOutputs, ...outputs } };
   }
 
   get report(): RunCachesReport {
     const all = [...this.#closed, ...[...this.#caches].map(([name, cache]) => ({ name, report: cache.report }))];
-    const sum = (pick: (report: SegmentCacheReport) => number): number => all.reduce((total, { report }) => total + pick(report), 0);
-    const notes = all.flatMap(({ report }) => report.offReason ?? report.decision?.reason ?? []).map((reason) => `${reason[0]!.toUpperCase()}${reason.slice(1)}.`);
+    const sum = (pick: (report: SegmentCacheReport) => number): number =>
+      all.reduce((total, { report }) => total + pick(report), 0);
+    const notes = all
+      .flatMap(({ report }) => report.offReason ?? report.decision?.reason ?? [])
+      .map((reason) => `${reason[0]!.toUpperCase()}${reason.slice(1)}.`);
     return {
       ...(this.#release?.report ?? { releasedBytes: 0, restoreCount: 0 }),
       segments: [...new Set(all.map(({ name }) => name))],

@@ -9,8 +9,19 @@ export function savingLines(report: RunCachesReport): string[] {
   const disk = report.diskBytes > 0 ? ` and ${bytesText(report.diskBytes)} on disk` : "";
   const place = `${bytesText(report.memoryBytes)} in memory${disk}`;
   const saved = report.savedMs >= 1000 ? `${(report.savedMs / 1000).toFixed(1)} s` : `${Math.round(report.savedMs)} ms`;
-  const released = report.releasedBytes > 0 ? [`Released: ${bytesText(report.releasedBytes)} of parameters that no image needed any more${timesRead(report.restoreCount)}.`] : [];
-  return [`Feature cache: ${report.segments.join(", ")} ran for ${report.misses} of ${count} images (${place}), which saved about ${saved}.`, ...released, ...notes];
+  const released =
+    report.releasedBytes > 0
+      ? [
+          `Released: ${bytesText(report.releasedBytes)} of parameters that no image needed any ` +
+            `more${timesRead(report.restoreCount)}.`,
+        ]
+      : [];
+  return [
+    `Feature cache: ${report.segments.join(", ")} ran for ${report.misses} of ${count} images (${place}), which ` +
+      `saved about ${saved}.`,
+    ...released,
+    ...notes,
+  ];
 }
 
 function timesRead(count: number): string {

@@ -15,17 +15,25 @@ beforeAll(async () => {
 afterAll(() => expect(memory().numTensors).toBe(tensorsBefore));
 
 /** An image whose key is a number; its features are 10 times that number, twice: 8 bytes. */
-const item = (key: number): LazyItem => ({ contentKey: String(key), shape: [1], load: () => Promise.resolve(Float32Array.of(key)) });
+const item = (key: number): LazyItem => ({
+  contentKey: String(key),
+  shape: [1],
+  load: () => Promise.resolve(Float32Array.of(key)),
+});
 
 type Forward = (keys: readonly number[]) => number[];
 
 function make(options: Partial<SegmentCacheOptions> = {}, forward: Forward = (keys) => keys.map((key) => 10 * key)) {
   const asked: number[][] = [];
   const logs: string[] = [];
-  const log = (first: object | string, second?: string): void => void logs.push(typeof first === "string" ? first : (second ?? ""));
+  const log = (first: object | string, second?: string): void =>
+    void logs.push(typeof first === "string" ? first : (second ?? ""));
   const cache = new SegmentCache({
     segment: { name: "tower", after: [], reads: ["pixels"], parameters: [], signature: "s" },
-    fingerprint: "f", modelSource: "m", backend: "cpu", memoryLimitBytes: 1000,
+    fingerprint: "f",
+    modelSource: "m",
+    backend: "cpu",
+    memoryLimitBytes: 1000,
     itemCount: () => 4,
     logger: { ...silentLogger, info: log, warn: log },
     ...options,
@@ -34,11 +42,18 @@ function make(options: Partial<SegmentCacheOptions> = {}, forward: Forward = (ke
     const keys = inputs.pixels!.map(({ contentKey }) => Number(contentKey));
     asked.push(keys);
     const values = forward(keys);
-    return Promise.resolve(tensor(values.flatMap((value) => [value, value]), [keys.length, 2]));
+    return Promise.resolve(
+      tensor(
+        values.flatMap((value) => [value, value]),
+        [keys.length, 2],
+      ),
+    );
   };
   /** First value of each item's features; undefined where the cache is off. */
   const output = async (...keys: number[]): Promise<number[] | undefined> => {
-    const result = await cache.output(segmentItems({ pixels: keys.map(item) }, ["pixels"])!, keys.length, { runSegment });
+    const result = await cache.output(segmentItems({ pixels: keys.map(item) }, ["pixels"])!, keys.length, {
+      runSegment,
+    });
     if (result === undefined) return undefined;
     expect(result.shape).toEqual([keys.length, 2]);
     const values = [...(await result.data())].filter((_value, index) => index % 2 === 0);
@@ -59,13 +74,22 @@ describe("SegmentCache", () => {
 
   it("lets concurrent batches share what both need", async () => {
     const { output, asked } = make();
-    expect(await Promise.all([output(1, 2), output(2, 3)])).toEqual([[10, 20], [20, 30]]);
+    expect(await Promise.all([output(1, 2), output(2, 3)])).toEqual([
+      [10, 20],
+      [20, 30],
+    ]);
     expect(asked.flat().toSorted((a, b) => a - b)).toEqual([1, 2, 2, 3]);
   });
 
   it.each<[string, Forward]>([
     ["items influence one another", (keys) => keys.map((key) => key + keys.length)],
-    ["the segment is random", ((count) => (keys: readonly number[]) => keys.map(() => (count += 1)))(0)],
+    [
+      "the segment is random",
+      (
+        (count) => (keys: readonly number[]) =>
+          keys.map(() => (count += 1))
+      )(0),
+    ],
     ["the segment makes values that are no numbers", (keys) => keys.map(() => NaN)],
   ])("is off where %s", async (_, forward) => {
     const { output, logs, cache } = make({}, forward);

@@ -43,7 +43,9 @@ export interface SegmentCacheReport {
 
 type Runs = Pick<BatchContext, "runSegment">;
 
-/** The outputs of one frozen segment, kept between batches, with the decision where and the test that they are right. */
+/**
+ * The outputs of one frozen segment, kept between batches, with the decision where and the test that they are right.
+ */
 export class SegmentCache {
   readonly #options: SegmentCacheOptions;
   readonly #cache: FeatureCache;
@@ -74,10 +76,17 @@ export class SegmentCache {
     return this.#offReason === undefined && this.#cache.keepsAll;
   }
 
-  /** True if earlier runs left at least as many features on disk as this one has items, by the estimate from one batch. */
+  /**
+   * True if earlier runs left at least as many features on disk as this one has items, by the estimate from one batch.
+   */
   holdsAll(itemsPerSample: number): boolean {
     const expected = this.#options.itemCount(itemsPerSample);
-    return this.#offReason === undefined && this.#disk !== undefined && expected !== undefined && this.#disk.entryCount >= expected;
+    return (
+      this.#offReason === undefined &&
+      this.#disk !== undefined &&
+      expected !== undefined &&
+      this.#disk.entryCount >= expected
+    );
   }
 
   get report(): SegmentCacheReport {
@@ -95,8 +104,8 @@ export class SegmentCache {
   }
 
   /**
-   * The segment's output for the items, `[items, ...]` float32, which the caller owns; undefined where the cache is off, so that the
-   * model runs the segment itself. Rejects where an item cannot be loaded.
+   * The segment's output for the items, `[items, ...]` float32, which the caller owns; undefined where the cache is
+   * off, so that the model runs the segment itself. Rejects where an item cannot be loaded.
    */
   async output(items: SegmentItems, batchSize: number, runs: Runs): Promise<Tensor | undefined> {
     if (this.#offReason !== undefined) return undefined;
@@ -104,7 +113,9 @@ export class SegmentCache {
     await this.#opened;
     await this.#testDisk(items, runs);
     const itemsPerSample = items.keys.length / Math.max(1, batchSize);
-    const features = await this.#cache.get(items.keys, (positions) => this.#computeMissing(items, positions, itemsPerSample, runs));
+    const features = await this.#cache.get(items.keys, (positions) =>
+      this.#computeMissing(items, positions, itemsPerSample, runs),
+    );
     // A failed self-test turns the cache off while it runs: then these features are not to be trusted either.
     if (this.#offReason !== undefined) return undefined;
     await this.#decide(features[0]!, itemsPerSample);
@@ -112,7 +123,9 @@ export class SegmentCache {
     return joinFeatures(features);
   }
 
-  /** Forgets what is in memory and closes the disk store; what is on disk stays, under the fingerprint it was made with. */
+  /**
+   * Forgets what is in memory and closes the disk store; what is on disk stays, under the fingerprint it was made with.
+   */
   async close(): Promise<void> {
     await this.#opened?.catch(() => undefined);
     this.#cache.use({});
@@ -120,7 +133,12 @@ export class SegmentCache {
     await this.#disk?.close();
   }
 
-  async #computeMissing(items: SegmentItems, positions: readonly number[], itemsPerSample: number, runs: Runs): Promise<readonly Feature[]> {
+  async #computeMissing(
+    items: SegmentItems,
+    positions: readonly number[],
+    itemsPerSample: number,
+    runs: Runs,
+  ): Promise<readonly Feature[]> {
     const features = await this.#compute(items, positions, runs);
     if (!this.#isTested) {
       this.#isTested = true;
@@ -165,7 +183,13 @@ export class SegmentCache {
     const { disk, segment, fingerprint, backend, modelSource, logger } = this.#options;
     if (disk === undefined || this.#disk !== undefined) return;
     try {
-      const identity = { segment: segment.name, fingerprint, signature: segment.signature ?? modelSource, backend, dtype: "F32" } as const;
+      const identity = {
+        segment: segment.name,
+        fingerprint,
+        signature: segment.signature ?? modelSource,
+        backend,
+        dtype: "F32",
+      } as const;
       const { store, limitBytes } = await openStore(disk, identity, create);
       this.#diskLimitBytes = limitBytes;
       this.#disk = store;
@@ -199,6 +223,9 @@ export class SegmentCache {
     this.#offReason = reason;
     this.#memory.clear();
     this.#cache.use({});
-    this.#options.logger.warn(`The feature cache of ${this.#options.segment.name} is off: ${reason}. The run goes on and computes every image. If the model is right, report this; to silence it set featureCache to off.`);
+    this.#options.logger.warn(
+      `The feature cache of ${this.#options.segment.name} is off: ${reason}. The run goes on and computes every ` +
+        "image. If the model is right, report this; to silence it set featureCache to off.",
+    );
   }
 }

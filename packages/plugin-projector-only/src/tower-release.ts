@@ -24,7 +24,10 @@ export class TowerRelease {
   }
 
   get report(): TowerReleaseReport {
-    return { releasedBytes: [...this.#released.values()].reduce((sum, bytes) => sum + bytes, 0), restoreCount: this.#restoreCount };
+    return {
+      releasedBytes: [...this.#released.values()].reduce((sum, bytes) => sum + bytes, 0),
+      restoreCount: this.#restoreCount,
+    };
   }
 
   /** Counts a batch whose outputs are known now; frees what is not needed any more. */
@@ -42,7 +45,10 @@ export class TowerRelease {
       if (bytes === 0) this.#fixed.add(name);
       else {
         this.#released.set(name, bytes);
-        this.#logger.info(`The parameters of ${name} were released from memory (${bytesText(bytes)}): its output is known for every image.`);
+        this.#logger.info(
+          `The parameters of ${name} were released from memory (${bytesText(bytes)}): its output is known for ` +
+            "every image.",
+        );
       }
     }
   }

@@ -1,7 +1,15 @@
 import { describe, expect, it } from "vitest";
 import { Warmth, type WarmthBatch, type WarmthFacts } from "./warmth.js";
 
-const batch = (more: Partial<WarmthBatch> = {}): WarmthBatch => ({ purpose: "train", sampleCount: 2, misses: 0, isCovered: true, keepsAll: true, holdsAll: false, ...more });
+const batch = (more: Partial<WarmthBatch> = {}): WarmthBatch => ({
+  purpose: "train",
+  sampleCount: 2,
+  misses: 0,
+  isCovered: true,
+  keepsAll: true,
+  holdsAll: false,
+  ...more,
+});
 
 function begun(facts: Partial<WarmthFacts> = {}): Warmth {
   const warmth = new Warmth({ trainCount: 4, evaluationCount: 0, views: 1, ...facts });

@@ -25,8 +25,9 @@ export interface WarmthBatch {
 }
 
 /**
- * Tells when no more misses are to be expected: the sources were seen whole and everything was kept, or earlier runs left enough, or, where that is not known or was wrong
- * once, the images of as many epochs as there are views came without a miss, evaluations between them included. Pure bookkeeping.
+ * Tells when no more misses are to be expected: the sources were seen whole and everything was kept, or earlier runs
+ * left enough, or, where that is not known or was wrong once, the images of as many epochs as there are views came
+ * without a miss, evaluations between them included. Pure bookkeeping.
  */
 export class Warmth {
   readonly #facts: WarmthFacts;

@@ -24,7 +24,9 @@ token_rows: { tokens: [<image>] }
 /** The matrix trains whole. */
 export function rowsAndFull(matrix: string, settings: readonly Setting[], trainedBy: readonly Setting[]): Finding {
   return {
-    rule: TOKEN_ROWS_AND_FULL.id, severity: "error", settings: [...settings.slice(0, 1), ...trainedBy.slice(0, 1)],
+    rule: TOKEN_ROWS_AND_FULL.id,
+    severity: "error",
+    settings: [...settings.slice(0, 1), ...trainedBy.slice(0, 1)],
     message: `${keyOf(settings)} trains single rows of ${matrix}, and the whole of it trains as well.`,
     fix: `Remove ${keyOf(settings)}, or freeze the embedding.`,
   };
@@ -32,23 +34,38 @@ export function rowsAndFull(matrix: string, settings: readonly Setting[], traine
 
 /** A token that the tokenizer does not have. */
 export function tokenUnknown(token: string, nearest: readonly string[], settings: readonly Setting[]): Finding {
-  const near = nearest.length === 0 ? "Add it to the tokenizer first, or correct its name." : `Write one of ${nearest.map((name) => `\`${name}\``).join(", ")}, or add it to the tokenizer first.`;
+  const near =
+    nearest.length === 0
+      ? "Add it to the tokenizer first, or correct its name."
+      : `Write one of ${nearest.map((name) => `\`${name}\``).join(", ")}, or add it to the tokenizer first.`;
   return unmatched(`\`${token}\` in ${keyOf(settings)} is no token of this model.`, near, settings);
 }
 
 /** An id behind the last row. */
 export function idUnknown(id: number, count: number, settings: readonly Setting[]): Finding {
-  return unmatched(`${id} in ${keyOf(settings)} is no row of the embedding, which has ${count}.`, `Use ids from 0 to ${count - 1}, or make the embedding larger first.`, settings);
+  return unmatched(
+    `${id} in ${keyOf(settings)} is no row of the embedding, which has ${count}.`,
+    `Use ids from 0 to ${count - 1}, or make the embedding larger first.`,
+    settings,
+  );
 }
 
 /** Names without a tokenizer to look them up in. */
 export function tokenizerMissing(source: string, settings: readonly Setting[]): Finding {
-  return unmatched(`${keyOf(settings)} names tokens, and there is no tokenizer.json in ${source} that can be read.`, "Give the tokens by id.", settings);
+  return unmatched(
+    `${keyOf(settings)} names tokens, and there is no tokenizer.json in ${source} that can be read.`,
+    "Give the tokens by id.",
+    settings,
+  );
 }
 
 /** No matrix has a row a token. */
 export function embeddingMissing(source: string, settings: readonly Setting[]): Finding {
-  return unmatched(`${keyOf(settings)} trains rows of the embedding, and ${source} has no single matrix that could be it.`, `Remove ${keyOf(settings)}, and train the language model in another way.`, settings);
+  return unmatched(
+    `${keyOf(settings)} trains rows of the embedding, and ${source} has no single matrix that could be it.`,
+    `Remove ${keyOf(settings)}, and train the language model in another way.`,
+    settings,
+  );
 }
 
 /** The section as the user spells it. */

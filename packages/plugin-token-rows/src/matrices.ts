@@ -9,9 +9,14 @@ export interface TokenMatrices {
 }
 
 /** Finds them by shape and name; undefined if there is no embedding, or more than one matrix could be it. */
-export function tokenMatrices(model: Pick<Model, "text">, parameters: readonly ParameterInfo[]): TokenMatrices | undefined {
+export function tokenMatrices(
+  model: Pick<Model, "text">,
+  parameters: readonly ParameterInfo[],
+): TokenMatrices | undefined {
   const { vocabularySize, hiddenSize } = model.text;
-  const matrices = parameters.filter(({ shape }) => shape.length === 2 && shape[0] === vocabularySize && shape[1] === hiddenSize);
+  const matrices = parameters.filter(
+    ({ shape }) => shape.length === 2 && shape[0] === vocabularySize && shape[1] === hiddenSize,
+  );
   const isOutput = ({ name }: ParameterInfo): boolean => /(^|\.)(lm_head|output)\.weight$/.test(name);
   const [embedding, ...others] = matrices.filter((matrix) => !isOutput(matrix));
   const output = matrices.find(isOutput);

@@ -42,12 +42,17 @@ export function planRows(input: RowsPlanInput, report: (finding: Finding) => voi
   const ids = tokenIds(input, matrices.embedding.shape[0]!, report);
   if (ids === undefined) return { ...NO_ROWS, undecided: matrices.embedding.name };
   const { owners } = resolveOwners(parameters, model.components);
-  const trained = options.outputLayer && matrices.output !== undefined ? [matrices.embedding, matrices.output] : [matrices.embedding];
+  const trained =
+    options.outputLayer && matrices.output !== undefined ? [matrices.embedding, matrices.output] : [matrices.embedding];
   // A matrix without an owner is a finding of its own
-  const found = trained.flatMap((matrix) => (owners.has(matrix.name) ? [{ matrix, rows: tokenRows(matrix, ids) }] : []));
+  const found = trained.flatMap((matrix) =>
+    owners.has(matrix.name) ? [{ matrix, rows: tokenRows(matrix, ids) }] : [],
+  );
   return {
     rows: new Map(found.map(({ rows }) => [rows.matrix, rows])),
-    parameters: found.map(({ matrix, rows }) => rowsParameter(rows, matrix, owners.get(matrix.name)!, { model, initialize: options.initialize, startFrom })),
+    parameters: found.map(({ matrix, rows }) =>
+      rowsParameter(rows, matrix, owners.get(matrix.name)!, { model, initialize: options.initialize, startFrom }),
+    ),
   };
 }
 
@@ -57,9 +62,15 @@ export function tokenSettings(settings: readonly Setting[]): readonly Setting[] 
 }
 
 /** Ids of all tokens; undefined if one has none. */
-function tokenIds({ model, options, settings }: RowsPlanInput, count: number, report: (finding: Finding) => void): readonly number[] | undefined {
+function tokenIds(
+  { model, options, settings }: RowsPlanInput,
+  count: number,
+  report: (finding: Finding) => void,
+): readonly number[] | undefined {
   const { tokens } = options;
-  const vocabulary = tokens.some((token) => typeof token === "string") ? readVocabulary(model.source) : new Map<string, number>();
+  const vocabulary = tokens.some((token) => typeof token === "string")
+    ? readVocabulary(model.source)
+    : new Map<string, number>();
   if (vocabulary === undefined) {
     report(tokenizerMissing(model.source, tokenSettings(settings)));
     return undefined;
@@ -67,7 +78,8 @@ function tokenIds({ model, options, settings }: RowsPlanInput, count: number, re
   const ids: number[] = [];
   for (const [index, token] of tokens.entries()) {
     const id = typeof token === "number" ? token : vocabulary.get(token);
-    if (id === undefined) report(tokenUnknown(String(token), nearestNames(String(token), vocabulary.keys()), settingsOf(settings, index)));
+    if (id === undefined)
+      report(tokenUnknown(String(token), nearestNames(String(token), vocabulary.keys()), settingsOf(settings, index)));
     else if (id >= count) report(idUnknown(id, count, settingsOf(settings, index)));
     else ids.push(id);
   }

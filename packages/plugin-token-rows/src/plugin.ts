@@ -1,4 +1,13 @@
-import { API_VERSION, definePlugin, STAGE_LATE, trainedNames, type Plan, type PlanEntry, type Setting, type Trainer } from "@thaw/core";
+import {
+  API_VERSION,
+  definePlugin,
+  STAGE_LATE,
+  trainedNames,
+  type Plan,
+  type PlanEntry,
+  type Setting,
+  type Trainer,
+} from "@thaw/core";
 import { rowsAndFull, TOKEN_ROWS_AND_FULL } from "./findings.js";
 import { tokenRowsSchema, type ResolvedTokenRows, type TokenRowsOptions } from "./options.js";
 import { NO_ROWS, planRows, tokenSettings, type RowsPlan } from "./plan-rows.js";
@@ -11,19 +20,26 @@ export const PLUGIN_NAME = "TokenRowsPlugin";
 const planned = new WeakMap<Trainer, RowsPlan>();
 
 /**
- * Rows of single tokens that train in a frozen embedding: `tokenRows({ tokens: ["<box>", 32001] })`. They are a parameter of their own, put in
- * the places of the frozen rows in the forward pass and when a checkpoint is exported. Without tokens the plugin changes nothing.
+ * Rows of single tokens that train in a frozen embedding: `tokenRows({ tokens: ["<box>", 32001] })`. They are a
+ * parameter of their own, put in the places of the frozen rows in the forward pass and when a checkpoint is exported.
+ * Without tokens the plugin changes nothing.
  */
 export const tokenRows = definePlugin<TokenRowsOptions, ResolvedTokenRows>({
   name: PLUGIN_NAME,
   apiVersion: API_VERSION,
   configKey: "tokenRows",
   optionsSchema: tokenRowsSchema,
-  claims: { reads: ["parameters"], writes: ["parameters", "plan", "scope", "exported", "tokenRows"], exclusive: ["tokenRows"] },
+  claims: {
+    reads: ["parameters"],
+    writes: ["parameters", "plan", "scope", "exported", "tokenRows"],
+    exclusive: ["tokenRows"],
+  },
   apply(trainer, options, settings) {
     const { hooks } = trainer;
     const rows = (): RowsPlan["rows"] => (planned.get(trainer) ?? NO_ROWS).rows;
-    hooks.rules.tap(PLUGIN_NAME, (collector) => { collector.add(TOKEN_ROWS_AND_FULL); });
+    hooks.rules.tap(PLUGIN_NAME, (collector) => {
+      collector.add(TOKEN_ROWS_AND_FULL);
+    });
     hooks.parameters.tap(PLUGIN_NAME, (parameters, { model, report }) => {
       const plan = planRows({ model, parameters, options, settings, startFrom: trainer.options.startFrom }, report);
       planned.set(trainer, plan);
@@ -35,11 +51,20 @@ export const tokenRows = definePlugin<TokenRowsOptions, ResolvedTokenRows>({
       if (rows().size === 0) return plan;
       for (const matrix of rows().keys()) {
         const whole = plan.phases.find((phase) => trainedNames(phase).has(matrix));
-        if (whole !== undefined) report(rowsAndFull(matrix, tokenSettings(settings), whole.entries.find(({ name }) => name === matrix)!.reason.settings));
+        if (whole !== undefined)
+          report(
+            rowsAndFull(
+              matrix,
+              tokenSettings(settings),
+              whole.entries.find(({ name }) => name === matrix)!.reason.settings,
+            ),
+          );
       }
       return withTrainedRows(plan, rows(), tokenSettings(settings));
     });
-    hooks.scope.tap(PLUGIN_NAME, (scope, context) => (rows().size === 0 || context.purpose === "segment" ? scope : new RowsScope(scope, rows(), context)));
+    hooks.scope.tap(PLUGIN_NAME, (scope, context) =>
+      rows().size === 0 || context.purpose === "segment" ? scope : new RowsScope(scope, rows(), context),
+    );
     hooks.exported.tapPromise(PLUGIN_NAME, async (values, { parameter, readParameter }) => {
       const own = rows().get(parameter.name);
       return own === undefined ? values : mergedRows(values, own, await readParameter(own.name));
@@ -47,21 +72,30 @@ export const tokenRows = definePlugin<TokenRowsOptions, ResolvedTokenRows>({
   },
 });
 
-/** The plan in which the rows train from the first step on, whatever becomes of their component. Rows that it leaves undecided stay so. */
+/**
+ * The plan in which the rows train from the first step on, whatever becomes of their component. Rows that it leaves
+ * undecided stay so.
+ */
 function withTrainedRows(plan: Plan, rows: RowsPlan["rows"], settings: readonly Setting[]): Plan {
   const own = new Map([...rows.values()].map((one) => [one.name, one]));
   const decide = (entry: PlanEntry): PlanEntry => {
     const found = own.get(entry.name);
     if (found === undefined) return entry;
     const count = found.ids.length;
-    return { ...entry, trainable: true, reason: { text: `${count} ${count === 1 ? "row" : "rows"} trained by ${placeOf(settings)}`, settings } };
+    return {
+      ...entry,
+      trainable: true,
+      reason: { text: `${count} ${count === 1 ? "row" : "rows"} trained by ${placeOf(settings)}`, settings },
+    };
   };
   return { phases: plan.phases.map((phase) => ({ ...phase, entries: phase.entries.map(decide) })) };
 }
 
 /** The plan that says nothing about one parameter. */
 function withoutEntry(plan: Plan, name: string): Plan {
-  return { phases: plan.phases.map((phase) => ({ ...phase, entries: phase.entries.filter((entry) => entry.name !== name) })) };
+  return {
+    phases: plan.phases.map((phase) => ({ ...phase, entries: phase.entries.filter((entry) => entry.name !== name) })),
+  };
 }
 
 /** `token_rows.tokens (thaw.yaml:7)`, spelt as the user's file does. */

@@ -2,8 +2,8 @@ import { linearLayer, scatterRows, type Scope, type ScopeContext, ScopeLayer, ty
 import type { TokenRows } from "./rows.js";
 
 /**
- * A scope in which some rows of a matrix are others. While training, the matrix is put together at each use, inside the segment that uses it, and
- * freed there; without gradients once a pass.
+ * A scope in which some rows of a matrix are others. While training, the matrix is put together at each use, inside the
+ * segment that uses it, and freed there; without gradients once a pass.
  */
 export class RowsScope extends ScopeLayer {
   readonly #rows: ReadonlyMap<string, TokenRows>;
@@ -13,7 +13,8 @@ export class RowsScope extends ScopeLayer {
   constructor(inner: Scope, rows: ReadonlyMap<string, TokenRows>, { purpose }: Pick<ScopeContext, "purpose">) {
     super(inner);
     this.#rows = rows;
-    if (purpose === "evaluate" || purpose === "generate") for (const one of rows.values()) this.#merged.set(one.matrix, this.#merge(one));
+    if (purpose === "evaluate" || purpose === "generate")
+      for (const one of rows.values()) this.#merged.set(one.matrix, this.#merge(one));
   }
 
   override parameter(name: string): Value {

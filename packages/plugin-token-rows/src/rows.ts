@@ -16,8 +16,8 @@ export interface TokenRows {
 }
 
 /**
- * Rows of a matrix, named by their ids: `embed_tokens.token_rows.7_32000-32003`. What was trained of other tokens has another name, so a
- * resumed run or a later stage cannot take it for these.
+ * Rows of a matrix, named by their ids: `embed_tokens.token_rows.7_32000-32003`. What was trained of other tokens has
+ * another name, so a resumed run or a later stage cannot take it for these.
  */
 export function tokenRows(matrix: ParameterInfo, ids: readonly number[]): TokenRows {
   const sorted = Int32Array.from(new Set(ids)).sort();
@@ -26,13 +26,30 @@ export function tokenRows(matrix: ParameterInfo, ids: readonly number[]): TokenR
   return { matrix: matrix.name, ids: sorted, name: `${matrix.name.replace(/\.weight$/, "")}.token_rows.${label}` };
 }
 
-/** The rows as a parameter of the matrix's component. `startFrom`: values that an earlier run trained, which hold before the checkpoint's. */
-export function rowsParameter(rows: TokenRows, matrix: ParameterInfo, component: string, { model, initialize, startFrom }: {
-  readonly model: Model; readonly initialize: ResolvedTokenRows["initialize"]; readonly startFrom: string | undefined;
-}): ParameterInfo {
+/**
+ * The rows as a parameter of the matrix's component. `startFrom`: values that an earlier run trained, which hold before
+ * the checkpoint's.
+ */
+export function rowsParameter(
+  rows: TokenRows,
+  matrix: ParameterInfo,
+  component: string,
+  {
+    model,
+    initialize,
+    startFrom,
+  }: {
+    readonly model: Model;
+    readonly initialize: ResolvedTokenRows["initialize"];
+    readonly startFrom: string | undefined;
+  },
+): ParameterInfo {
   const [, hidden] = matrix.shape as [number, number];
   return {
-    name: rows.name, shape: [rows.ids.length, hidden], dtype: "F32", component,
+    name: rows.name,
+    shape: [rows.ids.length, hidden],
+    dtype: "F32",
+    component,
     initialize: async () => {
       const whole = await readMatrix(model, matrix.name, startFrom);
       return initialize === "mean" ? meanOfOthers(whole, rows.ids, hidden) : rowsOf(whole, rows.ids, hidden);
@@ -44,7 +61,8 @@ export function rowsParameter(rows: TokenRows, matrix: ParameterInfo, component:
 export function mergedRows(matrix: Float32Array, { ids }: TokenRows, values: Float32Array): Float32Array {
   const merged = matrix.slice();
   const hidden = values.length / ids.length;
-  for (const [index, id] of ids.entries()) merged.set(values.subarray(index * hidden, (index + 1) * hidden), id * hidden);
+  for (const [index, id] of ids.entries())
+    merged.set(values.subarray(index * hidden, (index + 1) * hidden), id * hidden);
   return merged;
 }
 

@@ -5,12 +5,19 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { hasSafetensors, INDEX_FILE, openSafetensors, SINGLE_FILE, writeSafetensors } from "./index.js";
 
 let folder: string;
-beforeEach(async () => { folder = await mkdtemp(join(tmpdir(), "thaw-safetensors-")); });
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), "thaw-safetensors-"));
+});
 afterEach(() => rm(folder, { recursive: true }));
 
 const shard = (file: string, names: readonly string[]): Promise<void> =>
-  writeSafetensors(join(folder, file), names.map((name) => ({ name, dtype: "F32", shape: [1] })), (name) => Float32Array.of(name.length));
-const index = (weightMap: unknown): Promise<void> => writeFile(join(folder, INDEX_FILE), JSON.stringify({ metadata: { total_size: 8 }, weight_map: weightMap }));
+  writeSafetensors(
+    join(folder, file),
+    names.map((name) => ({ name, dtype: "F32", shape: [1] })),
+    (name) => Float32Array.of(name.length),
+  );
+const index = (weightMap: unknown): Promise<void> =>
+  writeFile(join(folder, INDEX_FILE), JSON.stringify({ metadata: { total_size: 8 }, weight_map: weightMap }));
 
 describe("a folder", () => {
   it("opens its shards as one", async () => {
@@ -35,7 +42,10 @@ describe("a folder", () => {
 
   it("without weights is an error", async () => {
     expect(await hasSafetensors(folder)).toBe(false);
-    await expect(openSafetensors(folder)).rejects.toMatchObject({ code: "THAW_SAFETENSORS_NOT_FOUND", details: { folder } });
+    await expect(openSafetensors(folder)).rejects.toMatchObject({
+      code: "THAW_SAFETENSORS_NOT_FOUND",
+      details: { folder },
+    });
   });
 });
 
@@ -51,26 +61,38 @@ describe("an index is refused", () => {
     ["with a shard without a name", '{"weight_map":{"a":""}}', "bad-shard-name"],
   ])("%s", async (_, text, reason) => {
     await writeFile(join(folder, INDEX_FILE), text);
-    await expect(openSafetensors(folder)).rejects.toMatchObject({ code: "THAW_SAFETENSORS_MALFORMED", details: { reason } });
+    await expect(openSafetensors(folder)).rejects.toMatchObject({
+      code: "THAW_SAFETENSORS_MALFORMED",
+      details: { reason },
+    });
   });
 
   it("when a shard is missing", async () => {
     await shard("one.safetensors", ["a"]);
     await index({ a: "one.safetensors", b: "two.safetensors" });
-    await expect(openSafetensors(folder)).rejects.toMatchObject({ code: "THAW_SAFETENSORS_SHARD_MISSING", details: { shard: "two.safetensors" } });
+    await expect(openSafetensors(folder)).rejects.toMatchObject({
+      code: "THAW_SAFETENSORS_SHARD_MISSING",
+      details: { shard: "two.safetensors" },
+    });
   });
 
   it("when a shard does not hold what it should", async () => {
     await shard("one.safetensors", ["a"]);
     await index({ a: "one.safetensors", b: "one.safetensors" });
-    await expect(openSafetensors(folder)).rejects.toMatchObject({ code: "THAW_SAFETENSORS_NOT_IN_SHARD", details: { name: "b" } });
+    await expect(openSafetensors(folder)).rejects.toMatchObject({
+      code: "THAW_SAFETENSORS_NOT_IN_SHARD",
+      details: { name: "b" },
+    });
   });
 
   it("when two shards hold the same tensor", async () => {
     await shard("one.safetensors", ["a", "b"]);
     await shard("two.safetensors", ["b"]);
     await index({ a: "one.safetensors", b: "two.safetensors" });
-    await expect(openSafetensors(folder)).rejects.toMatchObject({ code: "THAW_SAFETENSORS_TWO_SHARDS", details: { name: "b" } });
+    await expect(openSafetensors(folder)).rejects.toMatchObject({
+      code: "THAW_SAFETENSORS_TWO_SHARDS",
+      details: { name: "b" },
+    });
   });
 
   it("when a shard is malformed", async () => {

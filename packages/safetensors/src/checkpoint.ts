@@ -23,14 +23,19 @@ export async function hasSafetensors(folder: string): Promise<boolean> {
 }
 
 async function locate(path: string): Promise<string> {
-  const status = await stat(path).catch((cause: unknown) => { throw unreadable(path, cause); });
+  const status = await stat(path).catch((cause: unknown) => {
+    throw unreadable(path, cause);
+  });
   if (!status.isDirectory()) return path;
   for (const name of [SINGLE_FILE, INDEX_FILE]) if (await isFile(join(path, name))) return join(path, name);
   throw notFound(path, [SINGLE_FILE, INDEX_FILE]);
 }
 
 async function isFile(path: string): Promise<boolean> {
-  return stat(path).then((status) => status.isFile(), () => false);
+  return stat(path).then(
+    (status) => status.isFile(),
+    () => false,
+  );
 }
 
 async function openShards(indexFile: string): Promise<SafetensorsReader> {
@@ -53,11 +58,19 @@ async function openShard(indexFile: string, shard: string): Promise<SafetensorsF
 }
 
 async function readWeightMap(indexFile: string): Promise<ReadonlyMap<string, string>> {
-  const text = await readFile(indexFile, "utf8").catch((cause: unknown) => { throw unreadable(indexFile, cause); });
+  const text = await readFile(indexFile, "utf8").catch((cause: unknown) => {
+    throw unreadable(indexFile, cause);
+  });
   const map = new Map<string, string>();
   for (const [name, shard] of Object.entries(parseWeightMap(indexFile, text))) {
     if (typeof shard !== "string" || shard !== basename(shard) || shard === "" || shard === "..") {
-      throw malformed(indexFile, "bad-shard-name", `The shard of ${name} is ${JSON.stringify(shard)}, which is no file name.`, "Name files beside the index.", { name });
+      throw malformed(
+        indexFile,
+        "bad-shard-name",
+        `The shard of ${name} is ${JSON.stringify(shard)}, which is no file name.`,
+        "Name files beside the index.",
+        { name },
+      );
     }
     map.set(name, shard);
   }
@@ -69,14 +82,23 @@ function parseWeightMap(indexFile: string, text: string): Record<string, unknown
   try {
     parsed = JSON.parse(text);
   } catch (cause) {
-    throw malformed(indexFile, "index-not-json", `The index is not JSON: ${(cause as Error).message}.`, "Download the index again.");
+    throw malformed(
+      indexFile,
+      "index-not-json",
+      `The index is not JSON: ${(cause as Error).message}.`,
+      "Download the index again.",
+    );
   }
   const map = (parsed as { weight_map?: unknown } | null)?.weight_map;
   if (typeof map === "object" && map !== null && !Array.isArray(map)) return map as Record<string, unknown>;
   throw malformed(indexFile, "index-without-map", "The index has no object weight_map.", "Download the index again.");
 }
 
-function checkShards(indexFile: string, weightMap: ReadonlyMap<string, string>, files: readonly SafetensorsFile[]): void {
+function checkShards(
+  indexFile: string,
+  weightMap: ReadonlyMap<string, string>,
+  files: readonly SafetensorsFile[],
+): void {
   const holders = new Map<string, string>();
   for (const { path, entries } of files) {
     for (const { name } of entries) {

@@ -1,21 +1,34 @@
 import { ThawError } from "@thaw/contracts";
 
 /** A file that breaks the format. `reason` is a stable word for the rule that it breaks. */
-export function malformed(file: string, reason: string, message: string, advice: string, details: Readonly<Record<string, unknown>> = {}): ThawError {
-  return new ThawError("THAW_SAFETENSORS_MALFORMED", `${message} In ${file}. ${advice}`, { details: { file, reason, ...details } });
+export function malformed(
+  file: string,
+  reason: string,
+  message: string,
+  advice: string,
+  details: Readonly<Record<string, unknown>> = {},
+): ThawError {
+  return new ThawError("THAW_SAFETENSORS_MALFORMED", `${message} In ${file}. ${advice}`, {
+    details: { file, reason, ...details },
+  });
 }
 
 /** A safetensors file that is not there or cannot be read. */
 export function unreadable(file: string, cause: unknown): ThawError {
   const text = cause instanceof Error ? cause.message : String(cause);
-  return new ThawError("THAW_SAFETENSORS_UNREADABLE", `The file cannot be read: ${text}. At ${file}. Check that the path is right and that you may read it.`, { details: { file }, cause });
+  return new ThawError(
+    "THAW_SAFETENSORS_UNREADABLE",
+    `The file cannot be read: ${text}. At ${file}. Check that the path is right and that you may read it.`,
+    { details: { file }, cause },
+  );
 }
 
 /** A folder without weights. */
 export function notFound(folder: string, looked: readonly string[]): ThawError {
   return new ThawError(
     "THAW_SAFETENSORS_NOT_FOUND",
-    `No weights were found: neither ${looked.join(" nor ")} exists. In ${folder}. Point to a folder that holds one of them.`,
+    `No weights were found: neither ${looked.join(" nor ")} exists. In ${folder}. Point to a folder that holds ` +
+      "one of them.",
     { details: { folder, looked } },
   );
 }
@@ -24,7 +37,8 @@ export function notFound(folder: string, looked: readonly string[]): ThawError {
 export function shardMissing(indexFile: string, shard: string, cause: unknown): ThawError {
   return new ThawError(
     "THAW_SAFETENSORS_SHARD_MISSING",
-    `The shard ${shard} is missing or unreadable. It is named in ${indexFile}. Download the shard again or correct the index.`,
+    `The shard ${shard} is missing or unreadable. It is named in ${indexFile}. Download the shard again or ` +
+      "correct the index.",
     { details: { file: indexFile, shard }, cause },
   );
 }
@@ -42,34 +56,47 @@ export function inTwoShards(name: string, first: string, second: string): ThawEr
 export function notInShard(name: string, shard: string, indexFile: string): ThawError {
   return new ThawError(
     "THAW_SAFETENSORS_NOT_IN_SHARD",
-    `The index says that ${shard} holds ${name}, but it does not. In ${indexFile}. Download the checkpoint again or correct the index.`,
+    `The index says that ${shard} holds ${name}, but it does not. In ${indexFile}. Download the checkpoint again ` +
+      "or correct the index.",
     { details: { name, shard, file: indexFile } },
   );
 }
 
 /** A tensor was asked for that the file does not hold. */
 export function unknownTensor(name: string, source: string, nearest: readonly string[]): ThawError {
-  const advice = nearest.length > 0 ? `Nearest names: ${nearest.join(", ")}.` : "The file holds no tensor with a similar name.";
-  return new ThawError("THAW_SAFETENSORS_UNKNOWN_TENSOR", `There is no tensor ${name}. In ${source}. ${advice}`, { details: { name, source, nearest } });
+  const advice =
+    nearest.length > 0 ? `Nearest names: ${nearest.join(", ")}.` : "The file holds no tensor with a similar name.";
+  return new ThawError("THAW_SAFETENSORS_UNKNOWN_TENSOR", `There is no tensor ${name}. In ${source}. ${advice}`, {
+    details: { name, source, nearest },
+  });
 }
 
 /** A tensor was asked for in a type that its own does not convert to. */
 export function notConvertible(name: string, dtype: string, wanted: string, file: string): ThawError {
   return new ThawError(
     "THAW_SAFETENSORS_NOT_CONVERTIBLE",
-    `The tensor ${name} has dtype ${dtype}, which does not convert to ${wanted}. In ${file}. Read it with the method for its dtype, or convert the file.`,
+    `The tensor ${name} has dtype ${dtype}, which does not convert to ${wanted}. In ${file}. Read it with the ` +
+      "method for its dtype, or convert the file.",
     { details: { name, dtype, wanted, file } },
   );
 }
 
 /** Elements were asked for that the tensor does not have. */
 export function outOfRange(name: string, message: string, file: string): ThawError {
-  return new ThawError("THAW_SAFETENSORS_OUT_OF_RANGE", `${message} In tensor ${name} of ${file}. Ask for elements that exist and fit.`, { details: { name, file } });
+  return new ThawError(
+    "THAW_SAFETENSORS_OUT_OF_RANGE",
+    `${message} In tensor ${name} of ${file}. Ask for elements that exist and fit.`,
+    { details: { name, file } },
+  );
 }
 
 /** Values given for writing that do not fit what was declared. */
 export function badValues(name: string, message: string, file: string): ThawError {
-  return new ThawError("THAW_SAFETENSORS_BAD_VALUES", `${message} For tensor ${name} of ${file}. Give values that match the declared dtype and shape.`, { details: { name, file } });
+  return new ThawError(
+    "THAW_SAFETENSORS_BAD_VALUES",
+    `${message} For tensor ${name} of ${file}. Give values that match the declared dtype and shape.`,
+    { details: { name, file } },
+  );
 }
 
 /** A file cannot be written: a full disk, or missing permissions. */

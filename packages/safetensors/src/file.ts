@@ -13,12 +13,22 @@ export interface SafetensorsFile extends Header {
   close(): Promise<void>;
 }
 
-/** Opens one file and validates its header; no tensor is read. @throws THAW_SAFETENSORS_UNREADABLE, THAW_SAFETENSORS_MALFORMED */
+/**
+ * Opens one file and validates its header; no tensor is read. @throws THAW_SAFETENSORS_UNREADABLE,
+ * THAW_SAFETENSORS_MALFORMED
+ */
 export async function openFile(path: string): Promise<SafetensorsFile> {
-  const handle = await open(path, "r").catch((cause: unknown) => { throw unreadable(path, cause); });
+  const handle = await open(path, "r").catch((cause: unknown) => {
+    throw unreadable(path, cause);
+  });
   try {
     const header = await readHeader(handle, path);
-    return { ...header, path, read: (target, position) => readFully(handle, path, target, position), close: () => handle.close() };
+    return {
+      ...header,
+      path,
+      read: (target, position) => readFully(handle, path, target, position),
+      close: () => handle.close(),
+    };
   } catch (error) {
     await handle.close();
     throw error;
@@ -27,7 +37,13 @@ export async function openFile(path: string): Promise<SafetensorsFile> {
 
 async function readHeader(handle: FileHandle, path: string): Promise<Header> {
   const { size } = await handle.stat();
-  if (size < 8) throw malformed(path, "too-short", `The file has ${size} bytes; the length field alone has 8.`, "The file is cut off: download or write it again.");
+  if (size < 8)
+    throw malformed(
+      path,
+      "too-short",
+      `The file has ${size} bytes; the length field alone has 8.`,
+      "The file is cut off: download or write it again.",
+    );
   const lengthField = new Uint8Array(8);
   await readFully(handle, path, lengthField, 0);
   const length = checkHeaderLength(path, new DataView(lengthField.buffer).getBigUint64(0, true), size);
@@ -48,8 +64,11 @@ async function readFully(handle: FileHandle, path: string, target: Uint8Array, p
   let done = 0;
   while (done < target.length) {
     const length = Math.min(target.length - done, MAX_READ_BYTES);
-    const { bytesRead } = await handle.read(target, done, length, position + done).catch((cause: unknown) => { throw unreadable(path, cause); });
-    if (bytesRead === 0) throw unreadable(path, new Error(`the file ends at byte ${position + done}, sooner than when it was opened`));
+    const { bytesRead } = await handle.read(target, done, length, position + done).catch((cause: unknown) => {
+      throw unreadable(path, cause);
+    });
+    if (bytesRead === 0)
+      throw unreadable(path, new Error(`the file ends at byte ${position + done}, sooner than when it was opened`));
     done += bytesRead;
   }
 }

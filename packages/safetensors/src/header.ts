@@ -27,15 +27,33 @@ const DAMAGED = "Download or write the file again.";
 
 /** Checks the length field of a file. @throws THAW_SAFETENSORS_MALFORMED */
 export function checkHeaderLength(file: string, length: bigint, fileBytes: number): number {
-  if (length > BigInt(MAX_HEADER_BYTES)) throw malformed(file, "header-too-long", `The header claims ${length} bytes; at most ${MAX_HEADER_BYTES} are allowed.`, "This is likely not a safetensors file.");
-  if (8 + Number(length) > fileBytes) throw malformed(file, "header-past-end", `The header claims ${length} bytes, but the file has only ${fileBytes}.`, DAMAGED);
-  if (length < 2n) throw malformed(file, "header-too-short", `The header claims ${length} bytes; the shortest is 2.`, "This is likely not a safetensors file.");
+  if (length > BigInt(MAX_HEADER_BYTES))
+    throw malformed(
+      file,
+      "header-too-long",
+      `The header claims ${length} bytes; at most ${MAX_HEADER_BYTES} are allowed.`,
+      "This is likely not a safetensors file.",
+    );
+  if (8 + Number(length) > fileBytes)
+    throw malformed(
+      file,
+      "header-past-end",
+      `The header claims ${length} bytes, but the file has only ${fileBytes}.`,
+      DAMAGED,
+    );
+  if (length < 2n)
+    throw malformed(
+      file,
+      "header-too-short",
+      `The header claims ${length} bytes; the shortest is 2.`,
+      "This is likely not a safetensors file.",
+    );
   return Number(length);
 }
 
 /**
- * Parses and validates a header: JSON object, no duplicate names, known dtypes, sizes that match the shapes, and offsets
- * that cover the data without gap, overlap or excess. @throws THAW_SAFETENSORS_MALFORMED
+ * Parses and validates a header: JSON object, no duplicate names, known dtypes, sizes that match the shapes, and
+ * offsets that cover the data without gap, overlap or excess. @throws THAW_SAFETENSORS_MALFORMED
  */
 export function parseHeader(file: string, text: string, fileBytes: number, dataStart: number): Header {
   const record = parseObject(file, text);
@@ -52,27 +70,65 @@ function parseObject(file: string, text: string): Record<string, unknown> {
   } catch (cause) {
     throw malformed(file, "header-not-json", `The header is not JSON: ${(cause as Error).message}.`, DAMAGED);
   }
-  if (!isRecord(parsed) || !text.startsWith("{")) throw malformed(file, "header-not-object", "The header is no JSON object.", DAMAGED);
+  if (!isRecord(parsed) || !text.startsWith("{"))
+    throw malformed(file, "header-not-object", "The header is no JSON object.", DAMAGED);
   const twice = duplicateKeys(text);
-  if (twice.length > 0) throw malformed(file, "duplicate-name", `The header names ${twice.join(", ")} more than once.`, "Write the file again with one tensor a name.", { names: twice });
+  if (twice.length > 0)
+    throw malformed(
+      file,
+      "duplicate-name",
+      `The header names ${twice.join(", ")} more than once.`,
+      "Write the file again with one tensor a name.",
+      { names: twice },
+    );
   return parsed;
 }
 
 function parseMetadata(file: string, value: unknown): Readonly<Record<string, string>> {
-  if (isRecord(value) && Object.values(value).every((item) => typeof item === "string")) return value as Record<string, string>;
+  if (isRecord(value) && Object.values(value).every((item) => typeof item === "string"))
+    return value as Record<string, string>;
   throw malformed(file, "metadata", "The entry __metadata__ is no map of strings.", "Write the file again.");
 }
 
 function parseEntry(file: string, name: string, value: unknown, dataStart: number): TensorEntry {
-  if (!isRecord(value)) throw malformed(file, "entry-not-object", `The entry of tensor ${name} is no JSON object.`, DAMAGED, { name });
+  if (!isRecord(value))
+    throw malformed(file, "entry-not-object", `The entry of tensor ${name} is no JSON object.`, DAMAGED, { name });
   const { dtype, shape, data_offsets: offsets } = value;
-  if (!isDtype(dtype)) throw malformed(file, "unknown-dtype", `The tensor ${name} has the unknown dtype ${JSON.stringify(dtype)}.`, `Known are ${Object.keys(ELEMENT_BYTES).join(", ")}.`, { name, dtype });
-  if (!isNaturals(shape) || !Number.isSafeInteger(elementCount(shape))) throw malformed(file, "bad-shape", `The tensor ${name} has the shape ${JSON.stringify(shape)}, which is no list of sizes.`, DAMAGED, { name });
-  if (!isNaturals(offsets) || offsets.length !== 2 || offsets[0]! > offsets[1]!) throw malformed(file, "bad-offsets", `The tensor ${name} has the offsets ${JSON.stringify(offsets)}, which are no range.`, DAMAGED, { name });
+  if (!isDtype(dtype))
+    throw malformed(
+      file,
+      "unknown-dtype",
+      `The tensor ${name} has the unknown dtype ${JSON.stringify(dtype)}.`,
+      `Known are ${Object.keys(ELEMENT_BYTES).join(", ")}.`,
+      { name, dtype },
+    );
+  if (!isNaturals(shape) || !Number.isSafeInteger(elementCount(shape)))
+    throw malformed(
+      file,
+      "bad-shape",
+      `The tensor ${name} has the shape ${JSON.stringify(shape)}, which is no list of sizes.`,
+      DAMAGED,
+      { name },
+    );
+  if (!isNaturals(offsets) || offsets.length !== 2 || offsets[0]! > offsets[1]!)
+    throw malformed(
+      file,
+      "bad-offsets",
+      `The tensor ${name} has the offsets ${JSON.stringify(offsets)}, which are no range.`,
+      DAMAGED,
+      { name },
+    );
   const [begin, end] = offsets as [number, number];
   const wanted = elementCount(shape) * ELEMENT_BYTES[dtype];
   if (end - begin !== wanted) {
-    throw malformed(file, "size-mismatch", `The tensor ${name} of dtype ${dtype} and shape [${shape.join(", ")}] needs ${wanted} bytes, but its offsets span ${end - begin}.`, DAMAGED, { name });
+    throw malformed(
+      file,
+      "size-mismatch",
+      `The tensor ${name} of dtype ${dtype} and shape [${shape.join(", ")}] needs ${wanted} bytes, but its ` +
+        `offsets span ${end - begin}.`,
+      DAMAGED,
+      { name },
+    );
   }
   return { name, dtype, shape, file, begin: dataStart + begin, end: dataStart + end };
 }
@@ -82,13 +138,29 @@ function checkCoverage(file: string, entries: readonly TensorEntry[], dataStart:
   let position = dataStart;
   let previous = "the header";
   for (const { name, begin, end } of ordered) {
-    if (end > fileBytes) throw malformed(file, "past-end", `The tensor ${name} ends at byte ${end}, but the file has only ${fileBytes}.`, "The file is cut off: download or write it again.", { name });
-    if (begin < position) throw malformed(file, "overlap", `The tensors ${previous} and ${name} overlap.`, DAMAGED, { name });
-    if (begin > position) throw malformed(file, "gap", `${begin - position} bytes between ${previous} and ${name} belong to no tensor.`, DAMAGED, { name });
+    if (end > fileBytes)
+      throw malformed(
+        file,
+        "past-end",
+        `The tensor ${name} ends at byte ${end}, but the file has only ${fileBytes}.`,
+        "The file is cut off: download or write it again.",
+        { name },
+      );
+    if (begin < position)
+      throw malformed(file, "overlap", `The tensors ${previous} and ${name} overlap.`, DAMAGED, { name });
+    if (begin > position)
+      throw malformed(
+        file,
+        "gap",
+        `${begin - position} bytes between ${previous} and ${name} belong to no tensor.`,
+        DAMAGED,
+        { name },
+      );
     position = end;
     previous = name;
   }
-  if (position !== fileBytes) throw malformed(file, "trailing-bytes", `${fileBytes - position} bytes at the end belong to no tensor.`, DAMAGED);
+  if (position !== fileBytes)
+    throw malformed(file, "trailing-bytes", `${fileBytes - position} bytes at the end belong to no tensor.`, DAMAGED);
 }
 
 function isRecord(value: unknown): value is Record<string, unknown> {

@@ -2,16 +2,27 @@ import { mkdtemp, rm, truncate, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { openSafetensors, writeSafetensors, type SafetensorsReader, type TensorDeclaration, type TensorValues } from "./index.js";
+import {
+  openSafetensors,
+  writeSafetensors,
+  type SafetensorsReader,
+  type TensorDeclaration,
+  type TensorValues,
+} from "./index.js";
 
 let folder: string;
 let reader: SafetensorsReader;
 
-const stored: Readonly<Record<string, { readonly declaration: Omit<TensorDeclaration, "name">; readonly values: TensorValues }>> = {
+const stored: Readonly<
+  Record<string, { readonly declaration: Omit<TensorDeclaration, "name">; readonly values: TensorValues }>
+> = {
   f32: { declaration: { dtype: "F32", shape: [2, 3] }, values: Float32Array.of(1, -2, 3.5, 0, Infinity, -1e-40) },
   f64: { declaration: { dtype: "F64", shape: [2] }, values: Float64Array.of(0.1, -1e300) },
   // 1, -2, largest, smallest normal, smallest subnormal, largest subnormal, infinity, -0
-  f16: { declaration: { dtype: "F16", shape: [8] }, values: Uint16Array.of(0x3c00, 0xc000, 0x7bff, 0x0400, 0x0001, 0x03ff, 0x7c00, 0x8000) },
+  f16: {
+    declaration: { dtype: "F16", shape: [8] },
+    values: Uint16Array.of(0x3c00, 0xc000, 0x7bff, 0x0400, 0x0001, 0x03ff, 0x7c00, 0x8000),
+  },
   bf16: { declaration: { dtype: "BF16", shape: [4] }, values: Uint16Array.of(0x3f80, 0xc000, 0x7f80, 0x8000) },
   i64: { declaration: { dtype: "I64", shape: [3] }, values: BigInt64Array.of(-1n, 0n, 2_147_483_647n) },
   large: { declaration: { dtype: "I64", shape: [1] }, values: BigInt64Array.of(2n ** 31n) },
@@ -28,7 +39,9 @@ const stored: Readonly<Record<string, { readonly declaration: Omit<TensorDeclara
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), "thaw-safetensors-"));
   const declarations = Object.entries(stored).map(([name, { declaration }]) => ({ name, ...declaration }));
-  await writeSafetensors(join(folder, "all.safetensors"), declarations, (name) => stored[name]!.values, { note: "hello" });
+  await writeSafetensors(join(folder, "all.safetensors"), declarations, (name) => stored[name]!.values, {
+    note: "hello",
+  });
   reader = await openSafetensors(join(folder, "all.safetensors"));
 });
 afterAll(async () => {
@@ -55,7 +68,13 @@ describe("reading", () => {
   });
 
   it.each([
-    ["i64", [-1, 0, 2_147_483_647]], ["i32", [-5, 7]], ["i16", [-1, 3]], ["u16", [65535, 3]], ["i8", [-1, 1]], ["u8", [255, 1]], ["bool", [0, 1]],
+    ["i64", [-1, 0, 2_147_483_647]],
+    ["i32", [-5, 7]],
+    ["i16", [-1, 3]],
+    ["u16", [65535, 3]],
+    ["i8", [-1, 1]],
+    ["u8", [255, 1]],
+    ["bool", [0, 1]],
   ])("gives %s as int32", async (name, wanted) => {
     expect([...(await reader.readInt32(name))]).toEqual(wanted);
   });
@@ -80,12 +99,20 @@ describe("reading", () => {
   });
 
   it("serves several reads at once", async () => {
-    const all = await Promise.all(Array.from({ length: 20 }, (_, index) => reader.readFloat32("f16", { start: index % 8, count: 1 })));
+    const all = await Promise.all(
+      Array.from({ length: 20 }, (_, index) => reader.readFloat32("f16", { start: index % 8, count: 1 })),
+    );
     const whole = await reader.readFloat32("f16");
     expect(all.map((values) => values[0])).toEqual(Array.from({ length: 20 }, (_, index) => whole[index % 8]));
   });
 
-  it.each([{ start: -1, count: 1 }, { start: 5, count: 2 }, { start: 0, count: -1 }, { start: 0.5, count: 1 }, { start: NaN, count: 1 }])("refuses the range %o", async (range) => {
+  it.each([
+    { start: -1, count: 1 },
+    { start: 5, count: 2 },
+    { start: 0, count: -1 },
+    { start: 0.5, count: 1 },
+    { start: NaN, count: 1 },
+  ])("refuses the range %o", async (range) => {
     await expect(reader.readFloat32("f32", range)).rejects.toMatchObject({ code: "THAW_SAFETENSORS_OUT_OF_RANGE" });
   });
 
@@ -96,7 +123,10 @@ describe("reading", () => {
   });
 
   it("names the nearest tensors to one that is not there", async () => {
-    await expect(reader.readFloat32("scalr")).rejects.toMatchObject({ code: "THAW_SAFETENSORS_UNKNOWN_TENSOR", message: expect.stringContaining("scalar") as string });
+    await expect(reader.readFloat32("scalr")).rejects.toMatchObject({
+      code: "THAW_SAFETENSORS_UNKNOWN_TENSOR",
+      message: expect.stringContaining("scalar") as string,
+    });
   });
 
   it("says when a file shrank after it was opened", async () => {
@@ -112,6 +142,8 @@ describe("reading", () => {
     await expect(openSafetensors(join(folder, "none"))).rejects.toMatchObject({ code: "THAW_SAFETENSORS_UNREADABLE" });
     await expect(openSafetensors(folder)).rejects.toMatchObject({ code: "THAW_SAFETENSORS_NOT_FOUND" });
     await writeFile(join(folder, "text.safetensors"), "hello, this is no checkpoint");
-    await expect(openSafetensors(join(folder, "text.safetensors"))).rejects.toMatchObject({ code: "THAW_SAFETENSORS_MALFORMED" });
+    await expect(openSafetensors(join(folder, "text.safetensors"))).rejects.toMatchObject({
+      code: "THAW_SAFETENSORS_MALFORMED",
+    });
   });
 });

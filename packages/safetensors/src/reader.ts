@@ -23,7 +23,10 @@ export interface SafetensorsReader {
   readBytes(name: string, range?: ElementRange): Promise<Uint8Array>;
   /** F32, F16, BF16 or F64 as float32. @throws THAW_SAFETENSORS_NOT_CONVERTIBLE */
   readFloat32(name: string, range?: ElementRange): Promise<Float32Array>;
-  /** I64, I32, I16, I8, U16, U8 or BOOL as int32. @throws THAW_SAFETENSORS_NOT_CONVERTIBLE, THAW_SAFETENSORS_OUT_OF_RANGE */
+  /**
+   * I64, I32, I16, I8, U16, U8 or BOOL as int32. @throws THAW_SAFETENSORS_NOT_CONVERTIBLE,
+   * THAW_SAFETENSORS_OUT_OF_RANGE
+   */
   readInt32(name: string, range?: ElementRange): Promise<Int32Array>;
   close(): Promise<void>;
 }
@@ -57,7 +60,9 @@ export function createReader(source: string, files: readonly SafetensorsFile[]):
     },
     readFloat32: async (name, range) => readFloats(entryOf(name), range, read),
     readInt32: async (name, range) => readIntegers(entryOf(name), range, read),
-    close: async () => { await Promise.all(files.map((file) => file.close())); },
+    close: async () => {
+      await Promise.all(files.map((file) => file.close()));
+    },
   };
 }
 
@@ -67,8 +72,14 @@ function checkRange(entry: TensorEntry, range: ElementRange | undefined): Elemen
   const total = elementCount(entry.shape);
   if (range === undefined) return { start: 0, count: total };
   const { start, count } = range;
-  const isInside = Number.isSafeInteger(start) && Number.isSafeInteger(count) && start >= 0 && count >= 0 && start + count <= total;
-  if (!isInside) throw outOfRange(entry.name, `The elements ${start} to ${start + count} were asked for, but there are ${total}.`, entry.file);
+  const isInside =
+    Number.isSafeInteger(start) && Number.isSafeInteger(count) && start >= 0 && count >= 0 && start + count <= total;
+  if (!isInside)
+    throw outOfRange(
+      entry.name,
+      `The elements ${start} to ${start + count} were asked for, but there are ${total}.`,
+      entry.file,
+    );
   return range;
 }
 
@@ -100,20 +111,28 @@ async function readIntegers(entry: TensorEntry, range: ElementRange | undefined,
   const bytes = new Uint8Array(count * ELEMENT_BYTES[entry.dtype]);
   await read(entry, start, bytes);
   switch (entry.dtype) {
-    case "I32": return new Int32Array(bytes.buffer);
-    case "I16": return Int32Array.from(new Int16Array(bytes.buffer));
-    case "U16": return Int32Array.from(new Uint16Array(bytes.buffer));
-    case "I8": return Int32Array.from(new Int8Array(bytes.buffer));
+    case "I32":
+      return new Int32Array(bytes.buffer);
+    case "I16":
+      return Int32Array.from(new Int16Array(bytes.buffer));
+    case "U16":
+      return Int32Array.from(new Uint16Array(bytes.buffer));
+    case "I8":
+      return Int32Array.from(new Int8Array(bytes.buffer));
     case "U8":
-    case "BOOL": return Int32Array.from(bytes);
-    case "I64": return narrow(entry, new BigInt64Array(bytes.buffer));
-    default: throw notConvertible(entry.name, entry.dtype, "int32", entry.file);
+    case "BOOL":
+      return Int32Array.from(bytes);
+    case "I64":
+      return narrow(entry, new BigInt64Array(bytes.buffer));
+    default:
+      throw notConvertible(entry.name, entry.dtype, "int32", entry.file);
   }
 }
 
 function narrow(entry: TensorEntry, values: BigInt64Array): Int32Array {
   return Int32Array.from(values, (value) => {
-    if (BigInt.asIntN(32, value) !== value) throw outOfRange(entry.name, `The value ${value} does not fit into 32 bits.`, entry.file);
+    if (BigInt.asIntN(32, value) !== value)
+      throw outOfRange(entry.name, `The value ${value} does not fit into 32 bits.`, entry.file);
     return Number(value);
   });
 }

@@ -13,13 +13,18 @@ export interface TensorDeclaration {
   readonly shape: readonly number[];
 }
 
-/** Values of a tensor: float32 for F32 and BF16 (rounded to nearest even), else the typed array of the dtype or its bytes. */
+/**
+ * Values of a tensor: float32 for F32 and BF16 (rounded to nearest even), else the typed array of the dtype or its
+ * bytes.
+ */
 export type TensorValues = Float32Array | Float64Array | Int32Array | BigInt64Array | Uint8Array | Uint16Array;
 
 /**
- * Writes a safetensors file, one tensor in memory at a time: into a temporary file beside it, synchronised, then renamed, so
- * that `path` holds the old file or the whole new one. The header is padded with spaces to 8 bytes, as readers that map it want.
- * @throws THAW_SAFETENSORS_BAD_VALUES, THAW_SAFETENSORS_UNWRITABLE; errors of `values` pass through. Nothing is left behind.
+ * Writes a safetensors file, one tensor in memory at a time: into a temporary file beside it, synchronised, then
+ * renamed, so that `path` holds the old file or the whole new one. The header is padded with spaces to 8 bytes, as
+ * readers that map it want.
+ * @throws THAW_SAFETENSORS_BAD_VALUES, THAW_SAFETENSORS_UNWRITABLE; errors of `values` pass through. Nothing is left
+ * behind.
  */
 export async function writeSafetensors(
   path: string,
@@ -34,7 +39,9 @@ export async function writeSafetensors(
   });
 }
 
-/** Writes a file by way of a temporary one beside it, synchronised, then renamed. @throws THAW_SAFETENSORS_UNWRITABLE */
+/**
+ * Writes a file by way of a temporary one beside it, synchronised, then renamed. @throws THAW_SAFETENSORS_UNWRITABLE
+ */
 export async function writeAtomically(path: string, write: (handle: FileHandle) => Promise<void>): Promise<void> {
   const temporary = join(dirname(path), `.${basename(path)}.${randomUUID()}.tmp`);
   try {
@@ -65,7 +72,11 @@ function isSystemError(error: unknown): boolean {
   return error instanceof Error && "syscall" in error;
 }
 
-function encodeHeader(path: string, tensors: readonly TensorDeclaration[], metadata: Readonly<Record<string, string>>): Uint8Array {
+function encodeHeader(
+  path: string,
+  tensors: readonly TensorDeclaration[],
+  metadata: Readonly<Record<string, string>>,
+): Uint8Array {
   const entries: Record<string, unknown> = { __metadata__: metadata };
   let offset = 0;
   for (const { name, dtype, shape } of tensors) {
@@ -85,10 +96,16 @@ function encodeHeader(path: string, tensors: readonly TensorDeclaration[], metad
 function encodeValues(path: string, tensor: TensorDeclaration, values: TensorValues): Uint8Array {
   const encoded = tensor.dtype === "BF16" && values instanceof Float32Array ? float32ToBfloat16(values) : values;
   const isFloatTarget = tensor.dtype === "F32" || tensor.dtype === "BF16";
-  if (values instanceof Float32Array && !isFloatTarget) throw badValues(tensor.name, `Float32 values were given for dtype ${tensor.dtype}.`, path);
+  if (values instanceof Float32Array && !isFloatTarget)
+    throw badValues(tensor.name, `Float32 values were given for dtype ${tensor.dtype}.`, path);
   const wanted = elementCount(tensor.shape) * ELEMENT_BYTES[tensor.dtype];
   if (encoded.byteLength !== wanted) {
-    throw badValues(tensor.name, `${encoded.byteLength} bytes were given; dtype ${tensor.dtype} and shape [${tensor.shape.join(", ")}] need ${wanted}.`, path);
+    throw badValues(
+      tensor.name,
+      `${encoded.byteLength} bytes were given; dtype ${tensor.dtype} and shape [${tensor.shape.join(", ")}] need ` +
+        `${wanted}.`,
+      path,
+    );
   }
   return new Uint8Array(encoded.buffer, encoded.byteOffset, encoded.byteLength);
 }

@@ -21,7 +21,10 @@ export interface LifecycleRecorder {
 /** Records every hook call of a trainer from now on, by interception: no tap is added, no value changed. */
 export function recordLifecycle(trainer: Trainer): LifecycleRecorder {
   const calls: RecordedHook[] = [];
-  for (const [name, hook] of Object.entries(trainer.hooks) as [HookName, { intercept(interceptor: { call(...payload: unknown[]): void }): void }][]) {
+  for (const [name, hook] of Object.entries(trainer.hooks) as [
+    HookName,
+    { intercept(interceptor: { call(...payload: unknown[]): void }): void },
+  ][]) {
     hook.intercept({ call: (...payload) => void calls.push({ name, payload }) });
   }
   return {

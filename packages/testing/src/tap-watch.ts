@@ -25,16 +25,41 @@ export interface PluginWatch {
 type AnyFunction = (...parameters: unknown[]) => unknown;
 type TapOptions = string | { readonly name: string; readonly before?: unknown };
 type TapMethod = (options: TapOptions, fn: AnyFunction) => void;
-interface AnyHook { tap: TapMethod; tapPromise: TapMethod; tapAsync: TapMethod; intercept(interceptor: { call(): void }): void }
+interface AnyHook {
+  tap: TapMethod;
+  tapPromise: TapMethod;
+  tapAsync: TapMethod;
+  intercept(interceptor: { call(): void }): void;
+}
 
-const WATERFALLS = new Set(["parameters", "plan", "parameterGroups", "findings", "batch", "scope", "loss", "gradients", "checkpoint", "exported"]);
+const WATERFALLS = new Set([
+  "parameters",
+  "plan",
+  "parameterGroups",
+  "findings",
+  "batch",
+  "scope",
+  "loss",
+  "gradients",
+  "checkpoint",
+  "exported",
+]);
 /** Values that are compared by identity: they hold tensors, or are large. */
 const BY_IDENTITY = new Set(["scope", "loss", "exported"]);
 const METHODS = ["tap", "tapPromise", "tapAsync"] as const;
 
-/** The plugin, and what it does in the trainer that it is given to: its taps alone are watched, not those of other plugins. */
+/**
+ * The plugin, and what it does in the trainer that it is given to: its taps alone are watched, not those of other
+ * plugins.
+ */
 export function watchPlugin(plugin: Plugin): { readonly plugin: Plugin; readonly watch: PluginWatch } {
-  const watch: PluginWatch = { taps: [], writes: new Set(), stateKeys: new Set(), calledInApply: [], applied: undefined };
+  const watch: PluginWatch = {
+    taps: [],
+    writes: new Set(),
+    stateKeys: new Set(),
+    calledInApply: [],
+    applied: undefined,
+  };
   const apply = (trainer: Trainer): void => {
     const hooks = Object.entries(trainer.hooks) as unknown as readonly (readonly [string, AnyHook])[];
     let isApplying = true;
@@ -57,7 +82,12 @@ export function watchPlugin(plugin: Plugin): { readonly plugin: Plugin; readonly
 }
 
 /** Puts a watching method in place of the hook's; gives back what undoes it. */
-function watchMethod(hookName: string, hook: AnyHook, method: (typeof METHODS)[number], watch: PluginWatch): () => void {
+function watchMethod(
+  hookName: string,
+  hook: AnyHook,
+  method: (typeof METHODS)[number],
+  watch: PluginWatch,
+): () => void {
   const original = hook[method];
   hook[method] = (options, fn) => {
     const { name, before } = typeof options === "string" ? { name: options } : options;
@@ -93,11 +123,13 @@ function noteBatch(before: Batch, after: Batch, writes: Set<string>): void {
 }
 
 function noteState(before: CheckpointState, after: CheckpointState, keys: Set<string>): void {
-  for (const key of new Set([...Object.keys(before), ...Object.keys(after)])) if (before[key] !== after[key]) keys.add(key);
+  for (const key of new Set([...Object.keys(before), ...Object.keys(after)]))
+    if (before[key] !== after[key]) keys.add(key);
 }
 
 /** Copies of equal content count as unchanged; maps of tensors are compared by identity, entry by entry. */
 function isChanged(before: unknown, after: unknown): boolean {
-  if (before instanceof Map && after instanceof Map) return before.size !== after.size || [...after].some(([key, value]) => before.get(key) !== value);
+  if (before instanceof Map && after instanceof Map)
+    return before.size !== after.size || [...after].some(([key, value]) => before.get(key) !== value);
   return JSON.stringify(before) !== JSON.stringify(after);
 }

@@ -4,7 +4,11 @@ import type { ParameterInfo } from "@thaw/core";
 import { TINY } from "./tiny-parameters.js";
 
 /** Writes `config.json` and `model.safetensors` (github.com/huggingface/safetensors, "Format"). */
-export async function writeCheckpoint(folder: string, parameters: readonly ParameterInfo[], values: (name: string) => Promise<Float32Array>): Promise<void> {
+export async function writeCheckpoint(
+  folder: string,
+  parameters: readonly ParameterInfo[],
+  values: (name: string) => Promise<Float32Array>,
+): Promise<void> {
   await mkdir(folder, { recursive: true });
   const header: Record<string, unknown> = { __metadata__: { format: "pt" } };
   const parts: Uint8Array[] = [];

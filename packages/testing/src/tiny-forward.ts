@@ -1,37 +1,73 @@
-import { add, attention, crossEntropy, embedding, gatherRows, gelu, layerNorm, linear, reshape, rmsNorm, scatterRows, swiglu, transpose, type LoadedBatch, type ModelOutput, type Scope, type Value } from "@thaw/core";
+import {
+  add,
+  attention,
+  crossEntropy,
+  embedding,
+  gatherRows,
+  gelu,
+  layerNorm,
+  linear,
+  reshape,
+  rmsNorm,
+  scatterRows,
+  swiglu,
+  transpose,
+  type LoadedBatch,
+  type ModelOutput,
+  type Scope,
+  type Value,
+} from "@thaw/core";
 import * as tf from "@tensorflow/tfjs-core";
 import { TINY } from "./tiny-parameters.js";
 
 const EPSILON = 1e-5;
 
-/** The tiny model's forward pass: image `[images, 1, 4, 4]` to patches, two residual layers, projector, two decoder layers. */
+/**
+ * The tiny model's forward pass: image `[images, 1, 4, 4]` to patches, two residual layers, projector, two decoder
+ * layers.
+ */
 export function tinyForward(batch: LoadedBatch, scope: Scope, outputWeight: string): ModelOutput {
   const { hidden } = TINY;
   const pixels = batch.inputs.pixelValues;
   const rows = imageRows(batch.tokenIds);
   let image: Value | undefined;
-  // Without pixels the tower's output is known, or core runs another segment; with pixels and no tokens core runs the tower alone.
+  // Without pixels the tower's output is known, or core runs another segment; with pixels and no tokens core runs the
+  // tower alone.
   if (pixels !== undefined || rows.length > 0) {
-    const features = scope.segment("vision_tower", pixels === undefined ? [] : [scope.constant(pixels)], (value) => visionTower(scope, value!));
+    const features = scope.segment("vision_tower", pixels === undefined ? [] : [scope.constant(pixels)], (value) =>
+      visionTower(scope, value!),
+    );
     image = scope.segment("multi_modal_projector", [features], (value) => projector(scope, value!));
   }
   const inputs = image === undefined ? [] : [image];
   const embedded = scope.segment("language_model.embed_tokens", inputs, (features) => {
-    const words = embedding(scope.parameter("language_model.embed_tokens.weight"), batch.tokenIds, [batch.tokenIds.length]);
+    const words = embedding(scope.parameter("language_model.embed_tokens.weight"), batch.tokenIds, [
+      batch.tokenIds.length,
+    ]);
     const all = features === undefined ? words : scatterRows(words, rows, reshape(features, [rows.length, hidden]));
     return reshape(all, [batch.batchSize, batch.tokenCount, hidden]);
   });
   const mask = scope.own(causalMask(batch.tokenCount));
   let value = embedded;
   for (let layer = 0; layer < TINY.languageLayers; layer += 1) {
-    value = scope.segment(`language_model.layers.${layer}`, [value], (input) => decoderLayer(scope, input!, mask.tensor, layer));
+    value = scope.segment(`language_model.layers.${layer}`, [value], (input) =>
+      decoderLayer(scope, input!, mask.tensor, layer),
+    );
   }
-  const last = scope.segment("language_model.norm", [value], (input) => rmsNorm(input!, scope.parameter("language_model.norm.weight"), EPSILON));
+  const last = scope.segment("language_model.norm", [value], (input) =>
+    rmsNorm(input!, scope.parameter("language_model.norm.weight"), EPSILON),
+  );
   const flat = reshape(last, [batch.batchSize * batch.tokenCount, hidden]);
   return {
     hidden: last,
-    logits: (selected) => scope.segment("lm_head", [flat], (rowsOf) => linear(selected === null ? rowsOf! : gatherRows(rowsOf!, selected), scope.parameter(outputWeight))),
-    crossEntropy: (selected, targets, options) => scope.segment("lm_head", [flat], (rowsOf) => crossEntropy(gatherRows(rowsOf!, selected), scope.parameter(outputWeight), targets, options ?? {})),
+    logits: (selected) =>
+      scope.segment("lm_head", [flat], (rowsOf) =>
+        linear(selected === null ? rowsOf! : gatherRows(rowsOf!, selected), scope.parameter(outputWeight)),
+      ),
+    crossEntropy: (selected, targets, options) =>
+      scope.segment("lm_head", [flat], (rowsOf) =>
+        crossEntropy(gatherRows(rowsOf!, selected), scope.parameter(outputWeight), targets, options ?? {}),
+      ),
   };
 }
 
@@ -47,7 +83,12 @@ function visionTower(scope: Scope, pixels: Value): Value {
   for (let layer = 0; layer < visionLayers; layer += 1) {
     const prefix = `vision_tower.layers.${layer}`;
     value = scope.segment(prefix, [value], (input) => {
-      const normed = layerNorm(input!, scope.parameter(`${prefix}.layer_norm.weight`), scope.parameter(`${prefix}.layer_norm.bias`), EPSILON);
+      const normed = layerNorm(
+        input!,
+        scope.parameter(`${prefix}.layer_norm.weight`),
+        scope.parameter(`${prefix}.layer_norm.bias`),
+        EPSILON,
+      );
       return add(input!, gelu(scope.linear(normed, `${prefix}.mlp`)));
     });
   }
@@ -62,9 +103,12 @@ function decoderLayer(scope: Scope, input: Value, mask: tf.Tensor, layer: number
   const prefix = `language_model.layers.${layer}`;
   const [batch, tokens] = input.shape as [number, number];
   const { heads, hidden } = TINY;
-  const split = (value: Value): Value => transpose(reshape(value, [batch, tokens, heads, hidden / heads]), [0, 2, 1, 3]);
+  const split = (value: Value): Value =>
+    transpose(reshape(value, [batch, tokens, heads, hidden / heads]), [0, 2, 1, 3]);
   const normed = rmsNorm(input, scope.parameter(`${prefix}.input_layernorm.weight`), EPSILON);
-  const [q, k, v] = ["q_proj", "k_proj", "v_proj"].map((part) => split(scope.linear(normed, `${prefix}.self_attn.${part}`))) as [Value, Value, Value];
+  const [q, k, v] = ["q_proj", "k_proj", "v_proj"].map((part) =>
+    split(scope.linear(normed, `${prefix}.self_attn.${part}`)),
+  ) as [Value, Value, Value];
   const mixed = attention(q, k, v, { scale: 1 / Math.sqrt(hidden / heads), mask });
   const joined = reshape(transpose(mixed, [0, 2, 1, 3]), [batch, tokens, hidden]);
   const attended = add(input, scope.linear(joined, `${prefix}.self_attn.o_proj`));
@@ -78,7 +122,9 @@ export function imageRows(tokenIds: Int32Array): Int32Array {
   return Int32Array.from([...tokenIds.keys()].filter((row) => tokenIds[row] === TINY.imageTokenId));
 }
 
-/** `[1, 1, tokens, tokens]`: 0 on and below the diagonal, -1e9 above. Padding is on the right, so no real token sees it. */
+/**
+ * `[1, 1, tokens, tokens]`: 0 on and below the diagonal, -1e9 above. Padding is on the right, so no real token sees it.
+ */
 function causalMask(tokens: number): tf.Tensor {
   const values = new Float32Array(tokens * tokens);
   for (let query = 0; query < tokens; query += 1) values.fill(-1e9, query * tokens + query + 1, (query + 1) * tokens);

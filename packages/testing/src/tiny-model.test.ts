@@ -20,7 +20,12 @@ afterAll(() => {
 });
 
 /** All parameters on one tape, trained; segments just run. */
-async function openScope(model: Model): Promise<{ readonly scope: Scope; readonly values: Map<string, Value>; readonly tape: Tape; readonly dispose: () => void }> {
+async function openScope(model: Model): Promise<{
+  readonly scope: Scope;
+  readonly values: Map<string, Value>;
+  readonly tape: Tape;
+  readonly dispose: () => void;
+}> {
   const tape = new Tape();
   const tensors: tf.Tensor[] = [];
   const values = new Map<string, Value>();
@@ -38,13 +43,29 @@ async function openScope(model: Model): Promise<{ readonly scope: Scope; readonl
     constant: (tensor) => tape.constant(tensor),
     own: (tensor) => tape.own(tensor),
   };
-  return { scope, values, tape, dispose: () => { tape.dispose(); tf.dispose(tensors); } };
+  return {
+    scope,
+    values,
+    tape,
+    dispose: () => {
+      tape.dispose();
+      tf.dispose(tensors);
+    },
+  };
 }
 
 async function firstBatch(size = 3): Promise<LoadedBatch> {
-  for await (const batch of tinySource({ textOnlyEvery: 3 }).batches({ epoch: 0, seed: 1, microBatchSize: size, shuffle: false })) {
+  for await (const batch of tinySource({ textOnlyEvery: 3 }).batches({
+    epoch: 0,
+    seed: 1,
+    microBatchSize: size,
+    shuffle: false,
+  })) {
     const items = await Promise.all(batch.inputs.pixelValues!.map((item) => item.load()));
-    return { ...batch, inputs: { pixelValues: tf.tidy(() => tf.stack(items.map((values) => tf.tensor(values, [1, 4, 4])))) } };
+    return {
+      ...batch,
+      inputs: { pixelValues: tf.tidy(() => tf.stack(items.map((values) => tf.tensor(values, [1, 4, 4])))) },
+    };
   }
   throw new Error("no batch");
 }
@@ -65,9 +86,17 @@ describe("tinyModel", () => {
     const before = loss.tensor.dataSync()[0]!;
     expect(before / rows.length).toBeGreaterThan(1);
     const names = [...values.keys()];
-    const gradients = tape.backward(loss, names.map((name) => values.get(name)!));
+    const gradients = tape.backward(
+      loss,
+      names.map((name) => values.get(name)!),
+    );
     expect(names.filter((_, index) => gradients[index] === null)).toEqual(model.deadParameters);
-    for (const name of ["vision_tower.patch_embedding.weight", "multi_modal_projector.linear_1.weight", "language_model.layers.1.self_attn.v_proj.weight", "lm_head.weight"]) {
+    for (const name of [
+      "vision_tower.patch_embedding.weight",
+      "multi_modal_projector.linear_1.weight",
+      "language_model.layers.1.self_attn.v_proj.weight",
+      "lm_head.weight",
+    ]) {
       const gradient = gradients[names.indexOf(name)]!.dataSync()[1]!;
       const shifted = async (by: number): Promise<number> => {
         const other = await openScope({ ...model, load: (wanted) => shift(model.load(wanted), name, by) });
@@ -75,7 +104,7 @@ describe("tinyModel", () => {
         other.dispose();
         return value;
       };
-      expect((await shifted(1e-2) - await shifted(-1e-2)) / 2e-2).toBeCloseTo(gradient, 2);
+      expect(((await shifted(1e-2)) - (await shifted(-1e-2))) / 2e-2).toBeCloseTo(gradient, 2);
     }
     gradients.forEach((gradient) => gradient?.dispose());
     dispose();
@@ -90,14 +119,17 @@ describe("tinyModel", () => {
         seen.add(segment.name);
       }
       const listed = new Set(model.segments.flatMap((segment) => segment.parameters));
-      expect(model.parameters.map(({ name }) => name).filter((name) => !listed.has(name))).toEqual(model.deadParameters);
+      expect(model.parameters.map(({ name }) => name).filter((name) => !listed.has(name))).toEqual(
+        model.deadParameters,
+      );
     }
   });
 
   it("depends on its seed alone, and is small", async () => {
     const read = async (seed: number): Promise<number[]> => {
       const all: number[] = [];
-      for await (const { values } of tinyModel({ seed }).load(tinyModel().parameters.map(({ name }) => name))) all.push(...values);
+      for await (const { values } of tinyModel({ seed }).load(tinyModel().parameters.map(({ name }) => name)))
+        all.push(...values);
       return all;
     };
     expect(await read(1)).toEqual(await read(1));
@@ -107,12 +139,16 @@ describe("tinyModel", () => {
 
   it("generates greedily, each row as it does alone", async () => {
     const { scope, dispose } = await openScope(tinyModel());
-    const generate = (batch: LoadedBatch): Promise<number[][]> => tinyModel().generate(batch, scope, { maxNewTokens: 4 });
+    const generate = (batch: LoadedBatch): Promise<number[][]> =>
+      tinyModel().generate(batch, scope, { maxNewTokens: 4 });
     const both = await firstBatch(2);
     const first = await firstBatch(1);
     const ids = await generate(both);
     expect(ids[0]).toEqual((await generate(first))[0]);
-    expect(ids.map((row) => row.length <= 4 && row.every((id) => id >= 0 && id < TINY.vocabularySize))).toEqual([true, true]);
+    expect(ids.map((row) => row.length <= 4 && row.every((id) => id >= 0 && id < TINY.vocabularySize))).toEqual([
+      true,
+      true,
+    ]);
     dispose();
     tf.dispose([both.inputs.pixelValues!, first.inputs.pixelValues!]);
   });
@@ -120,10 +156,19 @@ describe("tinyModel", () => {
   it("saves a checkpoint that safetensors readers can read", async () => {
     await withTempFolder(async (folder) => {
       const model = tinyModel();
-      await model.save(folder, (name) => Promise.resolve(new Float32Array(model.parameters.find((parameter) => parameter.name === name)!.shape.reduce((a, b) => a * b)).fill(2)));
+      await model.save(folder, (name) =>
+        Promise.resolve(
+          new Float32Array(
+            model.parameters.find((parameter) => parameter.name === name)!.shape.reduce((a, b) => a * b),
+          ).fill(2),
+        ),
+      );
       const bytes = await readFile(join(folder, "model.safetensors"));
       const length = Number(bytes.readBigUInt64LE(0));
-      const header = JSON.parse(bytes.subarray(8, 8 + length).toString()) as Record<string, { data_offsets: [number, number] }>;
+      const header = JSON.parse(bytes.subarray(8, 8 + length).toString()) as Record<
+        string,
+        { data_offsets: [number, number] }
+      >;
       expect(length % 8).toBe(0);
       expect(Object.keys(header).length).toBe(model.parameters.length + 1);
       expect(bytes.readFloatLE(8 + length + header["lm_head.weight"]!.data_offsets[0])).toBe(2);
@@ -168,7 +213,10 @@ describe("withoutLeak", () => {
   it("passes results through, and names the place of a leak", async () => {
     expect(await withoutLeak(() => 5)).toBe(5);
     const kept: tf.Tensor[] = [];
-    await expect(withoutLeak(() => void kept.push(tf.scalar(1)), "the test")).rejects.toMatchObject({ code: "THAW_TESTING_TENSORS_LEAKED", message: expect.stringContaining("In the test.") });
+    await expect(withoutLeak(() => void kept.push(tf.scalar(1)), "the test")).rejects.toMatchObject({
+      code: "THAW_TESTING_TENSORS_LEAKED",
+      message: expect.stringContaining("In the test."),
+    });
     tf.dispose(kept);
   });
 });

@@ -12,8 +12,8 @@ export interface TinyModelOptions {
 }
 
 /**
- * A complete vision-language model of about 540 parameters, for tests: vision tower (with a dead last norm, as CLIP has),
- * projector and decoder in LLaVA's names. Weights are a function of the seed; nothing is read from disk.
+ * A complete vision-language model of about 540 parameters, for tests: vision tower (with a dead last norm, as CLIP
+ * has), projector and decoder in LLaVA's names. Weights are a function of the seed; nothing is read from disk.
  */
 export function tinyModel(options: TinyModelOptions = {}): Model {
   const { seed = 1, tied = false } = options;
@@ -28,13 +28,26 @@ export function tinyModel(options: TinyModelOptions = {}): Model {
       { name: "language_model", prefixes: ["language_model", "lm_head"] },
     ],
     parameters,
-    segments: tinySegments(parameters.map(({ name }) => name), outputWeight),
+    segments: tinySegments(
+      parameters.map(({ name }) => name),
+      outputWeight,
+    ),
     deadParameters: ["vision_tower.post_layernorm.weight", "vision_tower.post_layernorm.bias"],
-    text: { vocabularySize: TINY.vocabularySize, hiddenSize: TINY.hidden, maxPositions: TINY.maxPositions, eosTokenIds: [TINY.eosTokenId], padTokenId: TINY.padTokenId },
+    text: {
+      vocabularySize: TINY.vocabularySize,
+      hiddenSize: TINY.hidden,
+      maxPositions: TINY.maxPositions,
+      eosTokenIds: [TINY.eosTokenId],
+      padTokenId: TINY.padTokenId,
+    },
     async *load(names) {
       for (const name of names) {
         const parameter = parameters.find((candidate) => candidate.name === name);
-        if (parameter === undefined) throw parameterMissing(name, parameters.map((known) => known.name));
+        if (parameter === undefined)
+          throw parameterMissing(
+            name,
+            parameters.map((known) => known.name),
+          );
         yield await Promise.resolve({ name, values: tinyValues(parameter, seed) });
       }
     },
@@ -47,7 +60,9 @@ export function tinyModel(options: TinyModelOptions = {}): Model {
 function tinySegments(names: readonly string[], outputWeight: string): Segment[] {
   const segments: Segment[] = [];
   const add = (name: string, after: readonly string[], reads: readonly string[] = []): void => {
-    const parameters = names.filter((parameter) => parameter.startsWith(`${name}.`) && !parameter.startsWith("vision_tower.post_layernorm"));
+    const parameters = names.filter(
+      (parameter) => parameter.startsWith(`${name}.`) && !parameter.startsWith("vision_tower.post_layernorm"),
+    );
     segments.push({ name, after, reads, parameters, ...(reads.length > 0 && { signature: "tiny" }) });
   };
   add("vision_tower", [], ["pixelValues"]);
@@ -64,10 +79,17 @@ function tinySegments(names: readonly string[], outputWeight: string): Segment[]
 }
 
 /** Greedy, by running the whole sequence again for every token: the sequences are short. */
-async function generate(batch: LoadedBatch, scope: Scope, outputWeight: string, maxNewTokens: number): Promise<number[][]> {
+async function generate(
+  batch: LoadedBatch,
+  scope: Scope,
+  outputWeight: string,
+  maxNewTokens: number,
+): Promise<number[][]> {
   const rows = Array.from({ length: batch.batchSize }, (_, row) => {
     const start = row * batch.tokenCount;
-    return [...batch.tokenIds.subarray(start, start + batch.tokenCount)].filter((_, token) => batch.attentionMask[start + token] === 1);
+    return [...batch.tokenIds.subarray(start, start + batch.tokenCount)].filter(
+      (_, token) => batch.attentionMask[start + token] === 1,
+    );
   });
   const prompts = rows.map((row) => row.length);
   const finished = new Set<number>();
@@ -75,8 +97,14 @@ async function generate(batch: LoadedBatch, scope: Scope, outputWeight: string, 
     const tokenCount = Math.max(...rows.map((row) => row.length));
     const tokenIds = new Int32Array(rows.length * tokenCount).fill(TINY.padTokenId);
     rows.forEach((row, index) => tokenIds.set(row, index * tokenCount));
-    const attentionMask = Int32Array.from(tokenIds, (_, at) => (at % tokenCount < rows[Math.floor(at / tokenCount)]!.length ? 1 : 0));
-    const output = tinyForward({ ...batch, tokenIds, attentionMask, tokenCount, labels: new Int32Array(tokenIds.length).fill(-100) }, scope, outputWeight);
+    const attentionMask = Int32Array.from(tokenIds, (_, at) =>
+      at % tokenCount < rows[Math.floor(at / tokenCount)]!.length ? 1 : 0,
+    );
+    const output = tinyForward(
+      { ...batch, tokenIds, attentionMask, tokenCount, labels: new Int32Array(tokenIds.length).fill(-100) },
+      scope,
+      outputWeight,
+    );
     const last = Int32Array.from(rows, (row, index) => index * tokenCount + row.length - 1);
     const logits = await output.logits(last).tensor.data();
     rows.forEach((row, index) => {

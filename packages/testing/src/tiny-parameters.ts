@@ -2,11 +2,23 @@ import type { ParameterInfo } from "@thaw/core";
 
 /** Sizes of the tiny model. */
 export const TINY = Object.freeze({
-  imageSize: 4, patchSize: 2, patches: 4, patchValues: 4,
-  visionHidden: 3, visionLayers: 2,
-  hidden: 4, intermediate: 6, languageLayers: 2, heads: 2,
-  vocabularySize: 13, maxPositions: 64,
-  padTokenId: 0, eosTokenId: 1, imageTokenId: 2, promptTokenId: 3, firstWordId: 4,
+  imageSize: 4,
+  patchSize: 2,
+  patches: 4,
+  patchValues: 4,
+  visionHidden: 3,
+  visionLayers: 2,
+  hidden: 4,
+  intermediate: 6,
+  languageLayers: 2,
+  heads: 2,
+  vocabularySize: 13,
+  maxPositions: 64,
+  padTokenId: 0,
+  eosTokenId: 1,
+  imageTokenId: 2,
+  promptTokenId: 3,
+  firstWordId: 4,
 });
 
 /** Seeded uniform numbers in [0, 1): mulberry32 (Tommy Ettinger, public domain). */
@@ -25,7 +37,8 @@ export function tinyParameters(tied: boolean): ParameterInfo[] {
   const { visionHidden, visionLayers, hidden, intermediate, languageLayers, vocabularySize, patchValues } = TINY;
   const parameters: ParameterInfo[] = [];
   const add = (name: string, ...shape: number[]): void => void parameters.push({ name, shape, dtype: "F32" });
-  const matrix = (name: string, output: number, input: number): void => void parameters.push({ name: `${name}.weight`, shape: [output, input], dtype: "F32", isLinear: true });
+  const matrix = (name: string, output: number, input: number): void =>
+    void parameters.push({ name: `${name}.weight`, shape: [output, input], dtype: "F32", isLinear: true });
   const linear = (name: string, output: number, input: number): void => {
     matrix(name, output, input);
     add(`${name}.bias`, output);
@@ -52,15 +65,25 @@ export function tinyParameters(tied: boolean): ParameterInfo[] {
   }
   add("language_model.norm.weight", hidden);
   if (!tied) add("lm_head.weight", vocabularySize, hidden);
-  return parameters.map((parameter) => (tied && parameter.name === "language_model.embed_tokens.weight" ? { ...parameter, tiedNames: ["lm_head.weight"] } : parameter));
+  return parameters.map((parameter) =>
+    tied && parameter.name === "language_model.embed_tokens.weight"
+      ? { ...parameter, tiedNames: ["lm_head.weight"] }
+      : parameter,
+  );
 }
 
-/** Values of a parameter: a function of the seed and the name alone. Norms are around 1, biases around 0, matrices around 0 with deviation 0.4. */
+/**
+ * Values of a parameter: a function of the seed and the name alone. Norms are around 1, biases around 0, matrices
+ * around 0 with deviation 0.4.
+ */
 export function tinyValues(parameter: ParameterInfo, seed: number): Float32Array {
   let hash = 2166136261;
   for (const character of parameter.name) hash = Math.imul(hash ^ character.charCodeAt(0), 16777619);
   const random = seededRandom(hash ^ seed);
   const centre = parameter.name.endsWith("norm.weight") ? 1 : 0;
   const width = parameter.shape.length === 2 ? 0.7 : 0.1;
-  return Float32Array.from({ length: parameter.shape.reduce((product, size) => product * size, 1) }, () => centre + width * (2 * random() - 1));
+  return Float32Array.from(
+    { length: parameter.shape.reduce((product, size) => product * size, 1) },
+    () => centre + width * (2 * random() - 1),
+  );
 }

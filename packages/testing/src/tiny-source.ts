@@ -25,15 +25,25 @@ export interface TinySource extends BatchSource {
 }
 
 /**
- * Samples for `tinyModel`: an image (4 placeholder tokens), a prompt token, one to four words and the end token; words and end are
- * supervised, so token counts are unequal. The words depend on the image, so that there is something to learn.
+ * Samples for `tinyModel`: an image (4 placeholder tokens), a prompt token, one to four words and the end token; words
+ * and end are supervised, so token counts are unequal. The words depend on the image, so that there is something to
+ * learn.
  */
 export function tinySource(options: TinySourceOptions = {}): TinySource {
-  const { name = "tiny", sampleCount = 8, seed = 1, textOnlyEvery = 0, imageCount = sampleCount, augmentations = [] } = options;
+  const {
+    name = "tiny",
+    sampleCount = 8,
+    seed = 1,
+    textOnlyEvery = 0,
+    imageCount = sampleCount,
+    augmentations = [],
+  } = options;
   const loads = new Map<string, number>();
   let isClosed = false;
   const isTextOnly = (sample: number): boolean => textOnlyEvery > 0 && sample % textOnlyEvery === textOnlyEvery - 1;
-  const samples = Array.from({ length: sampleCount }, (_, index) => makeSample(index, index % imageCount, seed, isTextOnly(index), loads));
+  const samples = Array.from({ length: sampleCount }, (_, index) =>
+    makeSample(index, index % imageCount, seed, isTextOnly(index), loads),
+  );
   return {
     name,
     sampleCount,
@@ -49,7 +59,9 @@ export function tinySource(options: TinySourceOptions = {}): TinySource {
     async *batches({ epoch, seed: runSeed, microBatchSize, shuffle, skip = 0 }) {
       const order = shuffle ? shuffled(sampleCount, runSeed * 1000 + epoch) : [...samples.keys()];
       for (let start = skip * microBatchSize; start < sampleCount; start += microBatchSize) {
-        yield await Promise.resolve(collate(order.slice(start, start + microBatchSize).map((index) => samples[index]!)));
+        yield await Promise.resolve(
+          collate(order.slice(start, start + microBatchSize).map((index) => samples[index]!)),
+        );
       }
     },
     close() {
@@ -68,10 +80,19 @@ interface Sample {
   readonly reference: string;
 }
 
-function makeSample(index: number, imageIndex: number, seed: number, isTextOnly: boolean, loads: Map<string, number>): Sample {
+function makeSample(
+  index: number,
+  imageIndex: number,
+  seed: number,
+  isTextOnly: boolean,
+  loads: Map<string, number>,
+): Sample {
   const random = seededRandom(seed * 7919 + imageIndex);
   const pixels = Float32Array.from({ length: TINY.imageSize ** 2 }, () => 2 * random() - 1);
-  const words = Array.from({ length: 1 + Math.floor(4 * random()) }, () => TINY.firstWordId + Math.floor((TINY.vocabularySize - TINY.firstWordId) * random()));
+  const words = Array.from(
+    { length: 1 + Math.floor(4 * random()) },
+    () => TINY.firstWordId + Math.floor((TINY.vocabularySize - TINY.firstWordId) * random()),
+  );
   const contentKey = createHash("sha256").update(pixels).digest("hex");
   const image: LazyItem = {
     contentKey,
@@ -81,8 +102,17 @@ function makeSample(index: number, imageIndex: number, seed: number, isTextOnly:
       return Promise.resolve(pixels.slice());
     },
   };
-  const prompt = [...(isTextOnly ? [] : Array.from({ length: TINY.patches }, () => TINY.imageTokenId)), TINY.promptTokenId];
-  return { id: `sample-${index}`, image: isTextOnly ? undefined : image, tokens: [...prompt, ...words, TINY.eosTokenId], answerStart: prompt.length, reference: words.join(" ") };
+  const prompt = [
+    ...(isTextOnly ? [] : Array.from({ length: TINY.patches }, () => TINY.imageTokenId)),
+    TINY.promptTokenId,
+  ];
+  return {
+    id: `sample-${index}`,
+    image: isTextOnly ? undefined : image,
+    tokens: [...prompt, ...words, TINY.eosTokenId],
+    answerStart: prompt.length,
+    reference: words.join(" "),
+  };
 }
 
 function collate(samples: readonly Sample[]): Batch {
@@ -97,7 +127,10 @@ function collate(samples: readonly Sample[]): Batch {
     labels.set(sample.tokens.slice(sample.answerStart), row * tokenCount + sample.answerStart);
   });
   return {
-    tokenIds, attentionMask, labels, tokenCount,
+    tokenIds,
+    attentionMask,
+    labels,
+    tokenCount,
     batchSize: samples.length,
     inputs: { pixelValues: samples.flatMap((sample) => sample.image ?? []) },
     segmentOutputs: {},

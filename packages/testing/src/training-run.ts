@@ -12,14 +12,27 @@ export interface TinyRun {
   readonly stopReason: string;
 }
 
-/** Options of a short run on the tiny model, with unequal token counts, accumulation and a short last micro-batch; `options` win. */
+/**
+ * Options of a short run on the tiny model, with unequal token counts, accumulation and a short last micro-batch;
+ * `options` win.
+ */
 export function tinyTrainerOptions(options: Partial<TrainerOptions> = {}): TrainerOptions {
   return {
     model: tinyModel(),
     seed: 7,
     ...options,
-    data: options.data ?? { train: tinySource({ sampleCount: 7 }), evaluation: { held: tinySource({ name: "held", sampleCount: 4, seed: 2 }) } },
-    training: { maxSteps: 6, microBatchSize: 2, gradientAccumulationSteps: 2, learningRate: 0.01, evaluateEverySteps: 2, ...options.training },
+    data: options.data ?? {
+      train: tinySource({ sampleCount: 7 }),
+      evaluation: { held: tinySource({ name: "held", sampleCount: 4, seed: 2 }) },
+    },
+    training: {
+      maxSteps: 6,
+      microBatchSize: 2,
+      gradientAccumulationSteps: 2,
+      learningRate: 0.01,
+      evaluateEverySteps: 2,
+      ...options.training,
+    },
   };
 }
 

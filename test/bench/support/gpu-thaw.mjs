@@ -1,7 +1,8 @@
 /**
- * Cases of `gpu.mjs` on Thaw, one after the other in one process: `node gpu-thaw.mjs <json>`. Prints a JSON line a case; one that fails prints
- * its error and the next one runs. With `profile` each operation is waited for, so that `kinds` tells its time on the device. Bytes are of tensors, exact; times are from one step's end to the next one's. `gradient_error`: of the projector's
- * first weight, first step, norm of the difference to float32's over its norm.
+ * Cases of `gpu.mjs` on Thaw, one after the other in one process: `node gpu-thaw.mjs <json>`. Prints a JSON line a
+ * case; one that fails prints its error and the next one runs. With `profile` each operation is waited for, so that
+ * `kinds` tells its time on the device. Bytes are of tensors, exact; times are from one step's end to the next one's.
+ * `gradient_error`: of the projector's first weight, first step, norm of the difference to float32's over its norm.
  */
 import { median } from "./numbers.mjs";
 import { DEFAULT_SHAPE, LARGE_SHAPE, syntheticSource, withModelFolder } from "./peer-shapes.mjs";
@@ -9,9 +10,15 @@ import { DEFAULT_SHAPE, LARGE_SHAPE, syntheticSource, withModelFolder } from "./
 const MODES = {
   projector: { freeze: { trainMmProjOnly: true }, featureCache: "off" },
   projector_cached: { freeze: { trainMmProjOnly: true }, featureCache: "auto" },
-  all: { freeze: { freezeVisionTower: false, freezeMultiModalProjector: false, freezeLanguageModel: false }, featureCache: "off" },
+  all: {
+    freeze: { freezeVisionTower: false, freezeMultiModalProjector: false, freezeLanguageModel: false },
+    featureCache: "off",
+  },
 };
-/** Matrices larger than this are not read back: the proof that frozen weights did not move is no part of a step, and takes minutes at a billion. */
+/**
+ * Matrices larger than this are not read back: the proof that frozen weights did not move is no part of a step, and
+ * takes minutes at a billion.
+ */
 const READ_ELEMENTS = 1e6;
 
 const options = JSON.parse(process.argv[2]);
@@ -34,13 +41,24 @@ const references = new Map();
 
 for (const [mode, precision] of cases) {
   const started = performance.now();
-  const line = await train(mode, precision).catch((error) => ({ error: String(process.env.BENCH_STACK ? error.stack : error.message).slice(0, 1500) }));
-  process.stdout.write(`${JSON.stringify({ side: "thaw", size, mode, precision, batch: shape.batch, seconds: Math.round((performance.now() - started) / 1000), ...line })}\n`);
+  const line = await train(mode, precision).catch((error) => ({
+    error: String(process.env.BENCH_STACK ? error.stack : error.message).slice(0, 1500),
+  }));
+  process.stdout.write(
+    `${JSON.stringify({ side: "thaw", size, mode, precision, batch: shape.batch, seconds: Math.round((performance.now() - started) / 1000), ...line })}\n`,
+  );
 }
 
 async function train(mode, precision) {
   const { freeze, featureCache } = MODES[mode];
-  const { backend } = await chooseBackend({ name: options.backend, projectFolder: process.cwd(), cacheFolder: options.cacheFolder ?? defaultCacheFolder(), tensorFloat32: precision !== "float32", functions: options.functions, kernels: options.kernels });
+  const { backend } = await chooseBackend({
+    name: options.backend,
+    projectFolder: process.cwd(),
+    cacheFolder: options.cacheFolder ?? defaultCacheFolder(),
+    tensorFloat32: precision !== "float32",
+    functions: options.functions,
+    kernels: options.kernels,
+  });
   const [times, losses, counts] = [[], [], []];
   // Functions from the first step on, so that its error is theirs.
   const { tensorFunctions } = tf.backend();
@@ -52,12 +70,16 @@ async function train(mode, precision) {
     apiVersion: API_VERSION,
     apply({ hooks }) {
       hooks.resolveBackend.tap("GpuBench", () => backend);
-      hooks.beforeEpoch.tap("GpuBench", () => { if (times.length === 0) last = performance.now(); });
-      // With everything trained, a tap would cost an operation a parameter.
-      if (mode !== "all") hooks.gradients.tap("GpuBench", (gradients, { step }) => {
-        if (step === 0) gradientError = errorTo(mode, precision, gradients.get("multi_modal_projector.linear_1.weight").dataSync());
-        return gradients;
+      hooks.beforeEpoch.tap("GpuBench", () => {
+        if (times.length === 0) last = performance.now();
       });
+      // With everything trained, a tap would cost an operation a parameter.
+      if (mode !== "all")
+        hooks.gradients.tap("GpuBench", (gradients, { step }) => {
+          if (step === 0)
+            gradientError = errorTo(mode, precision, gradients.get("multi_modal_projector.linear_1.weight").dataSync());
+          return gradients;
+        });
       hooks.afterStep.tap("GpuBench", ({ loss }) => {
         const now = performance.now();
         times.push(now - last);
@@ -68,22 +90,34 @@ async function train(mode, precision) {
     },
   });
   const profile = countOperations(tf.backend());
-  const run = async (folder) => new Trainer({
-    model: withFastWeights(await openModel(folder, { initialize: "all", seed: 1 })),
-    data: { train: syntheticSource({ size, samples: shape.batch, isDecoded: true, ...shape }) },
-    plugins: [freezePolicy(freeze), projectorOnly({ featureCache }), watch()],
-    seed: 1,
-    training: {
-      maxSteps: warmup + steps, microBatchSize: shape.batch, shuffle: false, learningRate: 1e-3, precision,
-      optimizer: { weightDecay: 0.01, decayNormsAndBiases: true, clipNorm: 1 },
-    },
-  }).run();
+  const run = async (folder) =>
+    new Trainer({
+      model: withFastWeights(await openModel(folder, { initialize: "all", seed: 1 })),
+      data: { train: syntheticSource({ size, samples: shape.batch, isDecoded: true, ...shape }) },
+      plugins: [freezePolicy(freeze), projectorOnly({ featureCache }), watch()],
+      seed: 1,
+      training: {
+        maxSteps: warmup + steps,
+        microBatchSize: shape.batch,
+        shuffle: false,
+        learningRate: 1e-3,
+        precision,
+        optimizer: { weightDecay: 0.01, decayNormsAndBiases: true, clipNorm: 1 },
+      },
+    }).run();
   try {
     const summary = await withModelFolder(size, run);
     const kept = times.slice(warmup);
     return {
-      backend: backend.description, steps: kept.length, step_ms_min: Math.min(...kept), step_ms_median: median(kept), loss_first: losses[0], loss_last: losses.at(-1), gradient_error: gradientError,
-      peak_mb: summary.peakTensorBytes / 1e6, ...counts.at(-1),
+      backend: backend.description,
+      steps: kept.length,
+      step_ms_min: Math.min(...kept),
+      step_ms_median: median(kept),
+      loss_first: losses[0],
+      loss_last: losses.at(-1),
+      gradient_error: gradientError,
+      peak_mb: summary.peakTensorBytes / 1e6,
+      ...counts.at(-1),
     };
   } finally {
     profile.stop();
@@ -102,13 +136,24 @@ function errorTo(mode, precision, gradient) {
   return Math.sqrt(difference / norm);
 }
 
-/** Calls into TensorFlow a step and the time in them, the rest being JavaScript and waiting. Nothing on other backends. */
+/**
+ * Calls into TensorFlow a step and the time in them, the rest being JavaScript and waiting. Nothing on other backends.
+ */
 function countOperations(backend) {
   const { binding } = backend;
   if (typeof binding?.executeOp !== "function") return { lap: () => ({}), stop: () => undefined };
   let kinds = new Map();
   const wait = options.profile ? waiter(binding) : undefined;
-  const waitMs = wait === undefined ? 0 : Math.min(...Array.from({ length: 50 }, () => { const from = performance.now(); wait(); return performance.now() - from; }));
+  const waitMs =
+    wait === undefined
+      ? 0
+      : Math.min(
+          ...Array.from({ length: 50 }, () => {
+            const from = performance.now();
+            wait();
+            return performance.now() - from;
+          }),
+        );
   let uploads = { count: 0, bytes: 0 };
   const executeOp = (name, attributes, inputs, outputs) => {
     const from = performance.now();
@@ -130,31 +175,54 @@ function countOperations(backend) {
     lap() {
       const rows = [...kinds].sort((a, b) => b[1][1] - a[1][1]);
       const total = (index) => rows.reduce((sum, [, row]) => sum + row[index], 0);
-      const result = { ops: total(0), ops_ms: total(1), uploads: uploads.count, upload_mb: uploads.bytes / 1e6, kinds: rows.slice(0, 24).map(([name, [count, ms]]) => [name, count, Math.round(ms * 10) / 10]) };
+      const result = {
+        ops: total(0),
+        ops_ms: total(1),
+        uploads: uploads.count,
+        upload_mb: uploads.bytes / 1e6,
+        kinds: rows.slice(0, 24).map(([name, [count, ms]]) => [name, count, Math.round(ms * 10) / 10]),
+      };
       kinds = new Map();
       uploads = { count: 0, bytes: 0 };
       return result;
     },
-    stop() { backend.binding = binding; },
+    stop() {
+      backend.binding = binding;
+    },
   };
 }
 
-/** Waits for everything before it: operations of one device end in order, so the value of a last small one comes after them. */
+/**
+ * Waits for everything before it: operations of one device end in order, so the value of a last small one comes after
+ * them.
+ */
 function waiter(binding) {
   const scalar = binding.createTensor([], binding.TF_FLOAT, Float32Array.of(1));
   return () => {
-    const [{ id }] = binding.executeOp("Square", [{ name: "T", type: binding.TF_ATTR_TYPE, value: binding.TF_FLOAT }], [scalar], 1);
+    const [{ id }] = binding.executeOp(
+      "Square",
+      [{ name: "T", type: binding.TF_ATTR_TYPE, value: binding.TF_FLOAT }],
+      [scalar],
+      1,
+    );
     binding.tensorDataSync(id);
     binding.deleteTensor(id);
   };
 }
 
-/** The model with weights from one block of random numbers, which takes seconds at a billion where fresh ones take minutes. */
+/**
+ * The model with weights from one block of random numbers, which takes seconds at a billion where fresh ones take
+ * minutes.
+ */
 function withFastWeights(model) {
   const shapes = new Map(model.parameters.map((parameter) => [parameter.name, parameter.shape]));
-  return Object.create(model, { load: { value: async function* load(names) {
-    for (const name of names) yield { name, values: weights(name, shapes.get(name)) };
-  } } });
+  return Object.create(model, {
+    load: {
+      value: async function* load(names) {
+        for (const name of names) yield { name, values: weights(name, shapes.get(name)) };
+      },
+    },
+  });
 }
 
 function weights(name, shape) {
@@ -163,7 +231,8 @@ function weights(name, shape) {
   if (shape.length === 1 && !name.endsWith("class_embedding")) return values.fill(1);
   const deviation = /embed/.test(name) && !name.includes("patch") ? 0.05 : 0.7 / Math.sqrt(values.length / shape[0]);
   const scaled = block.map((value) => value * deviation);
-  for (let start = 0; start < values.length; start += scaled.length) values.set(scaled.subarray(0, Math.min(scaled.length, values.length - start)), start);
+  for (let start = 0; start < values.length; start += scaled.length)
+    values.set(scaled.subarray(0, Math.min(scaled.length, values.length - start)), start);
   return values;
 }
 

@@ -5,7 +5,8 @@ import { parseHTML } from "linkedom";
 export function fitLine(points) {
   const mean = (pick) => points.reduce((sum, point) => sum + pick(point), 0) / points.length;
   const [x, y] = [mean(([value]) => value), mean(([, value]) => value)];
-  const slope = points.reduce((sum, [a, b]) => sum + (a - x) * (b - y), 0) / points.reduce((sum, [a]) => sum + (a - x) ** 2, 0);
+  const slope =
+    points.reduce((sum, [a, b]) => sum + (a - x) * (b - y), 0) / points.reduce((sum, [a]) => sum + (a - x) ** 2, 0);
   return { slope, offset: y - slope * x };
 }
 
@@ -21,7 +22,15 @@ export function growthSvg({ series, title, x, y }) {
     return ends.map((at) => ({ name, at, value: offset + slope * at }));
   });
   const figure = Plot.plot({
-    document, width: 560, height: 300, marginLeft: 64, marginTop: 34, marginRight: 20, marginBottom: 40, x: { label: x, nice: true, zero: true }, y: { label: y, grid: true, nice: true, zero: true },
+    document,
+    width: 560,
+    height: 300,
+    marginLeft: 64,
+    marginTop: 34,
+    marginRight: 20,
+    marginBottom: 40,
+    x: { label: x, nice: true, zero: true },
+    y: { label: y, grid: true, nice: true, zero: true },
     color: { domain: series.map(({ name }) => name), range: COLORS },
     style: { background: "white", color: "#222", fontSize: "12px", fontFamily: "sans-serif" },
     marks: [
@@ -30,7 +39,16 @@ export function growthSvg({ series, title, x, y }) {
       ...series.map(({ name, points }, index) => {
         // In the corner that the lines leave empty.
         const isRising = fitLine(points).slope > 0;
-        return Plot.text([name], { text: (text) => text, frameAnchor: isRising ? "bottom-right" : "bottom-left", dx: isRising ? -10 : 10, dy: -12 - 18 * (series.length - 1 - index), fill: COLORS[index], stroke: "white", strokeWidth: 4, fontSize: 13 });
+        return Plot.text([name], {
+          text: (text) => text,
+          frameAnchor: isRising ? "bottom-right" : "bottom-left",
+          dx: isRising ? -10 : 10,
+          dy: -12 - 18 * (series.length - 1 - index),
+          fill: COLORS[index],
+          stroke: "white",
+          strokeWidth: 4,
+          fontSize: 13,
+        });
       }),
       Plot.text([title], { frameAnchor: "top", dy: -22, fontWeight: "bold" }),
     ],

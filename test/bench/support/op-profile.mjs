@@ -1,6 +1,6 @@
 /**
- * Time of every operation that the native backend runs, by its TensorFlow name: on the clock, and of the processor, which counts what other programs
- * on the machine take less but also threads that wait.
+ * Time of every operation that the native backend runs, by its TensorFlow name: on the clock, and of the processor,
+ * which counts what other programs on the machine take less but also threads that wait.
  */
 export function profileOperations(backend) {
   const binding = backend.binding;
@@ -25,11 +25,19 @@ export function profileOperations(backend) {
   };
   backend.binding = Object.create(binding, { executeOp: { value: executeOp } });
   return {
-    start() { counters.isOn = true; },
+    start() {
+      counters.isOn = true;
+    },
     /** Rows with the most time first, each a step's. */
     stop(steps) {
       counters.isOn = false;
-      const table = [...rows].map(([name, { count, ms, cpu, elements }]) => ({ name, count: count / steps, ms: ms / steps, cpuMs: cpu / steps, megabytes: (4 * elements) / steps / 1e6 }));
+      const table = [...rows].map(([name, { count, ms, cpu, elements }]) => ({
+        name,
+        count: count / steps,
+        ms: ms / steps,
+        cpuMs: cpu / steps,
+        megabytes: (4 * elements) / steps / 1e6,
+      }));
       return table.sort((a, b) => b.ms - a.ms);
     },
   };

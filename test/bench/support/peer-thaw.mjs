@@ -1,6 +1,7 @@
 /**
- * One case of `peer.mjs` on Thaw, in a process of its own: `node peer-thaw.mjs <json>`. Prints one JSON line with the fields that
- * `peer_transformers.py` prints. Times are from one step's end to the next one's, so loading and hooks count too.
+ * One case of `peer.mjs` on Thaw, in a process of its own: `node peer-thaw.mjs <json>`. Prints one JSON line with the
+ * fields that `peer_transformers.py` prints. Times are from one step's end to the next one's, so loading and hooks
+ * count too.
  */
 import { median } from "./numbers.mjs";
 import { profileOperations } from "./op-profile.mjs";
@@ -29,12 +30,20 @@ const { openModel } = await import("@thaw/models");
 const { freezePolicy } = await import("@thaw/plugin-freeze-policy");
 const { projectorOnly } = await import("@thaw/plugin-projector-only");
 
-const wanted = { name: options.backend, cacheFolder: options.cacheFolder, tensorFloat32: (options.training?.precision ?? "float32") !== "float32" };
-const { backend } = await chooseBackend(resolveBackendOptions(wanted, { projectFolder: process.cwd(), cacheFolder: defaultCacheFolder() }));
+const wanted = {
+  name: options.backend,
+  cacheFolder: options.cacheFolder,
+  tensorFloat32: (options.training?.precision ?? "float32") !== "float32",
+};
+const { backend } = await chooseBackend(
+  resolveBackendOptions(wanted, { projectFolder: process.cwd(), cacheFolder: defaultCacheFolder() }),
+);
 tf.scalar(0).dispose();
 const peakMegabytes = () => process.resourceUsage().maxRSS / 1024;
 const importMegabytes = peakMegabytes();
-process.stdout.write(`${JSON.stringify(options.mode === "gemm" ? { backend: backend.name, ...gemm() } : await train())}\n`);
+process.stdout.write(
+  `${JSON.stringify(options.mode === "gemm" ? { backend: backend.name, ...gemm() } : await train())}\n`,
+);
 
 async function train() {
   const { size, shape, steps, warmup, samples, epochs, layers } = options;
@@ -53,7 +62,9 @@ async function train() {
     apiVersion: API_VERSION,
     apply({ hooks }) {
       hooks.resolveBackend.tap("PeerBench", () => backend);
-      hooks.beforeEpoch.tap("PeerBench", () => { if (start === 0) start = last = performance.now(); });
+      hooks.beforeEpoch.tap("PeerBench", () => {
+        if (start === 0) start = last = performance.now();
+      });
       hooks.afterStep.tap("PeerBench", ({ loss }) => {
         const now = performance.now();
         times.push(now - last);
@@ -64,27 +75,51 @@ async function train() {
         losses.push(loss);
         if (times.length === warmup) profile?.start();
       });
-      hooks.afterEpoch.tap("PeerBench", () => { total = performance.now() - start; });
+      hooks.afterEpoch.tap("PeerBench", () => {
+        total = performance.now() - start;
+      });
     },
   });
   const source = syntheticSource({ size, samples: isEpochs ? samples : shape.batch, isDecoded: !isEpochs, ...shape });
-  const run = async (folder) => new Trainer({
-    model: await openModel(folder, { initialize: "all", seed: 1 }),
-    data: { train: source },
-    plugins: [freezePolicy(freeze), projectorOnly({ featureCache, ...options.projectorOnly }), watch()],
-    seed: 1,
-    training: {
-      ...(isEpochs ? { epochs } : { maxSteps: warmup + steps }), microBatchSize: shape.batch, shuffle: isEpochs, learningRate: 1e-3,
-      optimizer: { weightDecay: 0.01, decayNormsAndBiases: true, clipNorm: 1 }, ...options.training,
-    },
-  }).run();
+  const run = async (folder) =>
+    new Trainer({
+      model: await openModel(folder, { initialize: "all", seed: 1 }),
+      data: { train: source },
+      plugins: [freezePolicy(freeze), projectorOnly({ featureCache, ...options.projectorOnly }), watch()],
+      seed: 1,
+      training: {
+        ...(isEpochs ? { epochs } : { maxSteps: warmup + steps }),
+        microBatchSize: shape.batch,
+        shuffle: isEpochs,
+        learningRate: 1e-3,
+        optimizer: { weightDecay: 0.01, decayNormsAndBiases: true, clipNorm: 1 },
+        ...options.training,
+      },
+    }).run();
   const summary = await withModelFolder(size, run, { layers });
   const kept = times.slice(warmup);
   return {
-    mode: options.mode, size, backend: backend.name, batch: shape.batch, tokens: shape.batch * (shape.imageTokens + shape.textTokens), supervised: shape.batch * shape.supervised,
-    ...(isEpochs ? { steps: times.length, total_s: total / 1e3 } : { steps: kept.length, step_ms_min: Math.min(...kept), step_ms_median: median(kept), cpu_ms_min: Math.min(...cpu.slice(warmup)), cpu_ms_median: median(cpu.slice(warmup)) }),
+    mode: options.mode,
+    size,
+    backend: backend.name,
+    batch: shape.batch,
+    tokens: shape.batch * (shape.imageTokens + shape.textTokens),
+    supervised: shape.batch * shape.supervised,
+    ...(isEpochs
+      ? { steps: times.length, total_s: total / 1e3 }
+      : {
+          steps: kept.length,
+          step_ms_min: Math.min(...kept),
+          step_ms_median: median(kept),
+          cpu_ms_min: Math.min(...cpu.slice(warmup)),
+          cpu_ms_median: median(cpu.slice(warmup)),
+        }),
     ...(profile === undefined ? {} : { profile: profile.stop(kept.length) }),
-    loss_first: losses[0], loss_last: losses.at(-1), rss_import_mb: importMegabytes, peak_rss_mb: peakMegabytes(), peak_tensor_mb: summary.peakTensorBytes / 1e6,
+    loss_first: losses[0],
+    loss_last: losses.at(-1),
+    rss_import_mb: importMegabytes,
+    peak_rss_mb: peakMegabytes(),
+    peak_tensor_mb: summary.peakTensorBytes / 1e6,
   };
 }
 

@@ -3,11 +3,14 @@ import { dirname } from "node:path";
 import { pathToFileURL } from "node:url";
 
 /**
- * Registers TensorFlow.js' own gradients, which `tf.grad` needs. They come with the package `@tensorflow/tfjs` (and its layers, which
- * Thaw does not use) or from `tfjs-core/dist`, whose ES modules lack extensions and a type; hence the resolver. Registries are global.
+ * Registers TensorFlow.js' own gradients, which `tf.grad` needs. They come with the package `@tensorflow/tfjs` (and its
+ * layers, which Thaw does not use) or from `tfjs-core/dist`, whose ES modules lack extensions and a type; hence the
+ * resolver. Registries are global.
  */
 export async function registerStockGradients() {
-  const folder = pathToFileURL(`${dirname(createRequire(import.meta.url).resolve("@tensorflow/tfjs-core/package.json"))}/`).href;
+  const folder = pathToFileURL(
+    `${dirname(createRequire(import.meta.url).resolve("@tensorflow/tfjs-core/package.json"))}/`,
+  ).href;
   const hooks = `
     import { existsSync } from "node:fs";
     const inside = (url) => url?.startsWith(${JSON.stringify(folder)});

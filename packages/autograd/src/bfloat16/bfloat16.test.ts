@@ -2,12 +2,30 @@ import * as tf from "@tensorflow/tfjs-core";
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { useBackend } from "../../test/backends.js";
 import { randomInput } from "../../test/numeric.js";
-import { add, crossEntropy, embedding, linear, packBfloat16, reshape, roundToBfloat16, simulatedBfloat16, sum, Tape, tensorflowBfloat16, unpackBfloat16, type Value } from "../index.js";
+import {
+  add,
+  crossEntropy,
+  embedding,
+  linear,
+  packBfloat16,
+  reshape,
+  roundToBfloat16,
+  simulatedBfloat16,
+  sum,
+  Tape,
+  tensorflowBfloat16,
+  unpackBfloat16,
+  type Value,
+} from "../index.js";
 
 let tensors = 0;
 beforeAll(() => useBackend("cpu"));
-beforeEach(() => { tensors = tf.memory().numTensors; });
-afterEach(() => { expect(tf.memory().numTensors).toBe(tensors); });
+beforeEach(() => {
+  tensors = tf.memory().numTensors;
+});
+afterEach(() => {
+  expect(tf.memory().numTensors).toBe(tensors);
+});
 
 /** One unit in the last place of bfloat16, of numbers as large as `scale`. */
 const step = (scale: number): number => scale * 2 ** -8;
@@ -15,7 +33,18 @@ const step = (scale: number): number => scale * 2 ** -8;
 describe("packing", () => {
   it("rounds to nearest even and keeps special numbers", () => {
     const given = Float32Array.of(1, 1 + 2 ** -8, 1 + 3 * 2 ** -8, -1.004, 0, -0, Infinity, -Infinity, 3.4e38, 257);
-    expect([...roundToBfloat16(given)]).toEqual([1, 1, 1 + 2 ** -6, -1.0078125, 0, -0, Infinity, -Infinity, Infinity, 256]);
+    expect([...roundToBfloat16(given)]).toEqual([
+      1,
+      1,
+      1 + 2 ** -6,
+      -1.0078125,
+      0,
+      -0,
+      Infinity,
+      -Infinity,
+      Infinity,
+      256,
+    ]);
     expect(roundToBfloat16(Float32Array.of(NaN))[0]).toBeNaN();
   });
 
@@ -28,14 +57,24 @@ describe("packing", () => {
 });
 
 /** Loss and gradient of the input, of layers with frozen weights in either form. */
-function run(isPacked: boolean, build: (x: Value, weight: (shape: [number, number], seed: number) => Value, tape: Tape) => Value): { loss: number; gradient: Float32Array } {
+function run(
+  isPacked: boolean,
+  build: (x: Value, weight: (shape: [number, number], seed: number) => Value, tape: Tape) => Value,
+): { loss: number; gradient: Float32Array } {
   const products = simulatedBfloat16();
   const tape = new Tape();
   const made: tf.Tensor[] = [];
-  const keep = <T extends tf.Tensor>(tensor: T): T => { made.push(tensor); return tensor; };
+  const keep = <T extends tf.Tensor>(tensor: T): T => {
+    made.push(tensor);
+    return tensor;
+  };
   const weight = (shape: [number, number], seed: number): Value => {
     const { values } = randomInput(shape, seed);
-    if (isPacked) return tape.packedParameter({ words: keep(tf.tensor(packBfloat16(Float32Array.from(values)).words, [shape[0], shape[1] / 2])), shape }, products);
+    if (isPacked)
+      return tape.packedParameter(
+        { words: keep(tf.tensor(packBfloat16(Float32Array.from(values)).words, [shape[0], shape[1] / 2])), shape },
+        products,
+      );
     return tape.parameter(keep(tf.tensor(roundToBfloat16(Float32Array.from(values)), shape)), false);
   };
   const x = tape.parameter(keep(tf.tensor(randomInput([2, 3, 8], 1).values, [2, 3, 8])), true);
@@ -52,17 +91,24 @@ function run(isPacked: boolean, build: (x: Value, weight: (shape: [number, numbe
 const ROW_IDS = Int32Array.of(4, 0, 4, 1, 2, 3);
 const CASES: Record<string, Parameters<typeof run>[1]> = {
   linear: (x, weight) => sum(linear(x, weight([10, 8], 2))),
-  "linear with a bias": (x, weight, tape) => sum(linear(x, weight([10, 8], 2), tape.own(tf.tensor1d(randomInput([10], 3).values)))),
-  "two layers that share their input": (x, weight) => sum(add(linear(x, weight([10, 8], 2)), linear(x, weight([10, 8], 3)))),
+  "linear with a bias": (x, weight, tape) =>
+    sum(linear(x, weight([10, 8], 2), tape.own(tf.tensor1d(randomInput([10], 3).values)))),
+  "two layers that share their input": (x, weight) =>
+    sum(add(linear(x, weight([10, 8], 2)), linear(x, weight([10, 8], 3)))),
   "rows of a table": (x, weight) => sum(add(x, embedding(weight([6, 8], 2), ROW_IDS, [2, 3]))),
-  "the vocabulary product": (x, weight) => crossEntropy(reshape(linear(x, weight([4, 8], 4)), [6, 4]), weight([20, 4], 5), ROW_IDS),
+  "the vocabulary product": (x, weight) =>
+    crossEntropy(reshape(linear(x, weight([4, 8], 4)), [6, 4]), weight([20, 4], 5), ROW_IDS),
   "an op that knows nothing of bfloat16": (x, weight) => sum(add(x, weight([3, 8], 2))),
 };
 describe("frozen weights in bfloat16", () => {
   it.each(Object.entries(CASES))("%s: what float32 gives, to bfloat16's own rounding", (_, build) => {
     const [packed, plain] = [run(true, build), run(false, build)];
     expect(Math.abs(packed.loss - plain.loss)).toBeLessThanOrEqual(step(60 + Math.abs(plain.loss)));
-    packed.gradient.forEach((value, index) => expect(Math.abs(value - plain.gradient[index]!)).toBeLessThanOrEqual(step(4 + 2 * Math.abs(plain.gradient[index]!))));
+    packed.gradient.forEach((value, index) =>
+      expect(Math.abs(value - plain.gradient[index]!)).toBeLessThanOrEqual(
+        step(4 + 2 * Math.abs(plain.gradient[index]!)),
+      ),
+    );
   });
 
   it("are offered by TensorFlow's own backend alone", () => {

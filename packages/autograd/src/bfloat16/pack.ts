@@ -1,5 +1,11 @@
-/** Rounds to bfloat16, to nearest even, two a word: the bytes of a bfloat16 array, seen as half as many float32. `isExact`: nothing was rounded. */
-export function packBfloat16(values: Float32Array): { readonly words: Float32Array<ArrayBuffer>; readonly isExact: boolean } {
+/**
+ * Rounds to bfloat16, to nearest even, two a word: the bytes of a bfloat16 array, seen as half as many float32.
+ * `isExact`: nothing was rounded.
+ */
+export function packBfloat16(values: Float32Array): {
+  readonly words: Float32Array<ArrayBuffer>;
+  readonly isExact: boolean;
+} {
   const source = new Uint32Array(values.buffer, values.byteOffset, values.length);
   const bits = new Uint16Array(values.length + (values.length % 2));
   let lost = 0;

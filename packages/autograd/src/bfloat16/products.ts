@@ -2,8 +2,9 @@ import type { Tensor, Tensor2D } from "@tensorflow/tfjs-core";
 import type { PackedInput } from "../kernels/functions.js";
 
 /**
- * A frozen matrix `[rows, columns]` kept in bfloat16. TensorFlow.js has no such type, so it sees the bytes as float32 words of two numbers each,
- * `[rows, columns / 2]`, which counts and frees them right; nothing may compute with the words.
+ * A frozen matrix `[rows, columns]` kept in bfloat16. TensorFlow.js has no such type, so it sees the bytes as float32
+ * words of two numbers each, `[rows, columns / 2]`, which counts and frees them right; nothing may compute with the
+ * words.
  */
 export interface PackedMatrix {
   /** `[rows, columns / 2]`, float32 by name only. */
@@ -18,8 +19,8 @@ export function isPackable(shape: readonly number[]): boolean {
 }
 
 /**
- * What a backend does with packed matrices. Products round their float32 operand to bfloat16, multiply with sums in float32, round the
- * result to bfloat16 and widen it. Called inside a `tf.tidy`; results belong to it.
+ * What a backend does with packed matrices. Products round their float32 operand to bfloat16, multiply with sums in
+ * float32, round the result to bfloat16 and widen it. Called inside a `tf.tidy`; results belong to it.
  */
 export interface Bfloat16Products {
   /** `x [..., columns]` times the transpose of `matrix [rows, columns]`, flattened: `[n, rows]`, float32. */

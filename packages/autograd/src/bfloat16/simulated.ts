@@ -3,7 +3,10 @@ import * as tf from "@tensorflow/tfjs-core";
 import { roundToBfloat16, unpackBfloat16 } from "./pack.js";
 import type { Bfloat16Products } from "./products.js";
 
-/** The same numbers as bfloat16 hardware gives, to the order of summation, on any backend; slow, as everything passes through JavaScript. For tests. */
+/**
+ * The same numbers as bfloat16 hardware gives, to the order of summation, on any backend; slow, as everything passes
+ * through JavaScript. For tests.
+ */
 export function simulatedBfloat16(): Bfloat16Products {
   const rounded = (x: Tensor): Tensor => tf.tensor(roundToBfloat16(x.dataSync<"float32">()), x.shape);
   const widen = (words: Tensor): Tensor => {

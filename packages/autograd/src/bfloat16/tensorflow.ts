@@ -6,8 +6,16 @@ import type { Bfloat16Products, PackedMatrix, TracedProducts } from "./products.
 /** Numbers of TensorFlow's types (tensorflow/core/framework/types.proto). */
 const [FLOAT32, INT32, BFLOAT16] = [1, 3, 14];
 
-interface OpAttribute { readonly name: string; readonly type: number; readonly value: unknown }
-interface OpResult { readonly id: number; readonly shape: number[]; readonly dtype: number }
+interface OpAttribute {
+  readonly name: string;
+  readonly type: number;
+  readonly value: unknown;
+}
+interface OpResult {
+  readonly id: number;
+  readonly shape: number[];
+  readonly dtype: number;
+}
 
 /** What this needs of the backend that `@tensorflow/tfjs-node` registers. */
 interface TensorFlowBackend {
@@ -25,13 +33,18 @@ interface TensorFlowBackend {
 /** The current backend's, or null where it cannot run TensorFlow's operations by name. */
 export function tensorflowBfloat16(): Bfloat16Products | null {
   const backend = tf.backend() as unknown as Partial<TensorFlowBackend>;
-  if (typeof backend.binding?.executeOp !== "function" || typeof backend.getInputTensorIds !== "function" || typeof backend.createOutputTensor !== "function") return null;
+  if (
+    typeof backend.binding?.executeOp !== "function" ||
+    typeof backend.getInputTensorIds !== "function" ||
+    typeof backend.createOutputTensor !== "function"
+  )
+    return null;
   return new TensorFlowBfloat16(backend as TensorFlowBackend);
 }
 
 /**
- * Casts and products in bfloat16 by TensorFlow's own operations. A bfloat16 result becomes a tensor of float32 words, half as many, so that the
- * engine counts its bytes and a tidy frees it.
+ * Casts and products in bfloat16 by TensorFlow's own operations. A bfloat16 result becomes a tensor of float32 words,
+ * half as many, so that the engine counts its bytes and a tidy frees it.
  */
 class TensorFlowBfloat16 implements TracedProducts {
   readonly #backend: TensorFlowBackend;
@@ -92,9 +105,18 @@ class TensorFlowBfloat16 implements TracedProducts {
 
   #product(x: Tensor, { words, shape }: PackedMatrix, transpose: boolean): Tensor2D {
     const inner = shape[transpose ? 1 : 0];
-    if (this.#isTraced) return this.#wideProduct([...this.#idsOf(this.#round(x, inner)), this.#view(words, shape)], false, transpose) as Tensor2D;
+    if (this.#isTraced)
+      return this.#wideProduct(
+        [...this.#idsOf(this.#round(x, inner)), this.#view(words, shape)],
+        false,
+        transpose,
+      ) as Tensor2D;
     const { TF_ATTR_BOOL: type } = this.#backend.binding;
-    const attributes = [{ name: "transpose_a", type, value: false }, { name: "transpose_b", type, value: transpose }, this.#type("T", BFLOAT16)];
+    const attributes = [
+      { name: "transpose_a", type, value: false },
+      { name: "transpose_b", type, value: transpose },
+      this.#type("T", BFLOAT16),
+    ];
     const product = this.#run("MatMul", attributes, [...this.#idsOf(this.#round(x, inner)), this.#view(words, shape)]);
     const seen = this.#adopt(product);
     const wide = this.#backend.createOutputTensor(this.#cast(product.id, BFLOAT16, FLOAT32)) as Tensor2D;
@@ -105,7 +127,13 @@ class TensorFlowBfloat16 implements TracedProducts {
   /** A product whose result is not rounded: compilers have it, TensorFlow's own kernels do not. */
   #wideProduct(operands: readonly number[], transposeA: boolean, transposeB: boolean): Tensor {
     const { TF_ATTR_BOOL: type } = this.#backend.binding;
-    const attributes = [{ name: "adj_x", type, value: transposeA }, { name: "adj_y", type, value: transposeB }, this.#type("Ta", BFLOAT16), this.#type("Tb", BFLOAT16), this.#type("Tout", FLOAT32)];
+    const attributes = [
+      { name: "adj_x", type, value: transposeA },
+      { name: "adj_y", type, value: transposeB },
+      this.#type("Ta", BFLOAT16),
+      this.#type("Tb", BFLOAT16),
+      this.#type("Tout", FLOAT32),
+    ];
     return this.#backend.createOutputTensor(this.#run("BatchMatMulV3", attributes, operands));
   }
 
@@ -124,7 +152,11 @@ class TensorFlowBfloat16 implements TracedProducts {
     if (known !== undefined) return known;
     const bits = this.#run("Bitcast", [this.#type("T", FLOAT32), this.#type("type", BFLOAT16)], this.#idsOf(words));
     const size = tf.tensor1d([...shape], "int32");
-    const view = this.#run("Reshape", [this.#type("T", BFLOAT16), this.#type("Tshape", INT32)], [bits.id, ...this.#idsOf(size)]);
+    const view = this.#run(
+      "Reshape",
+      [this.#type("T", BFLOAT16), this.#type("Tshape", INT32)],
+      [bits.id, ...this.#idsOf(size)],
+    );
     size.dispose();
     this.#backend.binding.deleteTensor(bits.id);
     this.#views.set(words, view.id);
@@ -140,7 +172,15 @@ class TensorFlowBfloat16 implements TracedProducts {
   }
 
   #cast(id: number, from: number, to: number): OpResult {
-    return this.#run("Cast", [this.#type("SrcT", from), this.#type("DstT", to), { name: "Truncate", type: this.#backend.binding.TF_ATTR_BOOL, value: false }], [id]);
+    return this.#run(
+      "Cast",
+      [
+        this.#type("SrcT", from),
+        this.#type("DstT", to),
+        { name: "Truncate", type: this.#backend.binding.TF_ATTR_BOOL, value: false },
+      ],
+      [id],
+    );
   }
 
   #run(name: string, attributes: readonly OpAttribute[], inputs: readonly number[]): OpResult {

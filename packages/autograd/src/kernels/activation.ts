@@ -11,7 +11,11 @@ export interface Activation {
 }
 
 /** `x sigmoid(inner(x))`, the form that SiLU and both approximations of GELU share. */
-function sigmoidGated(kind: number, inner: (x: Tensor, tape: Tape) => Tensor, innerDerivative: (x: Tensor, tape: Tape) => Tensor | null): Activation {
+function sigmoidGated(
+  kind: number,
+  inner: (x: Tensor, tape: Tape) => Tensor,
+  innerDerivative: (x: Tensor, tape: Tape) => Tensor | null,
+): Activation {
   return {
     kind,
     value: (x, tape) => tf.mul(x, tf.sigmoid(inner(x, tape))),

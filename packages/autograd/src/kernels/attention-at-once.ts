@@ -15,12 +15,20 @@ export const ATTENTION_AT_ONCE: AttentionKernels = {
     const values = inputs.v;
     const scores = tf.tidy(() => throughSoftmax(weights, kernels.product(upstream, values, false, true)));
     weights.dispose();
-    return [wantQ ? kernels.product(scores, inputs.k) : null, wantK ? kernels.product(scores, inputs.q, true, false) : null, gradientV];
+    return [
+      wantQ ? kernels.product(scores, inputs.k) : null,
+      wantK ? kernels.product(scores, inputs.q, true, false) : null,
+      gradientV,
+    ];
   },
 };
 
 /** `softmax(q k^T + mask)`: `[batch, kvHeads, groupRows, keys]`. */
-function probabilities(kernels: Kernels, { batch, heads, kvHeads, queries, keys, groupRows }: AttentionShape, { q, k, mask }: AttentionInputs<Tensor | null>): Tensor {
+function probabilities(
+  kernels: Kernels,
+  { batch, heads, kvHeads, queries, keys, groupRows }: AttentionShape,
+  { q, k, mask }: AttentionInputs<Tensor | null>,
+): Tensor {
   return tf.tidy(() => {
     const scores = kernels.product(q, k, false, true);
     if (mask === undefined) return tf.softmax(scores);

@@ -7,19 +7,31 @@ import { turned } from "./kernels.js";
 import { picker } from "./plain2d.js";
 
 /**
- * One key head of one sample at a time, in plain 2-D products: scores exist for one head only. Transposes are made of whole small operands
- * (q, k, upstream) and never of scores: gradients of k and v come out transposed and are turned once, together.
+ * One key head of one sample at a time, in plain 2-D products: scores exist for one head only. Transposes are made of
+ * whole small operands (q, k, upstream) and never of scores: gradients of k and v come out transposed and are turned
+ * once, together.
  */
 export const ATTENTION_BY_HEAD: AttentionKernels = {
   forward(kernels, shape, { q, k, v, mask }) {
     const pick = { q: picker(q), keysByDepth: picker(turned(k)), v: picker(v), mask: maskPicker(mask, shape) };
-    const parts = eachHead(shape, (index) => kernels.product(probabilities(kernels, pick.q(index), pick.keysByDepth(index), pick.mask(index), shape), pick.v(index)));
+    const parts = eachHead(shape, (index) =>
+      kernels.product(
+        probabilities(kernels, pick.q(index), pick.keysByDepth(index), pick.mask(index), shape),
+        pick.v(index),
+      ),
+    );
     return tf.reshape(tf.concat(parts, 0), [shape.batch, shape.kvHeads, shape.groupRows, shape.valueDepth]);
   },
   backward(kernels, shape, { q, k, v, mask }, upstream, [wantQ, wantK, wantV]) {
     const { batch, kvHeads, keys, depth, valueDepth, groupRows } = shape;
     const throughScores = v !== null && (wantQ || wantK);
-    const pick = { q: picker(q), keysByDepth: picker(turned(k)), mask: maskPicker(mask, shape), upstream: picker(upstream), k: picker(k) };
+    const pick = {
+      q: picker(q),
+      keysByDepth: picker(turned(k)),
+      mask: maskPicker(mask, shape),
+      upstream: picker(upstream),
+      k: picker(k),
+    };
     const pickValuesByDepth = throughScores ? picker(turned(v)) : null;
     const pickQueriesByDepth = throughScores && wantK ? picker(turned(q)) : null;
     const pickUpstreamByDepth = wantV ? picker(turned(upstream)) : null;
@@ -52,16 +64,32 @@ function eachHead(shape: AttentionShape, run: (index: number) => Tensor): Tensor
 }
 
 /** `softmax(q k^T + mask)` of one head: `[1, groupRows, keys]`. */
-function probabilities(kernels: Kernels, q: Tensor, keysByDepth: Tensor, mask: Tensor | null, { groupRows, queries, keys }: AttentionShape): Tensor {
+function probabilities(
+  kernels: Kernels,
+  q: Tensor,
+  keysByDepth: Tensor,
+  mask: Tensor | null,
+  { groupRows, queries, keys }: AttentionShape,
+): Tensor {
   const scores = kernels.product(q, keysByDepth);
   if (mask === null) return tf.softmax(scores);
-  return tf.reshape(tf.softmax(tf.add(tf.reshape(scores, [groupRows / queries, queries, keys]), mask)), [1, groupRows, keys]);
+  return tf.reshape(tf.softmax(tf.add(tf.reshape(scores, [groupRows / queries, queries, keys]), mask)), [
+    1,
+    groupRows,
+    keys,
+  ]);
 }
 
 /** The part of the mask that belongs to a key head, `[1 or group, 1 or queries, 1 or keys]`; null without a mask. */
-function maskPicker(mask: Tensor | undefined, { batch, heads, kvHeads }: AttentionShape): (index: number) => Tensor | null {
+function maskPicker(
+  mask: Tensor | undefined,
+  { batch, heads, kvHeads }: AttentionShape,
+): (index: number) => Tensor | null {
   if (mask === undefined) return () => null;
-  const [maskBatch, maskHeads, rows, columns] = [...Array.from({ length: 4 - mask.shape.length }, () => 1), ...mask.shape] as [number, number, number, number];
+  const [maskBatch, maskHeads, rows, columns] = [
+    ...Array.from({ length: 4 - mask.shape.length }, () => 1),
+    ...mask.shape,
+  ] as [number, number, number, number];
   const group = maskHeads === 1 ? 1 : heads / kvHeads;
   const stacks = maskHeads === 1 ? maskBatch : maskBatch * kvHeads;
   const pick = picker(tf.reshape(mask, [stacks, group * rows, columns]));

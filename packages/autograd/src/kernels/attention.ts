@@ -2,7 +2,10 @@ import type { Tensor } from "@tensorflow/tfjs-core";
 import * as tf from "@tensorflow/tfjs-core";
 import type { Kernels } from "./kernels.js";
 
-/** Sizes of an attention. Query heads that share a key head are folded into its rows: `groupRows = heads / kvHeads * queries`. */
+/**
+ * Sizes of an attention. Query heads that share a key head are folded into its rows: `groupRows = heads / kvHeads *
+ * queries`.
+ */
 export interface AttentionShape {
   readonly batch: number;
   readonly heads: number;
@@ -14,7 +17,10 @@ export interface AttentionShape {
   readonly groupRows: number;
 }
 
-/** `q [batch, kvHeads, groupRows, depth]` scaled; `k`, `v [batch, kvHeads, keys, depth]`; `mask` as the op got it. `v` may be null where backward needs it not. */
+/**
+ * `q [batch, kvHeads, groupRows, depth]` scaled; `k`, `v [batch, kvHeads, keys, depth]`; `mask` as the op got it. `v`
+ * may be null where backward needs it not.
+ */
 export interface AttentionInputs<V = Tensor> {
   readonly q: Tensor;
   readonly k: Tensor;
@@ -27,7 +33,13 @@ export interface AttentionKernels {
   /** `[batch, kvHeads, groupRows, valueDepth]`. */
   forward(kernels: Kernels, shape: AttentionShape, inputs: AttentionInputs): Tensor;
   /** Gradients of q, k and v from that of the output; null where not wanted. Probabilities are made again. */
-  backward(kernels: Kernels, shape: AttentionShape, inputs: AttentionInputs<Tensor | null>, upstream: Tensor, wants: readonly [boolean, boolean, boolean]): [Tensor | null, Tensor | null, Tensor | null];
+  backward(
+    kernels: Kernels,
+    shape: AttentionShape,
+    inputs: AttentionInputs<Tensor | null>,
+    upstream: Tensor,
+    wants: readonly [boolean, boolean, boolean],
+  ): [Tensor | null, Tensor | null, Tensor | null];
 }
 
 /** Gradient of a softmax' input from its output and the output's gradient. */

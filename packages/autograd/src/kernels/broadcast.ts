@@ -17,7 +17,10 @@ export function inShape(x: Tensor, shape: readonly number[]): Tensor {
   return sameShape(x.shape, shape) ? x : tf.reshape(x, [...shape]);
 }
 
-/** Undoes a broadcast: sums `gradient` over the axes along which `shape` was stretched. Returns `gradient` itself if there are none. */
+/**
+ * Undoes a broadcast: sums `gradient` over the axes along which `shape` was stretched. Returns `gradient` itself if
+ * there are none.
+ */
 export function sumTo(kernels: Kernels, gradient: Tensor, shape: readonly number[]): Tensor {
   if (sameShape(gradient.shape, shape)) return gradient;
   const missing = gradient.shape.length - shape.length;
@@ -26,6 +29,8 @@ export function sumTo(kernels: Kernels, gradient: Tensor, shape: readonly number
     const columns = sizeOf(shape);
     return inShape(kernels.columnSum(inShape(gradient, [gradient.size / columns, columns]) as Tensor2D), shape);
   }
-  const axes = gradient.shape.map((_, axis) => axis).filter((axis) => axis < missing || (shape[axis - missing] === 1 && gradient.shape[axis] !== 1));
+  const axes = gradient.shape
+    .map((_, axis) => axis)
+    .filter((axis) => axis < missing || (shape[axis - missing] === 1 && gradient.shape[axis] !== 1));
   return inShape(tf.sum(gradient, axes), shape);
 }

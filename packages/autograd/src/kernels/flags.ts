@@ -13,7 +13,8 @@ export const FLAGS_KERNELS: Kernels = {
   product: (a, b, transposeA, transposeB) => tf.matMul(a, b, transposeA, transposeB),
   timesWeight(rows, weight, _, bias) {
     if (bias === undefined) return tf.matMul(rows, weight, false, true) as Tensor2D;
-    // WASM's fused kernel drops the bias of a transposed product (BatchMatMul's slow path); TensorFlow's is these two and three reshapes.
+    // WASM's fused kernel drops the bias of a transposed product (BatchMatMul's slow path); TensorFlow's is these two
+    // and three reshapes.
     if (["wasm", "tensorflow"].includes(tf.getBackend())) return tf.add(tf.matMul(rows, weight, false, true), bias);
     return tf.fused.matMul({ a: rows, b: weight, transposeB: true, bias }) as Tensor2D;
   },

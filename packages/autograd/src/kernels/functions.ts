@@ -20,18 +20,26 @@ export interface TensorFunction {
 }
 
 /**
- * Makes a function of what `run` computes from the inputs, by running it. `run` must be pure: it reads the inputs, tensors that it makes from values of
- * JavaScript, which become constants, and nothing else.
+ * Makes a function of what `run` computes from the inputs, by running it. `run` must be pure: it reads the inputs,
+ * tensors that it makes from values of JavaScript, which become constants, and nothing else.
  */
 export type CompileFunction = (inputs: readonly FunctionInput[], run: () => readonly Tensor[]) => TensorFunction;
 
-/** What a backend offers that can make one function of many operations. A backend of TensorFlow.js has it as its property `tensorFunctions`. */
+/**
+ * What a backend offers that can make one function of many operations. A backend of TensorFlow.js has it as its
+ * property `tensorFunctions`.
+ */
 export interface TensorFunctions {
   /**
-   * What `make` made for inputs of these shapes, if that is worth its time by now; undefined as long as running operations one by one costs less, or if
-   * it failed. `key` says everything else that the results depend on; what follows a `#` in it tells sizes apart, as the inputs' shapes do.
+   * What `make` made for inputs of these shapes, if that is worth its time by now; undefined as long as running
+   * operations one by one costs less, or if it failed. `key` says everything else that the results depend on; what
+   * follows a `#` in it tells sizes apart, as the inputs' shapes do.
    */
-  get<T extends object>(key: string, inputs: readonly FunctionInput[], make: (compile: CompileFunction) => T): T | undefined;
+  get<T extends object>(
+    key: string,
+    inputs: readonly FunctionInput[],
+    make: (compile: CompileFunction) => T,
+  ): T | undefined;
   /** A pass is over: what comes in every pass is worth making a function of. */
   endPass(): void;
 }

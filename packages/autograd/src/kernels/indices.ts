@@ -20,7 +20,12 @@ export function oneHot(ids: Int32Array, classes: number): Tensor {
 }
 
 /** Row numbers of a box in `x` seen as `[rows, inner]`, where `axis` is the last axis that the box cuts. Row-major. */
-export function boxRows(shape: readonly number[], begin: readonly number[], size: readonly number[], axis: number): Int32Array {
+export function boxRows(
+  shape: readonly number[],
+  begin: readonly number[],
+  size: readonly number[],
+  axis: number,
+): Int32Array {
   let rows = [0];
   for (let current = 0; current <= axis; current += 1) {
     const length = shape[current] as number;

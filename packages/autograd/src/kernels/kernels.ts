@@ -3,13 +3,16 @@ import type { Tensor, Tensor1D, Tensor2D } from "@tensorflow/tfjs-core";
 import type { TensorFunctions } from "./functions.js";
 
 /**
- * How matrix products are made. `flags`: transpose flags are free (native, GPU, cpu). `plain2d`: TensorFlow.js has only plain 2-D products at
- * full speed (WASM), so this package's SIMD kernel does the others; where that cannot load, frozen weights keep a transposed copy,
- * batched products become loops, and other operands are transposed first.
+ * How matrix products are made. `flags`: transpose flags are free (native, GPU, cpu). `plain2d`: TensorFlow.js has only
+ * plain 2-D products at full speed (WASM), so this package's SIMD kernel does the others; where that cannot load,
+ * frozen weights keep a transposed copy, batched products become loops, and other operands are transposed first.
  */
 export type MatmulStrategy = "flags" | "plain2d";
 
-/** What ops do differently from one kind of backend to the other. All take and return raw tensors and are called inside a `tf.tidy`. */
+/**
+ * What ops do differently from one kind of backend to the other. All take and return raw tensors and are called inside
+ * a `tf.tidy`.
+ */
 export interface Kernels {
   readonly strategy: MatmulStrategy;
   /** Makes one function of many operations; absent where the backend cannot. */
@@ -20,11 +23,17 @@ export interface Kernels {
   readonly logitsBytes: number;
   /** `op(a) op(b)` over the last two axes, `op` the transpose where asked; leading axes are equal. */
   product(a: Tensor, b: Tensor, transposeA?: boolean, transposeB?: boolean): Tensor;
-  /** `rows [n, in]` times the transpose of `weight [out, in]`, plus `bias [out]`. `isFrozen`: the weight may keep a copy in another layout. */
+  /**
+   * `rows [n, in]` times the transpose of `weight [out, in]`, plus `bias [out]`. `isFrozen`: the weight may keep a copy
+   * in another layout.
+   */
   timesWeight(rows: Tensor2D, weight: Tensor2D, isFrozen: boolean, bias?: Tensor1D): Tensor2D;
   /** `a b + addend` of matrices; present where that costs no more than the product alone. */
   readonly productPlus?: (a: Tensor, b: Tensor, addend: Tensor) => Tensor;
-  /** True if attention runs head by head, given the multiplications of one head's product and the bytes of all heads' scores. */
+  /**
+   * True if attention runs head by head, given the multiplications of one head's product and the bytes of all heads'
+   * scores.
+   */
   loopsOverHeads(multiplications: number, scoreBytes: number): boolean;
   /** Sum over rows: `[n, columns]` to `[columns]`. */
   columnSum(rows: Tensor2D): Tensor;

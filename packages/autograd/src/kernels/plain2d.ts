@@ -8,7 +8,8 @@ import { boxRows, indexColumn } from "./indices.js";
 import type { Kernels } from "./kernels.js";
 import { turned } from "./kernels.js";
 
-// Without the SIMD kernel (tfjs 4.22, one core): a plain product runs at about 20 GFLOP/s after 0.1 ms, a batched or transposed one at 1.8.
+// Without the SIMD kernel (tfjs 4.22, one core): a plain product runs at about 20 GFLOP/s after 0.1 ms, a batched or
+// transposed one at 1.8.
 const LOOP_FROM_MULTIPLICATIONS = 100_000;
 // Transposing a weight costs as much as this many rows of the slow product.
 const TRANSPOSE_FROM_ROWS = 4;
@@ -20,8 +21,8 @@ const LOOP_FROM_SCORE_BYTES = 16 * 1024 * 1024;
 const TRANSPOSE_FROM_INNER = 256;
 
 /**
- * Kernels of WASM. Beside its products, its slice reads back the whole input, its gather walks element by element, its sums over rows transpose
- * first, and its clone copies; each has a quicker equivalent here with the same numbers.
+ * Kernels of WASM. Beside its products, its slice reads back the whole input, its gather walks element by element, its
+ * sums over rows transpose first, and its clone copies; each has a quicker equivalent here with the same numbers.
  */
 export function plain2dKernels(constants: ConstantCache, layouts: LayoutCache): Kernels {
   return {
@@ -36,9 +37,12 @@ export function plain2dKernels(constants: ConstantCache, layouts: LayoutCache): 
         return bias === undefined ? slow : tf.add(slow, bias);
       }
       const turned = (isFrozen ? layouts.transposed(weight) : tf.transpose(weight)) as Tensor2D;
-      return bias === undefined ? (tf.matMul(rows, turned) as Tensor2D) : (tf.fused.matMul({ a: rows, b: turned, bias }) as Tensor2D);
+      return bias === undefined
+        ? (tf.matMul(rows, turned) as Tensor2D)
+        : (tf.fused.matMul({ a: rows, b: turned, bias }) as Tensor2D);
     },
-    loopsOverHeads: (multiplications, scoreBytes) => (simdAvailable() ? scoreBytes > LOOP_FROM_SCORE_BYTES : multiplications >= LOOP_FROM_MULTIPLICATIONS),
+    loopsOverHeads: (multiplications, scoreBytes) =>
+      simdAvailable() ? scoreBytes > LOOP_FROM_SCORE_BYTES : multiplications >= LOOP_FROM_MULTIPLICATIONS,
     columnSum: (rows) => tf.reshape(tf.matMul(tf.fill([1, rows.shape[0]], 1), rows), [rows.shape[1]]),
     rowMean: (x) => tf.mean(x, -1, true),
     gatherRows: (x, ids) => tf.gatherND(x, indexColumn(ids)),
@@ -58,17 +62,22 @@ export function plain2dKernels(constants: ConstantCache, layouts: LayoutCache): 
 
 function product(a: Tensor, b: Tensor, transposeA = false, transposeB = false): Tensor {
   const rank = a.shape.length;
-  const [rows, inner] = (transposeA ? [a.shape[rank - 1], a.shape[rank - 2]] : [a.shape[rank - 2], a.shape[rank - 1]]) as [number, number];
+  const [rows, inner] = (
+    transposeA ? [a.shape[rank - 1], a.shape[rank - 2]] : [a.shape[rank - 2], a.shape[rank - 1]]
+  ) as [number, number];
   const columns = (transposeB ? b.shape[rank - 2] : b.shape[rank - 1]) as number;
   const turnsFirst = transposeA && inner >= TRANSPOSE_FROM_INNER;
-  if (simdAvailable()) return simdProduct(turnsFirst ? turned(a) : a, b, transposeA && !turnsFirst, transposeB) as Tensor;
+  if (simdAvailable())
+    return simdProduct(turnsFirst ? turned(a) : a, b, transposeA && !turnsFirst, transposeB) as Tensor;
   if (rank > 2 && rows * inner * columns < LOOP_FROM_MULTIPLICATIONS) return tf.matMul(a, b, transposeA, transposeB);
   const left = transposeA ? turned(a) : a;
   const right = transposeB ? turned(b) : b;
   if (rank === 2) return tf.matMul(left, right);
   const pickLeft = picker(left);
   const pickRight = picker(right);
-  const parts = Array.from({ length: sizeOf(a.shape.slice(0, -2)) }, (_, index) => tf.tidy(() => tf.matMul(pickLeft(index), pickRight(index))));
+  const parts = Array.from({ length: sizeOf(a.shape.slice(0, -2)) }, (_, index) =>
+    tf.tidy(() => tf.matMul(pickLeft(index), pickRight(index))),
+  );
   return tf.reshape(tf.concat(parts, 0), [...a.shape.slice(0, -2), rows, columns]);
 }
 
@@ -85,7 +94,8 @@ function box(x: Tensor, begin: readonly number[], size: readonly number[]): Tens
   if (axis < 0) return tf.reshape(x, x.shape);
   const inner = sizeOf(x.shape.slice(axis + 1));
   const rows = boxRows(x.shape, begin, size, axis);
-  if (inner < GATHER_FROM_COLUMNS || x.dtype !== "float32" || rows.length === 0) return tf.slice(x, [...begin], [...size]);
+  if (inner < GATHER_FROM_COLUMNS || x.dtype !== "float32" || rows.length === 0)
+    return tf.slice(x, [...begin], [...size]);
   return tf.reshape(tf.gatherND(tf.reshape(x, [x.size / inner, inner]), indexColumn(rows)), [...size]);
 }
 

@@ -7,7 +7,11 @@ import type { Value } from "../value.js";
 /** `a + b` with broadcasting. Saves nothing. */
 export function add(a: Value, b: Value): Value {
   return operate("add", [a, b], (record, tape) => {
-    if (record !== null) record.backward = (gradient, [wantA, wantB]) => [wantA ? sumTo(tape.kernels, gradient, a.shape) : null, wantB ? sumTo(tape.kernels, gradient, b.shape) : null];
+    if (record !== null)
+      record.backward = (gradient, [wantA, wantB]) => [
+        wantA ? sumTo(tape.kernels, gradient, a.shape) : null,
+        wantB ? sumTo(tape.kernels, gradient, b.shape) : null,
+      ];
     return tf.add(a.tensor, b.tensor);
   });
 }
@@ -16,7 +20,10 @@ export function add(a: Value, b: Value): Value {
 export function sub(a: Value, b: Value): Value {
   return operate("sub", [a, b], (record, tape) => {
     if (record !== null) {
-      record.backward = (gradient, [wantA, wantB]) => [wantA ? sumTo(tape.kernels, gradient, a.shape) : null, wantB ? tf.neg(sumTo(tape.kernels, gradient, b.shape)) : null];
+      record.backward = (gradient, [wantA, wantB]) => [
+        wantA ? sumTo(tape.kernels, gradient, a.shape) : null,
+        wantB ? tf.neg(sumTo(tape.kernels, gradient, b.shape)) : null,
+      ];
     }
     return tf.sub(a.tensor, b.tensor);
   });
@@ -45,7 +52,10 @@ export function div(a: Value, b: Value): Value {
       const quotient = record.needs[1] ? record.saveOutput() : null;
       record.backward = (gradient, [wantA, wantB]) => {
         const scaled = tf.div(gradient, divisor());
-        return [wantA ? sumTo(tape.kernels, scaled, a.shape) : null, wantB ? tf.neg(sumTo(tape.kernels, tf.mul(scaled, (quotient as () => Tensor)()), b.shape)) : null];
+        return [
+          wantA ? sumTo(tape.kernels, scaled, a.shape) : null,
+          wantB ? tf.neg(sumTo(tape.kernels, tf.mul(scaled, (quotient as () => Tensor)()), b.shape)) : null,
+        ];
       };
     }
     return tf.div(a.tensor, b.tensor);

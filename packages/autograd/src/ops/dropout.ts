@@ -5,12 +5,13 @@ import { operate } from "../operation.js";
 import type { Value } from "../value.js";
 
 /**
- * Zeroes a share `rate` of the elements and scales the others by `1 / (1 - rate)` (Srivastava et al. 2014). The same `seed` drops the same elements, so
- * nothing is saved: backward makes the mask again.
+ * Zeroes a share `rate` of the elements and scales the others by `1 / (1 - rate)` (Srivastava et al. 2014). The same
+ * `seed` drops the same elements, so nothing is saved: backward makes the mask again.
  * @throws THAW_AUTOGRAD_SHAPE if the rate is not in [0, 1)
  */
 export function dropout(x: Value, rate: number, seed: number): Value {
-  if (!(rate >= 0 && rate < 1)) throw badArgument("dropout", `The rate is ${rate}.`, "Use a rate from 0 up to, but not including, 1.");
+  if (!(rate >= 0 && rate < 1))
+    throw badArgument("dropout", `The rate is ${rate}.`, "Use a rate from 0 up to, but not including, 1.");
   return operate("dropout", [x], (record) => {
     if (record !== null) record.backward = (gradient) => [tf.mul(gradient, dropMask(x.shape, rate, seed))];
     return tf.mul(x.tensor, dropMask(x.shape, rate, seed));

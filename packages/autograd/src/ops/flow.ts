@@ -5,7 +5,9 @@ import type { Value } from "../value.js";
 /** The same tensor as a value without gradient: nothing before it trains through it. Copies nothing. */
 export function stopGradient(x: Value): Value {
   if (!x.needsGradient) return x;
-  return tapeOf("stopGradient", x).noGrad(() => operate("stopGradient", [x], (_, tape) => tape.kernels.share(x.tensor)));
+  return tapeOf("stopGradient", x).noGrad(() =>
+    operate("stopGradient", [x], (_, tape) => tape.kernels.share(x.tensor)),
+  );
 }
 
 /** Says that the caller reads these values no more: each is freed as soon as backward needs it no more either. */

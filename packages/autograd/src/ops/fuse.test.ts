@@ -3,11 +3,30 @@ import { afterEach, beforeAll, describe, expect, it } from "vitest";
 import { useBackend } from "../../test/backends.js";
 import { type Case, evaluate, type Input, randomInput, relativeError } from "../../test/numeric.js";
 import { installFunctions } from "../../test/replayed-functions.js";
-import { add, asFunction, AttentionSpans, fuse, geglu, gelu, geluTanh, layerNorm, linear, multiHeadAttention, quickGelu, rmsNorm, rotaryHeads, silu, swiglu, Tape, type Value } from "../index.js";
+import {
+  add,
+  asFunction,
+  AttentionSpans,
+  fuse,
+  geglu,
+  gelu,
+  geluTanh,
+  layerNorm,
+  linear,
+  multiHeadAttention,
+  quickGelu,
+  rmsNorm,
+  rotaryHeads,
+  silu,
+  swiglu,
+  Tape,
+  type Value,
+} from "../index.js";
 
 const at = (shape: readonly number[], seed: number): Input => randomInput(shape, seed);
 const HEADS = { headCount: 4, keyValueHeadCount: 2, scale: 0.4 };
-const table = (tape: Tape, shape: readonly number[], seed: number): tf.Tensor => tape.own(tf.tensor(at(shape, seed).values, [...shape])).tensor;
+const table = (tape: Tape, shape: readonly number[], seed: number): tf.Tensor =>
+  tape.own(tf.tensor(at(shape, seed).values, [...shape])).tensor;
 const attends = (samples: number, tokens: number, isCausal: boolean): readonly [Case, readonly Input[]] => [
   ([q, k, v]) => multiHeadAttention(q!, k!, v!, { ...HEADS, spans: AttentionSpans.even(samples, tokens, isCausal) }),
   [at([samples * tokens, 12], 1), at([samples * tokens, 6], 2), at([samples * tokens, 6], 3)],
@@ -16,7 +35,10 @@ const attends = (samples: number, tokens: number, isCausal: boolean): readonly [
 /** A layer of a decoder: norm, attention, residual, norm, gate, residual. */
 const layer = (x: Value, norm: Value, keys: Value, up: Value, down: Value): Value => {
   const h = rmsNorm(x, norm, 1e-5);
-  const mixed = multiHeadAttention(h, linear(h, keys), linear(h, keys), { ...HEADS, spans: AttentionSpans.even(2, 5, true) });
+  const mixed = multiHeadAttention(h, linear(h, keys), linear(h, keys), {
+    ...HEADS,
+    spans: AttentionSpans.even(2, 5, true),
+  });
   const attended = add(x, mixed);
   const wide = linear(rmsNorm(attended, norm, 1e-5), up);
   return add(attended, linear(swiglu(wide, quickGelu(wide)), down));
@@ -32,13 +54,45 @@ const CASES: Record<string, readonly [Case, readonly Input[]]> = {
   rotaryHeads: [([x], tape) => rotaryHeads(x!, 3, table(tape, [5, 4], 4), table(tape, [5, 4], 5)), [at([10, 12], 1)]],
   "causal attention": attends(2, 5, true),
   "attention over whole samples": attends(2, 3, false),
-  "causal attention in blocks": [([q, k, v]) => multiHeadAttention(q!, k!, v!, { headCount: 1, scale: 0.4, spans: AttentionSpans.even(1, 260, true) }), [at([260, 2], 1), at([260, 2], 2), at([260, 2], 3)]],
-  "a stretch of ops": [([x, ...w]) => fuse("layer", [x!, ...w], (rows, ...given) => layer(rows!, ...(given as [Value, Value, Value, Value]))), LAYER],
-  "a stretch that is computed again": [([x, ...w], tape) => tape.checkpoint([x!], (rows) => fuse("layer", [rows, ...w], (first, ...given) => layer(first!, ...(given as [Value, Value, Value, Value])))), LAYER],
+  "causal attention in blocks": [
+    ([q, k, v]) =>
+      multiHeadAttention(q!, k!, v!, { headCount: 1, scale: 0.4, spans: AttentionSpans.even(1, 260, true) }),
+    [at([260, 2], 1), at([260, 2], 2), at([260, 2], 3)],
+  ],
+  "a stretch of ops": [
+    ([x, ...w]) =>
+      fuse("layer", [x!, ...w], (rows, ...given) => layer(rows!, ...(given as [Value, Value, Value, Value]))),
+    LAYER,
+  ],
+  "a stretch that is computed again": [
+    ([x, ...w], tape) =>
+      tape.checkpoint([x!], (rows) =>
+        fuse("layer", [rows, ...w], (first, ...given) => layer(first!, ...(given as [Value, Value, Value, Value]))),
+      ),
+    LAYER,
+  ],
   "a stretch with an input twice": [([x]) => fuse("twice", [x!, x!], (a, b) => swiglu(a!, silu(b!))), [at([4, 4], 1)]],
 };
 
-const run = ([op, inputs]: readonly [Case, readonly Input[]], needs: readonly boolean[], seed = 9) => evaluate(op, inputs, needs, at([evaluate(op, inputs, inputs.map(() => false), null, "flags").output.length], seed).values, "flags");
+const run = ([op, inputs]: readonly [Case, readonly Input[]], needs: readonly boolean[], seed = 9) =>
+  evaluate(
+    op,
+    inputs,
+    needs,
+    at(
+      [
+        evaluate(
+          op,
+          inputs,
+          inputs.map(() => false),
+          null,
+          "flags",
+        ).output.length,
+      ],
+      seed,
+    ).values,
+    "flags",
+  );
 
 describe("where the backend makes functions", () => {
   let functions: ReturnType<typeof installFunctions> | undefined;
@@ -53,14 +107,16 @@ describe("where the backend makes functions", () => {
     const combinations = [inputs.map(() => true), inputs.map((_input, index) => index === 0)];
     const wanted = [inputs, others].map((given) => combinations.map((needs) => run([op, given], needs)));
     functions = installFunctions();
-    [inputs, others].forEach((given, set) => combinations.forEach((needs, which) => {
-      const got = run([op, given], needs);
-      expect(relativeError(got.output, wanted[set]![which]!.output)).toBeLessThan(2e-5);
-      got.gradients.forEach((gradient, index) => {
-        if (needs[index]) expect(relativeError(gradient!, wanted[set]![which]!.gradients[index]!)).toBeLessThan(5e-5);
-        else expect(gradient).toBeNull();
-      });
-    }));
+    [inputs, others].forEach((given, set) =>
+      combinations.forEach((needs, which) => {
+        const got = run([op, given], needs);
+        expect(relativeError(got.output, wanted[set]![which]!.output)).toBeLessThan(2e-5);
+        got.gradients.forEach((gradient, index) => {
+          if (needs[index]) expect(relativeError(gradient!, wanted[set]![which]!.gradients[index]!)).toBeLessThan(5e-5);
+          else expect(gradient).toBeNull();
+        });
+      }),
+    );
     expect(functions.made.length).toBeGreaterThan(0);
   });
 
@@ -69,17 +125,25 @@ describe("where the backend makes functions", () => {
       if (withFunctions) functions = installFunctions();
       const tensors = LAYER.map(({ values, shape }) => tf.tensor(values, [...shape]));
       // Once to make the functions, once to look.
-      return [0, 1].map(() => {
-        const tape = new Tape();
-        const [x, ...weights] = tensors.map((tensor, index) => tape.parameter(tensor, index === 0)) as [Value, ...Value[]];
-        const before = tf.memory().numBytes;
-        const make = (): Value => fuse("layer", [x, ...weights], (rows, ...given) => layer(rows!, ...(given as [Value, Value, Value, Value])));
-        if (isRecorded) tape.tidy(make);
-        else tape.noGrad(() => tape.tidy(make));
-        const bytes = tf.memory().numBytes - before;
-        tape.dispose();
-        return bytes;
-      }).at(-1)!;
+      return [0, 1]
+        .map(() => {
+          const tape = new Tape();
+          const [x, ...weights] = tensors.map((tensor, index) => tape.parameter(tensor, index === 0)) as [
+            Value,
+            ...Value[],
+          ];
+          const before = tf.memory().numBytes;
+          const make = (): Value =>
+            fuse("layer", [x, ...weights], (rows, ...given) =>
+              layer(rows!, ...(given as [Value, Value, Value, Value])),
+            );
+          if (isRecorded) tape.tidy(make);
+          else tape.noGrad(() => tape.tidy(make));
+          const bytes = tf.memory().numBytes - before;
+          tape.dispose();
+          return bytes;
+        })
+        .at(-1)!;
     };
     const [plain, silent] = [held(false, true), held(false, false)];
     // Attention keeps a normaliser for each row and head, and its keys and values in heads.
@@ -89,9 +153,15 @@ describe("where the backend makes functions", () => {
   });
 
   it("runs op by op what does not compile", () => {
-    const wanted = run(CASES["a stretch of ops"]!, LAYER.map(() => true));
+    const wanted = run(
+      CASES["a stretch of ops"]!,
+      LAYER.map(() => true),
+    );
     functions = installFunctions({ isFailing: true });
-    const got = run(CASES["a stretch of ops"]!, LAYER.map(() => true));
+    const got = run(
+      CASES["a stretch of ops"]!,
+      LAYER.map(() => true),
+    );
     expect(got.output).toEqual(wanted.output);
     expect(got.gradients).toEqual(wanted.gradients);
     expect(functions.made).toEqual([]);
@@ -100,11 +170,25 @@ describe("where the backend makes functions", () => {
   it("makes functions of raw tensors", () => {
     const [a, b] = [tf.tensor1d([1, 2]), tf.tensor1d([3, 5])];
     const before = tf.memory().numTensors;
-    const sum = (inputs: readonly tf.Tensor[]): number[][] => tf.tidy(() => asFunction("sum and product", inputs, ([x, y]) => [tf.add(x!, y!), tf.mul(x!, y!)]).map((tensor) => [...tensor.dataSync()]));
-    expect(sum([a, b])).toEqual([[4, 7], [3, 10]]);
+    const sum = (inputs: readonly tf.Tensor[]): number[][] =>
+      tf.tidy(() =>
+        asFunction("sum and product", inputs, ([x, y]) => [tf.add(x!, y!), tf.mul(x!, y!)]).map((tensor) => [
+          ...tensor.dataSync(),
+        ]),
+      );
+    expect(sum([a, b])).toEqual([
+      [4, 7],
+      [3, 10],
+    ]);
     functions = installFunctions();
-    expect(sum([a, b])).toEqual([[4, 7], [3, 10]]);
-    expect(sum([b, b])).toEqual([[6, 10], [9, 25]]);
+    expect(sum([a, b])).toEqual([
+      [4, 7],
+      [3, 10],
+    ]);
+    expect(sum([b, b])).toEqual([
+      [6, 10],
+      [9, 25],
+    ]);
     expect(functions.made).toEqual(["sum and product"]);
     expect(tf.memory().numTensors).toBe(before);
     tf.dispose([a, b]);

@@ -1,7 +1,12 @@
 import type { Tensor } from "@tensorflow/tfjs-core";
 import * as tf from "@tensorflow/tfjs-core";
 import { runBackward } from "../backward.js";
-import { type CompileFunction, type FunctionInput, type TensorFunction, tensorFunctions } from "../kernels/functions.js";
+import {
+  type CompileFunction,
+  type FunctionInput,
+  type TensorFunction,
+  tensorFunctions,
+} from "../kernels/functions.js";
 import { PackedNode, type ValueNode } from "../node.js";
 import { operate } from "../operation.js";
 import { Tape, tapeOf } from "../tape.js";
@@ -11,15 +16,18 @@ import type { Value } from "../value.js";
 interface FusedPair {
   /** From the inputs to the output and what backward needs of what is in between. */
   readonly forward: TensorFunction;
-  /** From the output's gradient, the inputs, the output and what is in between to gradients of the inputs that need one; null where nothing is recorded. */
+  /**
+   * From the output's gradient, the inputs, the output and what is in between to gradients of the inputs that need one;
+   * null where nothing is recorded.
+   */
   readonly backward: TensorFunction | null;
 }
 
 /**
- * `run(...inputs)` as one op where the backend makes functions of many operations, and has found that it is worth making one of this; elsewhere
- * just that. It keeps for backward what its ops would keep.
- * @param key what `run` depends on beside the inputs, for instance factors: equal keys mean equal formulas. Sizes that change from batch to batch follow a `#`. `run` must read
- *   nothing else.
+ * `run(...inputs)` as one op where the backend makes functions of many operations, and has found that it is worth
+ * making one of this; elsewhere just that. It keeps for backward what its ops would keep.
+ * @param key what `run` depends on beside the inputs, for instance factors: equal keys mean equal formulas. Sizes that
+ * change from batch to batch follow a `#`. `run` must read nothing else.
  */
 export function fuse(key: string, inputs: readonly Value[], run: (...inputs: Value[]) => Value): Value {
   const tape = tapeOf(key, ...inputs);
@@ -27,18 +35,25 @@ export function fuse(key: string, inputs: readonly Value[], run: (...inputs: Val
   if (functions === undefined) return run(...inputs);
   const needs = inputs.map(({ needsGradient }) => needsGradient && tape.mode === "on");
   const given = inputs.map(inputOf);
-  const pair = functions.get(`${needs.map(Number).join("")} ${key}`, given, (compile) => compilePair(compile, key, inputs, needs, run));
+  const pair = functions.get(`${needs.map(Number).join("")} ${key}`, given, (compile) =>
+    compilePair(compile, key, inputs, needs, run),
+  );
   if (pair === undefined) return run(...inputs);
   const { forward, backward } = pair;
   return operate(key, inputs, (record) => {
     const [output, ...between] = forward.call(given) as [Tensor, ...Tensor[]];
     if (record !== null && backward !== null) {
       const reads = backward.reads.slice(1);
-      const savedInputs = inputs.map((input, index) => (reads[index] ? (input instanceof PackedNode ? () => inputOf(input) : record.save(input)) : null));
+      const savedInputs = inputs.map((input, index) =>
+        reads[index] ? (input instanceof PackedNode ? () => inputOf(input) : record.save(input)) : null,
+      );
       const savedOutput = reads[inputs.length] ? record.saveOutput() : null;
       const kept = between.map((tensor, index) => (reads[inputs.length + 1 + index] ? record.keep(tensor) : null));
       record.backward = (gradient) => {
-        const found = backward.call([gradient, ...[...savedInputs, savedOutput, ...kept].map((read) => read?.() ?? null)]);
+        const found = backward.call([
+          gradient,
+          ...[...savedInputs, savedOutput, ...kept].map((read) => read?.() ?? null),
+        ]);
         let next = 0;
         return needs.map((need) => (need ? (found[next++] as Tensor) : null));
       };
@@ -48,10 +63,14 @@ export function fuse(key: string, inputs: readonly Value[], run: (...inputs: Val
 }
 
 /**
- * `run(inputs)` without gradients, on raw tensors, as a function where the backend makes functions and finds it worth one. Called inside a `tf.tidy`; `key` is
- * what the results depend on beside the inputs.
+ * `run(inputs)` without gradients, on raw tensors, as a function where the backend makes functions and finds it worth
+ * one. Called inside a `tf.tidy`; `key` is what the results depend on beside the inputs.
  */
-export function asFunction(key: string, inputs: readonly Tensor[], run: (inputs: readonly Tensor[]) => readonly Tensor[]): readonly Tensor[] {
+export function asFunction(
+  key: string,
+  inputs: readonly Tensor[],
+  run: (inputs: readonly Tensor[]) => readonly Tensor[],
+): readonly Tensor[] {
   const made = tensorFunctions()?.get(key, inputs, (compile) => {
     const compiled = compile(inputs, () => run(inputs));
     // Compiling may fail, and does so at the first call.
@@ -65,19 +84,41 @@ function inputOf(value: Value): FunctionInput {
   return value instanceof PackedNode ? value.products.handle(value.matrix) : value.tensor;
 }
 
-/** Runs the stretch on a tape of its own, forward and backward, and makes a function of each; both are tried, as compiling may fail. */
-function compilePair(compile: CompileFunction, key: string, outer: readonly Value[], needs: readonly boolean[], run: (...inputs: Value[]) => Value): FusedPair {
+/**
+ * Runs the stretch on a tape of its own, forward and backward, and makes a function of each; both are tried, as
+ * compiling may fail.
+ */
+function compilePair(
+  compile: CompileFunction,
+  key: string,
+  outer: readonly Value[],
+  needs: readonly boolean[],
+  run: (...inputs: Value[]) => Value,
+): FusedPair {
   const bfloat16 = outer.find((value) => value instanceof PackedNode)?.products.traced();
   const tape = new Tape({ isTraced: true, ...(bfloat16 === undefined ? {} : { bfloat16 }) });
   const given = outer.map(inputOf);
   try {
-    const inputs = outer.map((value, index) => (value instanceof PackedNode ? tape.packedParameter(value.matrix, bfloat16!) : tape.node("constant", key, value.tensor, needs[index] === true)) as ValueNode);
+    const inputs = outer.map(
+      (value, index) =>
+        (value instanceof PackedNode
+          ? tape.packedParameter(value.matrix, bfloat16!)
+          : tape.node("constant", key, value.tensor, needs[index] === true)) as ValueNode,
+    );
     const isRecorded = needs.includes(true);
     const made: { output?: ValueNode; between?: Tensor[] } = {};
     const forward = compile(given, () => {
       const output = tape.withMode(isRecorded ? "on" : "off", () => tape.tidy(() => run(...inputs))) as ValueNode;
-      const known = new Set([...outer.filter((value) => !(value instanceof PackedNode)).map(({ tensor }) => tensor), output.tensor]);
-      Object.assign(made, { output, between: [...new Set(tape.records.flatMap((record) => record.savedTensors()))].filter((tensor) => !known.has(tensor)) });
+      const known = new Set([
+        ...outer.filter((value) => !(value instanceof PackedNode)).map(({ tensor }) => tensor),
+        output.tensor,
+      ]);
+      Object.assign(made, {
+        output,
+        between: [...new Set(tape.records.flatMap((record) => record.savedTensors()))].filter(
+          (tensor) => !known.has(tensor),
+        ),
+      });
       return [output.tensor, ...made.between!];
     });
     const { output, between } = made as Required<typeof made>;
@@ -88,7 +129,14 @@ function compilePair(compile: CompileFunction, key: string, outer: readonly Valu
       const gradient = tf.onesLike(result);
       // What products keep of their last operand is of the other function.
       bfloat16?.endPass();
-      backward = compile([gradient, ...given, output.tensor, ...between], () => gradientsOf(tape, output, gradient, inputs.filter((_, index) => needs[index])));
+      backward = compile([gradient, ...given, output.tensor, ...between], () =>
+        gradientsOf(
+          tape,
+          output,
+          gradient,
+          inputs.filter((_, index) => needs[index]),
+        ),
+      );
       backward.call([gradient, ...given, result, ...kept]);
       // Passing it on may have kept it.
       gradient.dispose();
@@ -99,11 +147,16 @@ function compilePair(compile: CompileFunction, key: string, outer: readonly Valu
   }
 }
 
-/** Runs what the tape recorded back to the wanted inputs. A gradient that no path leads to is zero: the caller asked for it. */
+/**
+ * Runs what the tape recorded back to the wanted inputs. A gradient that no path leads to is zero: the caller asked for
+ * it.
+ */
 function gradientsOf(tape: Tape, output: ValueNode, gradient: Tensor, wanted: readonly ValueNode[]): Tensor[] {
   const { records } = tape;
   tape.records = [];
-  const found = runBackward(records, output, gradient, wanted).map((tensor, index) => tensor ?? tf.zerosLike(wanted[index]!.tensor));
+  const found = runBackward(records, output, gradient, wanted).map(
+    (tensor, index) => tensor ?? tf.zerosLike(wanted[index]!.tensor),
+  );
   // The tape frees them.
   for (const tensor of found) tape.own(tensor);
   return found;

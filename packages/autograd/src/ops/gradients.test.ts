@@ -5,11 +5,24 @@ import type { Case, Input } from "../../test/numeric.js";
 import { checkGradients, randomInput } from "../../test/numeric.js";
 import * as ops from "../index.js";
 
-const normal = (...shape: number[]): Input => randomInput(shape, shape.reduce((sum, size) => sum * 7 + size, 5));
-const positive = (...shape: number[]): Input => ({ shape, values: normal(...shape).values.map((value) => Math.abs(value) + 0.5) });
-const awayFromZero = (...shape: number[]): Input => ({ shape, values: normal(...shape).values.map((value) => value + Math.sign(value) * 0.2) });
+const normal = (...shape: number[]): Input =>
+  randomInput(
+    shape,
+    shape.reduce((sum, size) => sum * 7 + size, 5),
+  );
+const positive = (...shape: number[]): Input => ({
+  shape,
+  values: normal(...shape).values.map((value) => Math.abs(value) + 0.5),
+});
+const awayFromZero = (...shape: number[]): Input => ({
+  shape,
+  values: normal(...shape).values.map((value) => value + Math.sign(value) * 0.2),
+});
 const raw = (input: Input, tape: ops.Tape): tf.Tensor => tape.own(tf.tensor(input.values, [...input.shape])).tensor;
-const mask: Input = { shape: [2, 1, 3, 5], values: Float32Array.from({ length: 30 }, (_, index) => (index % 5 === 4 && index > 14 ? -1e9 : 0)) };
+const mask: Input = {
+  shape: [2, 1, 3, 5],
+  values: Float32Array.from({ length: 30 }, (_, index) => (index % 5 === 4 && index > 14 ? -1e9 : 0)),
+};
 
 const CASES: Record<string, readonly [Case, ...Input[]]> = {
   "add with broadcasting": [([a, b]) => ops.add(a!, b!), normal(2, 3, 4), normal(3, 1)],
@@ -36,38 +49,75 @@ const CASES: Record<string, readonly [Case, ...Input[]]> = {
   "linear with bias": [([x, w, b]) => ops.linear(x!, w!, b!), normal(3, 4), normal(5, 4), normal(5)],
   matmul: [([a, b]) => ops.matmul(a!, b!), normal(3, 4), normal(4, 5)],
   "matmul, batched": [([a, b]) => ops.matmul(a!, b!), normal(2, 3, 4), normal(2, 4, 5)],
-  "matmul, first transposed": [([a, b]) => ops.matmul(a!, b!, { transposeA: true }), normal(2, 2, 4, 3), normal(2, 2, 4, 5)],
+  "matmul, first transposed": [
+    ([a, b]) => ops.matmul(a!, b!, { transposeA: true }),
+    normal(2, 2, 4, 3),
+    normal(2, 2, 4, 5),
+  ],
   "matmul, second transposed": [([a, b]) => ops.matmul(a!, b!, { transposeB: true }), normal(2, 3, 4), normal(2, 5, 4)],
-  "matmul, both transposed": [([a, b]) => ops.matmul(a!, b!, { transposeA: true, transposeB: true }), normal(4, 3), normal(5, 4)],
+  "matmul, both transposed": [
+    ([a, b]) => ops.matmul(a!, b!, { transposeA: true, transposeB: true }),
+    normal(4, 3),
+    normal(5, 4),
+  ],
   rmsNorm: [([x, w]) => ops.rmsNorm(x!, w!, 1e-5), normal(2, 3, 6), positive(6)],
   "rmsNorm with unit offset": [([x, w]) => ops.rmsNorm(x!, w!, 1e-5, { unitOffset: true }), normal(2, 3, 6), normal(6)],
   layerNorm: [([x, w, b]) => ops.layerNorm(x!, w!, b!, 1e-5), normal(2, 3, 6), positive(6), normal(6)],
   softmax: [([x]) => ops.softmax(x!), normal(3, 5)],
-  attention: [([q, k, v]) => ops.attention(q!, k!, v!, { scale: 0.5 }), normal(2, 2, 3, 4), normal(2, 2, 5, 4), randomInput([2, 2, 5, 4], 8)],
+  attention: [
+    ([q, k, v]) => ops.attention(q!, k!, v!, { scale: 0.5 }),
+    normal(2, 2, 3, 4),
+    normal(2, 2, 5, 4),
+    randomInput([2, 2, 5, 4], 8),
+  ],
   "attention, grouped heads and mask": [
     ([q, k, v], tape) => ops.attention(q!, k!, v!, { scale: 0.5, mask: raw(mask, tape) }),
     normal(2, 4, 3, 4),
     normal(2, 2, 5, 4),
     randomInput([2, 2, 5, 4], 8),
   ],
-  rotary: [([x], tape) => ops.rotary(x!, raw(normal(3, 4), tape), raw(randomInput([3, 4], 3), tape)), normal(2, 2, 3, 4)],
-  "rotary with tables per sample": [([x], tape) => ops.rotary(x!, raw(normal(2, 1, 3, 4), tape), raw(randomInput([2, 1, 3, 4], 3), tape)), normal(2, 2, 3, 4)],
+  rotary: [
+    ([x], tape) => ops.rotary(x!, raw(normal(3, 4), tape), raw(randomInput([3, 4], 3), tape)),
+    normal(2, 2, 3, 4),
+  ],
+  "rotary with tables per sample": [
+    ([x], tape) => ops.rotary(x!, raw(normal(2, 1, 3, 4), tape), raw(randomInput([2, 1, 3, 4], 3), tape)),
+    normal(2, 2, 3, 4),
+  ],
   "embedding with repeated ids": [([w]) => ops.embedding(w!, Int32Array.of(4, 1, 1, 0, 4, 1), [2, 3]), normal(6, 3)],
   gatherRows: [([x]) => ops.gatherRows(x!, Int32Array.of(2, 0, 2)), normal(4, 3)],
   scatterRows: [([b, v]) => ops.scatterRows(b!, Int32Array.of(3, 1), v!), normal(5, 3), normal(2, 3)],
-  insertRows: [([v], tape) => ops.insertRows([raw(normal(4, 3), tape), raw(normal(1, 3), tape)], v!, Int32Array.of(0, 6, 4, 0, 5)), normal(2, 3)],
+  insertRows: [
+    ([v], tape) => ops.insertRows([raw(normal(4, 3), tape), raw(normal(1, 3), tape)], v!, Int32Array.of(0, 6, 4, 0, 5)),
+    normal(2, 3),
+  ],
   reshape: [([x]) => ops.reshape(x!, [4, -1]), normal(2, 2, 3)],
   transpose: [([x]) => ops.transpose(x!, [2, 0, 1]), normal(2, 4, 3)],
   slice: [([x]) => ops.slice(x!, [0, 1, 1], [2, 2, -1]), normal(2, 4, 3)],
   concat: [([a, b]) => ops.concat([a!, b!], -1), normal(2, 3), normal(2, 4)],
-  pad: [([x]) => ops.pad(x!, [[0, 1], [2, 0]]), normal(2, 3)],
+  pad: [
+    ([x]) =>
+      ops.pad(x!, [
+        [0, 1],
+        [2, 0],
+      ]),
+    normal(2, 3),
+  ],
   "sum over all": [([x]) => ops.sum(x!), normal(2, 3)],
   "sum over an axis": [([x]) => ops.sum(x!, 1), normal(2, 3, 4)],
   "mean over all": [([x]) => ops.mean(x!), normal(2, 3)],
   "mean over the last axis, kept": [([x]) => ops.mean(x!, -1, true), normal(2, 3, 4)],
   crossEntropy: [([h, w]) => ops.crossEntropy(h!, w!, Int32Array.of(1, 5, 0)), normal(3, 4), normal(6, 4)],
-  "crossEntropy, smoothed, with bias": [([h, w, b]) => ops.crossEntropy(h!, w!, Int32Array.of(1, 5, 0), { bias: b!, labelSmoothing: 0.1 }), normal(3, 4), normal(6, 4), normal(6)],
-  softmaxCrossEntropy: [([x]) => ops.softmaxCrossEntropy(x!, Int32Array.of(1, 4, 0), { labelSmoothing: 0.2 }), normal(3, 5)],
+  "crossEntropy, smoothed, with bias": [
+    ([h, w, b]) => ops.crossEntropy(h!, w!, Int32Array.of(1, 5, 0), { bias: b!, labelSmoothing: 0.1 }),
+    normal(3, 4),
+    normal(6, 4),
+    normal(6),
+  ],
+  softmaxCrossEntropy: [
+    ([x]) => ops.softmaxCrossEntropy(x!, Int32Array.of(1, 4, 0), { labelSmoothing: 0.2 }),
+    normal(3, 5),
+  ],
   dropout: [([x]) => ops.dropout(x!, 0.4, 7), normal(4, 5)],
   "a checkpoint with a captured parameter": [
     ([x, w], tape) => tape.checkpoint([x!], (inner) => ops.tanh(ops.linear(ops.square(inner), w!))),

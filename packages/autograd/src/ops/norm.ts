@@ -15,13 +15,15 @@ export interface RmsNormOptions {
 }
 
 /**
- * `x / sqrt(mean(x^2) + epsilon) * weight` over the last axis (Zhang and Sennrich 2019, arXiv 1910.07467). `x [..., hidden]`, `weight [hidden]`.
- * Saves `x` and one number per row.
+ * `x / sqrt(mean(x^2) + epsilon) * weight` over the last axis (Zhang and Sennrich 2019, arXiv 1910.07467). `x [...,
+ * hidden]`, `weight [hidden]`. Saves `x` and one number per row.
  */
 export function rmsNorm(x: Value, weight: Value, epsilon: number, options: RmsNormOptions = {}): Value {
   const offset = options.unitOffset === true ? 1 : 0;
   if (hasFused("ThawRmsNorm")) return fusedRmsNorm(x, weight, epsilon, offset);
-  return fuse(`rmsNorm ${epsilon} ${offset}`, [x, weight], (rows, gain) => plainRmsNorm(rows!, gain!, epsilon, options));
+  return fuse(`rmsNorm ${epsilon} ${offset}`, [x, weight], (rows, gain) =>
+    plainRmsNorm(rows!, gain!, epsilon, options),
+  );
 }
 
 function plainRmsNorm(x: Value, weight: Value, epsilon: number, options: RmsNormOptions): Value {
@@ -35,7 +37,9 @@ function plainRmsNorm(x: Value, weight: Value, epsilon: number, options: RmsNorm
       record.backward = (gradient, [wantX, wantWeight]) => {
         const normal = tf.mul(savedX(), savedInverse());
         return [
-          wantX && gain !== null ? throughRms(tape.kernels, tf.mul(gradient, gainOf(gain(), tape)), normal, savedInverse()) : null,
+          wantX && gain !== null
+            ? throughRms(tape.kernels, tf.mul(gradient, gainOf(gain(), tape)), normal, savedInverse())
+            : null,
           wantWeight ? sumTo(tape.kernels, tf.mul(gradient, normal), weight.shape) : null,
         ];
       };
@@ -46,13 +50,25 @@ function plainRmsNorm(x: Value, weight: Value, epsilon: number, options: RmsNorm
 
 function fusedRmsNorm(x: Value, weight: Value, epsilon: number, offset: number): Value {
   return operate("rmsNorm", [x, weight], (record, tape) => {
-    const [normal, inverse] = runFused("ThawRmsNorm", { x: x.tensor, gain: weight.tensor }, { epsilon, offset }) as [Tensor, Tensor];
+    const [normal, inverse] = runFused("ThawRmsNorm", { x: x.tensor, gain: weight.tensor }, { epsilon, offset }) as [
+      Tensor,
+      Tensor,
+    ];
     if (record !== null) {
       const [savedX, savedWeight, savedInverse] = [record.save(x), record.save(weight), record.keep(inverse)];
       record.addsKnown = true;
       record.backward = (gradient, [, wantWeight = false], known) => {
-        const inputs = { gradient, x: savedX(), gain: savedWeight(), inverse: savedInverse(), addend: known ?? nothing(tape.constants) };
-        const [gradientX, gradientWeight] = runFused("ThawRmsNormGradient", inputs, { offset, wants_parameters: wantWeight }) as [Tensor, Tensor];
+        const inputs = {
+          gradient,
+          x: savedX(),
+          gain: savedWeight(),
+          inverse: savedInverse(),
+          addend: known ?? nothing(tape.constants),
+        };
+        const [gradientX, gradientWeight] = runFused("ThawRmsNormGradient", inputs, {
+          offset,
+          wants_parameters: wantWeight,
+        }) as [Tensor, Tensor];
         return [gradientX, wantWeight ? gradientWeight : null];
       };
     }
@@ -66,12 +82,14 @@ function throughRms(kernels: Kernels, gradient: Tensor, normal: Tensor, inverse:
 }
 
 /**
- * `(x - mean) / sqrt(variance + epsilon) * weight + bias` over the last axis (Ba et al. 2016, arXiv 1607.06450). `x [..., hidden]`, `weight` and
- * `bias [hidden]`. Saves `x` and two numbers per row.
+ * `(x - mean) / sqrt(variance + epsilon) * weight + bias` over the last axis (Ba et al. 2016, arXiv 1607.06450). `x
+ * [..., hidden]`, `weight` and `bias [hidden]`. Saves `x` and two numbers per row.
  */
 export function layerNorm(x: Value, weight: Value, bias: Value, epsilon: number): Value {
   if (hasFused("ThawLayerNorm")) return fusedLayerNorm(x, weight, bias, epsilon);
-  return fuse(`layerNorm ${epsilon}`, [x, weight, bias], (rows, gain, shift) => plainLayerNorm(rows!, gain!, shift!, epsilon));
+  return fuse(`layerNorm ${epsilon}`, [x, weight, bias], (rows, gain, shift) =>
+    plainLayerNorm(rows!, gain!, shift!, epsilon),
+  );
 }
 
 function plainLayerNorm(x: Value, weight: Value, bias: Value, epsilon: number): Value {
@@ -101,13 +119,31 @@ function plainLayerNorm(x: Value, weight: Value, bias: Value, epsilon: number): 
 
 function fusedLayerNorm(x: Value, weight: Value, bias: Value, epsilon: number): Value {
   return operate("layerNorm", [x, weight, bias], (record, tape) => {
-    const [normal, mean, inverse] = runFused("ThawLayerNorm", { x: x.tensor, gain: weight.tensor, bias: bias.tensor }, { epsilon }) as [Tensor, Tensor, Tensor];
+    const [normal, mean, inverse] = runFused(
+      "ThawLayerNorm",
+      { x: x.tensor, gain: weight.tensor, bias: bias.tensor },
+      { epsilon },
+    ) as [Tensor, Tensor, Tensor];
     if (record !== null) {
-      const [savedX, savedWeight, savedMean, savedInverse] = [record.save(x), record.save(weight), record.keep(mean), record.keep(inverse)];
+      const [savedX, savedWeight, savedMean, savedInverse] = [
+        record.save(x),
+        record.save(weight),
+        record.keep(mean),
+        record.keep(inverse),
+      ];
       record.addsKnown = true;
       record.backward = (gradient, [, wantWeight = false, wantBias = false], known) => {
-        const inputs = { gradient, x: savedX(), gain: savedWeight(), mean: savedMean(), inverse: savedInverse(), addend: known ?? nothing(tape.constants) };
-        const [gradientX, gradientWeight, gradientBias] = runFused("ThawLayerNormGradient", inputs, { wants_parameters: wantWeight || wantBias }) as [Tensor, Tensor, Tensor];
+        const inputs = {
+          gradient,
+          x: savedX(),
+          gain: savedWeight(),
+          mean: savedMean(),
+          inverse: savedInverse(),
+          addend: known ?? nothing(tape.constants),
+        };
+        const [gradientX, gradientWeight, gradientBias] = runFused("ThawLayerNormGradient", inputs, {
+          wants_parameters: wantWeight || wantBias,
+        }) as [Tensor, Tensor, Tensor];
         return [gradientX, wantWeight ? gradientWeight : null, wantBias ? gradientBias : null];
       };
     }

@@ -103,12 +103,18 @@ export function quickGelu(x: Value): Value {
   return activate("quickGelu", x, QUICK_GELU);
 }
 
-/** `silu(gate) up`, the gate of Llama's MLP (Shazeer 2020, arXiv 2002.05202). Equal shapes. Saves both, `up` only if `gate` needs a gradient. */
+/**
+ * `silu(gate) up`, the gate of Llama's MLP (Shazeer 2020, arXiv 2002.05202). Equal shapes. Saves both, `up` only if
+ * `gate` needs a gradient.
+ */
 export function swiglu(gate: Value, up: Value): Value {
   return gated("swiglu", gate, up, SILU);
 }
 
-/** `geluTanh(gate) up`, the gate of Gemma's MLP (arXiv 2002.05202). Equal shapes. Saves both, `up` only if `gate` needs a gradient. */
+/**
+ * `geluTanh(gate) up`, the gate of Gemma's MLP (arXiv 2002.05202). Equal shapes. Saves both, `up` only if `gate` needs
+ * a gradient.
+ */
 export function geglu(gate: Value, up: Value): Value {
   return gated("geglu", gate, up, GELU_TANH);
 }
@@ -124,7 +130,9 @@ function plainActivate(name: string, x: Value, activation: Activation): Value {
     if (record !== null) {
       const saved = record.save(x);
       record.backward = (gradient) => [
-        isFused ? runFusedOne("ThawActivationGradient", { gradient, x: saved() }, { kind }) : tf.mul(gradient, activation.derivative(saved(), tape)),
+        isFused
+          ? runFusedOne("ThawActivationGradient", { gradient, x: saved() }, { kind })
+          : tf.mul(gradient, activation.derivative(saved(), tape)),
       ];
     }
     return isFused ? runFusedOne("ThawActivation", { x: x.tensor }, { kind }) : activation.value(x.tensor, tape);
@@ -143,13 +151,18 @@ function plainGated(name: string, gate: Value, up: Value, activation: Activation
       const savedGate = record.save(gate);
       const savedUp = record.needs[0] ? record.save(up) : null;
       record.backward = (gradient, [wantGate, wantUp]) => {
-        if (isFused && wantGate && wantUp && savedUp !== null) return runFused("ThawGateGradient", { gradient, gate: savedGate(), up: savedUp() }, { kind });
+        if (isFused && wantGate && wantUp && savedUp !== null)
+          return runFused("ThawGateGradient", { gradient, gate: savedGate(), up: savedUp() }, { kind });
         return [
-          wantGate && savedUp !== null ? tf.mul(tf.mul(gradient, savedUp()), activation.derivative(savedGate(), tape)) : null,
+          wantGate && savedUp !== null
+            ? tf.mul(tf.mul(gradient, savedUp()), activation.derivative(savedGate(), tape))
+            : null,
           wantUp ? tf.mul(gradient, activation.value(savedGate(), tape)) : null,
         ];
       };
     }
-    return isFused ? runFusedOne("ThawGate", { gate: gate.tensor, up: up.tensor }, { kind }) : tf.mul(activation.value(gate.tensor, tape), up.tensor);
+    return isFused
+      ? runFusedOne("ThawGate", { gate: gate.tensor, up: up.tensor }, { kind })
+      : tf.mul(activation.value(gate.tensor, tape), up.tensor);
   });
 }

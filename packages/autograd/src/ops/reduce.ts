@@ -18,12 +18,16 @@ export function mean(x: Value, axis?: number | readonly number[], keepDims = fal
   const { axes, kept } = reduction(x.shape, axis);
   const count = sizeOf(x.shape) / sizeOf(kept);
   return operate("mean", [x], (record, tape) => {
-    if (record !== null) record.backward = (gradient) => [spread(tf.mul(gradient, tape.scalar(1 / count)), kept, x.shape)];
+    if (record !== null)
+      record.backward = (gradient) => [spread(tf.mul(gradient, tape.scalar(1 / count)), kept, x.shape)];
     return tf.mean(x.tensor, axes, keepDims);
   });
 }
 
-function reduction(shape: readonly number[], axis: number | readonly number[] | undefined): { axes: number[]; kept: number[] } {
+function reduction(
+  shape: readonly number[],
+  axis: number | readonly number[] | undefined,
+): { axes: number[]; kept: number[] } {
   const given = axis === undefined ? shape.map((_, index) => index) : typeof axis === "number" ? [axis] : axis;
   const axes = given.map((index) => (index < 0 ? index + shape.length : index));
   return { axes, kept: shape.map((size, index) => (axes.includes(index) ? 1 : size)) };

@@ -11,25 +11,34 @@ import { reshape } from "./shape.js";
 import { rowsOfWeight } from "./weight.js";
 
 /**
- * Rows of `weight [rows, hidden]` by `ids` (any number may repeat), in the given `shape`: `[...shape, hidden]`. Saves nothing but the ids.
- * Of a frozen matrix with rows from {@link scatterRows} only those rows get a gradient, and no other is made.
+ * Rows of `weight [rows, hidden]` by `ids` (any number may repeat), in the given `shape`: `[...shape, hidden]`. Saves
+ * nothing but the ids. Of a frozen matrix with rows from {@link scatterRows} only those rows get a gradient, and no
+ * other is made.
  * @throws THAW_AUTOGRAD_SHAPE if an id is no row, or ids and shape disagree
  */
 export function embedding(weight: Value, ids: Int32Array, shape: readonly number[]): Value {
   const [rows, hidden] = weight.shape as [number, number];
   if (shape.reduce((total, size) => total * size, 1) !== ids.length) {
-    throw badArgument("embedding", `There are ${ids.length} ids for the shape [${shape.join(", ")}].`, "Give one id per element of the shape.");
+    throw badArgument(
+      "embedding",
+      `There are ${ids.length} ids for the shape [${shape.join(", ")}].`,
+      "Give one id per element of the shape.",
+    );
   }
   checkRows("embedding", ids, rows);
   const overlay = overlayOf(weight);
   if (overlay !== undefined) return overlaidEmbedding(overlay, ids, shape);
   return operate("embedding", [weight], (record, tape) => {
-    if (record !== null) record.backward = (gradient) => [scatterSum(inShape(gradient, [ids.length, hidden]), ids, rows)];
+    if (record !== null)
+      record.backward = (gradient) => [scatterSum(inShape(gradient, [ids.length, hidden]), ids, rows)];
     return inShape(rowsOfWeight(tape, weight, ids), [...shape, hidden]);
   });
 }
 
-/** Rows of `x [rows, columns]` by index: `[indices, columns]`; an index may repeat. `@throws THAW_AUTOGRAD_SHAPE` if one is no row. */
+/**
+ * Rows of `x [rows, columns]` by index: `[indices, columns]`; an index may repeat. `@throws THAW_AUTOGRAD_SHAPE` if one
+ * is no row.
+ */
 export function gatherRows(x: Value, rows: Int32Array): Value {
   const count = x.shape[0] as number;
   checkRows("gatherRows", rows, count);
@@ -40,16 +49,22 @@ export function gatherRows(x: Value, rows: Int32Array): Value {
 }
 
 /**
- * A copy of `base [rows, columns]` whose rows at `rows` are those of `values [indices, columns]`. Saves nothing but the indices.
+ * A copy of `base [rows, columns]` whose rows at `rows` are those of `values [indices, columns]`. Saves nothing but the
+ * indices.
  * @throws THAW_AUTOGRAD_SHAPE if an index is no row or repeats
  */
 export function scatterRows(base: Value, rows: Int32Array, values: Value): Value {
   const count = base.shape[0] as number;
   checkRows("scatterRows", rows, count);
   if (values.shape[0] !== rows.length) {
-    throw badArgument("scatterRows", `There are ${rows.length} row indices and values of shape [${values.shape.join(", ")}].`, "Give one row of values per index.");
+    throw badArgument(
+      "scatterRows",
+      `There are ${rows.length} row indices and values of shape [${values.shape.join(", ")}].`,
+      "Give one row of values per index.",
+    );
   }
-  if (new Set(rows).size !== rows.length) throw badArgument("scatterRows", "A row index repeats.", "Give every row at most once.");
+  if (new Set(rows).size !== rows.length)
+    throw badArgument("scatterRows", "A row index repeats.", "Give every row at most once.");
   const replaced = operate("scatterRows", [base, values], (record, tape) => {
     if (record !== null) {
       record.backward = (gradient, [wantBase, wantValues]) => [
@@ -63,13 +78,15 @@ export function scatterRows(base: Value, rows: Int32Array, values: Value): Value
     });
     return tape.kernels.gatherRows(tf.concat([base.tensor, values.tensor], 0), source);
   });
-  if (!base.needsGradient && values.needsGradient && base.shape.length === 2) rememberOverlay(replaced, { base, rows, values });
+  if (!base.needsGradient && values.needsGradient && base.shape.length === 2)
+    rememberOverlay(replaced, { base, rows, values });
   return replaced;
 }
 
 /**
- * Rows of constants and of `values [n, columns]` in a new order: row r of the result is row `source[r]` of `known[0]`, `known[1]`, ..., `values`, one after the other. Each row
- * of `values` is used exactly once. `known` are borrowed and not read after the call. Saves nothing but the indices.
+ * Rows of constants and of `values [n, columns]` in a new order: row r of the result is row `source[r]` of `known[0]`,
+ * `known[1]`, ..., `values`, one after the other. Each row of `values` is used exactly once. `known` are borrowed and
+ * not read after the call. Saves nothing but the indices.
  * @throws THAW_AUTOGRAD_SHAPE if a row of `values` is not used exactly once, or an index is no row
  */
 export function insertRows(known: readonly Tensor[], values: Value, source: Int32Array): Value {
@@ -83,10 +100,18 @@ export function insertRows(known: readonly Tensor[], values: Value, source: Int3
     places[row - first] = place;
     used += 1;
   });
-  if (used !== count || places.includes(-1)) throw badArgument("insertRows", `${used} of the indices are among the ${count} rows of values.`, "Use every row of values exactly once.");
+  if (used !== count || places.includes(-1))
+    throw badArgument(
+      "insertRows",
+      `${used} of the indices are among the ${count} rows of values.`,
+      "Use every row of values exactly once.",
+    );
   return operate("insertRows", [values], (record, tape) => {
     if (record !== null) record.backward = (gradient) => [tape.kernels.gatherRows(gradient, places)];
-    return tape.kernels.gatherRows(known.length === 0 ? values.tensor : tf.concat([...known, values.tensor], 0), source);
+    return tape.kernels.gatherRows(
+      known.length === 0 ? values.tensor : tf.concat([...known, values.tensor], 0),
+      source,
+    );
   });
 }
 
@@ -95,7 +120,10 @@ function overlaidEmbedding({ base, rows, values }: Overlay, ids: Int32Array, sha
   const slots = new Map([...rows].map((row, slot) => [row, slot]));
   const places = Int32Array.from([...ids.keys()].filter((place) => slots.has(ids[place]!)));
   const found = embedding(base, ids, [ids.length]);
-  const own = gatherRows(values, places.map((place) => slots.get(ids[place]!)!));
+  const own = gatherRows(
+    values,
+    places.map((place) => slots.get(ids[place]!)!),
+  );
   const joined = scatterRows(found, places, own);
   const shaped = reshape(joined, [...shape, base.shape[1]!]);
   release(found, own, joined);
@@ -111,6 +139,10 @@ function keepMask(rows: Int32Array, count: number): Tensor {
 
 function checkRows(name: string, ids: Int32Array, rows: number): void {
   for (const id of ids) {
-    if (id < 0 || id >= rows) throw badArgument(name, `The index ${id} is not among ${rows} rows.`, `Use indices from 0 to ${rows - 1}.`, { index: id, rows });
+    if (id < 0 || id >= rows)
+      throw badArgument(name, `The index ${id} is not among ${rows} rows.`, `Use indices from 0 to ${rows - 1}.`, {
+        index: id,
+        rows,
+      });
   }
 }

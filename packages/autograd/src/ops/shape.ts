@@ -24,14 +24,25 @@ export function transpose(x: Value, order: readonly number[]): Value {
 
 /** The box of `size` that starts at `begin`; a size of -1 reaches to the end. Saves nothing. */
 export function slice(x: Value, begin: readonly number[], size: readonly number[]): Value {
-  const resolved = size.map((length, axis) => (length < 0 ? (x.shape[axis] as number) - (begin[axis] as number) : length));
-  const outside = begin.findIndex((start, axis) => start < 0 || start + (resolved[axis] as number) > (x.shape[axis] as number));
+  const resolved = size.map((length, axis) =>
+    length < 0 ? (x.shape[axis] as number) - (begin[axis] as number) : length,
+  );
+  const outside = begin.findIndex(
+    (start, axis) => start < 0 || start + (resolved[axis] as number) > (x.shape[axis] as number),
+  );
   if (begin.length !== x.shape.length || size.length !== x.shape.length || outside >= 0) {
-    throw badArgument("slice", `The box of size [${size.join(", ")}] at [${begin.join(", ")}] is not inside [${x.shape.join(", ")}].`, "Give a start and a size per axis.");
+    throw badArgument(
+      "slice",
+      `The box of size [${size.join(", ")}] at [${begin.join(", ")}] is not inside [${x.shape.join(", ")}].`,
+      "Give a start and a size per axis.",
+    );
   }
   return operate("slice", [x], (record, tape) => {
     if (record !== null) {
-      const paddings = begin.map((start, axis): [number, number] => [start, (x.shape[axis] as number) - start - (resolved[axis] as number)]);
+      const paddings = begin.map((start, axis): [number, number] => [
+        start,
+        (x.shape[axis] as number) - start - (resolved[axis] as number),
+      ]);
       record.backward = (gradient) => [tf.pad(gradient, paddings)];
     }
     return tape.kernels.box(x.tensor, begin, resolved);

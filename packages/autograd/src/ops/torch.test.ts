@@ -8,9 +8,17 @@ import type { Tape, Value } from "../index.js";
 import * as ops from "../index.js";
 
 type Stored = { readonly shape: number[]; readonly values: number[] };
-type StoredCase = { inputs: Stored[]; constants: Record<string, Stored>; direction: Stored; output: Stored; gradients: Stored[] };
+type StoredCase = {
+  inputs: Stored[];
+  constants: Record<string, Stored>;
+  direction: Stored;
+  output: Stored;
+  gradients: Stored[];
+};
 
-const stored = JSON.parse(readFileSync(new URL("../../test/fixtures/torch-ops.json", import.meta.url), "utf8")) as Record<string, StoredCase>;
+const stored = JSON.parse(
+  readFileSync(new URL("../../test/fixtures/torch-ops.json", import.meta.url), "utf8"),
+) as Record<string, StoredCase>;
 const targets = Int32Array.of(1, 5, 0);
 
 /** Each case of make_torch_ops.py, written with our ops. */
@@ -52,7 +60,11 @@ const RUNS: Record<string, (values: Value[], constant: (name: string) => tf.Tens
   transpose: ([x]) => ops.transpose(x!, [2, 0, 1]),
   slice: ([x]) => ops.slice(x!, [0, 1, 1], [2, 2, 2]),
   concat: ([a, b]) => ops.concat([a!, b!], -1),
-  pad: ([x]) => ops.pad(x!, [[0, 1], [2, 0]]),
+  pad: ([x]) =>
+    ops.pad(x!, [
+      [0, 1],
+      [2, 0],
+    ]),
   sum: ([x]) => ops.sum(x!, 1),
   mean: ([x]) => ops.mean(x!, -1, true),
   crossEntropy: ([h, w]) => ops.crossEntropy(h!, w!, targets),
@@ -70,14 +82,17 @@ for (const { backend, matmul, simd } of SETUPS) {
       const { inputs, constants, direction, output, gradients } = stored[name]!;
       const run = RUNS[name]!;
       const actual = evaluate(
-        (values, tape) => run([...values], (key) => tape.own(tf.tensor(constants[key]!.values, constants[key]!.shape)).tensor, tape),
+        (values, tape) =>
+          run([...values], (key) => tape.own(tf.tensor(constants[key]!.values, constants[key]!.shape)).tensor, tape),
         inputs.map(input),
         inputs.map(() => true),
         Float32Array.from(direction.values),
         matmul,
       );
       expect(relativeError(actual.output, output.values)).toBeLessThan(2e-6);
-      gradients.forEach((gradient, index) => expect(relativeError(actual.gradients[index]!, gradient.values)).toBeLessThan(5e-6));
+      gradients.forEach((gradient, index) =>
+        expect(relativeError(actual.gradients[index]!, gradient.values)).toBeLessThan(5e-6),
+      );
     });
   });
 }

@@ -6,25 +6,43 @@ import type { OpRecord } from "../record.js";
 import type { Tape } from "../tape.js";
 import type { Value } from "../value.js";
 
-/** `x [..., in]` times the transpose of `weight [out, in]`, plus `bias [out]`, flattened: `[n, out]`. Raw tensors; no gradient. */
+/**
+ * `x [..., in]` times the transpose of `weight [out, in]`, plus `bias [out]`, flattened: `[n, out]`. Raw tensors; no
+ * gradient.
+ */
 export function timesWeight(tape: Tape, x: Tensor, weight: Value, bias?: Tensor1D): Tensor2D {
   if (weight instanceof PackedNode) {
     const product = weight.products.timesTransposed(x, weight.matrix);
     return bias === undefined ? product : tf.add(product, bias);
   }
   const node = weight as ValueNode;
-  return tape.kernels.timesWeight(flatten(x, node.shape[1] as number), node.tensor as Tensor2D, node.kind === "parameter" && !node.needsGradient, bias);
+  return tape.kernels.timesWeight(
+    flatten(x, node.shape[1] as number),
+    node.tensor as Tensor2D,
+    node.kind === "parameter" && !node.needsGradient,
+    bias,
+  );
 }
 
-/** For backward, `gradient [..., out]` times `weight [out, in]`, flattened: `[n, in]`. Saves the weight in the record until then. */
+/**
+ * For backward, `gradient [..., out]` times `weight [out, in]`, flattened: `[n, in]`. Saves the weight in the record
+ * until then.
+ */
 export function throughWeight(tape: Tape, record: OpRecord, weight: Value): (gradient: Tensor) => Tensor {
   if (weight instanceof PackedNode) return (gradient) => weight.products.times(gradient, weight.matrix);
   const saved = record.save(weight);
   return (gradient) => tape.kernels.product(flatten(gradient, weight.shape[0] as number), saved());
 }
 
-/** The same with what is known of `x`'s gradient `[n, in]` added on the way; undefined where that would be an op of its own. */
-export function throughWeightPlus(tape: Tape, record: OpRecord, weight: Value): ((gradient: Tensor, known: Tensor) => Tensor) | undefined {
+/**
+ * The same with what is known of `x`'s gradient `[n, in]` added on the way; undefined where that would be an op of its
+ * own.
+ */
+export function throughWeightPlus(
+  tape: Tape,
+  record: OpRecord,
+  weight: Value,
+): ((gradient: Tensor, known: Tensor) => Tensor) | undefined {
   const plus = tape.kernels.productPlus;
   if (plus === undefined || weight instanceof PackedNode) return undefined;
   const saved = record.save(weight);
@@ -33,12 +51,16 @@ export function throughWeightPlus(tape: Tape, record: OpRecord, weight: Value): 
 
 /** The same at once, without a record. */
 export function backThroughWeight(tape: Tape, gradient: Tensor2D, weight: Value): Tensor {
-  return weight instanceof PackedNode ? weight.products.times(gradient, weight.matrix) : tape.kernels.product(gradient, weight.tensor);
+  return weight instanceof PackedNode
+    ? weight.products.times(gradient, weight.matrix)
+    : tape.kernels.product(gradient, weight.tensor);
 }
 
 /** Rows of `weight [rows, hidden]` by index: `[ids, hidden]`. */
 export function rowsOfWeight(tape: Tape, weight: Value, ids: Int32Array): Tensor {
-  return weight instanceof PackedNode ? weight.products.widen(tape.kernels.gatherRows(weight.matrix.words, ids)) : tape.kernels.gatherRows(weight.tensor, ids);
+  return weight instanceof PackedNode
+    ? weight.products.widen(tape.kernels.gatherRows(weight.matrix.words, ids))
+    : tape.kernels.gatherRows(weight.tensor, ids);
 }
 
 /** `x [..., columns]` as rows. */

@@ -1,6 +1,6 @@
 /**
- * Just enough of a WebAssembly assembler to emit one function at run time (WebAssembly core specification 2.0, chapter 5 and the SIMD
- * opcodes of its appendix), so that no binary lies in the repository and no toolchain is needed.
+ * Just enough of a WebAssembly assembler to emit one function at run time (WebAssembly core specification 2.0, chapter
+ * 5 and the SIMD opcodes of its appendix), so that no binary lies in the repository and no toolchain is needed.
  */
 export type Code = readonly number[];
 
@@ -55,13 +55,23 @@ export const atLeast = (a: Code, b: Code): Code => [...a, ...b, 0x4e];
 
 export const f32Zero: Code = [0x43, 0, 0, 0, 0];
 export const f32Load = (address: Code, offset = 0): Code => [...address, 0x2a, ...access(offset)];
-export const f32Store = (address: Code, value: Code, offset = 0): Code => [...address, ...value, 0x38, ...access(offset)];
+export const f32Store = (address: Code, value: Code, offset = 0): Code => [
+  ...address,
+  ...value,
+  0x38,
+  ...access(offset),
+];
 export const f32Add = (a: Code, b: Code): Code => [...a, ...b, 0x92];
 export const f32Mul = (a: Code, b: Code): Code => [...a, ...b, 0x94];
 
 export const v128Zero: Code = [...simd(0x0c), ...Array<number>(16).fill(0)];
 export const v128Load = (address: Code, offset = 0): Code => [...address, ...simd(0x00), ...access(offset)];
-export const v128Store = (address: Code, offset: number, value: Code): Code => [...address, ...value, ...simd(0x0b), ...access(offset)];
+export const v128Store = (address: Code, offset: number, value: Code): Code => [
+  ...address,
+  ...value,
+  ...simd(0x0b),
+  ...access(offset),
+];
 /** Four copies of the float at an address. */
 export const v128Splat = (address: Code): Code => [...address, ...simd(0x09), ...access(0)];
 /** The first float of a vector, the second, ...: `lane` from 0 to 3. */
@@ -70,14 +80,37 @@ const f32x4Add = (a: Code, b: Code): Code => [...a, ...b, ...simd(0xe4)];
 const f32x4Mul = (a: Code, b: Code): Code => [...a, ...b, ...simd(0xe6)];
 
 /** `sum + a b`; with `fused` in one instruction of the relaxed SIMD extension, rounded once where the processor can. */
-export const f32x4MultiplyAdd = (sum: Code, a: Code, b: Code, fused: boolean): Code => (fused ? [...a, ...b, ...sum, ...simd(0x105)] : f32x4Add(sum, f32x4Mul(a, b)));
+export const f32x4MultiplyAdd = (sum: Code, a: Code, b: Code, fused: boolean): Code =>
+  fused ? [...a, ...b, ...sum, ...simd(0x105)] : f32x4Add(sum, f32x4Mul(a, b));
 
 /** Runs `body` if `condition` is not zero. */
 export const when = (condition: Code, body: Code): Code => [...condition, 0x04, 0x40, ...body, 0x0b];
 /** Runs `yes` if `condition` is not zero, else `no`. */
-export const either = (condition: Code, yes: Code, no: Code): Code => [...condition, 0x04, 0x40, ...yes, 0x05, ...no, 0x0b];
+export const either = (condition: Code, yes: Code, no: Code): Code => [
+  ...condition,
+  0x04,
+  0x40,
+  ...yes,
+  0x05,
+  ...no,
+  0x0b,
+];
 /** Runs `body` as long as `condition` holds. */
-export const whileLoop = (condition: Code, body: Code): Code => [0x02, 0x40, 0x03, 0x40, ...condition, 0x45, 0x0d, 1, ...body, 0x0c, 0, 0x0b, 0x0b];
+export const whileLoop = (condition: Code, body: Code): Code => [
+  0x02,
+  0x40,
+  0x03,
+  0x40,
+  ...condition,
+  0x45,
+  0x0d,
+  1,
+  ...body,
+  0x0c,
+  0,
+  0x0b,
+  0x0b,
+];
 
 /** Numbers locals in order of declaration, parameters first. */
 export class Locals {
@@ -88,7 +121,10 @@ export class Locals {
   }
 }
 
-/** A module that imports `env.memory` and exports one function `run` without result. The first `parameterCount` locals are its parameters. */
+/**
+ * A module that imports `env.memory` and exports one function `run` without result. The first `parameterCount` locals
+ * are its parameters.
+ */
 export function assemble(locals: Locals, parameterCount: number, body: Code): Uint8Array<ArrayBuffer> {
   const section = (id: number, content: Code): number[] => [id, ...unsigned(content.length), ...content];
   const text = (word: string): number[] => [...unsigned(word.length), ...new TextEncoder().encode(word)];

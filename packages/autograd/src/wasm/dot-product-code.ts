@@ -31,17 +31,38 @@ const BLOCK_ROWS = 64;
 const TILE_ROWS = 4;
 
 /**
- * Code of `out[s] = a[s] transpose(b[s])` for `count` pairs of float32 matrices: dot products of rows, four numbers at a time, in tiles of 4 rows by 2
- * columns, last rows in tiles of 1 by 4. Parameters, all i32: addresses of `a [count, rows, inner]`, `b [count, columns, inner]`,
- * `out [count, rows, columns]`; `count`, `rows`, `inner`, `columns`.
+ * Code of `out[s] = a[s] transpose(b[s])` for `count` pairs of float32 matrices: dot products of rows, four numbers at
+ * a time, in tiles of 4 rows by 2 columns, last rows in tiles of 1 by 4. Parameters, all i32: addresses of `a [count,
+ * rows, inner]`, `b [count, columns, inner]`, `out [count, rows, columns]`; `count`, `rows`, `inner`, `columns`.
  */
 export function dotProductCode(fused: boolean): Uint8Array<ArrayBuffer> {
   const locals = new Locals();
   const integer = (): number => locals.declare(I32);
-  const [a, b, out, count, rows, inner, columns] = Array.from({ length: 7 }, integer) as [number, number, number, number, number, number, number];
-  const [row, column, blockEnd, fullRows, walk, rest, aTile, bTile, outTile, left, right, innerBytes, outBytes] = Array.from({ length: 13 }, integer) as [
-    number, number, number, number, number, number, number, number, number, number, number, number, number,
+  const [a, b, out, count, rows, inner, columns] = Array.from({ length: 7 }, integer) as [
+    number,
+    number,
+    number,
+    number,
+    number,
+    number,
+    number,
   ];
+  const [row, column, blockEnd, fullRows, walk, rest, aTile, bTile, outTile, left, right, innerBytes, outBytes] =
+    Array.from({ length: 13 }, integer) as [
+      number,
+      number,
+      number,
+      number,
+      number,
+      number,
+      number,
+      number,
+      number,
+      number,
+      number,
+      number,
+      number,
+    ];
   const strides = Array.from({ length: 4 }, integer);
   const outStrides = Array.from({ length: 4 }, integer);
   const sums = Array.from({ length: 8 }, () => locals.declare(V128));
@@ -51,7 +72,8 @@ export function dotProductCode(fused: boolean): Uint8Array<ArrayBuffer> {
 
   const at = (list: readonly number[], index: number): number => list[index] as number;
   const advance = (local: number, by: Code): Code => set(local, add(get(local), by));
-  const strided = (base: number, steps: readonly number[], index: number): Code => (index === 0 ? get(base) : add(get(base), get(at(steps, index))));
+  const strided = (base: number, steps: readonly number[], index: number): Code =>
+    index === 0 ? get(base) : add(get(base), get(at(steps, index)));
   const indices = (length: number): number[] => Array.from({ length }, (_, index) => index);
 
   /** Dot products of `height` rows at `aTile` with `width` rows of `b` at `bTile`, stored at `outTile`. */
@@ -60,13 +82,23 @@ export function dotProductCode(fused: boolean): Uint8Array<ArrayBuffer> {
     const vectorStep = [
       ...indices(height).map((r) => set(at(lefts, r), v128Load(strided(left, strides, r)))),
       ...indices(width).map((c) => set(at(rights, c), v128Load(strided(right, strides, c)))),
-      ...cells.map(({ r, c, index }) => set(at(sums, index), f32x4MultiplyAdd(get(at(sums, index)), get(at(lefts, r)), get(at(rights, c)), fused))),
+      ...cells.map(({ r, c, index }) =>
+        set(at(sums, index), f32x4MultiplyAdd(get(at(sums, index)), get(at(lefts, r)), get(at(rights, c)), fused)),
+      ),
       advance(left, i32(16)),
       advance(right, i32(16)),
       set(rest, sub(get(rest), i32(1))),
     ].flat();
     const tailStep = [
-      ...cells.map(({ r, c, index }) => set(at(scalarSums, index), f32Add(get(at(scalarSums, index)), f32Mul(f32Load(strided(left, strides, r)), f32Load(strided(right, strides, c)))))),
+      ...cells.map(({ r, c, index }) =>
+        set(
+          at(scalarSums, index),
+          f32Add(
+            get(at(scalarSums, index)),
+            f32Mul(f32Load(strided(left, strides, r)), f32Load(strided(right, strides, c))),
+          ),
+        ),
+      ),
       advance(left, i32(4)),
       advance(right, i32(4)),
       set(rest, sub(get(rest), i32(1))),
@@ -78,7 +110,12 @@ export function dotProductCode(fused: boolean): Uint8Array<ArrayBuffer> {
       ...cells.map(({ index }) => set(at(sums, index), v128Zero)),
       set(rest, shiftRight(get(inner), i32(2))),
       whileLoop(get(rest), vectorStep),
-      ...cells.map(({ index }) => set(at(scalarSums, index), f32Add(f32Add(lane(index, 0), lane(index, 1)), f32Add(lane(index, 2), lane(index, 3))))),
+      ...cells.map(({ index }) =>
+        set(
+          at(scalarSums, index),
+          f32Add(f32Add(lane(index, 0), lane(index, 1)), f32Add(lane(index, 2), lane(index, 3))),
+        ),
+      ),
       set(rest, and(get(inner), i32(3))),
       whileLoop(get(rest), tailStep),
       ...cells.map(({ r, c, index }) => f32Store(strided(outTile, outStrides, r), get(at(scalarSums, index)), 4 * c)),
@@ -87,13 +124,17 @@ export function dotProductCode(fused: boolean): Uint8Array<ArrayBuffer> {
 
   /** Columns of `width` as long as they fit, each with `body` at its `bTile`. */
   const columnsOf = (width: number, body: Code): Code =>
-    whileLoop(
-      atLeast(get(columns), add(get(column), i32(width))),
-      [...body, ...advance(column, i32(width)), ...advance(bTile, mul(get(innerBytes), i32(width)))],
-    );
+    whileLoop(atLeast(get(columns), add(get(column), i32(width))), [
+      ...body,
+      ...advance(column, i32(width)),
+      ...advance(bTile, mul(get(innerBytes), i32(width))),
+    ]);
   const startColumns = [set(column, i32(0)), set(bTile, get(b))].flat();
   const toRow = (from: Code): Code =>
-    [set(aTile, add(get(a), mul(from, get(innerBytes)))), set(outTile, add(add(get(out), mul(from, get(outBytes))), mul(get(column), i32(4))))].flat();
+    [
+      set(aTile, add(get(a), mul(from, get(innerBytes)))),
+      set(outTile, add(add(get(out), mul(from, get(outBytes))), mul(get(column), i32(4)))),
+    ].flat();
 
   /** All row tiles of the block for the current columns; `row` is the block's first row. */
   const blockRows = (width: number): Code => {
@@ -129,7 +170,12 @@ export function dotProductCode(fused: boolean): Uint8Array<ArrayBuffer> {
         ),
         whileLoop(
           sub(get(rows), get(row)),
-          [startColumns, columnsOf(4, [...toRow(get(row)), ...tile(1, 4)]), columnsOf(1, [...toRow(get(row)), ...tile(1, 1)]), advance(row, i32(1))].flat(),
+          [
+            startColumns,
+            columnsOf(4, [...toRow(get(row)), ...tile(1, 4)]),
+            columnsOf(1, [...toRow(get(row)), ...tile(1, 1)]),
+            advance(row, i32(1)),
+          ].flat(),
         ),
         advance(a, mul(get(innerBytes), get(rows))),
         advance(b, mul(get(innerBytes), get(columns))),

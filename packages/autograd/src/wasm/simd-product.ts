@@ -7,10 +7,16 @@ import { tileProductCode } from "./tile-product-code.js";
 declare const WebAssembly: {
   readonly Memory: new () => object;
   readonly Module: new (code: Uint8Array<ArrayBuffer>) => object;
-  readonly Instance: new (module: object, imports: Readonly<Record<string, Readonly<Record<string, unknown>>>>) => { readonly exports: Readonly<Record<string, unknown>> };
+  readonly Instance: new (
+    module: object,
+    imports: Readonly<Record<string, Readonly<Record<string, unknown>>>>,
+  ) => { readonly exports: Readonly<Record<string, unknown>> };
 };
 
-/** From this many rows on packing eight columns pays; from this many columns on it does so also where they lie side by side already. */
+/**
+ * From this many rows on packing eight columns pays; from this many columns on it does so also where they lie side by
+ * side already.
+ */
 const PACK_FROM_ROWS = 24;
 const PACK_FROM_COLUMNS = 192;
 const KERNEL_NAME = "ThawProduct";
@@ -33,7 +39,9 @@ interface Functions {
 
 const functions = new WeakMap<object, Functions | null>();
 
-/** The functions on the memory of the current backend; null if that backend is not WASM or its memory cannot be shared. */
+/**
+ * The functions on the memory of the current backend; null if that backend is not WASM or its memory cannot be shared.
+ */
 function current(): Functions | null {
   if (tf.getBackend() !== "wasm") return null;
   const backend = tf.backend() as unknown as WasmBackend;
@@ -42,7 +50,11 @@ function current(): Functions | null {
     found = instantiate(backend);
     functions.set(backend, found);
     if (found !== null && tf.getKernel(KERNEL_NAME, "wasm") === undefined) {
-      tf.registerKernel({ kernelName: KERNEL_NAME, backendName: "wasm", kernelFunc: compute as unknown as tf.KernelFunc });
+      tf.registerKernel({
+        kernelName: KERNEL_NAME,
+        backendName: "wasm",
+        kernelFunc: compute as unknown as tf.KernelFunc,
+      });
     }
   }
   return found;
@@ -51,8 +63,10 @@ function current(): Functions | null {
 function instantiate(backend: WasmBackend): Functions | null {
   const memory = backend.wasm.asm?.memory;
   if (!(memory instanceof WebAssembly.Memory)) return null;
-  const load = (code: Uint8Array<ArrayBuffer>) => new WebAssembly.Instance(new WebAssembly.Module(code), { env: { memory } }).exports["run"] as Functions["tiles"];
-  // Fused multiply-add is twice as fast; Node 20 does not know it yet. Without SIMD, or with a memory that is shared between threads, neither loads.
+  const load = (code: Uint8Array<ArrayBuffer>) =>
+    new WebAssembly.Instance(new WebAssembly.Module(code), { env: { memory } }).exports["run"] as Functions["tiles"];
+  // Fused multiply-add is twice as fast; Node 20 does not know it yet. Without SIMD, or with a memory that is shared
+  // between threads, neither loads.
   for (const fused of [true, false]) {
     try {
       return { tiles: load(tileProductCode(fused)), dots: load(dotProductCode(fused)) };
@@ -63,10 +77,20 @@ function instantiate(backend: WasmBackend): Functions | null {
   return null;
 }
 
-function compute({ inputs, backend, attrs }: { inputs: { a: TensorInfo; b: TensorInfo }; backend: WasmBackend; attrs: { transposeA: boolean; transposeB: boolean } }): TensorInfo {
+function compute({
+  inputs,
+  backend,
+  attrs,
+}: {
+  inputs: { a: TensorInfo; b: TensorInfo };
+  backend: WasmBackend;
+  attrs: { transposeA: boolean; transposeB: boolean };
+}): TensorInfo {
   const { a, b } = inputs;
   const rank = a.shape.length;
-  const [rows, inner] = (attrs.transposeA ? [a.shape[rank - 1], a.shape[rank - 2]] : [a.shape[rank - 2], a.shape[rank - 1]]) as [number, number];
+  const [rows, inner] = (
+    attrs.transposeA ? [a.shape[rank - 1], a.shape[rank - 2]] : [a.shape[rank - 2], a.shape[rank - 1]]
+  ) as [number, number];
   const columns = b.shape[attrs.transposeB ? rank - 2 : rank - 1] as number;
   const leading = a.shape.slice(0, -2);
   const count = leading.reduce((product, size) => product * size, 1);
@@ -78,8 +102,14 @@ function compute({ inputs, backend, attrs }: { inputs: { a: TensorInfo; b: Tenso
     loaded?.dots(left, right, target, count, rows, inner, columns);
     return output;
   }
-  const steps = [...(attrs.transposeA ? [4, 4 * rows] : [4 * inner, 4]), ...(attrs.transposeB ? [4, 4 * inner] : [4 * columns, 4])];
-  const packed = attrs.transposeB || (rows >= PACK_FROM_ROWS && columns >= PACK_FROM_COLUMNS) ? backend.makeOutput([inner, 8], "float32") : null;
+  const steps = [
+    ...(attrs.transposeA ? [4, 4 * rows] : [4 * inner, 4]),
+    ...(attrs.transposeB ? [4, 4 * inner] : [4 * columns, 4]),
+  ];
+  const packed =
+    attrs.transposeB || (rows >= PACK_FROM_ROWS && columns >= PACK_FROM_COLUMNS)
+      ? backend.makeOutput([inner, 8], "float32")
+      : null;
   loaded?.tiles(left, right, target, count, rows, inner, columns, ...steps, packed === null ? 0 : address(packed));
   if (packed !== null) backend.disposeData(packed.dataId);
   return output;
@@ -94,8 +124,9 @@ export function simdAvailable(): boolean {
 }
 
 /**
- * `op(a) op(b)` over the last two axes of float32 stacks with equal leading axes, `op` the transpose where asked, on WASM: TensorFlow.js'
- * own kernel runs batched or transposed products there at a tenth of this speed. Null where it is not available.
+ * `op(a) op(b)` over the last two axes of float32 stacks with equal leading axes, `op` the transpose where asked, on
+ * WASM: TensorFlow.js' own kernel runs batched or transposed products there at a tenth of this speed. Null where it is
+ * not available.
  */
 export function simdProduct(a: Tensor, b: Tensor, transposeA: boolean, transposeB: boolean): Tensor | null {
   if (!simdAvailable()) return null;

@@ -28,7 +28,10 @@ import {
   whileLoop,
 } from "./assembler.js";
 
-/** Rows of a register tile. Eight columns by four rows keep eight accumulators, two operands and a splat in sixteen registers. */
+/**
+ * Rows of a register tile. Eight columns by four rows keep eight accumulators, two operands and a splat in sixteen
+ * registers.
+ */
 const TILE_ROWS = 4;
 /** Rows of `a` that stay in the second-level cache while all columns of `b` pass by. */
 const BLOCK_ROWS = 128;
@@ -36,17 +39,19 @@ const BLOCK_ROWS = 128;
 const PACKED_ROW = 32;
 
 /**
- * Code of `out[s] = a[s] b[s]` for `count` pairs of float32 matrices, a tile of 4 rows and 8 columns at a time in SIMD registers, tails in 4 columns
- * and 1. Parameters, all i32: addresses of `a`, `b`, `out [count, rows, columns]`; `count`, `rows`, `inner`, `columns`; bytes between rows and between
- * inner elements of `a`, between inner elements and between columns of `b`, by which either may be read transposed; address of `inner * 32` bytes
- * into which eight columns of `b` are packed, or 0. Packing is a must where columns of `b` do not lie side by side, and pays where its rows
- * are wide, as those compete for the same cache lines.
+ * Code of `out[s] = a[s] b[s]` for `count` pairs of float32 matrices, a tile of 4 rows and 8 columns at a time in SIMD
+ * registers, tails in 4 columns and 1. Parameters, all i32: addresses of `a`, `b`, `out [count, rows, columns]`;
+ * `count`, `rows`, `inner`, `columns`; bytes between rows and between inner elements of `a`, between inner elements and
+ * between columns of `b`, by which either may be read transposed; address of `inner * 32` bytes into which eight
+ * columns of `b` are packed, or 0. Packing is a must where columns of `b` do not lie side by side, and pays where its
+ * rows are wide, as those compete for the same cache lines.
  */
 export function tileProductCode(fused: boolean): Uint8Array<ArrayBuffer> {
   const locals = new Locals();
   const integers = (length: number): number[] => Array.from({ length }, () => locals.declare(I32));
   const [a, b, out, count, rows, inner, columns, aRow, aInner, bInner, bColumn, packed] = integers(12) as Twelve;
-  const [row, column, blockStart, blockEnd, rest, aTile, outTile, left, right, outRow, rightStart, rightStep] = integers(12) as Twelve;
+  const [row, column, blockStart, blockEnd, rest, aTile, outTile, left, right, outRow, rightStart, rightStep] =
+    integers(12) as Twelve;
   const rowOffsets = integers(TILE_ROWS);
   const outOffsets = integers(TILE_ROWS);
   const sums = Array.from({ length: 2 * TILE_ROWS }, () => locals.declare(V128));
@@ -57,17 +62,22 @@ export function tileProductCode(fused: boolean): Uint8Array<ArrayBuffer> {
   const at = (list: readonly number[], index: number): number => list[index] as number;
   const advance = (local: number, by: Code): Code => set(local, add(get(local), by));
   const countDown = (local: number): Code => set(local, sub(get(local), i32(1)));
-  const strided = (base: number, steps: readonly number[], index: number): Code => (index === 0 ? get(base) : add(get(base), get(at(steps, index))));
+  const strided = (base: number, steps: readonly number[], index: number): Code =>
+    index === 0 ? get(base) : add(get(base), get(at(steps, index)));
   const indices = (length: number): number[] => Array.from({ length }, (_, index) => index);
 
   /** `height` rows and 4 `vectors` columns at the current row and column. */
   const vectorTile = (height: number, vectors: number): Code => {
-    const cells = indices(height).flatMap((r) => indices(vectors).map((lane) => ({ r, lane, sum: at(sums, 2 * r + lane) })));
+    const cells = indices(height).flatMap((r) =>
+      indices(vectors).map((lane) => ({ r, lane, sum: at(sums, 2 * r + lane) })),
+    );
     const step = [
       ...indices(vectors).map((lane) => set(at(operands, lane), v128Load(get(right), 16 * lane))),
       ...indices(height).flatMap((r) => [
         set(splat, v128Splat(strided(left, rowOffsets, r))),
-        ...cells.filter((cell) => cell.r === r).map(({ lane, sum }) => set(sum, f32x4MultiplyAdd(get(sum), get(splat), get(at(operands, lane)), fused))),
+        ...cells
+          .filter((cell) => cell.r === r)
+          .map(({ lane, sum }) => set(sum, f32x4MultiplyAdd(get(sum), get(splat), get(at(operands, lane)), fused))),
       ]),
     ];
     return innerLoop(
@@ -81,7 +91,15 @@ export function tileProductCode(fused: boolean): Uint8Array<ArrayBuffer> {
   const scalarTile = (height: number): Code =>
     innerLoop(
       indices(height).map((r) => set(at(scalarSums, r), f32Zero)),
-      [set(scalar, f32Load(get(right))), ...indices(height).map((r) => set(at(scalarSums, r), f32Add(get(at(scalarSums, r)), f32Mul(f32Load(strided(left, rowOffsets, r)), get(scalar)))))],
+      [
+        set(scalar, f32Load(get(right))),
+        ...indices(height).map((r) =>
+          set(
+            at(scalarSums, r),
+            f32Add(get(at(scalarSums, r)), f32Mul(f32Load(strided(left, rowOffsets, r)), get(scalar))),
+          ),
+        ),
+      ],
       indices(height).map((r) => f32Store(strided(outTile, outOffsets, r), get(at(scalarSums, r)))),
     );
 
@@ -91,7 +109,10 @@ export function tileProductCode(fused: boolean): Uint8Array<ArrayBuffer> {
       set(right, get(rightStart)),
       set(rest, get(inner)),
       ...reset,
-      whileLoop(get(rest), [...step, advance(left, get(aInner)), advance(right, get(rightStep)), countDown(rest)].flat()),
+      whileLoop(
+        get(rest),
+        [...step, advance(left, get(aInner)), advance(right, get(rightStep)), countDown(rest)].flat(),
+      ),
       ...store,
     ].flat();
 
@@ -100,7 +121,12 @@ export function tileProductCode(fused: boolean): Uint8Array<ArrayBuffer> {
     const rowsOf = (height: number): Code =>
       whileLoop(
         atLeast(get(blockEnd), add(get(row), i32(height))),
-        [tile(height), advance(row, i32(height)), advance(aTile, mul(get(aRow), i32(height))), advance(outTile, mul(get(outRow), i32(height)))].flat(),
+        [
+          tile(height),
+          advance(row, i32(height)),
+          advance(aTile, mul(get(aRow), i32(height))),
+          advance(outTile, mul(get(outRow), i32(height))),
+        ].flat(),
       );
     return [
       set(row, get(blockStart)),
@@ -118,22 +144,40 @@ export function tileProductCode(fused: boolean): Uint8Array<ArrayBuffer> {
       set(left, get(rightStart)),
       set(right, get(packed)),
       set(rest, get(inner)),
-      whileLoop(get(rest), [...moves, ...advance(left, get(bInner)), ...advance(right, i32(PACKED_ROW)), ...countDown(rest)]),
+      whileLoop(get(rest), [
+        ...moves,
+        ...advance(left, get(bInner)),
+        ...advance(right, i32(PACKED_ROW)),
+        ...countDown(rest),
+      ]),
       set(rightStart, get(packed)),
       set(rightStep, i32(PACKED_ROW)),
     ].flat();
   const apart = sub(get(bColumn), i32(4));
   const vectorMoves = [0, 16].flatMap((offset) => v128Store(get(right), offset, v128Load(get(left), offset)));
   const scalarMoves = (width: number): Code =>
-    [set(aTile, get(left)), ...indices(width).map((lane) => [...f32Store(get(right), f32Load(get(aTile)), 4 * lane), ...advance(aTile, get(bColumn))])].flat();
+    [
+      set(aTile, get(left)),
+      ...indices(width).map((lane) => [
+        ...f32Store(get(right), f32Load(get(aTile)), 4 * lane),
+        ...advance(aTile, get(bColumn)),
+      ]),
+    ].flat();
   const stripsOf = (width: number, body: Code): Code =>
-    whileLoop(atLeast(get(columns), add(get(column), i32(width))), [...unpacked, ...body, ...advance(column, i32(width))]);
+    whileLoop(atLeast(get(columns), add(get(column), i32(width))), [
+      ...unpacked,
+      ...body,
+      ...advance(column, i32(width)),
+    ]);
 
   const block = [
     set(blockEnd, add(get(blockStart), i32(BLOCK_ROWS))),
     set(blockEnd, select(get(rows), get(blockEnd), atLeast(get(blockEnd), get(rows)))),
     set(column, i32(0)),
-    stripsOf(8, [...when(get(packed), either(apart, packing(scalarMoves(8)), packing(vectorMoves))), ...strip((height) => vectorTile(height, 2))]),
+    stripsOf(8, [
+      ...when(get(packed), either(apart, packing(scalarMoves(8)), packing(vectorMoves))),
+      ...strip((height) => vectorTile(height, 2)),
+    ]),
     stripsOf(4, [...when(apart, packing(scalarMoves(4))), ...strip((height) => vectorTile(height, 1))]),
     stripsOf(1, strip(scalarTile)),
     set(blockStart, get(blockEnd)),

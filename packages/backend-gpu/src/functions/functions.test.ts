@@ -13,7 +13,12 @@ class AddingBackend implements FunctionBackend {
   readonly calls: string[] = [];
   #next = 0;
   binding = {
-    TF_ATTR_STRING: 0, TF_ATTR_INT: 1, TF_ATTR_FLOAT: 2, TF_ATTR_BOOL: 3, TF_ATTR_TYPE: 4, TF_ATTR_SHAPE: 5,
+    TF_ATTR_STRING: 0,
+    TF_ATTR_INT: 1,
+    TF_ATTR_FLOAT: 2,
+    TF_ATTR_BOOL: 3,
+    TF_ATTR_TYPE: 4,
+    TF_ATTR_SHAPE: 5,
     executeOp: (name: string, _attributes: unknown, inputs: readonly number[], outputs: number) => {
       this.calls.push(name);
       const sum = inputs.reduce((total, id) => total + this.values.get(id)!, 0);
@@ -44,15 +49,25 @@ class AddingBackend implements FunctionBackend {
 describe("functions", () => {
   const setUp = (options: { readonly fails?: boolean } = {}) => {
     const [backend, problems, added]: [AddingBackend, string[], string[]] = [new AddingBackend(), [], []];
-    const functions = new CompiledFunctions(backend, (name) => {
-      if (options.fails === true) throw new Error("no compiler");
-      added.push(name);
-    }, { onProblem: (message) => problems.push(message) });
+    const functions = new CompiledFunctions(
+      backend,
+      (name) => {
+        if (options.fails === true) throw new Error("no compiler");
+        added.push(name);
+      },
+      { onProblem: (message) => problems.push(message) },
+    );
     /** Whether a function was there for a pass with inputs of that shape. */
     const pass = (...shapes: readonly (readonly number[])[]): boolean[] => {
       const found = shapes.map((shape) => {
         const x = backend.tensor(backend.add(3), shape);
-        return functions.get(`double#${shape.join()}`, [x], (compile) => compile([x], () => [backend.tensor(backend.binding.executeOp("Double", [], backend.getInputTensorIds([x, x]), 1)[0]!.id)])) !== undefined;
+        return (
+          functions.get(`double#${shape.join()}`, [x], (compile) =>
+            compile([x], () => [
+              backend.tensor(backend.binding.executeOp("Double", [], backend.getInputTensorIds([x, x]), 1)[0]!.id),
+            ]),
+          ) !== undefined
+        );
       });
       functions.endPass();
       return found;
@@ -75,7 +90,12 @@ describe("functions", () => {
     const { backend, functions, added } = setUp();
     functions.patience = 1;
     const x = backend.tensor(backend.add(3), [2]);
-    const make = (): { call(inputs: readonly tf.Tensor[]): tf.Tensor[]; readonly reads: readonly boolean[] } => functions.get("double", [x, x], (compile) => compile([x, x], () => [backend.tensor(backend.binding.executeOp("Double", [], backend.getInputTensorIds([x, x]), 1)[0]!.id)]))!;
+    const make = (): { call(inputs: readonly tf.Tensor[]): tf.Tensor[]; readonly reads: readonly boolean[] } =>
+      functions.get("double", [x, x], (compile) =>
+        compile([x, x], () => [
+          backend.tensor(backend.binding.executeOp("Double", [], backend.getInputTensorIds([x, x]), 1)[0]!.id),
+        ]),
+      )!;
     const double = make();
     expect(double.reads).toEqual([true, false]);
     double.call([x, x]);
@@ -95,13 +115,21 @@ describe("functions", () => {
 });
 
 /** The processor's library, where a user of this machine has installed it with functions. */
-const cache = [join(homedir(), ".cache", "thaw")].find((folder) => existsSync(join(folder, "backends/native/addon/thaw_functions.node")));
+const cache = [join(homedir(), ".cache", "thaw")].find((folder) =>
+  existsSync(join(folder, "backends/native/addon/thaw_functions.node")),
+);
 
 describe.runIf(cache !== undefined)("with TensorFlow's library", () => {
   let lines: { readonly name: string; readonly error: number; readonly made: number }[] = [];
   beforeAll(async () => {
-    const { stdout, stderr } = await runCommand(process.execPath, [join(import.meta.dirname, "../../test/compare-functions.mjs"), cache!]);
-    lines = stdout.split("\n").filter((line) => line.startsWith("{")).map((line) => JSON.parse(line) as (typeof lines)[number]);
+    const { stdout, stderr } = await runCommand(process.execPath, [
+      join(import.meta.dirname, "../../test/compare-functions.mjs"),
+      cache!,
+    ]);
+    lines = stdout
+      .split("\n")
+      .filter((line) => line.startsWith("{"))
+      .map((line) => JSON.parse(line) as (typeof lines)[number]);
     expect(lines.length, stderr).toBeGreaterThan(0);
   }, 120_000);
 

@@ -3,8 +3,17 @@ import type { CompileFunction, FunctionInput, TensorFunction, TensorFunctions } 
 import { encodeGraph, neededNodes, outputName } from "./graph.js";
 import { type OperationResult, type Origin, traceGraph, type TracedBackend } from "./trace.js";
 
-/** Adds a serialised graph to TensorFlow as a function of that name; `inputs` and `outputs` are `node:output`. Throws what TensorFlow says. */
-export type AddFunction = (name: string, graph: Uint8Array, inputs: readonly string[], outputs: readonly string[], isCompiled: boolean) => void;
+/**
+ * Adds a serialised graph to TensorFlow as a function of that name; `inputs` and `outputs` are `node:output`. Throws
+ * what TensorFlow says.
+ */
+export type AddFunction = (
+  name: string,
+  graph: Uint8Array,
+  inputs: readonly string[],
+  outputs: readonly string[],
+  isCompiled: boolean,
+) => void;
 
 /** What functions need of tfjs-node's backend. */
 export interface FunctionBackend extends TracedBackend {
@@ -31,8 +40,9 @@ interface Signature {
 let functionCount = 0;
 
 /**
- * Makes functions of TensorFlow of what comes again and again. XLA compiles for shapes and takes some tenths of a second, so that a function is made in the
- * second pass in which its shapes come, or later by as many passes as functions of that key are out of use: batches of ever new sizes are not compiled for in vain.
+ * Makes functions of TensorFlow of what comes again and again. XLA compiles for shapes and takes some tenths of a
+ * second, so that a function is made in the second pass in which its shapes come, or later by as many passes as
+ * functions of that key are out of use: batches of ever new sizes are not compiled for in vain.
  */
 export class CompiledFunctions implements TensorFunctions {
   readonly #backend: FunctionBackend;
@@ -58,15 +68,24 @@ export class CompiledFunctions implements TensorFunctions {
     this.#onProblem = options.onProblem;
   }
 
-  get<T extends object>(key: string, inputs: readonly FunctionInput[], make: (compile: CompileFunction) => T): T | undefined {
+  get<T extends object>(
+    key: string,
+    inputs: readonly FunctionInput[],
+    make: (compile: CompileFunction) => T,
+  ): T | undefined {
     const [formula, sizes = ""] = key.split("#", 2) as [string, string?];
     const family = entryOf(this.#signatures, this.precision + formula, () => new Map<string, Signature>());
-    const signature = entryOf(family, `${sizes}#${shapesOf(inputs)}`, () => ({ passCount: 0, lastPass: -1 }) as Signature);
+    const signature = entryOf(
+      family,
+      `${sizes}#${shapesOf(inputs)}`,
+      () => ({ passCount: 0, lastPass: -1 }) as Signature,
+    );
     if (signature.lastPass !== this.#pass) {
       signature.lastPass = this.#pass;
       signature.passCount += 1;
     }
-    if (signature.made === undefined && !this.#isUnusable && this.#isDue(signature, family)) this.#make(signature, make);
+    if (signature.made === undefined && !this.#isUnusable && this.#isDue(signature, family))
+      this.#make(signature, make);
     return (signature.made ?? undefined) as T | undefined;
   }
 
@@ -75,7 +94,9 @@ export class CompiledFunctions implements TensorFunctions {
   }
 
   #isDue({ passCount }: Signature, family: ReadonlyMap<string, Signature>): boolean {
-    const unused = [...family.values()].filter(({ made, lastPass }) => made !== undefined && lastPass < this.#pass - 1).length;
+    const unused = [...family.values()].filter(
+      ({ made, lastPass }) => made !== undefined && lastPass < this.#pass - 1,
+    ).length;
     return passCount >= this.patience + unused;
   }
 
@@ -91,7 +112,11 @@ export class CompiledFunctions implements TensorFunctions {
     }
   }
 
-  #compile(inputs: readonly FunctionInput[], run: () => readonly Tensor[], origins: Map<number, Origin>): TensorFunction {
+  #compile(
+    inputs: readonly FunctionInput[],
+    run: () => readonly Tensor[],
+    origins: Map<number, Origin>,
+  ): TensorFunction {
     const { binding } = this.#backend;
     const ids = this.#idsOf(inputs);
     const given = inputs.map(({ shape, dtype }, index) => ({ id: ids[index]!, type: typeOf(dtype), shape }));
@@ -99,7 +124,13 @@ export class CompiledFunctions implements TensorFunctions {
     const needed = neededNodes(graph);
     const reads = inputs.map((_, index) => needed.has(index));
     const name = `thaw_${functionCount++}`;
-    this.#add(name, encodeGraph(graph, needed, binding), [...ids.keys()].filter((index) => reads[index]).map((index) => outputName({ node: index, index: 0 })), graph.outputs.map(outputName), this.#isCompiled);
+    this.#add(
+      name,
+      encodeGraph(graph, needed, binding),
+      [...ids.keys()].filter((index) => reads[index]).map((index) => outputName({ node: index, index: 0 })),
+      graph.outputs.map(outputName),
+      this.#isCompiled,
+    );
     return this.#function(name, reads, graph.outputs.length);
   }
 
@@ -107,12 +138,17 @@ export class CompiledFunctions implements TensorFunctions {
   #function(name: string, reads: readonly boolean[], outputCount: number): TensorFunction {
     return {
       reads,
-      call: (tensors) => this.#backend.binding.executeOp(name, [], this.#idsOf(tensors.filter((_, index) => reads[index]) as FunctionInput[]), outputCount).map((result) => this.#backend.createOutputTensor(result)),
+      call: (tensors) =>
+        this.#backend.binding
+          .executeOp(name, [], this.#idsOf(tensors.filter((_, index) => reads[index]) as FunctionInput[]), outputCount)
+          .map((result) => this.#backend.createOutputTensor(result)),
     };
   }
 
   #idsOf(inputs: readonly FunctionInput[]): number[] {
-    return inputs.map((input) => ("id" in input && input.dtype === "bfloat16" ? input.id : this.#backend.getInputTensorIds([input as Tensor])[0]!));
+    return inputs.map((input) =>
+      "id" in input && input.dtype === "bfloat16" ? input.id : this.#backend.getInputTensorIds([input as Tensor])[0]!,
+    );
   }
 }
 
@@ -131,7 +167,8 @@ function shapesOf(inputs: readonly FunctionInput[]): string {
     const identity = "dataId" in input ? input.dataId : input.id;
     const first = firsts.get(identity);
     if (first === undefined) firsts.set(identity, index);
-    text += first === undefined ? `${input.shape.join()}${input.dtype === "float32" ? "" : input.dtype};` : `=${first};`;
+    text +=
+      first === undefined ? `${input.shape.join()}${input.dtype === "float32" ? "" : input.dtype};` : `=${first};`;
   });
   return text;
 }

@@ -25,7 +25,12 @@ export interface NodeOutput {
 
 /** An operation, an input, or a constant with its bytes. Types are TensorFlow's numbers. */
 export type GraphNode =
-  | { readonly kind: "operation"; readonly name: string; readonly attributes: readonly OperationAttribute[]; readonly inputs: readonly NodeOutput[] }
+  | {
+      readonly kind: "operation";
+      readonly name: string;
+      readonly attributes: readonly OperationAttribute[];
+      readonly inputs: readonly NodeOutput[];
+    }
   | { readonly kind: "input"; readonly type: number; readonly shape: readonly number[] }
   | { readonly kind: "constant"; readonly type: number; readonly shape: readonly number[]; readonly bytes: Uint8Array };
 
@@ -35,7 +40,8 @@ export interface Graph {
   readonly outputs: readonly NodeOutput[];
 }
 
-// Version of the graph format of TensorFlow 2.17 (core/public/release_version.h): what is written here has not changed since long before.
+// Version of the graph format of TensorFlow 2.17 (core/public/release_version.h): what is written here has not changed
+// since long before.
 const PRODUCER = 1882;
 
 /** Numbers of the nodes that the outputs depend on. */
@@ -51,7 +57,12 @@ export function neededNodes({ nodes, outputs }: Graph): ReadonlySet<number> {
 /** The needed nodes as a `GraphDef` (tensorflow/core/framework/graph.proto), serialised. */
 export function encodeGraph({ nodes }: Graph, needed: ReadonlySet<number>, types: AttributeTypes): Uint8Array {
   const graph = new MessageWriter();
-  nodes.forEach((node, number) => { if (needed.has(number)) graph.message(1, (message) => { writeNode(message, node, number, types); }); });
+  nodes.forEach((node, number) => {
+    if (needed.has(number))
+      graph.message(1, (message) => {
+        writeNode(message, node, number, types);
+      });
+  });
   return graph.message(4, (versions) => versions.integer(1, PRODUCER)).finish();
 }
 
@@ -61,25 +72,52 @@ export function outputName({ node, index }: NodeOutput): string {
 }
 
 function writeNode(message: MessageWriter, node: GraphNode, number: number, types: AttributeTypes): void {
-  message.text(1, `n${number}`).text(2, { operation: (): string => (node as { readonly name: string }).name, input: () => "Placeholder", constant: () => "Const" }[node.kind]());
+  message.text(1, `n${number}`).text(
+    2,
+    {
+      operation: (): string => (node as { readonly name: string }).name,
+      input: () => "Placeholder",
+      constant: () => "Const",
+    }[node.kind](),
+  );
   const attribute = (name: string, write: (value: MessageWriter) => unknown): void => {
     message.message(5, (entry) => entry.text(1, name).message(2, write));
   };
   if (node.kind === "operation") {
     for (const input of node.inputs) message.text(3, outputName(input));
-    for (const given of node.attributes) attribute(given.name, (value) => { writeAttribute(value, given, types); });
+    for (const given of node.attributes)
+      attribute(given.name, (value) => {
+        writeAttribute(value, given, types);
+      });
     return;
   }
   const { type, shape } = node;
   attribute("dtype", (value) => value.integer(6, type));
-  if (node.kind === "input") attribute("shape", (value) => value.message(7, (inner) => { writeShape(inner, shape); }));
-  else attribute("value", (value) => value.message(8, (tensor) => tensor.integer(1, type).message(2, (inner) => { writeShape(inner, shape); }).bytes(4, node.bytes)));
+  if (node.kind === "input")
+    attribute("shape", (value) =>
+      value.message(7, (inner) => {
+        writeShape(inner, shape);
+      }),
+    );
+  else
+    attribute("value", (value) =>
+      value.message(8, (tensor) =>
+        tensor
+          .integer(1, type)
+          .message(2, (inner) => {
+            writeShape(inner, shape);
+          })
+          .bytes(4, node.bytes),
+      ),
+    );
 }
 
 function writeAttribute(value: MessageWriter, { type, value: given }: OperationAttribute, types: AttributeTypes): void {
   const list = Array.isArray(given) ? (given as readonly (number | boolean | string)[]) : undefined;
   if (type === types.TF_ATTR_SHAPE) {
-    value.message(7, (shape) => { writeShape(shape, list as readonly number[]); });
+    value.message(7, (shape) => {
+      writeShape(shape, list as readonly number[]);
+    });
     return;
   }
   const write = (into: MessageWriter, item: unknown): void => {
@@ -104,7 +142,10 @@ function writeAttribute(value: MessageWriter, { type, value: given }: OperationA
     }
   };
   if (list === undefined) write(value, given);
-  else value.message(1, (items) => { for (const item of list) write(items, item); });
+  else
+    value.message(1, (items) => {
+      for (const item of list) write(items, item);
+    });
 }
 
 function writeShape(message: MessageWriter, shape: readonly number[]): void {

@@ -1,4 +1,7 @@
-/** Writes messages of protocol buffers, as far as graphs of TensorFlow need them: https://protobuf.dev/programming-guides/encoding. */
+/**
+ * Writes messages of protocol buffers, as far as graphs of TensorFlow need them:
+ * https://protobuf.dev/programming-guides/encoding.
+ */
 export class MessageWriter {
   #parts: Uint8Array[] = [];
   #length = 0;

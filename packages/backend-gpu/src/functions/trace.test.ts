@@ -3,7 +3,14 @@ import { encodeGraph, neededNodes, outputName } from "./graph.js";
 import { MessageWriter } from "./protobuf.js";
 import { type OperationBinding, type Origin, traceGraph } from "./trace.js";
 
-const TYPES = { TF_ATTR_STRING: 0, TF_ATTR_INT: 1, TF_ATTR_FLOAT: 2, TF_ATTR_BOOL: 3, TF_ATTR_TYPE: 4, TF_ATTR_SHAPE: 5 };
+const TYPES = {
+  TF_ATTR_STRING: 0,
+  TF_ATTR_INT: 1,
+  TF_ATTR_FLOAT: 2,
+  TF_ATTR_BOOL: 3,
+  TF_ATTR_TYPE: 4,
+  TF_ATTR_SHAPE: 5,
+};
 const [FLOAT, BFLOAT16] = [1, 14];
 
 /** A binding whose operations do nothing but hand out numbers. */
@@ -43,17 +50,32 @@ describe("a trace", () => {
   it("writes down operations, constants and outputs, and computes them", () => {
     const backend = fakeBackend();
     const { binding } = backend;
-    const [a, b] = [binding.createTensor([2], FLOAT, new Float32Array(2)), binding.createTensor([2], FLOAT, new Float32Array(2))];
+    const [a, b] = [
+      binding.createTensor([2], FLOAT, new Float32Array(2)),
+      binding.createTensor([2], FLOAT, new Float32Array(2)),
+    ];
     const graph = traceGraph(backend, [input(a), input(b)], () => {
       const two = backend.binding.createTensor([], FLOAT, Float32Array.of(2));
-      const [product] = backend.binding.executeOp("Mul", [{ name: "T", type: TYPES.TF_ATTR_TYPE, value: FLOAT }], [a, two], 1);
+      const [product] = backend.binding.executeOp(
+        "Mul",
+        [{ name: "T", type: TYPES.TF_ATTR_TYPE, value: FLOAT }],
+        [a, two],
+        1,
+      );
       backend.binding.executeOp("Unused", [], [b], 1);
       const [, second] = backend.binding.executeOp("Pair", [], [product!.id], 2);
       return [second!.id, a];
     });
     expect(backend.binding).toBe(binding);
     expect(backend.calls).toEqual([`Mul(${a},2)`, `Unused(${b})`, "Pair(3)"]);
-    expect(graph.nodes.map((node) => (node.kind === "operation" ? node.name : node.kind))).toEqual(["input", "input", "constant", "Mul", "Unused", "Pair"]);
+    expect(graph.nodes.map((node) => (node.kind === "operation" ? node.name : node.kind))).toEqual([
+      "input",
+      "input",
+      "constant",
+      "Mul",
+      "Unused",
+      "Pair",
+    ]);
     expect(graph.outputs.map(outputName)).toEqual(["n5:1", "n0:0"]);
     expect([...neededNodes(graph)].sort((one, other) => one - other)).toEqual([0, 2, 3, 5]);
     const text = Buffer.from(encodeGraph(graph, neededNodes(graph), TYPES)).toString("latin1");
@@ -68,9 +90,20 @@ describe("a trace", () => {
     const origins = new Map<number, Origin>();
     let made = -1;
     traceGraph(backend, [input(a)], () => [(made = backend.binding.executeOp("Square", [], [a], 1)[0]!.id)], origins);
-    const again = traceGraph(backend, [input(a)], () => [backend.binding.executeOp("Neg", [], [made], 1)[0]!.id], origins);
-    expect(again.nodes.map((node) => (node.kind === "operation" ? node.name : node.kind))).toEqual(["input", "Square", "Neg"]);
-    expect(() => traceGraph(backend, [input(a)], () => [backend.binding.executeOp("Neg", [], [stranger], 1)[0]!.id])).toThrow(/Neg reads a tensor that is neither/);
+    const again = traceGraph(
+      backend,
+      [input(a)],
+      () => [backend.binding.executeOp("Neg", [], [made], 1)[0]!.id],
+      origins,
+    );
+    expect(again.nodes.map((node) => (node.kind === "operation" ? node.name : node.kind))).toEqual([
+      "input",
+      "Square",
+      "Neg",
+    ]);
+    expect(() =>
+      traceGraph(backend, [input(a)], () => [backend.binding.executeOp("Neg", [], [stranger], 1)[0]!.id]),
+    ).toThrow(/Neg reads a tensor that is neither/);
     expect(() => traceGraph(backend, [input(a)], () => [stranger])).toThrow(/result reads a tensor/);
   });
 
@@ -78,8 +111,19 @@ describe("a trace", () => {
     const backend = fakeBackend();
     const a = backend.binding.createTensor([2], FLOAT, new Float32Array(2));
     const before = backend.alive.size;
-    const type = (name: string, value: number): { name: string; type: number; value: number } => ({ name, type: TYPES.TF_ATTR_TYPE, value });
-    const graph = traceGraph(backend, [{ ...input(a), type: BFLOAT16 }], () => [backend.binding.executeOp("BatchMatMulV3", [type("Ta", BFLOAT16), type("Tb", BFLOAT16), type("Tout", FLOAT)], [a, a], 1)[0]!.id]);
+    const type = (name: string, value: number): { name: string; type: number; value: number } => ({
+      name,
+      type: TYPES.TF_ATTR_TYPE,
+      value,
+    });
+    const graph = traceGraph(backend, [{ ...input(a), type: BFLOAT16 }], () => [
+      backend.binding.executeOp(
+        "BatchMatMulV3",
+        [type("Ta", BFLOAT16), type("Tb", BFLOAT16), type("Tout", FLOAT)],
+        [a, a],
+        1,
+      )[0]!.id,
+    ]);
     expect(graph.nodes.at(-1)).toMatchObject({ kind: "operation", name: "BatchMatMulV3" });
     expect(backend.calls).toEqual(["Cast(0)", "Cast(0)", "BatchMatMulV2(1,2)"]);
     expect(backend.alive.size).toBe(before + 1);
@@ -87,12 +131,35 @@ describe("a trace", () => {
 
   it("knows every kind of attribute that the addon does", () => {
     const attributes = [
-      { name: "s", type: 0, value: "text" }, { name: "i", type: 1, value: -3 }, { name: "f", type: 2, value: 0.5 }, { name: "b", type: 3, value: true },
-      { name: "t", type: 4, value: FLOAT }, { name: "shape", type: 5, value: [2, 3] }, { name: "list", type: 1, value: [1, 2] },
+      { name: "s", type: 0, value: "text" },
+      { name: "i", type: 1, value: -3 },
+      { name: "f", type: 2, value: 0.5 },
+      { name: "b", type: 3, value: true },
+      { name: "t", type: 4, value: FLOAT },
+      { name: "shape", type: 5, value: [2, 3] },
+      { name: "list", type: 1, value: [1, 2] },
     ];
-    const graph = { nodes: [{ kind: "operation" as const, name: "All", attributes, inputs: [] }], outputs: [{ node: 0, index: 0 }] };
+    const graph = {
+      nodes: [{ kind: "operation" as const, name: "All", attributes, inputs: [] }],
+      outputs: [{ node: 0, index: 0 }],
+    };
     const text = hex(encodeGraph(graph, new Set([0]), TYPES));
-    for (const value of ["120474657874", "18fdffffffffffffffff01", "250000003f", "2801", "3001", "3a08120208021202080" + "3", "0a0418011802"]) expect(text).toContain(value);
-    expect(() => encodeGraph({ ...graph, nodes: [{ ...graph.nodes[0]!, attributes: [{ name: "x", type: 99, value: 1 }] }] }, new Set([0]), TYPES)).toThrow(/type 99/);
+    for (const value of [
+      "120474657874",
+      "18fdffffffffffffffff01",
+      "250000003f",
+      "2801",
+      "3001",
+      "3a08120208021202080" + "3",
+      "0a0418011802",
+    ])
+      expect(text).toContain(value);
+    expect(() =>
+      encodeGraph(
+        { ...graph, nodes: [{ ...graph.nodes[0]!, attributes: [{ name: "x", type: 99, value: 1 }] }] },
+        new Set([0]),
+        TYPES,
+      ),
+    ).toThrow(/type 99/);
   });
 });

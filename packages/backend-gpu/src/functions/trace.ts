@@ -7,9 +7,17 @@ export interface OperationResult {
   readonly dtype: number;
 }
 
-/** The parts of tfjs-node's binding through which everything goes that computes. Tensors are known by numbers that are never used again. */
+/**
+ * The parts of tfjs-node's binding through which everything goes that computes. Tensors are known by numbers that are
+ * never used again.
+ */
 export interface OperationBinding extends AttributeTypes {
-  executeOp(name: string, attributes: readonly OperationAttribute[], inputs: readonly number[], outputCount: number): OperationResult[];
+  executeOp(
+    name: string,
+    attributes: readonly OperationAttribute[],
+    inputs: readonly number[],
+    outputCount: number,
+  ): OperationResult[];
   createTensor(shape: readonly number[], type: number, values: ArrayBufferView): number;
   deleteTensor(id: number): void;
 }
@@ -20,12 +28,33 @@ export interface TracedBackend {
 }
 
 /** How operations are run that a compiler knows and the library has no kernels for. */
-const STAND_INS: Readonly<Record<string, (binding: OperationBinding, attributes: readonly OperationAttribute[], ids: readonly number[]) => OperationResult[]>> = {
+const STAND_INS: Readonly<
+  Record<
+    string,
+    (binding: OperationBinding, attributes: readonly OperationAttribute[], ids: readonly number[]) => OperationResult[]
+  >
+> = {
   // A product of bfloat16 with a result in float32: of what the operands are in float32.
   BatchMatMulV3(binding, attributes, ids) {
     const value = (name: string): unknown => attributes.find((attribute) => attribute.name === name)?.value;
-    const type = (name: string, number: unknown): OperationAttribute => ({ name, type: binding.TF_ATTR_TYPE, value: number });
-    const wide = ids.map((id, index) => binding.executeOp("Cast", [type("SrcT", value(index === 0 ? "Ta" : "Tb")), type("DstT", value("Tout")), { name: "Truncate", type: binding.TF_ATTR_BOOL, value: false }], [id], 1)[0]!.id);
+    const type = (name: string, number: unknown): OperationAttribute => ({
+      name,
+      type: binding.TF_ATTR_TYPE,
+      value: number,
+    });
+    const wide = ids.map(
+      (id, index) =>
+        binding.executeOp(
+          "Cast",
+          [
+            type("SrcT", value(index === 0 ? "Ta" : "Tb")),
+            type("DstT", value("Tout")),
+            { name: "Truncate", type: binding.TF_ATTR_BOOL, value: false },
+          ],
+          [id],
+          1,
+        )[0]!.id,
+    );
     const flags = attributes.filter(({ name }) => name.startsWith("adj"));
     const results = binding.executeOp("BatchMatMulV2", [...flags, type("T", value("Tout"))], wide, 1);
     for (const id of wide) binding.deleteTensor(id);
@@ -41,14 +70,28 @@ export interface TracedInput {
 }
 
 /** What a trace saw of a tensor: how it was made, its operation's inputs by number. */
-export type Origin = { readonly constant: GraphNode } | { readonly name: string; readonly attributes: readonly OperationAttribute[]; readonly ids: readonly number[]; readonly index: number };
+export type Origin =
+  | { readonly constant: GraphNode }
+  | {
+      readonly name: string;
+      readonly attributes: readonly OperationAttribute[];
+      readonly ids: readonly number[];
+      readonly index: number;
+    };
 
 /**
- * Runs `run`, which returns numbers of tensors, and writes down what it computes from the inputs, as a graph. Everything is computed while it is written,
- * so that results are there. Tensors that `run` makes from values of JavaScript are constants of the graph; one that existed before and is no input is an error.
- * @param origins of tensors from earlier traces that this one may read, in which case it makes them again; those that are made now are added
+ * Runs `run`, which returns numbers of tensors, and writes down what it computes from the inputs, as a graph.
+ * Everything is computed while it is written, so that results are there. Tensors that `run` makes from values of
+ * JavaScript are constants of the graph; one that existed before and is no input is an error.
+ * @param origins of tensors from earlier traces that this one may read, in which case it makes them again; those that
+ * are made now are added
  */
-export function traceGraph(backend: TracedBackend, inputs: readonly TracedInput[], run: () => readonly number[], origins: Map<number, Origin> = new Map()): Graph {
+export function traceGraph(
+  backend: TracedBackend,
+  inputs: readonly TracedInput[],
+  run: () => readonly number[],
+  origins: Map<number, Origin> = new Map(),
+): Graph {
   const before = backend.binding;
   const nodes: GraphNode[] = [];
   const known = new Map<number, NodeOutput>();
@@ -57,8 +100,18 @@ export function traceGraph(backend: TracedBackend, inputs: readonly TracedInput[
     const there = known.get(id);
     if (there !== undefined) return there;
     const origin = origins.get(id);
-    if (origin === undefined) throw new Error(`${reader} reads a tensor that is neither an input of the function nor made in it.`);
-    const node = add("constant" in origin ? origin.constant : { kind: "operation", name: origin.name, attributes: origin.attributes, inputs: origin.ids.map((input) => find(input, origin.name)) });
+    if (origin === undefined)
+      throw new Error(`${reader} reads a tensor that is neither an input of the function nor made in it.`);
+    const node = add(
+      "constant" in origin
+        ? origin.constant
+        : {
+            kind: "operation",
+            name: origin.name,
+            attributes: origin.attributes,
+            inputs: origin.ids.map((input) => find(input, origin.name)),
+          },
+    );
     const made = { node, index: "constant" in origin ? 0 : origin.index };
     known.set(id, made);
     return made;
@@ -70,7 +123,11 @@ export function traceGraph(backend: TracedBackend, inputs: readonly TracedInput[
   }
   const recorded: Pick<OperationBinding, "executeOp" | "createTensor"> = {
     executeOp(name, attributes, ids, outputCount) {
-      const results = (STAND_INS[name] ?? ((binding) => binding.executeOp(name, attributes, ids, outputCount)))(before, attributes, ids);
+      const results = (STAND_INS[name] ?? ((binding) => binding.executeOp(name, attributes, ids, outputCount)))(
+        before,
+        attributes,
+        ids,
+      );
       const inputsOfNode = ids.map((id) => find(id, name));
       const node = add({ kind: "operation", name, attributes, inputs: inputsOfNode });
       results.forEach(({ id }, index) => {
@@ -86,7 +143,10 @@ export function traceGraph(backend: TracedBackend, inputs: readonly TracedInput[
       return id;
     },
   };
-  backend.binding = Object.create(before, { executeOp: { value: recorded.executeOp }, createTensor: { value: recorded.createTensor } }) as OperationBinding;
+  backend.binding = Object.create(before, {
+    executeOp: { value: recorded.executeOp },
+    createTensor: { value: recorded.createTensor },
+  }) as OperationBinding;
   try {
     const results = run();
     return { nodes, outputs: results.map((id) => find(id, "The function's result")) };

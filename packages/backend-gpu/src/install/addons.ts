@@ -17,12 +17,25 @@ export interface AddonSource {
 const binding = (file: string): AddonSource => ({ from: "package", file: join("package", "binding", file) });
 const thaw = (file: string): AddonSource => ({ from: "thaw", file });
 
-/** What is compiled: unchanged sources of `@tensorflow/tfjs-node` with one that remembers their context, and Thaw's switches, functions and kernels beside them. */
+/**
+ * What is compiled: unchanged sources of `@tensorflow/tfjs-node` with one that remembers their context, and Thaw's
+ * switches, functions and kernels beside them.
+ */
 export const ADDONS = [
-  { file: "tfjs_binding.node", flags: "-O2 -Wl,--wrap=TFE_NewContext -Wl,--wrap=TFE_TensorHandleCopyToDevice", sources: [binding("tfjs_backend.cc"), binding("tfjs_binding.cc"), thaw("thaw_context.cc")], isLinked: true },
+  {
+    file: "tfjs_binding.node",
+    flags: "-O2 -Wl,--wrap=TFE_NewContext -Wl,--wrap=TFE_TensorHandleCopyToDevice",
+    sources: [binding("tfjs_backend.cc"), binding("tfjs_binding.cc"), thaw("thaw_context.cc")],
+    isLinked: true,
+  },
   { file: "thaw_controls.node", flags: "-O2", sources: [thaw("thaw_controls.cc")], isLinked: false },
   { file: "thaw_functions.node", flags: "-O2", sources: [thaw("thaw_functions.cc")], isLinked: true },
-  { file: "thaw_kernels.node", flags: "-O3 -ffp-contract=fast -pthread", sources: [thaw("thaw_kernels.cc"), thaw("kernels/operations.cc"), thaw("kernels/register.cc")], isLinked: true },
+  {
+    file: "thaw_kernels.node",
+    flags: "-O3 -ffp-contract=fast -pthread",
+    sources: [thaw("thaw_kernels.cc"), thaw("kernels/operations.cc"), thaw("kernels/register.cc")],
+    isLinked: true,
+  },
 ] as const;
 
 /** Path of a source as the compiler, in the installed folder, finds it. */
@@ -32,10 +45,15 @@ export function sourcePath({ from, file }: AddonSource): string {
 
 let known: string | undefined;
 
-/** sha256 over Thaw's own sources and how they are compiled: another one means that installed addons are another version's. */
+/**
+ * sha256 over Thaw's own sources and how they are compiled: another one means that installed addons are another
+ * version's.
+ */
 export function addonSourcesHash(): string {
   if (known !== undefined) return known;
-  const files = readdirSync(NATIVE, { recursive: true, encoding: "utf8" }).filter((file) => /\.(cc|h)$/.test(file) && file !== CHECK).toSorted();
+  const files = readdirSync(NATIVE, { recursive: true, encoding: "utf8" })
+    .filter((file) => /\.(cc|h)$/.test(file) && file !== CHECK)
+    .toSorted();
   const hash = createHash("sha256").update(JSON.stringify(ADDONS));
   for (const file of files) hash.update(`\n${file}\n`).update(readFileSync(join(NATIVE, file)));
   return (known = hash.digest("hex"));

@@ -9,7 +9,11 @@ export interface CommandResult {
 }
 
 /** Runs a command; the installer's only way to the outside, so that tests can stand in for it. */
-export type RunCommand = (command: string, parameters: readonly string[], options?: { readonly cwd?: string }) => Promise<CommandResult>;
+export type RunCommand = (
+  command: string,
+  parameters: readonly string[],
+  options?: { readonly cwd?: string },
+) => Promise<CommandResult>;
 
 /** Runs a command to its end without a shell. */
 export const runCommand: RunCommand = (command, parameters, options = {}) =>

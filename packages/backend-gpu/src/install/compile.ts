@@ -21,8 +21,8 @@ export interface CompileOptions {
 }
 
 /**
- * Compiles the addons against the libraries in `lib`, into `addon`. They use Node-API 8 alone, so one file serves every Node from 20
- * on. @throws THAW_INSTALL_COMPILE_FAILED
+ * Compiles the addons against the libraries in `lib`, into `addon`. They use Node-API 8 alone, so one file serves every
+ * Node from 20 on. @throws THAW_INSTALL_COMPILE_FAILED
  */
 export async function compileAddons({ compiler, folder, run }: CompileOptions): Promise<void> {
   for (const { file, flags, sources, isLinked } of ADDONS) {
@@ -35,7 +35,8 @@ export async function compileAddons({ compiler, folder, run }: CompileOptions): 
       part,
     ];
     const result = await run(compiler, parameters, { cwd: folder });
-    if (result.exitCode !== 0) throw compileFailed({ command: [compiler, ...parameters].join(" "), output: firstErrors(result.stderr) });
+    if (result.exitCode !== 0)
+      throw compileFailed({ command: [compiler, ...parameters].join(" "), output: firstErrors(result.stderr) });
     await rename(join(folder, part), join(folder, "addon", file));
   }
 }

@@ -32,7 +32,9 @@ export const CUDA_LIBRARIES: readonly CudaLibrary[] = [
 const DRIVER = "libcuda.so.1";
 /** Where a driver lies that the loader's cache does not list. */
 const DRIVER_FOLDERS = ["/usr/lib/x86_64-linux-gnu", "/usr/lib64", "/usr/local/nvidia/lib64", "/usr/lib/wsl/lib"];
-const SITE_PACKAGES = "import site, glob; print('\\n'.join(f for s in [*site.getsitepackages(), site.getusersitepackages()] for f in glob.glob(s + '/nvidia/*/lib')))";
+const SITE_PACKAGES =
+  "import site, glob; print('\\n'.join(f for s in [*site.getsitepackages(), site.getusersitepackages()] for f in " +
+  "glob.glob(s + '/nvidia/*/lib')))";
 
 /** What was found of CUDA. */
 export interface CudaSearch {
@@ -45,11 +47,15 @@ export interface CudaSearch {
   readonly searched: readonly string[];
 }
 
-/** Looks for the driver and the libraries: given folders, the loader's cache, `/usr/local/cuda`, Python's site-packages. */
+/**
+ * Looks for the driver and the libraries: given folders, the loader's cache, `/usr/local/cuda`, Python's site-packages.
+ */
 export async function findCuda(run: RunCommand, given: readonly string[] = []): Promise<CudaSearch> {
   const cached = parseLoaderCache((await run("ldconfig", ["-p"])).stdout);
   const python = (await run("python3", ["-c", SITE_PACKAGES])).stdout.split("\n").filter(Boolean);
-  const toolkits = foldersUnder("/usr/local").filter((name) => name.startsWith("cuda")).map((name) => join("/usr/local", name, "lib64"));
+  const toolkits = foldersUnder("/usr/local")
+    .filter((name) => name.startsWith("cuda"))
+    .map((name) => join("/usr/local", name, "lib64"));
   const searched = [...given, ...python, ...toolkits].filter((folder) => existsSync(folder));
   const fileOf = (name: string): string | undefined => {
     const folder = searched.find((candidate) => existsSync(join(candidate, name)));
@@ -60,13 +66,21 @@ export async function findCuda(run: RunCommand, given: readonly string[] = []): 
     const file = [name, ...newer].map(fileOf).find((path) => path !== undefined);
     if (file !== undefined) found.set(name, file);
   }
-  const driver = cached.get(DRIVER) ?? DRIVER_FOLDERS.map((folder) => join(folder, DRIVER)).find((path) => existsSync(path));
-  return { driver, found, missing: CUDA_LIBRARIES.filter(({ name, isOptional }) => isOptional !== true && !found.has(name)).map(({ name }) => name), searched };
+  const driver =
+    cached.get(DRIVER) ?? DRIVER_FOLDERS.map((folder) => join(folder, DRIVER)).find((path) => existsSync(path));
+  return {
+    driver,
+    found,
+    missing: CUDA_LIBRARIES.filter(({ name, isOptional }) => isOptional !== true && !found.has(name)).map(
+      ({ name }) => name,
+    ),
+    searched,
+  };
 }
 
 /**
- * Lays links where TensorFlow's own search path looks, so that no environment variable is needed. Each folder gets all libraries beside
- * those found, since they open one another by name. @throws THAW_INSTALL_NO_CUDA
+ * Lays links where TensorFlow's own search path looks, so that no environment variable is needed. Each folder gets all
+ * libraries beside those found, since they open one another by name. @throws THAW_INSTALL_NO_CUDA
  */
 export async function linkCuda(folder: string, search: CudaSearch): Promise<void> {
   const missing = [...(search.driver === undefined ? [`NVIDIA's driver (${DRIVER})`] : []), ...search.missing];
@@ -95,7 +109,8 @@ function isCudaName(name: string): boolean {
 
 function parseLoaderCache(text: string): Map<string, string> {
   const files = new Map<string, string>();
-  for (const [, name, file] of text.matchAll(/^\s*(\S+) \(.*x86-64.*\) => (\S+)$/gm)) if (name !== undefined && file !== undefined && !files.has(name)) files.set(name, file);
+  for (const [, name, file] of text.matchAll(/^\s*(\S+) \(.*x86-64.*\) => (\S+)$/gm))
+    if (name !== undefined && file !== undefined && !files.has(name)) files.set(name, file);
   return files;
 }
 

@@ -100,7 +100,9 @@ test("reads and checks members of a zip file without the rest", async () => {
   await extractEntry(file, directory.get("b/two.bin")!, join(folder, "out", "two.bin"));
   expect(readFileSync(join(folder, "out", "two.bin"))).toEqual(content);
 
-  await expect(extractEntry(file, { ...directory.get("b/two.bin")!, crc32: 1 }, join(folder, "out", "bad.bin"))).rejects.toMatchObject({ code: "THAW_INSTALL_WHEEL_BROKEN" });
+  await expect(
+    extractEntry(file, { ...directory.get("b/two.bin")!, crc32: 1 }, join(folder, "out", "bad.bin")),
+  ).rejects.toMatchObject({ code: "THAW_INSTALL_WHEEL_BROKEN" });
   expect(existsSync(join(folder, "out", "bad.bin"))).toBe(false);
   writeFileSync(file, zip.subarray(0, zip.length - 30));
   await expect(readZipDirectory(file)).rejects.toMatchObject({ code: "THAW_INSTALL_WHEEL_BROKEN" });
@@ -108,5 +110,8 @@ test("reads and checks members of a zip file without the rest", async () => {
 
 test("reads the files of an npm tarball", () => {
   const files = readTarball(makeTarball({ "package.json": "{}", "dist/index.js": "x".repeat(600) }));
-  expect([...files].map(([name, bytes]) => [name, bytes.length])).toEqual([["package/package.json", 2], ["package/dist/index.js", 600]]);
+  expect([...files].map(([name, bytes]) => [name, bytes.length])).toEqual([
+    ["package/package.json", 2],
+    ["package/dist/index.js", 600],
+  ]);
 });

@@ -12,7 +12,10 @@ export type OnBytes = (received: number, total: number) => void;
 
 export interface DownloadOptions {
   readonly url: string;
-  /** Appears when it is complete and its checksum is right; until then there is `<target>.part`, from which a later call goes on. */
+  /**
+   * Appears when it is complete and its checksum is right; until then there is `<target>.part`, from which a later call
+   * goes on.
+   */
   readonly target: string;
   readonly bytes: number;
   readonly sha256: string;
@@ -21,7 +24,10 @@ export interface DownloadOptions {
   readonly fetch?: typeof fetch;
 }
 
-/** Downloads a file, going on where an earlier call stopped. @throws THAW_INSTALL_WHEEL_UNREACHABLE, THAW_INSTALL_WHEEL_BROKEN */
+/**
+ * Downloads a file, going on where an earlier call stopped. @throws THAW_INSTALL_WHEEL_UNREACHABLE,
+ * THAW_INSTALL_WHEEL_BROKEN
+ */
 export async function download(options: DownloadOptions): Promise<void> {
   const { target, bytes, sha256 } = options;
   if ((await sizeOf(target)) === bytes && (await sha256Of(target)) === sha256) return;
@@ -36,11 +42,15 @@ export async function download(options: DownloadOptions): Promise<void> {
   await rename(part, target);
 }
 
-async function receive({ url, target, bytes, onBytes, signal, fetch: request = fetch }: DownloadOptions, part: string): Promise<void> {
+async function receive(
+  { url, target, bytes, onBytes, signal, fetch: request = fetch }: DownloadOptions,
+  part: string,
+): Promise<void> {
   let received = await sizeOf(part);
   try {
     const response = await request(url, { headers: received > 0 ? { Range: `bytes=${received}-` } : {}, signal });
-    if (!response.ok || response.body === null) throw new Error(`the server answered ${response.status} ${response.statusText}`);
+    if (!response.ok || response.body === null)
+      throw new Error(`the server answered ${response.status} ${response.statusText}`);
     if (response.status !== 206) received = 0;
     const count = new Transform({
       transform(chunk: Buffer, _, done) {
@@ -49,11 +59,16 @@ async function receive({ url, target, bytes, onBytes, signal, fetch: request = f
         done(null, chunk);
       },
     });
-    await pipeline(Readable.fromWeb(response.body as ReadableStream), count, createWriteStream(part, { flags: received > 0 ? "a" : "w" }));
+    await pipeline(
+      Readable.fromWeb(response.body as ReadableStream),
+      count,
+      createWriteStream(part, { flags: received > 0 ? "a" : "w" }),
+    );
   } catch (error) {
     throw wheelUnreachable({ file: target, reason: reasonOf(error) }, error);
   }
-  if (received < bytes) throw wheelUnreachable({ file: target, reason: `the connection closed after ${received} of ${bytes} bytes` });
+  if (received < bytes)
+    throw wheelUnreachable({ file: target, reason: `the connection closed after ${received} of ${bytes} bytes` });
 }
 
 /** sha256 of a file, hexadecimal. */

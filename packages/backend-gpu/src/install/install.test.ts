@@ -1,4 +1,13 @@
-import { existsSync, lstatSync, mkdirSync, mkdtempSync, readFileSync, readlinkSync, rmSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  readlinkSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
@@ -25,7 +34,13 @@ const wheelBytes = makeZip({
   ...Object.fromEntries(WHEEL_HEADERS.map((name) => [`tensorflow/include/${name}`, Buffer.from("header")])),
 });
 const tarballs: Record<string, Buffer> = {
-  "tensorflow-tfjs-node-4.22.0.tgz": makeTarball({ "package.json": "{}", "binding/tfjs_backend.cc": "cc", "dist/nodejs_kernel_backend.js": "js", "dist/a_test.js": "no", "dist/proto/api_pb.js": "big" }),
+  "tensorflow-tfjs-node-4.22.0.tgz": makeTarball({
+    "package.json": "{}",
+    "binding/tfjs_backend.cc": "cc",
+    "dist/nodejs_kernel_backend.js": "js",
+    "dist/a_test.js": "no",
+    "dist/proto/api_pb.js": "big",
+  }),
   "node-api-headers-1.9.0.tgz": makeTarball({ "include/node_api.h": "h", "index.js": "no" }),
 };
 const recipe = { ...WHEELS.native, bytes: wheelBytes.length, sha256: sha256(wheelBytes) };
@@ -76,15 +91,29 @@ const folder = () => join(root, "cache", "backends", "native");
 test("unpacks what is needed, compiles, tries and says so last", async () => {
   const stages = new Set<string>();
   const result = await installBackend(options({ onProgress: ({ stage }) => stages.add(stage) }));
-  expect(result).toMatchObject({ folder: folder(), outcome: "installed", manifest: { format: 1, tensorflow: "2.21.0", platform: "linux-x64" } });
+  expect(result).toMatchObject({
+    folder: folder(),
+    outcome: "installed",
+    manifest: { format: 1, tensorflow: "2.21.0", platform: "linux-x64" },
+  });
   expect([...stages]).toEqual(["unpack", "sources", "compile"]);
   expect(readFileSync(join(folder(), "lib/libtensorflow_cc.so.2"), "utf8")).toBe("cc");
   expect(readlinkSync(join(folder(), "lib/libtensorflow_cc.so"))).toBe("libtensorflow_cc.so.2");
   expect(readFileSync(join(folder(), "package/dist/proto/api_pb.js"), "utf8")).toBe("module.exports = {};\n");
-  for (const there of ["include/node_api.h", "include/tensorflow/c/c_api.h", "addon/tfjs_binding.node", "addon/thaw_controls.node", "addon/thaw_functions.node", "addon/thaw_kernels.node", "node_modules/@tensorflow/tfjs/index.js", "manifest.json"]) {
+  for (const there of [
+    "include/node_api.h",
+    "include/tensorflow/c/c_api.h",
+    "addon/tfjs_binding.node",
+    "addon/thaw_controls.node",
+    "addon/thaw_functions.node",
+    "addon/thaw_kernels.node",
+    "node_modules/@tensorflow/tfjs/index.js",
+    "manifest.json",
+  ]) {
     expect(existsSync(join(folder(), there)), there).toBe(true);
   }
-  for (const gone of ["package/dist/a_test.js", "download", "addon/tfjs_binding.node.part"]) expect(existsSync(join(folder(), gone)), gone).toBe(false);
+  for (const gone of ["package/dist/a_test.js", "download", "addon/tfjs_binding.node.part"])
+    expect(existsSync(join(folder(), gone)), gone).toBe(false);
 });
 
 test("compiles again what another version of Thaw had compiled, and fetches nothing", async () => {
@@ -96,7 +125,10 @@ test("compiles again what another version of Thaw had compiled, and fetches noth
     writeFileSync(join(folder(), "addon", "thaw_kernels.node"), "old");
     calls = [];
     const stages = new Set<string>();
-    expect(await installBackend(options({ onProgress: ({ stage }) => stages.add(stage) }))).toMatchObject({ outcome: "renewed", manifest: { sources } });
+    expect(await installBackend(options({ onProgress: ({ stage }) => stages.add(stage) }))).toMatchObject({
+      outcome: "renewed",
+      manifest: { sources },
+    });
     expect([...stages]).toEqual(["compile"]);
     expect(calls.some((line) => line.startsWith("npm"))).toBe(false);
     expect(readFileSync(join(folder(), "addon", "thaw_kernels.node"), "utf8")).toBe("compiled");
@@ -109,7 +141,9 @@ test("leaves an older installation as it is where the compiler fails", async () 
   const file = join(folder(), "manifest.json");
   const before = readFileSync(file, "utf8").replace(/"sources": "[0-9a-f]+"/, '"sources": "another"');
   writeFileSync(file, before);
-  await expect(installBackend(options({ run: machine({ "g++ -O": { exitCode: 1, stdout: "", stderr: "error: no" } }) }))).rejects.toMatchObject({ code: "THAW_INSTALL_COMPILE_FAILED" });
+  await expect(
+    installBackend(options({ run: machine({ "g++ -O": { exitCode: 1, stdout: "", stderr: "error: no" } }) })),
+  ).rejects.toMatchObject({ code: "THAW_INSTALL_COMPILE_FAILED" });
   expect(readFileSync(file, "utf8")).toBe(before);
 });
 
@@ -124,7 +158,11 @@ test("does nothing the second time, and removes all on demand", async () => {
 });
 
 test("goes on after a failure, keeping what was fetched", async () => {
-  const failing = installBackend(options({ run: machine({ "g++ -O2": { exitCode: 1, stdout: "", stderr: "a.cc:1: fatal error: no header\nmore" } }) }));
+  const failing = installBackend(
+    options({
+      run: machine({ "g++ -O2": { exitCode: 1, stdout: "", stderr: "a.cc:1: fatal error: no header\nmore" } }),
+    }),
+  );
   await expect(failing).rejects.toMatchObject({ code: "THAW_INSTALL_COMPILE_FAILED" });
   await expect(failing).rejects.toThrow(/a\.cc:1: fatal error: no header/);
   expect(existsSync(join(folder(), "manifest.json"))).toBe(false);
@@ -140,18 +178,46 @@ test("asks pip where the wheel is and downloads it with its checksum", async () 
     asked.push(url);
     return Promise.resolve(new Response(new Uint8Array(wheelBytes)));
   }) as unknown as typeof fetch;
-  await installBackend(options({ wheel: undefined, fetch: fetchIt, run: machine({ "python3 -m pip install": ok(report) }) }));
+  await installBackend(
+    options({ wheel: undefined, fetch: fetchIt, run: machine({ "python3 -m pip install": ok(report) }) }),
+  );
   expect(asked).toEqual(["https://index.example/w.whl"]);
-  expect(calls.find((line) => line.startsWith("python3"))).toContain("--platform manylinux_2_27_x86_64 --python-version 3.11 --implementation cp tensorflow-cpu==2.21.0");
+  expect(calls.find((line) => line.startsWith("python3"))).toContain(
+    "--platform manylinux_2_27_x86_64 --python-version 3.11 --implementation cp tensorflow-cpu==2.21.0",
+  );
 });
 
 test.each([
-  ["another platform", { platform: "darwin-arm64" }, {}, "THAW_INSTALL_PLATFORM", /on darwin-arm64, and it installs on linux-x64 only/],
+  [
+    "another platform",
+    { platform: "darwin-arm64" },
+    {},
+    "THAW_INSTALL_PLATFORM",
+    /on darwin-arm64, and it installs on linux-x64 only/,
+  ],
   ["no compiler", {}, { "g++": absent }, "THAW_INSTALL_NO_COMPILER", /none of g\+\+, c\+\+, clang\+\+ runs/],
   ["no Python", { wheel: undefined }, {}, "THAW_INSTALL_NO_PYTHON", /--wheel <file>/],
-  ["no network for pip", { wheel: undefined }, { python3: { exitCode: 1, stdout: "", stderr: "WARNING: retry\nERROR: No matching distribution found." } }, "THAW_INSTALL_WHEEL_UNREACHABLE", /pip says: No matching distribution found\./],
-  ["no network for npm", {}, { npm: { exitCode: 1, stdout: "", stderr: "npm error network" } }, "THAW_INSTALL_PACKAGE_UNREACHABLE", /npm says: npm error network/],
-  ["a library that does not load", {}, { "node -e": { exitCode: 127, stdout: "", stderr: "cannot open shared object" } }, "THAW_INSTALL_DOES_NOT_START", /cannot open shared object/],
+  [
+    "no network for pip",
+    { wheel: undefined },
+    { python3: { exitCode: 1, stdout: "", stderr: "WARNING: retry\nERROR: No matching distribution found." } },
+    "THAW_INSTALL_WHEEL_UNREACHABLE",
+    /pip says: No matching distribution found\./,
+  ],
+  [
+    "no network for npm",
+    {},
+    { npm: { exitCode: 1, stdout: "", stderr: "npm error network" } },
+    "THAW_INSTALL_PACKAGE_UNREACHABLE",
+    /npm says: npm error network/,
+  ],
+  [
+    "a library that does not load",
+    {},
+    { "node -e": { exitCode: 127, stdout: "", stderr: "cannot open shared object" } },
+    "THAW_INSTALL_DOES_NOT_START",
+    /cannot open shared object/,
+  ],
   ["a GPU without a driver", { backend: "gpu" as const }, {}, "THAW_INSTALL_NO_CUDA", /NVIDIA's driver/],
 ])("names the cause: %s", async (_, changes, overrides, code, message) => {
   const failing = installBackend(options({ ...changes, run: machine(overrides as Record<string, CommandResult>) }));
@@ -164,14 +230,28 @@ test("refuses a wheel that is not the tested one, and a folder that is none", as
   const other = join(root, "other.whl");
   writeFileSync(other, "not a wheel");
   await expect(installBackend(options({ wheel: other }))).rejects.toMatchObject({ code: "THAW_INSTALL_WHEEL_BROKEN" });
-  await expect(installBackend(options({ wheel: join(root, "absent.whl") }))).rejects.toMatchObject({ code: "THAW_INSTALL_WHEEL_BROKEN" });
+  await expect(installBackend(options({ wheel: join(root, "absent.whl") }))).rejects.toMatchObject({
+    code: "THAW_INSTALL_WHEEL_BROKEN",
+  });
 });
 
 test("finds CUDA 13 for a CUDA 12 build and lays links where the library looks", async () => {
   const libraries = join(root, "nvidia", "cu13", "lib");
   mkdirSync(libraries, { recursive: true });
-  for (const name of ["libcudart.so.12", "libcublas.so.13", "libcublasLt.so.13", "libcufft.so.12", "libcusolver.so.12", "libcusparse.so.12", "libcudnn.so.9", "libcudnn_ops.so.9", "libother.so"]) writeFileSync(join(libraries, name), name);
-  const run: RunCommand = async (command) => (command === "ldconfig" ? ok("\tlibcuda.so.1 (libc6,x86-64) => /usr/lib/libcuda.so.1\n") : absent);
+  for (const name of [
+    "libcudart.so.12",
+    "libcublas.so.13",
+    "libcublasLt.so.13",
+    "libcufft.so.12",
+    "libcusolver.so.12",
+    "libcusparse.so.12",
+    "libcudnn.so.9",
+    "libcudnn_ops.so.9",
+    "libother.so",
+  ])
+    writeFileSync(join(libraries, name), name);
+  const run: RunCommand = async (command) =>
+    command === "ldconfig" ? ok("\tlibcuda.so.1 (libc6,x86-64) => /usr/lib/libcuda.so.1\n") : absent;
   const search = await findCuda(run, [libraries]);
   expect(search).toMatchObject({ driver: "/usr/lib/libcuda.so.1", missing: [] });
   await linkCuda(join(root, "gpu"), search);
@@ -183,7 +263,10 @@ test("finds CUDA 13 for a CUDA 12 build and lays links where the library looks",
   rmSync(join(libraries, "libcudnn.so.9"));
   const less = await findCuda(run, [libraries]);
   expect(less.missing).toEqual(["libcudnn.so.9"]);
-  await expect(linkCuda(join(root, "gpu"), less)).rejects.toMatchObject({ code: "THAW_INSTALL_NO_CUDA", details: { missing: ["libcudnn.so.9"] } });
+  await expect(linkCuda(join(root, "gpu"), less)).rejects.toMatchObject({
+    code: "THAW_INSTALL_NO_CUDA",
+    details: { missing: ["libcudnn.so.9"] },
+  });
 });
 
 test("links what XLA needs from Python's packages, where it is there", async () => {

@@ -10,7 +10,16 @@ import { runCommand, type RunCommand } from "./command.js";
 import { compileAddons, findCompiler } from "./compile.js";
 import { type CudaSearch, findCuda, linkCuda } from "./cuda.js";
 import { obtainPackage, type PackageRecipe, writeFiles } from "./npm-package.js";
-import { ADDON_VERSION, type InstallableBackend, NPM_PACKAGES, TENSORFLOW_VERSION, WHEEL_HEADERS, WHEEL_LIBRARIES, type WheelRecipe, WHEELS } from "./recipe.js";
+import {
+  ADDON_VERSION,
+  type InstallableBackend,
+  NPM_PACKAGES,
+  TENSORFLOW_VERSION,
+  WHEEL_HEADERS,
+  WHEEL_LIBRARIES,
+  type WheelRecipe,
+  WHEELS,
+} from "./recipe.js";
 import { STAND_INS } from "./stand-ins.js";
 import { obtainWheel } from "./wheel.js";
 import { findXlaTools, linkXlaTools } from "./xla.js";
@@ -22,7 +31,12 @@ const SUPPORTED = "linux-x64";
 export type InstallStage = "wheel" | "unpack" | "sources" | "compile" | "cuda" | "start";
 
 /** Told while the installer works; `total` is 0 where it is not known. */
-export type OnProgress = (progress: { readonly stage: InstallStage; readonly done: number; readonly total: number; readonly text: string }) => void;
+export type OnProgress = (progress: {
+  readonly stage: InstallStage;
+  readonly done: number;
+  readonly total: number;
+  readonly text: string;
+}) => void;
 
 export interface InstallOptions {
   readonly backend: InstallableBackend;
@@ -52,16 +66,24 @@ export interface InstallResult {
 }
 
 /**
- * Makes a backend of TensorFlow's C++ library and the addon of `@tensorflow/tfjs-node`: fetches the wheel, unpacks the few files that are needed,
- * compiles, tries it in a process of its own. What is there already is kept, so it may be stopped anywhere and called again; where only Thaw's own sources have changed since, these are
- * compiled again and nothing is fetched.
- * @throws THAW_INSTALL_PLATFORM, _NO_COMPILER, _NO_PYTHON, _WHEEL_UNREACHABLE, _WHEEL_BROKEN, _PACKAGE_UNREACHABLE, _COMPILE_FAILED, _NO_CUDA, _DOES_NOT_START, _DISK
+ * Makes a backend of TensorFlow's C++ library and the addon of `@tensorflow/tfjs-node`: fetches the wheel, unpacks the
+ * few files that are needed, compiles, tries it in a process of its own. What is there already is kept, so it may be
+ * stopped anywhere and called again; where only Thaw's own sources have changed since, these are compiled again and
+ * nothing is fetched.
+ * @throws THAW_INSTALL_PLATFORM, _NO_COMPILER, _NO_PYTHON, _WHEEL_UNREACHABLE, _WHEEL_BROKEN, _PACKAGE_UNREACHABLE,
+ * _COMPILE_FAILED, _NO_CUDA, _DOES_NOT_START, _DISK
  */
 export async function installBackend(options: InstallOptions): Promise<InstallResult> {
   const platform = options.platform ?? `${process.platform}-${process.arch}`;
   if (platform !== SUPPORTED) throw platformUnsupported({ platform, supported: SUPPORTED });
   const folder = installedFolder(backendEntry(options.backend), options.cacheFolder);
-  const manifest: InstalledManifest = { format: 1, tensorflow: TENSORFLOW_VERSION, addon: ADDON_VERSION, platform, sources: addonSourcesHash() };
+  const manifest: InstalledManifest = {
+    format: 1,
+    tensorflow: TENSORFLOW_VERSION,
+    addon: ADDON_VERSION,
+    platform,
+    sources: addonSourcesHash(),
+  };
   const found = await readInstalled(folder);
   const isSame = (key: keyof InstalledManifest): boolean => found?.[key] === manifest[key];
   const isLibraryThere = (["format", "tensorflow", "addon", "platform"] as const).every(isSame);
@@ -91,7 +113,11 @@ export async function uninstallBackend(backend: InstallableBackend, cacheFolder:
   return isThere;
 }
 
-type BuildOptions = InstallOptions & { readonly run: RunCommand; readonly compiler: string; readonly cuda?: CudaSearch };
+type BuildOptions = InstallOptions & {
+  readonly run: RunCommand;
+  readonly compiler: string;
+  readonly cuda?: CudaSearch;
+};
 
 async function build(folder: string, options: BuildOptions): Promise<void> {
   const { run, onProgress } = options;
@@ -106,8 +132,16 @@ async function build(folder: string, options: BuildOptions): Promise<void> {
   const packages = options.packages ?? NPM_PACKAGES;
   const addon = await obtainPackage(packages.addon, downloads, run);
   const nodeHeaders = await obtainPackage(packages.headers, downloads, run);
-  await writeFiles(join(folder, "package"), [...addon].filter(([path]) => isNeeded(path)));
-  await writeFiles(join(folder, "include"), [...nodeHeaders].filter(([path]) => path.startsWith("include/")).map(([path, content]) => [path.slice("include/".length), content] as const));
+  await writeFiles(
+    join(folder, "package"),
+    [...addon].filter(([path]) => isNeeded(path)),
+  );
+  await writeFiles(
+    join(folder, "include"),
+    [...nodeHeaders]
+      .filter(([path]) => path.startsWith("include/"))
+      .map(([path, content]) => [path.slice("include/".length), content] as const),
+  );
   await writeFiles(folder, STAND_INS);
   await Promise.all(WHEEL_LIBRARIES.map((name) => link(name, join(folder, "lib", name.replace(/\.2$/, "")))));
   options.signal?.throwIfAborted();
@@ -125,29 +159,58 @@ async function compile(folder: string, { backend, compiler, run, onProgress }: B
   if (backend === "gpu") await linkXlaTools(folder, await findXlaTools(run));
 }
 
-/** Not everyone has CUDA 12's runtime beside CUDA 13; without it TensorFlow ends the process. It is small, so it is fetched. */
-async function withRuntime(cuda: CudaSearch, folder: string, recipe: WheelRecipe, options: BuildOptions): Promise<CudaSearch> {
+/**
+ * Not everyone has CUDA 12's runtime beside CUDA 13; without it TensorFlow ends the process. It is small, so it is
+ * fetched.
+ */
+async function withRuntime(
+  cuda: CudaSearch,
+  folder: string,
+  recipe: WheelRecipe,
+  options: BuildOptions,
+): Promise<CudaSearch> {
   const runtime = "libcudart.so.12";
   if (!cuda.missing.includes(runtime)) return cuda;
   const file = await fetchWheel(recipe, join(folder, "download"), options);
   await unpack(file, folder, [[`nvidia/cuda_runtime/lib/${runtime}`, join("runtime", runtime)]], options);
-  return { ...cuda, found: new Map([...cuda.found, [runtime, join(folder, "runtime", runtime)]]), missing: cuda.missing.filter((name) => name !== runtime) };
+  return {
+    ...cuda,
+    found: new Map([...cuda.found, [runtime, join(folder, "runtime", runtime)]]),
+    missing: cuda.missing.filter((name) => name !== runtime),
+  };
 }
 
 async function checkCuda(run: RunCommand, options: InstallOptions): Promise<CudaSearch> {
   const search = await findCuda(run, options.cudaFolders);
   // Before half a gigabyte is fetched in vain; the runtime can be fetched too.
-  const missing = [...(search.driver === undefined ? ["NVIDIA's driver (libcuda.so.1)"] : []), ...search.missing.filter((name) => name !== "libcudart.so.12")];
+  const missing = [
+    ...(search.driver === undefined ? ["NVIDIA's driver (libcuda.so.1)"] : []),
+    ...search.missing.filter((name) => name !== "libcudart.so.12"),
+  ];
   if (missing.length > 0) throw cudaMissing({ missing, searched: search.searched });
   return search;
 }
 
 function fetchWheel(recipe: WheelRecipe, folder: string, options: BuildOptions, localFile?: string): Promise<string> {
-  const onBytes = (done: number, total: number): void => options.onProgress?.({ stage: "wheel", done, total, text: recipe.file });
-  return obtainWheel({ recipe, folder, localFile, run: options.run, onBytes, signal: options.signal, fetch: options.fetch });
+  const onBytes = (done: number, total: number): void =>
+    options.onProgress?.({ stage: "wheel", done, total, text: recipe.file });
+  return obtainWheel({
+    recipe,
+    folder,
+    localFile,
+    run: options.run,
+    onBytes,
+    signal: options.signal,
+    fetch: options.fetch,
+  });
 }
 
-async function unpack(wheel: string, folder: string, members: readonly (readonly [string, string])[], { onProgress, signal }: InstallOptions): Promise<void> {
+async function unpack(
+  wheel: string,
+  folder: string,
+  members: readonly (readonly [string, string])[],
+  { onProgress, signal }: InstallOptions,
+): Promise<void> {
   const directory = await readZipDirectory(wheel);
   const entries = members.map(([name, target]) => {
     const entry = directory.get(name);
@@ -165,9 +228,16 @@ async function unpack(wheel: string, folder: string, members: readonly (readonly
   }
 }
 
-/** Of the addon's package: what the backend loads and what is compiled; its protocol buffers are for models that Thaw does not read. */
+/**
+ * Of the addon's package: what the backend loads and what is compiled; its protocol buffers are for models that Thaw
+ * does not read.
+ */
 function isNeeded(path: string): boolean {
-  return path === "package.json" || path.startsWith("binding/") || (/^dist\/.*\.js$/.test(path) && !/_test\.js$|^dist\/proto\//.test(path));
+  return (
+    path === "package.json" ||
+    path.startsWith("binding/") ||
+    (/^dist\/.*\.js$/.test(path) && !/_test\.js$|^dist\/proto\//.test(path))
+  );
 }
 
 async function link(target: string, path: string): Promise<void> {
@@ -185,18 +255,33 @@ async function readInstalled(folder: string): Promise<Partial<InstalledManifest>
 
 /** A library that does not load can end the process, so it is tried in another one. */
 async function tryAddon(folder: string, backend: InstallableBackend, run: RunCommand): Promise<void> {
-  const script = `const b = require(${JSON.stringify(join(folder, "addon", "tfjs_binding.node"))}); console.log(JSON.stringify({ version: b.TF_Version, gpu: b.isUsingGpuDevice() }))`;
+  const script =
+    `const b = require(${JSON.stringify(join(folder, "addon", "tfjs_binding.node"))}); ` +
+    "console.log(JSON.stringify({ version: b.TF_Version, gpu: b.isUsingGpuDevice() }))";
   const result = await run(process.execPath, ["-e", script]);
   const answer = result.stdout.trim().split("\n").at(-1) ?? "";
-  if (result.exitCode !== 0 || !answer.startsWith("{")) throw doesNotStart({ backend, folder, reason: result.stderr.trim().split("\n").at(-1) ?? `exit code ${String(result.exitCode)}` });
+  if (result.exitCode !== 0 || !answer.startsWith("{"))
+    throw doesNotStart({
+      backend,
+      folder,
+      reason: result.stderr.trim().split("\n").at(-1) ?? `exit code ${String(result.exitCode)}`,
+    });
   const { version, gpu } = JSON.parse(answer) as { version: string; gpu: boolean };
-  if (version !== TENSORFLOW_VERSION) throw doesNotStart({ backend, folder, reason: `it says that it is TensorFlow ${version}` });
+  if (version !== TENSORFLOW_VERSION)
+    throw doesNotStart({ backend, folder, reason: `it says that it is TensorFlow ${version}` });
   if (backend === "gpu" && !gpu) throw doesNotStart({ backend, folder, reason: "TensorFlow sees no CUDA device" });
 }
 
 function diskError(error: unknown, folder: string, backend: InstallableBackend): unknown {
   const code = error instanceof Error ? (error as NodeJS.ErrnoException).code : undefined;
-  const known = new Map([["ENOSPC", "the disk is full"], ["EACCES", "no permission"], ["EROFS", "the file system is read-only"], ["EDQUOT", "the quota is used up"]]);
+  const known = new Map([
+    ["ENOSPC", "the disk is full"],
+    ["EACCES", "no permission"],
+    ["EROFS", "the file system is read-only"],
+    ["EDQUOT", "the quota is used up"],
+  ]);
   const reason = known.get(code ?? "");
-  return reason === undefined ? error : installDisk({ folder, reason, neededBytes: backend === "gpu" ? 2e9 : 1.2e9 }, error);
+  return reason === undefined
+    ? error
+    : installDisk({ folder, reason, neededBytes: backend === "gpu" ? 2e9 : 1.2e9 }, error);
 }

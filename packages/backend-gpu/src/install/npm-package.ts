@@ -13,10 +13,14 @@ export interface PackageRecipe {
 }
 
 /**
- * Files of an npm package by their path in it: `npm pack` fetches the tarball from the configured registry into `folder`; one that is
- * there already is used. @throws THAW_INSTALL_PACKAGE_UNREACHABLE also if the checksum differs
+ * Files of an npm package by their path in it: `npm pack` fetches the tarball from the configured registry into
+ * `folder`; one that is there already is used. @throws THAW_INSTALL_PACKAGE_UNREACHABLE also if the checksum differs
  */
-export async function obtainPackage(recipe: PackageRecipe, folder: string, run: RunCommand): Promise<Map<string, Buffer>> {
+export async function obtainPackage(
+  recipe: PackageRecipe,
+  folder: string,
+  run: RunCommand,
+): Promise<Map<string, Buffer>> {
   const spec = `${recipe.name}@${recipe.version}`;
   const file = join(folder, `${recipe.name.replace("@", "").replace("/", "-")}-${recipe.version}.tgz`);
   await mkdir(folder, { recursive: true });
@@ -24,10 +28,15 @@ export async function obtainPackage(recipe: PackageRecipe, folder: string, run: 
   if (tarball === undefined || integrityOf(tarball) !== recipe.integrity) {
     const result = await run("npm", ["pack", "--silent", "--pack-destination", folder, spec]);
     if (result.exitCode === null) throw packageUnreachable({ package: spec, reason: "npm does not run" });
-    if (result.exitCode !== 0) throw packageUnreachable({ package: spec, reason: `npm says: ${result.stderr.trim().split("\n").at(-1) ?? ""}` });
+    if (result.exitCode !== 0)
+      throw packageUnreachable({ package: spec, reason: `npm says: ${result.stderr.trim().split("\n").at(-1) ?? ""}` });
     tarball = await readFile(file);
   }
-  if (integrityOf(tarball) !== recipe.integrity) throw packageUnreachable({ package: spec, reason: "its checksum is not the one that this version of Thaw expects" });
+  if (integrityOf(tarball) !== recipe.integrity)
+    throw packageUnreachable({
+      package: spec,
+      reason: "its checksum is not the one that this version of Thaw expects",
+    });
   return new Map([...readTarball(tarball)].map(([path, content]) => [path.replace(/^package\//, ""), content]));
 }
 

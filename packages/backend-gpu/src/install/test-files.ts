@@ -8,7 +8,8 @@ export function makeZip(members: Readonly<Record<string, Buffer>>): Buffer {
   for (const [name, content] of Object.entries(members)) {
     const [packed, title] = [deflateRawSync(content), Buffer.from(name)];
     const sizes = Buffer.alloc(12);
-    for (const [index, value] of [crc32(content), packed.length, content.length].entries()) sizes.writeUInt32LE(value, index * 4);
+    for (const [index, value] of [crc32(content), packed.length, content.length].entries())
+      sizes.writeUInt32LE(value, index * 4);
     const local = Buffer.alloc(30);
     local.writeUInt32LE(0x04034b50, 0);
     local.writeUInt16LE(8, 8);

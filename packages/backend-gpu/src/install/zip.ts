@@ -23,7 +23,8 @@ const END_BYTES = 22;
 const MAX_COMMENT_BYTES = 65_535;
 
 /**
- * Reads the directory of a zip file: two reads at its end, nothing of the members. Format: PKWARE APPNOTE 6.3.10, without zip64.
+ * Reads the directory of a zip file: two reads at its end, nothing of the members. Format: PKWARE APPNOTE 6.3.10,
+ * without zip64.
  * @throws THAW_INSTALL_WHEEL_BROKEN
  */
 export async function readZipDirectory(file: string): Promise<Map<string, ZipEntry>> {
@@ -49,8 +50,9 @@ function lastIndexOfSignature(tail: Buffer): number {
 
 function parseDirectory(directory: Buffer, file: string): Map<string, ZipEntry> {
   const entries = new Map<string, ZipEntry>();
-  for (let at = 0; at < directory.length; ) {
-    if (at + 46 > directory.length || directory.readUInt32LE(at) !== ENTRY_SIGNATURE) throw wheelBroken({ file, reason: "its directory is damaged" });
+  for (let at = 0; at < directory.length;) {
+    if (at + 46 > directory.length || directory.readUInt32LE(at) !== ENTRY_SIGNATURE)
+      throw wheelBroken({ file, reason: "its directory is damaged" });
     const nameBytes = directory.readUInt16LE(at + 28);
     const name = directory.toString("utf8", at + 46, at + 46 + nameBytes);
     entries.set(name, {
@@ -70,7 +72,12 @@ function parseDirectory(directory: Buffer, file: string): Map<string, ZipEntry> 
  * Writes one member to `target`, which appears only when it is complete. A target of the right size is left alone.
  * @throws THAW_INSTALL_WHEEL_BROKEN if the checksum differs
  */
-export async function extractEntry(file: string, entry: ZipEntry, target: string, onBytes: (bytes: number) => void = () => {}): Promise<void> {
+export async function extractEntry(
+  file: string,
+  entry: ZipEntry,
+  target: string,
+  onBytes: (bytes: number) => void = () => {},
+): Promise<void> {
   const known = await stat(target).catch(() => undefined);
   if (known?.size === entry.bytes) {
     onBytes(entry.bytes);
@@ -87,8 +94,14 @@ export async function extractEntry(file: string, entry: ZipEntry, target: string
     },
   });
   try {
-    await pipeline([await memberStream(file, entry), ...(entry.isDeflated ? [createInflateRaw()] : []), check, createWriteStream(part)]);
-    if (sum !== entry.crc32) throw wheelBroken({ file, reason: `its member ${entry.name} has another checksum than its directory says` });
+    await pipeline([
+      await memberStream(file, entry),
+      ...(entry.isDeflated ? [createInflateRaw()] : []),
+      check,
+      createWriteStream(part),
+    ]);
+    if (sum !== entry.crc32)
+      throw wheelBroken({ file, reason: `its member ${entry.name} has another checksum than its directory says` });
     await rename(part, target);
   } catch (error) {
     await rm(part, { force: true });

@@ -11,7 +11,11 @@ beforeEach(() => {
 afterEach(() => rmSync(cache, { recursive: true, force: true }));
 
 it("uninstall says that nothing is there", async () => {
-  expect(await thaw("backend", "install", "--uninstall", "--cache", cache)).toEqual({ code: 0, out: `The backend "native" is not installed in ${cache}.`, err: "" });
+  expect(await thaw("backend", "install", "--uninstall", "--cache", cache)).toEqual({
+    code: 0,
+    out: `The backend "native" is not installed in ${cache}.`,
+    err: "",
+  });
 });
 
 it("install names what is missing and ends with 1", async () => {

@@ -1,4 +1,14 @@
-import { type BackendName, benchBackend, chooseBackend, defaultCacheFolder, installBackend, type InstallableBackend, type InstallStage, resolveBackendOptions, uninstallBackend } from "@thaw/backend-gpu";
+import {
+  type BackendName,
+  benchBackend,
+  chooseBackend,
+  defaultCacheFolder,
+  installBackend,
+  type InstallableBackend,
+  type InstallStage,
+  resolveBackendOptions,
+  uninstallBackend,
+} from "@thaw/backend-gpu";
 import { watchInterrupts } from "../interrupt.js";
 import { createProgress, silentProgress } from "../progress.js";
 import { table } from "../render/text.js";
@@ -25,9 +35,20 @@ export interface BackendBenchOptions {
 
 /** Megabytes are what a download is counted in. */
 const UNIT = 1e6;
-const LABELS: Readonly<Record<InstallStage, string>> = { wheel: "fetch", unpack: "unpack", sources: "fetch", compile: "compile", cuda: "link", start: "try" };
+const LABELS: Readonly<Record<InstallStage, string>> = {
+  wheel: "fetch",
+  unpack: "unpack",
+  sources: "fetch",
+  compile: "compile",
+  cuda: "link",
+  start: "try",
+};
 
-const OUTCOMES = { installed: "Installed", renewed: "Compiled again for this version of Thaw", there: "Already there" } as const;
+const OUTCOMES = {
+  installed: "Installed",
+  renewed: "Compiled again for this version of Thaw",
+  there: "Already there",
+} as const;
 
 /** Makes or removes a compiled backend. `@throws THAW_INSTALL_*` */
 export async function install(options: BackendInstallOptions, terminal: Terminal): Promise<number> {
@@ -35,12 +56,18 @@ export async function install(options: BackendInstallOptions, terminal: Terminal
   const cacheFolder = options.cache ?? defaultCacheFolder();
   if (options.uninstall === true) {
     const wasThere = await uninstallBackend(backend, cacheFolder);
-    terminal.out(wasThere ? `Removed the backend "${backend}".` : `The backend "${backend}" is not installed in ${cacheFolder}.`);
+    terminal.out(
+      wasThere ? `Removed the backend "${backend}".` : `The backend "${backend}" is not installed in ${cacheFolder}.`,
+    );
     return 0;
   }
   const progress = options.quiet === true ? silentProgress() : await createProgress(terminal);
   const controller = new AbortController();
-  const interrupts = watchInterrupts(terminal, () => controller.abort(), "Stopping; what was fetched is kept, and the same command goes on from there.");
+  const interrupts = watchInterrupts(
+    terminal,
+    () => controller.abort(),
+    "Stopping; what was fetched is kept, and the same command goes on from there.",
+  );
   let current: string | undefined;
   let shown = 0;
   try {
@@ -64,8 +91,15 @@ export async function install(options: BackendInstallOptions, terminal: Terminal
         [current, shown] = [stage, units];
       },
     });
-    terminal.out(`${OUTCOMES[result.outcome]}: TensorFlow ${result.manifest.tensorflow} as the backend "${backend}" in ${result.folder}.`);
-    terminal.out(options.cache === undefined ? "`backend: auto` takes it from now on." : `To use it, write \`backend: { name: ${backend}, cacheFolder: ${cacheFolder} }\`.`);
+    terminal.out(
+      `${OUTCOMES[result.outcome]}: TensorFlow ${result.manifest.tensorflow} as the backend "${backend}" in ` +
+        `${result.folder}.`,
+    );
+    terminal.out(
+      options.cache === undefined
+        ? "`backend: auto` takes it from now on."
+        : `To use it, write \`backend: { name: ${backend}, cacheFolder: ${cacheFolder} }\`.`,
+    );
     return 0;
   } catch (error) {
     if (interrupts.isInterrupted()) return 130;
@@ -76,10 +110,17 @@ export async function install(options: BackendInstallOptions, terminal: Terminal
   }
 }
 
-/** Measures a backend: products in the forms that training uses, the cost of one operation, uploads. `@throws THAW_BACKEND_*` */
+/**
+ * Measures a backend: products in the forms that training uses, the cost of one operation, uploads. `@throws
+ * THAW_BACKEND_*`
+ */
 export async function bench(options: BackendBenchOptions, terminal: Terminal): Promise<number> {
   const name = (options.backend ?? "auto") as "auto" | BackendName;
-  const resolved = resolveBackendOptions(name, { projectFolder: process.cwd(), cacheFolder: options.cache ?? defaultCacheFolder(), tensorFloat32: options.tensorFloat32 ?? false });
+  const resolved = resolveBackendOptions(name, {
+    projectFolder: process.cwd(),
+    cacheFolder: options.cache ?? defaultCacheFolder(),
+    tensorFloat32: options.tensorFloat32 ?? false,
+  });
   const { backend, fallbacks } = await chooseBackend(resolved);
   for (const line of fallbacks) terminal.err(line);
   const speed = await benchBackend(backend.matmul);
@@ -89,8 +130,20 @@ export async function bench(options: BackendBenchOptions, terminal: Terminal): P
   }
   const { colors, width } = terminal;
   terminal.out(`${backend.description}\n`);
-  const rows = speed.products.map(({ name: product, gflops, share }) => [product, gflops.toFixed(gflops < 10 ? 1 : 0), `${(share * 100).toFixed(0)} %`]);
-  for (const line of table([{ title: "product" }, { title: "GFLOP/s", align: "right" }, { title: "of the fastest plain one", align: "right" }], rows, { width, dim: colors.dim })) terminal.out(line);
-  terminal.out(`\nOne small operation takes ${speed.operationMicroseconds.toFixed(1)} us, an upload runs at ${speed.uploadGigabytesPerSecond.toFixed(2)} GB/s.`);
+  const rows = speed.products.map(({ name: product, gflops, share }) => [
+    product,
+    gflops.toFixed(gflops < 10 ? 1 : 0),
+    `${(share * 100).toFixed(0)} %`,
+  ]);
+  for (const line of table(
+    [{ title: "product" }, { title: "GFLOP/s", align: "right" }, { title: "of the fastest plain one", align: "right" }],
+    rows,
+    { width, dim: colors.dim },
+  ))
+    terminal.out(line);
+  terminal.out(
+    `\nOne small operation takes ${speed.operationMicroseconds.toFixed(1)} us, an upload runs at ` +
+      `${speed.uploadGigabytesPerSecond.toFixed(2)} GB/s.`,
+  );
   return 0;
 }

@@ -16,22 +16,37 @@ export interface CaptionOptions {
   readonly logLevel: LogLevel;
 }
 
-/** Writes one caption an image, in the order given. `@throws THAW_DATA_IMAGE_*` naming the file, before anything is written about it. */
+/**
+ * Writes one caption an image, in the order given. `@throws THAW_DATA_IMAGE_*` naming the file, before anything is
+ * written about it.
+ */
 export async function caption(images: readonly string[], options: CaptionOptions, terminal: Terminal): Promise<number> {
   const logger = await createLogger(options.logLevel);
   const target = await openTarget(options.model, options.backend === undefined ? {} : { backend: options.backend });
   const processor = await openProcessor(modelFolder(target.config));
-  const source = await openImages(images, { processor, baseFolder: process.cwd(), ...(options.prompt === undefined ? {} : { prompt: options.prompt }) });
+  const source = await openImages(images, {
+    processor,
+    baseFolder: process.cwd(),
+    ...(options.prompt === undefined ? {} : { prompt: options.prompt }),
+  });
   try {
     const session = await sessionTrainer(target.config, await openConfiguredModel(target.config), logger).open();
     try {
       if (target.trained !== undefined) await session.loadParameters(target.trained);
       for await (const batch of source.prompts({ microBatchSize: 8 })) {
-        const answers = await session.generate(batch, { maxNewTokens: options.maxNewTokens ?? target.config.data.maxNewTokens });
+        const answers = await session.generate(batch, {
+          maxNewTokens: options.maxNewTokens ?? target.config.data.maxNewTokens,
+        });
         batch.indices.forEach((index, row) => {
           const image = images[index]!;
           const text = processor.tokenizer.decode(answers[row] ?? []);
-          terminal.out(options.json === true ? JSON.stringify({ image, caption: text }) : images.length === 1 ? text : `${image}: ${text}`);
+          terminal.out(
+            options.json === true
+              ? JSON.stringify({ image, caption: text })
+              : images.length === 1
+                ? text
+                : `${image}: ${text}`,
+          );
         });
       }
       return 0;

@@ -29,93 +29,189 @@ const file = async (name: string, text: string): Promise<string> => {
   await writeFile(at(name), text);
   return at(name);
 };
-interface Report { readonly findings: readonly { readonly rule: string; readonly severity: string; readonly message: string; readonly fix: string; readonly settings: readonly { readonly path: string; readonly line?: number }[] }[] }
+interface Report {
+  readonly findings: readonly {
+    readonly rule: string;
+    readonly severity: string;
+    readonly message: string;
+    readonly fix: string;
+    readonly settings: readonly { readonly path: string; readonly line?: number }[];
+  }[];
+}
 const rules = ({ findings }: Report) => findings.map(({ rule, severity }) => `${rule} ${severity}`);
 
 describe("thaw check", () => {
   it("reports findings as JSON with the documented keys and exits with 1 for an error", async () => {
-    const { code, json } = await thaw("check", await file("a.yaml", `${EMPTY}freeze:\n  train_mm_proj_only: true\n  freeze_llm: false\n`), "--json");
+    const { code, json } = await thaw(
+      "check",
+      await file("a.yaml", `${EMPTY}freeze:\n  train_mm_proj_only: true\n  freeze_llm: false\n`),
+      "--json",
+    );
     expect(code).toBe(1);
     const [finding] = json<Report>().findings;
     expect(Object.keys(finding!)).toEqual(["rule", "severity", "message", "fix", "settings"]);
-    expect(finding!.settings.map(({ path, line }) => `${path}:${line}`)).toEqual(["freeze.train_mm_proj_only:3", "freeze.freeze_llm:4"]);
+    expect(finding!.settings.map(({ path, line }) => `${path}:${line}`)).toEqual([
+      "freeze.train_mm_proj_only:3",
+      "freeze.freeze_llm:4",
+    ]);
   });
 
   it("judges the settings where the model is not there: a hub name is a note, a missing folder an error", async () => {
-    const hub = await thaw("check", await file("b.yaml", "model: Qwen/Qwen2-VL-2B\nfreeze: { train_mm_proj_only: true }\n"), "--json");
+    const hub = await thaw(
+      "check",
+      await file("b.yaml", "model: Qwen/Qwen2-VL-2B\nfreeze: { train_mm_proj_only: true }\n"),
+      "--json",
+    );
     expect([hub.code, rules(hub.json())]).toEqual([0, ["config note"]]);
-    const both = await thaw("check", await file("c.yaml", "model: Qwen/Qwen2-VL-2B\nfreeze: { freeze_llm: true }\n"), "--json");
+    const both = await thaw(
+      "check",
+      await file("c.yaml", "model: Qwen/Qwen2-VL-2B\nfreeze: { freeze_llm: true }\n"),
+      "--json",
+    );
     expect([both.code, rules(both.json())]).toEqual([1, ["config note", "nothing-trains error"]]);
-    const missing = await thaw("check", await file("d.yaml", "model: ./nowhere\nfreeze: { freeze_llm: true }\n"), "--json");
+    const missing = await thaw(
+      "check",
+      await file("d.yaml", "model: ./nowhere\nfreeze: { freeze_llm: true }\n"),
+      "--json",
+    );
     expect([missing.code, rules(missing.json())]).toEqual([1, ["config error", "nothing-trains error"]]);
   });
 
   it("plans a model type that it cannot run, from the headers", async () => {
     const path = await file("e.yaml", `model: ${join(GOLDENS, "qwen2_vl")}\nfreeze: { train_mm_proj_only: true }\n`);
     expect((await thaw("check", path)).code).toBe(0);
-    const { components } = (await thaw("plan", path, "--json")).json<{ components: { name: string; state: string; flows: string[] }[] }>();
-    expect(components.map(({ name, state, flows }) => [name, state, flows])).toEqual([["vision_tower", "frozen", ["prefix"]], ["multi_modal_projector", "train", ["trained"]], ["language_model", "frozen", ["through"]]]);
+    const { components } = (await thaw("plan", path, "--json")).json<{
+      components: { name: string; state: string; flows: string[] }[];
+    }>();
+    expect(components.map(({ name, state, flows }) => [name, state, flows])).toEqual([
+      ["vision_tower", "frozen", ["prefix"]],
+      ["multi_modal_projector", "train", ["trained"]],
+      ["language_model", "frozen", ["through"]],
+    ]);
   });
 
   it("fixes what has one safe edit and leaves the rest of the file as it is", async () => {
-    const text = `# mine\n${EMPTY}freeze:\n  train_mm_proj_only: true   # only this\n  freeze_vision_towr: true\n  components: { vison_tower: frozen }\nchecks: { rules: { nothing-train: off } }\n`;
+    const text =
+      `# mine\n${EMPTY}freeze:\n  train_mm_proj_only: true   # only this\n  freeze_vision_towr: true\n  ` +
+      "components: { vison_tower: frozen }\nchecks: { rules: { nothing-train: off } }\n";
     const path = await file("f.yaml", text);
     const before = (await thaw("check", path, "--json")).json<Report>();
     expect(rules(before)).toEqual(["config error", "selector-matches-nothing error", "config error"]);
     const { code, err } = await thaw("check", path, "--fix");
     expect([code, err.split("\n")[0]]).toEqual([0, `Fixed 3 findings in ${path}.`]);
-    expect(await readFile(path, "utf8")).toBe("# mine\nmodel: ./checkpoint\nfreeze:\n  train_mm_proj_only: true   # only this\n  components: {  }\nchecks: { rules: { nothing-trains: off } }\n");
+    expect(await readFile(path, "utf8")).toBe(
+      "# mine\nmodel: ./checkpoint\nfreeze:\n  train_mm_proj_only: true   # only this\n  components: {  " +
+        "}\nchecks: { rules: { nothing-trains: off } }\n",
+    );
     expect((await thaw("check", path, "--fix")).err).toContain("No finding has a safe fix.");
   });
 
   it("writes a SARIF log", async () => {
-    const { json, code } = await thaw("check", await file("g.yaml", `${EMPTY}freeze: { freeze_llm: true }\n`), "--sarif");
-    const { runs } = json<{ runs: { results: { ruleId: string; locations: unknown }[]; tool: { driver: { rules: { id: string }[] } } }[] }>();
+    const { json, code } = await thaw(
+      "check",
+      await file("g.yaml", `${EMPTY}freeze: { freeze_llm: true }\n`),
+      "--sarif",
+    );
+    const { runs } = json<{
+      runs: { results: { ruleId: string; locations: unknown }[]; tool: { driver: { rules: { id: string }[] } } }[];
+    }>();
     expect(code).toBe(1);
-    expect(runs[0]!.results).toMatchObject([{ ruleId: "nothing-trains", locations: [{ physicalLocation: { artifactLocation: { uri: "g.yaml", uriBaseId: "CONFIG" }, region: { startLine: 2 } } }] }]);
+    expect(runs[0]!.results).toMatchObject([
+      {
+        ruleId: "nothing-trains",
+        locations: [
+          { physicalLocation: { artifactLocation: { uri: "g.yaml", uriBaseId: "CONFIG" }, region: { startLine: 2 } } },
+        ],
+      },
+    ]);
     expect(runs[0]!.tool.driver.rules.map(({ id }) => id)).toContain("cache-with-trainable-tower");
   });
 
   it("judges a LLaMA-Factory config by the same rules, in its words", async () => {
-    const path = await file("lf.yaml", "model_name_or_path: Qwen/Qwen2-VL-2B\ndataset: nowhere\nfinetuning_type: full\nfreeze_language_model: true\n");
+    const path = await file(
+      "lf.yaml",
+      "model_name_or_path: Qwen/Qwen2-VL-2B\ndataset: nowhere\nfinetuning_type: full\nfreeze_language_model: true\n",
+    );
     const { code, json } = await thaw("check", path, "--json");
     expect([code, rules(json())]).toEqual([1, ["config note", "nothing-trains error"]]);
     const finding = json<Report>().findings[1]!;
-    expect(finding.settings).toEqual([{ path: "freeze_language_model", value: true, origin: "explicit", file: path, line: 4 }]);
+    expect(finding.settings).toEqual([
+      { path: "freeze_language_model", value: true, origin: "explicit", file: path, line: 4 },
+    ]);
     expect(finding.fix).toBe("Add `freeze_multi_modal_projector: false` to train the multimodal projector.");
   });
 
   it("keeps LLaMA-Factory's meaning of lora, and reads the old shortcut", async () => {
-    const lora = (lines: string) => file("lora.yaml", `model_name_or_path: Qwen/Qwen2-VL-2B\nfinetuning_type: lora\n${lines}`);
+    const lora = (lines: string) =>
+      file("lora.yaml", `model_name_or_path: Qwen/Qwen2-VL-2B\nfinetuning_type: lora\n${lines}`);
     expect(rules((await thaw("check", await lora(""), "--json")).json())).toEqual(["config note"]);
-    expect(rules((await thaw("check", await lora("freeze_language_model: true\n"), "--json")).json())).toEqual(["config note", "nothing-trains error"]);
-    expect(rules((await thaw("check", await lora("freeze_language_model: true\nfreeze_vision_tower: false\n"), "--json")).json())).toEqual(["config note"]);
-    expect(rules((await thaw("check", await lora("freeze_language_model: true\nfreeze_multi_modal_projector: false\n"), "--json")).json())).toEqual(["config note", "setting-for-frozen-component warning", "nothing-trains error"]);
-    const old = await file("old.yaml", "model_name_or_path: x\nfinetuning_type: full\ntrain_mm_proj_only: true\nfreeze_vision_tower: false\n");
+    expect(rules((await thaw("check", await lora("freeze_language_model: true\n"), "--json")).json())).toEqual([
+      "config note",
+      "nothing-trains error",
+    ]);
+    expect(
+      rules(
+        (await thaw("check", await lora("freeze_language_model: true\nfreeze_vision_tower: false\n"), "--json")).json(),
+      ),
+    ).toEqual(["config note"]);
+    expect(
+      rules(
+        (
+          await thaw(
+            "check",
+            await lora("freeze_language_model: true\nfreeze_multi_modal_projector: false\n"),
+            "--json",
+          )
+        ).json(),
+      ),
+    ).toEqual(["config note", "setting-for-frozen-component warning", "nothing-trains error"]);
+    const old = await file(
+      "old.yaml",
+      "model_name_or_path: x\nfinetuning_type: full\ntrain_mm_proj_only: true\nfreeze_vision_tower: false\n",
+    );
     const report = (await thaw("check", old, "--json")).json<Report>();
     expect(rules(report)).toEqual(["config note", "shortcut-contradicts-flag error"]);
-    expect(report.findings[1]!.settings.map(({ path, line }) => `${path}:${line}`)).toEqual(["train_mm_proj_only:3", "freeze_vision_tower:4"]);
+    expect(report.findings[1]!.settings.map(({ path, line }) => `${path}:${line}`)).toEqual([
+      "train_mm_proj_only:3",
+      "freeze_vision_tower:4",
+    ]);
   });
 
   it("judges ms-swift arguments, rates of frozen parts included", async () => {
-    const path = await file("train.sh", "swift sft \\\n  --model Qwen/Qwen2-VL-2B \\\n  --tuner_type full \\\n  --vit_lr 1e-5\n");
+    const path = await file(
+      "train.sh",
+      "swift sft \\\n  --model Qwen/Qwen2-VL-2B \\\n  --tuner_type full \\\n  --vit_lr 1e-5\n",
+    );
     const report = (await thaw("check", path, "--json")).json<Report>();
     expect(rules(report)).toEqual(["config note", "setting-for-frozen-component error"]);
     expect(report.findings[1]!.message).toBe("`--vit_lr 1e-5` is for vision_tower, which is frozen by default.");
-    expect(report.findings[1]!.fix).toBe("Add `--freeze_vit false` to train it, or remove `--vit_lr 1e-5` (train.sh:4).");
+    expect(report.findings[1]!.fix).toBe(
+      "Add `--freeze_vit false` to train it, or remove `--vit_lr 1e-5` (train.sh:4).",
+    );
   });
 
   it("checks a local model of another tool's config by its headers", async () => {
-    const path = await file("local.yaml", "model_name_or_path: ./checkpoint\nfinetuning_type: freeze\nfreeze_trainable_layers: 40\n");
+    const path = await file(
+      "local.yaml",
+      "model_name_or_path: ./checkpoint\nfinetuning_type: freeze\nfreeze_trainable_layers: 40\n",
+    );
     expect(rules((await thaw("check", path, "--json")).json())).toEqual(["selector-matches-nothing error"]);
   });
 });
 
 describe("thaw convert", () => {
   it("writes a config that the checker accepts and that freezes the same", async () => {
-    const path = await file("full.yaml", "model_name_or_path: ./checkpoint\nfinetuning_type: full\nfreeze_multi_modal_projector: false\nfreeze_language_model: true\nper_device_train_batch_size: 2\n");
+    const path = await file(
+      "full.yaml",
+      "model_name_or_path: ./checkpoint\nfinetuning_type: full\nfreeze_multi_modal_projector: " +
+        "false\nfreeze_language_model: true\nper_device_train_batch_size: 2\n",
+    );
     const converted = await thaw("convert", path);
-    expect(parse(converted.out)).toMatchObject({ model: "./checkpoint", freeze: { freeze_multi_modal_projector: false, freeze_language_model: true }, training: { micro_batch_size: 2 } });
+    expect(parse(converted.out)).toMatchObject({
+      model: "./checkpoint",
+      freeze: { freeze_multi_modal_projector: false, freeze_language_model: true },
+      training: { micro_batch_size: 2 },
+    });
     const output = at("converted.yaml");
     expect((await thaw("convert", path, "--output", output)).code).toBe(0);
     expect((await thaw("check", output)).code).toBe(0);
@@ -123,7 +219,9 @@ describe("thaw convert", () => {
   });
 
   it("says what it takes for anything else", async () => {
-    expect((await thaw("convert", await file("thaw.yaml", EMPTY))).err).toContain("It is neither a LLaMA-Factory config");
+    expect((await thaw("convert", await file("thaw.yaml", EMPTY))).err).toContain(
+      "It is neither a LLaMA-Factory config",
+    );
     expect((await thaw("convert", at("nowhere.yaml"))).err).toContain("There is no such file");
   });
 });
@@ -132,27 +230,58 @@ describe("thaw why", () => {
   let path: string;
   beforeEach(async () => {
     await file("base.yaml", "freeze:\n  freeze_multi_modal_projector: true\n");
-    path = await file("why.yaml", `extends: ./base.yaml\n${EMPTY}freeze:\n  freeze_multi_modal_projector: false\n  components: { vision_tower: { match: [layers.1] } }\n`);
+    path = await file(
+      "why.yaml",
+      `extends: ./base.yaml\n${EMPTY}freeze:\n  freeze_multi_modal_projector: false\n  components: { ` +
+        "vision_tower: { match: [layers.1] } }\n",
+    );
   });
-  interface Answer { readonly explanations: readonly { kind: string; name: string; answer: string; settings: { path: string; line?: number }[]; overridden: { path: string; file?: string; origin: string }[]; facts: { label: string; text: string }[] }[] }
-  const ask = async (target: string) => (await thaw("why", target, "--config", path, "--json")).json<Answer>().explanations;
+  interface Answer {
+    readonly explanations: readonly {
+      kind: string;
+      name: string;
+      answer: string;
+      settings: { path: string; line?: number }[];
+      overridden: { path: string; file?: string; origin: string }[];
+      facts: { label: string; text: string }[];
+    }[];
+  }
+  const ask = async (target: string) =>
+    (await thaw("why", target, "--config", path, "--json")).json<Answer>().explanations;
 
   it("names the setting that decided a component, and what it overrides", async () => {
     const [answer] = await ask("multiModalProjector");
-    expect(answer!.answer).toBe("multi_modal_projector is trained by freeze.freeze_multi_modal_projector: false (why.yaml:4).");
-    expect(answer!.overridden.map(({ origin, file: from }) => `${origin} ${from?.split("/").at(-1)}`)).toEqual(["default undefined", "explicit base.yaml"]);
+    expect(answer!.answer).toBe(
+      "multi_modal_projector is trained by freeze.freeze_multi_modal_projector: false (why.yaml:4).",
+    );
+    expect(answer!.overridden.map(({ origin, file: from }) => `${origin} ${from?.split("/").at(-1)}`)).toEqual([
+      "default undefined",
+      "explicit base.yaml",
+    ]);
   });
 
   it("explains a parameter, and the parameters with a run of segments", async () => {
     const [frozen] = await ask("vision_tower.vision_model.encoder.layers.0.mlp.fc1.weight");
-    expect(frozen!.answer).toContain("is frozen, not selected: parameters matching layers.1 trained by freeze.components.vision_tower");
-    expect(frozen!.facts.find(({ label }) => label === "owner")!.text).toBe("vision_tower (by the prefix vision_tower)");
-    expect((await ask("linear_1")).map(({ name }) => name)).toEqual(["multi_modal_projector.linear_1.weight", "multi_modal_projector.linear_1.bias"]);
+    expect(frozen!.answer).toContain(
+      "is frozen, not selected: parameters matching layers.1 trained by freeze.components.vision_tower",
+    );
+    expect(frozen!.facts.find(({ label }) => label === "owner")!.text).toBe(
+      "vision_tower (by the prefix vision_tower)",
+    );
+    expect((await ask("linear_1")).map(({ name }) => name)).toEqual([
+      "multi_modal_projector.linear_1.weight",
+      "multi_modal_projector.linear_1.bias",
+    ]);
   });
 
   it("explains a setting, given or default, in either spelling", async () => {
     const [given] = await ask("freezeMultiModalProjector");
-    expect(given!.facts).toEqual([{ label: "decides", text: "multi_modal_projector: trained by freeze.freeze_multi_modal_projector: false (why.yaml:4)" }]);
+    expect(given!.facts).toEqual([
+      {
+        label: "decides",
+        text: "multi_modal_projector: trained by freeze.freeze_multi_modal_projector: false (why.yaml:4)",
+      },
+    ]);
     const [fallback] = await ask("freeze_llm");
     expect(fallback!.answer).toBe("freeze.freeze_language_model is false, its default.");
     expect((await ask("training.learning_rate"))[0]!.answer).toBe("training.learningRate is 0.001, its default.");
@@ -173,8 +302,9 @@ describe("thaw plan --diff", () => {
     expect(code).toBe(0);
     expect(out).toMatch(/language_model\s+21 parameters, .* frozen\s+train/);
     expect((await thaw("plan", here, "--diff", here)).out).toContain("The plans are the same");
-    const { differences } = (await thaw("plan", here, "--diff", other, "--json")).json<{ differences: { component: string }[] }>();
+    const { differences } = (await thaw("plan", here, "--diff", other, "--json")).json<{
+      differences: { component: string }[];
+    }>();
     expect(new Set(differences.map(({ component }) => component))).toEqual(new Set(["language_model"]));
   });
 });
-

@@ -21,7 +21,11 @@ export interface CheckOptions {
 const MOST_ROUNDS = 5;
 
 /** Reports everything that is wrong or contradictory. Returns 1 where one finding is an error. */
-export async function check(configPath: string | undefined, options: CheckOptions, terminal: Terminal): Promise<number> {
+export async function check(
+  configPath: string | undefined,
+  options: CheckOptions,
+  terminal: Terminal,
+): Promise<number> {
   let { planning, folder } = await planAny(configPath, options);
   if (options.fix === true) {
     // One edit can bring the next finding to light: a key that was misspelt is read now.
@@ -29,12 +33,16 @@ export async function check(configPath: string | undefined, options: CheckOption
     let fixed = await applyFixes(planning.findings);
     if (fixed.length === 0) terminal.err("No finding has a safe fix.");
     while (fixed.length > 0 && rounds++ < MOST_ROUNDS) {
-      for (const { file, count } of fixed) terminal.err(`Fixed ${count === 1 ? "1 finding" : `${count} findings`} in ${file}.`);
+      for (const { file, count } of fixed)
+        terminal.err(`Fixed ${count === 1 ? "1 finding" : `${count} findings`} in ${file}.`);
       ({ planning, folder } = await planAny(configPath, options));
       fixed = await applyFixes(planning.findings);
     }
   }
-  if (options.sarif === true) terminal.out(JSON.stringify(sarifLog(planning.findings, knownRules(), { toolVersion: ownVersion(), folder }), null, 2));
+  if (options.sarif === true)
+    terminal.out(
+      JSON.stringify(sarifLog(planning.findings, knownRules(), { toolVersion: ownVersion(), folder }), null, 2),
+    );
   else if (options.json === true) terminal.out(JSON.stringify(findingsReport(planning.findings)));
   else printFindings(planning, terminal);
   return isConfigRefused(planning) ? 1 : 0;
@@ -47,7 +55,10 @@ interface Checked {
 }
 
 /** Thaw's own config, or another tool's: then the same rules in its words. */
-async function planAny(configPath: string | undefined, options: CheckOptions): Promise<{ planning: Checked; folder: string }> {
+async function planAny(
+  configPath: string | undefined,
+  options: CheckOptions,
+): Promise<{ planning: Checked; folder: string }> {
   const foreign = readForeignFile(configPath);
   if (foreign !== undefined) {
     const { planned, findings } = await planForeign(foreign);
@@ -55,7 +66,10 @@ async function planAny(configPath: string | undefined, options: CheckOptions): P
   }
   const config = await loadConfig(configPath, { set: options.set });
   const { runs, findings } = await planConfig(config);
-  return { planning: { findings, isPlanned: runs.every(({ planning }) => planning.planned !== undefined) }, folder: config.folder };
+  return {
+    planning: { findings, isPlanned: runs.every(({ planning }) => planning.planned !== undefined) },
+    folder: config.folder,
+  };
 }
 
 function printFindings(planning: Checked, terminal: Terminal): void {
@@ -65,5 +79,6 @@ function printFindings(planning: Checked, terminal: Terminal): void {
   terminal.out(verdictLine(planning.findings, colors));
   if (!planning.isPlanned) terminal.out(colors.dim("What needs a checkpoint was not checked."));
   const fixable = planning.findings.filter(({ edit }) => edit !== undefined).length;
-  if (fixable > 0) terminal.out(colors.dim(`${fixable === 1 ? "1 finding" : `${fixable} findings`} can be fixed with --fix.`));
+  if (fixable > 0)
+    terminal.out(colors.dim(`${fixable === 1 ? "1 finding" : `${fixable} findings`} can be fixed with --fix.`));
 }

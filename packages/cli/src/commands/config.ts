@@ -14,15 +14,31 @@ export interface ConfigOptions {
 }
 
 /** Prints every value with its origin, or the JSON schema. Returns 1 where the config has errors. */
-export async function showConfig(configPath: string | undefined, options: ConfigOptions, terminal: Terminal): Promise<number> {
+export async function showConfig(
+  configPath: string | undefined,
+  options: ConfigOptions,
+  terminal: Terminal,
+): Promise<number> {
   if (options.schema === true) {
-    terminal.out(JSON.stringify(configJsonSchema(HOST_SECTIONS, (await configOrNone(configPath, options)).named), null, 2));
+    terminal.out(
+      JSON.stringify(configJsonSchema(HOST_SECTIONS, (await configOrNone(configPath, options)).named), null, 2),
+    );
     return 0;
   }
   const config = await loadConfig(configPath, { set: options.set, requires: "nothing" });
   const { colors, errorColors, width } = terminal;
-  const stages = config.stages.map(({ name, config: { settings, defaults } }) => ({ name, settings: [...settings, ...defaults] }));
-  if (options.json === true) terminal.out(JSON.stringify({ file: config.file, settings: [...config.settings, ...config.defaults], ...(stages.length === 0 ? {} : { stages }) }));
+  const stages = config.stages.map(({ name, config: { settings, defaults } }) => ({
+    name,
+    settings: [...settings, ...defaults],
+  }));
+  if (options.json === true)
+    terminal.out(
+      JSON.stringify({
+        file: config.file,
+        settings: [...config.settings, ...config.defaults],
+        ...(stages.length === 0 ? {} : { stages }),
+      }),
+    );
   else if (stages.length === 0) print(config, terminal);
   else {
     for (const [index, { name, config: stage }] of config.stages.entries()) {
@@ -32,14 +48,16 @@ export async function showConfig(configPath: string | undefined, options: Config
   }
   if (config.findings.length === 0) return 0;
   terminal.err(`\n${verdictLine(config.findings, errorColors)}`);
-  for (const line of findingLines(config.findings, { colors: errorColors, folder: process.cwd(), width })) terminal.err(line);
+  for (const line of findingLines(config.findings, { colors: errorColors, folder: process.cwd(), width }))
+    terminal.err(line);
   return config.hasErrors ? 1 : 0;
 }
 
 function print(config: LoadedConfig, terminal: Terminal): void {
   const lines = printedSettings(config.settings, config.defaults, process.cwd());
   const longest = Math.min(64, Math.max(0, ...lines.map(({ path, value }) => path.length + value.length + 2)));
-  for (const { path, value, origin } of lines) terminal.out(`${`${path}: ${value}`.padEnd(longest)}  ${terminal.colors.dim(`# ${origin}`)}`);
+  for (const { path, value, origin } of lines)
+    terminal.out(`${`${path}: ${value}`.padEnd(longest)}  ${terminal.colors.dim(`# ${origin}`)}`);
 }
 
 /** The schema is wanted before there is a config: then it holds the built-in plugins alone. */

@@ -9,7 +9,10 @@ export interface ConvertOptions {
   readonly output?: string;
 }
 
-/** Prints (or writes) the Thaw config that means what another tool's config does. @throws THAW_CLI_NOT_FOREIGN, THAW_CLI_OUTPUT_TAKEN */
+/**
+ * Prints (or writes) the Thaw config that means what another tool's config does. @throws THAW_CLI_NOT_FOREIGN,
+ * THAW_CLI_OUTPUT_TAKEN
+ */
 export function convert(path: string, options: ConvertOptions, terminal: Terminal): number {
   const foreign = readForeignFile(path);
   if (foreign === undefined) throw notForeign(path, existsSync(path));

@@ -4,23 +4,43 @@ import { bytesText } from "@thaw/contracts";
 import { table } from "../render/text.js";
 import type { Terminal } from "../terminal.js";
 
-/** Says which backends are on this machine, whether they start (each is tried in a process of its own), and what would be faster. */
+/**
+ * Says which backends are on this machine, whether they start (each is tried in a process of its own), and what would
+ * be faster.
+ */
 export async function doctor(options: { readonly json?: boolean }, terminal: Terminal): Promise<number> {
   const resolved = resolveBackendOptions("auto", { projectFolder: process.cwd(), cacheFolder: defaultCacheFolder() });
-  const machine = { node: process.version, platform: `${process.platform} ${process.arch}`, cores: cpus().length, memoryBytes: totalmem() };
+  const machine = {
+    node: process.version,
+    platform: `${process.platform} ${process.arch}`,
+    cores: cpus().length,
+    memoryBytes: totalmem(),
+  };
   const diagnosis = await diagnose(resolved);
   if (options.json === true) {
     terminal.out(JSON.stringify({ ...machine, ...diagnosis }));
     return 0;
   }
   const { colors, width } = terminal;
-  terminal.out(`Node ${machine.node}, ${machine.platform}, ${machine.cores} cores, ${bytesText(machine.memoryBytes)} of memory.`);
+  terminal.out(
+    `Node ${machine.node}, ${machine.platform}, ${machine.cores} cores, ${bytesText(machine.memoryBytes)} of memory.`,
+  );
   for (const gpu of diagnosis.gpus) terminal.out(gpu);
-  if (diagnosis.driver !== undefined && diagnosis.missingCudaLibraries.length > 0) terminal.out(`CUDA libraries that were not found: ${diagnosis.missingCudaLibraries.join(", ")}.`);
+  if (diagnosis.driver !== undefined && diagnosis.missingCudaLibraries.length > 0)
+    terminal.out(`CUDA libraries that were not found: ${diagnosis.missingCudaLibraries.join(", ")}.`);
   terminal.out("");
-  const rows = diagnosis.backends.map((backend) => [backend.name, stateOf(backend, colors), noteOf(backend, diagnosis.chosen)]);
-  for (const line of table([{ title: "backend" }, { title: "state" }, { title: "note" }], rows, { width, dim: colors.dim })) terminal.out(line);
-  for (const { name, command, why } of diagnosis.faster) terminal.out(`\nFaster: ${name} (${why}). Get it with: ${command}`);
+  const rows = diagnosis.backends.map((backend) => [
+    backend.name,
+    stateOf(backend, colors),
+    noteOf(backend, diagnosis.chosen),
+  ]);
+  for (const line of table([{ title: "backend" }, { title: "state" }, { title: "note" }], rows, {
+    width,
+    dim: colors.dim,
+  }))
+    terminal.out(line);
+  for (const { name, command, why } of diagnosis.faster)
+    terminal.out(`\nFaster: ${name} (${why}). Get it with: ${command}`);
   return 0;
 }
 

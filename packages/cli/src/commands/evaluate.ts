@@ -26,9 +26,12 @@ export interface EvaluateOptions {
   readonly logLevel: LogLevel;
 }
 
-/** Measures captions of a run or a checkpoint on a data set, beside both baselines. Returns 130 where Ctrl-C stopped it. */
+/**
+ * Measures captions of a run or a checkpoint on a data set, beside both baselines. Returns 130 where Ctrl-C stopped it.
+ */
 export async function evaluate(path: string, options: EvaluateOptions, terminal: Terminal): Promise<number> {
-  if (options.data === undefined) throw badOption("--data", undefined, "a data set, for example --data iconify:twemoji");
+  if (options.data === undefined)
+    throw badOption("--data", undefined, "a data set, for example --data iconify:twemoji");
   const target = await openTarget(path, options.backend === undefined ? {} : { backend: options.backend });
   const progress = options.quiet === true ? silentProgress() : await createProgress(terminal);
   const logger = await createLogger(options.logLevel, { beforeLine: () => progress.clear() });
@@ -36,7 +39,12 @@ export async function evaluate(path: string, options: EvaluateOptions, terminal:
   const opened: DataSource[] = [];
   try {
     const processor = await openProcessor(modelFolder(target.config));
-    const source = await openSource(options.data, { processor, baseFolder: process.cwd(), role: "evaluation", name: sourceName(options.data) });
+    const source = await openSource(options.data, {
+      processor,
+      baseFolder: process.cwd(),
+      role: "evaluation",
+      name: sourceName(options.data),
+    });
     opened.push(source);
     const training = await openTraining(target, processor, options.baselineData);
     if (training !== undefined) opened.push(training);
@@ -45,8 +53,13 @@ export async function evaluate(path: string, options: EvaluateOptions, terminal:
       if (target.trained !== undefined) await session.loadParameters(target.trained);
       const { evaluationBatchSize, maxNewTokens } = target.config.data;
       const evaluation = await measureCaptions(session, {
-        source, baselines: training !== undefined, label: `captions of ${source.name}`, progress, isStopping: interrupts.isInterrupted,
-        batchSize: options.batchSize ?? evaluationBatchSize, maxNewTokens: options.maxNewTokens ?? maxNewTokens,
+        source,
+        baselines: training !== undefined,
+        label: `captions of ${source.name}`,
+        progress,
+        isStopping: interrupts.isInterrupted,
+        batchSize: options.batchSize ?? evaluationBatchSize,
+        maxNewTokens: options.maxNewTokens ?? maxNewTokens,
         ...(training === undefined ? {} : { training }),
         ...(options.concepts === undefined ? {} : { concepts: options.concepts }),
         ...(options.limit === undefined ? {} : { limit: options.limit }),
@@ -56,7 +69,8 @@ export async function evaluate(path: string, options: EvaluateOptions, terminal:
       if (options.json === true) terminal.out(JSON.stringify({ exactMatch, tokenF1, samples, baselines }));
       else {
         const record = { name: source.name, after: captionResult(evaluation, 0), baselines, pictures: {} };
-        for (const line of [...scoreLines([record], terminal), "", ...sampleLines(record, terminal)]) terminal.out(line);
+        for (const line of [...scoreLines([record], terminal), "", ...sampleLines(record, terminal)])
+          terminal.out(line);
       }
       return 0;
     } finally {
@@ -70,8 +84,13 @@ export async function evaluate(path: string, options: EvaluateOptions, terminal:
 }
 
 /** The training set that baselines come from: the one given, or the run's own. */
-async function openTraining({ config }: Target, processor: Processor, given: string | undefined): Promise<DataSource | undefined> {
-  if (given !== undefined) return openSource(given, { processor, baseFolder: process.cwd(), role: "train", name: "train" });
+async function openTraining(
+  { config }: Target,
+  processor: Processor,
+  given: string | undefined,
+): Promise<DataSource | undefined> {
+  if (given !== undefined)
+    return openSource(given, { processor, baseFolder: process.cwd(), role: "train", name: "train" });
   const { train } = config.data;
   return train === undefined ? undefined : openConfiguredSource(config, processor, "train", train, "train");
 }

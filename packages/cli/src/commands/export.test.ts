@@ -1,4 +1,14 @@
-import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, realpathSync, rmSync, writeFileSync } from "node:fs";
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  realpathSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -15,9 +25,18 @@ beforeAll(async () => {
   process.chdir(folder);
   mkdirSync("images");
   for (const image of ["image0.png", "image1.png"]) copyFileSync(join(checkpoint, image), join("images", image));
-  const row = (image: string, answer: string): string => JSON.stringify({ image, conversations: [{ from: "human", value: "<image>\nWhat is it?" }, { from: "gpt", value: answer }] });
+  const row = (image: string, answer: string): string =>
+    JSON.stringify({
+      image,
+      conversations: [
+        { from: "human", value: "<image>\nWhat is it?" },
+        { from: "gpt", value: answer },
+      ],
+    });
   writeFileSync("train.jsonl", `${row("image0.png", "A red disc.")}\n${row("image1.png", "Green.")}\n`);
-  writeFileSync("thaw.config.yaml", `model: ${checkpoint}
+  writeFileSync(
+    "thaw.config.yaml",
+    `model: ${checkpoint}
 data: { train: { type: conversations, path: ./train.jsonl, images: ./images } }
 freeze:
   freeze_multi_modal_projector: false
@@ -27,7 +46,8 @@ training: { max_steps: 3, micro_batch_size: 2, learning_rate: 0.05, save_every_s
 backend: wasm
 output: ./runs
 seed: 1
-`);
+`,
+  );
   const { code, err } = await thaw("train", "--quiet");
   expect([code, err.includes("error")]).toEqual([0, false]);
   run = join("runs", readdirSync("runs")[0]!);
@@ -39,9 +59,13 @@ afterAll(() => {
 
 describe("thaw plan with an adapter", () => {
   it("gives the component the state adapter", async () => {
-    const { components } = JSON.parse((await thaw("plan", "--json")).out) as { components: readonly { readonly name: string; readonly state: string }[] };
+    const { components } = JSON.parse((await thaw("plan", "--json")).out) as {
+      components: readonly { readonly name: string; readonly state: string }[];
+    };
     expect(components.map(({ state }) => state)).toEqual(["frozen", "train", "adapter"]);
-    expect((await thaw("plan", "--set", "freeze.components.language_model.lora={}")).out).toMatch(/language_model\s+[\d,]+\s+adapter/);
+    expect((await thaw("plan", "--set", "freeze.components.language_model.lora={}")).out).toMatch(
+      /language_model\s+[\d,]+\s+adapter/,
+    );
   });
 });
 
@@ -53,12 +77,26 @@ describe("thaw export", () => {
     const { code, out } = await thaw("export", run, "merged");
     expect([code, out.trim()]).toEqual([0, join(folder, "merged")]);
     expect(existsSync("merged/tokenizer.json")).toBe(true);
-    const [file, base, trained] = ["merged/model.safetensors", join(checkpoint, "model.safetensors"), join(run, "final/trained.safetensors")];
+    const [file, base, trained] = [
+      "merged/model.safetensors",
+      join(checkpoint, "model.safetensors"),
+      join(run, "final/trained.safetensors"),
+    ];
     expect(await readTensor(file, PROJECTOR)).toEqual(await readTensor(trained, PROJECTOR));
     expect(await readTensor(file, Q_PROJ)).not.toEqual(await readTensor(base, Q_PROJ));
-    expect(await readTensor(file, Q_PROJ.replace("q_proj", "k_proj"))).toEqual(await readTensor(base, Q_PROJ.replace("q_proj", "k_proj")));
+    expect(await readTensor(file, Q_PROJ.replace("q_proj", "k_proj"))).toEqual(
+      await readTensor(base, Q_PROJ.replace("q_proj", "k_proj")),
+    );
     expect((await thaw("export", run, "merged")).err).toContain("THAW_CHECKPOINT_EXISTS");
-    const again = await thaw("export", join(run, "checkpoints/step-2"), "merged", "--overwrite", "--dtype", "bf16", "--json");
+    const again = await thaw(
+      "export",
+      join(run, "checkpoints/step-2"),
+      "merged",
+      "--overwrite",
+      "--dtype",
+      "bf16",
+      "--json",
+    );
     expect(JSON.parse(again.out)).toEqual({ folder: join(folder, "merged"), omitted: [] });
     expect(JSON.parse(readFileSync("merged/config.json", "utf8"))).toMatchObject({ dtype: "bfloat16" });
   });
@@ -66,10 +104,27 @@ describe("thaw export", () => {
   it("writes the adapter of a step alone, from which another run starts", async () => {
     expect((await thaw("export", join(run, "checkpoints/step-2"), "adapter", "--adapter")).code).toBe(0);
     const name = "base_model.model.model.language_model.layers.0.self_attn.q_proj.lora_B.weight";
-    expect(await readTensor("adapter/adapter_model.safetensors", name)).not.toEqual(await readTensor(join(run, "final/adapter/adapter_model.safetensors"), name));
-    writeFileSync("next.yaml", `${readFileSync("thaw.config.yaml", "utf8").replace("rank: 2, target_modules: [q_proj]", "").replace("./runs", "./next")}lora: { adapter: ./adapter }\n`);
+    expect(await readTensor("adapter/adapter_model.safetensors", name)).not.toEqual(
+      await readTensor(join(run, "final/adapter/adapter_model.safetensors"), name),
+    );
+    writeFileSync(
+      "next.yaml",
+      `${readFileSync("thaw.config.yaml", "utf8").replace("rank: 2, target_modules: [q_proj]", "").replace("./runs", "./next")}lora: ` +
+        "{ adapter: ./adapter }\n",
+    );
     expect((await thaw("train", "next.yaml", "--quiet")).code).toBe(0);
-    expect((await thaw("caption", "images/image0.png", "--model", join("next", readdirSync("next")[0]!), "--max-new-tokens", "2")).code).toBe(0);
+    expect(
+      (
+        await thaw(
+          "caption",
+          "images/image0.png",
+          "--model",
+          join("next", readdirSync("next")[0]!),
+          "--max-new-tokens",
+          "2",
+        )
+      ).code,
+    ).toBe(0);
     const bare = await thaw("export", checkpoint, "none", "--adapter", "--backend", "wasm");
     expect([bare.code, bare.err.includes("THAW_LORA_NO_ADAPTERS")]).toEqual([1, true]);
   });

@@ -18,21 +18,37 @@ export interface ExportOptions {
 }
 
 /**
- * Writes a run, or one of its checkpoints, as a Hugging Face checkpoint that needs nothing of Thaw: trained parameters in their places,
- * adapters merged. `@throws THAW_CHECKPOINT_EXISTS, THAW_CHECKPOINT_UNWRITABLE, THAW_LORA_*`.
+ * Writes a run, or one of its checkpoints, as a Hugging Face checkpoint that needs nothing of Thaw: trained parameters
+ * in their places, adapters merged. `@throws THAW_CHECKPOINT_EXISTS, THAW_CHECKPOINT_UNWRITABLE, THAW_LORA_*`.
  */
-export async function exportRun(path: string, folder: string, options: ExportOptions, terminal: Terminal): Promise<number> {
+export async function exportRun(
+  path: string,
+  folder: string,
+  options: ExportOptions,
+  terminal: Terminal,
+): Promise<number> {
   const target = await openTarget(path, options.backend === undefined ? {} : { backend: options.backend });
   const written = resolve(folder);
-  const trainer = sessionTrainer(target.config, await openConfiguredModel(target.config), await createLogger(options.logLevel));
+  const trainer = sessionTrainer(
+    target.config,
+    await openConfiguredModel(target.config),
+    await createLogger(options.logLevel),
+  );
   const session = await trainer.open();
   try {
     if (target.trained !== undefined) await session.loadParameters(target.trained);
     const omitted = options.adapter === true ? await saveAdapter(trainer, written, session) : [];
-    if (options.adapter !== true) await session.save(written, { dtype: options.dtype === "bf16" ? "BF16" : "F32", overwrite: options.overwrite === true });
+    if (options.adapter !== true)
+      await session.save(written, {
+        dtype: options.dtype === "bf16" ? "BF16" : "F32",
+        overwrite: options.overwrite === true,
+      });
     if (options.json === true) terminal.out(JSON.stringify({ folder: written, omitted }));
     else terminal.out(written);
-    if (omitted.length > 0) terminal.err(`PEFT's layout has no place for ${omitted.join(", ")}, so the adapter alone is not the trained model.`);
+    if (omitted.length > 0)
+      terminal.err(
+        `PEFT's layout has no place for ${omitted.join(", ")}, so the adapter alone is not the trained model.`,
+      );
     return 0;
   } finally {
     await session.close();

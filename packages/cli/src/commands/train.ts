@@ -35,10 +35,18 @@ interface Work {
   readonly resume?: ResumeOptions;
 }
 
-/** Trains as a config says, or goes on with a run. Returns 0, 1 where the config or plan has errors, 130 where Ctrl-C stopped it. */
-export async function train(configPath: string | undefined, options: TrainOptions, terminal: Terminal): Promise<number> {
+/**
+ * Trains as a config says, or goes on with a run. Returns 0, 1 where the config or plan has errors, 130 where Ctrl-C
+ * stopped it.
+ */
+export async function train(
+  configPath: string | undefined,
+  options: TrainOptions,
+  terminal: Terminal,
+): Promise<number> {
   const comparedSteps = readComparedSteps(options.compareAllTrainable);
-  if (options.resume !== undefined && configPath !== undefined) throw badOption("[config]", configPath, "either a config or --resume: a resumed run has its own");
+  if (options.resume !== undefined && configPath !== undefined)
+    throw badOption("[config]", configPath, "either a config or --resume: a resumed run has its own");
   const work = await findWork(configPath, options);
   const events = eventWriter(terminal, options.json === true);
   if (isConfigRefused(work.planning)) return refuse(work.planning, events, terminal);
@@ -55,8 +63,19 @@ export async function train(configPath: string | undefined, options: TrainOption
     if (interrupts.isInterrupted()) trainer.stop("Ctrl-C");
   };
   try {
-    const context = { events, terminal, progress, logger, comparedSteps, isJson: options.json === true, interrupts, onTrainer };
-    return await (work.stages.length > 0 ? trainStages(work.stages, work.resume, context) : trainOne(work.config, work.resume, context));
+    const context = {
+      events,
+      terminal,
+      progress,
+      logger,
+      comparedSteps,
+      isJson: options.json === true,
+      interrupts,
+      onTrainer,
+    };
+    return await (work.stages.length > 0
+      ? trainStages(work.stages, work.resume, context)
+      : trainOne(work.config, work.resume, context));
   } catch (error) {
     const { code, message } = error instanceof ThawError ? error : { code: "THAW_UNEXPECTED", message: String(error) };
     events.write("error", { code, message });
@@ -67,7 +86,10 @@ export async function train(configPath: string | undefined, options: TrainOption
   }
 }
 
-async function findWork(configPath: string | undefined, { set, resume: from, acceptPlanChange = false }: TrainOptions): Promise<Work> {
+async function findWork(
+  configPath: string | undefined,
+  { set, resume: from, acceptPlanChange = false }: TrainOptions,
+): Promise<Work> {
   const loadOptions = { set, requires: "training" } as const;
   if (from === undefined) {
     const config = await loadConfig(configPath, loadOptions);
@@ -76,13 +98,22 @@ async function findWork(configPath: string | undefined, { set, resume: from, acc
   const staged = await stagedRunOf(from);
   if (staged !== undefined) {
     const stages = await loadStageConfigs(staged, loadOptions);
-    return { planning: await planStages(stages), config: stages[0]!.config, stages, resume: { from: staged, acceptPlanChange } };
+    return {
+      planning: await planStages(stages),
+      config: stages[0]!.config,
+      stages,
+      resume: { from: staged, acceptPlanChange },
+    };
   }
   const config = await loadRunConfig(await runFolderOf(from), loadOptions);
   return { planning: await planConfig(config), config, stages: [], resume: { from, acceptPlanChange } };
 }
 
-async function trainOne(config: LoadedConfig, resume: ResumeOptions | undefined, context: TrainContext): Promise<number> {
+async function trainOne(
+  config: LoadedConfig,
+  resume: ResumeOptions | undefined,
+  context: TrainContext,
+): Promise<number> {
   const parts = await openParts(config);
   try {
     const run = await prepareRun(config, parts, titleOf(config.values.runName, config.folder), context);
@@ -101,7 +132,13 @@ async function trainOne(config: LoadedConfig, resume: ResumeOptions | undefined,
 function refuse({ findings }: ConfigPlanning, events: EventWriter, terminal: Terminal): number {
   events.write("refused", { findings });
   const { errorColors: colors, width } = terminal;
-  for (const line of [...findingLines(findings, { colors, folder: process.cwd(), width }), "", verdictLine(findings, colors), "Nothing was trained."]) terminal.err(line);
+  for (const line of [
+    ...findingLines(findings, { colors, folder: process.cwd(), width }),
+    "",
+    verdictLine(findings, colors),
+    "Nothing was trained.",
+  ])
+    terminal.err(line);
   return 1;
 }
 
@@ -109,6 +146,7 @@ function readComparedSteps(option: string | true | undefined): number {
   if (option === undefined) return 0;
   if (option === true) return COMPARED_STEPS;
   const steps = Number(option);
-  if (!Number.isInteger(steps) || steps < 1) throw badOption("--compare-all-trainable", option, "a whole number above 0");
+  if (!Number.isInteger(steps) || steps < 1)
+    throw badOption("--compare-all-trainable", option, "a whole number above 0");
   return steps;
 }

@@ -14,7 +14,10 @@ export interface WhyOptions {
   readonly json?: boolean;
 }
 
-/** Says which setting decided about a parameter, a component or a setting, and what was overridden. @throws THAW_CLI_NOTHING_TO_EXPLAIN */
+/**
+ * Says which setting decided about a parameter, a component or a setting, and what was overridden. @throws
+ * THAW_CLI_NOTHING_TO_EXPLAIN
+ */
 export async function why(target: string, options: WhyOptions, terminal: Terminal): Promise<number> {
   const { runs, findings } = await planConfig(await loadConfig(options.config, { set: options.set }));
   const inputs = runs.map(inputOf);
@@ -25,13 +28,18 @@ export async function why(target: string, options: WhyOptions, terminal: Termina
     return 1;
   }
   const answers = inputs.map((input) => explain(target, input!));
-  if (answers.every((answer) => answer === undefined)) throw nothingToExplain(target, nearestTargets(target, inputs[0]!));
-  const all = answers.flatMap((explanations = [], run) => explanations.map((explanation) => ({ stage: runs[run]!.name, run, explanation })));
-  if (options.json === true) terminal.out(JSON.stringify({ explanations: all.map(({ stage, explanation }) => asData(stage, explanation)) }));
+  if (answers.every((answer) => answer === undefined))
+    throw nothingToExplain(target, nearestTargets(target, inputs[0]!));
+  const all = answers.flatMap((explanations = [], run) =>
+    explanations.map((explanation) => ({ stage: runs[run]!.name, run, explanation })),
+  );
+  if (options.json === true)
+    terminal.out(JSON.stringify({ explanations: all.map(({ stage, explanation }) => asData(stage, explanation)) }));
   else {
     for (const [index, { stage, run, explanation }] of all.entries()) {
       if (index > 0) terminal.out("");
-      if (stage !== undefined && all[index - 1]?.run !== run) terminal.out(terminal.colors.dim(stageTitle(stage, run, runs.length)));
+      if (stage !== undefined && all[index - 1]?.run !== run)
+        terminal.out(terminal.colors.dim(stageTitle(stage, run, runs.length)));
       print(explanation, terminal);
     }
   }
@@ -41,11 +49,21 @@ export async function why(target: string, options: WhyOptions, terminal: Termina
 /** What is known of a run's plan; undefined where there is none. */
 function inputOf({ config, planning: { planned, trainer, findings } }: PlannedRun): ExplainInput | undefined {
   const policy = trainer === undefined ? undefined : compiledPolicyOf(trainer);
-  return planned === undefined || policy === undefined ? undefined : { planned, policy, settings: config.settings, replaced: config.replaced, defaults: config.defaults, findings };
+  return planned === undefined || policy === undefined
+    ? undefined
+    : { planned, policy, settings: config.settings, replaced: config.replaced, defaults: config.defaults, findings };
 }
 
 function asData(stage: string | undefined, { kind, name, answer, settings, overridden, facts }: Explanation): object {
-  return { ...(stage === undefined ? {} : { stage }), kind, name, answer, settings, overridden, facts: facts.map(([label, text]) => ({ label, text })) };
+  return {
+    ...(stage === undefined ? {} : { stage }),
+    kind,
+    name,
+    answer,
+    settings,
+    overridden,
+    facts: facts.map(([label, text]) => ({ label, text })),
+  };
 }
 
 function print({ answer, settings, overridden, facts, findings }: Explanation, terminal: Terminal): void {

@@ -20,28 +20,60 @@ export function scoreRows(record: CaptionRecord): readonly ScoreRow[] {
     ["majority baseline", record.baselines.majority],
     ["nearest neighbour baseline", record.baselines.nearestNeighbour],
   ] as const;
-  return all.flatMap(([label, scores]) => (scores === undefined ? [] : [{ label, scores }])).map((row, index) => ({ ...row, samples, isFirst: index === 0 }));
+  return all
+    .flatMap(([label, scores]) => (scores === undefined ? [] : [{ label, scores }]))
+    .map((row, index) => ({ ...row, samples, isFirst: index === 0 }));
 }
 
 /** True if the result after training beats both baselines in token F1. */
 export function isBetter({ after, baselines }: CaptionRecord): boolean {
-  return after !== undefined && [baselines.majority, baselines.nearestNeighbour].every((baseline) => baseline === undefined || after.tokenF1 > baseline.tokenF1);
+  return (
+    after !== undefined &&
+    [baselines.majority, baselines.nearestNeighbour].every(
+      (baseline) => baseline === undefined || after.tokenF1 > baseline.tokenF1,
+    )
+  );
 }
 
 /** Scores for the terminal. */
-export function scoreLines(records: readonly CaptionRecord[], options: { readonly colors: Colors; readonly width: number }): readonly string[] {
+export function scoreLines(
+  records: readonly CaptionRecord[],
+  options: { readonly colors: Colors; readonly width: number },
+): readonly string[] {
   const { colors, width } = options;
   const rows = records.flatMap((record) =>
     scoreRows(record).map((row) => {
       const paint = row.scores === record.after ? (isBetter(record) ? colors.green : colors.yellow) : String;
-      return [row.isFirst ? record.name : "", row.isFirst ? countText(row.samples) : "", paint(row.label), paint(scoreText(row.scores.tokenF1)), paint(scoreText(row.scores.exactMatch))];
+      return [
+        row.isFirst ? record.name : "",
+        row.isFirst ? countText(row.samples) : "",
+        paint(row.label),
+        paint(scoreText(row.scores.tokenF1)),
+        paint(scoreText(row.scores.exactMatch)),
+      ];
     }),
   );
   if (rows.length === 0) return [];
   const notScored = Math.max(0, ...records.map(({ after, before }) => (after ?? before)?.notScored ?? 0));
   return [
-    ...table([{ title: "evaluation" }, { title: "samples", align: "right" }, { title: "" }, { title: "token F1", align: "right" }, { title: "exact match", align: "right" }], rows, { width, dim: colors.dim }),
-    ...(notScored === 0 ? [] : [colors.dim(`${countText(notScored)} names that the training set does not have at all are counted here, not scored.`)]),
+    ...table(
+      [
+        { title: "evaluation" },
+        { title: "samples", align: "right" },
+        { title: "" },
+        { title: "token F1", align: "right" },
+        { title: "exact match", align: "right" },
+      ],
+      rows,
+      { width, dim: colors.dim },
+    ),
+    ...(notScored === 0
+      ? []
+      : [
+          colors.dim(
+            `${countText(notScored)} names that the training set does not have at all are counted here, not scored.`,
+          ),
+        ]),
   ];
 }
 
@@ -52,7 +84,10 @@ export function pickAnswers(answers: readonly Answer[], count: number): readonly
 }
 
 /** Captions before and after, for the terminal. */
-export function sampleLines(record: CaptionRecord, options: { readonly colors: Colors; readonly width: number; readonly count?: number }): readonly string[] {
+export function sampleLines(
+  record: CaptionRecord,
+  options: { readonly colors: Colors; readonly width: number; readonly count?: number },
+): readonly string[] {
   const { colors, width, count = 12 } = options;
   const result = record.after ?? record.before;
   if (result === undefined) return [];
@@ -60,9 +95,20 @@ export function sampleLines(record: CaptionRecord, options: { readonly colors: C
   const before = new Map((record.before?.answers ?? []).map((answer) => [answer.index, answer.answer]));
   const rows = pickAnswers(result.answers, count).map((answer) => {
     const paint = answer.tokenF1 >= 0.999 ? colors.green : answer.tokenF1 === 0 ? colors.red : colors.yellow;
-    return [short(answer.reference), ...(hasBoth ? [colors.dim(short(before.get(answer.index) ?? "-"))] : []), paint(short(answer.answer))];
+    return [
+      short(answer.reference),
+      ...(hasBoth ? [colors.dim(short(before.get(answer.index) ?? "-"))] : []),
+      paint(short(answer.answer)),
+    ];
   });
-  return table([{ title: `picture (${record.name})` }, ...(hasBoth ? [{ title: "before" }, { title: "after" }] : [{ title: "model" }])], rows, { width, dim: colors.dim });
+  return table(
+    [
+      { title: `picture (${record.name})` },
+      ...(hasBoth ? [{ title: "before" }, { title: "after" }] : [{ title: "model" }]),
+    ],
+    rows,
+    { width, dim: colors.dim },
+  );
 }
 
 function short(text: string): string {

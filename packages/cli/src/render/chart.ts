@@ -6,15 +6,29 @@ export interface Point {
   readonly value: number;
 }
 
-/** A loss curve for the terminal, `height` rows high and at most `width` columns wide; empty for fewer than two points. */
-export function chartLines(points: readonly Point[], options: { readonly width: number; readonly height?: number }): readonly string[] {
+/**
+ * A loss curve for the terminal, `height` rows high and at most `width` columns wide; empty for fewer than two points.
+ */
+export function chartLines(
+  points: readonly Point[],
+  options: { readonly width: number; readonly height?: number },
+): readonly string[] {
   const finite = points.filter(({ value }) => Number.isFinite(value));
   if (finite.length < 2) return [];
   const columns = Math.max(10, Math.min(options.width - 12, finite.length));
-  const plot = asciichart.plot(resample(finite.map(({ value }) => value), columns), { height: options.height ?? 10, format: (value: number) => value.toFixed(3).padStart(9) });
+  const plot = asciichart.plot(
+    resample(
+      finite.map(({ value }) => value),
+      columns,
+    ),
+    { height: options.height ?? 10, format: (value: number) => value.toFixed(3).padStart(9) },
+  );
   const first = String(finite[0]!.step);
   const last = `step ${finite.at(-1)!.step}`;
-  return [...plot.split("\n").map((line) => line.trimEnd()), `${" ".repeat(11)}${first}${last.padStart(Math.max(1, columns - first.length))}`];
+  return [
+    ...plot.split("\n").map((line) => line.trimEnd()),
+    `${" ".repeat(11)}${first}${last.padStart(Math.max(1, columns - first.length))}`,
+  ];
 }
 
 /** Means of as many equal stretches. */

@@ -4,7 +4,10 @@ import type { Colors } from "../terminal.js";
 import { wrap } from "./text.js";
 
 /** Findings for people: what is wrong, where each setting stands, the smallest fix. Errors come first. */
-export function findingLines(findings: readonly Finding[], options: { readonly colors: Colors; readonly folder: string; readonly width: number }): readonly string[] {
+export function findingLines(
+  findings: readonly Finding[],
+  options: { readonly colors: Colors; readonly folder: string; readonly width: number },
+): readonly string[] {
   const order = ["error", "warning", "note"];
   return [...findings]
     .sort((left, right) => order.indexOf(left.severity) - order.indexOf(right.severity))
@@ -14,7 +17,11 @@ export function findingLines(findings: readonly Finding[], options: { readonly c
 /** The checker's verdict in one line. */
 export function verdictLine(findings: readonly Finding[], colors: Colors): string {
   const count = (severity: string): number => findings.filter((finding) => finding.severity === severity).length;
-  const parts = [...counted(count("error"), "error"), ...counted(count("warning"), "warning"), ...counted(count("note"), "note")];
+  const parts = [
+    ...counted(count("error"), "error"),
+    ...counted(count("warning"), "warning"),
+    ...counted(count("note"), "note"),
+  ];
   if (parts.length === 0) return colors.green("Checker: no conflicts.");
   const text = `Checker: ${parts.join(", ")}.`;
   return count("error") > 0 ? colors.red(text) : count("warning") > 0 ? colors.yellow(text) : text;
@@ -24,11 +31,18 @@ function counted(count: number, word: string): readonly string[] {
   return count === 0 ? [] : [`${count} ${word}${count === 1 ? "" : "s"}`];
 }
 
-function oneFinding(finding: Finding, options: { readonly colors: Colors; readonly folder: string; readonly width: number }): readonly string[] {
+function oneFinding(
+  finding: Finding,
+  options: { readonly colors: Colors; readonly folder: string; readonly width: number },
+): readonly string[] {
   const { colors } = options;
-  const paint = finding.severity === "error" ? colors.red : finding.severity === "warning" ? colors.yellow : colors.cyan;
+  const paint =
+    finding.severity === "error" ? colors.red : finding.severity === "warning" ? colors.yellow : colors.cyan;
   // A finding of the rule `config` names its place, column included, in its message.
-  const places = finding.rule === "config" || finding.rule === "aliases-disagree" ? [] : finding.settings.map((setting) => settingPlace(setting, options.folder));
+  const places =
+    finding.rule === "config" || finding.rule === "aliases-disagree"
+      ? []
+      : finding.settings.map((setting) => settingPlace(setting, options.folder));
   return [
     `${paint(finding.severity)} ${colors.bold(finding.rule)}`,
     ...wrap(finding.message, options.width - 2).map((line) => `  ${line}`),

@@ -4,23 +4,59 @@ import type { Colors } from "../terminal.js";
 import { table } from "./text.js";
 
 /** The trainability plan for people: one row a component, then what the words mean. */
-export function planLines(planned: PlannedContext, options: { readonly colors: Colors; readonly width: number; readonly step?: number }): readonly string[] {
+export function planLines(
+  planned: PlannedContext,
+  options: { readonly colors: Colors; readonly width: number; readonly step?: number },
+): readonly string[] {
   const { colors, width, step = 0 } = options;
   const memory = planMemory(planned, step);
   const report = planReport(planned, step);
-  const paint: Record<string, (text: string) => string> = { train: colors.green, partial: colors.yellow, adapter: colors.yellow, frozen: colors.cyan, undecided: colors.red };
+  const paint: Record<string, (text: string) => string> = {
+    train: colors.green,
+    partial: colors.yellow,
+    adapter: colors.yellow,
+    frozen: colors.cyan,
+    undecided: colors.red,
+  };
   const rows = report.components.map(({ name, state, flows, parameterCount, reason }) => {
     const bytes = memory.get(name);
-    return [name, countText(parameterCount), (paint[state] ?? String)(state === "train" ? "trainable" : state), flows.join(", ") || "-", bytesText((bytes?.parameterBytes ?? 0) + (bytes?.trainedBytes ?? 0)), reason];
+    return [
+      name,
+      countText(parameterCount),
+      (paint[state] ?? String)(state === "train" ? "trainable" : state),
+      flows.join(", ") || "-",
+      bytesText((bytes?.parameterBytes ?? 0) + (bytes?.trainedBytes ?? 0)),
+      reason,
+    ];
   });
   const trained = [...memory.values()].reduce((sum, bytes) => sum + bytes.trainedBytes, 0) / 12;
   const all = report.components.reduce((sum, component) => sum + component.parameterCount, 0);
   const starts = planned.plan.phases.map(({ fromStep }) => fromStep);
   return [
-    ...table([{ title: "component" }, { title: "parameters", align: "right" }, { title: "state" }, { title: "flow" }, { title: "memory", align: "right" }, { title: "reason" }], rows, { width, dim: colors.dim }),
-    colors.dim(`${countText(trained)} of ${countText(all)} parameters train (${((100 * trained) / Math.max(1, all)).toFixed(1)}%). Memory: weights, and of what trains the gradient and AdamW's two moments.`),
-    colors.dim("Flow: prefix runs unrecorded and can be cached; through passes gradients on and keeps only what those need; trained."),
-    ...(starts.length > 1 ? [colors.dim(`The plan has phases, from steps ${starts.join(", ")}; this is step ${step}.`)] : []),
+    ...table(
+      [
+        { title: "component" },
+        { title: "parameters", align: "right" },
+        { title: "state" },
+        { title: "flow" },
+        { title: "memory", align: "right" },
+        { title: "reason" },
+      ],
+      rows,
+      { width, dim: colors.dim },
+    ),
+    colors.dim(
+      `${countText(trained)} of ${countText(all)} parameters train ` +
+        `(${((100 * trained) / Math.max(1, all)).toFixed(1)}%). Memory: weights, and of what trains the gradient ` +
+        "and AdamW's two moments.",
+    ),
+    colors.dim(
+      "Flow: prefix runs unrecorded and can be cached; through passes gradients on and keeps only what those " +
+        "need; trained.",
+    ),
+    ...(starts.length > 1
+      ? [colors.dim(`The plan has phases, from steps ${starts.join(", ")}; this is step ${step}.`)]
+      : []),
     colors.dim(`Plan ${report.hash.slice(0, 12)}`),
   ];
 }

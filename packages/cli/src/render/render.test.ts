@@ -13,15 +13,50 @@ const { colors, width } = memoryTerminal(110);
 const options = { colors, width, folder: "/x" };
 
 describe("numbers as text", () => {
-  it.each([[0, "0 B"], [999, "999 B"], [1500, "1.5 kB"], [530_000, "530 kB"], [999_600, "1.0 MB"], [61e6, "61.0 MB"], [3.2e9, "3.2 GB"]])("writes %d bytes as %s", (bytes, text) => expect(bytesText(bytes)).toBe(text));
-  it.each([[240, "240 ms"], [1_200, "1.2 s"], [9_960, "10 s"], [59_400, "59 s"], [125_000, "2 min 05 s"], [3_720_000, "1 h 02 min"]])("writes %d ms as %s", (milliseconds, text) => expect(durationText(milliseconds)).toBe(text));
-  it("writes scores and losses, and dashes for what is missing", () => expect([scoreText(0.4421), scoreText(undefined), lossText(1.23456), lossText(undefined), lossText(Number.NaN)]).toEqual(["0.442", "-", "1.235", "-", "NaN"]));
+  it.each([
+    [0, "0 B"],
+    [999, "999 B"],
+    [1500, "1.5 kB"],
+    [530_000, "530 kB"],
+    [999_600, "1.0 MB"],
+    [61e6, "61.0 MB"],
+    [3.2e9, "3.2 GB"],
+  ])("writes %d bytes as %s", (bytes, text) => expect(bytesText(bytes)).toBe(text));
+  it.each([
+    [240, "240 ms"],
+    [1_200, "1.2 s"],
+    [9_960, "10 s"],
+    [59_400, "59 s"],
+    [125_000, "2 min 05 s"],
+    [3_720_000, "1 h 02 min"],
+  ])("writes %d ms as %s", (milliseconds, text) => expect(durationText(milliseconds)).toBe(text));
+  it("writes scores and losses, and dashes for what is missing", () =>
+    expect([
+      scoreText(0.4421),
+      scoreText(undefined),
+      lossText(1.23456),
+      lossText(undefined),
+      lossText(Number.NaN),
+    ]).toEqual(["0.442", "-", "1.235", "-", "NaN"]));
 });
 
 describe("tables", () => {
   it("aligns, and wraps the last column at the width", () => {
-    const lines = table([{ title: "a" }, { title: "n", align: "right" }, { title: "text" }], [["one", "1", "some words that do not fit into one line of it"], ["2", "22", "x"]], { width: 40 });
-    expect(lines).toEqual(["a     n  text", `───  ──  ${"─".repeat(31)}`, "one   1  some words that do not fit into", "         one line of it", "2    22  x"]);
+    const lines = table(
+      [{ title: "a" }, { title: "n", align: "right" }, { title: "text" }],
+      [
+        ["one", "1", "some words that do not fit into one line of it"],
+        ["2", "22", "x"],
+      ],
+      { width: 40 },
+    );
+    expect(lines).toEqual([
+      "a     n  text",
+      `───  ──  ${"─".repeat(31)}`,
+      "one   1  some words that do not fit into",
+      "         one line of it",
+      "2    22  x",
+    ]);
     expect(Math.max(...lines.map(visibleLength))).toBeLessThanOrEqual(40);
   });
 });
@@ -29,7 +64,9 @@ describe("tables", () => {
 describe("the plan", () => {
   it("shows parameters, state, flow, memory and reason of each component", () => {
     const text = planLines(samplePlanned(), options).join("\n");
-    expect(text).toMatch(/vision_tower\s+1,073,152\s+frozen\s+prefix\s+4\.3 MB\s+frozen by freeze\.train_mm_proj_only: true/);
+    expect(text).toMatch(
+      /vision_tower\s+1,073,152\s+frozen\s+prefix\s+4\.3 MB\s+frozen by freeze\.train_mm_proj_only: true/,
+    );
     expect(text).toMatch(/multi_modal_projector\s+16,512\s+trainable\s+trained\s+264 kB\s+trained by/);
     expect(text).toMatch(/language_model\s+655,360\s+frozen\s+through\s+2\.6 MB/);
     expect(text).toContain("16,512 of 1,745,024 parameters train (0.9%)");
@@ -37,7 +74,21 @@ describe("the plan", () => {
 });
 
 describe("findings", () => {
-  const error = { rule: "frozen-and-trained", severity: "error" as const, message: "One freezes it, the other trains it.", fix: "Remove one.", settings: [{ path: "freeze.freeze_vision_tower", value: true, origin: "explicit" as const, file: "/x/thaw.config.yaml", line: 3 }] };
+  const error = {
+    rule: "frozen-and-trained",
+    severity: "error" as const,
+    message: "One freezes it, the other trains it.",
+    fix: "Remove one.",
+    settings: [
+      {
+        path: "freeze.freeze_vision_tower",
+        value: true,
+        origin: "explicit" as const,
+        file: "/x/thaw.config.yaml",
+        line: 3,
+      },
+    ],
+  };
   it("puts errors first, with settings, places and fix", () => {
     const text = findingLines([...samplePlanned().findings, error], options).join("\n");
     expect(text.indexOf("error frozen-and-trained")).toBe(0);
@@ -51,20 +102,29 @@ describe("findings", () => {
 
 describe("curves and samples", () => {
   it("draws as many columns as fit", () => {
-    const lines = chartLines(Array.from({ length: 500 }, (_, step) => ({ step, value: 500 - step })), { width: 60, height: 5 });
+    const lines = chartLines(
+      Array.from({ length: 500 }, (_, step) => ({ step, value: 500 - step })),
+      { width: 60, height: 5 },
+    );
     expect(lines).toHaveLength(7);
     expect(Math.max(...lines.map((line) => line.length))).toBeLessThanOrEqual(60);
     expect(chartLines([{ step: 0, value: 1 }], { width: 60 })).toEqual([]);
   });
   it("keeps every stretch's mean", () => expect(resample([1, 3, 5, 7], 2)).toEqual([2, 6]));
-  it("picks evenly", () => expect(pickAnswers(sampleRecord().captions[0]!.after!.answers, 3).map(({ index }) => index)).toEqual([10, 30, 50]));
+  it("picks evenly", () =>
+    expect(pickAnswers(sampleRecord().captions[0]!.after!.answers, 3).map(({ index }) => index)).toEqual([10, 30, 50]));
 });
 
 describe("the summary", () => {
   it("says what was trained, how well, what is proven and what was saved", () => {
     const text = summaryLines(sampleRecord(), options).join("\n");
-    expect(text).toContain("200 steps in 1 min 36 s on WASM with SIMD, one thread (training alone 48 s, 9,000 tokens/s); ended: max_steps reached.");
-    expect(text).toMatch(/twemoji\s+60\s+before\s+0\.004\s+0\.000\n\s+after\s+0\.442\s+0\.376\n\s+majority baseline\s+0\.050\s+0\.001\n\s+nearest neighbour baseline\s+0\.316\s+0\.286/);
+    expect(text).toContain(
+      "200 steps in 1 min 36 s on WASM with SIMD, one thread (training alone 48 s, 9,000 tokens/s); ended: " +
+        "max_steps reached.",
+    );
+    expect(text).toMatch(
+      /twemoji\s+60\s+before\s+0\.004\s+0\.000\n\s+after\s+0\.442\s+0\.376\n\s+majority baseline\s+0\.050\s+0\.001\n\s+nearest neighbour baseline\s+0\.316\s+0\.286/,
+    );
     expect(text).toContain("vision_tower    2 tensors  sha256 abababababab…  no bit moved");
     expect(text).toContain("time a step: 240 ms instead of 2.9 s, 12.1x faster");
     expect(text).toContain("peak in tensors: 61.0 MB instead of 410 MB, 6.7x less");

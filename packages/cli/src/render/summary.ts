@@ -7,23 +7,43 @@ import { chartLines } from "./chart.js";
 import { durationText, lossText } from "./text.js";
 
 /** What a run did, for people: loss, captions beside the baselines, samples, the frozen proof, what freezing saved. */
-export function summaryLines(record: RunRecord, options: { readonly colors: Colors; readonly width: number }): readonly string[] {
+export function summaryLines(
+  record: RunRecord,
+  options: { readonly colors: Colors; readonly width: number },
+): readonly string[] {
   const { colors, width } = options;
   const { summary } = record;
   const sections: (readonly string[])[] = [];
-  const add = (title: string, lines: readonly string[]): void => void (lines.length > 0 && sections.push([colors.bold(title), ...lines]));
+  const add = (title: string, lines: readonly string[]): void =>
+    void (lines.length > 0 && sections.push([colors.bold(title), ...lines]));
   if (summary !== undefined) {
     const speed = (1000 * summary.tokens) / Math.max(1, summary.trainingMs);
-    sections.push([`${countText(summary.steps)} steps in ${durationText(summary.durationMs)} on ${record.backend ?? "the backend"} (training alone ${durationText(summary.trainingMs)}, ${countText(speed)} tokens/s); ended: ${summary.stopReason}.`]);
+    sections.push([
+      `${countText(summary.steps)} steps in ${durationText(summary.durationMs)} on ` +
+        `${record.backend ?? "the backend"} (training alone ${durationText(summary.trainingMs)}, ` +
+        `${countText(speed)} tokens/s); ended: ${summary.stopReason}.`,
+    ]);
   }
-  const lossTitle = summary === undefined ? "Loss" : `Loss: ${lossText(summary.firstLoss)} at the first step, ${lossText(summary.lastLoss)} at the last`;
-  add(lossTitle, chartLines(record.steps.map(({ step, loss }) => ({ step, value: loss })), { width: Math.min(width, 90) }));
+  const lossTitle =
+    summary === undefined
+      ? "Loss"
+      : `Loss: ${lossText(summary.firstLoss)} at the first step, ${lossText(summary.lastLoss)} at the last`;
+  add(
+    lossTitle,
+    chartLines(
+      record.steps.map(({ step, loss }) => ({ step, value: loss })),
+      { width: Math.min(width, 90) },
+    ),
+  );
   add("Captions", scoreLines(record.captions, options));
   const first = record.captions.find(({ after }) => after !== undefined) ?? record.captions[0];
   if (first !== undefined) add("Samples, spread evenly over the set", sampleLines(first, options));
   add("Trained without gradient", deadGradientLines(summary?.deadGradients ?? []));
   add("Frozen, proven", proofLines(record, colors));
-  add("What freezing saved", [...(record.saving === undefined ? [] : savingLines(record.saving, colors)), ...(summary?.lines ?? [])]);
+  add("What freezing saved", [
+    ...(record.saving === undefined ? [] : savingLines(record.saving, colors)),
+    ...(summary?.lines ?? []),
+  ]);
   return sections.flatMap((lines, index) => (index === 0 ? lines : ["", ...lines]));
 }
 
@@ -33,7 +53,10 @@ export function proofLines(record: RunRecord, colors: Colors): readonly string[]
   const width = Math.max(0, ...proofs.map(({ component }) => component.length));
   return proofs.map(({ component, parameterCount, before, after, isUnchanged }) => {
     const verdict = isUnchanged ? colors.green("no bit moved") : colors.red(`CHANGED to ${after.slice(0, 12)}`);
-    return `${component.padEnd(width)}  ${countText(parameterCount)} ${parameterCount === 1 ? "tensor " : "tensors"}  sha256 ${before.slice(0, 12)}…  ${verdict}`;
+    return (
+      `${component.padEnd(width)}  ${countText(parameterCount)} ${parameterCount === 1 ? "tensor " : "tensors"}  ` +
+      `sha256 ${before.slice(0, 12)}…  ${verdict}`
+    );
   });
 }
 
@@ -42,8 +65,13 @@ export function savingLines({ frozen, allTrainable }: Saving, colors: Colors): r
   const faster = allTrainable.stepMs / Math.max(1e-9, frozen.stepMs);
   const smaller = allTrainable.peakBytes / Math.max(1, frozen.peakBytes);
   return [
-    `time a step: ${durationText(frozen.stepMs)} instead of ${durationText(allTrainable.stepMs)}, ${colors.green(`${faster.toFixed(1)}x faster`)}`,
-    `peak in tensors: ${bytesText(frozen.peakBytes)} instead of ${bytesText(allTrainable.peakBytes)}, ${colors.green(`${smaller.toFixed(1)}x less`)}`,
-    colors.dim(`(medians of ${frozen.steps} and ${allTrainable.steps} steps; ${countText(frozen.trainedParameters)} against ${countText(allTrainable.trainedParameters)} trained parameters, same data, same process)`),
+    `time a step: ${durationText(frozen.stepMs)} instead of ${durationText(allTrainable.stepMs)}, ` +
+      `${colors.green(`${faster.toFixed(1)}x faster`)}`,
+    `peak in tensors: ${bytesText(frozen.peakBytes)} instead of ${bytesText(allTrainable.peakBytes)}, ` +
+      `${colors.green(`${smaller.toFixed(1)}x less`)}`,
+    colors.dim(
+      `(medians of ${frozen.steps} and ${allTrainable.steps} steps; ${countText(frozen.trainedParameters)} ` +
+        `against ${countText(allTrainable.trainedParameters)} trained parameters, same data, same process)`,
+    ),
   ];
 }

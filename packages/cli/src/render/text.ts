@@ -33,16 +33,28 @@ export interface Column {
 }
 
 /** Lines of a table with a rule below its head. The last column wraps at `width`; cells may hold colours. */
-export function table(columns: readonly Column[], rows: readonly (readonly string[])[], options: { readonly width: number; readonly dim?: (text: string) => string }): readonly string[] {
+export function table(
+  columns: readonly Column[],
+  rows: readonly (readonly string[])[],
+  options: { readonly width: number; readonly dim?: (text: string) => string },
+): readonly string[] {
   const dim = options.dim ?? ((text: string) => text);
-  const widths = columns.map((column, index) => Math.max(visibleLength(column.title), ...rows.map((row) => visibleLength(row[index] ?? ""))));
+  const widths = columns.map((column, index) =>
+    Math.max(visibleLength(column.title), ...rows.map((row) => visibleLength(row[index] ?? ""))),
+  );
   const last = columns.length - 1;
   const before = widths.slice(0, last).reduce((sum, width) => sum + width + 2, 0);
-  if (columns[last]?.align !== "right") widths[last] = Math.min(widths[last] ?? 0, Math.max(16, options.width - before));
+  if (columns[last]?.align !== "right")
+    widths[last] = Math.min(widths[last] ?? 0, Math.max(16, options.width - before));
   const line = (cells: readonly string[]): readonly string[] => {
     const wrapped = columns[last]?.align === "right" ? [cells[last] ?? ""] : wrap(cells[last] ?? "", widths[last]!);
     return wrapped.map((text, row) =>
-      columns.map((column, index) => pad(index === last ? text : row === 0 ? (cells[index] ?? "") : "", widths[index]!, column.align)).join("  ").trimEnd(),
+      columns
+        .map((column, index) =>
+          pad(index === last ? text : row === 0 ? (cells[index] ?? "") : "", widths[index]!, column.align),
+        )
+        .join("  ")
+        .trimEnd(),
     );
   };
   const head = line(columns.map(({ title }) => title)).map(dim);

@@ -9,7 +9,10 @@ export interface Html {
 }
 
 /** Template tag: interpolated text is escaped, `Html` and lists of it are not. */
-export function html(strings: TemplateStringsArray, ...values: readonly (string | number | Html | readonly Html[] | undefined)[]): Html {
+export function html(
+  strings: TemplateStringsArray,
+  ...values: readonly (string | number | Html | readonly Html[] | undefined)[]
+): Html {
   const parts = strings.map((text, index) => text + (index < values.length ? render(values[index]) : ""));
   return { html: parts.join("") };
 }

@@ -7,29 +7,40 @@ interface Word {
 }
 
 /**
- * The `--key value ...` pairs of a command line or script: the `swift sft` (or `pt`, `rlhf`) command in it if there is one, else all of
- * it. Quotes, comments and continued lines are as in a POSIX shell; variables are left as they are. Several values make a list.
+ * The `--key value ...` pairs of a command line or script: the `swift sft` (or `pt`, `rlhf`) command in it if there is
+ * one, else all of it. Quotes, comments and continued lines are as in a POSIX shell; variables are left as they are.
+ * Several values make a list.
  */
 export function readArguments(text: string): readonly ForeignEntry[] {
   const words = wordsOf(text);
-  const start = words.findIndex(({ text: word }, index) => word === "swift" && /^(sft|pt|rlhf)$/.test(words[index + 1]?.text ?? ""));
+  const start = words.findIndex(
+    ({ text: word }, index) => word === "swift" && /^(sft|pt|rlhf)$/.test(words[index + 1]?.text ?? ""),
+  );
   const end = words.findIndex(({ text: word }, index) => index > start + 1 && [";", "&&", "|", "\n"].includes(word));
-  const own = start < 0 ? words.filter(({ text: word }) => word !== "\n") : words.slice(start + 2, end < 0 ? undefined : end);
+  const own =
+    start < 0 ? words.filter(({ text: word }) => word !== "\n") : words.slice(start + 2, end < 0 ? undefined : end);
   const entries: ForeignEntry[] = [];
   for (let index = 0; index < own.length; index++) {
     const { text: word, line } = own[index]!;
     if (!/^--[A-Za-z]/.test(word)) continue;
     const [key, inline] = splitOnce(word.slice(2));
     const values = inline === undefined ? [] : [inline];
-    while (inline === undefined && own[index + 1] !== undefined && !/^--[A-Za-z]/.test(own[index + 1]!.text)) values.push(own[++index]!.text);
-    entries.push({ key: key.replaceAll("-", "_"), value: values.length === 0 ? "true" : values.length === 1 ? values[0] : values, line });
+    while (inline === undefined && own[index + 1] !== undefined && !/^--[A-Za-z]/.test(own[index + 1]!.text))
+      values.push(own[++index]!.text);
+    entries.push({
+      key: key.replaceAll("-", "_"),
+      value: values.length === 0 ? "true" : values.length === 1 ? values[0] : values,
+      line,
+    });
   }
   return entries;
 }
 
 /** Argument lists as they are kept in JSON: `["--model", "x", "--freeze_vit", "false"]`, one word each. */
 export function readArgumentList(words: readonly string[]): readonly ForeignEntry[] {
-  return readArguments(words.map((word) => `'${word.replaceAll("'", String.raw`'\''`)}'`).join(" ")).map(({ key, value }) => ({ key, value }));
+  return readArguments(words.map((word) => `'${word.replaceAll("'", String.raw`'\''`)}'`).join(" ")).map(
+    ({ key, value }) => ({ key, value }),
+  );
 }
 
 function splitOnce(text: string): readonly [string, string | undefined] {

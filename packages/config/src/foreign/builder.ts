@@ -34,7 +34,13 @@ export class ForeignBuilder {
     const entry = this.#entries.get(key);
     const path = this.#prefix + key;
     if (entry === undefined) return { path, value: fallback, origin: "default", file: this.#file };
-    return { path, value: entry.value, origin: "explicit", file: this.#file, ...(entry.line === undefined ? {} : { line: entry.line }) };
+    return {
+      path,
+      value: entry.value,
+      origin: "explicit",
+      file: this.#file,
+      ...(entry.line === undefined ? {} : { line: entry.line }),
+    };
   }
 
   /** Says that a key means `path: value`; with `fallback` also where the key is absent. */
@@ -63,9 +69,16 @@ export class ForeignBuilder {
   }
 
   /** Everything, with the keys that nobody asked for as dropped ones. */
-  done(): { readonly settings: readonly Setting[]; readonly dropped: readonly { readonly setting: Setting; readonly why?: string }[] } {
-    const rest = [...this.#entries.keys()].filter((key) => !this.#meant.has(key)).map((key) => ({ setting: this.setting(key) }));
-    const plain = [...this.#entries.keys()].filter((key) => !this.#settings.some(({ path }) => path === this.#prefix + key)).map((key) => this.setting(key));
+  done(): {
+    readonly settings: readonly Setting[];
+    readonly dropped: readonly { readonly setting: Setting; readonly why?: string }[];
+  } {
+    const rest = [...this.#entries.keys()]
+      .filter((key) => !this.#meant.has(key))
+      .map((key) => ({ setting: this.setting(key) }));
+    const plain = [...this.#entries.keys()]
+      .filter((key) => !this.#settings.some(({ path }) => path === this.#prefix + key))
+      .map((key) => this.setting(key));
     return { settings: [...this.#settings, ...plain], dropped: [...this.#dropped, ...rest] };
   }
 }
@@ -88,6 +101,10 @@ export function readNumber(value: unknown): number | undefined {
 /** A list, also written as `a,b`. */
 export function readList(value: unknown): readonly string[] {
   if (value === undefined || value === null) return [];
-  const items = Array.isArray(value) ? value.map((item) => (typeof item === "string" ? item : JSON.stringify(item))) : typeof value === "string" ? value.split(",") : [];
+  const items = Array.isArray(value)
+    ? value.map((item) => (typeof item === "string" ? item : JSON.stringify(item)))
+    : typeof value === "string"
+      ? value.split(",")
+      : [];
   return items.map((item) => item.trim()).filter((item) => item !== "");
 }

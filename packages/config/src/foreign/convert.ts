@@ -5,7 +5,10 @@ import { toSnake } from "../keys.js";
 
 const NAMES = { "llama-factory": "LLaMA-Factory", "ms-swift": "ms-swift" } as const;
 
-/** The Thaw config (YAML, snake case) that means what the foreign one does. Every value says where it came from; what has no counterpart is listed. */
+/**
+ * The Thaw config (YAML, snake case) that means what the foreign one does. Every value says where it came from; what
+ * has no counterpart is listed.
+ */
 export function convertForeign(config: ForeignConfig): string {
   const document = new Document({});
   const name = NAMES[config.format];
@@ -15,8 +18,13 @@ export function convertForeign(config: ForeignConfig): string {
     const path = setting.means.path.split(".").map(toSnake);
     set(document, path, snakeKeys(setting.means.value), comment(setting, name));
   }
-  if (!document.has("data")) document.commentBefore = ` Converted from ${baseName(config.file)} (${name}). Add data: { train: ... }: the data sets are not carried over.`;
-  const rest = config.dropped.map(({ setting, why }) => ` ${setting.path}: ${JSON.stringify(setting.value)}${why === undefined ? "" : ` (${why})`}`);
+  if (!document.has("data"))
+    document.commentBefore =
+      ` Converted from ${baseName(config.file)} (${name}). Add data: { train: ... }: the data sets are not carried ` +
+      "over.";
+  const rest = config.dropped.map(
+    ({ setting, why }) => ` ${setting.path}: ${JSON.stringify(setting.value)}${why === undefined ? "" : ` (${why})`}`,
+  );
   if (rest.length > 0) document.comment = [` Not carried over:`, ...rest].join("\n");
   return document.toString({ lineWidth: 0 });
 }
@@ -31,8 +39,11 @@ function set(document: Document, path: readonly string[], value: unknown, text: 
   if (document.getIn(path) !== undefined && text.endsWith("default")) return;
   document.setIn(path, document.createNode(value, { flow: typeof value === "object" }));
   const parent = (path.length === 1 ? document.contents : document.getIn(path.slice(0, -1))) as YAMLMap;
-  const pair = parent.items.find(({ key }) => (isScalar(key) ? key.value : key) === path.at(-1)) as Pair<unknown, Scalar | YAMLMap> | undefined;
-  if (pair?.value !== undefined && pair.value !== null && (isScalar(pair.value) || isMap(pair.value))) pair.value.comment = text;
+  const pair = parent.items.find(({ key }) => (isScalar(key) ? key.value : key) === path.at(-1)) as
+    | Pair<unknown, Scalar | YAMLMap>
+    | undefined;
+  if (pair?.value !== undefined && pair.value !== null && (isScalar(pair.value) || isMap(pair.value)))
+    pair.value.comment = text;
 }
 
 function snakeKeys(value: unknown): unknown {

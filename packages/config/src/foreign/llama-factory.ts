@@ -11,7 +11,8 @@ const FLAGS: Readonly<Record<string, string>> = {
 
 const words: ForeignWords = {
   write: (path) => (path.length === 1 ? FLAGS[path[0]!] : undefined),
-  assign: (path, value) => (path.length === 1 && FLAGS[path[0]!] !== undefined ? `${FLAGS[path[0]!]}: ${String(value)}` : undefined),
+  assign: (path, value) =>
+    path.length === 1 && FLAGS[path[0]!] !== undefined ? `${FLAGS[path[0]!]}: ${String(value)}` : undefined,
 };
 
 /** True for a mapping that is a LLaMA-Factory config. */
@@ -20,15 +21,17 @@ export function isLlamaFactory(keys: ReadonlySet<string>): boolean {
 }
 
 /**
- * Reads a LLaMA-Factory config and keeps its meaning (`src/llamafactory/model/adapter.py`, `hparams/finetuning_args.py` at commit
- * ff6d4d12): `full` takes the flags as they are; with `lora` an unfrozen tower or language model gets an adapter, a frozen one
- * none, the projector none; `freeze` trains some of the language model's layers. `train_mm_proj_only` (older versions) is the shortcut.
+ * Reads a LLaMA-Factory config and keeps its meaning (`src/llamafactory/model/adapter.py`, `hparams/finetuning_args.py`
+ * at commit ff6d4d12): `full` takes the flags as they are; with `lora` an unfrozen tower or language model gets an
+ * adapter, a frozen one none, the projector none; `freeze` trains some of the language model's layers.
+ * `train_mm_proj_only` (older versions) is the shortcut.
  */
 export function readLlamaFactory(entries: readonly ForeignEntry[], file: string): ForeignConfig {
   const from = new ForeignBuilder(entries, file);
   const type = from.text("finetuning_type") ?? "lora";
   from.understood("finetuning_type", "model_name_or_path");
-  if (from.value("train_mm_proj_only") !== undefined) from.means("train_mm_proj_only", "freeze.trainMmProjOnly", readBoolean(from.value("train_mm_proj_only")));
+  if (from.value("train_mm_proj_only") !== undefined)
+    from.means("train_mm_proj_only", "freeze.trainMmProjOnly", readBoolean(from.value("train_mm_proj_only")));
   if (type === "lora" || type === "oft") readAdapters(from, type);
   else {
     for (const [path, key] of Object.entries(FLAGS)) {
@@ -41,16 +44,26 @@ export function readLlamaFactory(entries: readonly ForeignEntry[], file: string)
     if (type === "freeze" && readBoolean(from.value("freeze_language_model")) !== true) readLayers(from);
   }
   readTrainingKeys(from, "cutoff_len", { learningRate: 5e-5, scheduler: "linear", microBatchSize: 8, maxLength: 2048 });
-  for (const key of ["dataset", "dataset_dir", "eval_dataset", "media_dir"]) from.drop(key, "name the files under data");
+  for (const key of ["dataset", "dataset_dir", "eval_dataset", "media_dir"])
+    from.drop(key, "name the files under data");
   from.drop("template", "Thaw uses the checkpoint's own chat template");
   const { settings, dropped } = from.done();
   const model = from.value("model_name_or_path") === undefined ? undefined : from.setting("model_name_or_path");
-  return { format: "llama-factory", file, settings, words, ...(model === undefined ? {} : { model }), findings: from.findings, dropped };
+  return {
+    format: "llama-factory",
+    file,
+    settings,
+    words,
+    ...(model === undefined ? {} : { model }),
+    findings: from.findings,
+    dropped,
+  };
 }
 
 function readAdapters(from: ForeignBuilder, type: string): void {
   const lora = type === "lora" ? loraSettings(from) : {};
-  if (readBoolean(from.value("freeze_language_model")) === true) from.means("freeze_language_model", "freeze.freezeLanguageModel", true);
+  if (readBoolean(from.value("freeze_language_model")) === true)
+    from.means("freeze_language_model", "freeze.freezeLanguageModel", true);
   else from.means("finetuning_type", "freeze.components.language_model", { lora });
   from.understood("freeze_language_model");
   const tower = readBoolean(from.value("freeze_vision_tower"));
@@ -63,7 +76,9 @@ function readAdapters(from: ForeignBuilder, type: string): void {
   from.findings.push({
     rule: "setting-for-frozen-component",
     severity: "warning",
-    message: `\`freeze_multi_modal_projector: false\` has no effect with \`finetuning_type: ${type}\`: the projector gets no adapter and stays frozen.`,
+    message:
+      `\`freeze_multi_modal_projector: false\` has no effect with \`finetuning_type: ${type}\`: the projector gets ` +
+      "no adapter and stays frozen.",
     fix: "Remove it, or use `finetuning_type: full` to train the projector.",
     settings: [from.setting("freeze_multi_modal_projector"), from.setting("finetuning_type")],
   });
@@ -86,21 +101,31 @@ function loraSettings(from: ForeignBuilder): Readonly<Record<string, unknown>> {
 function readLayers(from: ForeignBuilder): void {
   const count = readNumber(from.value("freeze_trainable_layers")) ?? 2;
   const extra = readList(from.value("freeze_extra_modules"));
-  const state = { [count < 0 ? "firstBlocks" : "lastBlocks"]: Math.abs(count), ...(extra.length === 0 ? {} : { match: extra }) };
+  const state = {
+    [count < 0 ? "firstBlocks" : "lastBlocks"]: Math.abs(count),
+    ...(extra.length === 0 ? {} : { match: extra }),
+  };
   const key = from.value("freeze_trainable_layers") === undefined ? "finetuning_type" : "freeze_trainable_layers";
   from.means(key, "freeze.components.language_model", count === 0 ? "frozen" : state);
   from.understood("freeze_extra_modules");
   const modules = readList(from.value("freeze_trainable_modules"));
-  if (modules.length > 0 && !modules.includes("all")) from.drop("freeze_trainable_modules", "the whole of each layer is selected; write `match` patterns to select less");
+  if (modules.length > 0 && !modules.includes("all"))
+    from.drop("freeze_trainable_modules", "the whole of each layer is selected; write `match` patterns to select less");
   else from.understood("freeze_trainable_modules");
 }
 
 function towerUnderFreeze(from: ForeignBuilder): void {
-  from.drop("freeze_vision_tower", "with finetuning_type: freeze the tower's layers with the language model's layer numbers would train; write `match` patterns for the tower");
+  from.drop(
+    "freeze_vision_tower",
+    "with finetuning_type: freeze the tower's layers with the language model's layer numbers would train; write " +
+      "`match` patterns for the tower",
+  );
   from.findings.push({
     rule: "setting-for-frozen-component",
     severity: "warning",
-    message: "`freeze_vision_tower: false` with `finetuning_type: freeze` trains only those layers of the tower whose numbers are the language model's last ones, often none.",
+    message:
+      "`freeze_vision_tower: false` with `finetuning_type: freeze` trains only those layers of the tower whose " +
+      "numbers are the language model's last ones, often none.",
     fix: "Use `finetuning_type: full` to train the tower, or remove it.",
     settings: [from.setting("freeze_vision_tower"), from.setting("finetuning_type")],
   });

@@ -5,8 +5,9 @@ import { isMsSwift, readMsSwift } from "./ms-swift.js";
 import type { ForeignConfig, ForeignEntry } from "./types.js";
 
 /**
- * Reads the config of another tool: a LLaMA-Factory YAML or JSON, ms-swift arguments as a script, a list of words or a file of keys.
- * Undefined for anything else, Thaw's own configs among it. Pure: `text` is the file's text, `file` its name for messages.
+ * Reads the config of another tool: a LLaMA-Factory YAML or JSON, ms-swift arguments as a script, a list of words or a
+ * file of keys. Undefined for anything else, Thaw's own configs among it. Pure: `text` is the file's text, `file` its
+ * name for messages.
  */
 export function readForeign(text: string, file: string): ForeignConfig | undefined {
   if (/\.(ya?ml|json|jsonc)$/i.test(file)) return readKeys(text, file);
@@ -24,7 +25,11 @@ function readKeys(text: string, file: string): ForeignConfig | undefined {
   const { contents } = document;
   if (!isMap(contents)) {
     const words: unknown = document.toJS();
-    if (!Array.isArray(words) || !words.every((word) => typeof word === "string" || typeof word === "number" || typeof word === "boolean")) return undefined;
+    if (
+      !Array.isArray(words) ||
+      !words.every((word) => typeof word === "string" || typeof word === "number" || typeof word === "boolean")
+    )
+      return undefined;
     const entries = readArgumentList(words.map(String));
     return isMsSwift(new Set(entries.map(({ key }) => key))) ? readMsSwift(entries, file, "--") : undefined;
   }

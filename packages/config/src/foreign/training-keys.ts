@@ -12,7 +12,12 @@ export interface TrainingDefaults {
   readonly stepSamples?: number;
 }
 
-const SCHEDULES: Readonly<Record<string, string>> = { linear: "linear", cosine: "cosine", constant: "constant", constant_with_warmup: "constant" };
+const SCHEDULES: Readonly<Record<string, string>> = {
+  linear: "linear",
+  cosine: "cosine",
+  constant: "constant",
+  constant_with_warmup: "constant",
+};
 
 /** Keys of Hugging Face's `TrainingArguments`, which both tools take. `maxLengthKey`: `cutoff_len` or `max_length`. */
 export function readTrainingKeys(from: ForeignBuilder, maxLengthKey: string, defaults: TrainingDefaults): void {
@@ -29,7 +34,11 @@ export function readTrainingKeys(from: ForeignBuilder, maxLengthKey: string, def
   } else number("num_train_epochs", "training.epochs", 3);
   number("per_device_train_batch_size", "training.microBatchSize", defaults.microBatchSize);
   const microBatch = readNumber(from.value("per_device_train_batch_size")) ?? defaults.microBatchSize;
-  number("gradient_accumulation_steps", "training.gradientAccumulationSteps", defaults.stepSamples === undefined ? undefined : Math.max(1, Math.ceil(defaults.stepSamples / microBatch)));
+  number(
+    "gradient_accumulation_steps",
+    "training.gradientAccumulationSteps",
+    defaults.stepSamples === undefined ? undefined : Math.max(1, Math.ceil(defaults.stepSamples / microBatch)),
+  );
   number(maxLengthKey, "training.maxLength", defaults.maxLength);
   const scheduler = from.text("lr_scheduler_type") ?? defaults.scheduler;
   if (SCHEDULES[scheduler] === undefined) from.drop("lr_scheduler_type", "Thaw has constant, linear and cosine");
@@ -37,7 +46,12 @@ export function readTrainingKeys(from: ForeignBuilder, maxLengthKey: string, def
   number("warmup_ratio", "training.schedule.warmupRatio");
   // Newer versions of transformers take a fraction of the run here.
   const warmup = readNumber(from.value("warmup_steps"));
-  if (warmup !== undefined) from.means("warmup_steps", warmup > 0 && warmup < 1 ? "training.schedule.warmupRatio" : "training.schedule.warmupSteps", warmup);
+  if (warmup !== undefined)
+    from.means(
+      "warmup_steps",
+      warmup > 0 && warmup < 1 ? "training.schedule.warmupRatio" : "training.schedule.warmupSteps",
+      warmup,
+    );
   number("weight_decay", "training.optimizer.weightDecay", defaults.weightDecay);
   number("adam_beta1", "training.optimizer.beta1");
   number("adam_beta2", "training.optimizer.beta2", defaults.beta2);
@@ -49,11 +63,13 @@ export function readTrainingKeys(from: ForeignBuilder, maxLengthKey: string, def
   number("eval_steps", "training.evaluateEverySteps");
   number("seed", "seed", 42);
   from.carry("output_dir", "output");
-  if (readBoolean(from.value("gradient_checkpointing")) === true) from.means("gradient_checkpointing", "training.activationCheckpointing", "auto");
+  if (readBoolean(from.value("gradient_checkpointing")) === true)
+    from.means("gradient_checkpointing", "training.activationCheckpointing", "auto");
   else from.understood("gradient_checkpointing");
   if (readBoolean(from.value("disable_shuffling")) === true) from.means("disable_shuffling", "training.shuffle", false);
   if (readBoolean(from.value("do_train")) !== undefined) from.understood("do_train");
   from.drop("optim", "Thaw has AdamW");
   for (const key of ["bf16", "fp16", "pure_bf16", "torch_dtype"]) from.drop(key, "Thaw trains in float32");
-  for (const key of ["deepspeed", "fsdp", "ddp_timeout", "quantization_bit", "flash_attn", "attn_impl"]) from.drop(key, "it has no counterpart in Thaw");
+  for (const key of ["deepspeed", "fsdp", "ddp_timeout", "quantization_bit", "flash_attn", "attn_impl"])
+    from.drop(key, "it has no counterpart in Thaw");
 }

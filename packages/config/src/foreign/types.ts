@@ -3,7 +3,10 @@ import type { Finding, Setting } from "@thaw/core";
 /** Tools whose configs `thaw check` and `thaw convert` read. */
 export type ForeignFormat = "llama-factory" | "ms-swift";
 
-/** Says Thaw's keys in the other tool's words; undefined where it has none. Paths are canonical: `["freezeVisionTower"]`. */
+/**
+ * Says Thaw's keys in the other tool's words; undefined where it has none. Paths are canonical:
+ * `["freezeVisionTower"]`.
+ */
 export interface ForeignWords {
   write(path: readonly string[]): string | undefined;
   assign(path: readonly string[], value: unknown): string | undefined;
@@ -13,7 +16,10 @@ export interface ForeignWords {
 export interface ForeignConfig {
   readonly format: ForeignFormat;
   readonly file: string;
-  /** All settings, in the words of the file; those that Thaw has a word for say what they mean. Defaults that matter are among them. */
+  /**
+   * All settings, in the words of the file; those that Thaw has a word for say what they mean. Defaults that matter are
+   * among them.
+   */
   readonly settings: readonly Setting[];
   readonly words: ForeignWords;
   /** A local path or the name of a model on a hub; undefined if the config names none. */

@@ -24,15 +24,21 @@ export class MetricsFile {
   }
 
   /**
-   * Opens the run's file. Lines after `stepsDone`, which a stopped run may have written after its last checkpoint, are dropped:
-   * they are about to be written again. @throws THAW_CORE_RUN_FOLDER_UNWRITABLE
+   * Opens the run's file. Lines after `stepsDone`, which a stopped run may have written after its last checkpoint, are
+   * dropped: they are about to be written again. @throws THAW_CORE_RUN_FOLDER_UNWRITABLE
    */
   static async open(folder: RunFolder, stepsDone: number): Promise<MetricsFile> {
     const path = folder.file(FILE);
     const text = await readFile(path, "utf8").catch(() => "");
-    const kept = text.split("\n").filter((line) => isKept(line, stepsDone)).map((line) => `${line}\n`).join("");
+    const kept = text
+      .split("\n")
+      .filter((line) => isKept(line, stepsDone))
+      .map((line) => `${line}\n`)
+      .join("");
     if (kept !== text) await folder.write(FILE, kept);
-    const handle = await open(path, "a").catch((cause: unknown) => { throw runFolderUnwritable(path, cause); });
+    const handle = await open(path, "a").catch((cause: unknown) => {
+      throw runFolderUnwritable(path, cause);
+    });
     return new MetricsFile(path, handle, Buffer.byteLength(kept));
   }
 

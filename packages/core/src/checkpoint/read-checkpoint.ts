@@ -16,7 +16,10 @@ export interface FoundCheckpoint {
   readonly continues?: RunFolder;
 }
 
-/** Finds a checkpoint: the folder itself, or the latest of a run folder. @throws THAW_CORE_CHECKPOINT_NOT_FOUND, THAW_CORE_CHECKPOINT_BROKEN */
+/**
+ * Finds a checkpoint: the folder itself, or the latest of a run folder. @throws THAW_CORE_CHECKPOINT_NOT_FOUND,
+ * THAW_CORE_CHECKPOINT_BROKEN
+ */
 export async function findCheckpoint(from: string): Promise<FoundCheckpoint> {
   const path = resolve(from);
   if (await exists(join(path, STATE_FILE))) {
@@ -28,7 +31,10 @@ export async function findCheckpoint(from: string): Promise<FoundCheckpoint> {
   return found(latest, path, latest);
 }
 
-/** Reads the parameters of a file (a checkpoint's or a finished run's), one at a time on the host. @throws THAW_SAFETENSORS_* */
+/**
+ * Reads the parameters of a file (a checkpoint's or a finished run's), one at a time on the host. @throws
+ * THAW_SAFETENSORS_*
+ */
 export async function readTrained(file: string, set: (name: string, values: Float32Array) => void): Promise<void> {
   const reader = await openSafetensors(file);
   try {
@@ -39,11 +45,15 @@ export async function readTrained(file: string, set: (name: string, values: Floa
 }
 
 /** Reads optimizer slots; the caller owns the tensors. @throws THAW_SAFETENSORS_* */
-export async function readSlots(folder: string, isWanted: (slot: string) => boolean): Promise<ReadonlyMap<string, Tensor>> {
+export async function readSlots(
+  folder: string,
+  isWanted: (slot: string) => boolean,
+): Promise<ReadonlyMap<string, Tensor>> {
   const slots = new Map<string, Tensor>();
   const reader = await openSafetensors(join(folder, OPTIMIZER_FILE));
   try {
-    for (const [slot, { shape }] of reader.entries) if (isWanted(slot)) slots.set(slot, tf.tensor(await reader.readFloat32(slot), [...shape], "float32"));
+    for (const [slot, { shape }] of reader.entries)
+      if (isWanted(slot)) slots.set(slot, tf.tensor(await reader.readFloat32(slot), [...shape], "float32"));
     return slots;
   } catch (error) {
     tf.dispose([...slots.values()]);
@@ -62,7 +72,9 @@ async function found(folder: string, run: string | undefined, latest: string | u
 /** Whole checkpoints of a run, by step. */
 async function checkpointsOf(run: string): Promise<readonly string[]> {
   const parent = join(run, CHECKPOINTS_FOLDER);
-  const steps = (await readdir(parent).catch(() => [])).flatMap((name) => /^step-(\d+)$/.exec(name)?.[1] ?? []).map(Number);
+  const steps = (await readdir(parent).catch(() => []))
+    .flatMap((name) => /^step-(\d+)$/.exec(name)?.[1] ?? [])
+    .map(Number);
   return steps.toSorted((left, right) => left - right).map((step) => join(parent, `step-${step}`));
 }
 
@@ -74,6 +86,7 @@ async function readState(folder: string): Promise<RunState> {
   } catch (cause) {
     throw checkpointBroken(file, "it cannot be read as JSON", cause);
   }
-  if (state.version !== STATE_VERSION) throw checkpointBroken(file, `its version is ${String(state.version)}, and this Thaw reads ${STATE_VERSION}`);
+  if (state.version !== STATE_VERSION)
+    throw checkpointBroken(file, `its version is ${String(state.version)}, and this Thaw reads ${STATE_VERSION}`);
   return state as RunState;
 }

@@ -16,7 +16,9 @@ import { writeFolder } from "./write-checkpoint.js";
 
 let tensors = 0;
 let output: string;
-beforeAll(async () => { await tf.setBackend("cpu"); });
+beforeAll(async () => {
+  await tf.setBackend("cpu");
+});
 beforeEach(async () => {
   tensors = tf.memory().numTensors;
   output = await mkdtemp(join(tmpdir(), "thaw-core-"));
@@ -26,17 +28,34 @@ afterEach(async () => {
   expect(tf.memory().numTensors).toBe(tensors);
 });
 
-const json = async (...path: string[]): Promise<Record<string, unknown>> => JSON.parse(await readFile(join(...path), "utf8")) as Record<string, unknown>;
-const metrics = async (folder: string) => (await readFile(join(folder, "metrics.jsonl"), "utf8")).trim().split("\n").map((line) => {
-  const { durationMs: _, ...rest } = JSON.parse(line) as Record<string, unknown>;
-  return rest;
-});
-const stopAfter = (count: number) => tapped("Stop", (trainer) => { trainer.hooks.afterStep.tap("Stop", ({ step }) => { if (step + 1 === count) trainer.stop("Ctrl-C"); }); });
+const json = async (...path: string[]): Promise<Record<string, unknown>> =>
+  JSON.parse(await readFile(join(...path), "utf8")) as Record<string, unknown>;
+const metrics = async (folder: string) =>
+  (await readFile(join(folder, "metrics.jsonl"), "utf8"))
+    .trim()
+    .split("\n")
+    .map((line) => {
+      const { durationMs: _, ...rest } = JSON.parse(line) as Record<string, unknown>;
+      return rest;
+    });
+const stopAfter = (count: number) =>
+  tapped("Stop", (trainer) => {
+    trainer.hooks.afterStep.tap("Stop", ({ step }) => {
+      if (step + 1 === count) trainer.stop("Ctrl-C");
+    });
+  });
 
 /** Eleven samples by twos, three micro-batches a step: two steps an epoch, the second one short. */
 const options: Partial<TrainerOptions> = {
   data: { train: toySource({ sampleCount: 11 }), evaluation: { held: toySource({ seed: 9, sampleCount: 3 }) } },
-  training: { epochs: 4, microBatchSize: 2, gradientAccumulationSteps: 3, evaluateEverySteps: 3, schedule: { type: "cosine", warmupSteps: 1 }, optimizer: { weightDecay: 0.1 } },
+  training: {
+    epochs: 4,
+    microBatchSize: 2,
+    gradientAccumulationSteps: 3,
+    evaluateEverySteps: 3,
+    schedule: { type: "cosine", warmupSteps: 1 },
+    optimizer: { weightDecay: 0.1 },
+  },
 };
 
 describe("resume", () => {
@@ -48,7 +67,14 @@ describe("resume", () => {
     expect([...first.losses, ...second.losses]).toEqual(whole.losses);
     expect(second.parameters).toEqual(whole.parameters);
     expect(second.summary.runFolder).toBe(first.summary.runFolder);
-    expect(second.summary).toMatchObject({ steps: 8, epochs: 4, isInterrupted: false, tokens: whole.summary.tokens, firstLoss: whole.summary.firstLoss, lastLoss: whole.summary.lastLoss });
+    expect(second.summary).toMatchObject({
+      steps: 8,
+      epochs: 4,
+      isInterrupted: false,
+      tokens: whole.summary.tokens,
+      firstLoss: whole.summary.firstLoss,
+      lastLoss: whole.summary.lastLoss,
+    });
     expect(second.summary.evaluations).toEqual(whole.summary.evaluations);
     expect(await metrics(second.summary.runFolder!)).toEqual(await metrics(whole.summary.runFolder!));
   });
@@ -58,7 +84,12 @@ describe("resume", () => {
     const whole = await runToy({ ...options, plugins: [plan()] });
     for (const count of [3, 4, 6]) {
       const first = await runToy({ ...options, output, plugins: [plan(), stopAfter(count)] });
-      const second = await runToy({ ...options, output, plugins: [plan()], resume: { from: first.summary.runFolder! } });
+      const second = await runToy({
+        ...options,
+        output,
+        plugins: [plan()],
+        resume: { from: first.summary.runFolder! },
+      });
       expect([...first.losses, ...second.losses]).toEqual(whole.losses);
       expect(second.parameters).toEqual(whole.parameters);
     }
@@ -66,10 +97,13 @@ describe("resume", () => {
 
   it("brings plugin state back by name", async () => {
     const brought: unknown[] = [];
-    const stateful = (count: number) => tapped("Stateful", ({ hooks }) => {
-      hooks.checkpoint.tapPromise("Stateful", async (state, { step }) => ({ ...state, Stateful: { count, step } }));
-      hooks.restored.tap("Stateful", (state, { step }) => { brought.push(state, step); });
-    });
+    const stateful = (count: number) =>
+      tapped("Stateful", ({ hooks }) => {
+        hooks.checkpoint.tapPromise("Stateful", async (state, { step }) => ({ ...state, Stateful: { count, step } }));
+        hooks.restored.tap("Stateful", (state, { step }) => {
+          brought.push(state, step);
+        });
+      });
     const first = await runToy({ ...options, output, plugins: [stateful(7), stopAfter(2)] });
     await runToy({ ...options, output, plugins: [stateful(8)], resume: { from: first.summary.runFolder! } });
     expect(brought).toEqual([{ Stateful: { count: 7, step: 2 } }, 2]);
@@ -94,9 +128,16 @@ describe("resume", () => {
     const refused = toyTrainer({ ...options, output, plugins: [trainOnly([0, ["decoder"]])], resume: { from } });
     const { findings } = await refused.plan();
     expect(findings).toMatchObject([{ rule: "resume-with-another-plan", severity: "error" }]);
-    expect(findings[0]!.message).toContain("0          projector  2 parameters, projector.linear.bias first  train   frozen");
+    expect(findings[0]!.message).toContain(
+      "0          projector  2 parameters, projector.linear.bias first  train   frozen",
+    );
     await expect(refused.run()).rejects.toMatchObject({ code: "THAW_CORE_PLAN_REFUSED" });
-    const accepted = await runToy({ ...options, output, plugins: [trainOnly([0, ["decoder"]])], resume: { from, acceptPlanChange: true } });
+    const accepted = await runToy({
+      ...options,
+      output,
+      plugins: [trainOnly([0, ["decoder"]])],
+      resume: { from, acceptPlanChange: true },
+    });
     expect(accepted.parameters.get("projector.linear.bias")).toEqual(first.parameters.get("projector.linear.bias"));
     expect(accepted.summary.findings).toMatchObject([{ severity: "note" }]);
     const reader = await openSafetensors(join(accepted.summary.runFolder!, "final/trained.safetensors"));
@@ -108,9 +149,22 @@ describe("resume", () => {
     const plugins = () => [trainOnly([0, ["projector"]])];
     const first = await runToy({ ...options, output, plugins: [...plugins(), stopAfter(2)] });
     const resume = { from: first.summary.runFolder! };
-    await expect(toyTrainer({ ...options, output, plugins: plugins(), resume, seed: 6, training: { ...options.training, microBatchSize: 3 } }).run())
-      .rejects.toMatchObject({ code: "THAW_CORE_RESUME_MISMATCH", details: { what: ["seed was 5 and is 6", "training.microBatchSize was 2 and is 3"] } });
-    await expect(toyTrainer({ ...options, output, plugins: plugins(), resume, model: toyModel({ seed: 2 }) }).run()).rejects.toMatchObject({ code: "THAW_CORE_BASE_CHANGED" });
+    await expect(
+      toyTrainer({
+        ...options,
+        output,
+        plugins: plugins(),
+        resume,
+        seed: 6,
+        training: { ...options.training, microBatchSize: 3 },
+      }).run(),
+    ).rejects.toMatchObject({
+      code: "THAW_CORE_RESUME_MISMATCH",
+      details: { what: ["seed was 5 and is 6", "training.microBatchSize was 2 and is 3"] },
+    });
+    await expect(
+      toyTrainer({ ...options, output, plugins: plugins(), resume, model: toyModel({ seed: 2 }) }).run(),
+    ).rejects.toMatchObject({ code: "THAW_CORE_BASE_CHANGED" });
     await runToy({ ...options, output, plugins: plugins(), resume });
   });
 
@@ -119,7 +173,7 @@ describe("resume", () => {
     await mkdir(join(output, "checkpoints/step-3"), { recursive: true });
     await writeFile(join(output, "checkpoints/step-3/state.json"), "{ half");
     await expect(findCheckpoint(output)).rejects.toMatchObject({ code: "THAW_CORE_CHECKPOINT_BROKEN" });
-    await writeFile(join(output, "checkpoints/step-3/state.json"), "{ \"version\": 99 }");
+    await writeFile(join(output, "checkpoints/step-3/state.json"), '{ "version": 99 }');
     await expect(findCheckpoint(output)).rejects.toThrow("its version is 99");
   });
 });
@@ -127,44 +181,98 @@ describe("resume", () => {
 describe("the run folder", () => {
   it("holds config, plan, metrics, checkpoints, the trained parameters and the summary, and nothing temporary", async () => {
     const { summary } = await runToy({
-      ...options, output, runName: "my run/1", config: { model: "x" }, training: { ...options.training, saveEverySteps: 5 },
-      plugins: [trainOnly([0, ["projector"]]), tapped("Note", ({ hooks }) => { hooks.done.tap("Note", ({ lines, numbers }) => { lines.push("a line"); numbers.saved = 2; }); hooks.collectMetrics.tap("Note", ({ add }) => { add("cache/hits", 3); }); })],
+      ...options,
+      output,
+      runName: "my run/1",
+      config: { model: "x" },
+      training: { ...options.training, saveEverySteps: 5 },
+      plugins: [
+        trainOnly([0, ["projector"]]),
+        tapped("Note", ({ hooks }) => {
+          hooks.done.tap("Note", ({ lines, numbers }) => {
+            lines.push("a line");
+            numbers.saved = 2;
+          });
+          hooks.collectMetrics.tap("Note", ({ add }) => {
+            add("cache/hits", 3);
+          });
+        }),
+      ],
     });
     const folder = summary.runFolder!;
     expect(folder).toMatch(/\/my-run-1-\d{8}-\d{6}$/);
     expect((await readdir(folder, { recursive: true })).toSorted()).toEqual([
-      "checkpoints", "checkpoints/step-5", "checkpoints/step-5/optimizer.safetensors", "checkpoints/step-5/state.json", "checkpoints/step-5/trained.safetensors",
-      "config.json", "final", "final/trained.safetensors", "metrics.jsonl", "plan.json", "summary.json",
+      "checkpoints",
+      "checkpoints/step-5",
+      "checkpoints/step-5/optimizer.safetensors",
+      "checkpoints/step-5/state.json",
+      "checkpoints/step-5/trained.safetensors",
+      "config.json",
+      "final",
+      "final/trained.safetensors",
+      "metrics.jsonl",
+      "plan.json",
+      "summary.json",
     ]);
     expect(await json(folder, "config.json")).toEqual({ model: "x" });
     expect((await json(folder, "plan.json")).hash).toBe((await json(folder, "checkpoints/step-5/state.json")).planHash);
-    expect(await json(folder, "summary.json")).toMatchObject({ steps: 8, lines: [expect.stringMatching(/^Activation checkpointing: off/), "a line"], numbers: { saved: 2 } });
+    expect(await json(folder, "summary.json")).toMatchObject({
+      steps: 8,
+      lines: [expect.stringMatching(/^Activation checkpointing: off/), "a line"],
+      numbers: { saved: 2 },
+    });
     const reader = await openSafetensors(join(folder, "final/trained.safetensors"));
     expect([...reader.entries.keys()].toSorted()).toEqual(["projector.linear.bias", "projector.linear.weight"]);
     await reader.close();
     const lines = await metrics(folder);
     expect(lines.filter(({ event }) => event === "step").map(({ step }) => step)).toEqual([1, 2, 3, 4, 5, 6, 7, 8]);
     expect(lines[0]).toMatchObject({ event: "evaluated", step: 0, name: "held" });
-    expect(lines[1]).toMatchObject({ event: "step", step: 1, epoch: 0, learningRates: { projector: 0 }, metrics: { "cache/hits": 3 } });
+    expect(lines[1]).toMatchObject({
+      event: "step",
+      step: 1,
+      epoch: 0,
+      learningRates: { projector: 0 },
+      metrics: { "cache/hits": 3 },
+    });
   });
 
   it("is never one that exists", async () => {
     const now = new Date(2026, 0, 2, 3, 4, 5);
-    const paths = [await RunFolder.create(output, "run", now), await RunFolder.create(output, "run", now), await RunFolder.create(output, "../..", now)].map(({ path }) => path);
-    expect(paths).toEqual(["run-20260102-030405", "run-20260102-030405-2", "run-20260102-030405-3"].map((name) => join(output, name)));
+    const paths = [
+      await RunFolder.create(output, "run", now),
+      await RunFolder.create(output, "run", now),
+      await RunFolder.create(output, "../..", now),
+    ].map(({ path }) => path);
+    expect(paths).toEqual(
+      ["run-20260102-030405", "run-20260102-030405-2", "run-20260102-030405-3"].map((name) => join(output, name)),
+    );
   });
 
   it("that cannot be made ends the run before a weight is read", async () => {
     await writeFile(join(output, "file"), "");
-    const model = { ...toyModel(), load: () => { throw new Error("read"); } };
-    await expect(toyTrainer({ model, output: join(output, "file/below") }).run()).rejects.toMatchObject({ code: "THAW_CORE_RUN_FOLDER_UNWRITABLE" });
+    const model = {
+      ...toyModel(),
+      load: () => {
+        throw new Error("read");
+      },
+    };
+    await expect(toyTrainer({ model, output: join(output, "file/below") }).run()).rejects.toMatchObject({
+      code: "THAW_CORE_RUN_FOLDER_UNWRITABLE",
+    });
   });
 
   it("vanishes when the run fails before its first step, and stays when it fails later", async () => {
-    const bad = (at: number) => tapped("Bad", ({ hooks }) => { hooks.beforeStep.tap("Bad", ({ step }) => { if (step === at) throw new Error("bad"); }); });
+    const bad = (at: number) =>
+      tapped("Bad", ({ hooks }) => {
+        hooks.beforeStep.tap("Bad", ({ step }) => {
+          if (step === at) throw new Error("bad");
+        });
+      });
     await expect(toyTrainer({ ...options, output, plugins: [bad(0)] }).run()).rejects.toThrow("bad");
     expect(await readdir(output)).toEqual([]);
-    await expect(toyTrainer({ ...options, output, plugins: [bad(2)], training: { ...options.training, saveEverySteps: 1 } }).run()).rejects.toThrow("bad");
+    await expect(
+      toyTrainer({ ...options, output, plugins: [bad(2)], training: { ...options.training, saveEverySteps: 1 } }).run(),
+    ).rejects.toThrow("bad");
     const [name] = await readdir(output);
     const { state } = await findCheckpoint(join(output, name!));
     expect(state.step).toBe(2);
@@ -172,7 +280,10 @@ describe("the run folder", () => {
 
   it("gets no half checkpoint when the disk is full", async () => {
     const run = await RunFolder.create(output, "full", new Date());
-    const failing = writeFolder(run, "checkpoints/step-1", async (folder) => { await writeFile(join(folder, "a"), "half"); await writeFile("/dev/full", "x"); });
+    const failing = writeFolder(run, "checkpoints/step-1", async (folder) => {
+      await writeFile(join(folder, "a"), "half");
+      await writeFile("/dev/full", "x");
+    });
     await expect(failing).rejects.toMatchObject({ code: "THAW_CORE_CHECKPOINT_UNWRITABLE", cause: { code: "ENOSPC" } });
     expect(await readdir(join(run.path, "checkpoints"))).toEqual([]);
   });
@@ -183,8 +294,13 @@ describe("the run folder", () => {
     const file = await MetricsFile.open(run, 1);
     await file.append({ event: "evaluated", step: 1 });
     await file.close();
-    expect(await metrics(run.path)).toEqual([{ event: "step", step: 1 }, { event: "evaluated", step: 1 }]);
-    await expect(file.append({ event: "step", step: 2 })).rejects.toMatchObject({ code: "THAW_CORE_RUN_FOLDER_UNWRITABLE" });
+    expect(await metrics(run.path)).toEqual([
+      { event: "step", step: 1 },
+      { event: "evaluated", step: 1 },
+    ]);
+    await expect(file.append({ event: "step", step: 2 })).rejects.toMatchObject({
+      code: "THAW_CORE_RUN_FOLDER_UNWRITABLE",
+    });
   });
 
   it("keeps a checkpoint that is there", async () => {
@@ -194,4 +310,3 @@ describe("the run folder", () => {
     expect(await readFile(run.file("checkpoints/step-1/a"), "utf8")).toBe("first");
   });
 });
-

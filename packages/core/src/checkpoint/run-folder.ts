@@ -55,7 +55,11 @@ export class RunFolder {
 
   /** @throws THAW_CORE_RUN_FOLDER_UNWRITABLE; the file is then as it was before */
   async write(name: string, text: string): Promise<void> {
-    await writeAtomically(this.file(name), async (handle) => { await handle.writeFile(text); }).catch((cause: unknown) => { throw runFolderUnwritable(this.file(name), cause); });
+    await writeAtomically(this.file(name), async (handle) => {
+      await handle.writeFile(text);
+    }).catch((cause: unknown) => {
+      throw runFolderUnwritable(this.file(name), cause);
+    });
   }
 
   /** Removes the folder of a run that failed before it did anything. */
@@ -71,7 +75,10 @@ export function jsonText(value: unknown): string {
 
 /** True if something lies at the path. */
 export async function exists(path: string): Promise<boolean> {
-  return stat(path).then(() => true, () => false);
+  return stat(path).then(
+    () => true,
+    () => false,
+  );
 }
 
 async function makeFolder(path: string): Promise<boolean> {

@@ -17,10 +17,15 @@ export function checkpointName(step: number): string {
 }
 
 /**
- * Makes a folder whole or not at all: `write` fills a temporary one beside it, which is then renamed. One that exists stays.
+ * Makes a folder whole or not at all: `write` fills a temporary one beside it, which is then renamed. One that exists
+ * stays.
  * @throws THAW_CORE_CHECKPOINT_UNWRITABLE; nothing is left behind
  */
-export async function writeFolder(run: RunFolder, name: string, write: (folder: string) => Promise<void>): Promise<void> {
+export async function writeFolder(
+  run: RunFolder,
+  name: string,
+  write: (folder: string) => Promise<void>,
+): Promise<void> {
   const path = run.file(name);
   const temporary = `${path}.${process.pid}.tmp`;
   try {
@@ -35,12 +40,21 @@ export async function writeFolder(run: RunFolder, name: string, write: (folder: 
 }
 
 /** Writes tensors by name, one on the host at a time. */
-export async function writeTensors(file: string, tensors: ReadonlyMap<string, Tensor>, metadata: Readonly<Record<string, string>> = {}): Promise<void> {
+export async function writeTensors(
+  file: string,
+  tensors: ReadonlyMap<string, Tensor>,
+  metadata: Readonly<Record<string, string>> = {},
+): Promise<void> {
   const declarations = [...tensors].map(([name, { shape }]) => ({ name, shape, dtype: "F32" as const }));
-  await writeSafetensors(file, declarations, (name) => tensors.get(name)!.data<"float32">(), { format: "pt", ...metadata });
+  await writeSafetensors(file, declarations, (name) => tensors.get(name)!.data<"float32">(), {
+    format: "pt",
+    ...metadata,
+  });
 }
 
 /** Writes `state.json` into a checkpoint folder. */
 export async function writeState(folder: string, state: unknown): Promise<void> {
-  await writeAtomically(join(folder, STATE_FILE), async (handle) => { await handle.writeFile(`${JSON.stringify(state)}\n`); });
+  await writeAtomically(join(folder, STATE_FILE), async (handle) => {
+    await handle.writeFile(`${JSON.stringify(state)}\n`);
+  });
 }

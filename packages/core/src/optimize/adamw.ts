@@ -26,12 +26,13 @@ interface StepScalars {
 }
 
 /**
- * AdamW (Loshchilov and Hutter, arXiv:1711.05101, algorithm 2) as `torch.optim.AdamW` computes it: decoupled decay first, epsilon
- * outside the square root, bias correction by the parameter's own number of updates. The corrections are folded into two scalars:
- * `lr/c1 * m / (sqrt(v)/sqrt(c2) + eps)` is `lr*sqrt(c2)/c1 * m / (sqrt(v) + eps*sqrt(c2))`, one op less a parameter.
+ * AdamW (Loshchilov and Hutter, arXiv:1711.05101, algorithm 2) as `torch.optim.AdamW` computes it: decoupled decay
+ * first, epsilon outside the square root, bias correction by the parameter's own number of updates. The corrections are
+ * folded into two scalars: `lr/c1 * m / (sqrt(v)/sqrt(c2) + eps)` is `lr*sqrt(c2)/c1 * m / (sqrt(v) + eps*sqrt(c2))`,
+ * one op less a parameter.
  *
- * Small parameters with equal rates and counts are updated as one (vectors end to end, matrices of one shape stacked): on a GPU an op
- * costs more than the arithmetic of a small tensor. The numbers are the same to the last bit.
+ * Small parameters with equal rates and counts are updated as one (vectors end to end, matrices of one shape stacked):
+ * on a GPU an op costs more than the arithmetic of a small tensor. The numbers are the same to the last bit.
  */
 export class AdamW implements Optimizer {
   readonly name = "adamw";
@@ -43,7 +44,10 @@ export class AdamW implements Optimizer {
   readonly #joinBytes: number;
 
   /** `joinBytes`: see `Backend`. */
-  constructor(options: Pick<ResolvedTrainingOptions["optimizer"], "beta1" | "beta2" | "epsilon">, { joinBytes = JOIN_BYTES }: { readonly joinBytes?: number } = {}) {
+  constructor(
+    options: Pick<ResolvedTrainingOptions["optimizer"], "beta1" | "beta2" | "epsilon">,
+    { joinBytes = JOIN_BYTES }: { readonly joinBytes?: number } = {},
+  ) {
     this.#beta1 = options.beta1;
     this.#beta2 = options.beta2;
     this.#epsilon = options.epsilon;
@@ -56,11 +60,19 @@ export class AdamW implements Optimizer {
     if (fresh.length === 0) return;
     for (const names of joinable(fresh, (name) => parameters.get(name)!.shape, rateKeys(context), this.#joinBytes)) {
       const shapes = names.map((name) => parameters.get(name)!.shape);
-      this.#moments.put(names, shapes, tf.tidy(() => ({ m: joinedZeros(shapes), v: joinedZeros(shapes) })));
+      this.#moments.put(
+        names,
+        shapes,
+        tf.tidy(() => ({ m: joinedZeros(shapes), v: joinedZeros(shapes) })),
+      );
     }
   }
 
-  *update(parameters: ReadonlyMap<string, Tensor>, gradients: ReadonlyMap<string, Tensor>, context: UpdateContext): Generator<readonly [string, Tensor]> {
+  *update(
+    parameters: ReadonlyMap<string, Tensor>,
+    gradients: ReadonlyMap<string, Tensor>,
+    context: UpdateContext,
+  ): Generator<readonly [string, Tensor]> {
     this.prepare(new Map([...gradients.keys()].map((name) => [name, parameters.get(name)!])), context);
     const keyOf = rateKeys(context);
     const scalarsOf = this.#scalars(context, keyOf);
@@ -71,13 +83,28 @@ export class AdamW implements Optimizer {
       const next = tf.tidy(() => {
         const given = [parameters, gradients].flatMap((map) => names.map((name) => map.get(name)!));
         const { together, ...numbers } = own;
-        const singles = together === null ? Object.entries(numbers).filter(([, scalar]) => scalar !== null) : [["together", together] as const];
-        const [m, v, ...values] = asFunction(`adamw ${singles.map(([name]) => name).join(" ")}`, [...given, before.m, before.v, ...singles.map(([, scalar]) => scalar as Tensor)], (inputs) => {
-          const [parameter, gradient] = [inputs.slice(0, names.length), inputs.slice(names.length, 2 * names.length)].map(joinTensors) as [Tensor, Tensor];
-          const [oldM, oldV, ...scalars] = inputs.slice(2 * names.length) as [Tensor, Tensor, ...Tensor[]];
-          const done = step(parameter, gradient, { m: oldM, v: oldV }, { ...own, ...Object.fromEntries(singles.map(([name], index) => [name, scalars[index]])) });
-          return [done.m, done.v, ...partTensor(done.value, shapes)];
-        }) as [Tensor, Tensor, ...Tensor[]];
+        const singles =
+          together === null
+            ? Object.entries(numbers).filter(([, scalar]) => scalar !== null)
+            : [["together", together] as const];
+        const [m, v, ...values] = asFunction(
+          `adamw ${singles.map(([name]) => name).join(" ")}`,
+          [...given, before.m, before.v, ...singles.map(([, scalar]) => scalar as Tensor)],
+          (inputs) => {
+            const [parameter, gradient] = [
+              inputs.slice(0, names.length),
+              inputs.slice(names.length, 2 * names.length),
+            ].map(joinTensors) as [Tensor, Tensor];
+            const [oldM, oldV, ...scalars] = inputs.slice(2 * names.length) as [Tensor, Tensor, ...Tensor[]];
+            const done = step(
+              parameter,
+              gradient,
+              { m: oldM, v: oldV },
+              { ...own, ...Object.fromEntries(singles.map(([name], index) => [name, scalars[index]])) },
+            );
+            return [done.m, done.v, ...partTensor(done.value, shapes)];
+          },
+        ) as [Tensor, Tensor, ...Tensor[]];
         this.#moments.put(names, shapes, { m, v });
         return values;
       });
@@ -87,7 +114,15 @@ export class AdamW implements Optimizer {
   }
 
   slots(): ReadonlyMap<string, Tensor> {
-    return new Map(this.#moments.each().flatMap(({ name, m, v }) => [[`${name}/m`, m], [`${name}/v`, v]] as const));
+    return new Map(
+      this.#moments.each().flatMap(
+        ({ name, m, v }) =>
+          [
+            [`${name}/m`, m],
+            [`${name}/v`, v],
+          ] as const,
+      ),
+    );
   }
 
   restore(slots: ReadonlyMap<string, Tensor>): void {
@@ -108,7 +143,10 @@ export class AdamW implements Optimizer {
   }
 
   /** Scalars are made once for all parameters that share them. */
-  #scalars({ updatesOf, rates, factorOf }: UpdateContext, keyOf: (name: string) => string): (name: string) => StepScalars {
+  #scalars(
+    { updatesOf, rates, factorOf }: UpdateContext,
+    keyOf: (name: string) => string,
+  ): (name: string) => StepScalars {
     const made = new Map<string, StepScalars>();
     const [beta1, beta2] = [tf.scalar(this.#beta1), tf.scalar(this.#beta2)];
     return (name) => {
@@ -123,7 +161,8 @@ export class AdamW implements Optimizer {
       const factor = factorOf?.(name);
       const [newM, newV] = [tf.scalar(1 - this.#beta1), tf.scalar(1 - this.#beta2)];
       const scalars = {
-        beta1, beta2,
+        beta1,
+        beta2,
         newM: factor === undefined ? newM : tf.mul<Scalar>(newM, factor),
         newV: factor === undefined ? newV : tf.mul<Scalar>(newV, tf.square(factor)),
         size: tf.scalar((learningRate * root2) / correction1),
@@ -131,7 +170,9 @@ export class AdamW implements Optimizer {
         decay: shrink === 0 ? null : tf.scalar(1 - shrink),
       };
       const { size, epsilon, decay } = scalars;
-      const together = hasFused("ThawAdamW") ? tf.stack([beta1, beta2, scalars.newM, scalars.newV, size, epsilon, decay ?? tf.scalar(1)]) : null;
+      const together = hasFused("ThawAdamW")
+        ? tf.stack([beta1, beta2, scalars.newM, scalars.newV, size, epsilon, decay ?? tf.scalar(1)])
+        : null;
       made.set(key, { ...scalars, together });
       return made.get(key)!;
     };
@@ -150,7 +191,12 @@ function rateKeys({ updatesOf, rates, factorOf }: UpdateContext): (name: string)
 }
 
 /** One update, elementwise; runs in the caller's tidy. */
-function step(parameter: Tensor, gradient: Tensor, before: Moments, own: StepScalars): Moments & { readonly value: Tensor } {
+function step(
+  parameter: Tensor,
+  gradient: Tensor,
+  before: Moments,
+  own: StepScalars,
+): Moments & { readonly value: Tensor } {
   if (own.together !== null) return fusedStep(parameter, gradient, before, own.together);
   const { beta1, beta2, newM, newV, size, epsilon, decay } = own;
   const addedM = tf.mul(gradient, newM);
@@ -162,7 +208,12 @@ function step(parameter: Tensor, gradient: Tensor, before: Moments, own: StepSca
 }
 
 /** The same in one pass over the parameter, where the backend can. */
-function fusedStep(parameter: Tensor, gradient: Tensor, before: Moments, scalars: Tensor): Moments & { readonly value: Tensor } {
+function fusedStep(
+  parameter: Tensor,
+  gradient: Tensor,
+  before: Moments,
+  scalars: Tensor,
+): Moments & { readonly value: Tensor } {
   const inputs = { parameter, ...before, gradient, scalars };
   const [value, m, v] = runFused("ThawAdamW", inputs, {}) as [Tensor, Tensor, Tensor];
   return { m, v, value };

@@ -21,11 +21,15 @@ export interface ClipResult {
 }
 
 /**
- * Norms and factors of `torch.nn.utils.clip_grad_norm_`: `min(1, clipNorm / (norm + 1e-6))`, for each group apart.
- * The gradients are sums that are still to be multiplied by `scale`; norms are of the scaled ones, and the factor holds both, so
- * that one product a tensor is enough. Runs in the caller's `tf.tidy` and reads nothing back.
+ * Norms and factors of `torch.nn.utils.clip_grad_norm_`: `min(1, clipNorm / (norm + 1e-6))`, for each group apart. The
+ * gradients are sums that are still to be multiplied by `scale`; norms are of the scaled ones, and the factor holds
+ * both, so that one product a tensor is enough. Runs in the caller's `tf.tidy` and reads nothing back.
  */
-export function clipFactors(gradients: ReadonlyMap<string, Tensor>, groups: readonly ClipGroup[], scale: number): ClipResult {
+export function clipFactors(
+  gradients: ReadonlyMap<string, Tensor>,
+  groups: readonly ClipGroup[],
+  scale: number,
+): ClipResult {
   const scaleTensor = tf.scalar(scale);
   const one = tf.scalar(1);
   const tiny = tf.scalar(1e-6);
@@ -35,7 +39,11 @@ export function clipFactors(gradients: ReadonlyMap<string, Tensor>, groups: read
   for (const { names, clipNorm } of groups) {
     const present = names.filter((name) => gradients.has(name));
     if (present.length === 0) continue;
-    const [own] = asFunction("sums of squares", present.map((name) => gradients.get(name)!), (given) => [tf.stack(given.map(sumOfSquares))]) as [Tensor];
+    const [own] = asFunction(
+      "sums of squares",
+      present.map((name) => gradients.get(name)!),
+      (given) => [tf.stack(given.map(sumOfSquares))],
+    ) as [Tensor];
     squares.push(own);
     order.push(...present);
     const factor = clipNorm === null ? scaleTensor : clipFactor(tf.mul(tf.sqrt(tf.sum(own)), scaleTensor), clipNorm);
@@ -50,5 +58,7 @@ export function clipFactors(gradients: ReadonlyMap<string, Tensor>, groups: read
 }
 
 function sumOfSquares(x: Tensor): Tensor {
-  return hasFused("ThawSumOfSquares") ? runFusedOne("ThawSumOfSquares", { x }, {}) : tf.tidy(() => tf.sum(tf.square(x)));
+  return hasFused("ThawSumOfSquares")
+    ? runFusedOne("ThawSumOfSquares", { x }, {})
+    : tf.tidy(() => tf.sum(tf.square(x)));
 }

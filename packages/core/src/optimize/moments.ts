@@ -3,7 +3,10 @@ import * as tf from "@tensorflow/tfjs-core";
 import { joinTensors, partTensor } from "./join.js";
 
 /** First and second moment: of one parameter, or of several that lie end to end. */
-export interface Moments { readonly m: Tensor; readonly v: Tensor }
+export interface Moments {
+  readonly m: Tensor;
+  readonly v: Tensor;
+}
 
 interface Pack extends Moments {
   readonly names: readonly string[];
@@ -11,8 +14,8 @@ interface Pack extends Moments {
 }
 
 /**
- * Moments by parameter name. Those of parameters that are updated together stay joined from step to step, and are taken apart when
- * another set is updated, or when slots are asked for.
+ * Moments by parameter name. Those of parameters that are updated together stay joined from step to step, and are taken
+ * apart when another set is updated, or when slots are asked for.
  */
 export class MomentStore {
   readonly #packs = new Set<Pack>();
@@ -32,7 +35,10 @@ export class MomentStore {
     const parts = names.map((name) => this.#single(name));
     for (const pack of parts) this.#forget(pack);
     if (parts.length === 1) return parts[0]!;
-    const joined = { m: tf.keep(joinTensors(parts.map(({ m }) => m))), v: tf.keep(joinTensors(parts.map(({ v }) => v))) };
+    const joined = {
+      m: tf.keep(joinTensors(parts.map(({ m }) => m))),
+      v: tf.keep(joinTensors(parts.map(({ v }) => v))),
+    };
     for (const { m, v } of parts) tf.dispose([m, v]);
     return joined;
   }
@@ -70,7 +76,9 @@ export class MomentStore {
     if (pack.names.length === 1) return pack;
     const [ms, vs] = [pack.m, pack.v].map((tensor) => tf.tidy(() => partTensor(tensor, pack.shapes)));
     this.#forget(pack);
-    pack.names.forEach((one, index) => { this.put([one], [pack.shapes[index]!], { m: ms![index]!, v: vs![index]! }); });
+    pack.names.forEach((one, index) => {
+      this.put([one], [pack.shapes[index]!], { m: ms![index]!, v: vs![index]! });
+    });
     tf.dispose([pack.m, pack.v]);
     return this.#packOf.get(name)!;
   }

@@ -2,14 +2,18 @@ import type { ResolvedTrainingOptions } from "../options.js";
 
 type Schedule = ResolvedTrainingOptions["schedule"];
 
-/** Warm-up steps of a schedule: `warmupSteps`, else the ratio of all steps rounded up (`TrainingArguments.get_warmup_steps`). */
+/**
+ * Warm-up steps of a schedule: `warmupSteps`, else the ratio of all steps rounded up
+ * (`TrainingArguments.get_warmup_steps`).
+ */
 export function warmupSteps(schedule: Schedule, totalSteps: number): number {
   return schedule.warmupSteps ?? Math.ceil(Number((schedule.warmupRatio * totalSteps).toPrecision(12)));
 }
 
 /**
  * Factor of the learning rate at a step (from 0). With a warm-up the first step's factor is 0, as in transformers
- * (`optimization.py`: `_get_constant_schedule_with_warmup_lr_lambda`, `_get_linear_...`, `_get_cosine_..._lr_lambda`, half a cycle).
+ * (`optimization.py`: `_get_constant_schedule_with_warmup_lr_lambda`, `_get_linear_...`, `_get_cosine_..._lr_lambda`,
+ * half a cycle).
  */
 export function scheduleFactor(schedule: Schedule, step: number, totalSteps: number): number {
   const warmup = warmupSteps(schedule, totalSteps);

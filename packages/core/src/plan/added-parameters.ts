@@ -1,8 +1,8 @@
 import type { Model, ParameterInfo, Segment } from "@thaw/contracts";
 
 /**
- * The model with each parameter that a plugin added listed by the segments in which it acts, so that flow, caches and rules see it as
- * they see the model's own. The same object where nothing was added.
+ * The model with each parameter that a plugin added listed by the segments in which it acts, so that flow, caches and
+ * rules see it as they see the model's own. The same object where nothing was added.
  */
 export function withAddedParameters(model: Model, parameters: readonly ParameterInfo[]): Model {
   const own = new Set(model.parameters.map(({ name }) => name));
@@ -11,7 +11,12 @@ export function withAddedParameters(model: Model, parameters: readonly Parameter
   // Methods may be a class's and use its `this`; so may getters of what a model must have
   const { modelType, source, components, deadParameters, text } = model;
   return Object.freeze({
-    ...model, modelType, source, components, deadParameters, text,
+    ...model,
+    modelType,
+    source,
+    components,
+    deadParameters,
+    text,
     parameters: model.parameters,
     segments: segmentsWith(model.segments, added),
     load: (names) => model.load(names),
@@ -34,7 +39,9 @@ export function segmentsByParameter(segments: readonly Segment[]): ReadonlyMap<s
   return users;
 }
 
-/** Segments that use a parameter of the same module, or of the nearest module around it: where an added parameter acts. */
+/**
+ * Segments that use a parameter of the same module, or of the nearest module around it: where an added parameter acts.
+ */
 export function segmentsByModule(parameter: string, users: ReadonlyMap<string, readonly string[]>): readonly string[] {
   for (let end = parameter.lastIndexOf("."); end > 0; end = parameter.lastIndexOf(".", end - 1)) {
     const prefix = parameter.slice(0, end + 1);
@@ -49,7 +56,11 @@ function segmentsWith(segments: readonly Segment[], added: readonly string[]): r
   const extra = new Map<string, string[]>();
   for (const parameter of added) {
     if (users.has(parameter)) continue;
-    for (const segment of segmentsByModule(parameter, users)) extra.set(segment, [...(extra.get(segment) ?? []), parameter]);
+    for (const segment of segmentsByModule(parameter, users))
+      extra.set(segment, [...(extra.get(segment) ?? []), parameter]);
   }
-  return segments.map((segment) => ({ ...segment, parameters: [...segment.parameters, ...(extra.get(segment.name) ?? [])] }));
+  return segments.map((segment) => ({
+    ...segment,
+    parameters: [...segment.parameters, ...(extra.get(segment.name) ?? [])],
+  }));
 }

@@ -2,13 +2,17 @@ import type { GradientFlow, Segment } from "@thaw/contracts";
 import { segmentsByModule, segmentsByParameter } from "./added-parameters.js";
 
 /**
- * Classifies every segment by gradient flow: `trained` if a parameter in it trains, `through` if only something before it does,
- * else `prefix`. A segment inside another also comes after what the outer one comes after.
- * @param trained names of the parameters that train in the phase; those that no segment lists (a plugin added them) belong to
- *   the segments whose modules share their name's beginning.
+ * Classifies every segment by gradient flow: `trained` if a parameter in it trains, `through` if only something before
+ * it does, else `prefix`. A segment inside another also comes after what the outer one comes after.
+ * @param trained names of the parameters that train in the phase; those that no segment lists (a plugin added them)
+ * belong to the segments whose modules share their name's beginning.
  * @param stopAfter segments whose output passes no gradient back: nothing wants one through them
  */
-export function classifyFlows(segments: readonly Segment[], trained: ReadonlySet<string>, stopAfter: ReadonlySet<string> = new Set()): ReadonlyMap<string, GradientFlow> {
+export function classifyFlows(
+  segments: readonly Segment[],
+  trained: ReadonlySet<string>,
+  stopAfter: ReadonlySet<string> = new Set(),
+): ReadonlyMap<string, GradientFlow> {
   const isTrained = trainedSegments(segments, trained);
   const byName = new Map(segments.map((segment) => [segment.name, segment]));
   const reaches = new Map<string, boolean>();
@@ -23,14 +27,24 @@ export function classifyFlows(segments: readonly Segment[], trained: ReadonlySet
   };
   const wantsBefore = (name: string): boolean => {
     const outer = outerOf(name, byName);
-    return (byName.get(name)?.after ?? []).some((before) => !stopAfter.has(before) && wants(before)) || (outer !== undefined && wantsBefore(outer));
+    return (
+      (byName.get(name)?.after ?? []).some((before) => !stopAfter.has(before) && wants(before)) ||
+      (outer !== undefined && wantsBefore(outer))
+    );
   };
-  return new Map(segments.map(({ name }) => [name, isTrained.has(name) ? "trained" : wants(name) ? "through" : "prefix"]));
+  return new Map(
+    segments.map(({ name }) => [name, isTrained.has(name) ? "trained" : wants(name) ? "through" : "prefix"]),
+  );
 }
 
-/** Distinct flows of the outermost segments that use a component's parameters, in order; what the plan shows per component. */
+/**
+ * Distinct flows of the outermost segments that use a component's parameters, in order; what the plan shows per
+ * component.
+ */
 export function componentFlows(
-  segments: readonly Segment[], flows: ReadonlyMap<string, GradientFlow>, owners: ReadonlyMap<string, string>,
+  segments: readonly Segment[],
+  flows: ReadonlyMap<string, GradientFlow>,
+  owners: ReadonlyMap<string, string>,
 ): ReadonlyMap<string, readonly GradientFlow[]> {
   const innermost = segments.filter(({ name }) => !segments.some((other) => other.name.startsWith(`${name}.`)));
   const result = new Map<string, GradientFlow[]>();
@@ -58,6 +72,7 @@ export function outerOf(name: string, segments: { has(name: string): boolean }):
 function trainedSegments(segments: readonly Segment[], trained: ReadonlySet<string>): ReadonlySet<string> {
   const users = segmentsByParameter(segments);
   const result = new Set<string>();
-  for (const parameter of trained) for (const segment of users.get(parameter) ?? segmentsByModule(parameter, users)) result.add(segment);
+  for (const parameter of trained)
+    for (const segment of users.get(parameter) ?? segmentsByModule(parameter, users)) result.add(segment);
   return result;
 }

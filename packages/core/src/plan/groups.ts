@@ -4,7 +4,10 @@ import type { ParameterGroup } from "../hooks.js";
 import type { ResolvedTrainingOptions } from "../options.js";
 import { nameList, toSnakeCase } from "../text.js";
 
-/** One group a component that trains in some phase, with the component's own rates where `training.components` gives them. */
+/**
+ * One group a component that trains in some phase, with the component's own rates where `training.components` gives
+ * them.
+ */
 export function defaultGroups(plan: Plan, training: ResolvedTrainingOptions): readonly ParameterGroup[] {
   const overrides = new Map(Object.entries(training.components).map(([key, value]) => [toSnakeCase(key), value]));
   return trainedGroupNames(plan).map((name): ParameterGroup => {
@@ -24,25 +27,41 @@ export function checkGroups(groups: readonly ParameterGroup[], plan: Plan): read
   const names = new Set(groups.map(({ name }) => name));
   const missing = trainedGroupNames(plan).filter((name) => !names.has(name));
   if (missing.length === 0) return [];
-  return [{
-    rule: "plan-incomplete", severity: "error", settings: [],
-    message: `The plan uses the groups ${nameList(missing)}, which have no learning rate.`,
-    fix: "Return a group of that name from the parameterGroups hook.",
-  }];
+  return [
+    {
+      rule: "plan-incomplete",
+      severity: "error",
+      settings: [],
+      message: `The plan uses the groups ${nameList(missing)}, which have no learning rate.`,
+      fix: "Return a group of that name from the parameterGroups hook.",
+    },
+  ];
 }
 
 /** `training.components` keys that name no component. */
-export function checkComponentKeys(training: ResolvedTrainingOptions, components: readonly string[], settings: readonly Setting[]): readonly Finding[] {
+export function checkComponentKeys(
+  training: ResolvedTrainingOptions,
+  components: readonly string[],
+  settings: readonly Setting[],
+): readonly Finding[] {
   const known = new Set(components.map(toSnakeCase));
-  return Object.keys(training.components).filter((key) => !known.has(toSnakeCase(key))).map((key): Finding => {
-    const nearest = nearestNames(toSnakeCase(key), components, 1)[0];
-    return {
-      rule: "selector-matches-nothing", severity: "error",
-      message: `training.components.${key} names no component of this model.`,
-      fix: nearest === undefined ? `Components are: ${components.join(", ")}.` : `Write ${nearest}; components are: ${components.join(", ")}.`,
-      settings: settings.filter(({ path }) => path === `training.components.${key}` || path.startsWith(`training.components.${key}.`)),
-    };
-  });
+  return Object.keys(training.components)
+    .filter((key) => !known.has(toSnakeCase(key)))
+    .map((key): Finding => {
+      const nearest = nearestNames(toSnakeCase(key), components, 1)[0];
+      return {
+        rule: "selector-matches-nothing",
+        severity: "error",
+        message: `training.components.${key} names no component of this model.`,
+        fix:
+          nearest === undefined
+            ? `Components are: ${components.join(", ")}.`
+            : `Write ${nearest}; components are: ${components.join(", ")}.`,
+        settings: settings.filter(
+          ({ path }) => path === `training.components.${key}` || path.startsWith(`training.components.${key}.`),
+        ),
+      };
+    });
 }
 
 /** Whether weight decay applies: not to norms and biases (tensors of fewer than two dimensions) unless asked. */

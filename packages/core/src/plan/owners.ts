@@ -15,10 +15,13 @@ export function isSegmentPrefix(prefix: string, name: string): boolean {
 }
 
 /**
- * Gives every parameter its one owner: the component with the longest matching prefix, or the one that the parameter names
- * itself. Findings: `component-claimed-twice` for a tie, `parameter-unowned` with the nearest prefixes.
+ * Gives every parameter its one owner: the component with the longest matching prefix, or the one that the parameter
+ * names itself. Findings: `component-claimed-twice` for a tie, `parameter-unowned` with the nearest prefixes.
  */
-export function resolveOwners(parameters: readonly ParameterInfo[], components: readonly ComponentDeclaration[]): Ownership {
+export function resolveOwners(
+  parameters: readonly ParameterInfo[],
+  components: readonly ComponentDeclaration[],
+): Ownership {
   const byPrefix = prefixTable(components);
   const declared = new Set(components.map(({ name }) => name));
   const owners = new Map<string, string>();
@@ -35,7 +38,12 @@ export function resolveOwners(parameters: readonly ParameterInfo[], components: 
     else if (claimants.length === 1) owners.set(name, first);
     else append(claimed, claimants.join(" and "), name);
   }
-  return { owners, findings: [...claimed].map(([pair, names]) => claimedTwice(pair, names)).concat(unownedFindings(unowned, components)) };
+  return {
+    owners,
+    findings: [...claimed]
+      .map(([pair, names]) => claimedTwice(pair, names))
+      .concat(unownedFindings(unowned, components)),
+  };
 }
 
 function prefixTable(components: readonly ComponentDeclaration[]): ReadonlyMap<string, readonly string[]> {
@@ -74,13 +82,17 @@ function unownedFindings(names: readonly string[], components: readonly Componen
   const prefixes = components.flatMap((component) => component.prefixes);
   const nearest = new Set(groupStarts(names).flatMap((start) => nearestNames(start, prefixes, 1)));
   const hint = nearest.size > 0 ? ` Nearest declared prefixes: ${[...nearest].join(", ")}.` : "";
-  return [{
-    rule: "parameter-unowned",
-    severity: "error",
-    message: `No component owns ${nameList(names)}.${hint}`,
-    fix: "Declare an owner by prefix (model.components: { name: [prefix] }), or leave the names out (model.ignored: [prefix]).",
-    settings: [],
-  }];
+  return [
+    {
+      rule: "parameter-unowned",
+      severity: "error",
+      message: `No component owns ${nameList(names)}.${hint}`,
+      fix:
+        "Declare an owner by prefix (model.components: { name: [prefix] }), or leave the names out (model.ignored: " +
+        "[prefix]).",
+      settings: [],
+    },
+  ];
 }
 
 /** The distinct leading parts (at most three segments) of the names, a few of them: what a prefix could have been. */

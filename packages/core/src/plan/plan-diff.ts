@@ -12,9 +12,14 @@ export interface PlanDifference {
   readonly after: string;
 }
 
-/** What changes from one plan to another, at the phase starts of both, in order of name. Empty where the hashes are equal. */
+/**
+ * What changes from one plan to another, at the phase starts of both, in order of name. Empty where the hashes are
+ * equal.
+ */
 export function diffPlans(before: Plan, after: Plan): readonly PlanDifference[] {
-  const starts = [...new Set([...before.phases, ...after.phases].map(({ fromStep }) => fromStep))].toSorted((left, right) => left - right);
+  const starts = [...new Set([...before.phases, ...after.phases].map(({ fromStep }) => fromStep))].toSorted(
+    (left, right) => left - right,
+  );
   return starts.flatMap((fromStep) => {
     const left = entryTable(phaseAt(before, fromStep).entries);
     const right = entryTable(phaseAt(after, fromStep).entries);
@@ -36,7 +41,13 @@ export function planDiffTable(differences: readonly PlanDifference[]): string {
   }
   const cells = [...rows.values()].map((group) => {
     const { fromStep, component, before, after, name } = group[0]!;
-    return [String(fromStep), component, group.length === 1 ? name : `${group.length} parameters, ${name} first`, before, after];
+    return [
+      String(fromStep),
+      component,
+      group.length === 1 ? name : `${group.length} parameters, ${name} first`,
+      before,
+      after,
+    ];
   });
   return textTable([["from step", "component", "parameters", "before", "now"], ...cells]);
 }

@@ -8,13 +8,22 @@ import { phaseAt, trainedNames } from "./plan.js";
 export interface PlanReport {
   readonly hash: string;
   readonly components: readonly ComponentReport[];
-  readonly parameters: readonly { readonly name: string; readonly component: string; readonly trainable: boolean; readonly group: string; readonly reason: string }[];
+  readonly parameters: readonly {
+    readonly name: string;
+    readonly component: string;
+    readonly trainable: boolean;
+    readonly group: string;
+    readonly reason: string;
+  }[];
 }
 
 /** One component in a plan. */
 export interface ComponentReport {
   readonly name: string;
-  /** `adapter`: what plugins added trains, all of the model's own parameters are frozen; `undecided` where an error left it so. */
+  /**
+   * `adapter`: what plugins added trains, all of the model's own parameters are frozen; `undecided` where an error left
+   * it so.
+   */
   readonly state: "frozen" | "train" | "partial" | "adapter" | "undecided";
   /** Of the component's innermost segments, each once, in data-flow order. */
   readonly flows: readonly GradientFlow[];
@@ -33,26 +42,56 @@ export interface ComponentMemory {
 export function planReport(planned: PlannedContext, step = 0): PlanReport {
   const phase = phaseAt(planned.plan, step);
   const entries = phase?.entries ?? [];
-  const flows = phase === undefined ? new Map<string, readonly GradientFlow[]>() : componentFlows(planned.model.segments, classifyFlows(planned.model.segments, trainedNames(phase), new Set(phase.stopGradientAfter)), planned.owners);
+  const flows =
+    phase === undefined
+      ? new Map<string, readonly GradientFlow[]>()
+      : componentFlows(
+          planned.model.segments,
+          classifyFlows(planned.model.segments, trainedNames(phase), new Set(phase.stopGradientAfter)),
+          planned.owners,
+        );
   const modelOwn = new Set(planned.model.parameters.map(({ name }) => name));
   const components = planned.components.flatMap(({ name }): ComponentReport[] => {
     const owned = ownedParameters(planned, name);
     if (owned.length === 0) return [];
     const own = entries.filter(({ component }) => component === name);
-    return [{ name, state: stateOf(own, modelOwn), flows: flows.get(name) ?? [], parameterCount: owned.reduce((sum, { shape }) => sum + sizeOf(shape), 0), reason: reasonOf(own) }];
+    return [
+      {
+        name,
+        state: stateOf(own, modelOwn),
+        flows: flows.get(name) ?? [],
+        parameterCount: owned.reduce((sum, { shape }) => sum + sizeOf(shape), 0),
+        reason: reasonOf(own),
+      },
+    ];
   });
-  const parameters = entries.map(({ name, component, trainable, group, reason }) => ({ name, component, trainable, group, reason: reason.text }));
+  const parameters = entries.map(({ name, component, trainable, group, reason }) => ({
+    name,
+    component,
+    trainable,
+    group,
+    reason: reason.text,
+  }));
   return { hash: planned.planHash, components, parameters };
 }
 
 /** Memory by component at a step, for the printed plan. */
 export function planMemory(planned: PlannedContext, step = 0): ReadonlyMap<string, ComponentMemory> {
   const trained = trainedNames(phaseAt(planned.plan, step));
-  return new Map(planned.components.map(({ name }) => {
-    const owned = ownedParameters(planned, name);
-    const bytes = (list: readonly ParameterInfo[]): number => list.reduce((sum, { shape }) => sum + 4 * sizeOf(shape), 0);
-    return [name, { parameterBytes: bytes(owned), trainedBytes: 3 * bytes(owned.filter((parameter) => trained.has(parameter.name))) }];
-  }));
+  return new Map(
+    planned.components.map(({ name }) => {
+      const owned = ownedParameters(planned, name);
+      const bytes = (list: readonly ParameterInfo[]): number =>
+        list.reduce((sum, { shape }) => sum + 4 * sizeOf(shape), 0);
+      return [
+        name,
+        {
+          parameterBytes: bytes(owned),
+          trainedBytes: 3 * bytes(owned.filter((parameter) => trained.has(parameter.name))),
+        },
+      ];
+    }),
+  );
 }
 
 /** The plan as a table for people, one row a component. */
@@ -61,11 +100,22 @@ export function planTable(planned: PlannedContext, step = 0): string {
   const report = planReport(planned, step);
   const rows = report.components.map(({ name, state, flows, parameterCount, reason }) => {
     const { parameterBytes, trainedBytes } = memory.get(name)!;
-    return [name, state, countText(parameterCount), flows.join(", ") || "-", bytesText(parameterBytes), trainedBytes === 0 ? "-" : bytesText(trainedBytes), reason];
+    return [
+      name,
+      state,
+      countText(parameterCount),
+      flows.join(", ") || "-",
+      bytesText(parameterBytes),
+      trainedBytes === 0 ? "-" : bytesText(trainedBytes),
+      reason,
+    ];
   });
   const starts = planned.plan.phases.map(({ fromStep }) => fromStep);
   const phases = starts.length > 1 ? `\nPhases start at steps ${starts.join(", ")}; this is step ${step}.` : "";
-  return `${textTable([["component", "state", "parameters", "gradient flow", "weights", "gradients + slots", "reason"], ...rows])}${phases}\nPlan ${report.hash.slice(0, 12)}`;
+  return (
+    `${textTable([["component", "state", "parameters", "gradient flow", "weights", "gradients + slots", "reason"], ...rows])}${phases}\nPlan ` +
+    `${report.hash.slice(0, 12)}`
+  );
 }
 
 function ownedParameters({ parameters, owners }: PlannedContext, component: string): readonly ParameterInfo[] {

@@ -7,7 +7,9 @@ export function defaultPlan(parameters: readonly ParameterInfo[], owners: Readon
   const entries = parameters.flatMap(({ name }): PlanEntry[] => {
     const component = owners.get(name);
     if (component === undefined) return [];
-    return [{ name, component, trainable: true, group: component, reason: { text: "nothing freezes it", settings: [] } }];
+    return [
+      { name, component, trainable: true, group: component, reason: { text: "nothing freezes it", settings: [] } },
+    ];
   });
   return deepFreeze({ phases: [{ fromStep: 0, entries }] });
 }
@@ -30,13 +32,19 @@ export function trainedNames(phase: PlanPhase): ReadonlySet<string> {
   return new Set(phase.entries.filter(({ trainable }) => trainable).map(({ name }) => name));
 }
 
-/** sha256 (hex) of what the plan does: phases, names, components, states, groups, stops. Reasons and order of entries do not count. */
+/**
+ * sha256 (hex) of what the plan does: phases, names, components, states, groups, stops. Reasons and order of entries do
+ * not count.
+ */
 export function hashPlan(plan: Plan): string {
   const hash = createHash("sha256");
   for (const { fromStep, entries, stopGradientAfter } of plan.phases) {
     hash.update(`phase ${fromStep}\n`);
-    if (stopGradientAfter !== undefined && stopGradientAfter.length > 0) hash.update(`stop ${JSON.stringify(stopGradientAfter.toSorted())}\n`);
-    const rows = entries.map(({ name, component, trainable, group }) => JSON.stringify([name, component, trainable, group]));
+    if (stopGradientAfter !== undefined && stopGradientAfter.length > 0)
+      hash.update(`stop ${JSON.stringify(stopGradientAfter.toSorted())}\n`);
+    const rows = entries.map(({ name, component, trainable, group }) =>
+      JSON.stringify([name, component, trainable, group]),
+    );
     hash.update(rows.toSorted().join("\n"));
     hash.update("\n");
   }
@@ -44,11 +52,19 @@ export function hashPlan(plan: Plan): string {
 }
 
 /**
- * What keeps a plan from being one, under the rule `plan-incomplete`: phases out of order, unknown or repeated names, an owner
- * that is not the owner, stops at unknown segments. No severity setting turns these off.
+ * What keeps a plan from being one, under the rule `plan-incomplete`: phases out of order, unknown or repeated names,
+ * an owner that is not the owner, stops at unknown segments. No severity setting turns these off.
  */
-export function checkPlan(plan: Plan, parameters: readonly ParameterInfo[], owners: ReadonlyMap<string, string>, segments: readonly { readonly name: string }[]): readonly Finding[] {
-  const known = { parameters: new Set(parameters.map(({ name }) => name)), segments: new Set(segments.map(({ name }) => name)) };
+export function checkPlan(
+  plan: Plan,
+  parameters: readonly ParameterInfo[],
+  owners: ReadonlyMap<string, string>,
+  segments: readonly { readonly name: string }[],
+): readonly Finding[] {
+  const known = {
+    parameters: new Set(parameters.map(({ name }) => name)),
+    segments: new Set(segments.map(({ name }) => name)),
+  };
   return [...checkPhaseOrder(plan), ...plan.phases.flatMap((phase) => checkPhase(phase, known, owners))];
 }
 
@@ -59,28 +75,58 @@ export function undecidedFindings(plan: Plan, owners: ReadonlyMap<string, string
     const undecided = [...owners.keys()].filter((name) => !decided.has(name));
     if (undecided.length === 0) return [];
     const components = [...new Set(undecided.map((name) => owners.get(name)!))];
-    return [finding(`The plan leaves ${nameList(components)} undecided${since(phase)}: ${nameList(undecided)}.`, "Resolve the findings about it, or decide it in the plan hook.")];
+    return [
+      finding(
+        `The plan leaves ${nameList(components)} undecided${since(phase)}: ${nameList(undecided)}.`,
+        "Resolve the findings about it, or decide it in the plan hook.",
+      ),
+    ];
   });
 }
 
 function checkPhaseOrder(plan: Plan): readonly Finding[] {
   const starts = plan.phases.map(({ fromStep }) => fromStep);
-  const isOrdered = starts[0] === 0 && starts.every((start, index) => Number.isInteger(start) && (index === 0 || start > starts[index - 1]!));
+  const isOrdered =
+    starts[0] === 0 &&
+    starts.every((start, index) => Number.isInteger(start) && (index === 0 || start > starts[index - 1]!));
   if (isOrdered) return [];
-  return [finding(`The plan's phases start at steps ${starts.join(", ") || "(none)"}.`, "Start the first phase at 0 and each next one at a later whole step.")];
+  return [
+    finding(
+      `The plan's phases start at steps ${starts.join(", ") || "(none)"}.`,
+      "Start the first phase at 0 and each next one at a later whole step.",
+    ),
+  ];
 }
 
-function checkPhase(phase: PlanPhase, known: Record<"parameters" | "segments", ReadonlySet<string>>, owners: ReadonlyMap<string, string>): readonly Finding[] {
+function checkPhase(
+  phase: PlanPhase,
+  known: Record<"parameters" | "segments", ReadonlySet<string>>,
+  owners: ReadonlyMap<string, string>,
+): readonly Finding[] {
   const decided = new Set<string>();
   const twice = phase.entries.filter(({ name }) => isRepeated(decided, name)).map(({ name }) => name);
   const unknown = phase.entries.filter(({ name }) => !known.parameters.has(name)).map(({ name }) => name);
-  const moved = phase.entries.filter(({ name, component }) => owners.has(name) && owners.get(name) !== component).map(({ name }) => name);
+  const moved = phase.entries
+    .filter(({ name, component }) => owners.has(name) && owners.get(name) !== component)
+    .map(({ name }) => name);
   const stops = (phase.stopGradientAfter ?? []).filter((name) => !known.segments.has(name));
   const problems: [readonly string[], string, string][] = [
     [twice, `The plan lists ${nameList(twice)} twice${since(phase)}.`, "Keep one entry a parameter."],
-    [unknown, `The plan lists ${nameList(unknown)}${since(phase)}, which the model does not have.`, "Add the parameter in the parameters hook, or correct its name."],
-    [moved, `The plan gives ${nameList(moved)} to another component${since(phase)} than the one that owns it.`, "Take the component from context.owners."],
-    [stops, `The plan stops gradients after ${nameList(stops)}${since(phase)}, which are no segments of this model.`, `Segments are: ${nameList([...known.segments], 12)}.`],
+    [
+      unknown,
+      `The plan lists ${nameList(unknown)}${since(phase)}, which the model does not have.`,
+      "Add the parameter in the parameters hook, or correct its name.",
+    ],
+    [
+      moved,
+      `The plan gives ${nameList(moved)} to another component${since(phase)} than the one that owns it.`,
+      "Take the component from context.owners.",
+    ],
+    [
+      stops,
+      `The plan stops gradients after ${nameList(stops)}${since(phase)}, which are no segments of this model.`,
+      `Segments are: ${nameList([...known.segments], 12)}.`,
+    ],
   ];
   return problems.filter(([names]) => names.length > 0).map(([, message, fix]) => finding(message, fix));
 }

@@ -1,5 +1,12 @@
 import type { Claims, Finding, Plan, Setting } from "@thaw/contracts";
-import type { ComponentRequest, ParameterGroup, PlannedContext, PlanningContext, RuleContext, TrainerHooks } from "../hooks.js";
+import type {
+  ComponentRequest,
+  ParameterGroup,
+  PlannedContext,
+  PlanningContext,
+  RuleContext,
+  TrainerHooks,
+} from "../hooks.js";
 import type { ResolvedTrainingOptions } from "../options.js";
 import type { TrainerOptions } from "../trainer-options.js";
 import { withAddedParameters } from "./added-parameters.js";
@@ -23,20 +30,48 @@ export interface PlannerInput {
 }
 
 /**
- * From headers and settings to the fixed plan: `requests`, `parameters`, owners, `plan`, `parameterGroups`, rules and findings, `planned`.
- * Reads no weight, loads no backend. Errors of users come back as findings.
+ * From headers and settings to the fixed plan: `requests`, `parameters`, owners, `plan`, `parameterGroups`, rules and
+ * findings, `planned`. Reads no weight, loads no backend. Errors of users come back as findings.
  */
 export async function makePlan(input: PlannerInput): Promise<PlannedContext> {
   const { hooks, options, training, settings, claims } = input;
   const reported: Finding[] = [];
-  const report = (finding: Finding): void => { reported.push(finding); };
+  const report = (finding: Finding): void => {
+    reported.push(finding);
+  };
   const requests: ComponentRequest[] = [];
-  hooks.requests.call({ add: (request) => { requests.push(request); } }, { model: options.model, settings, claims });
-  const parameters = Object.freeze([...hooks.parameters.call(options.model.parameters, { model: options.model, settings, requests, report })]);
+  hooks.requests.call(
+    {
+      add: (request) => {
+        requests.push(request);
+      },
+    },
+    { model: options.model, settings, claims },
+  );
+  const parameters = Object.freeze([
+    ...hooks.parameters.call(options.model.parameters, { model: options.model, settings, requests, report }),
+  ]);
   const model = withAddedParameters(options.model, parameters);
   const { owners, findings } = resolveOwners(parameters, model.components);
-  reported.push(...findings, ...checkComponentKeys(training, model.components.map(({ name }) => name), settings));
-  const planning: PlanningContext = Object.freeze({ model, components: model.components, parameters, owners, settings, claims, training, ...runLength(options.data?.train, training), report });
+  reported.push(
+    ...findings,
+    ...checkComponentKeys(
+      training,
+      model.components.map(({ name }) => name),
+      settings,
+    ),
+  );
+  const planning: PlanningContext = Object.freeze({
+    model,
+    components: model.components,
+    parameters,
+    owners,
+    settings,
+    claims,
+    training,
+    ...runLength(options.data?.train, training),
+    report,
+  });
 
   const plan = deepFreeze(hooks.plan.call(defaultPlan(parameters, owners), planning));
   const groups = planGroups(input, planning, plan);
@@ -45,19 +80,37 @@ export async function makePlan(input: PlannerInput): Promise<PlannedContext> {
   reported.push(...input.afterPlan(plan, planHash));
 
   const first = plan.phases.length === 0 ? undefined : phaseAt(plan, 0);
-  const flows = classifyFlows(model.segments, first === undefined ? new Set() : trainedNames(first), new Set(first?.stopGradientAfter));
+  const flows = classifyFlows(
+    model.segments,
+    first === undefined ? new Set() : trainedNames(first),
+    new Set(first?.stopGradientAfter),
+  );
   const context: RuleContext = Object.freeze({ ...planning, plan, groups, flows, sources: sourceFacts(options) });
-  const planned: PlannedContext = Object.freeze({ ...context, planHash, findings: Object.freeze(completeFindings(collectFindings(hooks, reported, context), plan, planning)) });
+  const planned: PlannedContext = Object.freeze({
+    ...context,
+    planHash,
+    findings: Object.freeze(completeFindings(collectFindings(hooks, reported, context), plan, planning)),
+  });
   await hooks.planned.promise(planned);
   return planned;
 }
 
-function planGroups({ hooks, training }: PlannerInput, planning: PlanningContext, plan: Plan): readonly ParameterGroup[] {
-  return deepFreeze([...hooks.parameterGroups.call(defaultGroups(plan, training), Object.freeze({ ...planning, plan }))]);
+function planGroups(
+  { hooks, training }: PlannerInput,
+  planning: PlanningContext,
+  plan: Plan,
+): readonly ParameterGroup[] {
+  return deepFreeze([
+    ...hooks.parameterGroups.call(defaultGroups(plan, training), Object.freeze({ ...planning, plan })),
+  ]);
 }
 
 /** Adds what no severity setting may hide; an undecided component only where no error says why it is so. */
-function completeFindings(findings: readonly Finding[], plan: Plan, { model, parameters, owners }: PlanningContext): readonly Finding[] {
+function completeFindings(
+  findings: readonly Finding[],
+  plan: Plan,
+  { model, parameters, owners }: PlanningContext,
+): readonly Finding[] {
   const problems = checkPlan(plan, parameters, owners, model.segments);
   const isExplained = [...findings, ...problems].some(({ severity }) => severity === "error");
   return [...findings, ...problems, ...(isExplained ? [] : undecidedFindings(plan, owners))];
@@ -65,6 +118,14 @@ function completeFindings(findings: readonly Finding[], plan: Plan, { model, par
 
 function sourceFacts({ data }: TrainerOptions): RuleContext["sources"] {
   const sources = Object.entries({ ...(data?.train === undefined ? {} : { train: data.train }), ...data?.evaluation });
-  return new Map(sources.map(([name, { augmentations, views, textOnlyShare }]) =>
-    [name, { augmentations, ...(views === undefined ? {} : { views }), ...(textOnlyShare === undefined ? {} : { textOnlyShare }) }]));
+  return new Map(
+    sources.map(([name, { augmentations, views, textOnlyShare }]) => [
+      name,
+      {
+        augmentations,
+        ...(views === undefined ? {} : { views }),
+        ...(textOnlyShare === undefined ? {} : { textOnlyShare }),
+      },
+    ]),
+  );
 }

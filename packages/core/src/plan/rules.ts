@@ -2,19 +2,39 @@ import type { Finding, Rule } from "@thaw/contracts";
 import type { RuleContext, TrainerHooks } from "../hooks.js";
 
 /**
- * All findings of the run: what taps reported while planning, what every handed-in rule finds, what `collectIssues` adds; then
- * through the `findings` waterfall, which may change severities. Equal findings are kept once.
+ * All findings of the run: what taps reported while planning, what every handed-in rule finds, what `collectIssues`
+ * adds; then through the `findings` waterfall, which may change severities. Equal findings are kept once.
  */
-export function collectFindings(hooks: TrainerHooks, reported: readonly Finding[], context: RuleContext): readonly Finding[] {
+export function collectFindings(
+  hooks: TrainerHooks,
+  reported: readonly Finding[],
+  context: RuleContext,
+): readonly Finding[] {
   const rules: Rule<RuleContext>[] = [];
-  hooks.rules.call({ add: (rule) => { rules.push(rule); } });
+  hooks.rules.call({
+    add: (rule) => {
+      rules.push(rule);
+    },
+  });
   const found = rules.flatMap((rule) => rule.check?.(context) ?? []);
   const issues: Finding[] = [];
-  hooks.collectIssues.call({ report: (finding) => { issues.push(finding); } }, context);
+  hooks.collectIssues.call(
+    {
+      report: (finding) => {
+        issues.push(finding);
+      },
+    },
+    context,
+  );
   return hooks.findings.call(unique([...reported, ...found, ...issues]), context);
 }
 
 function unique(findings: readonly Finding[]): readonly Finding[] {
-  const seen = new Map(findings.map((finding) => [JSON.stringify([finding.rule, finding.message, finding.settings.map(({ path }) => path)]), finding]));
+  const seen = new Map(
+    findings.map((finding) => [
+      JSON.stringify([finding.rule, finding.message, finding.settings.map(({ path }) => path)]),
+      finding,
+    ]),
+  );
   return [...seen.values()];
 }

@@ -2,7 +2,9 @@ import type { RowCounts } from "@thaw/contracts";
 import type { Tensor } from "@tensorflow/tfjs-core";
 import * as tf from "@tensorflow/tfjs-core";
 
-/** Sums of a step's micro-batches: gradients by name, the loss, the tokens. Nothing is divided before the step's end. */
+/**
+ * Sums of a step's micro-batches: gradients by name, the loss, the tokens. Nothing is divided before the step's end.
+ */
 export class Accumulator {
   readonly #gradients = new Map<string, Tensor>();
   #lossSum: Tensor | undefined;
@@ -58,7 +60,9 @@ export class Accumulator {
 /** Both together. */
 export function sumRowCounts(before: RowCounts | undefined, next: RowCounts): RowCounts {
   if (before === undefined) return next;
-  return Object.fromEntries(Object.entries(next).map(([key, count]) => [key, before[key as keyof RowCounts] + (count as number)])) as unknown as RowCounts;
+  return Object.fromEntries(
+    Object.entries(next).map(([key, count]) => [key, before[key as keyof RowCounts] + (count as number)]),
+  ) as unknown as RowCounts;
 }
 
 /** The sum; frees both. */

@@ -6,18 +6,36 @@ import type { PlannedContext } from "../hooks.js";
 import { runToy, trainOnly } from "../toy/toy-trainer.js";
 import { activationBytes, activationMemoryBytes, Checkpointing } from "./checkpointing.js";
 
-beforeAll(async () => { await tf.setBackend("cpu"); });
+beforeAll(async () => {
+  await tf.setBackend("cpu");
+});
 
 /** Two blocks of a 64 wide layer that opens to 128, and what stands around them. */
 const SEGMENTS: readonly Segment[] = [
   { name: "decoder", after: [], reads: [], parameters: [] },
-  ...[0, 1].map((index) => ({ name: `decoder.layers.${index}`, after: [], reads: [], parameters: [`${index}.norm`, `${index}.query`, `${index}.up`] })),
+  ...[0, 1].map((index) => ({
+    name: `decoder.layers.${index}`,
+    after: [],
+    reads: [],
+    parameters: [`${index}.norm`, `${index}.query`, `${index}.up`],
+  })),
 ];
 const planned = {
   model: { segments: SEGMENTS },
-  parameters: [0, 1].flatMap((index) => [["norm", [64]], ["query", [64, 64]], ["up", [128, 64]]].map(([name, shape]) => ({ name: `${index}.${String(name)}`, shape, dtype: "F32" }))),
+  parameters: [0, 1].flatMap((index) =>
+    [
+      ["norm", [64]],
+      ["query", [64, 64]],
+      ["up", [128, 64]],
+    ].map(([name, shape]) => ({ name: `${index}.${String(name)}`, shape, dtype: "F32" })),
+  ),
 } as unknown as PlannedContext;
-const flows = (first: GradientFlow, second: GradientFlow): ReadonlyMap<string, GradientFlow> => new Map([["decoder", second], ["decoder.layers.0", first], ["decoder.layers.1", second]]);
+const flows = (first: GradientFlow, second: GradientFlow): ReadonlyMap<string, GradientFlow> =>
+  new Map([
+    ["decoder", second],
+    ["decoder.layers.0", first],
+    ["decoder.layers.1", second],
+  ]);
 /** Ten tokens, and padding. */
 const batch = { attentionMask: Int32Array.of(1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 0, 0) };
 const blocks = new Set(["decoder.layers.0", "decoder.layers.1"]);
@@ -28,7 +46,9 @@ describe("activationBytes", () => {
   it("counts real tokens, and less where a block is frozen", () => {
     expect(activationBytes(planned, flows("trained", "trained"), blocks, batch)).toBe(4 * 2 * 10 * WIDTHS);
     expect(activationBytes(planned, flows("through", "trained"), blocks, batch)).toBeCloseTo(4 * 1.6 * 10 * WIDTHS);
-    expect(activationBytes(planned, flows("trained", "trained"), new Set(["decoder.layers.1"]), batch)).toBe(4 * 10 * WIDTHS);
+    expect(activationBytes(planned, flows("trained", "trained"), new Set(["decoder.layers.1"]), batch)).toBe(
+      4 * 10 * WIDTHS,
+    );
   });
 });
 
@@ -43,7 +63,9 @@ describe("Checkpointing", () => {
     const fits = decide("auto", needed);
     expect(fits.chosen.size).toBe(0);
     expect(fits.checkpointing.numbers).toEqual({ activationBytes: needed, checkpointedMicroBatches: 0 });
-    expect(fits.checkpointing.lines).toEqual(["Activation checkpointing: off, since about 25.6 kB of activations fit into the 25.6 kB that they may take."]);
+    expect(fits.checkpointing.lines).toEqual([
+      "Activation checkpointing: off, since about 25.6 kB of activations fit into the 25.6 kB that they may take.",
+    ]);
     const full = decide("auto", needed - 1);
     expect(full.chosen).toEqual(blocks);
     expect(full.checkpointing.lines[0]).toMatch(/^Activation checkpointing: on, since up to about/);
@@ -70,13 +92,20 @@ describe("a run", () => {
   it("decides by itself unless told otherwise, with the same losses, and its summary says what", async () => {
     const runs = [];
     for (const activationCheckpointing of [undefined, "off", "on"] as const) {
-      runs.push(await runToy({ plugins: [trainOnly([0, ["projector"]])], training: activationCheckpointing === undefined ? {} : { activationCheckpointing } }));
+      runs.push(
+        await runToy({
+          plugins: [trainOnly([0, ["projector"]])],
+          training: activationCheckpointing === undefined ? {} : { activationCheckpointing },
+        }),
+      );
     }
     const [auto, off, on] = runs;
     expect(auto!.losses).toEqual(off!.losses);
     expect(on!.losses).toEqual(off!.losses);
     expect(auto!.summary.numbers).toMatchObject({ checkpointedMicroBatches: 0 });
-    expect(auto!.summary.lines.filter((line) => line.startsWith("Activation checkpointing: off, since about"))).toHaveLength(1);
+    expect(
+      auto!.summary.lines.filter((line) => line.startsWith("Activation checkpointing: off, since about")),
+    ).toHaveLength(1);
     expect([off!.summary.lines, off!.summary.numbers]).toEqual([[], {}]);
   });
 });

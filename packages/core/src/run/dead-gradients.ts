@@ -44,7 +44,10 @@ interface Stretch {
   missingInputs: ReadonlySet<string>;
 }
 
-/** Counts, for each trained parameter, the steps in a row without gradient, and reports it once when they are `limit` (null: never). */
+/**
+ * Counts, for each trained parameter, the steps in a row without gradient, and reports it once when they are `limit`
+ * (null: never).
+ */
 export class DeadGradients {
   readonly #limit: number | null;
   readonly #facts: DeadGradientFacts;
@@ -75,7 +78,14 @@ export class DeadGradients {
       const stretch = this.#lengthen(name, kind, step, missingInputs);
       const known = this.#found.get(name);
       if (known === undefined && stretch.steps < this.#limit) continue;
-      const dead: DeadGradient = { name, component: this.#facts.owners.get(name) ?? "", kind, fromStep: stretch.fromStep, steps: stretch.steps, reason: this.#reason(name, stretch, stopAfter) };
+      const dead: DeadGradient = {
+        name,
+        component: this.#facts.owners.get(name) ?? "",
+        kind,
+        fromStep: stretch.fromStep,
+        steps: stretch.steps,
+        reason: this.#reason(name, stretch, stopAfter),
+      };
       if (known === undefined) fresh.push(dead);
       if (known === undefined || known.steps < dead.steps) this.#found.set(name, dead);
     }
@@ -100,14 +110,21 @@ export class DeadGradients {
     const { segments, deadParameters, plugins } = this.#facts;
     if (deadParameters.includes(name)) return "the model never uses it";
     const missing = inputsBehind(segments, name).filter((input) => missingInputs.has(input));
-    if (missing.length > 0) return `no sample of these steps had ${nameList(missing)}, which its part of the model reads`;
+    if (missing.length > 0)
+      return `no sample of these steps had ${nameList(missing)}, which its part of the model reads`;
     if (kind === "none") {
       if (stopAfter.size > 0) return `the plan stops gradients after ${nameList([...stopAfter])}`;
       const wrapping = [...new Set([...plugins.scope, ...plugins.loss])];
-      return wrapping.length > 0 ? `the loss does not depend on it; ${nameList(wrapping)} may have taken its place` : "the loss does not depend on it: the forward pass does not use it";
+      return wrapping.length > 0
+        ? `the loss does not depend on it; ${nameList(wrapping)} may have taken its place`
+        : "the loss does not depend on it: the forward pass does not use it";
     }
-    if (plugins.gradients.length > 0) return `its gradient is 0 everywhere; ${nameList(plugins.gradients)} may have made it so`;
-    return "its gradient is 0 everywhere: what it multiplies, or what it is multiplied by, is 0 or does not change the loss";
+    if (plugins.gradients.length > 0)
+      return `its gradient is 0 everywhere; ${nameList(plugins.gradients)} may have made it so`;
+    return (
+      "its gradient is 0 everywhere: what it multiplies, or what it is multiplied by, is 0 or does not change the " +
+      "loss"
+    );
   }
 }
 
@@ -122,7 +139,10 @@ export function deadGradientLines(found: readonly DeadGradient[]): readonly stri
     const { component, reason } = group[0]!;
     const steps = Math.min(...group.map((one) => one.steps));
     const what = group.length === 1 ? "1 trained parameter" : `${group.length} trained parameters`;
-    return `No gradient for ${steps} steps: ${what} of ${component} (${nameList(group.map(({ name }) => name), 3)}). The likely reason: ${reason}.`;
+    return `No gradient for ${steps} steps: ${what} of ${component} (${nameList(
+      group.map(({ name }) => name),
+      3,
+    )}). The likely reason: ${reason}.`;
   });
 }
 

@@ -36,7 +36,10 @@ export class Evaluation {
     return this.#latest;
   }
 
-  /** Evaluates everything that is due after `context.step` steps and was not measured at that step already; stops early when asked. */
+  /**
+   * Evaluates everything that is due after `context.step` steps and was not measured at that step already; stops early
+   * when asked.
+   */
   async run(moment: EvaluationMoment, context: StepContext): Promise<void> {
     for (const { key, name, everySteps, atStart, evaluate } of this.#measurements()) {
       if (this.#input.isStopping()) return;
@@ -63,9 +66,18 @@ export class Evaluation {
 
   #measurements(): readonly Measurement[] {
     const { sources, evaluators, training, session } = this.#input;
-    const losses = Object.entries(sources).map(([name, source]): Measurement => ({ key: `loss/${name}`, name, everySteps: training.evaluateEverySteps, atStart: true, evaluate: () => this.#loss(source) }));
+    const losses = Object.entries(sources).map(([name, source]): Measurement => ({
+      key: `loss/${name}`,
+      name,
+      everySteps: training.evaluateEverySteps,
+      atStart: true,
+      evaluate: () => this.#loss(source),
+    }));
     const others = evaluators.map((evaluator): Measurement => ({
-      key: `evaluator/${evaluator.name}`, name: evaluator.name, everySteps: evaluator.everySteps ?? training.evaluateEverySteps, atStart: evaluator.atStart ?? true,
+      key: `evaluator/${evaluator.name}`,
+      name: evaluator.name,
+      everySteps: evaluator.everySteps ?? training.evaluateEverySteps,
+      atStart: evaluator.atStart ?? true,
       evaluate: (context) => evaluator.evaluate(session, context),
     }));
     return [...losses, ...others];
@@ -76,7 +88,12 @@ export class Evaluation {
     const { session, seed, training, isStopping } = this.#input;
     let lossSum = 0;
     let supervisedTokens = 0;
-    for await (const batch of source.batches({ epoch: 0, seed, microBatchSize: training.microBatchSize, shuffle: false })) {
+    for await (const batch of source.batches({
+      epoch: 0,
+      seed,
+      microBatchSize: training.microBatchSize,
+      shuffle: false,
+    })) {
       if (isStopping()) return undefined;
       const part = await session.loss(batch);
       lossSum += part.lossSum;

@@ -10,7 +10,10 @@ const STRETCH = 1 << 21;
 export async function hashTensor(tensor: Tensor): Promise<string> {
   const hash = createHash("sha256");
   for (let begin = 0; begin < Math.max(1, tensor.size); begin += STRETCH) {
-    const stretch = tensor.size <= STRETCH ? tensor : tf.tidy(() => tf.slice(tf.reshape(tensor, [tensor.size]), begin, Math.min(STRETCH, tensor.size - begin)));
+    const stretch =
+      tensor.size <= STRETCH
+        ? tensor
+        : tf.tidy(() => tf.slice(tf.reshape(tensor, [tensor.size]), begin, Math.min(STRETCH, tensor.size - begin)));
     try {
       hash.update(bytesOf(await stretch.data()));
     } finally {
@@ -35,7 +38,10 @@ export function joinHashes(hashes: ReadonlyMap<string, string>): string {
   return createHash("sha256").update(lines.join("\n")).digest("hex");
 }
 
-/** Hashes remembered by tensor: an update makes a new tensor, so a remembered one is right as long as nobody writes in place. */
+/**
+ * Hashes remembered by tensor: an update makes a new tensor, so a remembered one is right as long as nobody writes in
+ * place.
+ */
 export class HashCache {
   readonly #hashes = new WeakMap<Tensor, Promise<string>>();
 

@@ -3,11 +3,14 @@ import { frozenMoved } from "../errors.js";
 import type { FrozenProof } from "../summary.js";
 import { joinHashes } from "./fingerprint.js";
 
-interface Watched { readonly component: string; readonly before: string }
+interface Watched {
+  readonly component: string;
+  readonly before: string;
+}
 
 /**
- * Proves that frozen means untouched: hashes every frozen parameter's live tensor when it becomes frozen, and again when it
- * starts to train or the run ends. Reads each tensor twice in a run and nothing in a step.
+ * Proves that frozen means untouched: hashes every frozen parameter's live tensor when it becomes frozen, and again
+ * when it starts to train or the run ends. Reads each tensor twice in a run and nothing in a step.
  */
 export class FrozenGuard {
   readonly #hash: (name: string) => Promise<string>;
@@ -23,7 +26,10 @@ export class FrozenGuard {
 
   /** Begins a phase: checks what it lets train, watches what it freezes. @throws THAW_CORE_FROZEN_MOVED */
   async enter(phase: PlanPhase): Promise<void> {
-    await this.#check(phase.entries.filter(({ name, trainable }) => trainable && this.#watched.has(name)).map(({ name }) => name), phase.fromStep);
+    await this.#check(
+      phase.entries.filter(({ name, trainable }) => trainable && this.#watched.has(name)).map(({ name }) => name),
+      phase.fromStep,
+    );
     for (const { name, component, trainable } of phase.entries) {
       if (trainable || this.#watched.has(name)) continue;
       const before = await this.#hash(name);

@@ -13,8 +13,9 @@ export interface PreparedBatch {
 }
 
 /**
- * Loads the lazy inputs that some segment still has to read, as float32 `[items, ...shape]`; inputs whose segments are all
- * substituted are absent, and their `load()` is never called. Takes ownership of `batch.segmentOutputs`, also when it throws.
+ * Loads the lazy inputs that some segment still has to read, as float32 `[items, ...shape]`; inputs whose segments are
+ * all substituted are absent, and their `load()` is never called. Takes ownership of `batch.segmentOutputs`, also when
+ * it throws.
  * @throws THAW_CORE_INPUT_MISSHAPED and what `load()` throws
  */
 export async function loadBatch(batch: Batch, segments: readonly Segment[]): Promise<PreparedBatch> {
@@ -24,7 +25,8 @@ export async function loadBatch(batch: Batch, segments: readonly Segment[]): Pro
   };
   try {
     for (const [name, items] of Object.entries(batch.inputs)) {
-      if (items.length > 0 && isNeeded(name, segments, batch.segmentOutputs)) inputs[name] = await loadItems(name, items);
+      if (items.length > 0 && isNeeded(name, segments, batch.segmentOutputs))
+        inputs[name] = await loadItems(name, items);
     }
   } catch (error) {
     dispose();
@@ -33,16 +35,22 @@ export async function loadBatch(batch: Batch, segments: readonly Segment[]): Pro
   return { batch: { ...batch, inputs }, host: batch, dispose };
 }
 
-/** Loads items into one tensor, float32 `[items, ...shape]`, which the caller disposes. @throws THAW_CORE_INPUT_MISSHAPED */
+/**
+ * Loads items into one tensor, float32 `[items, ...shape]`, which the caller disposes. @throws
+ * THAW_CORE_INPUT_MISSHAPED
+ */
 export async function loadItems(name: string, items: readonly LazyItem[]): Promise<Tensor> {
   const shape = items[0]?.shape ?? [];
   const size = shape.reduce((product, length) => product * length, 1);
   const values = new Float32Array(items.length * size);
-  await Promise.all(items.map(async (item, index) => {
-    const own = await item.load();
-    if (own.length !== size || item.shape.join() !== shape.join()) throw inputItemMisshaped(name, shape, item.shape, own.length);
-    values.set(own, index * size);
-  }));
+  await Promise.all(
+    items.map(async (item, index) => {
+      const own = await item.load();
+      if (own.length !== size || item.shape.join() !== shape.join())
+        throw inputItemMisshaped(name, shape, item.shape, own.length);
+      values.set(own, index * size);
+    }),
+  );
   return tf.tensor(values, [items.length, ...shape], "float32");
 }
 

@@ -6,10 +6,15 @@ import { KeptTensors } from "./kept-tensors.js";
 
 let tensors = 0;
 let kept: KeptTensors;
-beforeAll(async () => { await tf.setBackend("cpu"); });
+beforeAll(async () => {
+  await tf.setBackend("cpu");
+});
 beforeEach(() => {
   tensors = tf.memory().numTensors;
-  kept = new KeptTensors(SEGMENTS, [{ name: "a", shape: [16, 8], dtype: "F32", tiedNames: ["tied"] }, { name: "b", shape: [4], dtype: "F32" }]);
+  kept = new KeptTensors(SEGMENTS, [
+    { name: "a", shape: [16, 8], dtype: "F32", tiedNames: ["tied"] },
+    { name: "b", shape: [4], dtype: "F32" },
+  ]);
 });
 afterEach(() => {
   kept.dispose();
@@ -21,8 +26,11 @@ const SEGMENTS: readonly Segment[] = [
   { name: "decoder", after: [], reads: [], parameters: ["tied"] },
   { name: "other", after: [], reads: [], parameters: ["b"] },
 ];
-const make = (value: number, count = 4) => () => [tf.fill([count], value)];
-const first = (key: string, value: number, count?: number): number => kept.get("decoder", key, make(value, count))![0]!.dataSync()[0]!;
+const make =
+  (value: number, count = 4) =>
+  () => [tf.fill([count], value)];
+const first = (key: string, value: number, count?: number): number =>
+  kept.get("decoder", key, make(value, count))![0]!.dataSync()[0]!;
 
 describe("KeptTensors", () => {
   it("makes a key's tensors once", () => {

@@ -4,9 +4,15 @@ import type { Tensor } from "@tensorflow/tfjs-core";
 /** Of a segment's parameters, what its kept tensors may take. */
 const SHARE = 1 / 16;
 
-interface Entry { readonly tensors: readonly Tensor[]; readonly bytes: number }
+interface Entry {
+  readonly tensors: readonly Tensor[];
+  readonly bytes: number;
+}
 
-/** Tensors that frozen segments made of their parameters alone, kept between passes: see `Scope.kept`. Limited in bytes, least recently used go first. */
+/**
+ * Tensors that frozen segments made of their parameters alone, kept between passes: see `Scope.kept`. Limited in bytes,
+ * least recently used go first.
+ */
 export class KeptTensors {
   readonly #segments: ReadonlyMap<string, ReadonlySet<string>>;
   readonly #limits: ReadonlyMap<string, number>;
@@ -15,14 +21,30 @@ export class KeptTensors {
   #trained: ReadonlySet<string> = new Set();
 
   constructor(segments: readonly Segment[], parameters: readonly ParameterInfo[]) {
-    const names = new Map(parameters.flatMap(({ name, tiedNames = [] }) => [name, ...tiedNames].map((alias) => [alias, name] as const)));
-    const bytes = new Map(parameters.map(({ name, shape }) => [name, shape.reduce((product, length) => product * length, 4)]));
-    this.#segments = new Map(segments.map(({ name, parameters: own }) => [name, new Set(own.map((parameter) => names.get(parameter) ?? parameter))]));
-    this.#limits = new Map([...this.#segments].map(([name, own]) => [name, SHARE * [...own].reduce((sum, parameter) => sum + (bytes.get(parameter) ?? 0), 0)]));
+    const names = new Map(
+      parameters.flatMap(({ name, tiedNames = [] }) => [name, ...tiedNames].map((alias) => [alias, name] as const)),
+    );
+    const bytes = new Map(
+      parameters.map(({ name, shape }) => [name, shape.reduce((product, length) => product * length, 4)]),
+    );
+    this.#segments = new Map(
+      segments.map(({ name, parameters: own }) => [
+        name,
+        new Set(own.map((parameter) => names.get(parameter) ?? parameter)),
+      ]),
+    );
+    this.#limits = new Map(
+      [...this.#segments].map(([name, own]) => [
+        name,
+        SHARE * [...own].reduce((sum, parameter) => sum + (bytes.get(parameter) ?? 0), 0),
+      ]),
+    );
   }
 
   get bytes(): number {
-    return [...this.#entries.values()].flatMap((entries) => [...entries.values()]).reduce((sum, { bytes }) => sum + bytes, 0);
+    return [...this.#entries.values()]
+      .flatMap((entries) => [...entries.values()])
+      .reduce((sum, { bytes }) => sum + bytes, 0);
   }
 
   /** Another phase of the plan: nothing of before is kept. */
@@ -31,7 +53,10 @@ export class KeptTensors {
     this.#trained = trained;
   }
 
-  /** What is kept under the key, or what `make` hands over; undefined if something of the segment trains. Borrowed until {@link endPass}. */
+  /**
+   * What is kept under the key, or what `make` hands over; undefined if something of the segment trains. Borrowed until
+   * {@link endPass}.
+   */
   get(segment: string, key: string, make: () => readonly Tensor[]): readonly Tensor[] | undefined {
     const own = this.#segments.get(segment);
     if (own === undefined || [...own].some((name) => this.#trained.has(name))) return undefined;

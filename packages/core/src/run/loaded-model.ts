@@ -29,9 +29,14 @@ export interface LoadOptions {
 }
 
 /** Picks the backend, then reads the weights. On failure nothing stays. */
-export async function loadModel(parts: TrainerParts, planned: PlannedContext, { runFolder, totalSteps, isStatic, hasCheckpoint = false }: LoadOptions): Promise<LoadedModel> {
+export async function loadModel(
+  parts: TrainerParts,
+  planned: PlannedContext,
+  { runFolder, totalSteps, isStatic, hasCheckpoint = false }: LoadOptions,
+): Promise<LoadedModel> {
   const { hooks, options, training, settings } = parts;
-  const backend = (await hooks.resolveBackend.promise({ settings, precision: training.precision })) ?? (await defaultBackend());
+  const backend =
+    (await hooks.resolveBackend.promise({ settings, precision: training.precision })) ?? (await defaultBackend());
   if (!canRun(backend, training.precision)) throw precisionUnsupported(training.precision, backend);
   const memory = new MemoryWatch();
   const runner = new ModelRunner({ hooks, planned, backend, isStatic, precision: training.precision });
@@ -55,7 +60,11 @@ export async function loadModel(parts: TrainerParts, planned: PlannedContext, { 
   }
   const context: RunContext = Object.freeze({
     ...(runFolder === undefined ? {} : { runFolder }),
-    plan: planned.plan, planHash: planned.planHash, training, totalSteps, backend,
+    plan: planned.plan,
+    planHash: planned.planHash,
+    training,
+    totalSteps,
+    backend,
     memory: () => memory.lap(),
     readParameter: (name: string) => runner.store.read(name),
   });
@@ -63,5 +72,7 @@ export async function loadModel(parts: TrainerParts, planned: PlannedContext, { 
 }
 
 function canRun({ precisions = [], bfloat16 }: Backend, precision: Precision): boolean {
-  return precision === "float32" || (precisions.includes(precision) && (precision !== "bfloat16" || bfloat16 !== undefined));
+  return (
+    precision === "float32" || (precisions.includes(precision) && (precision !== "bfloat16" || bfloat16 !== undefined))
+  );
 }

@@ -7,8 +7,8 @@ const watches = new Set<MemoryWatch>();
 let uninstall: (() => void) | undefined;
 
 /**
- * Peak bytes in tensors, exact: every tensor that TensorFlow.js makes is seen when it is made. The engine is global, so one
- * hook on it serves all watches and is taken away with the last.
+ * Peak bytes in tensors, exact: every tensor that TensorFlow.js makes is seen when it is made. The engine is global, so
+ * one hook on it serves all watches and is taken away with the last.
  */
 export class MemoryWatch {
   #peakBytes = tf.engine().state.numBytes;

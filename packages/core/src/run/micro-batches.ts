@@ -1,4 +1,7 @@
-/** An item of a source, and whether it is the last one: the step that it belongs to then ends, however few micro-batches it has. */
+/**
+ * An item of a source, and whether it is the last one: the step that it belongs to then ends, however few micro-batches
+ * it has.
+ */
 export interface MarkedItem<T> {
   readonly item: T;
   /** Settles when the source has given the next item or has ended. */

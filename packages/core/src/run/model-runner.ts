@@ -35,7 +35,10 @@ export interface RunnerInput {
   readonly precision: Precision;
 }
 
-/** A model with its weights in memory: forward passes, caches, the plan's phase. Training, evaluation and sessions share it. */
+/**
+ * A model with its weights in memory: forward passes, caches, the plan's phase. Training, evaluation and sessions share
+ * it.
+ */
 export class ModelRunner {
   readonly model: Model;
   readonly planned: PlannedContext;
@@ -54,10 +57,20 @@ export class ModelRunner {
   constructor({ hooks, planned, backend, isStatic, precision }: RunnerInput) {
     this.model = planned.model;
     this.planned = planned;
-    const packing = precision === "bfloat16" && backend.bfloat16 !== undefined ? { packing: { products: backend.bfloat16, names: packableNames(planned) } } : {};
+    const packing =
+      precision === "bfloat16" && backend.bfloat16 !== undefined
+        ? { packing: { products: backend.bfloat16, names: packableNames(planned) } }
+        : {};
     const upload = backend.upload === undefined ? {} : { upload: backend.upload };
     this.#kept = new KeptTensors(planned.model.segments, planned.parameters);
-    this.store = new ParameterStore(planned.parameters, this.#layouts, { ...packing, ...upload, unused: unusedParameters(planned), onReplace: (name) => { this.#kept.forget(name); } });
+    this.store = new ParameterStore(planned.parameters, this.#layouts, {
+      ...packing,
+      ...upload,
+      unused: unusedParameters(planned),
+      onReplace: (name) => {
+        this.#kept.forget(name);
+      },
+    });
     this.#precision = precision;
     this.#hooks = hooks;
     this.#backend = backend;
@@ -93,7 +106,13 @@ export class ModelRunner {
     const changed = await this.#hooks.batch.promise(batch, this.#batchContext(purpose, step));
     const prepared = await loadBatch(changed, this.model.segments);
     try {
-      if (this.model.segments.some(({ name, reads }) => this.#released.has(name) && reads.some((input) => prepared.batch.inputs[input] !== undefined))) await this.#restore();
+      if (
+        this.model.segments.some(
+          ({ name, reads }) =>
+            this.#released.has(name) && reads.some((input) => prepared.batch.inputs[input] !== undefined),
+        )
+      )
+        await this.#restore();
     } catch (error) {
       prepared.dispose();
       throw error;
@@ -115,7 +134,11 @@ export class ModelRunner {
   }
 
   /** Begins a recorded pass; `microBatch` counts within the step. */
-  trainingPass(outputs: ScopeRules["outputs"], checkpointed: ReadonlySet<string>, at: { readonly step: number; readonly microBatch: number }): Pass {
+  trainingPass(
+    outputs: ScopeRules["outputs"],
+    checkpointed: ReadonlySet<string>,
+    at: { readonly step: number; readonly microBatch: number },
+  ): Pass {
     const { trained, flows, stopAfter } = this.#phase;
     return this.#pass({ trained, flows, checkpointed, stopAfter, outputs }, { purpose: "train", ...at });
   }
@@ -134,7 +157,10 @@ export class ModelRunner {
     return this.#unrecorded(batch, "generate", step, (loaded, scope) => this.model.generate(loaded, scope, options));
   }
 
-  /** One segment alone, unrecorded: `[items, ...]`; the caller owns it. The forward pass is left as soon as the output is there. */
+  /**
+   * One segment alone, unrecorded: `[items, ...]`; the caller owns it. The forward pass is left as soon as the output
+   * is there.
+   */
   async runSegment(segment: string, inputs: Readonly<Record<string, readonly LazyItem[]>>): Promise<Tensor> {
     const loaded: Record<string, Tensor> = {};
     if (this.#released.size > 0) await this.#restore();
@@ -172,7 +198,10 @@ export class ModelRunner {
 
   #batchContext(purpose: BatchContext["purpose"], step: number): BatchContext {
     return {
-      purpose, step, plan: this.planned.plan, flows: new Map(this.#phase.flows),
+      purpose,
+      step,
+      plan: this.planned.plan,
+      flows: new Map(this.#phase.flows),
       segmentFingerprint: (segment) => this.segmentFingerprint(segment),
       runSegment: (segment, inputs) => this.runSegment(segment, inputs),
       releaseSegment: (segment) => this.releaseSegment(segment),
@@ -194,11 +223,23 @@ export class ModelRunner {
     }
   }
 
-  #unrecordedPass(outputs: ScopeRules["outputs"], context: Pick<ScopeContext, "purpose" | "step">, onOutput?: ScopeRules["onOutput"]): Pass {
-    return this.#pass({ trained: null, flows: this.#phase.flows, checkpointed: new Set(), stopAfter: new Set(), outputs, onOutput }, { ...context, microBatch: 0 });
+  #unrecordedPass(
+    outputs: ScopeRules["outputs"],
+    context: Pick<ScopeContext, "purpose" | "step">,
+    onOutput?: ScopeRules["onOutput"],
+  ): Pass {
+    return this.#pass(
+      { trained: null, flows: this.#phase.flows, checkpointed: new Set(), stopAfter: new Set(), outputs, onOutput },
+      { ...context, microBatch: 0 },
+    );
   }
 
-  async #unrecorded<T>(batch: Batch, purpose: "evaluate" | "generate", step: number, run: (loaded: PreparedBatch["batch"], scope: Scope) => Promise<T>): Promise<T> {
+  async #unrecorded<T>(
+    batch: Batch,
+    purpose: "evaluate" | "generate",
+    step: number,
+    run: (loaded: PreparedBatch["batch"], scope: Scope) => Promise<T>,
+  ): Promise<T> {
     const prepared = await this.prepare(batch, purpose, step);
     let pass: Pass | undefined;
     try {
@@ -221,7 +262,19 @@ export class ModelRunner {
     });
     const empty = new Int32Array(0);
     try {
-      this.model.forward({ tokenIds: empty, attentionMask: empty, labels: empty, batchSize: 0, tokenCount: 0, inputs, segmentOutputs: {}, samples: [] }, pass.modelScope);
+      this.model.forward(
+        {
+          tokenIds: empty,
+          attentionMask: empty,
+          labels: empty,
+          batchSize: 0,
+          tokenCount: 0,
+          inputs,
+          segmentOutputs: {},
+          samples: [],
+        },
+        pass.modelScope,
+      );
       throw this.#noOutput(segment);
     } catch (error) {
       if (error === found && output !== undefined) return output;
@@ -233,7 +286,11 @@ export class ModelRunner {
   }
 
   #noOutput(segment: string, cause?: unknown): ThawError {
-    return segmentHasNoOutput(segment, this.model.segments.map(({ name }) => name), cause);
+    return segmentHasNoOutput(
+      segment,
+      this.model.segments.map(({ name }) => name),
+      cause,
+    );
   }
 }
 

@@ -1,9 +1,21 @@
-import { type Bfloat16Products, type LayoutCache, packBfloat16, type PackedMatrix, unpackBfloat16 } from "@thaw/autograd";
+import {
+  type Bfloat16Products,
+  type LayoutCache,
+  packBfloat16,
+  type PackedMatrix,
+  unpackBfloat16,
+} from "@thaw/autograd";
 import type { Model, ParameterInfo } from "@thaw/contracts";
 import { nearestNames } from "@thaw/safetensors";
 import type { Tensor } from "@tensorflow/tfjs-core";
 import * as tf from "@tensorflow/tfjs-core";
-import { parameterReleased, parametersChanged, parametersMissing, parameterMisshaped, parameterUnknown } from "../errors.js";
+import {
+  parameterReleased,
+  parametersChanged,
+  parametersMissing,
+  parameterMisshaped,
+  parameterUnknown,
+} from "../errors.js";
 import { HashCache, hashValues } from "./fingerprint.js";
 import { seededRandom } from "./random.js";
 
@@ -24,7 +36,10 @@ export interface StoreOptions {
   readonly unused?: ReadonlySet<string>;
 }
 
-/** The weights of one trainer: float32 tensors by checkpoint name, or words of bfloat16 where {@link Packing} says so; tied names lead to one tensor. */
+/**
+ * The weights of one trainer: float32 tensors by checkpoint name, or words of bfloat16 where {@link Packing} says so;
+ * tied names lead to one tensor.
+ */
 export class ParameterStore {
   readonly #tensors = new Map<string, Tensor>();
   readonly #canonical = new Map<string, string>();
@@ -45,7 +60,11 @@ export class ParameterStore {
   readonly #hashes = new HashCache();
   #model: Model | undefined;
 
-  constructor(parameters: readonly ParameterInfo[], layouts: LayoutCache, { packing, upload = () => undefined, onReplace = () => undefined, unused = new Set() }: StoreOptions = {}) {
+  constructor(
+    parameters: readonly ParameterInfo[],
+    layouts: LayoutCache,
+    { packing, upload = () => undefined, onReplace = () => undefined, unused = new Set() }: StoreOptions = {},
+  ) {
     this.#layouts = layouts;
     this.#packing = packing;
     this.#upload = upload;
@@ -59,15 +78,19 @@ export class ParameterStore {
 
   /**
    * Reads the model's values; those of a parameter with an initializer come from that instead, seeded by name.
-   * @throws THAW_CORE_PARAMETERS_MISSING, THAW_CORE_PARAMETER_MISSHAPED and what the model's `load` throws; then nothing is kept
+   * @throws THAW_CORE_PARAMETERS_MISSING, THAW_CORE_PARAMETER_MISSHAPED and what the model's `load` throws; then
+   * nothing is kept
    */
   async load(model: Model, parameters: readonly ParameterInfo[], seed: number): Promise<void> {
     try {
       this.#model = model;
       const own = new Set(model.parameters.map(({ name }) => name));
-      const stored = parameters.filter(({ name, initialize }) => own.has(name) && initialize === undefined).map(({ name }) => name);
+      const stored = parameters
+        .filter(({ name, initialize }) => own.has(name) && initialize === undefined)
+        .map(({ name }) => name);
       for await (const { name, values } of model.load(stored)) {
-        if (this.#unused.has(this.canonical(name))) this.#notKept.set(this.canonical(name), hashValues(this.#checked(name, values)));
+        if (this.#unused.has(this.canonical(name)))
+          this.#notKept.set(this.canonical(name), hashValues(this.#checked(name, values)));
         else this.set(name, values, () => loadOne(model, name));
       }
       for (const parameter of parameters) {
@@ -78,7 +101,9 @@ export class ParameterStore {
       }
       this.#changed.clear();
       for (const { name, initialize } of parameters) if (initialize !== undefined) this.#changed.add(name);
-      const missing = parameters.map(({ name }) => name).filter((name) => !this.#tensors.has(name) && !this.#notKept.has(name));
+      const missing = parameters
+        .map(({ name }) => name)
+        .filter((name) => !this.#tensors.has(name) && !this.#notKept.has(name));
       if (missing.length > 0) throw parametersMissing(missing, model.source);
     } catch (error) {
       this.dispose();
@@ -97,14 +122,23 @@ export class ParameterStore {
     return canonical;
   }
 
-  /** The parameter as a matrix in bfloat16, with what multiplies it; undefined where it is float32. @throws THAW_CORE_PARAMETER_UNKNOWN */
+  /**
+   * The parameter as a matrix in bfloat16, with what multiplies it; undefined where it is float32. @throws
+   * THAW_CORE_PARAMETER_UNKNOWN
+   */
   packed(name: string): { readonly matrix: PackedMatrix; readonly products: Bfloat16Products } | undefined {
     const canonical = this.canonical(name);
     if (this.#packing?.names.has(canonical) !== true) return undefined;
-    return { matrix: { words: this.get(canonical), shape: this.#shapes.get(canonical) as [number, number] }, products: this.#packing.products };
+    return {
+      matrix: { words: this.get(canonical), shape: this.#shapes.get(canonical) as [number, number] },
+      products: this.#packing.products,
+    };
   }
 
-  /** The tensor that holds it, of words where it is packed. Borrowed: valid until the parameter's next update. @throws THAW_CORE_PARAMETER_UNKNOWN, THAW_CORE_PARAMETER_RELEASED */
+  /**
+   * The tensor that holds it, of words where it is packed. Borrowed: valid until the parameter's next update. @throws
+   * THAW_CORE_PARAMETER_UNKNOWN, THAW_CORE_PARAMETER_RELEASED
+   */
   get(name: string): Tensor {
     const canonical = this.canonical(name);
     const tensor = this.#tensors.get(canonical);
@@ -113,7 +147,8 @@ export class ParameterStore {
   }
 
   /**
-   * sha256 of a parameter's values as they are on the device; of one that is not in memory, as they were when it last was. `isFresh`: read now, not remembered by tensor.
+   * sha256 of a parameter's values as they are on the device; of one that is not in memory, as they were when it last
+   * was. `isFresh`: read now, not remembered by tensor.
    * @throws THAW_CORE_PARAMETER_UNKNOWN
    */
   async hash(name: string, { isFresh = false }: { readonly isFresh?: boolean } = {}): Promise<string> {
@@ -122,7 +157,9 @@ export class ParameterStore {
     return isFresh ? this.#hashes.fresh(this.get(name)) : this.#hashes.hash(this.get(name));
   }
 
-  /** Frees parameters until {@link restore}; those that are not as the model gives them stay. Returns the freed bytes. */
+  /**
+   * Frees parameters until {@link restore}; those that are not as the model gives them stay. Returns the freed bytes.
+   */
   async release(names: Iterable<string>): Promise<number> {
     let bytes = 0;
     for (const name of new Set([...names].map((given) => this.canonical(given)))) {
@@ -136,7 +173,10 @@ export class ParameterStore {
     return bytes;
   }
 
-  /** Reads what was released again. What the model's `load` throws passes through. @throws THAW_CORE_PARAMETERS_CHANGED if the values are others than before */
+  /**
+   * Reads what was released again. What the model's `load` throws passes through. @throws THAW_CORE_PARAMETERS_CHANGED
+   * if the values are others than before
+   */
   async restore(): Promise<void> {
     const before = new Map(this.#released);
     if (before.size === 0) return;
@@ -160,7 +200,10 @@ export class ParameterStore {
     return this.#packing?.names.has(canonical) === true ? unpackBfloat16(values) : values.slice();
   }
 
-  /** Replaces a parameter by host values; `again` gives them once more if packing loses bits, where that costs less than keeping them. @throws THAW_CORE_PARAMETER_MISSHAPED, THAW_CORE_PARAMETER_UNKNOWN */
+  /**
+   * Replaces a parameter by host values; `again` gives them once more if packing loses bits, where that costs less than
+   * keeping them. @throws THAW_CORE_PARAMETER_MISSHAPED, THAW_CORE_PARAMETER_UNKNOWN
+   */
   set(name: string, values: Float32Array, again: () => Promise<Float32Array> = async () => values.slice()): void {
     const canonical = this.canonical(name);
     const shape = this.#shapes.get(canonical)!;
@@ -182,7 +225,8 @@ export class ParameterStore {
 
   #checked(name: string, values: Float32Array): Float32Array {
     const shape = this.#shapes.get(this.canonical(name))!;
-    if (values.length !== shape.reduce((product, length) => product * length, 1)) throw parameterMisshaped(this.canonical(name), shape, values.length);
+    if (values.length !== shape.reduce((product, length) => product * length, 1))
+      throw parameterMisshaped(this.canonical(name), shape, values.length);
     return values;
   }
 

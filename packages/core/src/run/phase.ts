@@ -18,10 +18,12 @@ export function derivePhase(planned: PlannedContext, step: number): Phase {
   const plan = phaseAt(planned.plan, step);
   const trained = trainedNames(plan);
   const stopAfter = new Set(plan.stopGradientAfter);
-  const groups = planned.groups.map((group) => ({
-    group,
-    names: plan.entries.filter((entry) => entry.trainable && entry.group === group.name).map(({ name }) => name),
-  })).filter(({ names }) => names.length > 0);
+  const groups = planned.groups
+    .map((group) => ({
+      group,
+      names: plan.entries.filter((entry) => entry.trainable && entry.group === group.name).map(({ name }) => name),
+    }))
+    .filter(({ names }) => names.length > 0);
   return { plan, trained, flows: classifyFlows(planned.model.segments, trained, stopAfter), stopAfter, groups };
 }
 
@@ -31,10 +33,14 @@ export function isPhaseEdge(plan: Plan, step: number): boolean {
 }
 
 /**
- * Repeated blocks, which are what activation checkpointing recomputes: segments without segments inside whose name ends in a
- * number, as far as a gradient passes through them.
+ * Repeated blocks, which are what activation checkpointing recomputes: segments without segments inside whose name ends
+ * in a number, as far as a gradient passes through them.
  */
-export function checkpointableSegments(segments: readonly Segment[], flows: ReadonlyMap<string, GradientFlow>): ReadonlySet<string> {
-  const isBlock = (name: string): boolean => /(^|\.)\d+$/.test(name) && !segments.some((other) => other.name.startsWith(`${name}.`));
+export function checkpointableSegments(
+  segments: readonly Segment[],
+  flows: ReadonlyMap<string, GradientFlow>,
+): ReadonlySet<string> {
+  const isBlock = (name: string): boolean =>
+    /(^|\.)\d+$/.test(name) && !segments.some((other) => other.name.startsWith(`${name}.`));
   return new Set(segments.map(({ name }) => name).filter((name) => isBlock(name) && flows.get(name) !== "prefix"));
 }

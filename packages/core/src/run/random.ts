@@ -1,6 +1,9 @@
 import { createHash } from "node:crypto";
 
-/** Uniform numbers in [0, 1), the same for the same seed and label: mulberry32 (Tommy Ettinger, public domain) seeded by sha256. */
+/**
+ * Uniform numbers in [0, 1), the same for the same seed and label: mulberry32 (Tommy Ettinger, public domain) seeded by
+ * sha256.
+ */
 export function seededRandom(seed: number, label: string): () => number {
   let state = createHash("sha256").update(`${seed}\n${label}`).digest().readUInt32LE(0);
   return () => {

@@ -13,19 +13,32 @@ import { runToy, tapped, trainOnly } from "../toy/toy-trainer.js";
 import type { TrainerOptions } from "../trainer-options.js";
 
 let tensors = 0;
-beforeAll(async () => { await tf.setBackend("cpu"); });
-beforeEach(() => { tensors = tf.memory().numTensors; });
-afterEach(() => { expect(tf.memory().numTensors).toBe(tensors); });
+beforeAll(async () => {
+  await tf.setBackend("cpu");
+});
+beforeEach(() => {
+  tensors = tf.memory().numTensors;
+});
+afterEach(() => {
+  expect(tf.memory().numTensors).toBe(tensors);
+});
 
 /** Weight and bias of the tower. */
 const TOWER_BYTES = 4 * (3 * 4 + 3);
 /** A matrix that the model never uses. */
 const UNUSED = { name: "tower.unused.weight", bytes: 4 * 2 * 2 };
 
-interface Released { readonly plugin: Plugin; readonly bytes: number[]; readonly numTensors: number[] }
+interface Released {
+  readonly plugin: Plugin;
+  readonly bytes: number[];
+  readonly numTensors: number[];
+}
 
 /** Keeps the tower's output of every image while training, and has it released from a step on, every time again. */
-function release({ fromStep = 2, evaluates = true }: { readonly fromStep?: number; readonly evaluates?: boolean } = {}): Released {
+function release({
+  fromStep = 2,
+  evaluates = true,
+}: { readonly fromStep?: number; readonly evaluates?: boolean } = {}): Released {
   const bytes: number[] = [];
   const numTensors: number[] = [];
   const outputs = new Map<string, Float32Array>();
@@ -46,7 +59,15 @@ function release({ fromStep = 2, evaluates = true }: { readonly fromStep?: numbe
         numTensors.push(tf.memory().numTensors - before);
       }
       await context.segmentFingerprint("tower");
-      return { ...batch, segmentOutputs: { tower: tf.tensor(Float32Array.from(items.flatMap(({ contentKey }) => [...outputs.get(contentKey)!])), [items.length, 3]) } };
+      return {
+        ...batch,
+        segmentOutputs: {
+          tower: tf.tensor(Float32Array.from(items.flatMap(({ contentKey }) => [...outputs.get(contentKey)!])), [
+            items.length,
+            3,
+          ]),
+        },
+      };
     });
   });
   return { plugin, bytes, numTensors };
@@ -81,11 +102,30 @@ describe("a released segment", () => {
     expect(released.summary.frozenProof).toEqual(plain.summary.frozenProof);
   });
 
-  it.each([["trains", [[0, ["tower", "projector"]]]], ["trains in a later phase", [[0, ["projector"]], [4, ["tower"]]]]] as const)("stays where it %s", async (_, phases) => {
+  it.each([
+    ["trains", [[0, ["tower", "projector"]]]],
+    [
+      "trains in a later phase",
+      [
+        [0, ["projector"]],
+        [4, ["tower"]],
+      ],
+    ],
+  ] as const)("stays where it %s", async (_, phases) => {
     const { plugin, bytes } = release({ fromStep: 0, evaluates: false });
-    const watched = tapped("Only", ({ hooks }) => { hooks.batch.tapPromise("Only", async (batch, context) => (bytes.push(await context.releaseSegment("tower")), batch)); });
+    const watched = tapped("Only", ({ hooks }) => {
+      hooks.batch.tapPromise(
+        "Only",
+        async (batch, context) => (bytes.push(await context.releaseSegment("tower")), batch),
+      );
+    });
     await runToy({ ...options(), plugins: [trainOnly(...phases), ...(phases.length > 1 ? [] : [watched])] });
-    if (phases.length > 1) await runToy({ ...options(), training: { ...options().training, maxSteps: 3 }, plugins: [trainOnly(...phases), plugin] });
+    if (phases.length > 1)
+      await runToy({
+        ...options(),
+        training: { ...options().training, maxSteps: 3 },
+        plugins: [trainOnly(...phases), plugin],
+      });
     expect(bytes.length).toBeGreaterThan(0);
     expect(bytes.every((count) => count === 0)).toBe(true);
   });
@@ -93,9 +133,19 @@ describe("a released segment", () => {
   it("is no part of a checkpoint, and a resumed run is as one that never stopped", async () => {
     const output = await mkdtemp(join(tmpdir(), "thaw-release-"));
     try {
-      const run = (more: Partial<TrainerOptions>) => runToy({ ...options(), output, ...more, plugins: [trainOnly([0, ["projector"]]), release().plugin, ...(more.plugins ?? [])] });
+      const run = (more: Partial<TrainerOptions>) =>
+        runToy({
+          ...options(),
+          output,
+          ...more,
+          plugins: [trainOnly([0, ["projector"]]), release().plugin, ...(more.plugins ?? [])],
+        });
       const plain = await runToy({ ...options(), output, plugins: [trainOnly([0, ["projector"]])] });
-      const stop = tapped("Stop", (trainer) => { trainer.hooks.afterStep.tap("Stop", ({ step }) => { if (step === 3) trainer.stop("Ctrl-C"); }); });
+      const stop = tapped("Stop", (trainer) => {
+        trainer.hooks.afterStep.tap("Stop", ({ step }) => {
+          if (step === 3) trainer.stop("Ctrl-C");
+        });
+      });
       const first = await run({ plugins: [stop] });
       const second = await run({ resume: { from: first.summary.runFolder! } });
       expect([...first.losses, ...second.losses]).toEqual(plain.losses);
@@ -109,9 +159,20 @@ describe("a released segment", () => {
   it("comes back in bfloat16 with the same words", async () => {
     const bfloat16 = simulatedBfloat16;
     const backend = tapped("Backend", ({ hooks }) => {
-      hooks.resolveBackend.tap("Backend", () => ({ name: "cpu", description: "with bfloat16", matmul: "flags", precisions: ["bfloat16"], bfloat16: bfloat16() }));
+      hooks.resolveBackend.tap("Backend", () => ({
+        name: "cpu",
+        description: "with bfloat16",
+        matmul: "flags",
+        precisions: ["bfloat16"],
+        bfloat16: bfloat16(),
+      }));
     });
-    const run = (plugins: readonly Plugin[]) => runToy({ ...options(), training: { ...options().training, precision: "bfloat16" }, plugins: [backend, trainOnly([0, ["projector"]]), ...plugins] });
+    const run = (plugins: readonly Plugin[]) =>
+      runToy({
+        ...options(),
+        training: { ...options().training, precision: "bfloat16" },
+        plugins: [backend, trainOnly([0, ["projector"]]), ...plugins],
+      });
     const plain = await run([]);
     const { plugin, bytes } = release({ evaluates: false });
     const released = await run([plugin]);
@@ -123,19 +184,35 @@ describe("a released segment", () => {
   });
 
   it("is an error where a plugin reads it, with the name", async () => {
-    const reader = tapped("Reader", ({ hooks }) => { hooks.loss.tap("Reader", (loss, { step, scope }) => (step > 2 && scope.parameter("tower.linear.weight"), loss)); });
-    await expect(runToy({ ...options(), plugins: [trainOnly([0, ["projector"]]), release().plugin, reader] })).rejects.toMatchObject({ code: "THAW_CORE_PARAMETER_RELEASED", details: { name: "tower.linear.weight" } });
+    const reader = tapped("Reader", ({ hooks }) => {
+      hooks.loss.tap("Reader", (loss, { step, scope }) => (step > 2 && scope.parameter("tower.linear.weight"), loss));
+    });
+    await expect(
+      runToy({ ...options(), plugins: [trainOnly([0, ["projector"]]), release().plugin, reader] }),
+    ).rejects.toMatchObject({ code: "THAW_CORE_PARAMETER_RELEASED", details: { name: "tower.linear.weight" } });
   });
 
   it("is an error where the model's files have changed meanwhile", async () => {
     const model = toyModel();
     let loads = 0;
-    const changing: Model = { ...model, async *load(names) {
-      loads += 1;
-      for await (const { name, values } of model.load(names)) yield { name, values: loads > 1 && name.endsWith("bias") ? Float32Array.from(values, (value) => value + 1) : values };
-    } };
-    await expect(runToy({ ...options(), model: changing, plugins: [trainOnly([0, ["projector"]]), release({ evaluates: false }).plugin] }))
-      .rejects.toMatchObject({ code: "THAW_CORE_PARAMETERS_CHANGED", details: { names: ["tower.linear.bias"] } });
+    const changing: Model = {
+      ...model,
+      async *load(names) {
+        loads += 1;
+        for await (const { name, values } of model.load(names))
+          yield {
+            name,
+            values: loads > 1 && name.endsWith("bias") ? Float32Array.from(values, (value) => value + 1) : values,
+          };
+      },
+    };
+    await expect(
+      runToy({
+        ...options(),
+        model: changing,
+        plugins: [trainOnly([0, ["projector"]]), release({ evaluates: false }).plugin],
+      }),
+    ).rejects.toMatchObject({ code: "THAW_CORE_PARAMETERS_CHANGED", details: { names: ["tower.linear.bias"] } });
   });
 });
 
@@ -150,7 +227,10 @@ describe("a parameter that the model never uses", () => {
         seen.values = await readParameter(UNUSED.name);
       });
     });
-    const { summary, parameters } = await runToy({ plugins: [trainOnly([0, trained]), watch], training: { epochs: 1 } });
+    const { summary, parameters } = await runToy({
+      plugins: [trainOnly([0, trained]), watch],
+      training: { epochs: 1 },
+    });
     return { ...seen, proof: summary.frozenProof, atEnd: parameters.get(UNUSED.name) };
   }
 
@@ -160,6 +240,9 @@ describe("a parameter that the model never uses", () => {
     const [frozen, all] = [await look(["projector"]), await look(["tower", "projector", "decoder"])];
     expect(all.bytes - frozen.bytes).toBe(UNUSED.bytes);
     expect([frozen.values, frozen.atEnd, all.values]).toEqual([values, values, values]);
-    expect(frozen.proof.find(({ component }) => component === "tower")).toMatchObject({ parameterCount: 3, isUnchanged: true });
+    expect(frozen.proof.find(({ component }) => component === "tower")).toMatchObject({
+      parameterCount: 3,
+      isUnchanged: true,
+    });
   });
 });

@@ -4,7 +4,15 @@ import type { Tensor } from "@tensorflow/tfjs-core";
 import { MetricsFile } from "../checkpoint/metrics-file.js";
 import { jsonText, RunFolder } from "../checkpoint/run-folder.js";
 import type { RunState } from "../checkpoint/state.js";
-import { checkpointName, FINAL_FOLDER, OPTIMIZER_FILE, TRAINED_FILE, writeFolder, writeState, writeTensors } from "../checkpoint/write-checkpoint.js";
+import {
+  checkpointName,
+  FINAL_FOLDER,
+  OPTIMIZER_FILE,
+  TRAINED_FILE,
+  writeFolder,
+  writeState,
+  writeTensors,
+} from "../checkpoint/write-checkpoint.js";
 import type { AfterStepContext, EvaluatedContext, PlannedContext } from "../hooks.js";
 import { planReport } from "../plan/plan-report.js";
 import type { RunSummary } from "../summary.js";
@@ -20,14 +28,32 @@ export class RunFiles {
     this.#metrics = metrics;
   }
 
-  /** Makes the folder with `config.json` and `plan.json`, or goes on in one after `stepsDone` steps. @throws THAW_CORE_RUN_FOLDER_UNWRITABLE */
-  static async open(parts: TrainerParts, planned: PlannedContext, continues: RunFolder | undefined, stepsDone: number): Promise<RunFiles> {
+  /**
+   * Makes the folder with `config.json` and `plan.json`, or goes on in one after `stepsDone` steps. @throws
+   * THAW_CORE_RUN_FOLDER_UNWRITABLE
+   */
+  static async open(
+    parts: TrainerParts,
+    planned: PlannedContext,
+    continues: RunFolder | undefined,
+    stepsDone: number,
+  ): Promise<RunFiles> {
     const { output = ".", runName = "run", runFolder } = parts.options;
-    const folder = continues ?? (await (runFolder === undefined ? RunFolder.create(output, runName, new Date()) : RunFolder.createAt(runFolder)));
+    const folder =
+      continues ??
+      (await (runFolder === undefined ? RunFolder.create(output, runName, new Date()) : RunFolder.createAt(runFolder)));
     try {
-      const { options: { config, model, seed }, training } = parts;
+      const {
+        options: { config, model, seed },
+        training,
+      } = parts;
       await writeOnce(folder, "config", config ?? { model: model.source, training, seed }, stepsDone);
-      await writeOnce(folder, "plan", { ...planReport(planned), phases: planned.plan.phases.map(({ fromStep }) => fromStep) }, stepsDone);
+      await writeOnce(
+        folder,
+        "plan",
+        { ...planReport(planned), phases: planned.plan.phases.map(({ fromStep }) => fromStep) },
+        stepsDone,
+      );
       return new RunFiles(folder, await MetricsFile.open(folder, stepsDone));
     } catch (error) {
       await folder.discard();
@@ -38,7 +64,18 @@ export class RunFiles {
   async step(context: AfterStepContext, metrics: Readonly<Record<string, number>>): Promise<void> {
     const { step, epoch, loss, gradientNorm, learningRates, supervisedTokens, tokens, durationMs } = context;
     const extra = Object.keys(metrics).length > 0 ? { metrics } : {};
-    await this.#metrics.append({ event: "step", step: step + 1, epoch, loss, gradientNorm, learningRates, supervisedTokens, tokens, durationMs, ...extra });
+    await this.#metrics.append({
+      event: "step",
+      step: step + 1,
+      epoch,
+      loss,
+      gradientNorm,
+      learningRates,
+      supervisedTokens,
+      tokens,
+      durationMs,
+      ...extra,
+    });
   }
 
   async evaluated({ step, epoch, name, metrics }: EvaluatedContext): Promise<void> {
@@ -46,7 +83,11 @@ export class RunFiles {
   }
 
   /** @throws THAW_CORE_CHECKPOINT_UNWRITABLE */
-  async checkpoint(state: RunState, trained: ReadonlyMap<string, Tensor>, slots: ReadonlyMap<string, Tensor>): Promise<void> {
+  async checkpoint(
+    state: RunState,
+    trained: ReadonlyMap<string, Tensor>,
+    slots: ReadonlyMap<string, Tensor>,
+  ): Promise<void> {
     await writeFolder(this.folder, checkpointName(state.step), async (folder) => {
       await writeTensors(join(folder, TRAINED_FILE), trained, { planHash: state.planHash });
       await writeTensors(join(folder, OPTIMIZER_FILE), slots);
@@ -56,7 +97,9 @@ export class RunFiles {
 
   /** @throws THAW_CORE_CHECKPOINT_UNWRITABLE */
   async final(trained: ReadonlyMap<string, Tensor>, planHash: string): Promise<void> {
-    await writeFolder(this.folder, FINAL_FOLDER, (folder) => writeTensors(join(folder, TRAINED_FILE), trained, { planHash }));
+    await writeFolder(this.folder, FINAL_FOLDER, (folder) =>
+      writeTensors(join(folder, TRAINED_FILE), trained, { planHash }),
+    );
   }
 
   /** `summary.json`; that of an interrupted run is replaced when the run was resumed. */

@@ -23,7 +23,10 @@ export interface ScopeRules {
   readonly onOutput?: (segment: string, output: Value) => void;
 }
 
-/** The plan's hand in a forward pass: a parameter needs a gradient if and only if it trains, a segment is recorded only if it must be. */
+/**
+ * The plan's hand in a forward pass: a parameter needs a gradient if and only if it trains, a segment is recorded only
+ * if it must be.
+ */
 export class RunScope implements Scope {
   readonly training: boolean;
   readonly prefersEvenRows: boolean;
@@ -50,7 +53,10 @@ export class RunScope implements Scope {
     const canonical = this.#store.canonical(name);
     const isTrained = this.#rules.trained?.has(canonical) === true;
     const packed = this.#store.packed(canonical);
-    const value = packed === undefined ? this.#tape.parameter(this.#store.get(canonical), isTrained) : this.#tape.packedParameter(packed.matrix, packed.products);
+    const value =
+      packed === undefined
+        ? this.#tape.parameter(this.#store.get(canonical), isTrained)
+        : this.#tape.packedParameter(packed.matrix, packed.products);
     if (isTrained) this.#trainedValues.set(canonical, value);
     return value;
   }
@@ -85,17 +91,29 @@ export class RunScope implements Scope {
   kept(segment: string, key: string, make: () => readonly Tensor[]): readonly Tensor[] | undefined {
     return this.#rules.kept?.get(segment, key, () => {
       let made: readonly Tensor[] = [];
-      this.#tape.noGrad(() => this.#tape.tidy(() => {
-        made = make();
-        return [];
-      }));
+      this.#tape.noGrad(() =>
+        this.#tape.tidy(() => {
+          made = make();
+          return [];
+        }),
+      );
       return made;
     });
   }
 
-  stretch(key: string, inputs: readonly Value[], parameters: readonly string[], run: (scope: Scope, ...inputs: Value[]) => Value): Value {
+  stretch(
+    key: string,
+    inputs: readonly Value[],
+    parameters: readonly string[],
+    run: (scope: Scope, ...inputs: Value[]) => Value,
+  ): Value {
     const values = [...inputs, ...parameters.map((name) => this.parameter(name))];
-    return fuse(key, values, (...given) => run(new StretchScope(this, new Map(parameters.map((name, index) => [name, given[inputs.length + index]!]))), ...given.slice(0, inputs.length)));
+    return fuse(key, values, (...given) =>
+      run(
+        new StretchScope(this, new Map(parameters.map((name, index) => [name, given[inputs.length + index]!]))),
+        ...given.slice(0, inputs.length),
+      ),
+    );
   }
 
   /** The output of a segment that ran or was substituted; readable if the segment is in no other one. */

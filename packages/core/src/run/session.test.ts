@@ -12,9 +12,15 @@ import { toySource } from "../toy/toy-source.js";
 import { runToy, tapped, toyTrainer, trainOnly } from "../toy/toy-trainer.js";
 
 let tensors = 0;
-beforeAll(async () => { await tf.setBackend("cpu"); });
-beforeEach(() => { tensors = tf.memory().numTensors; });
-afterEach(() => { expect(tf.memory().numTensors).toBe(tensors); });
+beforeAll(async () => {
+  await tf.setBackend("cpu");
+});
+beforeEach(() => {
+  tensors = tf.memory().numTensors;
+});
+afterEach(() => {
+  expect(tf.memory().numTensors).toBe(tensors);
+});
 
 async function firstBatch(source: BatchSource, microBatchSize: number): Promise<Batch> {
   for await (const batch of source.batches({ epoch: 0, seed: 0, microBatchSize, shuffle: false })) return batch;
@@ -27,14 +33,22 @@ describe("Trainer.open", () => {
     const batch = await firstBatch(toySource(), 3);
     const { lossSum, supervisedTokenCount } = await session.loss(batch);
     expect(supervisedTokenCount).toBe(2 + 3 + 4);
-    const first = await runToy({ data: { train: toySource({ sampleCount: 3 }) }, training: { maxSteps: 1, microBatchSize: 3 } });
+    const first = await runToy({
+      data: { train: toySource({ sampleCount: 3 }) },
+      training: { maxSteps: 1, microBatchSize: 3 },
+    });
     expect(lossSum / supervisedTokenCount).toBeCloseTo(first.losses[0]!, 5);
     expect(await session.generate(batch, { maxNewTokens: 2 })).toHaveLength(3);
     const output = await session.runSegment("tower", batch.inputs);
     expect(output.shape).toEqual([3, TOY.features]);
     output.dispose();
-    await expect(session.runSegment("decoder.head", {})).rejects.toMatchObject({ code: "THAW_CORE_SEGMENT_HAS_NO_OUTPUT" });
-    await expect(session.readParameter("decoder.embd.weight")).rejects.toMatchObject({ code: "THAW_CORE_PARAMETER_UNKNOWN", details: { nearest: ["decoder.embed.weight", expect.anything(), expect.anything()] } });
+    await expect(session.runSegment("decoder.head", {})).rejects.toMatchObject({
+      code: "THAW_CORE_SEGMENT_HAS_NO_OUTPUT",
+    });
+    await expect(session.readParameter("decoder.embd.weight")).rejects.toMatchObject({
+      code: "THAW_CORE_PARAMETER_UNKNOWN",
+      details: { nearest: ["decoder.embed.weight", expect.anything(), expect.anything()] },
+    });
     await session.close();
     await session.close();
   });
@@ -43,10 +57,17 @@ describe("Trainer.open", () => {
     const folder = await mkdtemp(join(tmpdir(), "thaw-core-"));
     const { summary, parameters } = await runToy({ output: folder, plugins: [trainOnly([0, ["projector"]])] });
     const session = await toyTrainer().open();
-    expect(await session.loadParameters(join(summary.runFolder!, "final/trained.safetensors"))).toEqual(["projector.linear.weight", "projector.linear.bias"]);
+    expect(await session.loadParameters(join(summary.runFolder!, "final/trained.safetensors"))).toEqual([
+      "projector.linear.weight",
+      "projector.linear.bias",
+    ]);
     expect(await session.readParameter("projector.linear.weight")).toEqual(parameters.get("projector.linear.weight"));
     const file = join(folder, "strange.safetensors");
-    await writeSafetensors(file, ["projector.linear.bias", "strange"].map((name) => ({ name, dtype: "F32", shape: [TOY.hidden] })), () => new Float32Array(TOY.hidden));
+    await writeSafetensors(
+      file,
+      ["projector.linear.bias", "strange"].map((name) => ({ name, dtype: "F32", shape: [TOY.hidden] })),
+      () => new Float32Array(TOY.hidden),
+    );
     await expect(session.loadParameters(file)).rejects.toMatchObject({ code: "THAW_CORE_PARAMETER_UNKNOWN" });
     expect(await session.readParameter("projector.linear.bias")).toEqual(parameters.get("projector.linear.bias"));
     await session.close();
@@ -63,31 +84,60 @@ describe("Trainer.open", () => {
   });
 
   it("frees everything when initialize fails", async () => {
-    const trainer = toyTrainer({ plugins: [tapped("Bad", ({ hooks }) => { hooks.initialize.tap("Bad", () => { throw new Error("bad"); }); })] });
+    const trainer = toyTrainer({
+      plugins: [
+        tapped("Bad", ({ hooks }) => {
+          hooks.initialize.tap("Bad", () => {
+            throw new Error("bad");
+          });
+        }),
+      ],
+    });
     await expect(trainer.open()).rejects.toThrow("bad");
   });
 
   it("says which values are missing or misshaped", async () => {
     const model = toyModel();
     const load = (change: (name: string, values: Float32Array) => Float32Array | undefined) => ({
-      ...model, async *load(names: readonly string[]) {
+      ...model,
+      async *load(names: readonly string[]) {
         for await (const { name, values } of model.load(names)) {
           const changed = change(name, values);
           if (changed !== undefined) yield { name, values: changed };
         }
       },
     });
-    await expect(toyTrainer({ model: load((name, values) => (name.startsWith("tower.linear") ? undefined : values)) }).open()).rejects.toMatchObject({ code: "THAW_CORE_PARAMETERS_MISSING", details: { names: ["tower.linear.weight", "tower.linear.bias"] } });
-    await expect(toyTrainer({ model: load((_, values) => values.slice(1)) }).open()).rejects.toMatchObject({ code: "THAW_CORE_PARAMETER_MISSHAPED" });
+    await expect(
+      toyTrainer({ model: load((name, values) => (name.startsWith("tower.linear") ? undefined : values)) }).open(),
+    ).rejects.toMatchObject({
+      code: "THAW_CORE_PARAMETERS_MISSING",
+      details: { names: ["tower.linear.weight", "tower.linear.bias"] },
+    });
+    await expect(toyTrainer({ model: load((_, values) => values.slice(1)) }).open()).rejects.toMatchObject({
+      code: "THAW_CORE_PARAMETER_MISSHAPED",
+    });
   });
 
   it("uses the backend that a plugin names, and disposes it last", async () => {
     const order: string[] = [];
-    const backend: Backend = { name: "cpu", description: "by the test", matmul: "plain2d", dispose: () => { order.push("backend"); } };
-    const session = await toyTrainer({ plugins: [tapped("Named", ({ hooks }) => {
-      hooks.resolveBackend.tapPromise("Named", async () => backend);
-      hooks.shutdown.tap("Named", () => { order.push("shutdown"); });
-    })] }).open();
+    const backend: Backend = {
+      name: "cpu",
+      description: "by the test",
+      matmul: "plain2d",
+      dispose: () => {
+        order.push("backend");
+      },
+    };
+    const session = await toyTrainer({
+      plugins: [
+        tapped("Named", ({ hooks }) => {
+          hooks.resolveBackend.tapPromise("Named", async () => backend);
+          hooks.shutdown.tap("Named", () => {
+            order.push("shutdown");
+          });
+        }),
+      ],
+    }).open();
     expect(session.backend).toBe(backend);
     await session.close();
     expect(order).toEqual(["shutdown", "backend"]);
@@ -96,30 +146,48 @@ describe("Trainer.open", () => {
 
 describe("a run", () => {
   it("uses an optimizer that a plugin brings, and refuses one that updates what has no gradient", async () => {
-    const bring = (strange: boolean) => tapped("Bring", ({ hooks }) => {
-      hooks.resolveOptimizer.tap("Bring", () => ({
-        name: "sgd",
-        update: (parameters, gradients, { rates }) => new Map([...gradients].map(([name, gradient]) => [strange ? "tower.linear.bias" : name, tf.sub(parameters.get(name)!, tf.mul(gradient, rates(name).learningRate))])),
-        slots: () => new Map(), restore: () => {}, drop: () => {}, dispose: () => {},
-      }));
-    });
+    const bring = (strange: boolean) =>
+      tapped("Bring", ({ hooks }) => {
+        hooks.resolveOptimizer.tap("Bring", () => ({
+          name: "sgd",
+          update: (parameters, gradients, { rates }) =>
+            new Map(
+              [...gradients].map(([name, gradient]) => [
+                strange ? "tower.linear.bias" : name,
+                tf.sub(parameters.get(name)!, tf.mul(gradient, rates(name).learningRate)),
+              ]),
+            ),
+          slots: () => new Map(),
+          restore: () => {},
+          drop: () => {},
+          dispose: () => {},
+        }));
+      });
     const { losses } = await runToy({ plugins: [bring(false)], training: { epochs: 3, learningRate: 0.5 } });
     expect(losses.at(-1)).toBeLessThan(losses[0]!);
-    await expect(toyTrainer({ plugins: [trainOnly([0, ["projector"]]), bring(true)] }).run()).rejects.toMatchObject({ code: "THAW_CORE_OPTIMIZER_UPDATED_FROZEN" });
+    await expect(toyTrainer({ plugins: [trainOnly([0, ["projector"]]), bring(true)] }).run()).rejects.toMatchObject({
+      code: "THAW_CORE_OPTIMIZER_UPDATED_FROZEN",
+    });
   });
 
   it("trains a parameter that a plugin adds, from seeded initial values", async () => {
-    const add = () => tapped("Add", ({ hooks }) => {
-      hooks.parameters.tap("Add", (parameters) => [...parameters, { name: "projector.scale", shape: [1], dtype: "F32", initialize: (_, random) => Float32Array.of(random()) }]);
-      hooks.loss.tap("Add", (loss, { scope }) => {
-        expect(scope.parameter("projector.scale").needsGradient).toBe(true);
-        return loss;
+    const add = () =>
+      tapped("Add", ({ hooks }) => {
+        hooks.parameters.tap("Add", (parameters) => [
+          ...parameters,
+          { name: "projector.scale", shape: [1], dtype: "F32", initialize: (_, random) => Float32Array.of(random()) },
+        ]);
+        hooks.loss.tap("Add", (loss, { scope }) => {
+          expect(scope.parameter("projector.scale").needsGradient).toBe(true);
+          return loss;
+        });
       });
-    });
     const values: Float32Array[] = [];
     for (const seed of [5, 5, 6]) {
       const trainer = toyTrainer({ seed, training: { maxSteps: 1 }, plugins: [add()] });
-      trainer.hooks.beforeRun.tapPromise("Test", async ({ readParameter }) => { values.push(await readParameter("projector.scale")); });
+      trainer.hooks.beforeRun.tapPromise("Test", async ({ readParameter }) => {
+        values.push(await readParameter("projector.scale"));
+      });
       await trainer.run();
     }
     expect(values[1]).toEqual(values[0]);
@@ -129,8 +197,19 @@ describe("a run", () => {
   it("reports peak memory since the last call, and lets timers run between micro-batches", async () => {
     const laps: { bytes: number; peakBytes: number }[] = [];
     let ticks = 0;
-    const timer = setInterval(() => { ticks += 1; }, 1);
-    await runToy({ training: { epochs: 5 }, plugins: [tapped("Lap", ({ hooks }) => { hooks.afterStep.tap("Lap", ({ memory }) => { laps.push(memory()); }); })] });
+    const timer = setInterval(() => {
+      ticks += 1;
+    }, 1);
+    await runToy({
+      training: { epochs: 5 },
+      plugins: [
+        tapped("Lap", ({ hooks }) => {
+          hooks.afterStep.tap("Lap", ({ memory }) => {
+            laps.push(memory());
+          });
+        }),
+      ],
+    });
     clearInterval(timer);
     expect(ticks).toBeGreaterThan(3);
     for (const { bytes, peakBytes } of laps) expect(peakBytes).toBeGreaterThan(bytes);

@@ -10,7 +10,9 @@ import type { TrainerOptions } from "../trainer-options.js";
 
 let tensors = 0;
 let output: string;
-beforeAll(async () => { await tf.setBackend("cpu"); });
+beforeAll(async () => {
+  await tf.setBackend("cpu");
+});
 beforeEach(async () => {
   tensors = tf.memory().numTensors;
   output = await mkdtemp(join(tmpdir(), "thaw-stop-"));
@@ -22,7 +24,10 @@ afterEach(async () => {
 
 /** Measures 9, 7, 8, 6, 7, 7, 5 ... at steps 0, 1, 2 ... */
 const SCORES = [9, 7, 8, 6, 7, 7, 5, 4, 3, 2, 1];
-const scored = (stopWhen: NonNullable<TrainerOptions["training"]>["stopWhen"], more: Partial<TrainerOptions> = {}): Partial<TrainerOptions> => ({
+const scored = (
+  stopWhen: NonNullable<TrainerOptions["training"]>["stopWhen"],
+  more: Partial<TrainerOptions> = {},
+): Partial<TrainerOptions> => ({
   evaluators: [{ name: "scores", evaluate: async (_, { step }) => ({ loss: SCORES[step]!, quality: -SCORES[step]! }) }],
   ...more,
   training: { epochs: 9, maxSteps: 10, evaluateEverySteps: 1, stopWhen },
@@ -45,22 +50,39 @@ describe("training.stopWhen", () => {
     const data = { train: toySource(), evaluation: { held: toySource({ seed: 9, sampleCount: 3 }) } };
     const { summary } = await runToy(scored({ evaluation: "scores", below: 6.5 }, { data }));
     expect(summary.steps).toBe(3);
-    await expect(runToy(scored({ evaluation: "score", below: 1 }, { data }))).rejects.toMatchObject({ code: "THAW_CORE_STOP_RULE_UNKNOWN", details: { known: ["held", "scores"] } });
+    await expect(runToy(scored({ evaluation: "score", below: 1 }, { data }))).rejects.toMatchObject({
+      code: "THAW_CORE_STOP_RULE_UNKNOWN",
+      details: { known: ["held", "scores"] },
+    });
   });
 
   it("counts on when the run is resumed", async () => {
-    const stop = tapped("Stop", (trainer) => { trainer.hooks.afterStep.tap("Stop", ({ step }) => { if (step === 3) trainer.stop("Ctrl-C"); }); });
+    const stop = tapped("Stop", (trainer) => {
+      trainer.hooks.afterStep.tap("Stop", ({ step }) => {
+        if (step === 3) trainer.stop("Ctrl-C");
+      });
+    });
     const { summary } = await runToy(scored({ patience: 2 }, { output, plugins: [stop] }));
     expect(summary.steps).toBe(4);
     const resumed = await runToy(scored({ patience: 2 }, { output, resume: { from: summary.runFolder! } }));
-    expect(resumed.summary).toMatchObject({ steps: 5, stopReason: "loss of scores has not become better than 6 in 2 evaluations" });
+    expect(resumed.summary).toMatchObject({
+      steps: 5,
+      stopReason: "loss of scores has not become better than 6 in 2 evaluations",
+    });
   });
 
   it("is refused where it says nothing, or where nothing measures it", async () => {
-    expect(() => toyTrainer({ training: { maxSteps: 1, stopWhen: {} } })).toThrow("One of below, above and patience is needed.");
-    for (const options of [{ ...scored({ below: 1 }), evaluators: [] }, { ...scored({ below: 1 }), training: { maxSteps: 1, stopWhen: { below: 1 } } }]) {
+    expect(() => toyTrainer({ training: { maxSteps: 1, stopWhen: {} } })).toThrow(
+      "One of below, above and patience is needed.",
+    );
+    for (const options of [
+      { ...scored({ below: 1 }), evaluators: [] },
+      { ...scored({ below: 1 }), training: { maxSteps: 1, stopWhen: { below: 1 } } },
+    ]) {
       const { findings } = await toyTrainer(options).plan();
-      expect(findings).toMatchObject([{ rule: "stop-rule-unmeasured", severity: "error", settings: [{ path: "training.stopWhen.below" }] }]);
+      expect(findings).toMatchObject([
+        { rule: "stop-rule-unmeasured", severity: "error", settings: [{ path: "training.stopWhen.below" }] },
+      ]);
     }
   });
 });

@@ -45,14 +45,21 @@ export class StopRule {
     if (options === undefined || value === undefined) return;
     this.#evaluation ??= name;
     if (this.#evaluation !== name) return;
-    const isBetter = this.#best === undefined || (isLowerBetter(options.metric) ? value < this.#best : value > this.#best);
+    const isBetter =
+      this.#best === undefined || (isLowerBetter(options.metric) ? value < this.#best : value > this.#best);
     this.#since = isBetter ? 0 : this.#since + 1;
     if (isBetter) this.#best = value;
     const what = `${options.metric} of ${name}`;
     if (step === 0) return;
-    if (options.below !== undefined && value < options.below) this.#stop(`${what} is ${short(value)}, below ${options.below}`);
-    else if (options.above !== undefined && value > options.above) this.#stop(`${what} is ${short(value)}, above ${options.above}`);
-    else if (options.patience !== undefined && this.#since >= options.patience) this.#stop(`${what} has not become better than ${short(this.#best ?? value)} in ${this.#since} ${this.#since === 1 ? "evaluation" : "evaluations"}`);
+    if (options.below !== undefined && value < options.below)
+      this.#stop(`${what} is ${short(value)}, below ${options.below}`);
+    else if (options.above !== undefined && value > options.above)
+      this.#stop(`${what} is ${short(value)}, above ${options.above}`);
+    else if (options.patience !== undefined && this.#since >= options.patience)
+      this.#stop(
+        `${what} has not become better than ${short(this.#best ?? value)} in ${this.#since} ` +
+          `${this.#since === 1 ? "evaluation" : "evaluations"}`,
+      );
   }
 
   #stop(reason: string): void {

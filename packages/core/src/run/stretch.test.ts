@@ -13,10 +13,26 @@ const weights = new Map<string, tf.Tensor>();
 beforeAll(() => tf.setBackend("cpu"));
 beforeEach(() => {
   before = tf.memory().numTensors;
-  for (const [name, value] of [["layer.weight", tf.tensor2d([[2]])], ["layer.bias", tf.tensor1d([3])], ["other.weight", tf.tensor2d([[5]])]] as const) weights.set(name, value);
+  for (const [name, value] of [
+    ["layer.weight", tf.tensor2d([[2]])],
+    ["layer.bias", tf.tensor1d([3])],
+    ["other.weight", tf.tensor2d([[5]])],
+  ] as const)
+    weights.set(name, value);
   tape = new Tape();
-  const store = { canonical: (name: string) => name, packed: () => undefined, get: (name: string) => weights.get(name)!, has: (name: string) => weights.has(name) } as unknown as ParameterStore;
-  scope = new RunScope(tape, store, { trained: new Set(["layer.weight"]), flows: new Map(), checkpointed: new Set(), stopAfter: new Set(), outputs: {} });
+  const store = {
+    canonical: (name: string) => name,
+    packed: () => undefined,
+    get: (name: string) => weights.get(name)!,
+    has: (name: string) => weights.has(name),
+  } as unknown as ParameterStore;
+  scope = new RunScope(tape, store, {
+    trained: new Set(["layer.weight"]),
+    flows: new Map(),
+    checkpointed: new Set(),
+    stopAfter: new Set(),
+    outputs: {},
+  });
 });
 afterEach(() => {
   tape.dispose();
@@ -28,7 +44,9 @@ const NAMES = ["layer.weight", "layer.bias"];
 
 it("gives a stretch the parameters that it names, and asks for gradients of those that train", () => {
   const x = scope.own(tf.tensor2d([[7]]));
-  const y = scope.stretch("twice", [x], NAMES, (inner, rows) => add(inner.linear(rows!, "layer"), inner.linear(rows!, "layer")));
+  const y = scope.stretch("twice", [x], NAMES, (inner, rows) =>
+    add(inner.linear(rows!, "layer"), inner.linear(rows!, "layer")),
+  );
   expect([...y.tensor.dataSync()]).toEqual([34]);
   expect([...scope.trainedValues.keys()]).toEqual(["layer.weight"]);
   const [gradient] = tape.backward(y, [scope.parameter("layer.weight")]);
@@ -43,5 +61,7 @@ it.each<readonly [string, (inner: Parameters<Parameters<RunScope["stretch"]>[3]>
   ["a tensor of its own", (inner) => inner.own(tf.scalar(1))],
 ])("refuses a stretch %s", (_, run) => {
   const x = scope.own(tf.tensor2d([[7]]));
-  expect(() => tf.tidy(() => scope.stretch("wrong", [x], NAMES, (inner, rows) => run(inner, rows!)) as never)).toThrow(expect.objectContaining({ code: "THAW_CORE_OUTSIDE_STRETCH" }) as Error);
+  expect(() => tf.tidy(() => scope.stretch("wrong", [x], NAMES, (inner, rows) => run(inner, rows!)) as never)).toThrow(
+    expect.objectContaining({ code: "THAW_CORE_OUTSIDE_STRETCH" }) as Error,
+  );
 });

@@ -21,16 +21,42 @@ export interface SummaryInput {
 }
 
 /** The summary of a run; plugins add to `lines` and `numbers`. Counts are of the phase that held last. */
-export function summarize({ planned, runFolder, steps, epochs, end, totals, frozenProof, deadGradients, evaluations, lines, numbers }: SummaryInput): RunSummary {
+export function summarize({
+  planned,
+  runFolder,
+  steps,
+  epochs,
+  end,
+  totals,
+  frozenProof,
+  deadGradients,
+  evaluations,
+  lines,
+  numbers,
+}: SummaryInput): RunSummary {
   const report = planReport(planned, Math.max(0, steps - 1));
-  const sizes = new Map(planned.parameters.map(({ name, shape }) => [name, shape.reduce((product, length) => product * length, 1)]));
+  const sizes = new Map(
+    planned.parameters.map(({ name, shape }) => [name, shape.reduce((product, length) => product * length, 1)]),
+  );
   const components = report.components.map(({ name, flows, parameterCount }) => {
-    const trainable = report.parameters.filter((entry) => entry.component === name && entry.trainable).reduce((sum, entry) => sum + (sizes.get(entry.name) ?? 0), 0);
+    const trainable = report.parameters
+      .filter((entry) => entry.component === name && entry.trainable)
+      .reduce((sum, entry) => sum + (sizes.get(entry.name) ?? 0), 0);
     return { name, trainable, frozen: parameterCount - trainable, flows };
   });
   return {
     ...(runFolder === undefined ? {} : { runFolder }),
-    steps, epochs, stopReason: end.reason, isInterrupted: end.isInterrupted, ...totals,
-    components, frozenProof, findings: planned.findings, deadGradients, evaluations, lines: [...lines], numbers: { ...numbers },
+    steps,
+    epochs,
+    stopReason: end.reason,
+    isInterrupted: end.isInterrupted,
+    ...totals,
+    components,
+    frozenProof,
+    findings: planned.findings,
+    deadGradients,
+    evaluations,
+    lines: [...lines],
+    numbers: { ...numbers },
   };
 }

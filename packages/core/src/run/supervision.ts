@@ -8,8 +8,15 @@ export interface Supervision {
   readonly targets: Int32Array;
 }
 
-/** Rows and targets of a batch's supervised tokens, in order. Labels are not shifted yet; a row's first label predicts nothing. */
-export function superviseTokens({ labels, batchSize, tokenCount }: Pick<Batch, "labels" | "batchSize" | "tokenCount">): Supervision {
+/**
+ * Rows and targets of a batch's supervised tokens, in order. Labels are not shifted yet; a row's first label predicts
+ * nothing.
+ */
+export function superviseTokens({
+  labels,
+  batchSize,
+  tokenCount,
+}: Pick<Batch, "labels" | "batchSize" | "tokenCount">): Supervision {
   const rows: number[] = [];
   const targets: number[] = [];
   for (let sample = 0; sample < batchSize; sample++) {

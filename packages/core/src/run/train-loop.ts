@@ -114,7 +114,11 @@ export class TrainLoop {
   async #finishStep(stepContext: StepContext, position: DataPosition, isLastOfEpoch: boolean): Promise<boolean> {
     const { hooks, context, step, events, stopReason, stopDecision } = this.#input;
     const result = await step.finish(stepContext);
-    const after: AfterStepContext = Object.freeze({ ...stepContext, ...result, durationMs: performance.now() - this.#startMs });
+    const after: AfterStepContext = Object.freeze({
+      ...stepContext,
+      ...result,
+      durationMs: performance.now() - this.#startMs,
+    });
     this.#stepsDone += 1;
     await hooks.afterStep.promise(after);
     await events.afterStep(after);
@@ -122,7 +126,8 @@ export class TrainLoop {
     const endsEpoch = isLastOfEpoch || decision?.stop === "epoch";
     this.#position = endsEpoch ? { epoch: position.epoch + 1, microBatch: 0 } : position;
     this.#checkEnd(decision);
-    if (endsEpoch || (this.#end !== undefined && !this.#end.isInterrupted)) await hooks.afterEpoch.promise(Object.freeze({ ...context, epoch: position.epoch }));
+    if (endsEpoch || (this.#end !== undefined && !this.#end.isInterrupted))
+      await hooks.afterEpoch.promise(Object.freeze({ ...context, epoch: position.epoch }));
     if (stopReason() !== undefined) this.#checkEnd(decision);
     await events.stepDone({ ...stepContext, step: this.#stepsDone }, this.#position, this.#end?.isInterrupted === true);
     return endsEpoch;
@@ -132,8 +137,10 @@ export class TrainLoop {
     if (this.#end !== undefined) return;
     const { context, training, stopReason } = this.#input;
     const steps = this.#stepsDone;
-    if (steps >= context.totalSteps) this.#end = { reason: `all ${context.totalSteps} steps are done`, isInterrupted: false };
-    else if (training.epochs !== undefined && this.#position.epoch >= training.epochs) this.#end = { reason: `${this.#position.epoch} epochs are done`, isInterrupted: false };
+    if (steps >= context.totalSteps)
+      this.#end = { reason: `all ${context.totalSteps} steps are done`, isInterrupted: false };
+    else if (training.epochs !== undefined && this.#position.epoch >= training.epochs)
+      this.#end = { reason: `${this.#position.epoch} epochs are done`, isInterrupted: false };
     else if (decision?.stop === "run") this.#end = { reason: decision.reason, isInterrupted: false };
     else if (stopReason() !== undefined) this.#end = { reason: stopReason()!, isInterrupted: true };
   }

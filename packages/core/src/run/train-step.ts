@@ -54,7 +54,9 @@ export class TrainStep {
   constructor(input: TrainStepInput) {
     this.#input = input;
     this.#updates = new Map(Object.entries(input.updates ?? {}));
-    this.#decaying = new Set(input.runner.planned.parameters.filter((parameter) => decays(parameter, input.training)).map(({ name }) => name));
+    this.#decaying = new Set(
+      input.runner.planned.parameters.filter((parameter) => decays(parameter, input.training)).map(({ name }) => name),
+    );
   }
 
   /** How often each parameter was updated. */
@@ -85,20 +87,37 @@ export class TrainStep {
     const start = performance.now();
     let pass: Pass | undefined;
     try {
-      pass = runner.trainingPass(prepared.batch.segmentOutputs, this.#input.checkpointed(prepared.host), { step, microBatch });
+      pass = runner.trainingPass(prepared.batch.segmentOutputs, this.#input.checkpointed(prepared.host), {
+        step,
+        microBatch,
+      });
       const { scope, modelScope } = pass;
       const output = runner.model.forward(prepared.batch, modelScope);
-      const crossEntropy = output.crossEntropy(rows, targets, training.labelSmoothing === 0 ? {} : { labelSmoothing: training.labelSmoothing });
+      const crossEntropy = output.crossEntropy(
+        rows,
+        targets,
+        training.labelSmoothing === 0 ? {} : { labelSmoothing: training.labelSmoothing },
+      );
       const loss = hooks.loss.call(crossEntropy, {
-        step, batch: prepared.host, output, scope: modelScope, supervisedTokenCount: rows.length,
+        step,
+        batch: prepared.host,
+        output,
+        scope: modelScope,
+        supervisedTokenCount: rows.length,
         segmentOutput: (segment) => scope.output(segment),
       });
       if (loss.needsGradient) {
         const names = [...scope.trainedValues.keys()];
-        this.#input.optimizer.prepare?.(new Map(names.map((name) => [name, runner.store.get(name)])), this.#updateContext(step, this.#learningRates(step)));
+        this.#input.optimizer.prepare?.(
+          new Map(names.map((name) => [name, runner.store.get(name)])),
+          this.#updateContext(step, this.#learningRates(step)),
+        );
         const gradients = pass.tape.backward(loss, [...scope.trainedValues.values()]);
-        gradients.forEach((gradient, index) => { if (gradient !== null) this.#sums.addGradient(names[index]!, gradient); });
-      } else if (missingInputs(prepared.host, runner.model.segments).size === 0) throw lossReachesNothing([...runner.phase.trained], step);
+        gradients.forEach((gradient, index) => {
+          if (gradient !== null) this.#sums.addGradient(names[index]!, gradient);
+        });
+      } else if (missingInputs(prepared.host, runner.model.segments).size === 0)
+        throw lossReachesNothing([...runner.phase.trained], step);
       this.#sums.addLoss(loss.tensor);
       this.#sums.addRowCounts(output.rowCounts);
       this.#sums.supervisedTokens += rows.length;
@@ -110,7 +129,9 @@ export class TrainStep {
     }
   }
 
-  /** Divides by the step's supervised tokens, clips, updates. @throws THAW_CORE_NOTHING_SUPERVISED, THAW_CORE_NOT_FINITE */
+  /**
+   * Divides by the step's supervised tokens, clips, updates. @throws THAW_CORE_NOTHING_SUPERVISED, THAW_CORE_NOT_FINITE
+   */
   async finish(context: StepContext): Promise<StepResult> {
     const { supervisedTokens, tokens, lossSum, rowCounts } = this.#sums;
     if (lossSum === undefined) throw nothingSupervised(this.#samples, context.step);
@@ -126,9 +147,17 @@ export class TrainStep {
     try {
       const [sum, gradientNorm, ...squares] = (await numbers.data()) as unknown as [number, number, ...number[]];
       const loss = sum / supervisedTokens;
-      if (!Number.isFinite(loss) || !Number.isFinite(gradientNorm)) throw lossNotFinite(loss, gradientNorm, context.step);
+      if (!Number.isFinite(loss) || !Number.isFinite(gradientNorm))
+        throw lossNotFinite(loss, gradientNorm, context.step);
       this.#watchGradients(context.step, new Map(names.map((name, index) => [name, squares[index]!])));
-      return { loss, gradientNorm, learningRates, supervisedTokens, tokens, ...(rowCounts === undefined ? {} : { rowCounts }) };
+      return {
+        loss,
+        gradientNorm,
+        learningRates,
+        supervisedTokens,
+        tokens,
+        ...(rowCounts === undefined ? {} : { rowCounts }),
+      };
     } finally {
       numbers.dispose();
       this.clear();
@@ -147,7 +176,13 @@ export class TrainStep {
   #watchGradients(step: number, squares: ReadonlyMap<string, number>): void {
     const { deadGradients, onDead, runner } = this.#input;
     const { trained, stopAfter } = runner.phase;
-    const found = deadGradients.observe({ step, trained, squares, stopAfter, missingInputs: this.#missingInputs ?? new Set() });
+    const found = deadGradients.observe({
+      step,
+      trained,
+      squares,
+      stopAfter,
+      missingInputs: this.#missingInputs ?? new Set(),
+    });
     if (found.length > 0) onDead(found);
   }
 
@@ -163,11 +198,13 @@ export class TrainStep {
       const clip = clipFactors(gradients, this.#clipGroups(), isTapped ? 1 : scale);
       const parameters = new Map([...gradients.keys()].map((name) => [name, runner.store.get(name)]));
       const updates = this.#updateContext(context.step, learningRates);
-      const updated = optimizer.takesFactors === true
-        ? optimizer.update(parameters, gradients, { ...updates, factorOf: clip.factor })
-        : optimizer.update(parameters, scaled(gradients, clip.factor, sums), updates);
+      const updated =
+        optimizer.takesFactors === true
+          ? optimizer.update(parameters, gradients, { ...updates, factorOf: clip.factor })
+          : optimizer.update(parameters, scaled(gradients, clip.factor, sums), updates);
       for (const [name, tensor] of updated) {
-        if (!gradients.has(name)) throw optimizerUpdatedFrozen(optimizer.name, this.#input.optimizerPlugin, [name], context.step);
+        if (!gradients.has(name))
+          throw optimizerUpdatedFrozen(optimizer.name, this.#input.optimizerPlugin, [name], context.step);
         runner.store.replace(name, tensor);
         sums.get(name)?.dispose();
         this.#updates.set(name, (this.#updates.get(name) ?? 0) + 1);
@@ -185,38 +222,56 @@ export class TrainStep {
   #clipGroups(): readonly ClipGroup[] {
     const clipNorm = this.#input.training.optimizer.clipNorm;
     const { groups } = this.#input.runner.phase;
-    const own = groups.filter(({ group }) => group.clipNorm !== undefined).map(({ group, names }): ClipGroup => ({ names, clipNorm: group.clipNorm! }));
+    const own = groups
+      .filter(({ group }) => group.clipNorm !== undefined)
+      .map(({ group, names }): ClipGroup => ({ names, clipNorm: group.clipNorm! }));
     const shared = groups.filter(({ group }) => group.clipNorm === undefined).flatMap(({ names }) => names);
     return [{ names: shared, clipNorm }, ...own];
   }
 
   #learningRates(step: number): Readonly<Record<string, number>> {
     const { runner, totalSteps } = this.#input;
-    return Object.fromEntries(runner.phase.groups.map(({ group }) => {
-      const start = group.fromStep ?? 0;
-      return [group.name, group.learningRate * scheduleFactor(group.schedule, Math.max(0, step - start), totalSteps - start)];
-    }));
+    return Object.fromEntries(
+      runner.phase.groups.map(({ group }) => {
+        const start = group.fromStep ?? 0;
+        return [
+          group.name,
+          group.learningRate * scheduleFactor(group.schedule, Math.max(0, step - start), totalSteps - start),
+        ];
+      }),
+    );
   }
 
   #rates(learningRates: Readonly<Record<string, number>>): (name: string) => GroupRates {
     const rates = new Map<string, GroupRates>();
     for (const { group, names } of this.#input.runner.phase.groups) {
       const learningRate = learningRates[group.name]!;
-      for (const name of names) rates.set(name, { learningRate, weightDecay: this.#decaying.has(name) ? group.weightDecay : 0 });
+      for (const name of names)
+        rates.set(name, { learningRate, weightDecay: this.#decaying.has(name) ? group.weightDecay : 0 });
     }
     return (name) => rates.get(name)!;
   }
 }
 
-/** Inputs that a segment would have read and the batch does not hold (samples of text alone), of those that earlier ones missed as well: what
- * trains may then have no part in the loss, which counts all the same. */
-function missingInputs({ inputs }: Batch, segments: readonly Segment[], earlier?: ReadonlySet<string>): ReadonlySet<string> {
+/**
+ * Inputs that a segment would have read and the batch does not hold (samples of text alone), of those that earlier ones
+ * missed as well: what trains may then have no part in the loss, which counts all the same.
+ */
+function missingInputs(
+  { inputs }: Batch,
+  segments: readonly Segment[],
+  earlier?: ReadonlySet<string>,
+): ReadonlySet<string> {
   const missing = segments.flatMap(({ reads }) => reads).filter((input) => (inputs[input]?.length ?? 0) === 0);
   return new Set(earlier === undefined ? missing : missing.filter((input) => earlier.has(input)));
 }
 
 /** Each times its factor; frees the sums as it goes. */
-function scaled(gradients: ReadonlyMap<string, Tensor>, factor: (name: string) => Tensor, sums: ReadonlyMap<string, Tensor>): ReadonlyMap<string, Tensor> {
+function scaled(
+  gradients: ReadonlyMap<string, Tensor>,
+  factor: (name: string) => Tensor,
+  sums: ReadonlyMap<string, Tensor>,
+): ReadonlyMap<string, Tensor> {
   const result = new Map<string, Tensor>();
   for (const [name, gradient] of gradients) {
     result.set(name, tf.mul(gradient, factor(name)));

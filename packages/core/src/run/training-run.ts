@@ -34,9 +34,14 @@ export interface TrainingRunInput {
 /** Checks what only a run needs. @throws THAW_CORE_OPTION_MISSING, THAW_CORE_STOP_RULE_UNKNOWN */
 export function checkRunOptions({ options, training }: Pick<TrainerParts, "options" | "training">): void {
   if (options.data?.train === undefined) throw optionMissing("data.train", "Give a source of samples.");
-  if (options.seed === undefined) throw optionMissing("seed", "Give any whole number: shuffling and initial values are functions of it.");
-  if (training.epochs === undefined && training.maxSteps === undefined) throw optionMissing("training.epochs", "Give training.epochs or training.maxSteps.");
-  const evaluations = [...Object.keys(options.data?.evaluation ?? {}), ...(options.evaluators ?? []).map(({ name }) => name)];
+  if (options.seed === undefined)
+    throw optionMissing("seed", "Give any whole number: shuffling and initial values are functions of it.");
+  if (training.epochs === undefined && training.maxSteps === undefined)
+    throw optionMissing("training.epochs", "Give training.epochs or training.maxSteps.");
+  const evaluations = [
+    ...Object.keys(options.data?.evaluation ?? {}),
+    ...(options.evaluators ?? []).map(({ name }) => name),
+  ];
   const wanted = training.stopWhen?.evaluation;
   if (wanted !== undefined && !evaluations.includes(wanted)) throw stopRuleUnknown(wanted, evaluations);
 }
@@ -72,21 +77,42 @@ export class TrainingRun {
   async run(): Promise<RunSummary> {
     const { hooks, watch, options, training } = this.#parts;
     const source = options.data!.train!;
-    const start = { step: this.#checkpoint?.state.step ?? 0, position: this.#checkpoint?.state.position ?? { epoch: 0, microBatch: 0 } };
+    const start = {
+      step: this.#checkpoint?.state.step ?? 0,
+      position: this.#checkpoint?.state.position ?? { epoch: 0, microBatch: 0 },
+    };
     if (options.output !== undefined || options.runFolder !== undefined || this.#checkpoint?.continues !== undefined) {
       this.#files = await RunFiles.open(this.#parts, this.#planned, this.#checkpoint?.continues, start.step);
     }
     const totalSteps = runLength(source, training).totalSteps!;
-    const loaded = await loadModel(this.#parts, this.#planned, { runFolder: this.#files?.folder.path, totalSteps, isStatic: false, hasCheckpoint: this.#checkpoint !== undefined });
+    const loaded = await loadModel(this.#parts, this.#planned, {
+      runFolder: this.#files?.folder.path,
+      totalSteps,
+      isStatic: false,
+      hasCheckpoint: this.#checkpoint !== undefined,
+    });
     this.#loaded = loaded;
     this.#carried = loaded.started;
     const { runner, context } = loaded;
     const optimizer = this.#makeOptimizer(loaded.backend);
     await hooks.initialize.promise(context);
-    this.#checkpointing = new Checkpointing({ choice: training.activationCheckpointing, planned: this.#planned, memoryBytes: activationMemoryBytes(loaded.backend) });
+    this.#checkpointing = new Checkpointing({
+      choice: training.activationCheckpointing,
+      planned: this.#planned,
+      memoryBytes: activationMemoryBytes(loaded.backend),
+    });
     this.#step = new TrainStep({
-      hooks, runner, training, optimizer, totalSteps, optimizerPlugin: optimizer instanceof AdamW ? undefined : lastCalled(watch, "resolveOptimizer"), deadGradients: this.#dead,
-      onDead: (found) => { for (const line of deadGradientLines(found)) this.#parts.logger.warn({ parameters: found.map(({ name }) => name) }, line); },
+      hooks,
+      runner,
+      training,
+      optimizer,
+      totalSteps,
+      optimizerPlugin: optimizer instanceof AdamW ? undefined : lastCalled(watch, "resolveOptimizer"),
+      deadGradients: this.#dead,
+      onDead: (found) => {
+        for (const line of deadGradientLines(found))
+          this.#parts.logger.warn({ parameters: found.map(({ name }) => name) }, line);
+      },
       updates: this.#checkpoint?.state.updates,
       checkpointed: (batch) => this.#checkpointing!.choose(runner.phase, batch),
     });
@@ -113,14 +139,18 @@ export class TrainingRun {
 
   #makeOptimizer({ joinBytes }: Backend): Optimizer {
     const { hooks, training } = this.#parts;
-    this.#optimizer = hooks.resolveOptimizer.call({ training, groups: this.#planned.groups }) ?? new AdamW(training.optimizer, { joinBytes });
+    this.#optimizer =
+      hooks.resolveOptimizer.call({ training, groups: this.#planned.groups }) ??
+      new AdamW(training.optimizer, { joinBytes });
     return this.#optimizer;
   }
 
   #makeEvaluation(loaded: LoadedModel, stepsDone: () => number): Evaluation {
     const { hooks, options, training } = this.#parts;
     return new Evaluation({
-      hooks, training, seed: options.seed!,
+      hooks,
+      training,
+      seed: options.seed!,
       session: new RunnerSession(loaded.runner, loaded.backend, stepsDone),
       sources: options.data?.evaluation ?? {},
       evaluators: options.evaluators ?? [],
@@ -132,10 +162,23 @@ export class TrainingRun {
     });
   }
 
-  #makeLoop(loaded: LoadedModel, guard: FrozenGuard, evaluation: Evaluation, start: { readonly step: number; readonly position: DataPosition }): TrainLoop {
+  #makeLoop(
+    loaded: LoadedModel,
+    guard: FrozenGuard,
+    evaluation: Evaluation,
+    start: { readonly step: number; readonly position: DataPosition },
+  ): TrainLoop {
     const { hooks, watch, options, training } = this.#parts;
     return new TrainLoop({
-      hooks, watch, training, start, context: loaded.context, source: options.data!.train!, seed: options.seed!, step: this.#step!, stopReason: this.#stopReason,
+      hooks,
+      watch,
+      training,
+      start,
+      context: loaded.context,
+      source: options.data!.train!,
+      seed: options.seed!,
+      step: this.#step!,
+      stopReason: this.#stopReason,
       stopDecision: () => this.#stopRule.decision,
       events: {
         enterPhase: async (step) => this.#enterPhase(loaded, guard, step),
@@ -149,14 +192,24 @@ export class TrainingRun {
   }
 
   /** Weights, slots, counters and plugin state of the checkpoint, in the phase in which it was made. */
-  async #restore({ runner, context }: LoadedModel, evaluation: Evaluation, start: { readonly step: number; readonly position: DataPosition }): Promise<void> {
+  async #restore(
+    { runner, context }: LoadedModel,
+    evaluation: Evaluation,
+    start: { readonly step: number; readonly position: DataPosition },
+  ): Promise<void> {
     const checkpoint = this.#checkpoint;
     if (checkpoint === undefined) return;
     const { folder, state } = checkpoint;
     const { options, training, logger, hooks } = this.#parts;
-    checkResume(checkpoint, { seed: options.seed!, sampleCount: options.data!.train!.sampleCount, training, optimizer: this.#optimizer!.name });
+    checkResume(checkpoint, {
+      seed: options.seed!,
+      sampleCount: options.data!.train!.sampleCount,
+      training,
+      optimizer: this.#optimizer!.name,
+    });
     const changed = changedOptions(state, training);
-    if (changed.length > 0) logger.warn({ changed }, `Options differ from those of the checkpoint: ${changed.join(", ")}.`);
+    if (changed.length > 0)
+      logger.warn({ changed }, `Options differ from those of the checkpoint: ${changed.join(", ")}.`);
     const carried = new Set<string>();
     await readTrained(join(folder, TRAINED_FILE), (name, values) => {
       runner.store.set(name, values);
@@ -178,16 +231,29 @@ export class TrainingRun {
     const ended = [...before].filter((name) => !trained.has(name));
     this.#optimizer!.drop(ended);
     this.#step!.forget(ended);
-    this.#parts.logger.info({ step, trained: trained.size, ended: ended.length }, `A new phase of the plan starts at step ${step}.`);
+    this.#parts.logger.info(
+      { step, trained: trained.size, ended: ended.length },
+      `A new phase of the plan starts at step ${step}.`,
+    );
   }
 
   async #afterStep(context: AfterStepContext, evaluation: Evaluation): Promise<void> {
     this.#hasTrained = true;
     const metrics: Record<string, number> = {};
-    this.#parts.hooks.collectMetrics.call({ add: (name, value) => { metrics[name] = value; } }, context);
+    this.#parts.hooks.collectMetrics.call(
+      {
+        add: (name, value) => {
+          metrics[name] = value;
+        },
+      },
+      context,
+    );
     await this.#files?.step(context, metrics);
     this.#totals = {
-      ...this.#totals, firstLoss: this.#totals.firstLoss ?? context.loss, lastLoss: context.loss, tokens: this.#totals.tokens + context.tokens,
+      ...this.#totals,
+      firstLoss: this.#totals.firstLoss ?? context.loss,
+      lastLoss: context.loss,
+      tokens: this.#totals.tokens + context.tokens,
     };
     await evaluation.run("step", this.#stepContext(context.step + 1, { epoch: context.epoch, microBatch: 0 }));
   }
@@ -198,26 +264,53 @@ export class TrainingRun {
     const folder = this.#files.checkpointFolder(context.step);
     const plugins = await hooks.checkpoint.promise({}, Object.freeze({ ...context, folder }));
     const state: RunState = {
-      version: STATE_VERSION, step: context.step, position, seed: options.seed!, sampleCount: options.data!.train!.sampleCount,
-      planHash: this.#planned.planHash, plan: this.#planned.plan, baseFingerprint: guard.fingerprint(), training,
-      optimizer: this.#optimizer!.name, updates: this.#step!.updates, evaluation: evaluation.state, stopRule: this.#stopRule.state, totals: this.#totalsNow(), plugins,
+      version: STATE_VERSION,
+      step: context.step,
+      position,
+      seed: options.seed!,
+      sampleCount: options.data!.train!.sampleCount,
+      planHash: this.#planned.planHash,
+      plan: this.#planned.plan,
+      baseFingerprint: guard.fingerprint(),
+      training,
+      optimizer: this.#optimizer!.name,
+      updates: this.#step!.updates,
+      evaluation: evaluation.state,
+      stopRule: this.#stopRule.state,
+      totals: this.#totalsNow(),
+      plugins,
     };
     await this.#files.checkpoint(state, this.#trainedTensors(context.step), this.#optimizer!.slots());
     this.#parts.logger.info({ step: context.step, folder }, `Checkpoint ${folder}.`);
   }
 
-  async #finish(loaded: LoadedModel, loop: TrainLoop, end: LoopEnd, evaluation: Evaluation, guard: FrozenGuard): Promise<RunSummary> {
+  async #finish(
+    loaded: LoadedModel,
+    loop: TrainLoop,
+    end: LoopEnd,
+    evaluation: Evaluation,
+    guard: FrozenGuard,
+  ): Promise<RunSummary> {
     const { hooks } = this.#parts;
     const context = this.#stepContext(loop.stepsDone, loop.position);
     // A run that is stopped before its first step has no step whose end would save it
-    if (end.isInterrupted && !this.#hasTrained && this.#checkpoint === undefined) await this.#save(context, loop.position, evaluation, guard);
+    if (end.isInterrupted && !this.#hasTrained && this.#checkpoint === undefined)
+      await this.#save(context, loop.position, evaluation, guard);
     if (!end.isInterrupted) await evaluation.run("end", context);
     const frozenProof = await guard.finish(loop.stepsDone);
     if (!end.isInterrupted) await this.#files?.final(this.#trainedTensors(loop.stepsDone), this.#planned.planHash);
     const summary = summarize({
-      planned: this.#planned, runFolder: this.#files?.folder.path, steps: loop.stepsDone, epochs: loop.position.epoch,
-      end, totals: this.#totalsNow(), frozenProof, deadGradients: this.#dead.found, evaluations: evaluation.latest,
-      lines: this.#checkpointing?.lines ?? [], numbers: this.#checkpointing?.numbers ?? {},
+      planned: this.#planned,
+      runFolder: this.#files?.folder.path,
+      steps: loop.stepsDone,
+      epochs: loop.position.epoch,
+      end,
+      totals: this.#totalsNow(),
+      frozenProof,
+      deadGradients: this.#dead.found,
+      evaluations: evaluation.latest,
+      lines: this.#checkpointing?.lines ?? [],
+      numbers: this.#checkpointing?.numbers ?? {},
     });
     await hooks.done.promise(summary, loaded.context);
     await this.#files?.summary(summary);
@@ -254,6 +347,13 @@ function lastCalled(watch: TrainerParts["watch"], hook: string): string | undefi
 
 function deadGradientFacts({ watch }: TrainerParts, { model, owners }: PlannedContext) {
   const taps = watch.describe();
-  const pluginsOf = (hook: string): readonly string[] => [...new Set(taps.filter((tap) => tap.hook === hook).map(({ plugin }) => plugin))];
-  return { segments: model.segments, deadParameters: model.deadParameters, owners, plugins: { scope: pluginsOf("scope"), loss: pluginsOf("loss"), gradients: pluginsOf("gradients") } };
+  const pluginsOf = (hook: string): readonly string[] => [
+    ...new Set(taps.filter((tap) => tap.hook === hook).map(({ plugin }) => plugin)),
+  ];
+  return {
+    segments: model.segments,
+    deadParameters: model.deadParameters,
+    owners,
+    plugins: { scope: pluginsOf("scope"), loss: pluginsOf("loss"), gradients: pluginsOf("gradients") },
+  };
 }

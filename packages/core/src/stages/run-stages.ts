@@ -6,7 +6,14 @@ import type { RunSummary } from "../summary.js";
 import { Trainer } from "../trainer.js";
 import type { ResumeOptions, TrainerOptions } from "../trainer-options.js";
 import { handoverFindings, stageFinding, type PlannedStage } from "./handover.js";
-import { createStagedRun, readStagedRun, stageState, trainedFile, type StagedRun, type StageRecord } from "./stages-file.js";
+import {
+  createStagedRun,
+  readStagedRun,
+  stageState,
+  trainedFile,
+  type StagedRun,
+  type StageRecord,
+} from "./stages-file.js";
 
 /** A trainer's options, without those that the staged run decides. The first stage may start from another run. */
 export type StageOptions = Omit<TrainerOptions, "output" | "runName" | "runFolder" | "resume">;
@@ -60,14 +67,20 @@ export interface StagesSummary {
 }
 
 /**
- * Trains in stages: each begins with what all before it trained. All are planned before the first one starts, so that a mistake in the
- * last one costs nothing. @throws THAW_CORE_STAGES_INVALID, THAW_CORE_STAGES_MISMATCH, THAW_CORE_PLAN_REFUSED with the findings of all stages, and what a run throws
+ * Trains in stages: each begins with what all before it trained. All are planned before the first one starts, so that a
+ * mistake in the last one costs nothing. @throws THAW_CORE_STAGES_INVALID, THAW_CORE_STAGES_MISMATCH,
+ * THAW_CORE_PLAN_REFUSED with the findings of all stages, and what a run throws
  */
 export async function runStages(options: StagesOptions): Promise<StagesSummary> {
   const names = options.stages.map(({ name }) => name);
   checkNames(names);
   const known = options.resume === undefined ? undefined : await readStagedRun(options.resume.from);
-  if (known !== undefined && JSON.stringify(known.stages.map(({ name }) => name)) !== JSON.stringify(names)) throw stagesMismatch(known.folder.path, known.stages.map(({ name }) => name), names);
+  if (known !== undefined && JSON.stringify(known.stages.map(({ name }) => name)) !== JSON.stringify(names))
+    throw stagesMismatch(
+      known.folder.path,
+      known.stages.map(({ name }) => name),
+      names,
+    );
   const records = await planStages(options, known);
   const run = known ?? (await createStagedRun(options.output, options.runName ?? "run", records));
   try {
@@ -82,13 +95,20 @@ export async function runStages(options: StagesOptions): Promise<StagesSummary> 
 function checkNames(names: readonly string[]): void {
   if (names.length === 0) throw stagesInvalid("There is no stage", "Give at least one.");
   const bad = names.find((name) => !/^[\w][\w.-]*$/.test(name));
-  if (bad !== undefined) throw stagesInvalid(`${JSON.stringify(bad)} cannot name a stage`, "Use letters, digits, dots, dashes and underscores; folders are named after stages.");
+  if (bad !== undefined)
+    throw stagesInvalid(
+      `${JSON.stringify(bad)} cannot name a stage`,
+      "Use letters, digits, dots, dashes and underscores; folders are named after stages.",
+    );
   const twice = names.find((name, index) => names.indexOf(name) !== index);
   if (twice !== undefined) throw stagesInvalid(`Two stages are named ${twice}`, "Give them different names.");
 }
 
 /** Plans every stage, and refuses all where one has an error. */
-async function planStages({ stages, resume }: StagesOptions, known: StagedRun | undefined): Promise<readonly StageRecord[]> {
+async function planStages(
+  { stages, resume }: StagesOptions,
+  known: StagedRun | undefined,
+): Promise<readonly StageRecord[]> {
   const planned: PlannedStage[] = [];
   const records: StageRecord[] = [];
   const findings: Finding[] = [];
@@ -99,9 +119,15 @@ async function planStages({ stages, resume }: StagesOptions, known: StagedRun | 
       checkRunOptions(trainer);
       const result = await trainer.plan();
       planned.push({ name: stage.name, planned: result });
-      records.push({ name: stage.name, folder: `${index + 1}-${stage.name}`, planHash: result.planHash, config: open.options.config });
+      records.push({
+        name: stage.name,
+        folder: `${index + 1}-${stage.name}`,
+        planHash: result.planHash,
+        config: open.options.config,
+      });
       findings.push(...result.findings.map((finding) => stageFinding(stage.name, finding)));
-      if (known !== undefined && resume?.acceptPlanChange !== true) findings.push(...(await planChange(known, known.stages[index]!, result)));
+      if (known !== undefined && resume?.acceptPlanChange !== true)
+        findings.push(...(await planChange(known, known.stages[index]!, result)));
     } finally {
       await open.close?.();
     }
@@ -111,15 +137,30 @@ async function planStages({ stages, resume }: StagesOptions, known: StagedRun | 
   return records;
 }
 
-/** A finished stage is not run again, so its plan cannot change; one that goes on is compared with its checkpoint when it runs. */
-async function planChange(run: StagedRun, record: StageRecord, { planHash }: PlannedContext): Promise<readonly Finding[]> {
+/**
+ * A finished stage is not run again, so its plan cannot change; one that goes on is compared with its checkpoint when
+ * it runs.
+ */
+async function planChange(
+  run: StagedRun,
+  record: StageRecord,
+  { planHash }: PlannedContext,
+): Promise<readonly Finding[]> {
   const isFinished = (await stageState(run, record)).state === "finished";
   if (!isFinished || record.planHash === planHash) return [];
-  return [{
-    rule: "resume-with-another-plan", severity: "error", settings: [],
-    message: `Stage ${record.name}: it was finished under the plan ${record.planHash.slice(0, 12)}, and is planned as ${planHash.slice(0, 12)} now.`,
-    fix: "Restore the freeze settings of that run, or accept the change (resume.acceptPlanChange): what the stage trained stays as it is.",
-  }];
+  return [
+    {
+      rule: "resume-with-another-plan",
+      severity: "error",
+      settings: [],
+      message:
+        `Stage ${record.name}: it was finished under the plan ${record.planHash.slice(0, 12)}, and is planned as ` +
+        `${planHash.slice(0, 12)} now.`,
+      fix:
+        "Restore the freeze settings of that run, or accept the change (resume.acceptPlanChange): what the stage " +
+        "trained stays as it is.",
+    },
+  ];
 }
 
 async function runAll(options: StagesOptions, run: StagedRun): Promise<StagesSummary> {
@@ -131,15 +172,30 @@ async function runAll(options: StagesOptions, run: StagedRun): Promise<StagesSum
     else {
       const open = await stage.open("run");
       try {
-        const resume = state === "begun" ? { resume: { from: folder, acceptPlanChange: options.resume?.acceptPlanChange === true } } : { runFolder: folder };
-        const trainer = new Trainer({ ...open.options, ...resume, ...(handedOver === undefined ? {} : { startFrom: handedOver }) });
-        const context = { name: stage.name, index, count: options.stages.length, trainer, isResumed: state === "begun", runFolder: run.folder.path };
+        const resume =
+          state === "begun"
+            ? { resume: { from: folder, acceptPlanChange: options.resume?.acceptPlanChange === true } }
+            : { runFolder: folder };
+        const trainer = new Trainer({
+          ...open.options,
+          ...resume,
+          ...(handedOver === undefined ? {} : { startFrom: handedOver }),
+        });
+        const context = {
+          name: stage.name,
+          index,
+          count: options.stages.length,
+          trainer,
+          isResumed: state === "begun",
+          runFolder: run.folder.path,
+        };
         options.onStage?.(context);
         const summary = await trainer.run();
         done.push({ name: stage.name, folder, summary });
         if (!summary.isInterrupted) await options.afterStage?.(context, summary);
         const isLast = index === options.stages.length - 1;
-        if (summary.isInterrupted || (trainer.stopReason !== undefined && !isLast)) return { runFolder: run.folder.path, stages: done, isInterrupted: true };
+        if (summary.isInterrupted || (trainer.stopReason !== undefined && !isLast))
+          return { runFolder: run.folder.path, stages: done, isInterrupted: true };
       } finally {
         await open.close?.();
       }

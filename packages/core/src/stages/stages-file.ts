@@ -32,7 +32,11 @@ export interface StageState {
 }
 
 /** Makes the folder of a staged run. @throws THAW_CORE_RUN_FOLDER_UNWRITABLE */
-export async function createStagedRun(output: string, runName: string, stages: readonly StageRecord[]): Promise<StagedRun> {
+export async function createStagedRun(
+  output: string,
+  runName: string,
+  stages: readonly StageRecord[],
+): Promise<StagedRun> {
   const folder = await RunFolder.create(output, runName, new Date());
   try {
     await folder.writeJson(STAGES_FILE, { version: 1, stages });
@@ -47,7 +51,9 @@ export async function createStagedRun(output: string, runName: string, stages: r
 export async function readStagedRun(path: string): Promise<StagedRun> {
   const folder = new RunFolder(resolve(path), false);
   try {
-    const { stages } = JSON.parse(await readFile(folder.file(STAGES_FILE), "utf8")) as { readonly stages: readonly StageRecord[] };
+    const { stages } = JSON.parse(await readFile(folder.file(STAGES_FILE), "utf8")) as {
+      readonly stages: readonly StageRecord[];
+    };
     return { folder, stages: [...stages] };
   } catch (cause) {
     throw stagesNotFound(folder.path, cause);
@@ -62,7 +68,10 @@ export async function stageState(run: StagedRun, stage: StageRecord): Promise<St
   if (count === 0) return { state: "waiting", folder: path(1) };
   const folder = path(count);
   if (await exists(trainedFile(folder))) return { state: "finished", folder };
-  const canGoOn = await findCheckpoint(folder).then(() => true, () => false);
+  const canGoOn = await findCheckpoint(folder).then(
+    () => true,
+    () => false,
+  );
   if (canGoOn) return { state: "begun", folder };
   return { state: "waiting", folder: path(count + 1) };
 }

@@ -13,7 +13,9 @@ import { runStages, type Stage, type StageContext } from "./run-stages.js";
 
 let tensors = 0;
 let output: string;
-beforeAll(async () => { await tf.setBackend("cpu"); });
+beforeAll(async () => {
+  await tf.setBackend("cpu");
+});
 beforeEach(async () => {
   tensors = tf.memory().numTensors;
   output = await mkdtemp(join(tmpdir(), "thaw-stages-"));
@@ -23,53 +25,118 @@ afterEach(async () => {
   expect(tf.memory().numTensors).toBe(tensors);
 });
 
-interface Log { readonly opened: string[]; readonly losses: number[]; readonly parameters: Map<string, Float32Array> }
+interface Log {
+  readonly opened: string[];
+  readonly losses: number[];
+  readonly parameters: Map<string, Float32Array>;
+}
 const newLog = (): Log => ({ opened: [], losses: [], parameters: new Map() });
 
-function stage(name: string, trains: readonly string[], log: Log, plugins: readonly Plugin[] = [], maxSteps = 3): Stage {
+function stage(
+  name: string,
+  trains: readonly string[],
+  log: Log,
+  plugins: readonly Plugin[] = [],
+  maxSteps = 3,
+): Stage {
   return {
     name,
     open: async (purpose) => {
       log.opened.push(`${purpose} ${name}`);
       const model = toyModel();
       const recorder = tapped("Recorder", ({ hooks }) => {
-        hooks.afterStep.tap("Recorder", ({ loss }) => { log.losses.push(loss); });
+        hooks.afterStep.tap("Recorder", ({ loss }) => {
+          log.losses.push(loss);
+        });
         hooks.done.tapPromise("Recorder", async (_, { readParameter }) => {
-          for (const { name: parameter } of model.parameters) log.parameters.set(parameter, await readParameter(parameter));
+          for (const { name: parameter } of model.parameters)
+            log.parameters.set(parameter, await readParameter(parameter));
         });
       });
       const training = { maxSteps, microBatchSize: 4, learningRate: 0.05, deadGradientSteps: null };
-      return { options: { model, data: { train: toySource() }, seed: 5, training, plugins: [trainOnly([0, trains]), recorder, ...plugins], config: { stage: name } }, close: async () => { log.opened.push(`close ${name}`); } };
+      return {
+        options: {
+          model,
+          data: { train: toySource() },
+          seed: 5,
+          training,
+          plugins: [trainOnly([0, trains]), recorder, ...plugins],
+          config: { stage: name },
+        },
+        close: async () => {
+          log.opened.push(`close ${name}`);
+        },
+      };
     },
   };
 }
 
-const two = (log: Log, plugins: readonly Plugin[] = []): readonly Stage[] => [stage("align", ["projector"], log), stage("instruct", ["decoder"], log, plugins)];
-const tree = async (folder: string): Promise<readonly string[]> => (await readdir(folder, { recursive: true })).filter((name) => name.endsWith(".json") || name.endsWith("safetensors")).toSorted();
+const two = (log: Log, plugins: readonly Plugin[] = []): readonly Stage[] => [
+  stage("align", ["projector"], log),
+  stage("instruct", ["decoder"], log, plugins),
+];
+const tree = async (folder: string): Promise<readonly string[]> =>
+  (await readdir(folder, { recursive: true }))
+    .filter((name) => name.endsWith(".json") || name.endsWith("safetensors"))
+    .toSorted();
 
 describe("runStages", () => {
   it("hands over what was trained, and writes a folder for each stage", async () => {
     const log = newLog();
     const begun: Omit<StageContext, "trainer">[] = [];
     const summary = await runStages({
-      stages: two(log), output, runName: "recipe", onStage: ({ name, index, count, isResumed, runFolder: folder }) => { begun.push({ name, index, count, isResumed, runFolder: folder }); },
-      afterStage: async ({ name }, { steps }) => { log.opened.push(`after ${name} of ${steps}`); },
+      stages: two(log),
+      output,
+      runName: "recipe",
+      onStage: ({ name, index, count, isResumed, runFolder: folder }) => {
+        begun.push({ name, index, count, isResumed, runFolder: folder });
+      },
+      afterStage: async ({ name }, { steps }) => {
+        log.opened.push(`after ${name} of ${steps}`);
+      },
     });
     const { runFolder } = summary;
     expect(begun).toEqual([
-      { name: "align", index: 0, count: 2, isResumed: false, runFolder }, { name: "instruct", index: 1, count: 2, isResumed: false, runFolder },
+      { name: "align", index: 0, count: 2, isResumed: false, runFolder },
+      { name: "instruct", index: 1, count: 2, isResumed: false, runFolder },
     ]);
-    expect(log.opened).toEqual(["plan align", "close align", "plan instruct", "close instruct", "run align", "after align of 3", "close align", "run instruct", "after instruct of 3", "close instruct"]);
+    expect(log.opened).toEqual([
+      "plan align",
+      "close align",
+      "plan instruct",
+      "close instruct",
+      "run align",
+      "after align of 3",
+      "close align",
+      "run instruct",
+      "after instruct of 3",
+      "close instruct",
+    ]);
     expect(basename(runFolder)).toMatch(/^recipe-\d{8}-\d{6}$/);
-    expect(summary.stages.map(({ name, folder, summary: own }) => [name, basename(folder), own?.steps])).toEqual([["align", "1-align", 3], ["instruct", "2-instruct", 3]]);
-    expect(await tree(runFolder)).toEqual([
-      ...["1-align", "2-instruct"].flatMap((name) => ["config.json", "final/trained.safetensors", "plan.json", "summary.json"].map((file) => `${name}/${file}`)), "stages.json",
+    expect(summary.stages.map(({ name, folder, summary: own }) => [name, basename(folder), own?.steps])).toEqual([
+      ["align", "1-align", 3],
+      ["instruct", "2-instruct", 3],
     ]);
-    const { stages } = JSON.parse(await readFile(join(runFolder, "stages.json"), "utf8")) as { stages: { name: string; config: unknown }[] };
-    expect(stages).toMatchObject([{ name: "align", folder: "1-align", config: { stage: "align" } }, { name: "instruct", folder: "2-instruct", config: { stage: "instruct" } }]);
+    expect(await tree(runFolder)).toEqual([
+      ...["1-align", "2-instruct"].flatMap((name) =>
+        ["config.json", "final/trained.safetensors", "plan.json", "summary.json"].map((file) => `${name}/${file}`),
+      ),
+      "stages.json",
+    ]);
+    const { stages } = JSON.parse(await readFile(join(runFolder, "stages.json"), "utf8")) as {
+      stages: { name: string; config: unknown }[];
+    };
+    expect(stages).toMatchObject([
+      { name: "align", folder: "1-align", config: { stage: "align" } },
+      { name: "instruct", folder: "2-instruct", config: { stage: "instruct" } },
+    ]);
 
     const first = await runToy({ plugins: [trainOnly([0, ["projector"]])], training: { maxSteps: 3 }, output });
-    const second = await runToy({ plugins: [trainOnly([0, ["decoder"]])], training: { maxSteps: 3 }, startFrom: join(first.summary.runFolder!, "final/trained.safetensors") });
+    const second = await runToy({
+      plugins: [trainOnly([0, ["decoder"]])],
+      training: { maxSteps: 3 },
+      startFrom: join(first.summary.runFolder!, "final/trained.safetensors"),
+    });
     expect(log.losses).toEqual([...first.losses, ...second.losses]);
     expect(log.parameters).toEqual(second.parameters);
     const reader = await openSafetensors(join(runFolder, "2-instruct/final/trained.safetensors"));
@@ -80,10 +147,21 @@ describe("runStages", () => {
   it("goes on where it was stopped, and does not run a finished stage again", async () => {
     const whole = newLog();
     await runStages({ stages: two(whole), output });
-    for (const [stopped, at, runs] of [["align", 0, "run align,run instruct"], ["align", 2, "run instruct"], ["instruct", 0, "run instruct"]] as const) {
+    for (const [stopped, at, runs] of [
+      ["align", 0, "run align,run instruct"],
+      ["align", 2, "run instruct"],
+      ["instruct", 0, "run instruct"],
+    ] as const) {
       const log = newLog();
-      const stop = tapped("Stop", (trainer) => { trainer.hooks.afterStep.tap("Stop", ({ step }) => { if (step === at) trainer.stop("Ctrl-C"); }); });
-      const stages = [stage("align", ["projector"], log, stopped === "align" ? [stop] : []), stage("instruct", ["decoder"], log, stopped === "instruct" ? [stop] : [])];
+      const stop = tapped("Stop", (trainer) => {
+        trainer.hooks.afterStep.tap("Stop", ({ step }) => {
+          if (step === at) trainer.stop("Ctrl-C");
+        });
+      });
+      const stages = [
+        stage("align", ["projector"], log, stopped === "align" ? [stop] : []),
+        stage("instruct", ["decoder"], log, stopped === "instruct" ? [stop] : []),
+      ];
       const first = await runStages({ stages, output });
       expect(first.isInterrupted).toBe(true);
       log.opened.length = 0;
@@ -99,49 +177,84 @@ describe("runStages", () => {
   it("plans every stage before the first one starts", async () => {
     const log = newLog();
     const bad = tapped("Bad", ({ hooks }) => {
-      hooks.collectIssues.tap("Bad", ({ report }) => { report({ rule: "house", severity: "error", message: "No.", fix: "Do not.", settings: [] }); });
+      hooks.collectIssues.tap("Bad", ({ report }) => {
+        report({ rule: "house", severity: "error", message: "No.", fix: "Do not.", settings: [] });
+      });
     });
     await expect(runStages({ stages: two(log, [bad]), output })).rejects.toThrow("[house] Stage instruct: No. Do not.");
     expect(log.opened).toEqual(["plan align", "close align", "plan instruct", "close instruct"]);
     expect(await readdir(output)).toEqual([]);
-    const endless = { name: "endless", open: async () => ({ options: { model: toyModel(), data: { train: toySource() }, seed: 1 } }) };
-    await expect(runStages({ stages: [...two(log), endless], output })).rejects.toMatchObject({ code: "THAW_CORE_OPTION_MISSING" });
+    const endless = {
+      name: "endless",
+      open: async () => ({ options: { model: toyModel(), data: { train: toySource() }, seed: 1 } }),
+    };
+    await expect(runStages({ stages: [...two(log), endless], output })).rejects.toMatchObject({
+      code: "THAW_CORE_OPTION_MISSING",
+    });
   });
 
   it("refuses a stage that would lose what an earlier one trains", async () => {
     const log = newLog();
     const extra = tapped("Extra", ({ hooks }) => {
-      hooks.parameters.tap("Extra", (parameters) => [...parameters, { name: "decoder.layers.0.extra", shape: [2], dtype: "F32", component: "decoder", initialize: () => new Float32Array(2) }]);
+      hooks.parameters.tap("Extra", (parameters) => [
+        ...parameters,
+        {
+          name: "decoder.layers.0.extra",
+          shape: [2],
+          dtype: "F32",
+          component: "decoder",
+          initialize: () => new Float32Array(2),
+        },
+      ]);
     });
     const stages = [stage("adapt", ["decoder"], log, [extra]), stage("align", ["projector"], log)];
-    await expect(runStages({ stages, output })).rejects.toThrow("[stage-loses-parameters] Stage align: it has no place for a parameter that stage adapt trains: decoder.layers.0.extra.");
-    await expect(runStages({ stages: [stages[0]!, stage("align", ["projector"], log, [extra])], output })).resolves.toMatchObject({ isInterrupted: false });
+    await expect(runStages({ stages, output })).rejects.toThrow(
+      "[stage-loses-parameters] Stage align: it has no place for a parameter that stage adapt trains: " +
+        "decoder.layers.0.extra.",
+    );
+    await expect(
+      runStages({ stages: [stages[0]!, stage("align", ["projector"], log, [extra])], output }),
+    ).resolves.toMatchObject({ isInterrupted: false });
   });
 
   it("refuses names that are none, other stages, and folders that are no staged run's", async () => {
     const log = newLog();
-    const named = (...names: string[]) => runStages({ stages: names.map((name) => stage(name, ["projector"], log)), output });
+    const named = (...names: string[]) =>
+      runStages({ stages: names.map((name) => stage(name, ["projector"], log)), output });
     await expect(named()).rejects.toMatchObject({ code: "THAW_CORE_STAGES_INVALID" });
     await expect(named("../up")).rejects.toThrow('"../up" cannot name a stage.');
     await expect(named("a", "a")).rejects.toThrow("Two stages are named a.");
     const { runFolder } = await named("a", "b");
-    await expect(runStages({ stages: [stage("a", ["projector"], log)], output, resume: { from: runFolder } })).rejects.toMatchObject({ code: "THAW_CORE_STAGES_MISMATCH" });
-    await expect(runStages({ stages: two(log), output, resume: { from: output } })).rejects.toMatchObject({ code: "THAW_CORE_STAGES_NOT_FOUND" });
+    await expect(
+      runStages({ stages: [stage("a", ["projector"], log)], output, resume: { from: runFolder } }),
+    ).rejects.toMatchObject({ code: "THAW_CORE_STAGES_MISMATCH" });
+    await expect(runStages({ stages: two(log), output, resume: { from: output } })).rejects.toMatchObject({
+      code: "THAW_CORE_STAGES_NOT_FOUND",
+    });
   });
 
   it("does not go on under another plan of a finished stage, unless told to", async () => {
     const log = newLog();
     const { runFolder } = await runStages({ stages: two(log), output });
     const other = [stage("align", ["tower"], log), stage("instruct", ["decoder"], log)];
-    await expect(runStages({ stages: other, output, resume: { from: runFolder } })).rejects.toThrow("[resume-with-another-plan] Stage align: it was finished under the plan");
+    await expect(runStages({ stages: other, output, resume: { from: runFolder } })).rejects.toThrow(
+      "[resume-with-another-plan] Stage align: it was finished under the plan",
+    );
     const { stages } = await runStages({ stages: other, output, resume: { from: runFolder, acceptPlanChange: true } });
     expect(stages.map(({ summary }) => summary)).toEqual([undefined, undefined]);
   });
 
   it("begins a stage anew, in a folder of its own, where a killed one left no checkpoint", async () => {
     const log = newLog();
-    const stop = tapped("Stop", (trainer) => { trainer.hooks.afterStep.tap("Stop", () => { trainer.stop("Ctrl-C"); }); });
-    const { runFolder } = await runStages({ stages: [stage("align", ["projector"], log), stage("instruct", ["decoder"], log, [stop])], output });
+    const stop = tapped("Stop", (trainer) => {
+      trainer.hooks.afterStep.tap("Stop", () => {
+        trainer.stop("Ctrl-C");
+      });
+    });
+    const { runFolder } = await runStages({
+      stages: [stage("align", ["projector"], log), stage("instruct", ["decoder"], log, [stop])],
+      output,
+    });
     await rm(join(runFolder, "2-instruct/checkpoints"), { recursive: true });
     const { stages } = await runStages({ stages: two(log), output, resume: { from: runFolder } });
     expect(stages.map(({ folder }) => basename(folder))).toEqual(["1-align", "2-instruct-2"]);
@@ -149,7 +262,11 @@ describe("runStages", () => {
 
   it("leaves nothing behind when the first stage fails at once, and goes on after a later one that did", async () => {
     const log = newLog();
-    const fails = tapped("Fails", ({ hooks }) => { hooks.beforeStep.tap("Fails", () => { throw new Error("bad"); }); });
+    const fails = tapped("Fails", ({ hooks }) => {
+      hooks.beforeStep.tap("Fails", () => {
+        throw new Error("bad");
+      });
+    });
     await expect(runStages({ stages: [stage("align", ["projector"], log, [fails])], output })).rejects.toThrow("bad");
     expect(await readdir(output)).toEqual([]);
     await expect(runStages({ stages: two(log, [fails]), output })).rejects.toThrow("bad");
@@ -168,7 +285,9 @@ describe("Trainer.startFrom", () => {
     const session = await trainer.open();
     expect(await session.readParameter("projector.linear.bias")).toEqual(parameters.get("projector.linear.bias"));
     await session.close();
-    await expect(runToy({ startFrom: join(output, "none.safetensors") })).rejects.toMatchObject({ code: "THAW_SAFETENSORS_UNREADABLE" });
+    await expect(runToy({ startFrom: join(output, "none.safetensors") })).rejects.toMatchObject({
+      code: "THAW_SAFETENSORS_UNREADABLE",
+    });
   });
 
   it("makes the very folder that it is told to, and none that is there", async () => {
@@ -177,7 +296,9 @@ describe("Trainer.startFrom", () => {
     expect(summary.runFolder).toBe(runFolder);
     await mkdir(join(output, "taken"));
     await writeFile(join(output, "taken/file"), "");
-    await expect(runToy({ runFolder: join(output, "taken"), training: { maxSteps: 1 } })).rejects.toMatchObject({ code: "THAW_CORE_RUN_FOLDER_UNWRITABLE" });
+    await expect(runToy({ runFolder: join(output, "taken"), training: { maxSteps: 1 } })).rejects.toMatchObject({
+      code: "THAW_CORE_RUN_FOLDER_UNWRITABLE",
+    });
     expect(await readdir(join(output, "taken"))).toEqual(["file"]);
   });
 });

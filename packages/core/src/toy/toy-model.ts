@@ -1,4 +1,15 @@
-import { add, crossEntropy, embedding, gatherRows, linear, reshape, rmsNorm, scatterRows, tanh, type Value } from "@thaw/autograd";
+import {
+  add,
+  crossEntropy,
+  embedding,
+  gatherRows,
+  linear,
+  reshape,
+  rmsNorm,
+  scatterRows,
+  tanh,
+  type Value,
+} from "@thaw/autograd";
 import type { LoadedBatch, Model, ModelOutput, ParameterInfo, Scope, Segment } from "@thaw/contracts";
 import { seededRandom } from "../run/random.js";
 
@@ -6,11 +17,18 @@ import { seededRandom } from "../run/random.js";
 export const TOY = { pixels: 4, features: 3, hidden: 5, vocabulary: 11, pictureId: 0, layers: 2 } as const;
 
 const SHAPES: readonly (readonly [string, readonly number[]])[] = [
-  ["tower.linear.weight", [TOY.features, TOY.pixels]], ["tower.linear.bias", [TOY.features]], ["tower.unused.weight", [2, 2]],
-  ["projector.linear.weight", [TOY.hidden, TOY.features]], ["projector.linear.bias", [TOY.hidden]],
+  ["tower.linear.weight", [TOY.features, TOY.pixels]],
+  ["tower.linear.bias", [TOY.features]],
+  ["tower.unused.weight", [2, 2]],
+  ["projector.linear.weight", [TOY.hidden, TOY.features]],
+  ["projector.linear.bias", [TOY.hidden]],
   ["decoder.embed.weight", [TOY.vocabulary, TOY.hidden]],
-  ...Array.from({ length: TOY.layers }, (_, layer) => [`decoder.layers.${layer}.weight`, [TOY.hidden, TOY.hidden]] as const),
-  ["decoder.norm.weight", [TOY.hidden]], ["decoder.head.weight", [TOY.vocabulary, TOY.hidden]],
+  ...Array.from(
+    { length: TOY.layers },
+    (_, layer) => [`decoder.layers.${layer}.weight`, [TOY.hidden, TOY.hidden]] as const,
+  ),
+  ["decoder.norm.weight", [TOY.hidden]],
+  ["decoder.head.weight", [TOY.vocabulary, TOY.hidden]],
 ];
 
 /** Options of the toy model. */
@@ -24,16 +42,31 @@ export interface ToyOptions {
 
 /** A model of a few dozen numbers with the three usual parts: tower, projector, decoder. */
 export function toyModel({ seed = 1, isTied = false, onTower }: ToyOptions = {}): Model {
-  const parameters = SHAPES.filter(([name]) => !isTied || name !== "decoder.head.weight").map(([name, shape]): ParameterInfo => ({
-    name, shape, dtype: "F32", ...(isTied && name === "decoder.embed.weight" ? { tiedNames: ["decoder.head.weight"] } : {}),
-  }));
+  const parameters = SHAPES.filter(([name]) => !isTied || name !== "decoder.head.weight").map(
+    ([name, shape]): ParameterInfo => ({
+      name,
+      shape,
+      dtype: "F32",
+      ...(isTied && name === "decoder.embed.weight" ? { tiedNames: ["decoder.head.weight"] } : {}),
+    }),
+  );
   return {
-    modelType: "toy", source: "the toy",
+    modelType: "toy",
+    source: "the toy",
     components: ["tower", "projector", "decoder"].map((name) => ({ name, prefixes: [name] })),
-    parameters, segments: toySegments(isTied), deadParameters: ["tower.unused.weight"],
+    parameters,
+    segments: toySegments(isTied),
+    deadParameters: ["tower.unused.weight"],
     text: { vocabularySize: TOY.vocabulary, hiddenSize: TOY.hidden, maxPositions: 64, eosTokenIds: [1], padTokenId: 2 },
     async *load(names) {
-      for (const name of names) yield { name, values: toyValues(parameters.find((parameter) => parameter.name === name)!, seed) };
+      for (const name of names)
+        yield {
+          name,
+          values: toyValues(
+            parameters.find((parameter) => parameter.name === name)!,
+            seed,
+          ),
+        };
     },
     forward: (batch, scope) => forward(batch, scope, onTower),
     generate: async (batch, scope, { maxNewTokens }) => {
@@ -52,21 +85,46 @@ export function toyModel({ seed = 1, isTied = false, onTower }: ToyOptions = {})
 function toyValues({ name, shape }: ParameterInfo, seed: number): Float32Array {
   const random = seededRandom(seed, name);
   const size = shape.reduce((product, length) => product * length, 1);
-  return Float32Array.from({ length: size }, () => (name.includes("norm") ? 1 + 0.2 * random() : 1.4 * (random() - 0.5)));
+  return Float32Array.from({ length: size }, () =>
+    name.includes("norm") ? 1 + 0.2 * random() : 1.4 * (random() - 0.5),
+  );
 }
 
 function toySegments(isTied: boolean): readonly Segment[] {
   const head = isTied ? "decoder.embed.weight" : "decoder.head.weight";
   const layers = Array.from({ length: TOY.layers }, (_, layer): Segment => ({
-    name: `decoder.layers.${layer}`, after: [layer === 0 ? "decoder.embed" : `decoder.layers.${layer - 1}`], reads: [], parameters: [`decoder.layers.${layer}.weight`],
+    name: `decoder.layers.${layer}`,
+    after: [layer === 0 ? "decoder.embed" : `decoder.layers.${layer - 1}`],
+    reads: [],
+    parameters: [`decoder.layers.${layer}.weight`],
   }));
   return [
     { name: "tower", after: [], reads: ["pixels"], parameters: ["tower.linear.weight", "tower.linear.bias"] },
-    { name: "projector", after: ["tower"], reads: [], parameters: ["projector.linear.weight", "projector.linear.bias"] },
-    { name: "decoder", after: ["projector"], reads: [], parameters: ["decoder.embed.weight", ...layers.flatMap(({ parameters }) => parameters), "decoder.norm.weight", head] },
+    {
+      name: "projector",
+      after: ["tower"],
+      reads: [],
+      parameters: ["projector.linear.weight", "projector.linear.bias"],
+    },
+    {
+      name: "decoder",
+      after: ["projector"],
+      reads: [],
+      parameters: [
+        "decoder.embed.weight",
+        ...layers.flatMap(({ parameters }) => parameters),
+        "decoder.norm.weight",
+        head,
+      ],
+    },
     { name: "decoder.embed", after: ["projector"], reads: [], parameters: ["decoder.embed.weight"] },
     ...layers,
-    { name: "decoder.head", after: [`decoder.layers.${TOY.layers - 1}`], reads: [], parameters: ["decoder.norm.weight", head] },
+    {
+      name: "decoder.head",
+      after: [`decoder.layers.${TOY.layers - 1}`],
+      reads: [],
+      parameters: ["decoder.norm.weight", head],
+    },
   ];
 }
 
@@ -80,19 +138,25 @@ function forward(batch: LoadedBatch, scope: Scope, onTower: (() => void) | undef
     });
     image = scope.segment("projector", [features], (x) => scope.linear(x!, "projector.linear"));
   }
-  const hidden = scope.segment("decoder", image === undefined ? [] : [image], (given) => decode(batch, scope, pictures, given));
-  const head = (rows: Int32Array | null, run: (x: Value) => Value): Value => scope.segment("decoder.head", [hidden], (x) => {
-    const normed = rmsNorm(x!, scope.parameter("decoder.norm.weight"), 1e-5);
-    return run(rows === null ? normed : gatherRows(normed, rows));
-  });
+  const hidden = scope.segment("decoder", image === undefined ? [] : [image], (given) =>
+    decode(batch, scope, pictures, given),
+  );
+  const head = (rows: Int32Array | null, run: (x: Value) => Value): Value =>
+    scope.segment("decoder.head", [hidden], (x) => {
+      const normed = rmsNorm(x!, scope.parameter("decoder.norm.weight"), 1e-5);
+      return run(rows === null ? normed : gatherRows(normed, rows));
+    });
   return {
     hidden,
     logits: (rows) => head(rows, (x) => linear(x, scope.parameter("decoder.head.weight"))),
-    crossEntropy: (rows, targets, options) => head(rows, (x) => crossEntropy(x, scope.parameter("decoder.head.weight"), targets, options ?? {})),
+    crossEntropy: (rows, targets, options) =>
+      head(rows, (x) => crossEntropy(x, scope.parameter("decoder.head.weight"), targets, options ?? {})),
   };
 }
 
-/** `[batch * tokens, hidden]`; each row also sees the row before it, so that pictures matter to the words after them. */
+/**
+ * `[batch * tokens, hidden]`; each row also sees the row before it, so that pictures matter to the words after them.
+ */
 function decode(batch: LoadedBatch, scope: Scope, pictures: Int32Array, image: Value | undefined): Value {
   const rows = batch.batchSize * batch.tokenCount;
   let x = scope.segment("decoder.embed", image === undefined ? [] : [image], (given) => {
@@ -101,8 +165,12 @@ function decode(batch: LoadedBatch, scope: Scope, pictures: Int32Array, image: V
   });
   const before = Int32Array.from({ length: rows }, (_, row) => (row % batch.tokenCount === 0 ? row : row - 1));
   for (let layer = 0; layer < TOY.layers; layer++) {
-    x = scope.segment(`decoder.layers.${layer}`, [x], (input) => add(input!, tanh(linear(add(input!, gatherRows(input!, before)), scope.parameter(`decoder.layers.${layer}.weight`)))));
+    x = scope.segment(`decoder.layers.${layer}`, [x], (input) =>
+      add(
+        input!,
+        tanh(linear(add(input!, gatherRows(input!, before)), scope.parameter(`decoder.layers.${layer}.weight`))),
+      ),
+    );
   }
   return x;
 }
-

@@ -12,13 +12,26 @@ export interface ToySourceOptions {
   readonly onLoad?: () => void;
 }
 
-interface Sample { readonly id: string; readonly tokens: readonly number[]; readonly labels: readonly number[]; readonly items: readonly LazyItem[] }
+interface Sample {
+  readonly id: string;
+  readonly tokens: readonly number[];
+  readonly labels: readonly number[];
+  readonly items: readonly LazyItem[];
+}
 
 /** Samples of a picture, and 1 to 4 words that depend on it, so that token counts differ. */
-export function toySource({ name = "toy", sampleCount = 10, seed = 7, textOnlyEvery = 0, onLoad }: ToySourceOptions = {}): BatchSource {
+export function toySource({
+  name = "toy",
+  sampleCount = 10,
+  seed = 7,
+  textOnlyEvery = 0,
+  onLoad,
+}: ToySourceOptions = {}): BatchSource {
   const samples = Array.from({ length: sampleCount }, (_, index) => makeSample(index, seed, textOnlyEvery, onLoad));
   return {
-    name, sampleCount, augmentations: [],
+    name,
+    sampleCount,
+    augmentations: [],
     async *batches({ epoch, seed: order, microBatchSize, shuffle, skip = 0 }) {
       const indices = shuffle ? shuffled(sampleCount, seededRandom(order, `epoch ${epoch}`)) : [...samples.keys()];
       for (let start = skip * microBatchSize; start < sampleCount; start += microBatchSize) {
@@ -33,10 +46,17 @@ export function toySource({ name = "toy", sampleCount = 10, seed = 7, textOnlyEv
 function collate(samples: readonly Sample[]): Batch {
   const tokenCount = Math.max(...samples.map(({ tokens }) => tokens.length));
   const fill = (pick: (sample: Sample) => readonly number[], padding: number): Int32Array =>
-    Int32Array.from(samples.flatMap((sample) => [...pick(sample), ...Array<number>(tokenCount - sample.tokens.length).fill(padding)]));
+    Int32Array.from(
+      samples.flatMap((sample) => [...pick(sample), ...Array<number>(tokenCount - sample.tokens.length).fill(padding)]),
+    );
   return {
-    tokenIds: fill(({ tokens }) => tokens, 2), labels: fill(({ labels }) => labels, IGNORE_INDEX), attentionMask: fill(({ tokens }) => tokens.map(() => 1), 0),
-    batchSize: samples.length, tokenCount, inputs: { pixels: samples.flatMap(({ items }) => items) }, segmentOutputs: {},
+    tokenIds: fill(({ tokens }) => tokens, 2),
+    labels: fill(({ labels }) => labels, IGNORE_INDEX),
+    attentionMask: fill(({ tokens }) => tokens.map(() => 1), 0),
+    batchSize: samples.length,
+    tokenCount,
+    inputs: { pixels: samples.flatMap(({ items }) => items) },
+    segmentOutputs: {},
     samples: samples.map(({ id }) => ({ id })),
   };
 }
@@ -46,9 +66,21 @@ function makeSample(index: number, seed: number, textOnlyEvery: number, onLoad: 
   const pixels = Float32Array.from({ length: TOY.pixels }, () => 2 * random() - 1);
   const hasPicture = textOnlyEvery === 0 || index % textOnlyEvery !== textOnlyEvery - 1;
   const words = Array.from({ length: 1 + (index % 4) }, (_, at) => 3 + ((pixels[at % TOY.pixels]! > 0 ? 4 : 0) + at));
-  const item: LazyItem = { contentKey: `${seed}-${index}`, shape: [TOY.pixels], load: async () => { onLoad?.(); return pixels; } };
+  const item: LazyItem = {
+    contentKey: `${seed}-${index}`,
+    shape: [TOY.pixels],
+    load: async () => {
+      onLoad?.();
+      return pixels;
+    },
+  };
   const first = hasPicture ? TOY.pictureId : 2;
-  return { id: `sample-${index}`, tokens: [first, ...words, 1], labels: [IGNORE_INDEX, ...words, 1], items: hasPicture ? [item] : [] };
+  return {
+    id: `sample-${index}`,
+    tokens: [first, ...words, 1],
+    labels: [IGNORE_INDEX, ...words, 1],
+    items: hasPicture ? [item] : [],
+  };
 }
 
 function shuffled(count: number, random: () => number): number[] {

@@ -13,7 +13,13 @@ export function findingsReport(findings: readonly Finding[]): FindingsReport {
       severity,
       message,
       fix,
-      settings: settings.map(({ path, value, origin, file, line }) => ({ path, value, origin, ...(file === undefined ? {} : { file }), ...(line === undefined ? {} : { line }) })),
+      settings: settings.map(({ path, value, origin, file, line }) => ({
+        path,
+        value,
+        origin,
+        ...(file === undefined ? {} : { file }),
+        ...(line === undefined ? {} : { line }),
+      })),
     })),
   };
 }

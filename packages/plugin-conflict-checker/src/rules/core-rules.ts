@@ -1,6 +1,9 @@
 import type { RuleInfo } from "@thaw/core";
 
-/** Rules whose findings core reports itself while it plans: who owns what, whether a plan fits a checkpoint, whether a plan is one. */
+/**
+ * Rules whose findings core reports itself while it plans: who owns what, whether a plan fits a checkpoint, whether a
+ * plan is one.
+ */
 export const CORE_RULES: readonly RuleInfo[] = [
   {
     id: "component-claimed-twice",
@@ -60,7 +63,9 @@ finding shows a table of what differs. \`thaw train --resume <run> --accept-plan
   {
     id: "plan-incomplete",
     defaultSeverity: "error",
-    summary: "The plan that plugins made is not a plan: a parameter is undecided, unknown, listed twice, or given to another owner.",
+    summary:
+      "The plan that plugins made is not a plan: a parameter is undecided, unknown, listed twice, or given to " +
+      "another owner.",
     docs: `This is a plugin's mistake, or what an error of another rule leaves behind. It cannot be switched off: without a decision for every parameter
 nothing can be trained safely.
 `,
@@ -114,7 +119,8 @@ Keep the adapter in the later stage; or train in two runs, with \`thaw export\` 
 export const CONFIG_RULE: RuleInfo = {
   id: "config",
   defaultSeverity: "error",
-  summary: "A key is unknown, a value has the wrong type, or the model or a plugin that the config names cannot be opened.",
+  summary:
+    "A key is unknown, a value has the wrong type, or the model or a plugin that the config names cannot be opened.",
   docs: `Configs are read strictly. A key that nobody knows is never ignored; the finding names the nearest known one.
 
 \`\`\`yaml config expects=config

@@ -31,7 +31,9 @@ freeze:
 /** Parameters that the family says are never used. */
 function unused(context: RuleContext): readonly Finding[] {
   const dead = new Set(context.model.deadParameters);
-  return perComponent(context, (phase) => phase.entries.filter(({ name, trainable }) => trainable && dead.has(name)).map(({ name }) => name)).map(({ component, names, settings }) => ({
+  return perComponent(context, (phase) =>
+    phase.entries.filter(({ name, trainable }) => trainable && dead.has(name)).map(({ name }) => name),
+  ).map(({ component, names, settings }) => ({
     rule: "dead-parameter",
     severity: "warning",
     message: `${countText(names.length)} of ${component} cannot reach the loss: ${listed(names)}.`,
@@ -48,16 +50,23 @@ function cutOff(context: RuleContext): readonly Finding[] {
   const found = perComponent(context, (phase) => {
     if ((phase.stopGradientAfter ?? []).length === 0) return [];
     const reaching = reachingSegments(segments, new Set(phase.stopGradientAfter));
-    return phase.entries.filter(({ name, trainable }) => trainable && !dead.has(name)).map(({ name }) => name).filter((name) => {
-      const users = usersOf(name, segments);
-      return users.length > 0 && !users.some((user) => reaching.has(user));
-    });
+    return phase.entries
+      .filter(({ name, trainable }) => trainable && !dead.has(name))
+      .map(({ name }) => name)
+      .filter((name) => {
+        const users = usersOf(name, segments);
+        return users.length > 0 && !users.some((user) => reaching.has(user));
+      });
   });
   return found.map(({ component, names, settings }) => ({
     rule: "dead-parameter",
     severity: "warning",
-    message: `${countText(names.length)} of ${component} ${names.length === 1 ? "is" : "are"} behind a stopped gradient and never move: ${listed(names)}.`,
-    fix: `Freeze ${component}, or take the segment out of ${stopSettings[0] === undefined ? "the plan's stops" : quotedSetting(stopSettings[0])}.`,
+    message:
+      `${countText(names.length)} of ${component} ${names.length === 1 ? "is" : "are"} behind a stopped gradient ` +
+      `and never move: ${listed(names)}.`,
+    fix:
+      `Freeze ${component}, or take the segment out of ` +
+      `${stopSettings[0] === undefined ? "the plan's stops" : quotedSetting(stopSettings[0])}.`,
     settings: [...stopSettings, ...settings],
   }));
 }
@@ -67,12 +76,17 @@ function countText(count: number): string {
 }
 
 /** The names that `select` finds in any phase, by component, with the settings that train them. */
-function perComponent({ plan, owners }: RuleContext, select: (phase: RuleContext["plan"]["phases"][number]) => readonly string[]) {
+function perComponent(
+  { plan, owners }: RuleContext,
+  select: (phase: RuleContext["plan"]["phases"][number]) => readonly string[],
+) {
   const names = new Set(plan.phases.flatMap(select));
   const components = new Set([...names].map((name) => owners.get(name)!));
   return [...components].map((component) => {
     const own = [...names].filter((name) => owners.get(name) === component);
-    const entry = plan.phases.flatMap(({ entries }) => entries).find(({ name, trainable }) => trainable && own.includes(name))!;
+    const entry = plan.phases
+      .flatMap(({ entries }) => entries)
+      .find(({ name, trainable }) => trainable && own.includes(name))!;
     return { component, names: own, settings: entry.reason.settings.filter(({ origin }) => origin !== "default") };
   });
 }

@@ -14,23 +14,40 @@ token means. Train the rows of these tokens alone (\`token_rows: { tokens: [<box
 `,
   check(context) {
     const setting = context.settings.find(({ path, value, origin }) => {
-      const key = normalSegment(path.replace(/\.\d+$/, "").split(".").at(-1) ?? "");
+      const key = normalSegment(
+        path
+          .replace(/\.\d+$/, "")
+          .split(".")
+          .at(-1) ?? "",
+      );
       return origin !== "default" && ADDED_TOKEN_KEYS.includes(key) && !isEmpty(value);
     });
     if (setting === undefined) return [];
     if (context.model.isPlaceholder === true) {
-      const entries = context.plan.phases.flatMap((phase) => phase.entries).filter(({ component }) => component === "language_model");
+      const entries = context.plan.phases
+        .flatMap((phase) => phase.entries)
+        .filter(({ component }) => component === "language_model");
       // Rows of single tokens cannot be seen in a plan without names.
-      if (context.settings.some(({ path, value }) => normalSegment(path.split(".")[0]!) === "token_rows" && !isEmpty(value))) return [];
+      if (
+        context.settings.some(
+          ({ path, value }) => normalSegment(path.split(".")[0]!) === "token_rows" && !isEmpty(value),
+        )
+      )
+        return [];
       // An adapter over it may cover the embeddings; that is not known here.
-      const isFrozen = entries.length > 0 && entries.every(({ trainable, reason }) => !trainable && reason.text.startsWith("frozen"));
+      const isFrozen =
+        entries.length > 0 && entries.every(({ trainable, reason }) => !trainable && reason.text.startsWith("frozen"));
       return isFrozen ? [newTokens(setting, "the language model")] : [];
     }
-    const embeddings = context.parameters.filter(({ name, shape }) => shape.length === 2 && shape[0] === context.model.text.vocabularySize && !name.endsWith("lm_head.weight"));
+    const embeddings = context.parameters.filter(
+      ({ name, shape }) =>
+        shape.length === 2 && shape[0] === context.model.text.vocabularySize && !name.endsWith("lm_head.weight"),
+    );
     const trained = everTrained(context.plan.phases);
     // What a plugin adds to the embedding's module, as the rows of single tokens, trains it too.
     const modules = embeddings.map(({ name }) => name.replace(/[^.]+$/, ""));
-    if (embeddings.length === 0 || [...trained].some((name) => modules.some((module) => name.startsWith(module)))) return [];
+    if (embeddings.length === 0 || [...trained].some((name) => modules.some((module) => name.startsWith(module))))
+      return [];
     return [newTokens(setting, embeddings[0]!.name)];
   },
 };
@@ -40,13 +57,21 @@ function newTokens(setting: Setting, frozen: string): Finding {
     rule: "new-tokens-with-frozen-embeddings",
     severity: "warning",
     message: `\`${setting.path}\` adds tokens, and ${frozen} is frozen for the whole run, so they never get a meaning.`,
-    fix: setting.means === undefined && !setting.path.includes(".")
-      ? `Train the embeddings or the rows of these tokens, or remove ${quotedSetting(setting)}.`
-      : `Train the rows of these tokens with \`token_rows: { tokens: [...] }\`, or all embeddings with \`freeze: { components: { language_model: { match: [embed_tokens] } } }\`, or remove ${quotedSetting(setting)}.`,
+    fix:
+      setting.means === undefined && !setting.path.includes(".")
+        ? `Train the embeddings or the rows of these tokens, or remove ${quotedSetting(setting)}.`
+        : "Train the rows of these tokens with `token_rows: { tokens: [...] }`, or all embeddings with `freeze: " +
+          `{ components: { language_model: { match: [embed_tokens] } } }\`, or remove ${quotedSetting(setting)}.`,
     settings: [setting],
   };
 }
 
 function isEmpty(value: unknown): boolean {
-  return value === null || value === undefined || value === false || value === "" || (Array.isArray(value) && value.length === 0);
+  return (
+    value === null ||
+    value === undefined ||
+    value === false ||
+    value === "" ||
+    (Array.isArray(value) && value.length === 0)
+  );
 }

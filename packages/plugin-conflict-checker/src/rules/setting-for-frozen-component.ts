@@ -2,7 +2,10 @@ import type { Finding, Rule, RuleContext, Setting } from "@thaw/core";
 import { componentFacts, type ComponentFacts } from "../plan-facts.js";
 import { describeSetting, normalPath, normalSegment, quotedSetting, settingsUnder } from "../settings.js";
 
-/** Settings of `training.components` for components that no phase trains. The freeze policy reports adapters under the same id. */
+/**
+ * Settings of `training.components` for components that no phase trains. The freeze policy reports adapters under the
+ * same id.
+ */
 export const settingForFrozenComponent: Rule<RuleContext> = {
   id: "setting-for-frozen-component",
   defaultSeverity: "error",
@@ -12,7 +15,9 @@ export const settingForFrozenComponent: Rule<RuleContext> = {
     return settingsUnder(context.settings, ["training", "components"]).flatMap((setting): readonly Finding[] => {
       const component = normalPath(setting)[2] ?? "";
       const found = [...facts.values()].find(({ name }) => normalSegment(name) === component);
-      return found === undefined || found.trains || setting.origin === "default" ? [] : [frozenComponent(setting, found)];
+      return found === undefined || found.trains || setting.origin === "default"
+        ? []
+        : [frozenComponent(setting, found)];
     });
   },
 };
@@ -23,9 +28,12 @@ function frozenComponent(setting: Setting, { name, settings }: ComponentFacts): 
   return {
     rule: "setting-for-frozen-component",
     severity: setting.origin === "preset" ? "warning" : "error",
-    message: `\`${describeSetting(setting)}\` is for ${name}, which is frozen${isDefault ? " by default" : ` by \`${describeSetting(frozenBy)}\``}.`,
+    message:
+      `\`${describeSetting(setting)}\` is for ${name}, which is ` +
+      `frozen${isDefault ? " by default" : ` by \`${describeSetting(frozenBy)}\``}.`,
     fix: isDefault
-      ? `${frozenBy === undefined ? `Train ${name}` : `Add \`${describeSetting({ ...frozenBy, value: frozenBy.value === true ? false : "train" })}\` to train it`}, or remove ${quotedSetting(setting)}.`
+      ? `${frozenBy === undefined ? `Train ${name}` : `Add \`${describeSetting({ ...frozenBy, value: frozenBy.value === true ? false : "train" })}\` to train it`}, ` +
+        `or remove ${quotedSetting(setting)}.`
       : `Remove ${quotedSetting(setting)}, or change ${quotedSetting(frozenBy)} so that ${name} trains.`,
     settings: isDefault ? [setting] : [setting, frozenBy],
   };

@@ -19,13 +19,15 @@ break the promise that a frozen component is untouched.
     return claimed(context, TRAINING_MODE).flatMap(({ plugin, name }): readonly Finding[] => {
       const fact = facts.get(name);
       if (fact === undefined || fact.trains) return [];
-      return [{
-        rule: "frozen-in-training-mode",
-        severity: "warning",
-        message: `The plugin ${plugin} runs ${name} in training mode, and ${name} is frozen.`,
-        fix: `Switch that off in the options of ${plugin}, or train ${name}.`,
-        settings: fact.settings.filter(({ origin }) => origin !== "default"),
-      }];
+      return [
+        {
+          rule: "frozen-in-training-mode",
+          severity: "warning",
+          message: `The plugin ${plugin} runs ${name} in training mode, and ${name} is frozen.`,
+          fix: `Switch that off in the options of ${plugin}, or train ${name}.`,
+          settings: fact.settings.filter(({ origin }) => origin !== "default"),
+        },
+      ];
     });
   },
 };
@@ -40,21 +42,32 @@ the whole run. Plugins declare both in \`claims.writes\`: \`segmentOutputs:visio
   check(context) {
     const caches = claimed(context, CACHED);
     return claimed(context, TRAINING_MODE).flatMap(({ plugin, name }): readonly Finding[] => {
-      const cachedBy = caches.filter((cache) => cache.name === name || cache.name.startsWith(`${name}.`)).map((cache) => cache.plugin);
+      const cachedBy = caches
+        .filter((cache) => cache.name === name || cache.name.startsWith(`${name}.`))
+        .map((cache) => cache.plugin);
       if (cachedBy.length === 0) return [];
-      return [{
-        rule: "cache-with-stochastic-tower",
-        severity: "error",
-        message: `The plugin ${listed([...new Set(cachedBy)])} caches the output of ${name}, and the plugin ${plugin} runs ${name} in training mode, so each output is a random draw.`,
-        fix: `Switch the cache off, or remove ${plugin}.`,
-        settings: [],
-      }];
+      return [
+        {
+          rule: "cache-with-stochastic-tower",
+          severity: "error",
+          message:
+            `The plugin ${listed([...new Set(cachedBy)])} caches the output of ${name}, and the plugin ${plugin} ` +
+            `runs ${name} in training mode, so each output is a random draw.`,
+          fix: `Switch the cache off, or remove ${plugin}.`,
+          settings: [],
+        },
+      ];
     });
   },
 };
 
-function claimed({ claims }: RuleContext, prefix: string): readonly { readonly plugin: string; readonly name: string }[] {
+function claimed(
+  { claims }: RuleContext,
+  prefix: string,
+): readonly { readonly plugin: string; readonly name: string }[] {
   return [...claims].flatMap(([plugin, { writes = [], exclusive = [] }]) =>
-    [...new Set([...writes, ...exclusive])].filter((name) => name.startsWith(prefix)).map((name) => ({ plugin, name: name.slice(prefix.length) })),
+    [...new Set([...writes, ...exclusive])]
+      .filter((name) => name.startsWith(prefix))
+      .map((name) => ({ plugin, name: name.slice(prefix.length) })),
   );
 }

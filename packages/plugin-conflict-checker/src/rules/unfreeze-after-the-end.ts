@@ -19,21 +19,28 @@ Move the edge into the run, or make the run longer.
 `,
   check({ plan, totalSteps }) {
     if (totalSteps === undefined) return [];
-    return plan.phases.filter(({ fromStep }) => fromStep >= totalSteps).flatMap((phase) => {
-      const before = plan.phases[plan.phases.indexOf(phase) - 1];
-      const was = new Map(before?.entries.map(({ name, trainable }) => [name, trainable]));
-      const changed = phase.entries.filter(({ name, trainable }) => was.get(name) !== trainable);
-      return [...new Set(changed.map(({ component }) => component))].map((component) => {
-        const entry = changed.find((one) => one.component === component)!;
-        const setting = entry.reason.settings.find(({ origin }) => origin !== "default");
-        return {
-          rule: "unfreeze-after-the-end",
-          severity: "warning" as const,
-          message: `${component} is to ${entry.trainable ? "start" : "stop"} training at step ${phase.fromStep}, and the run has ${totalSteps} steps: it never does.`,
-          fix: setting === undefined ? `Move the edge below step ${totalSteps}.` : `Move the edge below step ${totalSteps} in ${quotedSetting(setting)}, or train longer.`,
-          settings: setting === undefined ? [] : [setting],
-        };
+    return plan.phases
+      .filter(({ fromStep }) => fromStep >= totalSteps)
+      .flatMap((phase) => {
+        const before = plan.phases[plan.phases.indexOf(phase) - 1];
+        const was = new Map(before?.entries.map(({ name, trainable }) => [name, trainable]));
+        const changed = phase.entries.filter(({ name, trainable }) => was.get(name) !== trainable);
+        return [...new Set(changed.map(({ component }) => component))].map((component) => {
+          const entry = changed.find((one) => one.component === component)!;
+          const setting = entry.reason.settings.find(({ origin }) => origin !== "default");
+          return {
+            rule: "unfreeze-after-the-end",
+            severity: "warning" as const,
+            message:
+              `${component} is to ${entry.trainable ? "start" : "stop"} training at step ${phase.fromStep}, and ` +
+              `the run has ${totalSteps} steps: it never does.`,
+            fix:
+              setting === undefined
+                ? `Move the edge below step ${totalSteps}.`
+                : `Move the edge below step ${totalSteps} in ${quotedSetting(setting)}, or train longer.`,
+            settings: setting === undefined ? [] : [setting],
+          };
+        });
       });
-    });
   },
 };

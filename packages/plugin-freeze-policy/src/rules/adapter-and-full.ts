@@ -24,8 +24,10 @@ export function adapterAndFull(component: string, adapter: Setting, full: Settin
   const isOne = adapter === full;
   return finding(ADAPTER_AND_FULL, {
     message: isOne
-      ? `\`${describeSetting(adapter)}\` asks for an adapter over ${componentText(component)} and trains a part of its base too.`
-      : `\`${describeSetting(adapter)}\` puts an adapter over ${componentText(component)}, and \`${describeSetting(full)}\` trains it in full.`,
+      ? `\`${describeSetting(adapter)}\` asks for an adapter over ${componentText(component)} and trains a part of ` +
+        "its base too."
+      : `\`${describeSetting(adapter)}\` puts an adapter over ${componentText(component)}, and ` +
+        `\`${describeSetting(full)}\` trains it in full.`,
     fix: isOne
       ? `Keep \`lora\` or the blocks and patterns of ${quotedWithPlace(adapter)}, not both.`
       : `Remove ${quotedWithPlace(full)} to train the adapter, or ${quotedWithPlace(adapter)} to train in full.`,

@@ -16,8 +16,12 @@ plugin nothing of the component would train.
 export function adapterWithoutPlugin(component: string, adapter: Setting, vocabulary: Vocabulary): Finding {
   const alternative = vocabulary.assign(["components", component], { lastBlocks: 2 });
   return finding(ADAPTER_WITHOUT_PLUGIN, {
-    message: `\`${describeSetting(adapter)}\` asks for an adapter over ${componentText(component)}, and no loaded plugin makes adapters.`,
-    fix: `Add a plugin that makes adapters, or replace ${quotedWithPlace(adapter)}${alternative === undefined ? "" : `, for example by \`${alternative}\``}.`,
+    message:
+      `\`${describeSetting(adapter)}\` asks for an adapter over ${componentText(component)}, and no loaded plugin ` +
+      "makes adapters.",
+    fix:
+      "Add a plugin that makes adapters, or replace " +
+      `${quotedWithPlace(adapter)}${alternative === undefined ? "" : `, for example by \`${alternative}\``}.`,
     settings: [adapter],
   });
 }

@@ -29,7 +29,9 @@ freeze:
 /** `key`: the spelling to keep, in the style of the file. */
 export function aliasesDisagree(settings: readonly Setting[], key: string): Finding {
   return finding(ALIASES_DISAGREE, {
-    message: `${listed(settings.map((setting) => `\`${describeSetting(setting)}\``))} are spellings of one key, ${key}, with different values.`,
+    message:
+      `${listed(settings.map((setting) => `\`${describeSetting(setting)}\``))} are spellings of one key, ${key}, ` +
+      "with different values.",
     fix: `Remove all but one: ${listed(settings.map(quotedWithPlace), "or")}.`,
     settings,
   });

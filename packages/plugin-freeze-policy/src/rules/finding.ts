@@ -3,7 +3,13 @@ import type { Edit, Finding, RuleInfo, Severity, Setting } from "@thaw/core";
 /** A finding of a rule, at the rule's own severity unless another is given. */
 export function finding(
   rule: RuleInfo,
-  parts: { readonly message: string; readonly fix: string; readonly settings: readonly Setting[]; readonly severity?: Severity; readonly edit?: Edit },
+  parts: {
+    readonly message: string;
+    readonly fix: string;
+    readonly settings: readonly Setting[];
+    readonly severity?: Severity;
+    readonly edit?: Edit;
+  },
 ): Finding {
   const { message, fix, settings, severity = rule.defaultSeverity, edit } = parts;
   return { rule: rule.id, severity, message, fix, settings, ...(edit === undefined ? {} : { edit }) };

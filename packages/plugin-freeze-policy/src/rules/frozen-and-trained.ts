@@ -32,7 +32,9 @@ is this error, and it names the plugin.
 /** Two explicit settings of one component that cannot both hold. */
 export function frozenAndTrained(component: string, frozenBy: Setting, trainedBy: Setting): Finding {
   return finding(FROZEN_AND_TRAINED, {
-    message: `\`${describeSetting(frozenBy)}\` freezes ${componentText(component)}, and \`${describeSetting(trainedBy)}\` trains it.`,
+    message:
+      `\`${describeSetting(frozenBy)}\` freezes ${componentText(component)}, and \`${describeSetting(trainedBy)}\` ` +
+      "trains it.",
     fix: `Remove one of the two: ${quotedWithPlace(frozenBy)} or ${quotedWithPlace(trainedBy)}.`,
     settings: [frozenBy, trainedBy],
   });

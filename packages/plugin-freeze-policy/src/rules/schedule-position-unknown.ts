@@ -13,7 +13,9 @@ component as it is before that edge.
 
 export function schedulePositionUnknown(component: string, setting: Setting): Finding {
   return finding(SCHEDULE_POSITION_UNKNOWN, {
-    message: `The schedule of ${componentText(component)} in \`${describeSetting(setting)}\` is in epochs, and the steps of an epoch are not known without training data.`,
+    message:
+      `The schedule of ${componentText(component)} in \`${describeSetting(setting)}\` is in epochs, and the steps ` +
+      "of an epoch are not known without training data.",
     fix: "Name training data to see the step, or give the position in steps.",
     settings: [setting],
   });

@@ -35,21 +35,41 @@ function nearestText(nearest: readonly string[]): string {
   return nearest.length === 0 ? "" : `Nearest: ${listed(nearest, "or")}. `;
 }
 
-/** A component that the model does not have. `known`: the model's components in the file's spelling. `isEntry`: its name is a key. */
-export function componentUnknown(setting: Setting, name: string, nearest: readonly string[], known: readonly string[], isEntry = false): Finding {
+/**
+ * A component that the model does not have. `known`: the model's components in the file's spelling. `isEntry`: its name
+ * is a key.
+ */
+export function componentUnknown(
+  setting: Setting,
+  name: string,
+  nearest: readonly string[],
+  known: readonly string[],
+  isEntry = false,
+): Finding {
   const at = isEntry && nearest.length === 1 ? editable(setting) : undefined;
   return finding(SELECTOR_MATCHES_NOTHING, {
     message: `\`${describeSetting(setting)}\` is for ${name}, which owns no parameter of this model.`,
-    fix: `${nearestText(nearest)}The model's components are ${listed(known)}. Change or remove the key${whereSet(setting)}.`,
+    fix:
+      `${nearestText(nearest)}The model's components are ${listed(known)}. Change or remove the ` +
+      `key${whereSet(setting)}.`,
     settings: [setting],
     ...(at === undefined ? {} : { edit: { action: "rename", ...at, name: nearest[0]! } }),
   });
 }
 
 /** A pattern without a match in its component. `elsewhere`: components in which it does match. */
-export function patternUnmatched(setting: Setting, pattern: string, component: string, nearest: readonly string[], elsewhere: readonly string[]): Finding {
-  const hint = pattern.split(".").some((segment) => segment !== "*" && segment.includes("*")) ? "`*` stands for one whole segment, not for a part of one. " : "";
-  const other = elsewhere.length === 0 ? "" : `It matches in ${listed(elsewhere)}; an entry selects within its own component. `;
+export function patternUnmatched(
+  setting: Setting,
+  pattern: string,
+  component: string,
+  nearest: readonly string[],
+  elsewhere: readonly string[],
+): Finding {
+  const hint = pattern.split(".").some((segment) => segment !== "*" && segment.includes("*"))
+    ? "`*` stands for one whole segment, not for a part of one. "
+    : "";
+  const other =
+    elsewhere.length === 0 ? "" : `It matches in ${listed(elsewhere)}; an entry selects within its own component. `;
   return finding(SELECTOR_MATCHES_NOTHING, {
     message: `The pattern \`${pattern}\` of \`${setting.path}\` matches no parameter of ${componentText(component)}.`,
     fix: `${hint}${other}${nearestText(nearest)}Correct or remove the pattern${whereSet(setting)}.`,
@@ -58,14 +78,22 @@ export function patternUnmatched(setting: Setting, pattern: string, component: s
 }
 
 /** More blocks than there are, or no numbered blocks at all. */
-export function blocksUnmatched(setting: Setting, component: string, available: number, prefix: string | undefined): Finding {
+export function blocksUnmatched(
+  setting: Setting,
+  component: string,
+  available: number,
+  prefix: string | undefined,
+): Finding {
   return finding(SELECTOR_MATCHES_NOTHING, {
-    message: prefix === undefined
-      ? `\`${describeSetting(setting)}\` counts blocks, and ${componentText(component)} has no numbered blocks.`
-      : `\`${describeSetting(setting)}\` asks for more blocks than ${componentText(component)} has: ${available} under ${prefix}.`,
-    fix: prefix === undefined
-      ? `Use \`match\` with names of its parameters, or train all of it${whereSet(setting)}.`
-      : `Use at most ${available}, or train the whole component${whereSet(setting)}.`,
+    message:
+      prefix === undefined
+        ? `\`${describeSetting(setting)}\` counts blocks, and ${componentText(component)} has no numbered blocks.`
+        : `\`${describeSetting(setting)}\` asks for more blocks than ${componentText(component)} has: ${available} ` +
+          `under ${prefix}.`,
+    fix:
+      prefix === undefined
+        ? `Use \`match\` with names of its parameters, or train all of it${whereSet(setting)}.`
+        : `Use at most ${available}, or train the whole component${whereSet(setting)}.`,
     settings: [setting],
   });
 }

@@ -31,12 +31,19 @@ Remove the setting, or train the component. Where only a default froze it, the f
 `,
 };
 
-/** An adapter entry for a component that another setting freezes. `overridden`: a preset's entry that lost; then a warning. */
+/**
+ * An adapter entry for a component that another setting freezes. `overridden`: a preset's entry that lost; then a
+ * warning.
+ */
 export function adapterForFrozen(component: string, adapter: Setting, frozenBy: Setting, overridden = false): Finding {
   return finding(SETTING_FOR_FROZEN_COMPONENT, {
     severity: overridden ? "warning" : "error",
-    message: `\`${describeSetting(adapter)}\` asks for an adapter, and \`${describeSetting(frozenBy)}\` freezes ${componentText(component)}${overridden ? ", so no adapter is made" : ""}.`,
-    fix: `Remove ${quotedWithPlace(frozenBy)} (an adapter freezes its base by itself), or remove ${quotedWithPlace(adapter)}.`,
+    message:
+      `\`${describeSetting(adapter)}\` asks for an adapter, and \`${describeSetting(frozenBy)}\` freezes ` +
+      `${componentText(component)}${overridden ? ", so no adapter is made" : ""}.`,
+    fix:
+      `Remove ${quotedWithPlace(frozenBy)} (an adapter freezes its base by itself), or remove ` +
+      `${quotedWithPlace(adapter)}.`,
     settings: [adapter, frozenBy],
   });
 }

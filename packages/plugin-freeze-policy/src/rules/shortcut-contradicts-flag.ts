@@ -35,16 +35,25 @@ freeze:
 };
 
 /** The shortcut against an explicit setting of `component` that says the opposite. */
-export function shortcutContradicts(shortcut: Setting, other: Setting, component: string, vocabulary: Vocabulary): Finding {
+export function shortcutContradicts(
+  shortcut: Setting,
+  other: Setting,
+  component: string,
+  vocabulary: Vocabulary,
+): Finding {
   const isProjector = component === SHORTCUT_COMPONENT;
   const projectorFlag = vocabulary.assign([FLAG_OF_COMPONENT[SHORTCUT_COMPONENT]!], false);
   const replacement = isProjector || projectorFlag === undefined ? "remove" : `replace`;
   const both = replacement === "remove" ? "" : ` by \`${projectorFlag}\` to train both`;
   return finding(SHORTCUT_CONTRADICTS_FLAG, {
     message: isProjector
-      ? `\`${describeSetting(shortcut)}\` trains ${componentText(component)} alone, and \`${describeSetting(other)}\` freezes it.`
-      : `\`${describeSetting(shortcut)}\` freezes ${componentText(component)}, and \`${describeSetting(other)}\` trains it.`,
-    fix: `Remove ${quotedWithPlace(other)} to train ${componentText(SHORTCUT_COMPONENT)} alone, or ${replacement} ${quotedWithPlace(shortcut)}${both}.`,
+      ? `\`${describeSetting(shortcut)}\` trains ${componentText(component)} alone, and ` +
+        `\`${describeSetting(other)}\` freezes it.`
+      : `\`${describeSetting(shortcut)}\` freezes ${componentText(component)}, and \`${describeSetting(other)}\` ` +
+        "trains it.",
+    fix:
+      `Remove ${quotedWithPlace(other)} to train ${componentText(SHORTCUT_COMPONENT)} alone, or ${replacement} ` +
+      `${quotedWithPlace(shortcut)}${both}.`,
     settings: [shortcut, other],
   });
 }

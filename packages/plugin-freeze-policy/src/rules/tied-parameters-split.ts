@@ -14,10 +14,16 @@ Name both, or none: \`match: [lm_head, embed_tokens]\`.
 };
 
 /** `trained` and `frozen` are names of one parameter that the settings put in different states. */
-export function tiedParametersSplit(trained: readonly string[], frozen: readonly string[], settings: readonly Setting[]): Finding {
+export function tiedParametersSplit(
+  trained: readonly string[],
+  frozen: readonly string[],
+  settings: readonly Setting[],
+): Finding {
   const by = settings.length === 0 ? "" : ` by ${listed(settings.map((setting) => `\`${describeSetting(setting)}\``))}`;
   return finding(TIED_PARAMETERS_SPLIT, {
-    message: `${listed(trained)} would train and ${listed(frozen)} would be frozen${by}, but they are tied: one parameter with several names.`,
+    message:
+      `${listed(trained)} would train and ${listed(frozen)} would be frozen${by}, but they are tied: one parameter ` +
+      "with several names.",
     fix: `Select all of these names or none of them: ${listed([...trained, ...frozen])}.`,
     settings,
   });
