@@ -12,7 +12,7 @@ import { root } from "./prepare.mjs";
 
 const read = (path) => readFileSync(`${root}/${path}`, "utf8");
 const pages = new Map([
-  ["docs/hooks.md", hooksPage(read("packages/core/src/hooks.ts"))],
+  ["docs/hooks.md", hooksPage(read("packages/core/src/api/hooks.ts"))],
   ["docs/errors.md", errorsPage(errorSources())],
   ["docs/options.md", optionsPage(optionShape())],
   ...rulesPages(),

@@ -37,14 +37,14 @@ const leaveOut = {
 };
 
 const build = await rolldown({
-  input: `${dist}planning.js`,
+  input: `${dist}planning/planning.js`,
   platform: "node",
   plugins: [leaveOut],
   resolve: { mainFields: ["module", "main"] },
   treeshake: {
     moduleSideEffects: (id) =>
       !/[\\/](tfjs-core|autograd|zod|models|core|data|config|cli|contracts|safetensors)[\\/]/.test(id) ||
-      /[\\/]models[\\/]dist[\\/]registry\.js$/.test(id),
+      /[\\/]models[\\/]dist[\\/]open[\\/]registry\.js$/.test(id),
   },
   logLevel: "silent",
 });

@@ -1,5 +1,5 @@
 /**
- * `docs/hooks.md` from the doc blocks of `packages/core/src/hooks.ts`. Throws where a hook or a payload's field has
+ * `docs/hooks.md` from the doc blocks of `packages/core/src/api/hooks.ts`. Throws where a hook or a payload's field has
  * none: a hook arrives with its doc block.
  * @param {string} source
  */
@@ -8,7 +8,7 @@ export function hooksPage(source) {
   const hooks = [
     ...body.matchAll(/(?:\/\*\*((?:(?!\*\/)[\s\S])*)\*\/\s*)?(\w+): new (\w+)<([\s\S]*?)>\(\[([^\]]*)\]\)/g),
   ].map(([, doc, name, type, types, names]) => {
-    if (doc === undefined) throw new Error(`The hook ${name} has no doc block in packages/core/src/hooks.ts.`);
+    if (doc === undefined) throw new Error(`The hook ${name} has no doc block in packages/core/src/api/hooks.ts.`);
     const { lists, result } = splitTypes(types);
     const parameters = names
       .split(",")
@@ -38,7 +38,7 @@ export function hooksPage(source) {
     [
       "# Hooks",
       "",
-      "<!-- Generated from packages/core/src/hooks.ts by `node scripts/docs.mjs`. Edit the doc blocks there. -->",
+      "<!-- Generated from packages/core/src/api/hooks.ts by `node scripts/docs.mjs`. Edit the doc blocks there. -->",
       "",
       "Every extension point of the trainer, in firing order: `trainer.hooks.NAME`. They are " +
         "[tapable](https://github.com/webpack/tapable) hooks:",

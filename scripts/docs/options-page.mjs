@@ -6,7 +6,7 @@ import { configShape } from "@thaw/config";
 import { loraSchema } from "@thaw/plugin-lora";
 // Not public: what the command line loads is the command line's business, and its entry stays light for configs that
 // import it.
-import { BUILT_IN_PLUGINS, HOST_SECTIONS } from "../../packages/cli/dist/load-config.js";
+import { BUILT_IN_PLUGINS, HOST_SECTIONS } from "../../packages/cli/dist/config/load-config.js";
 
 /** The shape of every key that `thaw` knows without further plugins, camelCase. */
 export function optionShape() {

@@ -1,9 +1,9 @@
 import { mkdir, mkdtemp, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { loadConfig } from "../../packages/cli/src/load-config.js";
-import type { Planning } from "../../packages/cli/src/plan-run.js";
-import { planConfig } from "../../packages/cli/src/plan-stages.js";
+import { loadConfig } from "../../packages/cli/src/config/load-config.js";
+import type { Planning } from "../../packages/cli/src/planning/plan-run.js";
+import { planConfig } from "../../packages/cli/src/planning/plan-stages.js";
 import { root, type CodeBlock } from "./blocks.js";
 
 /**

@@ -14,7 +14,7 @@ const read = (path: string): Promise<string> => readFile(join(root, path), "utf8
 describe("docs/hooks.md", () => {
   it("is what the doc blocks of hooks.ts say", async () => {
     expect(await read("docs/hooks.md"), "run node scripts/docs.mjs").toBe(
-      hooksPage(await read("packages/core/src/hooks.ts")),
+      hooksPage(await read("packages/core/src/api/hooks.ts")),
     );
   });
   it("cannot be made for a hook without doc block", () => {

@@ -2,8 +2,8 @@ import { mkdir, mkdtemp, rm, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { loadConfig } from "../../packages/cli/src/load-config.js";
-import { planRun } from "../../packages/cli/src/plan-run.js";
+import { loadConfig } from "../../packages/cli/src/config/load-config.js";
+import { planRun } from "../../packages/cli/src/planning/plan-run.js";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
 let folder: string;

@@ -3,9 +3,9 @@ import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { loadConfig } from "../../packages/cli/src/load-config.js";
-import { planRun } from "../../packages/cli/src/plan-run.js";
-import { planConfig } from "../../packages/cli/src/plan-stages.js";
+import { loadConfig } from "../../packages/cli/src/config/load-config.js";
+import { planRun } from "../../packages/cli/src/planning/plan-run.js";
+import { planConfig } from "../../packages/cli/src/planning/plan-stages.js";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
 // In the repository, where a config finds the package as one of an installed Thaw does.

@@ -1,8 +1,8 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { resolveOwners } from "../../packages/core/src/plan/owners.js";
-import { componentOf } from "../../packages/models/src/owners.js";
-import { ownerByPrefix } from "../../packages/plugin-freeze-policy/src/owner.js";
+import { componentOf } from "../../packages/models/src/owners/owners.js";
+import { ownerByPrefix } from "../../packages/plugin-freeze-policy/src/selecting/owner.js";
 
 /** Few words, some of which begin alike, so that prefixes nest and nearly match often. */
 const word = fc.constantFrom("a", "ab", "b", "layers", "layers1", "1", "10");

@@ -1,8 +1,8 @@
 import type { Origin, Setting } from "@thaw/contracts";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { compilePolicy } from "../../packages/plugin-freeze-policy/src/policy.js";
-import { matchesPattern } from "../../packages/plugin-freeze-policy/src/pattern.js";
+import { compilePolicy } from "../../packages/plugin-freeze-policy/src/deciding/policy.js";
+import { matchesPattern } from "../../packages/plugin-freeze-policy/src/selecting/pattern.js";
 import { STUB_COMPONENTS, stubParameters } from "../support/stub-model.js";
 
 const origin = fc.constantFrom<Origin>("explicit", "preset");

@@ -7,7 +7,7 @@ export {
   unpackBfloat16,
 } from "./bfloat16/index.js";
 export type { Bfloat16Products, PackedMatrix } from "./bfloat16/index.js";
-export { ConstantCache } from "./constant-cache.js";
+export { ConstantCache } from "./engine/constant-cache.js";
 export { AutogradError } from "./errors.js";
 export { hasFused, runFused, runFusedOne } from "./kernels/fused.js";
 export type { FusedName } from "./kernels/fused.js";
@@ -19,19 +19,19 @@ export type {
   TensorFunctions,
 } from "./kernels/functions.js";
 export type { Kernels, MatmulStrategy } from "./kernels/kernels.js";
-export { LayoutCache } from "./layout-cache.js";
-export { operate } from "./operation.js";
+export { LayoutCache } from "./engine/layout-cache.js";
+export { operate } from "./engine/operation.js";
 export { add, addScalar, div, mul, scale, sub } from "./ops/arithmetic.js";
-export { attention, softmax } from "./ops/attention.js";
-export type { AttentionOptions } from "./ops/attention.js";
+export { attention, softmax } from "./ops/attention/attention.js";
+export type { AttentionOptions } from "./ops/attention/attention.js";
 export { crossEntropy, softmaxCrossEntropy } from "./ops/cross-entropy.js";
 export type { CrossEntropyOptions, FusedCrossEntropyOptions } from "./ops/cross-entropy.js";
 export { dropout } from "./ops/dropout.js";
-export { AttentionSpans } from "./attention-spans.js";
-export type { SampleSpan } from "./attention-spans.js";
+export { AttentionSpans } from "./ops/attention/attention-spans.js";
+export type { SampleSpan } from "./ops/attention/attention-spans.js";
 export { asFunction, fuse } from "./ops/fuse.js";
-export { multiHeadAttention, rotaryHeads } from "./ops/heads.js";
-export type { MultiHeadAttentionOptions } from "./ops/heads.js";
+export { multiHeadAttention, rotaryHeads } from "./ops/attention/heads.js";
+export type { MultiHeadAttentionOptions } from "./ops/attention/heads.js";
 export { release, stopGradient } from "./ops/flow.js";
 export { linear, matmul } from "./ops/linear.js";
 export type { MatmulOptions } from "./ops/linear.js";
@@ -53,10 +53,10 @@ export {
   tanh,
 } from "./ops/pointwise.js";
 export { mean, sum } from "./ops/reduce.js";
-export { rotary } from "./ops/rotary.js";
+export { rotary } from "./ops/attention/rotary.js";
 export { embedding, gatherRows, insertRows, scatterRows } from "./ops/rows.js";
 export { concat, pad, reshape, slice, transpose } from "./ops/shape.js";
-export type { Backward, OpRecord, Saved } from "./record.js";
-export { Tape } from "./tape.js";
-export type { TapeOptions } from "./tape.js";
-export type { Value } from "./value.js";
+export type { Backward, OpRecord, Saved } from "./engine/record.js";
+export { Tape } from "./engine/tape.js";
+export type { TapeOptions } from "./engine/tape.js";
+export type { Value } from "./engine/value.js";

@@ -5,9 +5,9 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { PlanningCommands } from "./fast.js";
-import * as commands from "./planning.js";
-import { isPlainConfig } from "./plain-config.js";
-import { memoryTerminal } from "./terminal.js";
+import * as commands from "./planning/planning.js";
+import { isPlainConfig } from "./config/plain-config.js";
+import { memoryTerminal } from "./terminal/terminal.js";
 
 const packageFolder = fileURLToPath(new URL("..", import.meta.url));
 const goldens = fileURLToPath(new URL("../../../test/fixtures/goldens", import.meta.url));

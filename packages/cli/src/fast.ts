@@ -2,7 +2,7 @@ import { existsSync, readdirSync, statSync } from "node:fs";
 import type { check } from "./commands/check.js";
 import type { plan } from "./commands/plan.js";
 import type { why } from "./commands/why.js";
-import type { isPlainConfig } from "./plain-config.js";
+import type { isPlainConfig } from "./config/plain-config.js";
 
 /** What `planning.ts` exports. */
 export interface PlanningCommands {
@@ -23,7 +23,7 @@ export async function planningCommands(config: string | undefined): Promise<Plan
     const commands = (await import(bundle.href)) as PlanningCommands;
     if (await commands.isPlainConfig(config)) return commands;
   }
-  return import("./planning.js");
+  return import("./planning/planning.js");
 }
 
 /**

@@ -4,7 +4,7 @@ import type { FreezePolicyOptions } from "@thaw/plugin-freeze-policy";
 import type { LoraSectionOptions } from "@thaw/plugin-lora";
 import type { ProjectorOnlyOptions } from "@thaw/plugin-projector-only";
 import type { TokenRowsOptions } from "@thaw/plugin-token-rows";
-import type { DataSectionOptions } from "./data-section.js";
+import type { DataSectionOptions } from "./config/data-section.js";
 
 declare module "@thaw/config" {
   interface ConfigSections {
@@ -20,4 +20,4 @@ declare module "@thaw/config" {
 
 export { defineConfig } from "@thaw/config";
 export type { ThawConfig } from "@thaw/config";
-export type { DataSectionOptions } from "./data-section.js";
+export type { DataSectionOptions } from "./config/data-section.js";

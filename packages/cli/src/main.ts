@@ -1,7 +1,7 @@
 import { ThawError } from "@thaw/contracts";
 import { CommanderError } from "commander";
 import { createProgram } from "./program.js";
-import { processTerminal, type Terminal } from "./terminal.js";
+import { processTerminal, type Terminal } from "./terminal/terminal.js";
 
 /** Exit codes: 0 done, 1 findings or errors, 2 wrong use of the command line, 130 stopped by Ctrl-C. */
 export const EXIT = { done: 0, failed: 1, usage: 2, interrupted: 130 } as const;

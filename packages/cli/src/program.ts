@@ -22,10 +22,10 @@ import {
   TOP_HELP,
   TRAIN_HELP,
   WHY_HELP,
-} from "./help.js";
+} from "./terminal/help.js";
 import { planningCommands } from "./fast.js";
-import { LOG_LEVELS } from "./log.js";
-import type { Terminal } from "./terminal.js";
+import { LOG_LEVELS } from "./terminal/log.js";
+import type { Terminal } from "./terminal/terminal.js";
 import { ownVersion } from "./version.js";
 
 /** Where a command leaves the exit code. */

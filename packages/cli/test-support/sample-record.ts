@@ -1,6 +1,6 @@
 import type { ParameterInfo, PlannedContext, Segment } from "@thaw/core";
 import { trainingSchema } from "@thaw/core";
-import { newRecord, type Answer, type CaptionRecord, type RunRecord } from "../src/record.js";
+import { newRecord, type Answer, type CaptionRecord, type RunRecord } from "../src/record/record.js";
 
 const PARAMETERS: readonly (readonly [string, string, readonly number[]])[] = [
   ["vision_tower.embeddings.weight", "vision_tower", [128, 192]],

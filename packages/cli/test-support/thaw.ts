@@ -1,6 +1,6 @@
 import { openSafetensors } from "@thaw/core";
 import { main } from "../src/main.js";
-import { memoryTerminal } from "../src/terminal.js";
+import { memoryTerminal } from "../src/terminal/terminal.js";
 
 /** Runs the command line in this process, 120 columns wide. */
 export async function thaw(

@@ -1,11 +1,11 @@
 import { describe, expect, it } from "vitest";
 import { z } from "zod";
-import { configJsonSchema } from "./json-schema.js";
-import { nearestName, toCamel, toSnake } from "./keys.js";
-import { overrideLayer } from "./overrides.js";
-import { resolveSource } from "./paths.js";
-import { printedSettings } from "./print.js";
-import { candidateNames } from "./read-layers.js";
+import { configJsonSchema } from "./checking/json-schema.js";
+import { nearestName, toCamel, toSnake } from "./words/keys.js";
+import { overrideLayer } from "./reading/overrides.js";
+import { resolveSource } from "./resolving/paths.js";
+import { printedSettings } from "./words/print.js";
+import { candidateNames } from "./reading/read-layers.js";
 
 describe("keys", () => {
   it.each([

@@ -94,7 +94,7 @@ export type { SafetensorsReader, TensorDeclaration, TensorEntry } from "@thaw/sa
 export { findCheckpoint } from "./checkpoint/read-checkpoint.js";
 export type { FoundCheckpoint } from "./checkpoint/read-checkpoint.js";
 export type { MetricsLine } from "./checkpoint/metrics-file.js";
-export type { DataPosition, RunState, RunTotals } from "./checkpoint/state.js";
+export type { DataPosition, RunState, RunTotals } from "./api/state.js";
 export {
   CHECKPOINTS_FOLDER,
   FINAL_FOLDER,
@@ -102,9 +102,9 @@ export {
   STATE_FILE,
   TRAINED_FILE,
 } from "./checkpoint/write-checkpoint.js";
-export { definePlugin } from "./define-plugin.js";
+export { definePlugin } from "./api/define-plugin.js";
 export { findingText } from "./errors.js";
-export { createHooks, STAGE_DEFAULT, STAGE_EARLY, STAGE_LATE } from "./hooks.js";
+export { createHooks, STAGE_DEFAULT, STAGE_EARLY, STAGE_LATE } from "./api/hooks.js";
 export type {
   AfterStepContext,
   Backend,
@@ -129,16 +129,16 @@ export type {
   StepContext,
   StopDecision,
   TrainerHooks,
-} from "./hooks.js";
-export type { TapDescription } from "./intercept.js";
-export { linearLayer } from "./linear-layer.js";
-export { silentLogger } from "./logger.js";
-export type { Logger, LogMethod } from "./logger.js";
+} from "./api/hooks.js";
+export type { TapDescription } from "./run/intercept.js";
+export { linearLayer } from "./model/linear-layer.js";
+export { silentLogger } from "./api/logger.js";
+export type { Logger, LogMethod } from "./api/logger.js";
 export { AdamW } from "./optimize/adamw.js";
 export { scheduleFactor, warmupSteps } from "./optimize/schedule.js";
-export type { GroupRates, Optimizer, UpdateContext } from "./optimizer.js";
-export { componentTrainingSchema, optimizerSchema, PRECISIONS, scheduleSchema, trainingSchema } from "./options.js";
-export type { Precision, ResolvedTrainingOptions, TrainingOptions } from "./options.js";
+export type { GroupRates, Optimizer, UpdateContext } from "./api/optimizer.js";
+export { componentTrainingSchema, optimizerSchema, PRECISIONS, scheduleSchema, trainingSchema } from "./api/options.js";
+export type { Precision, ResolvedTrainingOptions, TrainingOptions } from "./api/options.js";
 export { classifyFlows, componentFlows } from "./plan/flow.js";
 export { isSegmentPrefix, resolveOwners } from "./plan/owners.js";
 export type { Ownership } from "./plan/owners.js";
@@ -149,16 +149,16 @@ export { planMemory, planReport, planTable } from "./plan/plan-report.js";
 export type { ComponentMemory, ComponentReport, PlanReport } from "./plan/plan-report.js";
 export { runLength } from "./plan/run-length.js";
 export type { RunLength } from "./plan/run-length.js";
-export { API_VERSION } from "./plugin.js";
-export type { Plugin, PluginDefinition, PluginFactory, StandardResult, StandardSchema } from "./plugin.js";
-export { deadGradientLines } from "./run/dead-gradients.js";
-export type { DeadGradient } from "./run/dead-gradients.js";
-export { sumRowCounts } from "./run/accumulator.js";
+export { API_VERSION } from "./api/plugin.js";
+export type { Plugin, PluginDefinition, PluginFactory, StandardResult, StandardSchema } from "./api/plugin.js";
+export { deadGradientLines } from "./training/dead-gradients.js";
+export type { DeadGradient } from "./training/dead-gradients.js";
+export { sumRowCounts } from "./training/accumulator.js";
 export { MemoryWatch } from "./run/memory-watch.js";
 export { seededRandom } from "./run/random.js";
-export { ScopeLayer } from "./scope-layer.js";
-export type { BatchLoss, Session } from "./session.js";
-export { joinSettings, settingsOf } from "./settings.js";
+export { ScopeLayer } from "./model/scope-layer.js";
+export type { BatchLoss, Session } from "./api/session.js";
+export { joinSettings, settingsOf } from "./api/settings.js";
 export { handoverFindings, stageFinding } from "./stages/handover.js";
 export type { PlannedStage } from "./stages/handover.js";
 export { runStages } from "./stages/run-stages.js";
@@ -172,7 +172,7 @@ export type {
 } from "./stages/run-stages.js";
 export { readStagedRun, STAGES_FILE, stageState, trainedFile } from "./stages/stages-file.js";
 export type { StagedRun, StageRecord, StageState } from "./stages/stages-file.js";
-export type { FrozenProof, RunSummary } from "./summary.js";
-export type { Evaluator, ResumeOptions, TrainerOptions } from "./trainer-options.js";
-export { Trainer } from "./trainer.js";
-export type { PlanResult } from "./trainer.js";
+export type { FrozenProof, RunSummary } from "./api/summary.js";
+export type { Evaluator, ResumeOptions, TrainerOptions } from "./api/trainer-options.js";
+export { Trainer } from "./run/trainer.js";
+export type { PlanResult } from "./run/trainer.js";

@@ -1,13 +1,13 @@
 import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
-import { parseClipImageConfig } from "./clip-image-config.js";
-import { clipImageProcessor } from "./clip-image-processor.js";
-import { decodeRgb, readImageSize } from "./decode.js";
-import { pilResize } from "./pil-resize.js";
-import { RESAMPLE_NAMES } from "./resample-filters.js";
-import type { ImageReference } from "./sample.js";
-import { thumbnail } from "./thumbnail.js";
+import { parseClipImageConfig } from "./images/clip-image-config.js";
+import { clipImageProcessor } from "./images/clip-image-processor.js";
+import { decodeRgb, readImageSize } from "./images/decode.js";
+import { pilResize } from "./images/pil-resize.js";
+import { RESAMPLE_NAMES } from "./images/resample-filters.js";
+import type { ImageReference } from "./samples/sample.js";
+import { thumbnail } from "./images/thumbnail.js";
 
 interface Fixtures {
   readonly decoded: Readonly<

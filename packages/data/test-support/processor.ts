@@ -1,10 +1,10 @@
 import { fileURLToPath } from "node:url";
-import { compileChatTemplate, loadChatTemplate } from "../src/chat-template.js";
-import { type ClipImageOptions, parseClipImageConfig } from "../src/clip-image-config.js";
-import { clipImageProcessorModule } from "../src/clip-image-processor.js";
-import { readCheckpointJson } from "../src/checkpoint-file.js";
-import type { Processor } from "../src/processor.js";
-import { loadTokenizer } from "../src/tokenizer.js";
+import { compileChatTemplate, loadChatTemplate } from "../src/text/chat-template.js";
+import { type ClipImageOptions, parseClipImageConfig } from "../src/images/clip-image-config.js";
+import { clipImageProcessorModule } from "../src/images/clip-image-processor.js";
+import { readCheckpointJson } from "../src/text/checkpoint-file.js";
+import type { Processor } from "../src/images/processor.js";
+import { loadTokenizer } from "../src/text/tokenizer.js";
 
 export const GOLDEN_LLAVA = fileURLToPath(new URL("../../../test/fixtures/goldens/llava", import.meta.url));
 

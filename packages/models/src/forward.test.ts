@@ -6,9 +6,9 @@ import { changedCheckpoint, LLAVA_FOLDER } from "../test-support/checkpoint.js";
 import { generated, goldenBatch, largestDifference, prompts, supervised, useBackend } from "../test-support/golden.js";
 import { batchOf, loadWeights, testScope } from "../test-support/scope.js";
 import { rm, writeFile } from "node:fs/promises";
-import { alignRight } from "./generate.js";
-import { openModel } from "./open-model.js";
-import { rotaryTable } from "./rope.js";
+import { alignRight } from "./passes/generate.js";
+import { openModel } from "./open/open-model.js";
+import { rotaryTable } from "./blocks/rope.js";
 
 const IMAGE = 332;
 let model: Model;

@@ -1,26 +1,40 @@
-export { ACTIVATION_NAMES, activate, readActivation, type ActivationName } from "./activations.js";
-export { clipTower, type ClipUse } from "./clip.js";
-export { readClipConfig, type ClipConfig } from "./clip-config.js";
-export { configReader, tokenIds, type ConfigReader } from "./config-reader.js";
-export { DecodedBatch, type DecodedBatchInput } from "./decoded-batch.js";
-export { decoderSegments, type ChosenRows, type Decoder, type DecoderPass } from "./decoder.js";
-export type { Architecture, CheckpointHeader, Family, OwnerTable, ParameterRole, ParameterSpec } from "./family.js";
-export { generateGreedily, type GenerateOptions } from "./generate.js";
-export { findPrefix } from "./layout.js";
-export { llamaDecoder, type LlamaNames } from "./llama.js";
-export { readLlamaConfig, type LlamaConfig } from "./llama-config.js";
-export { llavaFamily } from "./llava.js";
-export { loadLlavaProcessor } from "./llava-processor.js";
-export { mixTokens, type MixedTokens } from "./merge-features.js";
-export { mlpProjector, PROJECTOR_SEGMENT, type MlpProjectorConfig, type Projector } from "./mlp-projector.js";
-export { openModel, type OpenModelOptions } from "./open-model.js";
-export { openProcessor } from "./open-processor.js";
-export { placeholderModel } from "./placeholder.js";
-export { initialValues } from "./random.js";
-export { OWNER_TABLES } from "./owner-tables.js";
-export type { DocumentedOwnerTable } from "./owner-tables.js";
-export { findFamily, findOwners, knownFamilies, knownModelTypes, registerFamily, registerOwners } from "./registry.js";
-export type { SaveOptions } from "./save.js";
-export { readSpecialTokens } from "./special-tokens.js";
-export { linearSpecs, layerNormSpecs, namesOf } from "./specs.js";
-export { hasImages, PIXEL_VALUES, VISION_SEGMENT, type VisionTower } from "./vision-tower.js";
+export { ACTIVATION_NAMES, activate, readActivation, type ActivationName } from "./blocks/activations.js";
+export { clipTower, type ClipUse } from "./towers/clip.js";
+export { readClipConfig, type ClipConfig } from "./towers/clip-config.js";
+export { configReader, tokenIds, type ConfigReader } from "./reading/config-reader.js";
+export { DecodedBatch, type DecodedBatchInput } from "./passes/decoded-batch.js";
+export { decoderSegments, type ChosenRows, type Decoder, type DecoderPass } from "./decoders/decoder.js";
+export type {
+  Architecture,
+  CheckpointHeader,
+  Family,
+  OwnerTable,
+  ParameterRole,
+  ParameterSpec,
+} from "./contract/family.js";
+export { generateGreedily, type GenerateOptions } from "./passes/generate.js";
+export { findPrefix } from "./blocks/layout.js";
+export { llamaDecoder, type LlamaNames } from "./decoders/llama.js";
+export { readLlamaConfig, type LlamaConfig } from "./decoders/llama-config.js";
+export { llavaFamily } from "./families/llava/family.js";
+export { loadLlavaProcessor } from "./families/llava/processor.js";
+export { mixTokens, type MixedTokens } from "./blocks/merge-features.js";
+export { mlpProjector, PROJECTOR_SEGMENT, type MlpProjectorConfig, type Projector } from "./connectors/mlp.js";
+export { openModel, type OpenModelOptions } from "./open/open-model.js";
+export { openProcessor } from "./open/open-processor.js";
+export { placeholderModel } from "./open/placeholder.js";
+export { initialValues } from "./checkpoint/initial-values.js";
+export { OWNER_TABLES } from "./owners/owner-tables.js";
+export type { DocumentedOwnerTable } from "./owners/owner-tables.js";
+export {
+  findFamily,
+  findOwners,
+  knownFamilies,
+  knownModelTypes,
+  registerFamily,
+  registerOwners,
+} from "./open/registry.js";
+export type { SaveOptions } from "./checkpoint/save.js";
+export { readSpecialTokens } from "./reading/special-tokens.js";
+export { linearSpecs, layerNormSpecs, namesOf } from "./blocks/specs.js";
+export { hasImages, PIXEL_VALUES, VISION_SEGMENT, type VisionTower } from "./towers/vision-tower.js";

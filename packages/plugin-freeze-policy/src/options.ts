@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { FLAG_DEFAULTS } from "./vocabulary.js";
+import { FLAG_DEFAULTS } from "./intent/vocabulary.js";
 
 const count = z.number().int().positive();
 const position = z.number().nonnegative();

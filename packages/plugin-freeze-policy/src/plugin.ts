@@ -10,10 +10,10 @@ import {
   type Trainer,
 } from "@thaw/core";
 import { freezeSchema } from "./options.js";
-import { compilePolicy, findNothingTrains, type CompiledPolicy } from "./policy.js";
+import { compilePolicy, findNothingTrains, type CompiledPolicy } from "./deciding/policy.js";
 import { FREEZE_RULES } from "./rules/index.js";
 import { NOTHING_TRAINS, nothingTrains } from "./rules/nothing-trains.js";
-import { thawVocabulary, type Vocabulary } from "./vocabulary.js";
+import { thawVocabulary, type Vocabulary } from "./intent/vocabulary.js";
 
 const PLUGIN_NAME = "FreezePolicyPlugin";
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { STUB_COMPONENTS, stubParameters } from "../../../test/support/stub-model.js";
-import { compilePolicy } from "./policy.js";
+import { compilePolicy } from "./deciding/policy.js";
 
 /**
  * The written truth table: state and errors of one component, by flag (`-` absent, `T` true, `F` false), shortcut (the

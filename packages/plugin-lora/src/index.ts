@@ -1,4 +1,4 @@
-export type { Adapter } from "./adapter.js";
+export type { Adapter } from "./adapters/adapter.js";
 export { loraSchema, loraSectionSchema } from "./options.js";
 export type { LoraSectionOptions, ResolvedLora, ResolvedLoraSection } from "./options.js";
 export { LORA_ERROR_CODES } from "./errors.js";

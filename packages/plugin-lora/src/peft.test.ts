@@ -3,12 +3,12 @@ import { withTempFolder } from "@thaw/testing";
 import { readdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import type { Adapter } from "./adapter.js";
-import { moduleName } from "./module-names.js";
-import { alphaOf, makePeftConfig, parsePeftConfig, type PeftConfig } from "./peft-config.js";
-import { readPeftHeader, readPeftValues, writePeftFolder } from "./peft-folder.js";
-import { readPeftName } from "./peft-names.js";
-import { wholeModules } from "./whole-modules.js";
+import type { Adapter } from "./adapters/adapter.js";
+import { moduleName } from "./planning/module-names.js";
+import { alphaOf, makePeftConfig, parsePeftConfig, type PeftConfig } from "./peft/peft-config.js";
+import { readPeftHeader, readPeftValues, writePeftFolder } from "./peft/peft-folder.js";
+import { readPeftName } from "./peft/peft-names.js";
+import { wholeModules } from "./peft/whole-modules.js";
 
 const adapter = (module: string, more: Partial<Adapter> = {}): Adapter => ({
   module,

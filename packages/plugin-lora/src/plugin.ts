@@ -8,14 +8,14 @@ import {
   type Setting,
   type Trainer,
 } from "@thaw/core";
-import { AdapterScope } from "./adapter-scope.js";
+import { AdapterScope } from "./adapters/adapter-scope.js";
 import { noAdapters, resumeMismatch } from "./errors.js";
-import { ADAPTER_FILE_UNUSABLE } from "./findings.js";
-import { mergedWeight } from "./merge.js";
+import { ADAPTER_FILE_UNUSABLE } from "./planning/findings.js";
+import { mergedWeight } from "./adapters/merge.js";
 import { loraSectionSchema, type LoraSectionOptions, type ResolvedLoraSection } from "./options.js";
-import { writePeft } from "./peft-export.js";
-import { exists } from "./peft-folder.js";
-import { planAdapters, type AdapterPlan } from "./plan-adapters.js";
+import { writePeft } from "./peft/peft-export.js";
+import { exists } from "./peft/peft-folder.js";
+import { planAdapters, type AdapterPlan } from "./planning/plan-adapters.js";
 
 export const PLUGIN_NAME = "LoraPlugin";
 

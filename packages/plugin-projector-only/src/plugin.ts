@@ -11,12 +11,12 @@ import {
   type Setting,
   type Trainer,
 } from "@thaw/core";
-import { defaultCacheFolder } from "./disk-room.js";
+import { defaultCacheFolder } from "./store/disk-room.js";
 import { projectorOnlySchema, type ProjectorOnlyOptions, type ResolvedProjectorOnlyOptions } from "./options.js";
 import { projectorOnlyRules } from "./rules.js";
-import { rowLines, rowShares, shortcutsOf } from "./row-savings.js";
-import { RunCaches, type RunCachesReport } from "./run-caches.js";
-import { savingLines } from "./saving-lines.js";
+import { rowLines, rowShares, shortcutsOf } from "./savings/row-savings.js";
+import { RunCaches, type RunCachesReport } from "./cache/run-caches.js";
+import { savingLines } from "./savings/saving-lines.js";
 import { SELF_TEST_TOLERANCES } from "./self-test.js";
 
 export const PLUGIN_NAME = "ProjectorOnlyPlugin";

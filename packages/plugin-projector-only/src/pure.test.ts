@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { decideCache } from "./decide.js";
-import { relativeError } from "./feature.js";
+import { decideCache } from "./cache/decide.js";
+import { relativeError } from "./cache/feature.js";
 import { projectorOnlySchema } from "./options.js";
 import { cacheableSegments, segmentItems } from "./segments.js";
 import { parseBytes } from "./sizes.js";

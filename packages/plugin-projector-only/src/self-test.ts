@@ -1,5 +1,5 @@
 import type { Precision } from "@thaw/core";
-import { type Feature, relativeError } from "./feature.js";
+import { type Feature, relativeError } from "./cache/feature.js";
 
 /**
  * Of the largest value. Order of summation differs with the number of items: about 1e-6 in float32, a rounding more or

@@ -1,6 +1,6 @@
 import type { Tensor } from "@tensorflow/tfjs-core";
 import * as tf from "@tensorflow/tfjs-core";
-import type { Tape } from "../tape.js";
+import type { Tape } from "../engine/tape.js";
 
 /** A pointwise function with its derivative, both from the input alone. */
 export interface Activation {

@@ -1,4 +1,4 @@
-import type { AttentionSpans } from "../attention-spans.js";
+import type { AttentionSpans } from "../ops/attention/attention-spans.js";
 
 /** Added to scores that a query must not see; finite, so that a row without any visible key stays a number. */
 const HIDDEN = -1e9;

@@ -1,6 +1,6 @@
 import type { NamedAttrMap, NamedTensorMap, Tensor } from "@tensorflow/tfjs-core";
 import * as tf from "@tensorflow/tfjs-core";
-import type { ConstantCache } from "../constant-cache.js";
+import type { ConstantCache } from "../engine/constant-cache.js";
 
 /**
  * Kernels that a backend may register with TensorFlow.js beside its own: each does in one pass what takes five to

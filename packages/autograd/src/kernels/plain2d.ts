@@ -1,7 +1,7 @@
 import type { Tensor, Tensor2D } from "@tensorflow/tfjs-core";
 import * as tf from "@tensorflow/tfjs-core";
-import type { ConstantCache } from "../constant-cache.js";
-import type { LayoutCache } from "../layout-cache.js";
+import type { ConstantCache } from "../engine/constant-cache.js";
+import type { LayoutCache } from "../engine/layout-cache.js";
 import { simdAvailable, simdProduct } from "../wasm/simd-product.js";
 import { sizeOf } from "./broadcast.js";
 import { boxRows, indexColumn } from "./indices.js";

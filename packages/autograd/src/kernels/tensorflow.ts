@@ -1,7 +1,7 @@
 import type { Tensor, Tensor1D, Tensor2D } from "@tensorflow/tfjs-core";
 import * as tf from "@tensorflow/tfjs-core";
 import type { TracedProducts } from "../bfloat16/products.js";
-import type { ConstantCache } from "../constant-cache.js";
+import type { ConstantCache } from "../engine/constant-cache.js";
 import { FLAGS_KERNELS } from "./flags.js";
 import { hasFused, nothing, runFusedOne } from "./fused.js";
 import type { Kernels } from "./kernels.js";

@@ -1,8 +1,8 @@
 import type { Tensor } from "@tensorflow/tfjs-core";
 import * as tf from "@tensorflow/tfjs-core";
 import { sumTo } from "../kernels/broadcast.js";
-import { operate } from "../operation.js";
-import type { Value } from "../value.js";
+import { operate } from "../engine/operation.js";
+import type { Value } from "../engine/value.js";
 
 /** `a + b` with broadcasting. Saves nothing. */
 export function add(a: Value, b: Value): Value {

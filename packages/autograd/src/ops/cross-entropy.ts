@@ -2,10 +2,10 @@ import type { Tensor, Tensor1D, Tensor2D } from "@tensorflow/tfjs-core";
 import * as tf from "@tensorflow/tfjs-core";
 import { badArgument } from "../errors.js";
 import { oneHot } from "../kernels/indices.js";
-import { operate } from "../operation.js";
-import type { OpRecord, Saved } from "../record.js";
-import type { Tape } from "../tape.js";
-import type { Value } from "../value.js";
+import { operate } from "../engine/operation.js";
+import type { OpRecord, Saved } from "../engine/record.js";
+import type { Tape } from "../engine/tape.js";
+import type { Value } from "../engine/value.js";
 import { overlayOf } from "./overlay.js";
 import { backThroughWeight, timesWeight } from "./weight.js";
 

@@ -1,8 +1,8 @@
 import type { Tensor } from "@tensorflow/tfjs-core";
 import * as tf from "@tensorflow/tfjs-core";
 import { badArgument } from "../errors.js";
-import { operate } from "../operation.js";
-import type { Value } from "../value.js";
+import { operate } from "../engine/operation.js";
+import type { Value } from "../engine/value.js";
 
 /**
  * Zeroes a share `rate` of the elements and scales the others by `1 / (1 - rate)` (Srivastava et al. 2014). The same

@@ -1,6 +1,6 @@
-import { operate } from "../operation.js";
-import { tapeOf } from "../tape.js";
-import type { Value } from "../value.js";
+import { operate } from "../engine/operation.js";
+import { tapeOf } from "../engine/tape.js";
+import type { Value } from "../engine/value.js";
 
 /** The same tensor as a value without gradient: nothing before it trains through it. Copies nothing. */
 export function stopGradient(x: Value): Value {

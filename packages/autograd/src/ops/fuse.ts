@@ -1,16 +1,16 @@
 import type { Tensor } from "@tensorflow/tfjs-core";
 import * as tf from "@tensorflow/tfjs-core";
-import { runBackward } from "../backward.js";
+import { runBackward } from "../engine/backward.js";
 import {
   type CompileFunction,
   type FunctionInput,
   type TensorFunction,
   tensorFunctions,
 } from "../kernels/functions.js";
-import { PackedNode, type ValueNode } from "../node.js";
-import { operate } from "../operation.js";
-import { Tape, tapeOf } from "../tape.js";
-import type { Value } from "../value.js";
+import { PackedNode, type ValueNode } from "../engine/node.js";
+import { operate } from "../engine/operation.js";
+import { Tape, tapeOf } from "../engine/tape.js";
+import type { Value } from "../engine/value.js";
 
 /** A stretch of ops, forward and backward. */
 interface FusedPair {

@@ -1,8 +1,8 @@
 import type { Tensor, Tensor1D } from "@tensorflow/tfjs-core";
 import { badArgument } from "../errors.js";
 import { inShape, sizeOf } from "../kernels/broadcast.js";
-import { operate } from "../operation.js";
-import type { Value } from "../value.js";
+import { operate } from "../engine/operation.js";
+import type { Value } from "../engine/value.js";
 import { fuse } from "./fuse.js";
 import { flatten, throughWeight, throughWeightPlus, timesWeight } from "./weight.js";
 

@@ -3,10 +3,10 @@ import * as tf from "@tensorflow/tfjs-core";
 import { sumTo } from "../kernels/broadcast.js";
 import { hasFused, nothing, runFused } from "../kernels/fused.js";
 import type { Kernels } from "../kernels/kernels.js";
-import { operate } from "../operation.js";
+import { operate } from "../engine/operation.js";
 import { fuse } from "./fuse.js";
-import type { Tape } from "../tape.js";
-import type { Value } from "../value.js";
+import type { Tape } from "../engine/tape.js";
+import type { Value } from "../engine/value.js";
 
 /** Options of {@link rmsNorm}. */
 export interface RmsNormOptions {

@@ -1,4 +1,4 @@
-import type { Value } from "../value.js";
+import type { Value } from "../engine/value.js";
 
 /** What a matrix is made of whose base stays as it is while some of its rows are others. */
 export interface Overlay {

@@ -2,9 +2,9 @@ import * as tf from "@tensorflow/tfjs-core";
 import type { Activation } from "../kernels/activation.js";
 import { GELU, GELU_TANH, QUICK_GELU, SILU } from "../kernels/activation.js";
 import { hasFused, runFused, runFusedOne } from "../kernels/fused.js";
-import { operate } from "../operation.js";
+import { operate } from "../engine/operation.js";
 import { fuse } from "./fuse.js";
-import type { Value } from "../value.js";
+import type { Value } from "../engine/value.js";
 
 /** `x^2`. Saves `x`. */
 export function square(x: Value): Value {

@@ -1,8 +1,8 @@
 import type { Tensor } from "@tensorflow/tfjs-core";
 import * as tf from "@tensorflow/tfjs-core";
 import { inShape, sizeOf } from "../kernels/broadcast.js";
-import { operate } from "../operation.js";
-import type { Value } from "../value.js";
+import { operate } from "../engine/operation.js";
+import type { Value } from "../engine/value.js";
 
 /** Sum over an axis or several, by default all. Saves nothing. */
 export function sum(x: Value, axis?: number | readonly number[], keepDims = false): Value {

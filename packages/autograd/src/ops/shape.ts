@@ -1,7 +1,7 @@
 import * as tf from "@tensorflow/tfjs-core";
 import { badArgument } from "../errors.js";
-import { operate } from "../operation.js";
-import type { Value } from "../value.js";
+import { operate } from "../engine/operation.js";
+import type { Value } from "../engine/value.js";
 
 /** The same elements in another shape; one size may be -1. Saves nothing and copies nothing. */
 export function reshape(x: Value, shape: readonly number[]): Value {

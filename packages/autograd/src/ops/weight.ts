@@ -1,10 +1,10 @@
 import type { Tensor, Tensor1D, Tensor2D } from "@tensorflow/tfjs-core";
 import * as tf from "@tensorflow/tfjs-core";
 import { inShape } from "../kernels/broadcast.js";
-import { PackedNode, type ValueNode } from "../node.js";
-import type { OpRecord } from "../record.js";
-import type { Tape } from "../tape.js";
-import type { Value } from "../value.js";
+import { PackedNode, type ValueNode } from "../engine/node.js";
+import type { OpRecord } from "../engine/record.js";
+import type { Tape } from "../engine/tape.js";
+import type { Value } from "../engine/value.js";
 
 /**
  * `x [..., in]` times the transpose of `weight [out, in]`, plus `bias [out]`, flattened: `[n, out]`. Raw tensors; no

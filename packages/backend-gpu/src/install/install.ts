@@ -21,9 +21,9 @@ import {
   WHEELS,
 } from "./recipe.js";
 import { STAND_INS } from "./stand-ins.js";
-import { obtainWheel } from "./wheel.js";
+import { obtainWheel } from "./archives/wheel.js";
 import { findXlaTools, linkXlaTools } from "./xla.js";
-import { extractEntry, readZipDirectory } from "./zip.js";
+import { extractEntry, readZipDirectory } from "./archives/zip.js";
 
 const SUPPORTED = "linux-x64";
 

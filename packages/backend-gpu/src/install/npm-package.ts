@@ -3,7 +3,7 @@ import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { dirname, join, sep } from "node:path";
 import { packageUnreachable } from "../errors.js";
 import type { RunCommand } from "./command.js";
-import { readTarball } from "./tar.js";
+import { readTarball } from "./archives/tar.js";
 
 /** An npm package and the checksum of its tarball. */
 export interface PackageRecipe {

@@ -9,10 +9,10 @@ import {
   resolveBackendOptions,
   uninstallBackend,
 } from "@thaw/backend-gpu";
-import { watchInterrupts } from "../interrupt.js";
-import { createProgress, silentProgress } from "../progress.js";
+import { watchInterrupts } from "../running/interrupt.js";
+import { createProgress, silentProgress } from "../terminal/progress.js";
 import { table } from "../render/text.js";
-import type { Terminal } from "../terminal.js";
+import type { Terminal } from "../terminal/terminal.js";
 
 /** Options of `thaw backend install`. */
 export interface BackendInstallOptions {

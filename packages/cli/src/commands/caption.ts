@@ -1,10 +1,10 @@
 import { openImages } from "@thaw/data";
 import { openProcessor } from "@thaw/models";
-import { modelFolder, sessionTrainer } from "../build-run.js";
-import { createLogger, type LogLevel } from "../log.js";
-import { openConfiguredModel } from "../plan-run.js";
-import { openTarget } from "../run-folder.js";
-import type { Terminal } from "../terminal.js";
+import { modelFolder, sessionTrainer } from "../running/build-run.js";
+import { createLogger, type LogLevel } from "../terminal/log.js";
+import { openConfiguredModel } from "../planning/plan-run.js";
+import { openTarget } from "../running/run-folder.js";
+import type { Terminal } from "../terminal/terminal.js";
 
 /** Options of `thaw caption`. */
 export interface CaptionOptions {

@@ -5,7 +5,7 @@ import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { parse } from "yaml";
 import { main } from "../main.js";
-import { memoryTerminal } from "../terminal.js";
+import { memoryTerminal } from "../terminal/terminal.js";
 
 const GOLDENS = fileURLToPath(new URL("../../../../test/fixtures/goldens", import.meta.url));
 const EMPTY = "model: ./checkpoint\n";

@@ -1,13 +1,13 @@
 import type { Finding } from "@thaw/core";
 import { findingsReport, sarifLog } from "@thaw/plugin-conflict-checker";
 import { dirname } from "node:path";
-import { applyFixes } from "../apply-fixes.js";
-import { loadConfig } from "../load-config.js";
-import { planForeign, readForeignFile } from "../plan-foreign.js";
-import { isConfigRefused, planConfig } from "../plan-stages.js";
+import { applyFixes } from "../config/apply-fixes.js";
+import { loadConfig } from "../config/load-config.js";
+import { planForeign, readForeignFile } from "../planning/plan-foreign.js";
+import { isConfigRefused, planConfig } from "../planning/plan-stages.js";
 import { findingLines, verdictLine } from "../render/findings.js";
-import { knownRules } from "../rules.js";
-import type { Terminal } from "../terminal.js";
+import { knownRules } from "../planning/rules.js";
+import type { Terminal } from "../terminal/terminal.js";
 import { ownVersion } from "../version.js";
 
 /** Options of `thaw check`. */

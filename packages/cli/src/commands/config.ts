@@ -1,9 +1,9 @@
 import { configJsonSchema, printedSettings } from "@thaw/config";
 import { ThawError } from "@thaw/core";
-import { HOST_SECTIONS, loadConfig, type LoadedConfig } from "../load-config.js";
+import { HOST_SECTIONS, loadConfig, type LoadedConfig } from "../config/load-config.js";
 import { findingLines, verdictLine } from "../render/findings.js";
 import { stageTitle } from "../render/text.js";
-import type { Terminal } from "../terminal.js";
+import type { Terminal } from "../terminal/terminal.js";
 
 /** Options of `thaw config`. */
 export interface ConfigOptions {

@@ -1,8 +1,8 @@
 import { convertForeign } from "@thaw/config";
 import { existsSync, writeFileSync } from "node:fs";
 import { notForeign, outputTaken } from "../errors.js";
-import { readForeignFile } from "../plan-foreign.js";
-import type { Terminal } from "../terminal.js";
+import { readForeignFile } from "../planning/plan-foreign.js";
+import type { Terminal } from "../terminal/terminal.js";
 
 /** Options of `thaw convert`. */
 export interface ConvertOptions {

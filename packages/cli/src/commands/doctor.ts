@@ -2,7 +2,7 @@ import { cpus, totalmem } from "node:os";
 import { type BackendDiagnosis, defaultCacheFolder, diagnose, resolveBackendOptions } from "@thaw/backend-gpu";
 import { bytesText } from "@thaw/contracts";
 import { table } from "../render/text.js";
-import type { Terminal } from "../terminal.js";
+import type { Terminal } from "../terminal/terminal.js";
 
 /**
  * Says which backends are on this machine, whether they start (each is tried in a process of its own), and what would

@@ -1,16 +1,16 @@
 import { openSource, type ConceptFilter, type DataSource, type Processor } from "@thaw/data";
 import { openProcessor } from "@thaw/models";
-import { modelFolder, openConfiguredSource, sessionTrainer } from "../build-run.js";
-import { captionResult, measureCaptions } from "../caption-evaluator.js";
-import { sourceName } from "../data-section.js";
+import { modelFolder, openConfiguredSource, sessionTrainer } from "../running/build-run.js";
+import { captionResult, measureCaptions } from "../running/caption-evaluator.js";
+import { sourceName } from "../config/data-section.js";
 import { badOption } from "../errors.js";
-import { watchInterrupts } from "../interrupt.js";
-import { createLogger, type LogLevel } from "../log.js";
-import { openConfiguredModel } from "../plan-run.js";
-import { createProgress, silentProgress } from "../progress.js";
+import { watchInterrupts } from "../running/interrupt.js";
+import { createLogger, type LogLevel } from "../terminal/log.js";
+import { openConfiguredModel } from "../planning/plan-run.js";
+import { createProgress, silentProgress } from "../terminal/progress.js";
 import { sampleLines, scoreLines } from "../render/captions.js";
-import { openTarget, type Target } from "../run-folder.js";
-import type { Terminal } from "../terminal.js";
+import { openTarget, type Target } from "../running/run-folder.js";
+import type { Terminal } from "../terminal/terminal.js";
 
 /** Options of `thaw evaluate`. */
 export interface EvaluateOptions {

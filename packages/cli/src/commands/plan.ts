@@ -1,12 +1,12 @@
 import { diffPlans, planDiffTable, planReport } from "@thaw/core";
 import { badOption } from "../errors.js";
-import { loadConfig } from "../load-config.js";
-import { isRefused } from "../plan-run.js";
-import { isConfigRefused, planConfig, type ConfigPlanning } from "../plan-stages.js";
+import { loadConfig } from "../config/load-config.js";
+import { isRefused } from "../planning/plan-run.js";
+import { isConfigRefused, planConfig, type ConfigPlanning } from "../planning/plan-stages.js";
 import { findingLines, verdictLine } from "../render/findings.js";
 import { planLines } from "../render/plan.js";
 import { stageTitle } from "../render/text.js";
-import type { Terminal } from "../terminal.js";
+import type { Terminal } from "../terminal/terminal.js";
 
 /** Options of `thaw plan`. */
 export interface PlanOptions {

@@ -1,17 +1,17 @@
 import { ThawError, Trainer, type ResumeOptions } from "@thaw/core";
-import { openParts } from "../build-run.js";
+import { openParts } from "../running/build-run.js";
 import { badOption } from "../errors.js";
-import { eventWriter, type EventWriter } from "../events.js";
-import { watchInterrupts } from "../interrupt.js";
-import { loadConfig, type LoadedConfig } from "../load-config.js";
-import { createLogger, type LogLevel } from "../log.js";
-import { isConfigRefused, planConfig, planStages, type ConfigPlanning } from "../plan-stages.js";
-import { createProgress, silentProgress } from "../progress.js";
+import { eventWriter, type EventWriter } from "../record/events.js";
+import { watchInterrupts } from "../running/interrupt.js";
+import { loadConfig, type LoadedConfig } from "../config/load-config.js";
+import { createLogger, type LogLevel } from "../terminal/log.js";
+import { isConfigRefused, planConfig, planStages, type ConfigPlanning } from "../planning/plan-stages.js";
+import { createProgress, silentProgress } from "../terminal/progress.js";
 import { findingLines, verdictLine } from "../render/findings.js";
-import { loadRunConfig, loadStageConfigs, runFolderOf, stagedRunOf, titleOf } from "../run-folder.js";
-import type { Terminal } from "../terminal.js";
-import { finishRun, prepareRun, stoppedRun, type TrainContext } from "../train-run.js";
-import { trainStages, type StageToTrain } from "../train-stages.js";
+import { loadRunConfig, loadStageConfigs, runFolderOf, stagedRunOf, titleOf } from "../running/run-folder.js";
+import type { Terminal } from "../terminal/terminal.js";
+import { finishRun, prepareRun, stoppedRun, type TrainContext } from "../running/train-run.js";
+import { trainStages, type StageToTrain } from "../running/train-stages.js";
 
 /** Options of `thaw train`. */
 export interface TrainOptions {

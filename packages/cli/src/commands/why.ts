@@ -1,11 +1,11 @@
 import { compiledPolicyOf } from "@thaw/plugin-freeze-policy";
 import { nothingToExplain } from "../errors.js";
-import { explain, nearestTargets, type ExplainInput, type Explanation } from "../explain.js";
-import { loadConfig } from "../load-config.js";
-import { planConfig, type PlannedRun } from "../plan-stages.js";
+import { explain, nearestTargets, type ExplainInput, type Explanation } from "../planning/explain.js";
+import { loadConfig } from "../config/load-config.js";
+import { planConfig, type PlannedRun } from "../planning/plan-stages.js";
 import { findingLines, settingPlace, verdictLine } from "../render/findings.js";
 import { stageTitle, wrap } from "../render/text.js";
-import type { Terminal } from "../terminal.js";
+import type { Terminal } from "../terminal/terminal.js";
 
 /** Options of `thaw why`. */
 export interface WhyOptions {

@@ -1,6 +1,6 @@
 import { countText } from "@thaw/contracts";
-import type { Answer, CaptionRecord, Scores } from "../record.js";
-import type { Colors } from "../terminal.js";
+import type { Answer, CaptionRecord, Scores } from "../record/record.js";
+import type { Colors } from "../terminal/terminal.js";
 import { scoreText, table } from "./text.js";
 
 /** One line of the score table. */

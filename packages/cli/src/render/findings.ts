@@ -1,6 +1,6 @@
 import { relative } from "node:path";
 import type { Finding, Setting } from "@thaw/core";
-import type { Colors } from "../terminal.js";
+import type { Colors } from "../terminal/terminal.js";
 import { wrap } from "./text.js";
 
 /** Findings for people: what is wrong, where each setting stands, the smallest fix. Errors come first. */

@@ -1,6 +1,6 @@
 import { bytesText, countText } from "@thaw/contracts";
 import { planMemory, planReport, type PlannedContext } from "@thaw/core";
-import type { Colors } from "../terminal.js";
+import type { Colors } from "../terminal/terminal.js";
 import { table } from "./text.js";
 
 /** The trainability plan for people: one row a component, then what the words mean. */

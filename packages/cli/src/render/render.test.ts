@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { bytesText } from "@thaw/contracts";
 import { samplePlanned, sampleRecord } from "../../test-support/sample-record.js";
-import { memoryTerminal } from "../terminal.js";
+import { memoryTerminal } from "../terminal/terminal.js";
 import { pickAnswers } from "./captions.js";
 import { chartLines, resample } from "./chart.js";
 import { findingLines, verdictLine } from "./findings.js";

@@ -1,7 +1,7 @@
 import { bytesText, countText } from "@thaw/contracts";
 import { deadGradientLines } from "@thaw/core";
-import type { RunRecord, Saving } from "../record.js";
-import type { Colors } from "../terminal.js";
+import type { RunRecord, Saving } from "../record/record.js";
+import type { Colors } from "../terminal/terminal.js";
 import { sampleLines, scoreLines } from "./captions.js";
 import { chartLines } from "./chart.js";
 import { durationText, lossText } from "./text.js";

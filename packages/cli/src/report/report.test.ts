@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { sampleRecord } from "../../test-support/sample-record.js";
-import { newRecord } from "../record.js";
+import { newRecord } from "../record/record.js";
 import { html, trusted } from "./html.js";
 import { renderReport, writeReport } from "./report.js";
 

@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import type { RunRecord } from "../record.js";
+import type { RunRecord } from "../record/record.js";
 import { reportUnwritable } from "../errors.js";
 import { durationText } from "../render/text.js";
 import { curveSvg, type Curve } from "./curve.js";

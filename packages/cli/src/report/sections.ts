@@ -7,7 +7,7 @@ import {
   type Finding,
   type PlannedContext,
 } from "@thaw/core";
-import type { Answer, CaptionRecord, RunRecord, Saving, Scores } from "../record.js";
+import type { Answer, CaptionRecord, RunRecord, Saving, Scores } from "../record/record.js";
 import { settingPlace } from "../render/findings.js";
 import { isBetter, pickAnswers, scoreRows } from "../render/captions.js";
 import { durationText, lossText, scoreText } from "../render/text.js";

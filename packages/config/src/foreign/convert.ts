@@ -1,7 +1,7 @@
 import { Document, isMap, isScalar, type Pair, type Scalar, type YAMLMap } from "yaml";
 import type { Setting } from "@thaw/core";
 import type { ForeignConfig } from "./types.js";
-import { toSnake } from "../keys.js";
+import { toSnake } from "../words/keys.js";
 
 const NAMES = { "llama-factory": "LLaMA-Factory", "ms-swift": "ms-swift" } as const;
 

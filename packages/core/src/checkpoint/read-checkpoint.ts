@@ -5,7 +5,7 @@ import type { Tensor } from "@tensorflow/tfjs-core";
 import * as tf from "@tensorflow/tfjs-core";
 import { checkpointBroken, checkpointNotFound } from "../errors.js";
 import { exists, RunFolder } from "./run-folder.js";
-import { STATE_VERSION, type RunState } from "./state.js";
+import { STATE_VERSION, type RunState } from "../api/state.js";
 import { CHECKPOINTS_FOLDER, FINAL_FOLDER, OPTIMIZER_FILE, STATE_FILE } from "./write-checkpoint.js";
 
 /** A checkpoint on disk whose `state.json` was read. */

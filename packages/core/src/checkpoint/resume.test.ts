@@ -8,7 +8,7 @@ import { afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { toyModel } from "../toy/toy-model.js";
 import { toySource } from "../toy/toy-source.js";
 import { runToy, tapped, toyTrainer, trainOnly } from "../toy/toy-trainer.js";
-import type { TrainerOptions } from "../trainer-options.js";
+import type { TrainerOptions } from "../api/trainer-options.js";
 import { MetricsFile } from "./metrics-file.js";
 import { findCheckpoint } from "./read-checkpoint.js";
 import { RunFolder } from "./run-folder.js";

@@ -1,8 +1,8 @@
 import { asFunction, hasFused, runFused } from "@thaw/autograd";
 import type { Scalar, Tensor } from "@tensorflow/tfjs-core";
 import * as tf from "@tensorflow/tfjs-core";
-import type { Optimizer, UpdateContext } from "../optimizer.js";
-import type { ResolvedTrainingOptions } from "../options.js";
+import type { Optimizer, UpdateContext } from "../api/optimizer.js";
+import type { ResolvedTrainingOptions } from "../api/options.js";
 import { joinable, joinedZeros, joinTensors, partTensor } from "./join.js";
 import { MomentStore, type Moments } from "./moments.js";
 

@@ -1,7 +1,7 @@
 import "@tensorflow/tfjs-backend-cpu";
 import * as tf from "@tensorflow/tfjs-core";
 import { afterEach, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
-import { trainingSchema } from "../options.js";
+import { trainingSchema } from "../api/options.js";
 import { AdamW } from "./adamw.js";
 import { clipFactors } from "./clip.js";
 import { scheduleFactor } from "./schedule.js";

@@ -1,4 +1,4 @@
-import type { ResolvedTrainingOptions } from "../options.js";
+import type { ResolvedTrainingOptions } from "../api/options.js";
 
 type Schedule = ResolvedTrainingOptions["schedule"];
 

@@ -1,7 +1,7 @@
 import type { Finding, ParameterInfo, Plan, PlanEntry, Setting } from "@thaw/contracts";
 import { nearestNames } from "@thaw/safetensors";
-import type { ParameterGroup } from "../hooks.js";
-import type { ResolvedTrainingOptions } from "../options.js";
+import type { ParameterGroup } from "../api/hooks.js";
+import type { ResolvedTrainingOptions } from "../api/options.js";
 import { nameList, toSnakeCase } from "../text.js";
 
 /**

@@ -1,5 +1,5 @@
 import { bytesText, countText, type GradientFlow, type ParameterInfo, type PlanEntry } from "@thaw/contracts";
-import type { PlannedContext } from "../hooks.js";
+import type { PlannedContext } from "../api/hooks.js";
 import { textTable } from "../text.js";
 import { classifyFlows, componentFlows } from "./flow.js";
 import { phaseAt, trainedNames } from "./plan.js";

@@ -8,7 +8,7 @@ import { defaultPlan, hashPlan } from "./plan.js";
 import { diffPlans, planDiffTable } from "./plan-diff.js";
 import { planReport, planTable } from "./plan-report.js";
 import { runLength } from "./run-length.js";
-import { trainingSchema } from "../options.js";
+import { trainingSchema } from "../api/options.js";
 
 const model = toyModel();
 const base = defaultPlan(model.parameters, resolveOwners(model.parameters, model.components).owners);

@@ -6,9 +6,9 @@ import type {
   PlanningContext,
   RuleContext,
   TrainerHooks,
-} from "../hooks.js";
-import type { ResolvedTrainingOptions } from "../options.js";
-import type { TrainerOptions } from "../trainer-options.js";
+} from "../api/hooks.js";
+import type { ResolvedTrainingOptions } from "../api/options.js";
+import type { TrainerOptions } from "../api/trainer-options.js";
 import { withAddedParameters } from "./added-parameters.js";
 import { classifyFlows } from "./flow.js";
 import { checkComponentKeys, checkGroups, defaultGroups } from "./groups.js";

@@ -1,5 +1,5 @@
 import type { BatchSource } from "@thaw/contracts";
-import type { ResolvedTrainingOptions } from "../options.js";
+import type { ResolvedTrainingOptions } from "../api/options.js";
 
 /** Length of a run, as far as options and the source's size say. */
 export interface RunLength {

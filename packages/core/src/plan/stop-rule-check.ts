@@ -1,6 +1,6 @@
 import type { Finding, Setting } from "@thaw/contracts";
-import type { ResolvedTrainingOptions } from "../options.js";
-import type { TrainerOptions } from "../trainer-options.js";
+import type { ResolvedTrainingOptions } from "../api/options.js";
+import type { TrainerOptions } from "../api/trainer-options.js";
 
 /**
  * Under the rule `stop-rule-unmeasured`: `training.stopWhen` where nothing is evaluated between steps, so that it would

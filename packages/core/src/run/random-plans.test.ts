@@ -5,7 +5,7 @@ import { afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { toyModel } from "../toy/toy-model.js";
 import { toySource } from "../toy/toy-source.js";
 import { runToy, tapped } from "../toy/toy-trainer.js";
-import { markLast } from "./micro-batches.js";
+import { markLast } from "../training/micro-batches.js";
 
 let tensors = 0;
 beforeAll(async () => {

@@ -6,11 +6,11 @@ import * as tf from "@tensorflow/tfjs-core";
 import { simulatedBfloat16 } from "@thaw/autograd";
 import type { Batch, Model } from "@thaw/contracts";
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
-import type { Plugin } from "../plugin.js";
+import type { Plugin } from "../api/plugin.js";
 import { toyModel } from "../toy/toy-model.js";
 import { toySource } from "../toy/toy-source.js";
 import { runToy, tapped, trainOnly } from "../toy/toy-trainer.js";
-import type { TrainerOptions } from "../trainer-options.js";
+import type { TrainerOptions } from "../api/trainer-options.js";
 
 let tensors = 0;
 beforeAll(async () => {

@@ -2,8 +2,8 @@ import "@tensorflow/tfjs-backend-cpu";
 import * as tf from "@tensorflow/tfjs-core";
 import { add, Tape, type Value } from "@thaw/autograd";
 import { afterEach, beforeAll, beforeEach, expect, it } from "vitest";
-import type { ParameterStore } from "./parameter-store.js";
-import { RunScope } from "./scope.js";
+import type { ParameterStore } from "../weights/parameter-store.js";
+import { RunScope } from "../model/scope.js";
 
 let tape: Tape;
 let scope: RunScope;

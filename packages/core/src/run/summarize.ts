@@ -1,9 +1,9 @@
-import type { RunTotals } from "../checkpoint/state.js";
-import type { PlannedContext } from "../hooks.js";
+import type { RunTotals } from "../api/state.js";
+import type { PlannedContext } from "../api/hooks.js";
 import { planReport } from "../plan/plan-report.js";
-import type { FrozenProof, RunSummary } from "../summary.js";
-import type { DeadGradient } from "./dead-gradients.js";
-import type { LoopEnd } from "./train-loop.js";
+import type { FrozenProof, RunSummary } from "../api/summary.js";
+import type { DeadGradient } from "../training/dead-gradients.js";
+import type { LoopEnd } from "../training/train-loop.js";
 
 /** What a summary is made of. */
 export interface SummaryInput {

@@ -1,27 +1,27 @@
 import { join } from "node:path";
 import { readSlots, readTrained, type FoundCheckpoint } from "../checkpoint/read-checkpoint.js";
-import { STATE_VERSION, type DataPosition, type RunState, type RunTotals } from "../checkpoint/state.js";
+import { STATE_VERSION, type DataPosition, type RunState, type RunTotals } from "../api/state.js";
 import { TRAINED_FILE } from "../checkpoint/write-checkpoint.js";
 import { optionMissing, stopRuleUnknown } from "../errors.js";
-import type { AfterStepContext, Backend, PlannedContext, RunContext, StepContext } from "../hooks.js";
+import type { AfterStepContext, Backend, PlannedContext, RunContext, StepContext } from "../api/hooks.js";
 import { AdamW } from "../optimize/adamw.js";
-import type { Optimizer } from "../optimizer.js";
+import type { Optimizer } from "../api/optimizer.js";
 import { phaseAt, trainedNames } from "../plan/plan.js";
 import { runLength } from "../plan/run-length.js";
-import type { RunSummary } from "../summary.js";
-import type { TrainerParts } from "../trainer-parts.js";
-import { activationMemoryBytes, Checkpointing } from "./checkpointing.js";
-import { deadGradientLines, DeadGradients } from "./dead-gradients.js";
-import { Evaluation } from "./evaluation.js";
-import { FrozenGuard } from "./frozen-guard.js";
-import { loadModel, type LoadedModel } from "./loaded-model.js";
-import { changedOptions, checkBase, checkResume } from "./resume.js";
-import { RunFiles } from "./run-files.js";
-import { RunnerSession } from "./runner-session.js";
-import { StopRule } from "./stop-rule.js";
+import type { RunSummary } from "../api/summary.js";
+import type { TrainerParts } from "./trainer-parts.js";
+import { activationMemoryBytes, Checkpointing } from "../training/checkpointing.js";
+import { deadGradientLines, DeadGradients } from "../training/dead-gradients.js";
+import { Evaluation } from "../evaluation/evaluation.js";
+import { FrozenGuard } from "../weights/frozen-guard.js";
+import { loadModel, type LoadedModel } from "../model/loaded-model.js";
+import { changedOptions, checkBase, checkResume } from "../checkpoint/resume.js";
+import { RunFiles } from "../checkpoint/run-files.js";
+import { RunnerSession } from "../evaluation/runner-session.js";
+import { StopRule } from "../training/stop-rule.js";
 import { summarize } from "./summarize.js";
-import { TrainLoop, type LoopEnd } from "./train-loop.js";
-import { TrainStep } from "./train-step.js";
+import { TrainLoop, type LoopEnd } from "../training/train-loop.js";
+import { TrainStep } from "../training/train-step.js";
 
 /** What a run starts from, beside the trainer. */
 export interface TrainingRunInput {

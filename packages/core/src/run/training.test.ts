@@ -3,8 +3,8 @@ import * as tf from "@tensorflow/tfjs-core";
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { TOY, toyModel } from "../toy/toy-model.js";
 import { toySource } from "../toy/toy-source.js";
-import type { UpdateContext } from "../optimizer.js";
-import type { Trainer } from "../trainer.js";
+import type { UpdateContext } from "../api/optimizer.js";
+import type { Trainer } from "./trainer.js";
 import { runToy, tapped, toyTrainer, trainOnly } from "../toy/toy-trainer.js";
 
 let tensors = 0;

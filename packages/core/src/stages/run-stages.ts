@@ -1,10 +1,10 @@
 import type { Finding } from "@thaw/contracts";
 import { planRefused, stagesInvalid, stagesMismatch } from "../errors.js";
-import type { PlannedContext } from "../hooks.js";
+import type { PlannedContext } from "../api/hooks.js";
 import { checkRunOptions } from "../run/training-run.js";
-import type { RunSummary } from "../summary.js";
-import { Trainer } from "../trainer.js";
-import type { ResumeOptions, TrainerOptions } from "../trainer-options.js";
+import type { RunSummary } from "../api/summary.js";
+import { Trainer } from "../run/trainer.js";
+import type { ResumeOptions, TrainerOptions } from "../api/trainer-options.js";
 import { handoverFindings, stageFinding, type PlannedStage } from "./handover.js";
 import {
   createStagedRun,

@@ -5,7 +5,7 @@ import { basename, join } from "node:path";
 import * as tf from "@tensorflow/tfjs-core";
 import { openSafetensors } from "@thaw/safetensors";
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
-import type { Plugin } from "../plugin.js";
+import type { Plugin } from "../api/plugin.js";
 import { toyModel } from "../toy/toy-model.js";
 import { toySource } from "../toy/toy-source.js";
 import { runToy, tapped, trainOnly } from "../toy/toy-trainer.js";

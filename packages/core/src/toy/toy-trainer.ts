@@ -1,8 +1,8 @@
 import type { Plan } from "@thaw/contracts";
-import { definePlugin } from "../define-plugin.js";
-import { API_VERSION, type Plugin } from "../plugin.js";
-import { Trainer } from "../trainer.js";
-import type { TrainerOptions } from "../trainer-options.js";
+import { definePlugin } from "../api/define-plugin.js";
+import { API_VERSION, type Plugin } from "../api/plugin.js";
+import { Trainer } from "../run/trainer.js";
+import type { TrainerOptions } from "../api/trainer-options.js";
 import { toyModel } from "./toy-model.js";
 import { toySource } from "./toy-source.js";
 

@@ -1,6 +1,6 @@
 import type { Finding, RuleInfo, Setting } from "@thaw/core";
-import { componentText, describeSetting, quotedWithPlace } from "../describe.js";
-import type { Vocabulary } from "../vocabulary.js";
+import { componentText, describeSetting, quotedWithPlace } from "../deciding/describe.js";
+import type { Vocabulary } from "../intent/vocabulary.js";
 import { finding } from "./finding.js";
 
 export const ADAPTER_WITHOUT_PLUGIN: RuleInfo = {

@@ -1,5 +1,5 @@
 import type { Finding, RuleInfo, Setting } from "@thaw/core";
-import { describeSetting, listed, quotedWithPlace } from "../describe.js";
+import { describeSetting, listed, quotedWithPlace } from "../deciding/describe.js";
 import { finding } from "./finding.js";
 
 export const ALIASES_DISAGREE: RuleInfo = {

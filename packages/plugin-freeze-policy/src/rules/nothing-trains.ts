@@ -1,6 +1,6 @@
 import type { Finding, RuleInfo, Setting } from "@thaw/core";
-import { listed, quotedWithPlace } from "../describe.js";
-import { FLAG_OF_COMPONENT, SHORTCUT, SHORTCUT_COMPONENT, type Vocabulary } from "../vocabulary.js";
+import { listed, quotedWithPlace } from "../deciding/describe.js";
+import { FLAG_OF_COMPONENT, SHORTCUT, SHORTCUT_COMPONENT, type Vocabulary } from "../intent/vocabulary.js";
 import { finding } from "./finding.js";
 
 export const NOTHING_TRAINS: RuleInfo = {

@@ -2,7 +2,7 @@ import type { ParameterInfo } from "@thaw/core";
 import { describe, expect, it } from "vitest";
 import { STUB_COMPONENTS, stubParameters } from "../../../../test/support/stub-model.js";
 import { settingsOfYaml } from "../../../../test/support/yaml-settings.js";
-import { compilePolicy } from "../policy.js";
+import { compilePolicy } from "../deciding/policy.js";
 import { FREEZE_RULES } from "./index.js";
 
 interface Case {

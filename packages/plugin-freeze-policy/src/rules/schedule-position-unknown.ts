@@ -1,5 +1,5 @@
 import type { Finding, RuleInfo, Setting } from "@thaw/core";
-import { componentText, describeSetting } from "../describe.js";
+import { componentText, describeSetting } from "../deciding/describe.js";
 import { finding } from "./finding.js";
 
 export const SCHEDULE_POSITION_UNKNOWN: RuleInfo = {

@@ -1,5 +1,5 @@
 import type { Finding, RuleInfo, Setting } from "@thaw/core";
-import { componentText, describeSetting, listed, whereSet } from "../describe.js";
+import { componentText, describeSetting, listed, whereSet } from "../deciding/describe.js";
 import { editable, finding } from "./finding.js";
 
 export const SELECTOR_MATCHES_NOTHING: RuleInfo = {

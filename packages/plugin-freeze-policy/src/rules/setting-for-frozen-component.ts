@@ -1,5 +1,5 @@
 import type { Finding, RuleInfo, Setting } from "@thaw/core";
-import { componentText, describeSetting, quotedWithPlace } from "../describe.js";
+import { componentText, describeSetting, quotedWithPlace } from "../deciding/describe.js";
 import { finding } from "./finding.js";
 
 export const SETTING_FOR_FROZEN_COMPONENT: RuleInfo = {

@@ -1,6 +1,6 @@
 import type { Finding, RuleInfo, Setting } from "@thaw/core";
-import { componentText, describeSetting, quotedWithPlace } from "../describe.js";
-import { FLAG_OF_COMPONENT, SHORTCUT_COMPONENT, type Vocabulary } from "../vocabulary.js";
+import { componentText, describeSetting, quotedWithPlace } from "../deciding/describe.js";
+import { FLAG_OF_COMPONENT, SHORTCUT_COMPONENT, type Vocabulary } from "../intent/vocabulary.js";
 import { editable, finding } from "./finding.js";
 
 export const SHORTCUT_CONTRADICTS_FLAG: RuleInfo = {

@@ -1,5 +1,5 @@
 import type { Finding, RuleInfo, Setting } from "@thaw/core";
-import { describeSetting, listed } from "../describe.js";
+import { describeSetting, listed } from "../deciding/describe.js";
 import { finding } from "./finding.js";
 
 export const TIED_PARAMETERS_SPLIT: RuleInfo = {

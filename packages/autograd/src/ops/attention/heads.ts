@@ -1,0 +1,193 @@
+import type { Tensor } from "@tensorflow/tfjs-core";
+import * as tf from "@tensorflow/tfjs-core";
+import type { AttentionSpans } from "./attention-spans.js";
+import { badArgument } from "../../errors.js";
+import { type EvenSamples, evenSamples } from "../../kernels/even-samples.js";
+import { hasFused, runFused, runFusedOne } from "../../kernels/fused.js";
+import { operate } from "../../engine/operation.js";
+import { tapeOf, type Tape } from "../../engine/tape.js";
+import type { Value } from "../../engine/value.js";
+import { attention } from "./attention.js";
+import { fuse } from "../fuse.js";
+import { rotary } from "./rotary.js";
+import { gatherRows } from "../rows.js";
+import { reshape, transpose } from "../shape.js";
+import { tracedAttention } from "./traced-attention.js";
+
+/** Options of {@link multiHeadAttention}. */
+export interface MultiHeadAttentionOptions {
+  readonly headCount: number;
+  /** Fewer than heads where these share keys and values in groups. Default: as many. */
+  readonly keyValueHeadCount?: number;
+  /** Factor on the scores, usually `headSize ** -0.5`. */
+  readonly scale: number;
+  readonly spans: AttentionSpans;
+}
+
+/**
+ * Attention on rows that hold one head after the other, as products with weights make them: `q [queries, heads * d]`,
+ * `k` and `v` `[keys, kvHeads * d]` to `[queries, heads * d]`. The same as {@link attention} between splitting and
+ * joining heads; where the backend has a kernel for it, nothing is moved, scores exist for a few queries at a time, and
+ * those that no query sees are not made. Saves q, k and v.
+ * @throws THAW_AUTOGRAD_SHAPE
+ */
+export function multiHeadAttention(q: Value, k: Value, v: Value, options: MultiHeadAttentionOptions): Value {
+  const { headCount, keyValueHeadCount = headCount, scale, spans } = options;
+  const [queries, width] = q.shape as [number, number];
+  const keyWidth = (width / headCount) * keyValueHeadCount;
+  const isRight =
+    [q, k, v].every(({ shape }) => shape.length === 2) &&
+    width % headCount === 0 &&
+    headCount % keyValueHeadCount === 0 &&
+    k.shape[1] === keyWidth &&
+    v.shape.join() === k.shape.join();
+  if (!isRight || spans.queryCount !== queries) {
+    const shapes = [q, k, v].map(({ shape }) => `[${shape.join(", ")}]`).join(", ");
+    throw badArgument(
+      "multiHeadAttention",
+      `q, k and v have shapes ${shapes}.`,
+      `Use [rows, heads * d] with ${headCount} and ${keyValueHeadCount} heads, and spans for ${spans.queryCount} ` +
+        "queries.",
+    );
+  }
+  if (hasFused("ThawAttention"))
+    return fusedAttention(q, k, v, spans, { heads: headCount, key_heads: keyValueHeadCount, scale });
+  const tape = tapeOf("multiHeadAttention", q);
+  const even = evenSamples(spans, k.shape[0] as number);
+  const sizes = `${headCount} ${keyValueHeadCount} ${scale}`;
+  const layout: EvenOptions = { samples: even.samples, headCount, keyValueHeadCount, scale };
+  return tape.tidy(() => {
+    const rows = [atRows(q, even.queryRows), atRows(k, even.keyRows), atRows(v, even.keyRows)];
+    // Where spans have a key, who sees what can be part of a function; else it is an input.
+    const visible = spans.key === undefined ? undefined : commonSight(spans, even);
+    const mask =
+      even.mask === null || (visible !== undefined && tape.kernels.isTraced === true)
+        ? []
+        : [tape.constant(kept(tape, spans, "mask", () => tf.tensor(even.mask!.values, [...even.mask!.shape])))];
+    const joined =
+      visible === undefined
+        ? fuse(`attention ${sizes}#${even.samples}`, [...rows, ...mask], (...given) =>
+            evenAttention(given.slice(0, 3), layout, given[3]),
+          )
+        : fuse(`attention ${sizes}#${spans.key}`, rows, (...given) =>
+            evenAttention(given, layout, mask[0], even.mask === null ? undefined : visible),
+          );
+    return atRows(joined, even.resultRows);
+  });
+}
+
+interface EvenOptions {
+  readonly samples: number;
+  readonly headCount: number;
+  readonly keyValueHeadCount: number;
+  readonly scale: number;
+}
+
+/**
+ * Attention of samples of equally many rows: queries, keys and values, each `[samples * n, heads * d]`. What a query
+ * must not see is in the mask, or where a function is made, in `visible`, the same for all samples.
+ */
+function evenAttention(
+  [q, k, v]: readonly Value[],
+  { samples, headCount, keyValueHeadCount, scale }: EvenOptions,
+  mask: Value | undefined,
+  visible?: Int32Array,
+): Value {
+  const split = (x: Value, heads: number): Value =>
+    transpose(reshape(x, [samples, x.shape[0]! / samples, heads, x.shape[1]! / heads]), [0, 2, 1, 3]);
+  const [queries, keys, values] = [split(q!, headCount), split(k!, keyValueHeadCount), split(v!, keyValueHeadCount)];
+  const isTraced =
+    tapeOf("multiHeadAttention", q!).kernels.isTraced === true && (mask === undefined || visible !== undefined);
+  const mixed = isTraced
+    ? tracedAttention(queries, keys, values, { scale, visible })
+    : attention(queries, keys, values, { scale, ...(mask === undefined ? {} : { mask: mask.tensor }) });
+  return reshape(transpose(mixed, [0, 2, 1, 3]), q!.shape);
+}
+
+/** For each query of a sample how many keys it sees, if that is the same in all samples. */
+function commonSight(
+  { samples, visible }: AttentionSpans,
+  { queries, keys, mask }: EvenSamples,
+): Int32Array | undefined {
+  if (visible === undefined) return mask === null ? new Int32Array(queries).fill(keys) : undefined;
+  const isCommon =
+    samples.every((sample) => sample.queries === queries && sample.keys === keys) &&
+    visible.every((count, row) => count === visible[row % queries]);
+  return isCommon ? visible.subarray(0, queries) : undefined;
+}
+
+function atRows(x: Value, rows: Int32Array | null): Value {
+  return rows === null ? x : gatherRows(x, rows);
+}
+
+/**
+ * {@link rotary} on rows that hold one head after the other: `x [rows, heads * d]`. `cos` and `sin` `[n, d]`, borrowed
+ * until backward: one line a row, or `n` lines used again and again where every sample has `n` rows. Saves nothing.
+ * @throws THAW_AUTOGRAD_SHAPE
+ */
+export function rotaryHeads(x: Value, headCount: number, cos: Tensor, sin: Tensor): Value {
+  const [rows, width] = x.shape as [number, number];
+  const [lines, depth] = cos.shape as [number, number];
+  if (x.shape.length !== 2 || depth * headCount !== width || depth % 2 !== 0 || rows % lines !== 0) {
+    throw badArgument(
+      "rotaryHeads",
+      `x has shape [${x.shape.join(", ")}], the tables [${cos.shape.join(", ")}].`,
+      `Use [rows, heads * d] with ${headCount} heads and an even d.`,
+    );
+  }
+  if (!hasFused("ThawRotary")) {
+    const tape = tapeOf("rotaryHeads", x);
+    const table = (values: Tensor): Value =>
+      tape.constant(tape.once(`rotary ${values.id}`, () => tf.reshape(values, [lines, 1, depth])));
+    return fuse(`rotary ${headCount}`, [x, table(cos), table(sin)], (turned, ...tables) =>
+      tapeOf("rotaryHeads", turned!).tidy(() =>
+        reshape(
+          rotary(reshape(turned!, [rows / lines, lines, headCount, depth]), tables[0]!.tensor, tables[1]!.tensor),
+          [rows, width],
+        ),
+      ),
+    );
+  }
+  return operate("rotary", [x], (record) => {
+    if (record !== null)
+      record.backward = (gradient) => [
+        runFusedOne("ThawRotary", { x: gradient, cos, sin }, { heads: headCount, is_inverse: true }),
+      ];
+    return runFusedOne("ThawRotary", { x: x.tensor, cos, sin }, { heads: headCount, is_inverse: false });
+  });
+}
+
+function fusedAttention(
+  q: Value,
+  k: Value,
+  v: Value,
+  spans: AttentionSpans,
+  attributes: Readonly<Record<string, number>>,
+): Value {
+  return operate("multiHeadAttention", [q, k, v], (record, tape) => {
+    const who = spanTensors(tape, spans);
+    if (record !== null) {
+      const [savedQ, savedK, savedV] = [record.save(q), record.save(k), record.save(v)];
+      record.backward = (gradient, wants) =>
+        runFused("ThawAttentionGradient", { gradient, q: savedQ(), k: savedK(), v: savedV(), ...who }, attributes).map(
+          (part, index) => (wants[index] ? part : null),
+        );
+    }
+    return runFusedOne("ThawAttention", { q: q.tensor, k: k.tensor, v: v.tensor, ...who }, attributes);
+  });
+}
+
+/** Uploaded once a pass, not once a layer. */
+function spanTensors(tape: Tape, spans: AttentionSpans): { readonly spans: Tensor; readonly visible: Tensor } {
+  return {
+    spans: kept(tape, spans, "table", () => tf.tensor2d(spans.table(), [spans.samples.length, 4], "int32")),
+    visible: kept(tape, spans, "visible", () => tf.tensor1d(spans.visible ?? new Int32Array(0), "int32")),
+  };
+}
+
+/** A tensor made of spans: for many passes where others may have the same spans, else for this one. */
+function kept(tape: Tape, spans: AttentionSpans, name: string, make: () => Tensor): Tensor {
+  return spans.key === undefined
+    ? tape.once(`${name} of spans ${spans.id}`, make)
+    : tape.shared(`${name} of ${spans.key}`, make);
+}

@@ -1,0 +1,175 @@
+import type { Tensor } from "@tensorflow/tfjs-core";
+import * as tf from "@tensorflow/tfjs-core";
+import type { Kernels } from "../../kernels/kernels.js";
+import { operate } from "../../engine/operation.js";
+import type { Value } from "../../engine/value.js";
+
+/**
+ * Queries that are taken together, at least, where not all see all keys: scores of keys that none of them sees are not
+ * made.
+ */
+const BLOCK_ROWS = 128;
+/**
+ * Rows of scores have a multiple of this many numbers: products of float32 on tensor cores want 16 bytes, cuBLAS likes
+ * 32.
+ */
+const ALIGNMENT = 8;
+/**
+ * Bounds of scores from above: of those that a query must not see, and of others. A bound, because an addition would
+ * become part of the product, which then reads it in full.
+ */
+const [HIDDEN, VISIBLE] = [-1e9, 1e30];
+
+/** Options of {@link tracedAttention}. */
+export interface TracedAttentionOptions {
+  readonly scale: number;
+  /** For each query how many keys it sees, counted from the first; absent: all. */
+  readonly visible?: Int32Array;
+}
+
+/** Queries from `start` to `end` with the keys before `keys`; `bound [end - start, keys]` where some see fewer. */
+interface Block {
+  readonly start: number;
+  readonly end: number;
+  readonly keys: number;
+  readonly bound: Tensor | null;
+}
+
+/**
+ * The same as `attention`, for functions, whose compiler makes one pass of operations between products: `q [batch,
+ * heads, queries, d]`, `k` and `v [batch, kvHeads, keys, d]`. Rows are divided by their sum after the product with `v`,
+ * and backward makes probabilities of scores and each row's normaliser at once, as FlashAttention-2 does (Dao 2023,
+ * arXiv 2307.08691, section 3.1), so that scores are read fewer times. Saves q, k, v and one number a row and head.
+ */
+export function tracedAttention(q: Value, k: Value, v: Value, { scale, visible }: TracedAttentionOptions): Value {
+  const [batch, heads, queries, depth] = q.shape as [number, number, number, number];
+  const [, kvHeads, keyCount] = k.shape as [number, number, number, number];
+  const keys = aligned(keyCount);
+  const group = heads / kvHeads;
+  const grouped = (x: Tensor): Tensor => tf.reshape(x, [batch, kvHeads, group, queries, depth]);
+  const ungrouped = (x: Tensor): Tensor => tf.reshape(x, [batch, heads, queries, depth]);
+  // Of a block: its rows `[batch, kvHeads, group * rows, n]`, and back to `[batch, kvHeads, group, rows, n]`.
+  const rowsOf = (x: Tensor, { start, end }: Block): Tensor =>
+    tf.reshape(tf.slice(x, [0, 0, 0, start, 0], [-1, -1, -1, end - start, -1]), [
+      batch,
+      kvHeads,
+      group * (end - start),
+      x.shape[4]!,
+    ]);
+  const asRows = (x: Tensor, { start, end }: Block): Tensor =>
+    tf.reshape(x, [batch, kvHeads, group, end - start, x.shape[3]!]);
+  const evenKeys = (x: Tensor): Tensor =>
+    keys === keyCount
+      ? x
+      : tf.pad(x, [
+          [0, 0],
+          [0, 0],
+          [0, keys - keyCount],
+          [0, 0],
+        ]);
+  const keysOf = (x: Tensor, block: Block): Tensor =>
+    block.keys === keys ? x : tf.slice(x, [0, 0, 0, 0], [-1, -1, block.keys, -1]);
+  const scoresOf = (kernels: Kernels, scaled: Tensor, allKeys: Tensor, block: Block): Tensor => {
+    const scores = kernels.product(rowsOf(scaled, block), keysOf(allKeys, block), false, true);
+    return block.bound === null ? scores : tf.reshape(tf.minimum(asRows(scores, block), block.bound), scores.shape);
+  };
+  return operate("attention", [q, k, v], (record, tape) => {
+    const { kernels } = tape;
+    const factor = tape.scalar(scale);
+    const scaledOf = (x: Tensor): Tensor => grouped(tf.mul(x, factor));
+    const scaled = scaledOf(q.tensor);
+    const [allKeys, values] = [evenKeys(k.tensor), evenKeys(v.tensor)];
+    const normalisers: Tensor[] = [];
+    const mixed = blocksOf(queries, keyCount, visible).map((block) => {
+      const scores = scoresOf(kernels, scaled, allKeys, block);
+      const most = tf.max(scores, -1, true);
+      const weights = tf.exp(tf.sub(scores, most));
+      const sum = tf.sum(weights, -1, true);
+      normalisers.push(asRows(tf.add(most, tf.log(sum)), block));
+      return asRows(tf.div(kernels.product(weights, keysOf(values, block)), sum), block);
+    });
+    if (record !== null) {
+      const [savedQ, savedK, savedV, normaliser] = [
+        record.save(q),
+        record.save(k),
+        record.save(v),
+        record.keep(joined(normalisers, 3)),
+      ];
+      record.backward = (gradient, wants) => {
+        const [again, keysAgain, valuesAgain, upstream] = [
+          scaledOf(savedQ()),
+          evenKeys(savedK()),
+          evenKeys(savedV()),
+          grouped(gradient),
+        ];
+        const parts = blocksOf(queries, keyCount, visible).map((block) => {
+          const rows = rowsOf(upstream, block);
+          const weights = tf.exp(tf.sub(scoresOf(kernels, again, keysAgain, block), rowsOf(normaliser(), block)));
+          const through = kernels.product(rows, keysOf(valuesAgain, block), false, true);
+          const scores = tf.mul(weights, tf.sub(through, tf.sum(tf.mul(weights, through), -1, true)));
+          const whole = (x: Tensor): Tensor =>
+            block.keys < keyCount
+              ? tf.pad(x, [
+                  [0, 0],
+                  [0, 0],
+                  [0, keyCount - block.keys],
+                  [0, 0],
+                ])
+              : block.keys > keyCount
+                ? tf.slice(x, [0, 0, 0, 0], [-1, -1, keyCount, -1])
+                : x;
+          return {
+            q: wants[0] ? asRows(kernels.product(scores, keysOf(keysAgain, block)), block) : null,
+            k: wants[1] ? whole(kernels.product(scores, rowsOf(again, block), true, false)) : null,
+            v: wants[2] ? whole(kernels.product(weights, rows, true, false)) : null,
+          };
+        });
+        const total = (name: "k" | "v"): Tensor =>
+          parts.map((part) => part[name]!).reduce((sum, part) => tf.add(sum, part));
+        return [
+          wants[0]
+            ? tf.mul(
+                ungrouped(
+                  joined(
+                    parts.map((part) => part.q!),
+                    3,
+                  ),
+                ),
+                factor,
+              )
+            : null,
+          wants[1] ? total("k") : null,
+          wants[2] ? total("v") : null,
+        ];
+      };
+    }
+    return ungrouped(joined(mixed, 3));
+  });
+}
+
+function joined(parts: readonly Tensor[], axis: number): Tensor {
+  return parts.length === 1 ? parts[0]! : tf.concat([...parts], axis);
+}
+
+function aligned(count: number): number {
+  return Math.ceil(count / ALIGNMENT) * ALIGNMENT;
+}
+
+/** Called in the tidy that reads the bounds. */
+function blocksOf(
+  queries: number,
+  keyCount: number,
+  visible: Int32Array = new Int32Array(queries).fill(keyCount),
+): Block[] {
+  const isCut = visible.some((count) => count < keyCount);
+  const rows = isCut ? aligned(queries / Math.max(1, Math.floor(queries / BLOCK_ROWS))) : queries;
+  return Array.from({ length: Math.ceil(queries / rows) }, (_, index) => {
+    const [start, end] = [index * rows, Math.min(queries, (index + 1) * rows)];
+    const seen = visible.subarray(start, end);
+    const keys = aligned(seen.reduce((a, b) => Math.max(a, b), 1));
+    const values = Float32Array.from({ length: (end - start) * keys }, (_unused, at) =>
+      at % keys < seen[Math.floor(at / keys)]! ? VISIBLE : HIDDEN,
+    );
+    return { start, end, keys, bound: values.includes(HIDDEN) ? tf.tensor2d(values, [end - start, keys]) : null };
+  });
+}

@@ -1,0 +1,182 @@
+import { ThawError, Trainer, type BatchSource, type Finding, type Model, type PlanResult } from "@thaw/core";
+import { openModel, placeholderModel } from "@thaw/models";
+import { foreignFreezePolicy, thawVocabulary } from "@thaw/plugin-freeze-policy";
+import { existsSync } from "node:fs";
+import { isAbsolute, relative, resolve, sep } from "node:path";
+import { evaluationSources, type SourceSetting } from "../config/data-section.js";
+import { isError, type LoadedConfig } from "../config/load-config.js";
+import { startFile } from "../running/run-folder.js";
+
+/** What `plan` and `check` find out. `planned` is absent where there is nothing to plan. */
+export interface Planning {
+  readonly planned?: PlanResult;
+  /** That planned; what its plugins know of the plan is found by it. */
+  readonly trainer?: Trainer;
+  /** The config's findings and the plan's, all at once. */
+  readonly findings: readonly Finding[];
+}
+
+/** Opens the model that a config names: headers only. `@throws THAW_CHECKPOINT_*, THAW_SAFETENSORS_*`. */
+export async function openConfiguredModel(config: LoadedConfig): Promise<Model> {
+  const { model, seed } = config.values;
+  if (typeof model === "string") return openModel(model, { seed });
+  const { path, initialize, components, ignored } = model;
+  return openModel(path, {
+    seed,
+    ...(initialize === undefined ? {} : { initialize }),
+    ...(components === undefined ? {} : { components }),
+    ...(ignored === undefined ? {} : { ignored }),
+  });
+}
+
+/**
+ * Plans a run without reading a weight or a sample. What is wrong with the model is a finding, as the config names it.
+ */
+export async function planRun(config: LoadedConfig): Promise<Planning> {
+  let model: Model;
+  try {
+    model = await openConfiguredModel(config);
+  } catch (error) {
+    if (!(error instanceof ThawError)) throw error;
+    // The rules that need no checkpoint are run all the same.
+    const placeholder = placeholderModel(modelName(config), declaredComponents(config));
+    const isModelKnown = config.settings.some(({ path }) => path === "model" || path.startsWith("model."));
+    return {
+      findings: [
+        ...config.findings,
+        ...(isModelKnown ? [modelFinding(error, config)] : []),
+        ...(await furtherFindings(placeholder, config)),
+      ],
+    };
+  }
+  if (!config.isPlannable) return { findings: [...config.findings, ...(await furtherFindings(model, config))] };
+  const trainer = trainerOf(model, config);
+  const planned = await trainer.plan();
+  return { planned, trainer, findings: [...config.findings, ...planned.findings, ...(await startFindings(config))] };
+}
+
+/** What is wrong with the run that the model is to start from. */
+async function startFindings({ values: { model }, settings }: LoadedConfig): Promise<readonly Finding[]> {
+  if (typeof model === "string" || model.startFrom === undefined) return [];
+  const given = settings.filter(({ path }) => /^model\.(start_from|startFrom)$/.test(path));
+  return startFile(model.startFrom).then(
+    () => [],
+    (error: unknown) => {
+      if (!(error instanceof ThawError)) throw error;
+      return [
+        {
+          rule: "config",
+          severity: "error",
+          message: error.message,
+          fix: "Correct the path, or leave it out.",
+          settings: given,
+        },
+      ] satisfies Finding[];
+    },
+  );
+}
+
+/** What the rules find where the config or the model has errors: all that does not follow from those. */
+async function furtherFindings(model: Model, config: LoadedConfig): Promise<readonly Finding[]> {
+  const isFreezeRead = config.plugins.some(({ configKey }) => configKey === "freeze");
+  if (isFreezeRead) return (await trainerOf(model, config).plan()).findings;
+  // The section breaks its schema: its valid settings are judged by themselves.
+  const wrong = config.findings.filter(isError).flatMap(({ settings }) => settings.map(({ path }) => path));
+  const valid = config.settings.filter(
+    ({ path }) => path.startsWith("freeze.") && !wrong.some((at) => path === at || path.startsWith(`${at}.`)),
+  );
+  const policy = foreignFreezePolicy(valid, thawVocabulary(config.settings));
+  const { findings } = await trainerOf(model, { ...config, plugins: [policy, ...config.plugins] }).plan();
+  // With settings missing, an empty plan may be their fault.
+  return findings.filter(({ rule }) => rule !== "nothing-trains");
+}
+
+function trainerOf(model: Model, config: LoadedConfig): Trainer {
+  const { plugins, settings } = config;
+  return new Trainer({
+    model,
+    plugins,
+    training: config.values.training,
+    settings,
+    data: unreadSources(config),
+    seed: config.values.seed,
+  });
+}
+
+/** True if a run must not start. */
+export function isRefused({ findings }: Planning): boolean {
+  return findings.some(isError);
+}
+
+/** A model that is not here is an error, but a name on a hub, which only has to be fetched, is a note. */
+function modelFinding(error: ThawError, config: LoadedConfig): Finding {
+  const settings = config.settings.filter(({ path }) => path === "model" || path.startsWith("model."));
+  const name = hubName(modelName(config), config.folder);
+  if (name === undefined)
+    return {
+      rule: "config",
+      severity: "error",
+      message: error.message,
+      fix: "Correct the model's path, or the files there.",
+      settings,
+    };
+  return {
+    rule: "config",
+    severity: "note",
+    settings,
+    message: `${name} is no local folder, so what needs a checkpoint was not checked.`,
+    fix: `Download it, and name its folder as the model, to check everything and to train.`,
+  };
+}
+
+/**
+ * `Organisation/name` where a model's path is that below the config's folder and nothing of it is there; undefined
+ * otherwise.
+ */
+export function hubName(path: string, folder: string): string | undefined {
+  const name = isAbsolute(path) ? relative(folder, path).split(sep).join("/") : path;
+  return /^[\w-][\w.-]*\/[\w-][\w.-]*$/.test(name) && !existsSync(resolve(folder, name.split("/")[0]!))
+    ? name
+    : undefined;
+}
+
+function modelName({ values: { model } }: LoadedConfig): string {
+  return typeof model === "string" ? model : model.path;
+}
+
+function declaredComponents({ values: { model } }: LoadedConfig): readonly string[] {
+  return typeof model === "string" ? [] : Object.keys(model.components ?? {});
+}
+
+/** Stand-ins for data that nobody reads: the checker sees what settings say about it. */
+function unreadSources(config: LoadedConfig): {
+  readonly train?: BatchSource;
+  readonly evaluation: Readonly<Record<string, BatchSource>>;
+} {
+  const { train } = config.data;
+  const evaluation = Object.entries(evaluationSources(config.data)).map(([name, setting]) => [
+    name,
+    unreadSource(name, setting),
+  ]);
+  return {
+    ...(train === undefined ? {} : { train: unreadSource("train", train) }),
+    evaluation: Object.fromEntries(evaluation) as Readonly<Record<string, BatchSource>>,
+  };
+}
+
+function unreadSource(name: string, setting: SourceSetting): BatchSource {
+  const { views, ...kinds } = typeof setting === "string" ? {} : (setting.augment ?? {});
+  const augmentations = Object.entries(kinds)
+    .filter(([, value]) => value !== false && value !== undefined && value !== 0)
+    .map(([kind]) => kind);
+  return {
+    name,
+    sampleCount: Number.NaN,
+    augmentations,
+    ...(views === undefined ? {} : { views }),
+    batches: () => {
+      throw new Error("A planned source is not read.");
+    },
+    close: () => Promise.resolve(),
+  };
+}

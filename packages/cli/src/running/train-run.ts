@@ -1,0 +1,103 @@
+import type { Logger, RunSummary, Trainer, TrainerOptions } from "@thaw/core";
+import { trainerOptions, type Parts } from "./build-run.js";
+import { captionEvaluators } from "./caption-evaluator.js";
+import type { EventWriter } from "../record/events.js";
+import type { Interrupts } from "./interrupt.js";
+import type { LoadedConfig } from "../config/load-config.js";
+import type { Progress } from "../terminal/progress.js";
+import { newRecord, type RunRecord } from "../record/record.js";
+import { recordPlugin } from "../record/record-plugin.js";
+import { summaryLines } from "../render/summary.js";
+import { writeReport } from "../report/report.js";
+import { measureSaving } from "./saving.js";
+import type { Terminal } from "../terminal/terminal.js";
+
+/** What the runs of one `thaw train` share. */
+export interface TrainContext {
+  readonly events: EventWriter;
+  readonly terminal: Terminal;
+  readonly progress: Progress;
+  readonly logger: Logger;
+  /** 0: no comparison with everything trainable. */
+  readonly comparedSteps: number;
+  readonly isJson: boolean;
+  readonly interrupts: Pick<Interrupts, "isInterrupted">;
+  /** The trainer that Ctrl-C stops. */
+  readonly onTrainer: (trainer: Trainer) => void;
+}
+
+/** A run with everything that the command line adds to it. */
+export interface PreparedRun {
+  readonly record: RunRecord;
+  readonly options: TrainerOptions;
+}
+
+/**
+ * A run as its config means it, with a recorder and caption evaluators. `@throws THAW_CLI_NOT_A_RUN` for a run to start
+ * from that is none.
+ */
+export async function prepareRun(
+  config: LoadedConfig,
+  parts: Parts,
+  title: string,
+  context: TrainContext,
+): Promise<PreparedRun> {
+  const { events, terminal, progress, logger, isJson, interrupts } = context;
+  const record = newRecord(title);
+  record.model = parts.model.source;
+  const recorder = recordPlugin({ record, progress, events, folder: process.cwd(), ...(isJson ? {} : { terminal }) });
+  const evaluators = captionEvaluators(config, parts, { record, progress, isStopping: interrupts.isInterrupted });
+  return { record, options: await trainerOptions(config, parts, { plugins: [recorder], evaluators, logger }) };
+}
+
+/** After a run: the comparison where it was asked for, the report, the summary. */
+export async function finishRun(
+  { record, options }: PreparedRun,
+  summary: RunSummary,
+  context: TrainContext,
+): Promise<void> {
+  const { events, terminal, progress, comparedSteps, isJson } = context;
+  record.summary = summary;
+  if (comparedSteps > 0) {
+    const saving = await measureSaving(options, record, comparedSteps, progress);
+    if (saving !== undefined) record.saving = saving;
+  }
+  const report =
+    summary.runFolder === undefined ? undefined : await writeReport(record, summary.runFolder, process.cwd());
+  events.write("done", {
+    ...summary,
+    captions: record.captions.map(({ name, before, after, baselines }) => ({
+      name,
+      before: scores(before),
+      after: scores(after),
+      baselines,
+    })),
+    saving: record.saving,
+    report,
+  });
+  if (isJson) return;
+  terminal.out("");
+  for (const line of summaryLines(record, { colors: terminal.colors, width: terminal.width })) terminal.out(line);
+  terminal.out("");
+  if (report !== undefined) terminal.out(`Report: ${report}`);
+}
+
+/** What a run that Ctrl-C ended says. Returns its exit code. */
+export function stoppedRun(
+  summary: RunSummary,
+  runFolder: string | undefined,
+  { events, terminal }: TrainContext,
+): number {
+  events.write("stopped", { step: summary.steps, runFolder });
+  terminal.err(`Stopped after step ${summary.steps}; a checkpoint is saved.`);
+  if (runFolder !== undefined) terminal.err(`Go on with: npx thaw train --resume ${runFolder}`);
+  return 130;
+}
+
+function scores(
+  result: { readonly exactMatch: number; readonly tokenF1: number; readonly samples: number } | undefined,
+): unknown {
+  return result === undefined
+    ? undefined
+    : { exactMatch: result.exactMatch, tokenF1: result.tokenF1, samples: result.samples };
+}

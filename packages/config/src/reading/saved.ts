@@ -1,0 +1,81 @@
+import { resolve } from "node:path";
+import type { Plugin, Setting } from "@thaw/core";
+import { toCamel } from "../words/keys.js";
+import type { ResolvedValues } from "../checking/schema.js";
+import { plainValue, writtenValue, type ConfigNode } from "../words/tree.js";
+
+/** Where a saved config came from. */
+export interface SavedSource {
+  readonly file?: string;
+  readonly overrides: readonly string[];
+  /** The stage of that file's `stages`. */
+  readonly stage?: string;
+  readonly settings: readonly Setting[];
+}
+
+/** What `saved` reads of a resolved config. */
+interface Resolved {
+  readonly values: ResolvedValues;
+  readonly sections: Readonly<Record<string, unknown>>;
+  readonly plugins: readonly Plugin[];
+}
+
+/**
+ * The config of a run folder: as `ResolvedConfig.saved` says. `$saved.hasCode` tells that plugins were given as
+ * objects, which no file can hold.
+ */
+export function savedConfig(
+  root: ConfigNode,
+  resolved: Resolved,
+  source: SavedSource,
+): Readonly<Record<string, unknown>> {
+  const { model, training, output, runName, seed } = resolved.values;
+  const own = { model, training, output, runName, seed };
+  const plugins = [...(root.children?.get("plugins")?.children?.values() ?? [])];
+  const named = plugins.filter((item) => item.kind === "leaf" && typeof item.value === "string");
+  const skipped = new Set([
+    ...Object.keys(own),
+    ...Object.keys(resolved.sections),
+    "plugins",
+    "extends",
+    "$schema",
+    "$saved",
+  ]);
+  const sections = [...(root.children ?? [])]
+    .filter(([key]) => !skipped.has(key))
+    .map(([key, node]) => [key, plainValue(node)]);
+  const earlier = plainValue(root.children?.get("$saved")) as Record<string, unknown> | undefined;
+  const hasCode = named.length < plugins.length || undefined;
+  const settings = source.settings.map((setting) =>
+    setting.path === "plugins" ? { ...setting, value: named.map(pluginText) } : setting,
+  );
+  return {
+    ...own,
+    ...resolved.sections,
+    ...Object.fromEntries(sections),
+    plugins: named.map(pluginText),
+    $saved: earlier ?? { file: source.file, stage: source.stage, overrides: source.overrides, hasCode, settings },
+  };
+}
+
+/**
+ * The settings that a saved config came from, and those that were given on top of it; all of `given` for any other
+ * config.
+ */
+export function savedSettings(root: ConfigNode, given: readonly Setting[]): readonly Setting[] {
+  const node = root.children?.get("$saved");
+  const saved = node === undefined ? undefined : (writtenValue(node) as { settings?: readonly Setting[] }).settings;
+  if (node === undefined || saved === undefined) return given;
+  const added = given.filter(({ file }) => file !== node.layer.file);
+  const replaced = new Set(added.map(({ path }) => normalPath(path)));
+  return [...saved.filter(({ path }) => !replaced.has(normalPath(path))), ...added];
+}
+
+function normalPath(path: string): string {
+  return path.split(".").map(toCamel).join(".");
+}
+
+function pluginText(item: ConfigNode): string {
+  const name = String(item.value);
+  return /^\.{1,2}([\\/]|$)/.test(name) ? resolve(item.layer.folder, name) : name;
+}

@@ -1,0 +1,49 @@
+import type { Plan } from "@thaw/contracts";
+import type { ResolvedTrainingOptions } from "./options.js";
+import type { CheckpointState } from "./hooks.js";
+import type { EvaluationState } from "../evaluation/evaluation.js";
+import type { StopRuleState } from "../training/stop-rule.js";
+
+/** Version of `state.json`; a newer one is refused. */
+export const STATE_VERSION = 1;
+
+/** Where in the data a run stands. */
+export interface DataPosition {
+  readonly epoch: number;
+  /** Micro-batches of this epoch that are done. */
+  readonly microBatch: number;
+}
+
+/** Totals of a run so far, for the summary of one that was resumed. */
+export interface RunTotals {
+  readonly firstLoss?: number;
+  readonly lastLoss?: number;
+  readonly tokens: number;
+  readonly durationMs: number;
+  readonly trainingMs: number;
+  readonly peakTensorBytes: number;
+}
+
+/** `state.json` of a checkpoint: all that a run needs to go on, besides tensors. */
+export interface RunState {
+  readonly version: typeof STATE_VERSION;
+  /** Steps done. */
+  readonly step: number;
+  readonly position: DataPosition;
+  readonly seed: number;
+  /** Samples of the training source, to notice another one. */
+  readonly sampleCount: number;
+  readonly planHash: string;
+  readonly plan: Plan;
+  /** Over what was frozen at this point. */
+  readonly baseFingerprint: string;
+  readonly training: ResolvedTrainingOptions;
+  readonly optimizer: string;
+  /** Updates by parameter. */
+  readonly updates: Readonly<Record<string, number>>;
+  readonly evaluation: EvaluationState;
+  /** Of `training.stopWhen`. */
+  readonly stopRule?: StopRuleState;
+  readonly totals: RunTotals;
+  readonly plugins: CheckpointState;
+}

@@ -1,0 +1,46 @@
+import type { Finding, GradientFlow } from "@thaw/contracts";
+import type { DeadGradient } from "../training/dead-gradients.js";
+
+/**
+ * Result of comparing the fingerprints of a component's frozen parameters, before the first and after the last step.
+ */
+export interface FrozenProof {
+  readonly component: string;
+  readonly parameterCount: number;
+  /** sha256 over names and float32 values. */
+  readonly before: string;
+  readonly after: string;
+  readonly isUnchanged: boolean;
+}
+
+/** What a run did. Plugins may add to `lines` and `numbers` in the `done` hook. */
+export interface RunSummary {
+  readonly runFolder?: string;
+  readonly steps: number;
+  readonly epochs: number;
+  readonly stopReason: string;
+  /** True if `Trainer.stop` ended the run before its end: a checkpoint was written, and it can be resumed. */
+  readonly isInterrupted: boolean;
+  /** Mean loss per supervised token of the first and the last step. */
+  readonly firstLoss?: number;
+  readonly lastLoss?: number;
+  readonly durationMs: number;
+  /** Time in forward, backward and update alone. */
+  readonly trainingMs: number;
+  readonly tokens: number;
+  readonly peakTensorBytes: number;
+  readonly components: readonly {
+    readonly name: string;
+    readonly trainable: number;
+    readonly frozen: number;
+    readonly flows: readonly GradientFlow[];
+  }[];
+  readonly frozenProof: readonly FrozenProof[];
+  readonly findings: readonly Finding[];
+  /** Trained parameters that got no gradient, or one of zeros, for `training.deadGradientSteps` steps in a row. */
+  readonly deadGradients: readonly DeadGradient[];
+  /** Latest metrics by evaluation name. */
+  readonly evaluations: Readonly<Record<string, Readonly<Record<string, number>>>>;
+  readonly lines: string[];
+  readonly numbers: Record<string, number>;
+}

@@ -1,0 +1,72 @@
+import type { Finding, Plan } from "@thaw/contracts";
+import { baseChanged, resumeMismatch } from "../errors.js";
+import type { FoundCheckpoint } from "./read-checkpoint.js";
+import type { RunState } from "../api/state.js";
+import type { ResolvedTrainingOptions } from "../api/options.js";
+import { diffPlans, planDiffTable } from "../plan/plan-diff.js";
+
+/** Judges a plan against the checkpoint's: the rule `resume-with-another-plan`, an error unless it was accepted. */
+export function judgePlanChange(
+  checkpoint: FoundCheckpoint,
+  plan: Plan,
+  planHash: string,
+  isAccepted: boolean,
+): readonly Finding[] {
+  const { state, folder } = checkpoint;
+  if (state.planHash === planHash) return [];
+  const table = planDiffTable(diffPlans(state.plan, plan));
+  return [
+    {
+      rule: "resume-with-another-plan",
+      severity: isAccepted ? "note" : "error",
+      message: `The plan differs from the one that made the checkpoint ${folder}:\n${table}`,
+      fix: isAccepted
+        ? "As accepted, the run goes on: slots of what now trains are made anew, slots of what no longer trains " +
+          "are dropped."
+        : "Restore the freeze settings of that run, or accept the change (resume.acceptPlanChange): slots are then " +
+          "made and dropped as the table says.",
+      settings: [],
+    },
+  ];
+}
+
+/** What must be equal for a resumed run to see the same data. @throws THAW_CORE_RESUME_MISMATCH */
+export function checkResume(
+  checkpoint: FoundCheckpoint,
+  now: {
+    readonly seed: number;
+    readonly sampleCount: number;
+    readonly training: ResolvedTrainingOptions;
+    readonly optimizer: string;
+  },
+): void {
+  const { state, folder } = checkpoint;
+  const pairs: [string, unknown, unknown][] = [
+    ["seed", state.seed, now.seed],
+    ["samples of the training set", state.sampleCount, now.sampleCount],
+    ["optimizer", state.optimizer, now.optimizer],
+    ...(["microBatchSize", "gradientAccumulationSteps", "shuffle"] as const).map((key): [string, unknown, unknown] => [
+      `training.${key}`,
+      state.training[key],
+      now.training[key],
+    ]),
+  ];
+  const different = pairs
+    .filter(([, before, after]) => before !== after)
+    .map(([name, before, after]) => `${name} was ${String(before)} and is ${String(after)}`);
+  if (different.length > 0) throw resumeMismatch(different, folder);
+}
+
+/** Options that changed although the run may go on with them, for a warning. */
+export function changedOptions(state: RunState, training: ResolvedTrainingOptions): readonly string[] {
+  const keys = Object.keys(training) as (keyof ResolvedTrainingOptions)[];
+  return keys
+    .filter((key) => JSON.stringify(state.training[key]) !== JSON.stringify(training[key]))
+    .map((key) => `training.${key}`);
+}
+
+/** @throws THAW_CORE_BASE_CHANGED; under another plan other weights are frozen, so there is nothing to compare. */
+export function checkBase(checkpoint: FoundCheckpoint, planHash: string, fingerprint: string): void {
+  if (checkpoint.state.planHash === planHash && checkpoint.state.baseFingerprint !== fingerprint)
+    throw baseChanged(checkpoint.folder);
+}

@@ -1,0 +1,125 @@
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import type { Tensor } from "@tensorflow/tfjs-core";
+import { MetricsFile } from "./metrics-file.js";
+import { jsonText, RunFolder } from "./run-folder.js";
+import type { RunState } from "../api/state.js";
+import {
+  checkpointName,
+  FINAL_FOLDER,
+  OPTIMIZER_FILE,
+  TRAINED_FILE,
+  writeFolder,
+  writeState,
+  writeTensors,
+} from "./write-checkpoint.js";
+import type { AfterStepContext, EvaluatedContext, PlannedContext } from "../api/hooks.js";
+import { planReport } from "../plan/plan-report.js";
+import type { RunSummary } from "../api/summary.js";
+import type { TrainerParts } from "../run/trainer-parts.js";
+
+/** What a run writes, into its folder. */
+export class RunFiles {
+  readonly folder: RunFolder;
+  readonly #metrics: MetricsFile;
+
+  private constructor(folder: RunFolder, metrics: MetricsFile) {
+    this.folder = folder;
+    this.#metrics = metrics;
+  }
+
+  /**
+   * Makes the folder with `config.json` and `plan.json`, or goes on in one after `stepsDone` steps. @throws
+   * THAW_CORE_RUN_FOLDER_UNWRITABLE
+   */
+  static async open(
+    parts: TrainerParts,
+    planned: PlannedContext,
+    continues: RunFolder | undefined,
+    stepsDone: number,
+  ): Promise<RunFiles> {
+    const { output = ".", runName = "run", runFolder } = parts.options;
+    const folder =
+      continues ??
+      (await (runFolder === undefined ? RunFolder.create(output, runName, new Date()) : RunFolder.createAt(runFolder)));
+    try {
+      const {
+        options: { config, model, seed },
+        training,
+      } = parts;
+      await writeOnce(folder, "config", config ?? { model: model.source, training, seed }, stepsDone);
+      await writeOnce(
+        folder,
+        "plan",
+        { ...planReport(planned), phases: planned.plan.phases.map(({ fromStep }) => fromStep) },
+        stepsDone,
+      );
+      return new RunFiles(folder, await MetricsFile.open(folder, stepsDone));
+    } catch (error) {
+      await folder.discard();
+      throw error;
+    }
+  }
+
+  async step(context: AfterStepContext, metrics: Readonly<Record<string, number>>): Promise<void> {
+    const { step, epoch, loss, gradientNorm, learningRates, supervisedTokens, tokens, durationMs } = context;
+    const extra = Object.keys(metrics).length > 0 ? { metrics } : {};
+    await this.#metrics.append({
+      event: "step",
+      step: step + 1,
+      epoch,
+      loss,
+      gradientNorm,
+      learningRates,
+      supervisedTokens,
+      tokens,
+      durationMs,
+      ...extra,
+    });
+  }
+
+  async evaluated({ step, epoch, name, metrics }: EvaluatedContext): Promise<void> {
+    await this.#metrics.append({ event: "evaluated", step, epoch, name, metrics });
+  }
+
+  /** @throws THAW_CORE_CHECKPOINT_UNWRITABLE */
+  async checkpoint(
+    state: RunState,
+    trained: ReadonlyMap<string, Tensor>,
+    slots: ReadonlyMap<string, Tensor>,
+  ): Promise<void> {
+    await writeFolder(this.folder, checkpointName(state.step), async (folder) => {
+      await writeTensors(join(folder, TRAINED_FILE), trained, { planHash: state.planHash });
+      await writeTensors(join(folder, OPTIMIZER_FILE), slots);
+      await writeState(folder, state);
+    });
+  }
+
+  /** @throws THAW_CORE_CHECKPOINT_UNWRITABLE */
+  async final(trained: ReadonlyMap<string, Tensor>, planHash: string): Promise<void> {
+    await writeFolder(this.folder, FINAL_FOLDER, (folder) =>
+      writeTensors(join(folder, TRAINED_FILE), trained, { planHash }),
+    );
+  }
+
+  /** `summary.json`; that of an interrupted run is replaced when the run was resumed. */
+  async summary(summary: RunSummary): Promise<void> {
+    await this.folder.writeJson("summary.json", summary);
+  }
+
+  /** Path of a checkpoint's folder. */
+  checkpointFolder(step: number): string {
+    return this.folder.file(checkpointName(step));
+  }
+
+  async close(): Promise<void> {
+    await this.#metrics.close();
+  }
+}
+
+/** Writes `name.json`; a resumed run leaves the first one and adds `name-step-<n>.json` where it differs. */
+async function writeOnce(folder: RunFolder, name: string, value: unknown, stepsDone: number): Promise<void> {
+  const before = await readFile(folder.file(`${name}.json`), "utf8").catch(() => undefined);
+  if (before === undefined) return folder.writeJson(`${name}.json`, value);
+  if (before !== jsonText(value)) await folder.writeJson(`${name}-step-${stepsDone}.json`, value);
+}

@@ -1,0 +1,126 @@
+import { setImmediate } from "node:timers/promises";
+import type { BatchSource } from "@thaw/contracts";
+import type { EvaluatedContext, StepContext, TrainerHooks } from "../api/hooks.js";
+import type { ResolvedTrainingOptions } from "../api/options.js";
+import type { Session } from "../api/session.js";
+import type { Evaluator } from "../api/trainer-options.js";
+
+/** When evaluations happen. */
+export type EvaluationMoment = "start" | "step" | "end";
+
+/** What evaluations need of a run. */
+export interface EvaluationInput {
+  readonly hooks: TrainerHooks;
+  readonly session: Session;
+  readonly training: ResolvedTrainingOptions;
+  readonly seed: number;
+  readonly sources: Readonly<Record<string, BatchSource>>;
+  readonly evaluators: readonly Evaluator[];
+  readonly isStopping: () => boolean;
+  /** Written down before the `evaluated` hook fires. */
+  readonly record: (context: EvaluatedContext) => Promise<void>;
+}
+
+/** Runs what is due: the loss on each evaluation source, then the evaluators. */
+export class Evaluation {
+  readonly #input: EvaluationInput;
+  readonly #latest: Record<string, Readonly<Record<string, number>>> = {};
+  readonly #lastStep = new Map<string, number>();
+
+  constructor(input: EvaluationInput) {
+    this.#input = input;
+  }
+
+  /** Latest metrics by name. */
+  get latest(): Readonly<Record<string, Readonly<Record<string, number>>>> {
+    return this.#latest;
+  }
+
+  /**
+   * Evaluates everything that is due after `context.step` steps and was not measured at that step already; stops early
+   * when asked.
+   */
+  async run(moment: EvaluationMoment, context: StepContext): Promise<void> {
+    for (const { key, name, everySteps, atStart, evaluate } of this.#measurements()) {
+      if (this.#input.isStopping()) return;
+      if (this.#lastStep.get(key) === context.step || !isDue(moment, context.step, everySteps, atStart)) continue;
+      const metrics = await evaluate(context);
+      if (metrics === undefined) return;
+      this.#lastStep.set(key, context.step);
+      this.#latest[name] = { ...this.#latest[name], ...metrics };
+      const evaluated: EvaluatedContext = Object.freeze({ ...context, name, metrics });
+      await this.#input.record(evaluated);
+      await this.#input.hooks.evaluated.promise(evaluated);
+    }
+  }
+
+  /** What a checkpoint keeps. */
+  get state(): EvaluationState {
+    return { latest: { ...this.#latest }, lastStep: Object.fromEntries(this.#lastStep) };
+  }
+
+  restore(state: EvaluationState): void {
+    Object.assign(this.#latest, state.latest);
+    for (const [key, step] of Object.entries(state.lastStep)) this.#lastStep.set(key, step);
+  }
+
+  #measurements(): readonly Measurement[] {
+    const { sources, evaluators, training, session } = this.#input;
+    const losses = Object.entries(sources).map(([name, source]): Measurement => ({
+      key: `loss/${name}`,
+      name,
+      everySteps: training.evaluateEverySteps,
+      atStart: true,
+      evaluate: () => this.#loss(source),
+    }));
+    const others = evaluators.map((evaluator): Measurement => ({
+      key: `evaluator/${evaluator.name}`,
+      name: evaluator.name,
+      everySteps: evaluator.everySteps ?? training.evaluateEverySteps,
+      atStart: evaluator.atStart ?? true,
+      evaluate: (context) => evaluator.evaluate(session, context),
+    }));
+    return [...losses, ...others];
+  }
+
+  /** Mean loss over a source's supervised tokens; undefined if the run was told to stop meanwhile. */
+  async #loss(source: BatchSource): Promise<Readonly<Record<string, number>> | undefined> {
+    const { session, seed, training, isStopping } = this.#input;
+    let lossSum = 0;
+    let supervisedTokens = 0;
+    for await (const batch of source.batches({
+      epoch: 0,
+      seed,
+      microBatchSize: training.microBatchSize,
+      shuffle: false,
+    })) {
+      if (isStopping()) return undefined;
+      const part = await session.loss(batch);
+      lossSum += part.lossSum;
+      supervisedTokens += part.supervisedTokenCount;
+      await setImmediate();
+    }
+    return { loss: supervisedTokens === 0 ? 0 : lossSum / supervisedTokens, supervisedTokens };
+  }
+}
+
+/** Evaluations of a run so far. */
+export interface EvaluationState {
+  readonly latest: Readonly<Record<string, Readonly<Record<string, number>>>>;
+  readonly lastStep: Readonly<Record<string, number>>;
+}
+
+interface Measurement {
+  /** Of the step it was last made at: a source and an evaluator may share a name. */
+  readonly key: string;
+  readonly name: string;
+  readonly everySteps: number | undefined;
+  readonly atStart: boolean;
+  readonly evaluate: (context: StepContext) => Promise<Readonly<Record<string, number>> | undefined>;
+}
+
+function isDue(moment: EvaluationMoment, step: number, everySteps: number | undefined, atStart: boolean): boolean {
+  if (moment === "end") return true;
+  if (moment === "start") return atStart;
+  return everySteps !== undefined && step % everySteps === 0;
+}

@@ -1,0 +1,65 @@
+import { openSafetensors } from "@thaw/safetensors";
+import type { Batch, LazyItem, Model, Plan } from "@thaw/contracts";
+import type { Tensor } from "@tensorflow/tfjs-core";
+import { sessionReadOnly } from "../errors.js";
+import type { Backend, PlannedContext } from "../api/hooks.js";
+import type { BatchLoss, Session } from "../api/session.js";
+import type { ModelRunner } from "../model/model-runner.js";
+
+/** A session over a runner. With `close` it owns the runner; without, it lends a run's live weights. */
+export class RunnerSession implements Session {
+  readonly model: Model;
+  readonly plan: Plan;
+  readonly planned: PlannedContext;
+  readonly backend: Backend;
+  readonly #runner: ModelRunner;
+  readonly #step: () => number;
+  readonly #close: (() => Promise<void>) | undefined;
+
+  constructor(runner: ModelRunner, backend: Backend, step: () => number, close?: () => Promise<void>) {
+    this.model = runner.model;
+    this.plan = runner.planned.plan;
+    this.planned = runner.planned;
+    this.backend = backend;
+    this.#runner = runner;
+    this.#step = step;
+    this.#close = close;
+  }
+
+  loss(batch: Batch): Promise<BatchLoss> {
+    return this.#runner.loss(batch, this.#step());
+  }
+
+  generate(batch: Batch, options: { readonly maxNewTokens: number }): Promise<number[][]> {
+    return this.#runner.generate(batch, this.#step(), options);
+  }
+
+  runSegment(segment: string, inputs: Readonly<Record<string, readonly LazyItem[]>>): Promise<Tensor> {
+    return this.#runner.runSegment(segment, inputs);
+  }
+
+  readParameter(name: string): Promise<Float32Array> {
+    return this.#runner.store.read(name);
+  }
+
+  async loadParameters(file: string): Promise<readonly string[]> {
+    if (this.#close === undefined) throw sessionReadOnly();
+    const reader = await openSafetensors(file);
+    try {
+      const names = [...reader.entries.keys()];
+      for (const name of names) this.#runner.store.canonical(name); // an unknown name stops before anything changed
+      for (const name of names) this.#runner.store.set(name, await reader.readFloat32(name));
+      return names;
+    } finally {
+      await reader.close();
+    }
+  }
+
+  save(folder: string, options?: Parameters<Session["save"]>[1]): Promise<void> {
+    return this.model.save(folder, (name) => this.#runner.exportedValues(name), options);
+  }
+
+  async close(): Promise<void> {
+    await this.#close?.();
+  }
+}

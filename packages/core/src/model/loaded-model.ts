@@ -1,0 +1,78 @@
+import { readTrained } from "../checkpoint/read-checkpoint.js";
+import { precisionUnsupported } from "../errors.js";
+import type { Backend, PlannedContext, RunContext } from "../api/hooks.js";
+import type { Precision } from "../api/options.js";
+import type { TrainerParts } from "../run/trainer-parts.js";
+import { defaultBackend } from "./backend.js";
+import { MemoryWatch } from "../run/memory-watch.js";
+import { ModelRunner } from "./model-runner.js";
+
+/** A model on a backend, with what plugins are told about the run. */
+export interface LoadedModel {
+  readonly runner: ModelRunner;
+  readonly backend: Backend;
+  readonly memory: MemoryWatch;
+  readonly context: RunContext;
+  /** Parameters that `startFrom` gave. */
+  readonly started: ReadonlySet<string>;
+  dispose(): void;
+}
+
+/** What distinguishes a run from a session. */
+export interface LoadOptions {
+  readonly runFolder?: string;
+  readonly totalSteps: number;
+  /** The weights never move. */
+  readonly isStatic: boolean;
+  /** A checkpoint that is read next holds what `startFrom` gave too. */
+  readonly hasCheckpoint?: boolean;
+}
+
+/** Picks the backend, then reads the weights. On failure nothing stays. */
+export async function loadModel(
+  parts: TrainerParts,
+  planned: PlannedContext,
+  { runFolder, totalSteps, isStatic, hasCheckpoint = false }: LoadOptions,
+): Promise<LoadedModel> {
+  const { hooks, options, training, settings } = parts;
+  const backend =
+    (await hooks.resolveBackend.promise({ settings, precision: training.precision })) ?? (await defaultBackend());
+  if (!canRun(backend, training.precision)) throw precisionUnsupported(training.precision, backend);
+  const memory = new MemoryWatch();
+  const runner = new ModelRunner({ hooks, planned, backend, isStatic, precision: training.precision });
+  const started = new Set<string>();
+  const dispose = (): void => {
+    runner.dispose();
+    memory.close();
+    backend.dispose?.();
+  };
+  try {
+    await runner.store.load(options.model, planned.parameters, options.seed ?? 0);
+    if (options.startFrom !== undefined && !hasCheckpoint) {
+      await readTrained(options.startFrom, (name, values) => {
+        runner.store.set(name, values);
+        started.add(runner.store.canonical(name));
+      });
+    }
+  } catch (error) {
+    dispose();
+    throw error;
+  }
+  const context: RunContext = Object.freeze({
+    ...(runFolder === undefined ? {} : { runFolder }),
+    plan: planned.plan,
+    planHash: planned.planHash,
+    training,
+    totalSteps,
+    backend,
+    memory: () => memory.lap(),
+    readParameter: (name: string) => runner.store.read(name),
+  });
+  return { runner, backend, memory, context, started, dispose };
+}
+
+function canRun({ precisions = [], bfloat16 }: Backend, precision: Precision): boolean {
+  return (
+    precision === "float32" || (precisions.includes(precision) && (precision !== "bfloat16" || bfloat16 !== undefined))
+  );
+}

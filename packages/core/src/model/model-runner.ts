@@ -1,0 +1,298 @@
+import { ConstantCache, LayoutCache, Tape } from "@thaw/autograd";
+import { ThawError, type Batch, type LazyItem, type Model, type Scope } from "@thaw/contracts";
+import type { Tensor } from "@tensorflow/tfjs-core";
+import * as tf from "@tensorflow/tfjs-core";
+import type { Backend, BatchContext, PlannedContext, ScopeContext, TrainerHooks } from "../api/hooks.js";
+import { segmentHasNoOutput } from "../errors.js";
+import type { Precision } from "../api/options.js";
+import type { BatchLoss } from "../api/session.js";
+import { joinHashes, parametersBehind } from "../weights/fingerprint.js";
+import { loadBatch, loadItems, type PreparedBatch } from "./inputs.js";
+import { KeptTensors } from "../weights/kept-tensors.js";
+import { ParameterStore } from "../weights/parameter-store.js";
+import { packableNames } from "../weights/packable.js";
+import { derivePhase, type Phase } from "./phase.js";
+import { releasableParameters, unusedParameters } from "../weights/releasable.js";
+import { RunScope, type ScopeRules } from "./scope.js";
+import { superviseTokens } from "./supervision.js";
+
+/** A pass that is under way; `dispose` frees everything it made. */
+export interface Pass {
+  readonly tape: Tape;
+  readonly scope: RunScope;
+  /** The scope as plugins changed it: what the model gets. */
+  readonly modelScope: Scope;
+  dispose(): void;
+}
+
+/** What a trainer and its plan say to a runner. */
+export interface RunnerInput {
+  readonly hooks: TrainerHooks;
+  readonly planned: PlannedContext;
+  readonly backend: Backend;
+  /** True for a session of its own, whose weights never move: all of them may keep layout copies. */
+  readonly isStatic: boolean;
+  readonly precision: Precision;
+}
+
+/**
+ * A model with its weights in memory: forward passes, caches, the plan's phase. Training, evaluation and sessions share
+ * it.
+ */
+export class ModelRunner {
+  readonly model: Model;
+  readonly planned: PlannedContext;
+  readonly store: ParameterStore;
+  readonly #hooks: TrainerHooks;
+  readonly #backend: Backend;
+  readonly #isStatic: boolean;
+  readonly #precision: Precision;
+  readonly #layouts = new LayoutCache();
+  readonly #constants = new ConstantCache();
+  readonly #kept: KeptTensors;
+  /** Segments whose parameters are freed until a batch needs them. */
+  readonly #released = new Set<string>();
+  #phase: Phase;
+
+  constructor({ hooks, planned, backend, isStatic, precision }: RunnerInput) {
+    this.model = planned.model;
+    this.planned = planned;
+    const packing =
+      precision === "bfloat16" && backend.bfloat16 !== undefined
+        ? { packing: { products: backend.bfloat16, names: packableNames(planned) } }
+        : {};
+    const upload = backend.upload === undefined ? {} : { upload: backend.upload };
+    this.#kept = new KeptTensors(planned.model.segments, planned.parameters);
+    this.store = new ParameterStore(planned.parameters, this.#layouts, {
+      ...packing,
+      ...upload,
+      unused: unusedParameters(planned),
+      onReplace: (name) => {
+        this.#kept.forget(name);
+      },
+    });
+    this.#precision = precision;
+    this.#hooks = hooks;
+    this.#backend = backend;
+    this.#isStatic = isStatic;
+    this.#phase = derivePhase(planned, 0);
+    this.#kept.enter(this.#phase.trained);
+  }
+
+  get phase(): Phase {
+    return this.#phase;
+  }
+
+  /** Bytes of layout copies of frozen weights. */
+  get layoutBytes(): number {
+    return this.#layouts.bytes;
+  }
+
+  /** Enters the phase that holds at a step. Layout copies of what now trains are freed. */
+  enterPhase(step: number): Phase {
+    this.#phase = derivePhase(this.planned, step);
+    this.#kept.enter(this.#phase.trained);
+    this.forgetTrainedLayouts();
+    return this.#phase;
+  }
+
+  /** Frees layout copies of trained weights, which evaluation may have made: they go stale with the next update. */
+  forgetTrainedLayouts(): void {
+    for (const name of this.#phase.trained) this.#layouts.forget(this.store.get(name));
+  }
+
+  /** Passes a batch through the `batch` hook and loads what is still needed. */
+  async prepare(batch: Batch, purpose: BatchContext["purpose"], step: number): Promise<PreparedBatch> {
+    const changed = await this.#hooks.batch.promise(batch, this.#batchContext(purpose, step));
+    const prepared = await loadBatch(changed, this.model.segments);
+    try {
+      if (
+        this.model.segments.some(
+          ({ name, reads }) =>
+            this.#released.has(name) && reads.some((input) => prepared.batch.inputs[input] !== undefined),
+        )
+      )
+        await this.#restore();
+    } catch (error) {
+      prepared.dispose();
+      throw error;
+    }
+    return prepared;
+  }
+
+  /** See {@link BatchContext.releaseSegment}. */
+  async releaseSegment(name: string): Promise<number> {
+    if (this.#released.has(name)) return 0;
+    const bytes = await this.store.release(releasableParameters(this.planned, name));
+    if (bytes > 0) this.#released.add(name);
+    return bytes;
+  }
+
+  async #restore(): Promise<void> {
+    await this.store.restore();
+    this.#released.clear();
+  }
+
+  /** Begins a recorded pass; `microBatch` counts within the step. */
+  trainingPass(
+    outputs: ScopeRules["outputs"],
+    checkpointed: ReadonlySet<string>,
+    at: { readonly step: number; readonly microBatch: number },
+  ): Pass {
+    const { trained, flows, stopAfter } = this.#phase;
+    return this.#pass({ trained, flows, checkpointed, stopAfter, outputs }, { purpose: "train", ...at });
+  }
+
+  /** Cross entropy without gradient, without label smoothing. */
+  async loss(batch: Batch, step: number): Promise<BatchLoss> {
+    const { rows, targets } = superviseTokens(batch);
+    if (rows.length === 0) return { lossSum: 0, supervisedTokenCount: 0 };
+    return this.#unrecorded(batch, "evaluate", step, async (loaded, scope) => {
+      const loss = this.model.forward(loaded, scope).crossEntropy(rows, targets);
+      return { lossSum: (await loss.tensor.data())[0]!, supervisedTokenCount: rows.length };
+    });
+  }
+
+  async generate(batch: Batch, step: number, options: { readonly maxNewTokens: number }): Promise<number[][]> {
+    return this.#unrecorded(batch, "generate", step, (loaded, scope) => this.model.generate(loaded, scope, options));
+  }
+
+  /**
+   * One segment alone, unrecorded: `[items, ...]`; the caller owns it. The forward pass is left as soon as the output
+   * is there.
+   */
+  async runSegment(segment: string, inputs: Readonly<Record<string, readonly LazyItem[]>>): Promise<Tensor> {
+    const loaded: Record<string, Tensor> = {};
+    if (this.#released.size > 0) await this.#restore();
+    try {
+      for (const [name, items] of Object.entries(inputs)) loaded[name] = await loadItems(name, items);
+      return this.#runLoadedSegment(segment, loaded);
+    } finally {
+      tf.dispose(loaded);
+    }
+  }
+
+  /** sha256 over all parameters that the segment's output depends on. */
+  async segmentFingerprint(segment: string): Promise<string> {
+    const hashes = new Map<string, string>();
+    for (const name of parametersBehind(this.model.segments, segment)) hashes.set(name, await this.store.hash(name));
+    // What was computed in another precision is not the same.
+    if (this.#precision !== "float32") hashes.set("precision", this.#precision);
+    return joinHashes(hashes);
+  }
+
+  /** Current values of a parameter of the model, as a checkpoint holds them that loads without plugins. */
+  async exportedValues(name: string): Promise<Float32Array> {
+    const readParameter = (other: string): Promise<Float32Array> => this.store.read(other);
+    const parameter = this.planned.parameters.find((one) => one.name === name)!;
+    return this.#hooks.exported.promise(await readParameter(name), { parameter, readParameter });
+  }
+
+  /** Frees weights and caches. */
+  dispose(): void {
+    this.store.dispose();
+    this.#layouts.dispose();
+    this.#constants.dispose();
+    this.#kept.dispose();
+  }
+
+  #batchContext(purpose: BatchContext["purpose"], step: number): BatchContext {
+    return {
+      purpose,
+      step,
+      plan: this.planned.plan,
+      flows: new Map(this.#phase.flows),
+      segmentFingerprint: (segment) => this.segmentFingerprint(segment),
+      runSegment: (segment, inputs) => this.runSegment(segment, inputs),
+      releaseSegment: (segment) => this.releaseSegment(segment),
+    };
+  }
+
+  #pass(rules: ScopeRules, context: ScopeContext): Pass {
+    const tape = new Tape({ matmul: this.#backend.matmul, layouts: this.#layouts, constants: this.#constants });
+    try {
+      const scope = new RunScope(tape, this.store, { ...rules, kept: this.#kept });
+      const dispose = (): void => {
+        tape.dispose();
+        this.#kept.endPass();
+      };
+      return { tape, scope, modelScope: this.#hooks.scope.call(scope, context), dispose };
+    } catch (error) {
+      tape.dispose();
+      throw error;
+    }
+  }
+
+  #unrecordedPass(
+    outputs: ScopeRules["outputs"],
+    context: Pick<ScopeContext, "purpose" | "step">,
+    onOutput?: ScopeRules["onOutput"],
+  ): Pass {
+    return this.#pass(
+      { trained: null, flows: this.#phase.flows, checkpointed: new Set(), stopAfter: new Set(), outputs, onOutput },
+      { ...context, microBatch: 0 },
+    );
+  }
+
+  async #unrecorded<T>(
+    batch: Batch,
+    purpose: "evaluate" | "generate",
+    step: number,
+    run: (loaded: PreparedBatch["batch"], scope: Scope) => Promise<T>,
+  ): Promise<T> {
+    const prepared = await this.prepare(batch, purpose, step);
+    let pass: Pass | undefined;
+    try {
+      pass = this.#unrecordedPass(prepared.batch.segmentOutputs, { purpose, step });
+      return await run(prepared.batch, pass.modelScope);
+    } finally {
+      pass?.dispose();
+      prepared.dispose();
+      if (!this.#isStatic) this.forgetTrainedLayouts();
+    }
+  }
+
+  #runLoadedSegment(segment: string, inputs: Readonly<Record<string, Tensor>>): Tensor {
+    const found = new SegmentFound();
+    let output: Tensor | undefined;
+    const pass = this.#unrecordedPass({}, { purpose: "segment", step: 0 }, (name, value) => {
+      if (name !== segment) return;
+      output = tf.keep(tf.clone(value.tensor)); // before the segments around it free their values
+      throw found;
+    });
+    const empty = new Int32Array(0);
+    try {
+      this.model.forward(
+        {
+          tokenIds: empty,
+          attentionMask: empty,
+          labels: empty,
+          batchSize: 0,
+          tokenCount: 0,
+          inputs,
+          segmentOutputs: {},
+          samples: [],
+        },
+        pass.modelScope,
+      );
+      throw this.#noOutput(segment);
+    } catch (error) {
+      if (error === found && output !== undefined) return output;
+      throw error instanceof ThawError ? error : this.#noOutput(segment, error);
+    } finally {
+      pass.dispose();
+      if (!this.#isStatic) this.forgetTrainedLayouts();
+    }
+  }
+
+  #noOutput(segment: string, cause?: unknown): ThawError {
+    return segmentHasNoOutput(
+      segment,
+      this.model.segments.map(({ name }) => name),
+      cause,
+    );
+  }
+}
+
+/** Leaves a forward pass whose rest is not wanted; no error. */
+class SegmentFound {}

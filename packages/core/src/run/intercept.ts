@@ -1,0 +1,169 @@
+import { pluginFailed, pluginFailedWithCode, tapNeverSettled, tapReturnedNothing } from "../errors.js";
+import { ThawError } from "@thaw/contracts";
+import type { TrainerHooks } from "../api/hooks.js";
+
+/** One tap, in the order in which its hook calls it. */
+export interface TapDescription {
+  readonly hook: string;
+  readonly plugin: string;
+  readonly stage: number;
+  readonly callCount: number;
+  readonly durationMs: number;
+}
+
+/** Hooks whose taps must return the value that they were given or a new one. */
+const WATERFALLS: ReadonlySet<string> = new Set([
+  "parameters",
+  "plan",
+  "parameterGroups",
+  "findings",
+  "batch",
+  "loss",
+  "gradients",
+  "checkpoint",
+]);
+
+/** Judges what one tap of a waterfall returned; throws an error that names the plugin. */
+export type ResultCheck = (plugin: string, before: unknown, after: unknown) => void;
+
+type AnyFunction = (...parameters: unknown[]) => unknown;
+type AnyTap = { name: string; stage?: number; type: string; fn: AnyFunction };
+type AnyHook = { readonly taps: readonly AnyTap[]; intercept(interceptor: { register(tap: AnyTap): AnyTap }): void };
+
+interface TapRecord {
+  callCount: number;
+  durationMs: number;
+}
+interface PendingTap {
+  readonly plugin: string;
+  readonly hook: string;
+  readonly reject: (error: ThawError) => void;
+}
+
+/**
+ * Wraps every tap of every hook, now and later: errors gain plugin, hook and step, calls are counted and timed,
+ * waterfall taps that return nothing are refused by name, and taps that never settle are known by name.
+ */
+export class HookWatch {
+  /** Set by the run, for error messages. */
+  step: number | undefined;
+  readonly #hooks: TrainerHooks;
+  readonly #records = new Map<AnyFunction, TapRecord>();
+  readonly #checks: Partial<Record<keyof TrainerHooks, ResultCheck>>;
+  readonly #pending = new Set<PendingTap>();
+
+  constructor(hooks: TrainerHooks, checks: Partial<Record<keyof TrainerHooks, ResultCheck>> = {}) {
+    this.#hooks = hooks;
+    this.#checks = checks;
+    for (const [name, hook] of Object.entries(hooks))
+      (hook as unknown as AnyHook).intercept({ register: (tap) => this.#wrap(name, tap) });
+  }
+
+  /** Every tap in calling order. */
+  describe(): readonly TapDescription[] {
+    return Object.entries(this.#hooks).flatMap(([hook, { taps }]) =>
+      (taps as unknown as readonly AnyTap[]).map(({ name, stage, fn }) => ({
+        hook,
+        plugin: name,
+        stage: stage ?? 0,
+        ...this.#records.get(fn)!,
+      })),
+    );
+  }
+
+  /** Rejects taps that are waited for although the event loop has nothing left to do. Returns how many. */
+  rejectPending(): number {
+    const pending = [...this.#pending];
+    for (const { plugin, hook, reject } of pending) reject(tapNeverSettled(plugin, hook));
+    return pending.length;
+  }
+
+  #wrap(hook: string, tap: AnyTap): AnyTap {
+    const record: TapRecord = { callCount: 0, durationMs: 0 };
+    const wrapped =
+      tap.type === "promise"
+        ? this.#wrapPromise(hook, tap, record)
+        : tap.type === "async"
+          ? this.#wrapCallback(hook, tap, record)
+          : this.#wrapSync(hook, tap, record);
+    this.#records.set(wrapped, record);
+    return { ...tap, fn: wrapped };
+  }
+
+  #wrapSync(hook: string, { name, fn }: AnyTap, record: TapRecord): AnyFunction {
+    return (...parameters) => {
+      const start = performance.now();
+      try {
+        const result = fn(...parameters);
+        if (isThenable(result))
+          throw new TypeError("An async function was given to tap, where nobody awaits it; use tapPromise.");
+        this.#check(hook, name, parameters[0], result);
+        return result;
+      } catch (error) {
+        throw this.#named(name, hook, error);
+      } finally {
+        count(record, start);
+      }
+    };
+  }
+
+  #wrapPromise(hook: string, { name, fn }: AnyTap, record: TapRecord): AnyFunction {
+    return async (...parameters) => {
+      const start = performance.now();
+      let pending: PendingTap | undefined;
+      try {
+        const result = await Promise.race([
+          Promise.resolve(fn(...parameters)),
+          new Promise<never>((_, reject) => {
+            this.#pending.add((pending = { plugin: name, hook, reject }));
+          }),
+        ]);
+        this.#check(hook, name, parameters[0], result);
+        return result;
+      } catch (error) {
+        throw this.#named(name, hook, error);
+      } finally {
+        if (pending !== undefined) this.#pending.delete(pending);
+        count(record, start);
+      }
+    };
+  }
+
+  #wrapCallback(hook: string, tap: AnyTap, record: TapRecord): AnyFunction {
+    const settle: AnyFunction = (...parameters) =>
+      new Promise<unknown>((resolve, reject) => {
+        tap.fn(...parameters, (error?: Error | null, result?: unknown) => {
+          if (error) reject(error);
+          else resolve(result);
+        });
+      });
+    const wrapped = this.#wrapPromise(hook, { ...tap, fn: settle }, record);
+    return (...all) => {
+      const callback = all.at(-1) as (error: unknown, result?: unknown) => void;
+      void (wrapped(...all.slice(0, -1)) as Promise<unknown>).then(
+        (result) => callback(null, result),
+        (error: unknown) => callback(error),
+      );
+    };
+  }
+
+  #check(hook: string, plugin: string, before: unknown, after: unknown): void {
+    if (!WATERFALLS.has(hook)) return;
+    if (after === undefined) throw tapReturnedNothing(plugin, hook);
+    this.#checks[hook as keyof TrainerHooks]?.(plugin, before, after);
+  }
+
+  #named(plugin: string, hook: string, error: unknown): ThawError {
+    if (!(error instanceof ThawError)) return pluginFailed(plugin, hook, this.step, error);
+    return "plugin" in error.details ? error : pluginFailedWithCode(plugin, hook, this.step, error);
+  }
+}
+
+function count(record: TapRecord, start: number): void {
+  record.callCount += 1;
+  record.durationMs += performance.now() - start;
+}
+
+function isThenable(value: unknown): boolean {
+  return typeof value === "object" && value !== null && typeof (value as { then?: unknown }).then === "function";
+}

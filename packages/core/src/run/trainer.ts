@@ -1,0 +1,276 @@
+import type { Claims, Setting } from "@thaw/contracts";
+import { ThawError } from "@thaw/contracts";
+import { findCheckpoint, type FoundCheckpoint } from "../checkpoint/read-checkpoint.js";
+import {
+  alreadyRunning,
+  planRefused,
+  pluginApiVersion,
+  pluginFailed,
+  pluginNameTwice,
+  runStalled,
+  trainabilityChanged,
+  trainingInvalid,
+} from "../errors.js";
+import { createHooks, type PlannedContext, type TrainerHooks } from "../api/hooks.js";
+import { HookWatch, type ResultCheck, type TapDescription } from "./intercept.js";
+import { silentLogger, type Logger } from "../api/logger.js";
+import { trainingSchema, type ResolvedTrainingOptions, type TrainingOptions } from "../api/options.js";
+import { API_VERSION, type Plugin } from "../api/plugin.js";
+import { deepFreeze } from "../plan/plan.js";
+import { makePlan } from "../plan/planner.js";
+import { loadModel, type LoadedModel } from "../model/loaded-model.js";
+import { judgePlanChange } from "../checkpoint/resume.js";
+import { RunnerSession } from "../evaluation/runner-session.js";
+import { checkRunOptions, TrainingRun } from "./training-run.js";
+import type { Session } from "../api/session.js";
+import { joinSettings, settingsOf } from "../api/settings.js";
+import type { RunSummary } from "../api/summary.js";
+import type { TrainerOptions } from "../api/trainer-options.js";
+import type { TrainerParts } from "./trainer-parts.js";
+
+/** What `Trainer.plan` found out: no weight was read, no backend loaded. */
+export interface PlanResult extends PlannedContext {
+  /** True if an error finding is left: `run` and `open` would throw THAW_CORE_PLAN_REFUSED. */
+  readonly isRefused: boolean;
+}
+
+/**
+ * Trains a model under a plan. Plugins tap `hooks`; without any, every parameter trains.
+ * Construction is cheap: options are checked and plugins applied, no file and no tensor is touched.
+ */
+export class Trainer {
+  readonly hooks: TrainerHooks = createHooks();
+  readonly options: TrainerOptions;
+  /** Options with defaults filled in; deep-frozen. */
+  readonly training: ResolvedTrainingOptions;
+  readonly logger: Logger;
+  readonly #parts: TrainerParts;
+  readonly #watch: HookWatch;
+  #planned: Promise<{ readonly planned: PlannedContext; readonly checkpoint: FoundCheckpoint | undefined }> | undefined;
+  #stopReason: string | undefined;
+  #isBusy = false;
+
+  /**
+   * @throws THAW_CORE_TRAINING_INVALID, THAW_CORE_PLUGIN_NAME_TWICE, THAW_CORE_PLUGIN_API_VERSION,
+   * THAW_CORE_PLUGIN_FAILED
+   */
+  constructor(options: TrainerOptions) {
+    this.options = options;
+    this.logger = options.logger ?? silentLogger;
+    this.training = resolveTraining(options.training ?? {});
+    this.#watch = new HookWatch(this.hooks, { gradients: sameNames });
+    const plugins = (options.plugins ?? []).filter((plugin): plugin is Plugin => Boolean(plugin));
+    checkPlugins(plugins);
+    this.#parts = {
+      hooks: this.hooks,
+      watch: this.#watch,
+      options,
+      training: this.training,
+      logger: this.logger,
+      settings: collectSettings(options, plugins),
+      claims: new Map(plugins.map((plugin): [string, Claims] => [plugin.name, plugin.claims ?? {}])),
+    };
+    for (const plugin of plugins) this.#apply(plugin);
+  }
+
+  /**
+   * Stops at `planned`, once for all calls; errors of users are findings of the result, not exceptions. @throws
+   * THAW_CORE_CHECKPOINT_NOT_FOUND when resuming
+   */
+  async plan(): Promise<PlanResult> {
+    const { planned } = await this.#plan();
+    return { ...planned, isRefused: planned.findings.some(({ severity }) => severity === "error") };
+  }
+
+  /**
+   * Plans, picks the backend and loads the weights, for evaluation and generation. The caller closes the session.
+   * @throws THAW_CORE_PLAN_REFUSED
+   */
+  async open(): Promise<Session> {
+    let loaded: LoadedModel | undefined;
+    const open = await this.#busy(
+      async () => {
+        const { planned } = await this.#acceptedPlan();
+        loaded = await loadModel(this.#parts, planned, { totalSteps: 0, isStatic: true });
+        await this.hooks.initialize.promise(loaded.context);
+        return loaded;
+      },
+      {
+        onFailure: async () => {
+          loaded?.dispose();
+        },
+      },
+    );
+    return new RunnerSession(
+      open.runner,
+      open.backend,
+      () => 0,
+      once(async () => {
+        try {
+          await this.hooks.shutdown.promise();
+        } finally {
+          open.dispose();
+          this.#isBusy = false;
+        }
+      }),
+    );
+  }
+
+  /**
+   * The whole run. @throws THAW_CORE_PLAN_REFUSED, THAW_CORE_OPTION_MISSING and what the run meets; `failed` and
+   * `shutdown` have fired then
+   */
+  async run(): Promise<RunSummary> {
+    checkRunOptions(this.#parts);
+    let run: TrainingRun | undefined;
+    const summary = await this.#busy(
+      async () => {
+        const { planned, checkpoint } = await this.#acceptedPlan();
+        run = new TrainingRun({ parts: this.#parts, planned, checkpoint, stopReason: () => this.#stopReason });
+        const done = await run.run();
+        await this.hooks.shutdown.promise();
+        return done;
+      },
+      {
+        onFailure: async () => {
+          await run?.dispose(true);
+        },
+      },
+    );
+    try {
+      await run?.dispose(false);
+    } finally {
+      this.#isBusy = false;
+    }
+    return summary;
+  }
+
+  /** Ends the run after the current step, with a checkpoint if a run folder is written. Later calls change nothing. */
+  stop(reason: string): void {
+    this.#stopReason ??= reason;
+  }
+
+  /** What `stop` was told first; undefined before. */
+  get stopReason(): string | undefined {
+    return this.#stopReason;
+  }
+
+  /** Every tap in calling order, with how often it ran and for how long. */
+  describeHooks(): readonly TapDescription[] {
+    return this.#watch.describe();
+  }
+
+  #apply(plugin: Plugin): void {
+    try {
+      plugin.apply(this);
+    } catch (error) {
+      throw error instanceof ThawError ? error : pluginFailed(plugin.name, "apply", undefined, error);
+    }
+  }
+
+  #plan() {
+    this.#planned ??= this.#makePlan();
+    return this.#planned;
+  }
+
+  async #makePlan() {
+    const { resume } = this.options;
+    const checkpoint = resume === undefined ? undefined : await findCheckpoint(resume.from);
+    const planned = await makePlan({
+      ...this.#parts,
+      afterPlan: (plan, hash) =>
+        checkpoint === undefined ? [] : judgePlanChange(checkpoint, plan, hash, resume?.acceptPlanChange === true),
+    });
+    return { planned, checkpoint };
+  }
+
+  async #acceptedPlan() {
+    const result = await this.#plan();
+    if (result.planned.findings.some(({ severity }) => severity === "error"))
+      throw planRefused(result.planned.findings);
+    return result;
+  }
+
+  /**
+   * Begins the one thing that a trainer may do at a time. If it fails, `failed` and `shutdown` fire, then `onFailure`
+   * frees what is left.
+   */
+  async #busy<T>(work: () => Promise<T>, { onFailure }: { readonly onFailure: () => Promise<void> }): Promise<T> {
+    if (this.#isBusy) throw alreadyRunning();
+    this.#isBusy = true;
+    let onEmpty = (): void => {};
+    const stalled = new Promise<never>((_, reject) => {
+      onEmpty = () => {
+        if (this.#watch.rejectPending() === 0) reject(runStalled());
+      };
+    });
+    process.on("beforeExit", onEmpty);
+    try {
+      return await Promise.race([work(), stalled]);
+    } catch (error) {
+      await this.#fail(error, onFailure);
+      this.#isBusy = false;
+      throw error;
+    } finally {
+      process.off("beforeExit", onEmpty);
+      this.#watch.step = undefined;
+    }
+  }
+
+  /** The first error is the one that is thrown; errors of the taps that clean up are logged. */
+  async #fail(error: unknown, release: () => Promise<void>): Promise<void> {
+    const { plugin, hook, step } = (error instanceof ThawError ? error.details : {}) as {
+      plugin?: string;
+      hook?: string;
+      step?: number;
+    };
+    const log = (later: unknown): void => {
+      this.logger.error({ error: later }, later instanceof Error ? later.message : String(later));
+    };
+    await this.hooks.failed.promise({ error, plugin, hook, step }).catch(log);
+    if (hook !== "shutdown") await this.hooks.shutdown.promise().catch(log);
+    await release().catch(log);
+  }
+}
+
+/** The same answer for every call. */
+function once<T>(work: () => Promise<T>): () => Promise<T> {
+  let result: Promise<T> | undefined;
+  return () => (result ??= work());
+}
+
+function resolveTraining(options: TrainingOptions): ResolvedTrainingOptions {
+  const result = trainingSchema.safeParse(options);
+  if (result.success) return deepFreeze(result.data);
+  const lines = result.error.issues.map(
+    ({ path, message }) => `  - training${path.map((part) => `.${String(part)}`).join("")}: ${message}`,
+  );
+  throw trainingInvalid(lines.join("\n"), result.error.issues);
+}
+
+function checkPlugins(plugins: readonly Plugin[]): void {
+  const names = new Set<string>();
+  for (const { name, apiVersion } of plugins) {
+    if (apiVersion !== API_VERSION) throw pluginApiVersion(name, apiVersion, API_VERSION);
+    if (names.has(name)) throw pluginNameTwice(name);
+    names.add(name);
+  }
+}
+
+function collectSettings(options: TrainerOptions, plugins: readonly Plugin[]): readonly Setting[] {
+  return Object.freeze(
+    joinSettings(
+      options.settings ?? settingsOf("training", options.training),
+      ...plugins.map(({ settings }) => settings ?? []),
+    ),
+  );
+}
+
+/** The `gradients` hook changes values; whose gradients there are is the plan's matter. */
+const sameNames: ResultCheck = (plugin, before, after) => {
+  const [given, returned] = [before, after] as ReadonlyMap<string, unknown>[];
+  const added = [...returned!.keys()].filter((name) => !given!.has(name));
+  const left = [...given!.keys()].filter((name) => !returned!.has(name));
+  if (added.length > 0) throw trainabilityChanged(plugin, "gradients", added, "returned gradients for");
+  if (left.length > 0) throw trainabilityChanged(plugin, "gradients", left, "left out the gradients of");
+};

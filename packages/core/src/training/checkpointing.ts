@@ -1,0 +1,102 @@
+import { freemem } from "node:os";
+import { bytesText, type Batch, type GradientFlow } from "@thaw/contracts";
+import type { Backend, PlannedContext } from "../api/hooks.js";
+import type { ResolvedTrainingOptions } from "../api/options.js";
+import { checkpointableSegments, type Phase } from "../model/phase.js";
+import { countTokens } from "../model/supervision.js";
+
+/** WebAssembly addresses 4 GiB, of which weights and slots need a part. */
+const WASM_BYTES = 3e9;
+/**
+ * Of the widths of a block's matrices, what is kept a token: all where it trains; where it is frozen its linear layers
+ * keep nothing, and what lies between them does.
+ */
+const KEPT = { trained: 1, through: 0.6, prefix: 0 } as const satisfies Record<GradientFlow, number>;
+type CountedBatch = Pick<Batch, "attentionMask">;
+
+/** What decides where blocks are computed again. */
+export interface CheckpointingInput {
+  readonly choice: ResolvedTrainingOptions["activationCheckpointing"];
+  readonly planned: PlannedContext;
+  /** What activations may take. */
+  readonly memoryBytes: number;
+}
+
+/**
+ * Decides which blocks are computed again in backward. `on`: all that a gradient passes through; `off`: none; `auto`:
+ * all of them where their activations, estimated for the micro-batch, would take more than the memory that is there.
+ * Remembers what it decided.
+ */
+export class Checkpointing {
+  readonly #input: CheckpointingInput;
+  #microBatches = 0;
+  #checkpointed = 0;
+  #largestBytes = 0;
+
+  constructor(input: CheckpointingInput) {
+    this.#input = input;
+  }
+
+  choose(phase: Pick<Phase, "flows">, batch: CountedBatch): ReadonlySet<string> {
+    const { choice, planned, memoryBytes } = this.#input;
+    if (choice === "off") return new Set();
+    const blocks = checkpointableSegments(planned.model.segments, phase.flows);
+    const bytes = activationBytes(planned, phase.flows, blocks, batch);
+    const isNeeded = choice === "on" || bytes > memoryBytes;
+    this.#microBatches += 1;
+    this.#checkpointed += isNeeded ? 1 : 0;
+    this.#largestBytes = Math.max(this.#largestBytes, bytes);
+    return isNeeded ? blocks : new Set();
+  }
+
+  /** For the summary; nothing where there was nothing to decide. */
+  get numbers(): Readonly<Record<string, number>> {
+    if (this.#input.choice !== "auto" || this.#microBatches === 0) return {};
+    return { activationBytes: this.#largestBytes, checkpointedMicroBatches: this.#checkpointed };
+  }
+
+  /** The same for people. */
+  get lines(): readonly string[] {
+    if (this.#input.choice !== "auto" || this.#microBatches === 0 || this.#largestBytes === 0) return [];
+    const [needed, limit] = [bytesText(this.#largestBytes), bytesText(this.#input.memoryBytes)];
+    if (this.#checkpointed === 0)
+      return [
+        `Activation checkpointing: off, since about ${needed} of activations fit into the ${limit} that they may take.`,
+      ];
+    const often =
+      this.#checkpointed === this.#microBatches
+        ? "on"
+        : `on for ${this.#checkpointed} of ${this.#microBatches} micro-batches`;
+    return [
+      `Activation checkpointing: ${often}, since up to about ${needed} of activations do not fit into the ` +
+        `${limit} that they may take.`,
+    ];
+  }
+}
+
+/**
+ * Estimated bytes that blocks keep for backward: inputs and outputs of their matrices for every token that is no
+ * padding. Attention weights are made again there. Measured on LLaVA, 384 wide, 8 layers (tower: 12), 880 tokens,
+ * native and WASM: 1.15 times what was kept with the projector alone, 1.17 with the language model, 1.20 with all.
+ */
+export function activationBytes(
+  planned: Pick<PlannedContext, "parameters" | "model">,
+  flows: ReadonlyMap<string, GradientFlow>,
+  blocks: ReadonlySet<string>,
+  batch: CountedBatch,
+): number {
+  const shapes = new Map(planned.parameters.map(({ name, shape }) => [name, shape]));
+  const kept = planned.model.segments
+    .filter(({ name }) => blocks.has(name))
+    .map(({ name, parameters }) => {
+      const matrices = parameters.map((parameter) => shapes.get(parameter) ?? []).filter(({ length }) => length === 2);
+      return KEPT[flows.get(name) ?? "trained"] * matrices.flat().reduce((sum, width) => sum + width, 0);
+    });
+  return 4 * countTokens(batch) * kept.reduce((sum, width) => sum + width, 0);
+}
+
+/** What activations may take: half of what is free now; less on WebAssembly. */
+export function activationMemoryBytes(backend: Pick<Backend, "name">): number {
+  const machine = Math.min(freemem(), process.availableMemory?.() ?? Number.POSITIVE_INFINITY) / 2;
+  return backend.name === "wasm" ? Math.min(machine, WASM_BYTES / 2) : machine;
+}

@@ -1,0 +1,77 @@
+import type { EvaluatedContext, StopDecision } from "../api/hooks.js";
+import type { ResolvedTrainingOptions } from "../api/options.js";
+
+type Options = NonNullable<ResolvedTrainingOptions["stopWhen"]>;
+
+/** What a checkpoint keeps of a stop rule. */
+export interface StopRuleState {
+  readonly evaluation?: string;
+  readonly best?: number;
+  /** Evaluations since the best one. */
+  readonly since: number;
+}
+
+/** `training.stopWhen`: looks at evaluations between steps and says when it is enough. */
+export class StopRule {
+  readonly #options: Options | undefined;
+  #evaluation: string | undefined;
+  #best: number | undefined;
+  #since = 0;
+  #decision: StopDecision | undefined;
+
+  constructor(options: Options | undefined) {
+    this.#options = options;
+    this.#evaluation = options?.evaluation;
+  }
+
+  get decision(): StopDecision | undefined {
+    return this.#decision;
+  }
+
+  get state(): StopRuleState {
+    return { evaluation: this.#evaluation, best: this.#best, since: this.#since };
+  }
+
+  restore({ evaluation, best, since }: StopRuleState): void {
+    this.#evaluation = evaluation;
+    this.#best = best;
+    this.#since = since;
+  }
+
+  /** An evaluation before the first step only sets what later ones must be better than. */
+  observe({ name, metrics, step }: Pick<EvaluatedContext, "name" | "metrics" | "step">): void {
+    const options = this.#options;
+    const value = options === undefined ? undefined : metrics[options.metric];
+    if (options === undefined || value === undefined) return;
+    this.#evaluation ??= name;
+    if (this.#evaluation !== name) return;
+    const isBetter =
+      this.#best === undefined || (isLowerBetter(options.metric) ? value < this.#best : value > this.#best);
+    this.#since = isBetter ? 0 : this.#since + 1;
+    if (isBetter) this.#best = value;
+    const what = `${options.metric} of ${name}`;
+    if (step === 0) return;
+    if (options.below !== undefined && value < options.below)
+      this.#stop(`${what} is ${short(value)}, below ${options.below}`);
+    else if (options.above !== undefined && value > options.above)
+      this.#stop(`${what} is ${short(value)}, above ${options.above}`);
+    else if (options.patience !== undefined && this.#since >= options.patience)
+      this.#stop(
+        `${what} has not become better than ${short(this.#best ?? value)} in ${this.#since} ` +
+          `${this.#since === 1 ? "evaluation" : "evaluations"}`,
+      );
+  }
+
+  #stop(reason: string): void {
+    this.#decision ??= { stop: "run", reason };
+  }
+}
+
+/** For people: four digits. */
+function short(value: number): number {
+  return Number(value.toPrecision(4));
+}
+
+function isLowerBetter(metric: string): boolean {
+  return /loss|error|perplexity/i.test(metric);
+}

@@ -1,0 +1,154 @@
+import { setImmediate } from "node:timers/promises";
+import type { Batch, BatchSource } from "@thaw/contracts";
+import { noBatches } from "../errors.js";
+import type {
+  AfterStepContext,
+  EpochContext,
+  RunContext,
+  StepContext,
+  StopDecision,
+  TrainerHooks,
+} from "../api/hooks.js";
+import type { HookWatch } from "../run/intercept.js";
+import type { ResolvedTrainingOptions } from "../api/options.js";
+import type { DataPosition } from "../api/state.js";
+import { isPhaseEdge } from "../model/phase.js";
+import { markLast, type MarkedItem } from "./micro-batches.js";
+import type { TrainStep } from "./train-step.js";
+
+/** Why a loop ended. */
+export interface LoopEnd {
+  readonly reason: string;
+  /** By `Trainer.stop`. */
+  readonly isInterrupted: boolean;
+}
+
+/** What the loop calls at its edges. */
+export interface LoopEvents {
+  enterPhase(step: number): Promise<void>;
+  /** After `afterStep` and `collectMetrics`: files and evaluations. */
+  afterStep(context: AfterStepContext): Promise<void>;
+  /** After everything else of the step: checkpoints. */
+  stepDone(context: StepContext, position: DataPosition, isInterrupted: boolean): Promise<void>;
+}
+
+/** What a loop needs of a run. */
+export interface TrainLoopInput {
+  readonly hooks: TrainerHooks;
+  readonly watch: HookWatch;
+  readonly context: RunContext;
+  readonly training: ResolvedTrainingOptions;
+  readonly source: BatchSource;
+  readonly seed: number;
+  readonly step: TrainStep;
+  readonly events: LoopEvents;
+  /** Of `training.stopWhen`, after the step's evaluations. */
+  readonly stopDecision: () => StopDecision | undefined;
+  /** Reason of `Trainer.stop`, once it was called. */
+  readonly stopReason: () => string | undefined;
+  readonly start: { readonly step: number; readonly position: DataPosition };
+}
+
+/** Epochs, steps and micro-batches in order, with their hooks. */
+export class TrainLoop {
+  readonly #input: TrainLoopInput;
+  #stepsDone: number;
+  #position: DataPosition;
+  #end: LoopEnd | undefined;
+  #startMs = 0;
+  /** Micro-batches of the step under way. */
+  #inStep = 0;
+
+  constructor(input: TrainLoopInput) {
+    this.#input = input;
+    this.#stepsDone = input.start.step;
+    this.#position = input.start.position;
+  }
+
+  get stepsDone(): number {
+    return this.#stepsDone;
+  }
+
+  get position(): DataPosition {
+    return this.#position;
+  }
+
+  /** @throws THAW_CORE_NO_BATCHES and whatever steps, data and plugins throw */
+  async run(): Promise<LoopEnd> {
+    this.#checkEnd(undefined);
+    while (this.#end === undefined) await this.#epoch();
+    return this.#end;
+  }
+
+  async #epoch(): Promise<void> {
+    const { hooks, context, training, source, seed } = this.#input;
+    const { epoch, microBatch: skip } = this.#position;
+    const epochContext: EpochContext = Object.freeze({ ...context, epoch });
+    await hooks.beforeEpoch.promise(epochContext);
+    const { microBatchSize, shuffle } = training;
+    let done = skip;
+    for await (const marked of markLast(source.batches({ epoch, seed, microBatchSize, shuffle, skip }))) {
+      done += 1;
+      const ended = await this.#microBatch(marked, { epoch, microBatch: done });
+      if (ended || this.#end !== undefined) return;
+    }
+    if (done === 0) throw noBatches(source.name);
+    // Everything was skipped: a source that is shorter now than when the checkpoint was made
+    this.#position = { epoch: epoch + 1, microBatch: 0 };
+    this.#checkEnd(undefined);
+  }
+
+  /** True if the epoch ends with this micro-batch. */
+  async #microBatch({ item, isLast }: MarkedItem<Batch>, position: DataPosition): Promise<boolean> {
+    const { hooks, watch, context, step, training, events } = this.#input;
+    const stepContext: StepContext = Object.freeze({ ...context, epoch: position.epoch, step: this.#stepsDone });
+    if (this.#inStep === 0) {
+      this.#startMs = performance.now();
+      watch.step = this.#stepsDone;
+      if (isPhaseEdge(context.plan, this.#stepsDone)) await events.enterPhase(this.#stepsDone);
+      await hooks.beforeStep.promise(stepContext);
+    }
+    await step.addMicroBatch(item, this.#stepsDone);
+    this.#inStep += 1;
+    await setImmediate();
+    const isLastOfEpoch = await isLast();
+    const isLastOfStep = isLastOfEpoch || this.#inStep === training.gradientAccumulationSteps;
+    if (!isLastOfStep) return false;
+    this.#inStep = 0;
+    return this.#finishStep(stepContext, position, isLastOfEpoch);
+  }
+
+  async #finishStep(stepContext: StepContext, position: DataPosition, isLastOfEpoch: boolean): Promise<boolean> {
+    const { hooks, context, step, events, stopReason, stopDecision } = this.#input;
+    const result = await step.finish(stepContext);
+    const after: AfterStepContext = Object.freeze({
+      ...stepContext,
+      ...result,
+      durationMs: performance.now() - this.#startMs,
+    });
+    this.#stepsDone += 1;
+    await hooks.afterStep.promise(after);
+    await events.afterStep(after);
+    const decision = hooks.shouldStop.call(after) ?? stopDecision();
+    const endsEpoch = isLastOfEpoch || decision?.stop === "epoch";
+    this.#position = endsEpoch ? { epoch: position.epoch + 1, microBatch: 0 } : position;
+    this.#checkEnd(decision);
+    if (endsEpoch || (this.#end !== undefined && !this.#end.isInterrupted))
+      await hooks.afterEpoch.promise(Object.freeze({ ...context, epoch: position.epoch }));
+    if (stopReason() !== undefined) this.#checkEnd(decision);
+    await events.stepDone({ ...stepContext, step: this.#stepsDone }, this.#position, this.#end?.isInterrupted === true);
+    return endsEpoch;
+  }
+
+  #checkEnd(decision: StopDecision | undefined): void {
+    if (this.#end !== undefined) return;
+    const { context, training, stopReason } = this.#input;
+    const steps = this.#stepsDone;
+    if (steps >= context.totalSteps)
+      this.#end = { reason: `all ${context.totalSteps} steps are done`, isInterrupted: false };
+    else if (training.epochs !== undefined && this.#position.epoch >= training.epochs)
+      this.#end = { reason: `${this.#position.epoch} epochs are done`, isInterrupted: false };
+    else if (decision?.stop === "run") this.#end = { reason: decision.reason, isInterrupted: false };
+    else if (stopReason() !== undefined) this.#end = { reason: stopReason()!, isInterrupted: true };
+  }
+}

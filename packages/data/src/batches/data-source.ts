@@ -1,0 +1,44 @@
+import type { Batch, BatchSource } from "@thaw/contracts";
+import type { Processor } from "../images/processor.js";
+import type { Sample } from "../samples/sample.js";
+
+/** A batch of prompts to be answered; `indices[row]` is the sample's position in `DataSource.samples`. */
+export interface PromptBatch extends Batch {
+  readonly indices: readonly number[];
+}
+
+/** What `openSource` returns: a `BatchSource` for core, and more for captioning, evaluation and reports. */
+export interface DataSource extends BatchSource {
+  readonly processor: Processor;
+  /** In the order of the data set. */
+  readonly samples: readonly Sample[];
+  /** Concept names of the whole set, also of those that `concepts` left out; empty where the set names none. */
+  readonly knownConcepts: ReadonlySet<string>;
+  /** Prompts without their answers, in order; labels are all -100. `indices` picks samples (default: all). */
+  prompts(options: {
+    readonly microBatchSize: number;
+    readonly indices?: readonly number[];
+  }): AsyncIterable<PromptBatch>;
+  /** Processed values of the sample's first image, e.g. `[3, 48, 48]` float32; not augmented. */
+  pixels(index: number): Promise<{ readonly values: Float32Array; readonly shape: readonly number[] }>;
+}
+
+/** What a data set needs to know of the run. */
+export interface SourceContext {
+  readonly processor: Processor;
+  /** Relative paths and packages resolve from here: the config file's folder. */
+  readonly baseFolder: string;
+  /** `train` leaves unseen concepts out unless the options say otherwise. */
+  readonly role: "train" | "evaluation";
+  /** Name for logs and metrics. */
+  readonly name?: string;
+  /**
+   * Most tokens of one sample, image tokens included; a longer one is an error, as is one beyond the processor's
+   * `maxPositions`.
+   */
+  readonly maxLength?: number;
+  /**
+   * Decode workers; default min(2, cores - 1), at least 1. 0 decodes on the calling thread. All sources share one pool.
+   */
+  readonly workers?: number;
+}

@@ -1,0 +1,65 @@
+import type { Tokenizer } from "../text/tokenizer.js";
+import type { ChatTemplate } from "../text/chat-template.js";
+
+/** 8-bit RGB pixels, `[height, width, 3]` row-major. */
+export interface RgbImage {
+  readonly width: number;
+  readonly height: number;
+  readonly data: Uint8Array;
+}
+
+export interface ImageSize {
+  readonly width: number;
+  readonly height: number;
+}
+
+/** What one image becomes. */
+export interface ImagePlan {
+  /** Text that stands for the image in the prompt once it is expanded, e.g. `<image>` 576 times. */
+  readonly placeholder: string;
+  /** Model inputs made from it, in order: a tile is one item. `{ input: "pixelValues", shape: [3, 336, 336] }`. */
+  readonly items: readonly { readonly input: string; readonly shape: readonly number[] }[];
+}
+
+/** The part of a processor that runs in a decode worker. */
+export interface ImageProcessor {
+  /** Values per input in the order of `ImagePlan.items`; float32, row-major. */
+  process(image: RgbImage): Readonly<Record<string, readonly Float32Array[]>>;
+}
+
+/** How a worker makes an `ImageProcessor`: imports `module` and calls its export `exportName` with `options`. */
+export interface ImageProcessorModule {
+  /** URL of a compiled JavaScript module, e.g. from `workerModuleUrl(import.meta.url)`. */
+  readonly module: string;
+  readonly exportName: string;
+  /** Plain data: it is copied to the worker and hashed into every content key. */
+  readonly options: unknown;
+}
+
+/** Turns samples of a family into what its model reads. Built from a checkpoint folder by the family. */
+export interface Processor {
+  readonly modelType: string;
+  /** Folder, for messages. */
+  readonly source: string;
+  readonly tokenizer: Tokenizer;
+  /** Absent for checkpoints that only caption. */
+  readonly template?: ChatTemplate;
+  /** What the chat template renders for one image, e.g. `<image>`. */
+  readonly imagePlaceholder: string;
+  /** Prompt of a captioning sample unless the data set has its own. */
+  readonly captionPrompt: string;
+  /** Ids that end an answer. */
+  readonly endTokenIds: readonly number[];
+  /** Id appended to an answer that the template leaves open. */
+  readonly endTokenId: number;
+  readonly padTokenId: number;
+  /** Most tokens that the language model has positions for; a longer sample is an error. */
+  readonly maxPositions?: number;
+  /** Size at which drawings are rasterised. */
+  readonly rasterSize: ImageSize;
+  readonly imageProcessor: ImageProcessorModule;
+  /** True where the plan of an image depends on its size (tiles); then headers are read first. */
+  readonly needsImageSize: boolean;
+  /** `size` is given whenever `needsImageSize`. */
+  planImage(size?: ImageSize): ImagePlan;
+}

@@ -1,0 +1,232 @@
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { captionSample } from "./captions.js";
+import { conversationSample } from "./conversations.js";
+import { readRecords } from "./jsonl.js";
+import { resolveSource } from "../formats/resolve-source.js";
+
+const folder = resolve("/pictures");
+const origin = "train.jsonl:7";
+const read = (value: Record<string, unknown>, textOnly = false): ReturnType<typeof conversationSample> =>
+  conversationSample({ value, origin }, { folder, textOnly });
+const text = (value: string): { type: "text"; text: string } => ({ type: "text", text: value });
+const image = { type: "image" };
+const answer = { role: "assistant", content: [text("A boat.")] };
+const gpt = { from: "gpt", value: "A boat." };
+
+describe("conversationSample reads", () => {
+  it.each<[string, Record<string, unknown>, unknown]>([
+    [
+      "LLaVA's form",
+      { id: "a", image: "a.png", conversations: [{ from: "human", value: "<image>\nWhat?" }, gpt] },
+      {
+        id: "a",
+        messages: [{ role: "user", content: [image, text("What?")] }, answer],
+        images: [{ kind: "file", path: join(folder, "a.png") }],
+        reference: "A boat.",
+      },
+    ],
+    [
+      "an image after the text",
+      { image: "a.png", conversations: [{ from: "human", value: "What?\n<image>" }, gpt] },
+      { id: origin, messages: [{ role: "user", content: [text("What?"), image] }, answer] },
+    ],
+    [
+      "ShareGPT's form with two images",
+      {
+        messages: [
+          { role: "system", content: "Be brief." },
+          { role: "user", content: "<image><image>Differ?" },
+          answer,
+        ],
+        images: ["a.png", { path: "b.png" }],
+      },
+      {
+        messages: [
+          { role: "system", content: [text("Be brief.")] },
+          { role: "user", content: [image, image, text("Differ?")] },
+          answer,
+        ],
+        images: [{ path: join(folder, "a.png") }, { path: join(folder, "b.png") }],
+      },
+    ],
+    [
+      "parts with images in place",
+      { messages: [{ role: "user", content: [{ type: "image", image: "a.png" }, text("What?")] }, answer] },
+      {
+        messages: [{ role: "user", content: [image, text("What?")] }, answer],
+        images: [{ path: join(folder, "a.png") }],
+      },
+    ],
+    [
+      "images without placeholders, put first",
+      { messages: [{ role: "user", content: "What?" }, answer], images: ["a.png"] },
+      { messages: [{ role: "user", content: [image, text("What?")] }, answer] },
+    ],
+    [
+      "an image as data",
+      { image: "data:image/png;base64,AQID", conversations: [{ from: "human", value: "<image>" }, gpt] },
+      {
+        messages: [{ role: "user", content: [image] }, answer],
+        images: [{ kind: "bytes", bytes: Buffer.from([1, 2, 3]) }],
+      },
+    ],
+  ])("%s", (_, value, expected) => {
+    expect(read(value)).toMatchObject(expected as object);
+  });
+
+  it("text alone where the data set accepts it", () => {
+    expect(read({ conversations: [{ from: "human", value: "Hi" }, gpt] }, true).images).toEqual([]);
+  });
+});
+
+describe("conversationSample refuses", () => {
+  it.each<[string, Record<string, unknown>, string]>([
+    ["a sample without an image", { conversations: [{ from: "human", value: "Hi" }, gpt] }, "THAW_DATA_IMAGE_REQUIRED"],
+    [
+      "a placeholder without an image",
+      { conversations: [{ from: "human", value: "<image>\nHi" }, gpt] },
+      "THAW_DATA_PLACEHOLDER_MISMATCH",
+    ],
+    [
+      "more images than placeholders",
+      { images: ["a.png", "b.png"], conversations: [{ from: "human", value: "<image>\nHi" }, gpt] },
+      "THAW_DATA_PLACEHOLDER_MISMATCH",
+    ],
+    ["no turns", { image: "a.png" }, "THAW_DATA_SAMPLE_INVALID"],
+    ["a turn without a role", { image: "a.png", conversations: [{ value: "Hi" }] }, "THAW_DATA_SAMPLE_INVALID"],
+    ["a turn without text", { image: "a.png", conversations: [{ from: "human" }] }, "THAW_DATA_SAMPLE_INVALID"],
+    [
+      "a last turn that is a question",
+      { image: "a.png", conversations: [{ from: "human", value: "Hi" }] },
+      "THAW_DATA_SAMPLE_INVALID",
+    ],
+    [
+      "an empty answer",
+      {
+        image: "a.png",
+        conversations: [
+          { from: "human", value: "Hi" },
+          { from: "gpt", value: " " },
+        ],
+      },
+      "THAW_DATA_SAMPLE_INVALID",
+    ],
+    [
+      "a web address",
+      { image: "https://example.org/a.png", conversations: [{ from: "human", value: "Hi" }, gpt] },
+      "THAW_DATA_SAMPLE_INVALID",
+    ],
+    [
+      "an image that is a number",
+      { image: 7, conversations: [{ from: "human", value: "Hi" }, gpt] },
+      "THAW_DATA_SAMPLE_INVALID",
+    ],
+    [
+      "a part of an unknown type",
+      { messages: [{ role: "user", content: [{ type: "audio" }] }, answer] },
+      "THAW_DATA_SAMPLE_INVALID",
+    ],
+  ])("%s, naming file and line", (_, value, code) => {
+    expect(() => read(value)).toThrow(expect.objectContaining({ code, message: expect.stringContaining(origin) }));
+  });
+});
+
+describe("captionSample", () => {
+  const caption = (value: Record<string, unknown>): ReturnType<typeof captionSample> =>
+    captionSample({ value, origin }, { folder, prompt: "Caption:" });
+
+  it("reads image and caption, and the concept from either", () => {
+    expect(caption({ id: 3, image: "a.png", caption: " red apple " })).toMatchObject({
+      id: "3",
+      reference: "red apple",
+      concept: "red-apple",
+      images: [{ path: join(folder, "a.png") }],
+    });
+    expect(caption({ file_name: "a.png", text: "an apple", name: "apple" })).toMatchObject({
+      reference: "an apple",
+      concept: "apple",
+    });
+  });
+
+  it.each<[Record<string, unknown>, string]>([
+    [{ caption: "x" }, "THAW_DATA_IMAGE_REQUIRED"],
+    [{ image: "a.png" }, "THAW_DATA_SAMPLE_INVALID"],
+    [{ image: "a.png", caption: "" }, "THAW_DATA_SAMPLE_INVALID"],
+    [{ image: ["a.png", "b.png"], caption: "x" }, "THAW_DATA_SAMPLE_INVALID"],
+  ])("refuses %j", (value, code) => {
+    expect(() => caption(value)).toThrow(expect.objectContaining({ code, message: expect.stringContaining(origin) }));
+  });
+});
+
+describe("data files", () => {
+  let root: string;
+  beforeAll(async () => (root = await mkdtemp(join(tmpdir(), "thaw-data-"))));
+  afterAll(() => rm(root, { recursive: true }));
+  const write = async (name: string, content: string): Promise<string> => {
+    await writeFile(join(root, name), content);
+    return join(root, name);
+  };
+  const records = async (path: string): Promise<unknown[]> => {
+    const all = [];
+    for await (const { value, origin: place } of readRecords(path)) all.push([value, place.slice(root.length + 1)]);
+    return all;
+  };
+
+  it("are JSONL with blank lines and any line ends, or a JSON array", async () => {
+    expect(await records(await write("a.jsonl", '\uFEFF{"a":1}\r\n\n{"a":2}'))).toEqual([
+      [{ a: 1 }, "a.jsonl:1"],
+      [{ a: 2 }, "a.jsonl:3"],
+    ]);
+    expect(await records(await write("a.json", '[{"a":1},{"a":2}]'))).toEqual([
+      [{ a: 1 }, "a.json[0]"],
+      [{ a: 2 }, "a.json[1]"],
+    ]);
+  });
+
+  it.each([
+    ["b.jsonl", '{"a":1}\n{"a":', "b.jsonl:2"],
+    ["c.jsonl", "[1]\n", "c.jsonl:1"],
+    ["d.json", "{}", "d.json"],
+    ["e.json", "[1]", "e.json[0]"],
+    ["f.json", "[", "f.json"],
+  ])("name the place of what is wrong in %s", async (name, content, place) => {
+    await expect(records(await write(name, content))).rejects.toMatchObject({
+      code: "THAW_DATA_FILE_MALFORMED",
+      message: expect.stringContaining(place),
+    });
+  });
+
+  it("are an error where they are missing", async () => {
+    await expect(records(join(root, "none.jsonl"))).rejects.toMatchObject({ code: "THAW_DATA_FILE_UNREADABLE" });
+  });
+
+  it("are known by their content in the short form", async () => {
+    await write("talk.jsonl", '{"conversations":[]}\n');
+    await write("captions.jsonl", '{"image":"a.png","caption":"x"}\n');
+    await write("icons.json", '{"prefix":"x","icons":{}}');
+    await write("empty.jsonl", "\n");
+    expect(await resolveSource("talk.jsonl", root)).toMatchObject({
+      type: "conversations",
+      path: join(root, "talk.jsonl"),
+      textOnly: false,
+      exif: true,
+    });
+    expect(await resolveSource("./captions.jsonl", root)).toMatchObject({ type: "captions" });
+    expect(await resolveSource("icons.json", root)).toMatchObject({
+      type: "iconify",
+      set: join(root, "icons.json"),
+      background: "#ffffff",
+    });
+    expect(await resolveSource(".", root)).toMatchObject({ type: "iconify" });
+    expect(await resolveSource("iconify:noto", root)).toMatchObject({ type: "iconify", set: "noto" });
+    await expect(resolveSource("empty.jsonl", root)).rejects.toMatchObject({ code: "THAW_DATA_EMPTY" });
+    await expect(resolveSource("none.jsonl", root)).rejects.toMatchObject({ code: "THAW_DATA_FILE_UNREADABLE" });
+    await expect(resolveSource({ type: "iconify", set: "noto", colour: "red" } as never, root)).rejects.toMatchObject({
+      code: "THAW_DATA_OPTIONS",
+      message: expect.stringContaining("colour"),
+    });
+  });
+});

@@ -1,0 +1,101 @@
+import { Template } from "@huggingface/jinja";
+import { readCheckpointJson, readCheckpointText } from "./checkpoint-file.js";
+import { templateFailed } from "../errors.js";
+import type { Message } from "../samples/sample.js";
+import type { SpecialTokens } from "./tokenizer.js";
+
+/** A checkpoint's chat template. */
+export interface ChatTemplate {
+  /** @throws THAW_DATA_TEMPLATE when the template refuses the conversation. */
+  render(messages: readonly Message[], options?: { readonly addGenerationPrompt?: boolean }): string;
+}
+
+const PROBE = "thawprobe";
+
+/**
+ * Messages with text instead of parts, for templates of text-only models; images come before the text that follows
+ * them.
+ */
+function flatten(
+  messages: readonly Message[],
+  imagePlaceholder: string,
+): { readonly role: string; readonly content: string }[] {
+  return messages.map(({ role, content }) => ({
+    role,
+    content: content.map((part) => (part.type === "text" ? part.text : `${imagePlaceholder}\n`)).join(""),
+  }));
+}
+
+/** A template reads lists of parts, or text only: then it prints a list as a whole, or refuses it. */
+function readsParts(render: (messages: readonly unknown[]) => string): boolean {
+  try {
+    const text = render([{ role: "user", content: [{ type: "text", text: PROBE }] }]);
+    return text.includes(PROBE) && !/["']type["']/.test(text);
+  } catch {
+    return false;
+  }
+}
+
+/**
+ * Compiles a Jinja chat template with transformers' whitespace rules. `source` names it in messages.
+ * @throws THAW_DATA_TEMPLATE on a syntax error
+ */
+export function compileChatTemplate(
+  text: string,
+  options: { readonly source: string; readonly special: SpecialTokens; readonly imagePlaceholder: string },
+): ChatTemplate {
+  const { source, special, imagePlaceholder } = options;
+  let template: Template;
+  try {
+    template = new Template(text);
+  } catch (cause) {
+    throw templateFailed(source, cause);
+  }
+  const render = (messages: readonly unknown[], addGenerationPrompt = false): string =>
+    template.render({
+      messages,
+      add_generation_prompt: addGenerationPrompt,
+      bos_token: special.bos ?? "",
+      eos_token: special.eos ?? "",
+      pad_token: special.pad ?? "",
+      unk_token: special.unk ?? "",
+    });
+  const structured = readsParts(render);
+  return {
+    render: (messages, { addGenerationPrompt } = {}) => {
+      try {
+        return render(structured ? messages : flatten(messages, imagePlaceholder), addGenerationPrompt);
+      } catch (cause) {
+        throw templateFailed(source, cause);
+      }
+    },
+  };
+}
+
+/** `chat_template` is a text or a list of named ones, of which `default` is taken. */
+function templateText(value: unknown): string | undefined {
+  if (typeof value === "string") return value;
+  if (!Array.isArray(value)) return undefined;
+  const named = (value as readonly { readonly name?: unknown; readonly template?: unknown }[]).find(
+    (entry) => entry.name === "default",
+  );
+  return typeof named?.template === "string" ? named.template : undefined;
+}
+
+/**
+ * Finds the chat template of a checkpoint folder: `chat_template.jinja`, `chat_template.json`, `processor_config.json`,
+ * `tokenizer_config.json`, in this order. Undefined where there is none.
+ */
+export async function loadChatTemplate(
+  folder: string,
+  options: { readonly special: SpecialTokens; readonly imagePlaceholder: string },
+): Promise<ChatTemplate | undefined> {
+  let text = await readCheckpointText(folder, "chat_template.jinja");
+  let source = `${folder}/chat_template.jinja`;
+  for (const name of ["chat_template.json", "processor_config.json", "tokenizer_config.json"]) {
+    if (text !== undefined) break;
+    text = templateText((await readCheckpointJson(folder, name))?.["chat_template"]);
+    source = `${folder}/${name}`;
+  }
+  return text === undefined ? undefined : compileChatTemplate(text, { source, ...options });
+}

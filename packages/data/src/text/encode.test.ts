@@ -1,0 +1,142 @@
+import { describe, expect, it } from "vitest";
+import { testProcessor } from "../../test-support/processor.js";
+import { encodeConversation, encodePrompt } from "./encode.js";
+import type { Processor } from "../images/processor.js";
+import type { Message } from "../samples/sample.js";
+
+const QWEN =
+  "{% for message in messages %}<s>{{ message['role'] }}\n{% if message['content'] is string %}{{ " +
+  "message['content'] }}{% else %}{% for part in message['content'] %}{% if part['type'] == 'image' %}<image>{% " +
+  "elif 'text' in part %}{{ part['text'] }}{% endif %}{% endfor %}{% endif %}</s>\n{% endfor %}{% if " +
+  "add_generation_prompt %}<s>assistant\n{% endif %}";
+const TEXT_ONLY =
+  "{% for message in messages %}[{{ message['role'] }}] {{ message['content'] + eos_token }}{% endfor %}{% if " +
+  "add_generation_prompt %}[assistant] {% endif %}";
+
+const user = (text: string, image = false): Message => ({
+  role: "user",
+  content: [...(image ? [{ type: "image" as const }] : []), { type: "text", text }],
+});
+const assistant = (text: string): Message => ({ role: "assistant", content: [{ type: "text", text }] });
+
+function learned(
+  processor: Processor,
+  messages: Message[],
+  images: number,
+  endToken: "template" | "close" = "template",
+): { spans: string[]; ids: readonly number[] } {
+  const plans = Array.from({ length: images }, () => processor.planImage());
+  const { tokenIds, labels, supervisedCount } = encodeConversation(processor, messages, {
+    plans,
+    origin: "test",
+    endToken,
+  });
+  const spans: string[] = [];
+  labels.forEach((label, index) => {
+    expect(label === -100 || label === tokenIds[index]).toBe(true);
+    if (label === -100) return;
+    const piece = processor.tokenizer.tokenOf(label)!;
+    if (labels[index - 1] === -100) spans.push(piece);
+    else spans[spans.length - 1] += piece;
+  });
+  expect(supervisedCount).toBe(labels.filter((label) => label !== -100).length);
+  return { spans, ids: tokenIds };
+}
+
+describe("encodeConversation", () => {
+  it("learns every answer of a conversation, its end included, and nothing else", async () => {
+    const processor = await testProcessor({ template: QWEN });
+    const { spans, ids } = learned(
+      processor,
+      [user("What is it?", true), assistant("A boat."), user("Where?"), assistant("the sea.")],
+      1,
+    );
+    expect(spans).toEqual(["A▁boat.</s>\n", "the▁sea.</s>\n"]);
+    expect(ids.filter((id) => id === 332)).toHaveLength(4);
+  });
+
+  it("leaves a system turn out", async () => {
+    const processor = await testProcessor({ template: QWEN });
+    const { spans } = learned(
+      processor,
+      [
+        { role: "system", content: [{ type: "text", text: "Be brief." }] },
+        user("Name the colour."),
+        assistant("Green."),
+      ],
+      0,
+    );
+    expect(spans).toEqual(["Green.</s>\n"]);
+  });
+
+  it("gives text to a template that reads no parts", async () => {
+    const processor = await testProcessor({ template: TEXT_ONLY });
+    const { spans, ids } = learned(processor, [user("What?", true), assistant("Green.")], 1);
+    expect(spans).toEqual(["Green.</s>"]);
+    expect(ids.filter((id) => id === 332)).toHaveLength(4);
+  });
+
+  it("appends the end token only where the answer is open", async () => {
+    const conversation = [user("What?", true), assistant("Green.")];
+    expect(
+      learned(await testProcessor({ template: QWEN }), conversation, 1, "close").ids.filter((id) => id === 2),
+    ).toHaveLength(2);
+    expect(learned(await testProcessor(), conversation, 1, "template").ids).not.toContain(2);
+    expect(learned(await testProcessor(), conversation, 1, "close").ids.at(-1)).toBe(2);
+  });
+
+  it("captions without a template: image, prompt, caption, end", async () => {
+    const processor = await testProcessor({ template: null });
+    const messages = [user("Caption:", true), assistant("a boat")];
+    const { spans, ids } = learned(processor, messages, 1, "close");
+    expect(ids.slice(0, 4)).toEqual([332, 332, 332, 332]);
+    expect(spans).toEqual(["▁a▁boat</s>"]);
+    const prompt = encodePrompt(processor, messages, { plans: [processor.planImage()], origin: "test" });
+    expect(ids.slice(0, prompt.length)).toEqual(prompt);
+    expect(processor.tokenizer.tokenOf(prompt.at(-1)!)).toBe(":");
+  });
+
+  it.each<[string, string | null | undefined, Message[], number, string]>([
+    [
+      "two images for one placeholder",
+      undefined,
+      [user("What?", true), assistant("Green.")],
+      2,
+      "THAW_DATA_PLACEHOLDER_MISMATCH",
+    ],
+    ["no answer", undefined, [user("What?", true)], 1, "THAW_DATA_NOTHING_SUPERVISED"],
+    [
+      "a dialogue without a template",
+      null,
+      [user("What?", true), assistant("Green."), user("And?"), assistant("Red.")],
+      1,
+      "THAW_DATA_TEMPLATE_MISSING",
+    ],
+    [
+      "a template that rewrites earlier turns",
+      "{{ messages | length }}{% for message in messages %}{{ message.content[0].text }}{% endfor %}",
+      [user("a"), assistant("b"), user("c"), assistant("d")],
+      0,
+      "THAW_DATA_TEMPLATE_NOT_INCREMENTAL",
+    ],
+    [
+      "a template that raises",
+      "{{ raise_exception('roles must alternate') }}",
+      [user("a"), assistant("b")],
+      0,
+      "THAW_DATA_TEMPLATE",
+    ],
+  ])("refuses %s", async (_, template, messages, images, code) => {
+    const processor = await testProcessor({ template });
+    expect(() => learned(processor, messages, images)).toThrow(
+      expect.objectContaining({
+        code,
+        message: expect.stringContaining(code.includes("TEMPLATE") ? "emplate" : "test"),
+      }),
+    );
+  });
+
+  it("refuses a template with a syntax error", async () => {
+    await expect(testProcessor({ template: "{% for %}" })).rejects.toMatchObject({ code: "THAW_DATA_TEMPLATE" });
+  });
+});

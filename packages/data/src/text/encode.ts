@@ -1,0 +1,133 @@
+import { IGNORE_INDEX } from "@thaw/contracts";
+import { nothingSupervised, placeholderMismatch, templateMissing, templateNotIncremental } from "../errors.js";
+import type { ImagePlan, Processor } from "../images/processor.js";
+import type { Message } from "../samples/sample.js";
+
+/** Ids of a conversation; `labels[i]` is `tokenIds[i]` where the token is learned, -100 elsewhere, not shifted. */
+export interface EncodedConversation {
+  readonly tokenIds: readonly number[];
+  readonly labels: readonly number[];
+  readonly supervisedCount: number;
+}
+
+/** What an encoding needs beside the messages. */
+export interface EncodeOptions {
+  /** One per image, in order of appearance. */
+  readonly plans: readonly ImagePlan[];
+  /** Names the sample in errors. */
+  readonly origin: string;
+}
+
+/** Text of a conversation whose answers are the spans between each even and odd bound, as string offsets. */
+interface Rendered {
+  readonly text: string;
+  readonly spans: readonly { readonly start: number; readonly end: number }[];
+}
+
+function isAnswer(message: Message): boolean {
+  return message.role === "assistant";
+}
+
+function plainText(message: Message): string {
+  return message.content.map((part) => (part.type === "text" ? part.text : "")).join("");
+}
+
+/** `<image>Caption: a red apple`: the form of checkpoints without a template. */
+function renderPlain(messages: readonly Message[], processor: Processor, origin: string): Rendered {
+  const answered = messages.length > 0 && isAnswer(messages[messages.length - 1] as Message);
+  const questions = answered ? messages.slice(0, -1) : messages;
+  if (questions.length !== 1 || questions[0]?.role !== "user") throw templateMissing(origin, processor.source);
+  const prompt = questions[0].content
+    .map((part) => (part.type === "text" ? part.text : processor.imagePlaceholder))
+    .join("");
+  if (!answered) return { text: prompt, spans: [] };
+  const text = `${prompt} ${plainText(messages[messages.length - 1] as Message)}`;
+  return { text, spans: [{ start: prompt.length, end: text.length }] };
+}
+
+/** Renders prefix by prefix: an answer is what its turn adds to the prompt that asks for it. */
+function renderTemplate(messages: readonly Message[], processor: Processor, origin: string): Rendered {
+  const template = processor.template;
+  if (template === undefined) return renderPlain(messages, processor, origin);
+  const last = messages[messages.length - 1];
+  const answered = last !== undefined && isAnswer(last);
+  const text = template.render(messages, { addGenerationPrompt: !answered });
+  const spans = [];
+  for (const [index, message] of messages.entries()) {
+    if (!isAnswer(message)) continue;
+    const prompt = template.render(messages.slice(0, index), { addGenerationPrompt: true });
+    const turn = template.render(messages.slice(0, index + 1));
+    if (!text.startsWith(turn) || !turn.startsWith(prompt)) throw templateNotIncremental(origin, processor.source);
+    spans.push({ start: prompt.length, end: turn.length });
+  }
+  return { text, spans };
+}
+
+/** Puts each image's expanded placeholder in the place of the one that was rendered; `text` may be a prefix. */
+function expand(text: string, processor: Processor, plans: readonly ImagePlan[]): string {
+  let index = 0;
+  return text.replaceAll(processor.imagePlaceholder, () => (plans[index++] as ImagePlan).placeholder);
+}
+
+function commonPrefix(left: readonly number[], right: readonly number[]): number {
+  let length = 0;
+  while (length < left.length && length < right.length && left[length] === right[length]) length += 1;
+  return length;
+}
+
+function checkPlaceholders(text: string, processor: Processor, { plans, origin }: EncodeOptions): void {
+  const count = text.split(processor.imagePlaceholder).length - 1;
+  if (count !== plans.length) throw placeholderMismatch(origin, count, plans.length);
+}
+
+/**
+ * Encodes a conversation and labels its answers. Spans are found by encoding prefixes, never by character offsets: a
+ * span begins at the first token in which the encoding with the answer differs from the prompt's, so a token that spans
+ * both is learned. `endToken: "close"` appends the processor's end token where the last answer has none of its ends
+ * (LLaVA's own template writes none); `"template"` keeps to what the template says.
+ * @throws THAW_DATA_PLACEHOLDER_MISMATCH, THAW_DATA_TEMPLATE, THAW_DATA_TEMPLATE_MISSING,
+ * THAW_DATA_TEMPLATE_NOT_INCREMENTAL, THAW_DATA_NOTHING_SUPERVISED
+ */
+export function encodeConversation(
+  processor: Processor,
+  messages: readonly Message[],
+  options: EncodeOptions & { readonly endToken: "template" | "close" },
+): EncodedConversation {
+  const { tokenizer } = processor;
+  const { text, spans } = renderTemplate(messages, processor, options.origin);
+  checkPlaceholders(text, processor, options);
+  if (spans.length === 0) throw nothingSupervised(options.origin);
+  const encode = (part: string): number[] => tokenizer.encode(expand(part, processor, options.plans));
+  const tokenIds = encode(text);
+  const labels = tokenIds.map(() => IGNORE_INDEX);
+  let lastStart = 0;
+  for (const { start, end } of spans) {
+    const first = commonPrefix(encode(text.slice(0, start)), tokenIds);
+    const last = end === text.length ? tokenIds.length : commonPrefix(encode(text.slice(0, end)), tokenIds);
+    for (let index = first; index < last; index += 1) labels[index] = tokenIds[index] as number;
+    lastStart = first;
+  }
+  if (labels.every((label) => label === IGNORE_INDEX)) throw nothingSupervised(options.origin);
+  const closed = tokenIds.slice(lastStart).some((id) => processor.endTokenIds.includes(id));
+  if (options.endToken === "close" && !closed) {
+    tokenIds.push(processor.endTokenId);
+    labels.push(processor.endTokenId);
+  }
+  return { tokenIds, labels, supervisedCount: labels.filter((label) => label !== IGNORE_INDEX).length };
+}
+
+/**
+ * Ids that a model continues with an answer: the conversation up to its last answer, which is left out if it is there.
+ * @throws as `encodeConversation`
+ */
+export function encodePrompt(
+  processor: Processor,
+  messages: readonly Message[],
+  options: EncodeOptions,
+): readonly number[] {
+  const last = messages[messages.length - 1];
+  const questions = last !== undefined && isAnswer(last) ? messages.slice(0, -1) : messages;
+  const { text } = renderTemplate(questions, processor, options.origin);
+  checkPlaceholders(text, processor, options);
+  return processor.tokenizer.encode(expand(text, processor, options.plans));
+}

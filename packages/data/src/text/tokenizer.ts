@@ -1,0 +1,104 @@
+import { Tokenizer as HuggingFaceTokenizer } from "@huggingface/tokenizers";
+import { readCheckpointJson } from "./checkpoint-file.js";
+import { tokenizerUnusable } from "../errors.js";
+
+/** Text to ids and back, exactly as the checkpoint's `tokenizer.json` says. */
+export interface Tokenizer {
+  /** Ids; with the tokenizer's own special tokens (a leading `<s>`) unless the text starts with it already. */
+  encode(text: string): number[];
+  /** Text without special tokens, trimmed. */
+  decode(ids: readonly number[]): string;
+  idOf(token: string): number | undefined;
+  tokenOf(id: number): string | undefined;
+  /** Ids with a token; a model's vocabulary may be larger. */
+  readonly vocabularySize: number;
+  readonly special: SpecialTokens;
+}
+
+/** The named special tokens of `tokenizer_config.json`. */
+export interface SpecialTokens {
+  readonly bos?: string;
+  readonly eos?: string;
+  readonly pad?: string;
+  readonly unk?: string;
+  readonly image?: string;
+}
+
+type Json = Readonly<Record<string, unknown>>;
+
+interface AddedToken {
+  readonly id: number;
+  readonly content: string;
+}
+
+/** A token is written as text or as `{ content }`. */
+function content(value: unknown): string | undefined {
+  if (typeof value === "string") return value;
+  return typeof value === "object" && value !== null && "content" in value && typeof value.content === "string"
+    ? value.content
+    : undefined;
+}
+
+function specialTokens(config: Json): SpecialTokens {
+  const extra = config["extra_special_tokens"];
+  const image =
+    config["image_token"] ??
+    (typeof extra === "object" && extra !== null && "image_token" in extra ? extra.image_token : undefined);
+  return {
+    bos: content(config["bos_token"]),
+    eos: content(config["eos_token"]),
+    pad: content(config["pad_token"]),
+    unk: content(config["unk_token"]),
+    image: content(image),
+  };
+}
+
+/** Tokens that only `tokenizer_config.json` declares are added, as transformers does. */
+function withDeclaredTokens(file: Json, config: Json): Json {
+  const added = (file["added_tokens"] ?? []) as readonly AddedToken[];
+  const declared = Object.entries((config["added_tokens_decoder"] ?? {}) as Readonly<Record<string, AddedToken>>).map(
+    ([id, token]) => ({ ...token, id: Number(id) }),
+  );
+  const missing = declared.filter((token) => !added.some((other) => other.id === token.id));
+  return missing.length === 0 ? file : { ...file, added_tokens: [...added, ...missing] };
+}
+
+/**
+ * Reads `tokenizer.json` and `tokenizer_config.json` of a checkpoint folder.
+ * @throws THAW_DATA_TOKENIZER where there is none or it cannot be used
+ */
+export async function loadTokenizer(folder: string): Promise<Tokenizer> {
+  const file = await readCheckpointJson(folder, "tokenizer.json");
+  if (file === undefined)
+    throw tokenizerUnusable(
+      folder,
+      "The checkpoint has no tokenizer.json.",
+      "Save the tokenizer with transformers (a fast tokenizer writes this file).",
+    );
+  const config = (await readCheckpointJson(folder, "tokenizer_config.json")) ?? {};
+  let inner: HuggingFaceTokenizer;
+  try {
+    inner = new HuggingFaceTokenizer(withDeclaredTokens(file, config), config);
+  } catch (cause) {
+    throw tokenizerUnusable(
+      folder,
+      `The tokenizer cannot be built: ${cause instanceof Error ? cause.message : String(cause)}.`,
+      "Check that tokenizer.json is complete.",
+      cause,
+    );
+  }
+  const special = specialTokens(config);
+  // A model's vocabulary may be padded beyond the tokenizer's: such ids have no text.
+  const withText = (ids: readonly number[]): number[] => ids.filter((id) => typeof inner.id_to_token(id) === "string");
+  return {
+    // ProcessorMixin.apply_chat_template: a template that writes the beginning token itself gets no second one.
+    encode: (text) =>
+      inner.encode(text, { add_special_tokens: special.bos === undefined || !text.startsWith(special.bos) }).ids,
+    decode: (ids) =>
+      withText(ids).length === 0 ? "" : inner.decode(withText(ids), { skip_special_tokens: true }).trim(),
+    idOf: (token) => inner.token_to_id(token),
+    tokenOf: (id) => inner.id_to_token(id),
+    vocabularySize: inner.get_vocab(true).size,
+    special,
+  };
+}

@@ -1,0 +1,121 @@
+import { copyFile, mkdir, mkdtemp, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
+import { basename, dirname, join, resolve } from "node:path";
+import { ThawError, type ParameterInfo } from "@thaw/contracts";
+import { INDEX_FILE, SINGLE_FILE, writeSafetensors } from "@thaw/safetensors";
+import { folderTaken, folderUnwritable, wrongValueCount } from "../errors.js";
+
+/** How to save. */
+export interface SaveOptions {
+  /** Default `F32`. BF16 rounds to nearest even. */
+  readonly dtype?: "F32" | "BF16";
+  /** Replace a model that the folder holds already. */
+  readonly overwrite?: boolean;
+}
+
+/** Files beside config.json and the weights that make a Hugging Face checkpoint; those that exist are copied. */
+const COMPANIONS = [
+  "generation_config.json",
+  "tokenizer.json",
+  "tokenizer_config.json",
+  "special_tokens_map.json",
+  "added_tokens.json",
+  "tokenizer.model",
+  "vocab.json",
+  "merges.txt",
+  "chat_template.jinja",
+  "chat_template.json",
+  "preprocessor_config.json",
+  "processor_config.json",
+  "video_preprocessor_config.json",
+];
+
+/**
+ * Writes a complete checkpoint folder. All is written beside the target first and moved there at the end, weights last:
+ * a failure leaves nothing, and no reader sees half a model. @throws THAW_CHECKPOINT_EXISTS, THAW_CHECKPOINT_VALUES,
+ * THAW_CHECKPOINT_UNWRITABLE
+ */
+export async function saveModel(
+  source: string,
+  folder: string,
+  parameters: readonly ParameterInfo[],
+  values: (name: string) => Promise<Float32Array>,
+  options: SaveOptions = {},
+): Promise<void> {
+  const target = resolve(folder);
+  if (options.overwrite !== true) await refuseTaken(target);
+  let staging: string | undefined;
+  try {
+    await mkdir(dirname(target), { recursive: true });
+    staging = await mkdtemp(join(dirname(target), `.${basename(target)}-`));
+    await writeModel(source, staging, parameters, values, options.dtype ?? "F32");
+    await moveInto(staging, target);
+  } catch (cause) {
+    if (cause instanceof ThawError && cause.code !== "THAW_SAFETENSORS_UNWRITABLE") throw cause;
+    if (cause instanceof ThawError || (cause instanceof Error && "syscall" in cause))
+      throw folderUnwritable(target, cause);
+    throw cause;
+  } finally {
+    if (staging !== undefined) await rm(staging, { recursive: true, force: true });
+  }
+}
+
+async function refuseTaken(target: string): Promise<void> {
+  for (const file of [SINGLE_FILE, INDEX_FILE, "config.json"])
+    if (await exists(join(target, file))) throw folderTaken(target, file);
+}
+
+async function writeModel(
+  source: string,
+  staging: string,
+  parameters: readonly ParameterInfo[],
+  values: (name: string) => Promise<Float32Array>,
+  dtype: "F32" | "BF16",
+): Promise<void> {
+  for (const file of COMPANIONS)
+    if (await exists(join(source, file))) await copyFile(join(source, file), join(staging, file));
+  await writeConfig(source, staging, dtype);
+  const counts = new Map(
+    parameters.map(({ name, shape }) => [name, shape.reduce((product, size) => product * size, 1)]),
+  );
+  await writeSafetensors(
+    join(staging, SINGLE_FILE),
+    parameters.map(({ name, shape }) => ({ name, shape, dtype })),
+    async (name) => {
+      const given = await values(name);
+      if (given.length !== counts.get(name)) throw wrongValueCount(name, given.length, counts.get(name)!);
+      return given;
+    },
+  );
+}
+
+/**
+ * config.json with the dtype that the weights have now. Edited as text: transformers 5 wants `1.0` where the file has
+ * it, and JavaScript would write `1`.
+ */
+async function writeConfig(source: string, staging: string, dtype: "F32" | "BF16"): Promise<void> {
+  const text = await readFile(join(source, "config.json"), "utf8");
+  const word = dtype === "BF16" ? "bfloat16" : "float32";
+  const edited = text.replace(/("(?:torch_)?dtype"\s*:\s*)"[a-z0-9]+"/g, `$1"${word}"`);
+  const hasDtype = /"(?:torch_)?dtype"\s*:/.test(text);
+  await writeFile(
+    join(staging, "config.json"),
+    hasDtype ? edited : text.replace("{", `{\n  "torch_dtype": "${word}",`),
+  );
+}
+
+async function moveInto(staging: string, target: string): Promise<void> {
+  if (!(await exists(target))) {
+    await rename(staging, target);
+    return;
+  }
+  for (const file of [...COMPANIONS, "config.json", SINGLE_FILE])
+    if (await exists(join(staging, file))) await rename(join(staging, file), join(target, file));
+  await rm(join(target, INDEX_FILE), { force: true });
+}
+
+async function exists(path: string): Promise<boolean> {
+  return stat(path).then(
+    () => true,
+    () => false,
+  );
+}

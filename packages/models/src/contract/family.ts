@@ -1,0 +1,69 @@
+import type { ComponentDeclaration, LoadedBatch, Model, ModelOutput, Scope, Segment } from "@thaw/contracts";
+import type { Processor } from "@thaw/data";
+import type { ConfigReader } from "../reading/config-reader.js";
+
+/** Who owns which parameters of a model type: enough to plan and check a checkpoint from its headers. */
+export interface OwnerTable {
+  /** `model_type` of config.json. */
+  readonly modelType: string;
+  /** Longest prefix of whole dot-segments wins. */
+  readonly components: readonly ComponentDeclaration[];
+  /**
+   * Runs of whole dot-segments: a stored name that contains one is no parameter (`rotary_emb.inv_freq`,
+   * `position_ids`).
+   */
+  readonly ignoredNames: readonly string[];
+}
+
+/** What fills a parameter when the model starts from nothing; see `initialValues`. */
+export type ParameterRole = "linear" | "residual" | "bias" | "norm" | "embedding";
+
+/** A parameter that the config asks for. */
+export interface ParameterSpec {
+  /** As the checkpoint spells it. */
+  readonly name: string;
+  readonly shape: readonly number[];
+  readonly role: ParameterRole;
+  /** Inputs summed into one output, for the initial deviation; without it the last dimension. */
+  readonly fanIn?: number;
+  /** Other names of the same parameter (`lm_head.weight` of tied embeddings), which a file may hold too. */
+  readonly tiedNames?: readonly string[];
+  /** See `ParameterInfo.isLinear`. */
+  readonly isLinear?: boolean;
+}
+
+/**
+ * What a family is given to read: configs, and the names in the weights (empty where the model starts from nothing).
+ */
+export interface CheckpointHeader {
+  readonly config: ConfigReader;
+  readonly generationConfig: ConfigReader;
+  readonly storedNames: ReadonlySet<string>;
+}
+
+/** A model of a family with its sizes known: no weights. Functions read weights from the scope alone. */
+export interface Architecture {
+  readonly parameters: readonly ParameterSpec[];
+  /** In data-flow order. */
+  readonly segments: readonly Segment[];
+  /** Parameters without a path to the loss. */
+  readonly deadParameters: readonly string[];
+  readonly text: Model["text"];
+  /** See `Model.forward`. */
+  forward(batch: LoadedBatch, scope: Scope): ModelOutput;
+  /** See `Model.generate`. */
+  generate(batch: LoadedBatch, scope: Scope, options: { readonly maxNewTokens: number }): Promise<number[][]>;
+}
+
+/**
+ * A model type that Thaw runs: one object in one short file, made of the towers, projectors and decoders beside it.
+ * Third parties hand theirs to `registerFamily`.
+ */
+export interface Family extends OwnerTable {
+  /** Reads sizes and names. @throws THAW_CHECKPOINT_CONFIG for values that it does not support */
+  describe(header: CheckpointHeader): Architecture;
+  /** See `Model.moduleNames`; default: those that Thaw knows for the type. */
+  readonly moduleNames?: Model["moduleNames"];
+  /** Makes the processor of a checkpoint folder: pixels, placeholders, ids. @throws THAW_DATA_*, THAW_CHECKPOINT_* */
+  readonly processor?: (folder: string) => Promise<Processor>;
+}

@@ -1,0 +1,161 @@
+import type { ComponentDeclaration, Model, ParameterInfo } from "@thaw/contracts";
+import type { TensorEntry } from "@thaw/safetensors";
+import { componentSegments } from "../owners/component-segments.js";
+import type { ConfigReader } from "../reading/config-reader.js";
+import { cannotInitialize, noForward, unknownComponent, unknownModelType } from "../errors.js";
+import type { Architecture, Family, OwnerTable, ParameterSpec } from "../contract/family.js";
+import { readConfig, readGenerationConfig } from "../reading/folder.js";
+import { loadValues } from "../checkpoint/load.js";
+import { MODULE_NAMES } from "../owners/module-names.js";
+import { componentOf, mergeComponents, snakeCase } from "../owners/owners.js";
+import { findFamily, findOwners, knownFamilies, knownModelTypes } from "./registry.js";
+import { saveModel } from "../checkpoint/save.js";
+import { tokenIds } from "../reading/config-reader.js";
+import { matchTensors, readHeaders, storedParameters, withoutIgnored } from "../checkpoint/stored-tensors.js";
+
+/** How to open a checkpoint. */
+export interface OpenModelOptions {
+  /** Components that start from new values instead of stored ones; with `"all"` no weights need exist. */
+  readonly initialize?: readonly string[] | "all";
+  /** Decides the new values, together with each parameter's name. */
+  readonly seed?: number;
+  /** Owners by name prefix, beside the family's or instead of an unknown type's. */
+  readonly components?: Readonly<Record<string, readonly string[]>>;
+  /** Prefixes of stored names that are no parameters. */
+  readonly ignored?: readonly string[];
+}
+
+/**
+ * Opens a Hugging Face checkpoint folder: configs and weight headers are read, no weight. A model type without a family
+ * opens for planning and checking if an owner table or `components` says who owns what; then running it throws
+ * THAW_MODEL_NO_FORWARD.
+ * @throws THAW_CHECKPOINT_UNREADABLE, _CONFIG, _UNKNOWN_TYPE, _TENSOR_MISSING, _TENSOR_MISSHAPED, _TENSOR_UNEXPECTED,
+ * _TENSOR_DTYPE, _UNKNOWN_COMPONENT, _CANNOT_INITIALIZE, THAW_SAFETENSORS_*
+ */
+export async function openModel(folder: string, options: OpenModelOptions = {}): Promise<Model> {
+  const config = await readConfig(folder);
+  const owners = ownersOf(config, options);
+  const components = mergeComponents(owners.components, options.components);
+  const isInitialized = initializedBy(folder, components, options.initialize);
+  const entries = options.initialize === "all" ? new Map<string, TensorEntry>() : await readHeaders(folder);
+  const stored = withoutIgnored(entries, owners.ignoredNames, options.ignored ?? []);
+  const family = findFamily(owners.modelType);
+  if (family === undefined) return headerModel(folder, config, components, stored, options);
+  return familyModel(folder, family, config, components, stored, isInitialized, options.seed ?? 0);
+}
+
+function ownersOf(config: ConfigReader, { components }: OpenModelOptions): OwnerTable {
+  const modelType = config.raw["model_type"];
+  const found = typeof modelType === "string" ? findOwners(modelType) : undefined;
+  if (found !== undefined) return found;
+  if (components === undefined) throw unknownModelType(config.file, modelType, knownModelTypes());
+  return {
+    modelType: typeof modelType === "string" ? modelType : "unknown",
+    components: [],
+    ignoredNames: ["position_ids", "inv_freq"],
+  };
+}
+
+function initializedBy(
+  folder: string,
+  components: readonly ComponentDeclaration[],
+  initialize: OpenModelOptions["initialize"] = [],
+): (name: string) => boolean {
+  if (initialize === "all") return () => true;
+  const wanted = new Set(initialize.map(snakeCase));
+  const known = components.map(({ name }) => name);
+  for (const name of wanted) if (!known.includes(name)) throw unknownComponent(folder, name, known);
+  return (name) => wanted.has(componentOf(name, components) ?? "");
+}
+
+async function familyModel(
+  folder: string,
+  family: Family,
+  config: ConfigReader,
+  components: readonly ComponentDeclaration[],
+  stored: ReadonlyMap<string, TensorEntry>,
+  isInitialized: (name: string) => boolean,
+  seed: number,
+): Promise<Model> {
+  const architecture: Architecture = family.describe({
+    config,
+    generationConfig: await readGenerationConfig(folder),
+    storedNames: new Set(stored.keys()),
+  });
+  const parameters = matchTensors(folder, architecture.parameters, stored, isInitialized);
+  const fresh = new Map(
+    architecture.parameters.filter(({ name }) => isInitialized(name)).map((spec) => [spec.name, spec]),
+  );
+  return {
+    modelType: family.modelType,
+    source: folder,
+    components,
+    parameters,
+    segments: architecture.segments,
+    deadParameters: architecture.deadParameters,
+    ...moduleNamesOf(family.modelType, family.moduleNames),
+    text: architecture.text,
+    load: (names) => loadValues(folder, parameters, fresh, seed, names),
+    forward: (batch, scope) => architecture.forward(batch, scope),
+    generate: (batch, scope, generation) => architecture.generate(batch, scope, generation),
+    save: (target, values, saving) => saveModel(folder, target, parameters, values, saving),
+  };
+}
+
+function headerModel(
+  folder: string,
+  config: ConfigReader,
+  components: readonly ComponentDeclaration[],
+  stored: ReadonlyMap<string, TensorEntry>,
+  options: OpenModelOptions,
+): Model {
+  if (options.initialize !== undefined && options.initialize.length > 0) throw cannotInitialize(folder);
+  const parameters: readonly ParameterInfo[] = storedParameters(stored);
+  const modelType = String(config.raw["model_type"]);
+  const refuse = (): never => {
+    throw noForward(modelType, folder, knownFamilies());
+  };
+  return {
+    modelType,
+    source: folder,
+    components,
+    parameters,
+    segments: componentSegments(components, parameters),
+    deadParameters: [],
+    ...moduleNamesOf(modelType),
+    text: guessText(config),
+    load: (names) => loadValues(folder, parameters, new Map<string, ParameterSpec>(), 0, names),
+    forward: refuse,
+    generate: refuse,
+    save: (target, values, saving) => saveModel(folder, target, parameters, values, saving),
+  };
+}
+
+function moduleNamesOf(
+  modelType: string,
+  moduleNames: Model["moduleNames"] = MODULE_NAMES[modelType],
+): Pick<Model, "moduleNames"> {
+  return moduleNames === undefined ? {} : { moduleNames };
+}
+
+/** Sizes of the language model where a config has them in the usual places, else 0. */
+function guessText(config: ConfigReader): Model["text"] {
+  const text = ["text_config", "llm_config", "language_config"].find((key) => config.has(key));
+  const reader = text === undefined ? config : config.child(text);
+  const number = (key: string): number => (typeof reader.raw[key] === "number" ? reader.raw[key] : 0);
+  const eosTokenIds =
+    [reader, config]
+      .map((place) =>
+        Number.isSafeInteger(place.raw["eos_token_id"]) || Array.isArray(place.raw["eos_token_id"])
+          ? tokenIds(place, "eos_token_id")
+          : [],
+      )
+      .find((ids) => ids.length > 0) ?? [];
+  return {
+    vocabularySize: number("vocab_size"),
+    hiddenSize: number("hidden_size"),
+    maxPositions: number("max_position_embeddings"),
+    eosTokenIds,
+    padTokenId: number("pad_token_id"),
+  };
+}

@@ -1,0 +1,39 @@
+import type { Family, OwnerTable } from "../contract/family.js";
+import { llavaFamily } from "../families/llava/family.js";
+import { OWNER_TABLES } from "../owners/owner-tables.js";
+
+const families = new Map<string, Family>();
+const ownerTables = new Map<string, OwnerTable>();
+
+/** Makes a model type known to `openModel`, in this process; one that is known already is replaced. */
+export function registerFamily(family: Family): void {
+  families.set(family.modelType, family);
+}
+
+/** Makes a model type known for planning and checking alone: its checkpoints open, its forward pass is an error. */
+export function registerOwners(table: OwnerTable): void {
+  ownerTables.set(table.modelType, table);
+}
+
+/** The family of a model type, if Thaw runs it. */
+export function findFamily(modelType: string): Family | undefined {
+  return families.get(modelType);
+}
+
+/** Who owns what in a model type: from its family or its owner table. */
+export function findOwners(modelType: string): OwnerTable | undefined {
+  return families.get(modelType) ?? ownerTables.get(modelType);
+}
+
+/** Model types that Thaw runs, sorted. */
+export function knownFamilies(): readonly string[] {
+  return [...families.keys()].sort();
+}
+
+/** Model types that open at all, sorted. */
+export function knownModelTypes(): readonly string[] {
+  return [...new Set([...families.keys(), ...ownerTables.keys()])].sort();
+}
+
+registerFamily(llavaFamily);
+for (const table of OWNER_TABLES) registerOwners(table);

@@ -1,0 +1,34 @@
+import { readdir, readFile } from "node:fs/promises";
+import { fileURLToPath } from "node:url";
+import { describe, expect, it } from "vitest";
+import { MODULE_NAMES } from "./module-names.js";
+
+const goldens = fileURLToPath(new URL("../../../../test/fixtures/goldens/", import.meta.url));
+const types = (await readdir(goldens, { withFileTypes: true }))
+  .filter((entry) => entry.isDirectory())
+  .map(({ name }) => name);
+
+/** The longest prefix of whole segments applies. */
+function moduleName(pairs: readonly (readonly [string, string])[], name: string): string {
+  const [prefix, module] = pairs
+    .filter(([own]) => name === own || name.startsWith(`${own}.`))
+    .toSorted((left, right) => right[0].length - left[0].length)[0] ?? ["", ""];
+  return module + name.slice(prefix.length);
+}
+
+describe("module names", () => {
+  it.each(types)(
+    "of %s are those that transformers gives its modules, also of a file that has them already",
+    async (type) => {
+      const golden = JSON.parse(await readFile(`${goldens}${type}/golden.json`, "utf8")) as {
+        owner: Record<string, string>;
+        module_names: Record<string, string>;
+      };
+      for (const name of Object.keys(golden.owner)) {
+        const wanted = golden.module_names[name] ?? name;
+        expect(moduleName(MODULE_NAMES[type] ?? [], name)).toBe(wanted);
+        expect(moduleName(MODULE_NAMES[type] ?? [], wanted)).toBe(wanted);
+      }
+    },
+  );
+});

@@ -1,0 +1,76 @@
+import { readFileSync } from "node:fs";
+import { describe, expect, it } from "vitest";
+import { OWNER_TABLES } from "./owner-tables.js";
+import { componentOf } from "./owners.js";
+import { findOwners, knownFamilies } from "../open/registry.js";
+
+const goldens = new URL("../../../../test/fixtures/goldens/", import.meta.url);
+const readJson = <T>(path: string): T => JSON.parse(readFileSync(new URL(path, goldens), "utf8")) as T;
+interface Judged {
+  readonly checkpoint: Readonly<Record<string, string>>;
+  readonly module?: Readonly<Record<string, string>>;
+}
+const { models } = readJson<{ models: Readonly<Record<string, Judged>> }>("ownership.json");
+
+/** The owner by the judged prefixes. */
+function judged(name: string, owners: Readonly<Record<string, string>>): string | undefined {
+  const prefixes = Object.keys(owners).filter((prefix) => name.startsWith(`${prefix}.`));
+  return owners[prefixes.sort((left, right) => right.length - left.length)[0] ?? ""];
+}
+
+describe("owner tables", () => {
+  for (const [modelType, { checkpoint, module = {} }] of Object.entries(models)) {
+    it(`owns every judged name of ${modelType}, and no other component does`, () => {
+      const { components } = findOwners(modelType)!;
+      for (const owners of [checkpoint, module]) {
+        for (const prefix of Object.keys(owners)) {
+          for (const name of [`${prefix}.weight`, `${prefix}.layers.10.mlp.fc1.bias`])
+            expect(`${name} ${componentOf(name, components)}`).toBe(`${name} ${judged(name, owners)}`);
+        }
+      }
+    });
+  }
+
+  it("claims no prefix twice and never by a part of a segment", () => {
+    for (const { modelType, components } of OWNER_TABLES) {
+      const prefixes = components.flatMap((component) => component.prefixes);
+      expect(new Set(prefixes).size, modelType).toBe(prefixes.length);
+      for (const prefix of prefixes) {
+        const longest = Math.max(
+          ...prefixes.filter((other) => `${prefix}x`.startsWith(`${other}.`)).map((other) => other.length),
+          -1,
+        );
+        const around = components.find((component) =>
+          component.prefixes.some((other) => other.length === longest && `${prefix}x`.startsWith(`${other}.`)),
+        )?.name;
+        expect(componentOf(`${prefix}x.weight`, components), `${modelType} ${prefix}`).toBe(around);
+      }
+    }
+  });
+
+  it("lists every model type once", () => {
+    const types = OWNER_TABLES.map(({ modelType }) => modelType);
+    expect(new Set(types).size).toBe(types.length);
+    for (const modelType of ["gemma3", "internvl", "llama4", "mistral3", "moss_vl", "qwen3_vl", "qwen3_vl_moe"])
+      expect(findOwners(modelType), modelType).toBeDefined();
+  });
+
+  for (const folder of ["llava", "llava_next", "qwen2_vl", "qwen2_5_vl", "idefics3", "smolvlm", "paligemma"]) {
+    it(`agrees with the reference on every parameter of the ${folder} checkpoint, tied and module names included`, () => {
+      const golden = readJson<{
+        owner: Readonly<Record<string, string>>;
+        module_names?: Readonly<Record<string, string>>;
+      }>(`${folder}/golden.json`);
+      const table = OWNER_TABLES.find(({ modelType }) => modelType === folder)!;
+      for (const [name, owner] of Object.entries(golden.owner)) {
+        expect(`${name} ${componentOf(name, table.components)}`).toBe(`${name} ${owner}`);
+        const module = golden.module_names?.[name];
+        if (module !== undefined)
+          expect(`${module} ${componentOf(module, table.components)}`).toBe(`${module} ${owner}`);
+      }
+      if (knownFamilies().includes(folder))
+        for (const [name, owner] of Object.entries(golden.owner))
+          expect(componentOf(name, findOwners(folder)!.components)).toBe(owner);
+    });
+  }
+});

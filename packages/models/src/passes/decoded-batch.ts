@@ -1,0 +1,189 @@
+import { crossEntropy, gatherRows, reshape, scatterRows, softmaxCrossEntropy, type Value } from "@thaw/autograd";
+import type { LoadedBatch, ModelOutput, RowCounts, Scope } from "@thaw/contracts";
+import { fill } from "@tensorflow/tfjs-core";
+import { choose, keptPass } from "./decoder-pass.js";
+import {
+  type Decoder,
+  type DecoderPass,
+  decoderSegment,
+  embedTokens,
+  LANGUAGE_SEGMENT,
+  outputLogits,
+  runInnerLayers,
+  runLastLayer,
+} from "../decoders/decoder.js";
+import { evenEnd, keepRows, keptIndex, type KeptRows } from "../blocks/kept-rows.js";
+import type { MixedTokens } from "../blocks/merge-features.js";
+import { attendToPrompts, promptKeys, promptLengths, type PromptKeys } from "./prompt-prefix.js";
+
+/** With more rows than this share of all, the last layer runs on all: choosing them costs something too. */
+const CHOICE_LIMIT = 0.75;
+
+/** What `DecodedBatch` is made of. */
+export interface DecodedBatchInput {
+  readonly decoder: Decoder;
+  readonly batch: LoadedBatch;
+  readonly scope: Scope;
+  /** Tokens of the given rows of the flattened batch. */
+  readonly mix: (rows: Int32Array) => MixedTokens;
+  /** In the embedding space. */
+  readonly features: Value | undefined;
+  /** The token that stands for features; what comes before a sample's first one does not depend on them. */
+  readonly placeholderId: number;
+}
+
+/** Layers before the last one, run. */
+interface Body {
+  readonly kept: KeptRows;
+  /** True if rows of prompts, or behind the last supervised one, are missing. */
+  readonly isCut: boolean;
+  readonly prompts: PromptKeys | undefined;
+  readonly pass: DecoderPass;
+  /** `[kept rows, hidden]`. */
+  readonly x: Value;
+}
+
+/**
+ * A decoder's output, computed as it is asked for. The loss needs the rows that it reads alone: tokens behind a
+ * sample's last one and padding are never computed, and of the last layer only keys and values of the others. Of what
+ * comes before a sample's first image a frozen decoder's keys and values are made unrecorded.
+ */
+export class DecodedBatch implements ModelOutput {
+  readonly #input: DecodedBatchInput;
+  #body: Body | undefined;
+  #hidden: Value | undefined;
+  #rowCounts: RowCounts | undefined;
+
+  constructor(input: DecodedBatchInput) {
+    this.#input = input;
+  }
+
+  /** Padding's rows are 0. */
+  get hidden(): Value {
+    this.#hidden ??= this.#allRows();
+    return this.#hidden;
+  }
+
+  get rowCounts(): RowCounts | undefined {
+    return this.#rowCounts;
+  }
+
+  logits(rows: Int32Array | null): Value {
+    const { decoder, scope } = this.#input;
+    return scope.segment(decoderSegment.head, [this.hidden], (x) =>
+      outputLogits(decoder, rows === null ? flat(x) : gatherRows(flat(x), rows), scope),
+    );
+  }
+
+  crossEntropy(rows: Int32Array, targets: Int32Array, options: { readonly labelSmoothing?: number } = {}): Value {
+    const { decoder, scope, batch } = this.#input;
+    if (batch.shortcuts?.logits === false) return this.#crossEntropyOfAll(rows, targets, options);
+    const alone = this.#hidden === undefined && isAscending(rows) ? this.#rowsAlone(rows) : undefined;
+    if (alone === undefined) this.#count(this.#runBody({}), 0, rows.length);
+    return scope.segment(decoderSegment.head, [alone ?? this.hidden], (x) => {
+      const bias = decoder.outputLayer === undefined ? undefined : `${decoder.outputLayer}.bias`;
+      const offset = bias !== undefined && scope.hasParameter(bias) ? { bias: scope.parameter(bias) } : {};
+      return crossEntropy(
+        alone === undefined ? gatherRows(flat(x), rows) : x,
+        scope.parameter(decoder.outputWeight),
+        targets,
+        { ...options, ...offset },
+      );
+    });
+  }
+
+  /** The plain way: logits of every row. */
+  #crossEntropyOfAll(rows: Int32Array, targets: Int32Array, options: { readonly labelSmoothing?: number }): Value {
+    const { decoder, scope, batch } = this.#input;
+    const loss = scope.segment(decoderSegment.head, [this.hidden], (x) =>
+      softmaxCrossEntropy(gatherRows(outputLogits(decoder, flat(x), scope), rows), targets, options),
+    );
+    this.#count(this.#runBody({}), 0, batch.batchSize * batch.tokenCount);
+    return loss;
+  }
+
+  /** `[batch, tokens, hidden]`. */
+  #allRows(): Value {
+    const { decoder, scope, batch } = this.#input;
+    const { kept, pass, x } = this.#runBody({});
+    return scope.segment(LANGUAGE_SEGMENT, [x], (inner) => {
+      const rows = runLastLayer(decoder, inner, pass, scope);
+      const width = rows.shape[1]!;
+      const whole = kept.isWhole
+        ? rows
+        : scatterRows(scope.own(fill([batch.batchSize * batch.tokenCount, width], 0)), kept.rows, rows);
+      return reshape(whole, [batch.batchSize, batch.tokenCount, width]);
+    });
+  }
+
+  /** Final hidden states of the given rows, `[rows, hidden]`; undefined if one of them is padding. */
+  #rowsAlone(rows: Int32Array): Value | undefined {
+    const { decoder, scope, batch, placeholderId } = this.#input;
+    const ends = Array.from({ length: batch.batchSize }, () => 0);
+    for (const row of rows) ends[Math.floor(row / batch.tokenCount)] = (row % batch.tokenCount) + 1;
+    const lengths = batch.shortcuts?.prefix === false ? undefined : promptLengths(batch, placeholderId, rows);
+    const prompts = lengths === undefined ? undefined : promptKeys(decoder, batch, lengths, scope);
+    const body = this.#runBody({
+      ...(batch.shortcuts?.tail === false ? {} : { ends }),
+      ...(prompts === undefined ? {} : { prompts }),
+    });
+    const { kept, pass, x } = body;
+    const index = keptIndex(kept, batch.batchSize * batch.tokenCount);
+    const chosen = rows.map((row) => index[row]!);
+    if (chosen.includes(-1)) return undefined;
+    const choosesRows = batch.shortcuts?.lastLayer !== false && chosen.length <= CHOICE_LIMIT * kept.rows.length;
+    this.#count(body, choosesRows ? kept.rows.length - chosen.length : 0, rows.length);
+    if (!choosesRows) return gatherRows(runLastLayer(decoder, x, pass, scope), chosen);
+    return runLastLayer(decoder, x, pass, scope, choose(decoder, batch, kept, pass, chosen, scope));
+  }
+
+  #runBody({ ends, prompts }: { readonly ends?: readonly number[]; readonly prompts?: PromptKeys }): Body {
+    const isCut = ends !== undefined || prompts !== undefined;
+    if (this.#body !== undefined && (isCut || !this.#body.isCut)) return this.#body;
+    const { decoder, scope, batch, mix, features } = this.#input;
+    const limits = {
+      ...(ends === undefined ? {} : { ends }),
+      ...(prompts === undefined ? {} : { starts: prompts.lengths }),
+    };
+    const even = scope.prefersEvenRows === true && prompts === undefined ? evenEnd(batch, ends) : undefined;
+    const kept =
+      even === undefined
+        ? keepRows(batch, { skipsPadding: batch.shortcuts?.padding !== false, ...limits })
+        : keepRows(batch, { skipsPadding: false, ends: Array.from({ length: batch.batchSize }, () => even) });
+    const plain = keptPass(decoder, batch, kept, scope);
+    const pass = prompts === undefined ? plain : attendToPrompts(plain, prompts, kept);
+    const x = runInnerLayers(decoder, embedTokens(decoder, mix(kept.rows), scope, features), pass, scope);
+    this.#body = { kept, isCut, prompts, pass, x };
+    return this.#body;
+  }
+
+  #count({ kept, prompts }: Body, lastLayer: number, logitRows: number): void {
+    const { batchSize, tokenCount, attentionMask, shortcuts } = this.#input.batch;
+    const rows = batchSize * tokenCount;
+    const isPadding = (row: number): number => (attentionMask[row] === 0 ? 1 : 0);
+    const padding =
+      shortcuts?.padding === false
+        ? 0
+        : attentionMask.reduce((sum, _, row) => sum + isPadding(row), 0) -
+          kept.rows.reduce((sum, row) => sum + isPadding(row), 0);
+    const prefix = prompts?.lengths.reduce((sum, length) => sum + length, 0) ?? 0;
+    const tail = rows - padding - prefix - kept.rows.length;
+    this.#rowCounts = {
+      rows,
+      padding,
+      tail,
+      prefix,
+      prefixComputed: prompts?.computedRows ?? 0,
+      lastLayer,
+      logits: rows - logitRows,
+    };
+  }
+}
+
+function flat(x: Value): Value {
+  return reshape(x, [x.shape[0]! * x.shape[1]!, x.shape[2]!]);
+}
+
+function isAscending(rows: Int32Array): boolean {
+  return rows.every((row, index) => index === 0 || row > rows[index - 1]!);
+}

@@ -1,0 +1,80 @@
+import { nearestNames } from "@thaw/safetensors";
+import { badConfig } from "../errors.js";
+
+/** A JSON object of a checkpoint's config, read with checks; errors name the file and the dotted key. */
+export interface ConfigReader {
+  readonly file: string;
+  /** Dotted key of this object; empty at the top. */
+  readonly path: string;
+  readonly raw: Readonly<Record<string, unknown>>;
+  has(key: string): boolean;
+  /** A positive integer. @throws THAW_CHECKPOINT_CONFIG */
+  size(key: string, fallback: number): number;
+  number(key: string, fallback: number): number;
+  boolean(key: string, fallback: boolean): boolean;
+  /** One of `allowed`. */
+  choice<T extends string>(key: string, allowed: readonly T[], fallback: T): T;
+  /** The object under `key`; an empty one if absent. */
+  child(key: string): ConfigReader;
+  /** A nested error. */
+  fail(key: string, message: string, advice: string): never;
+}
+
+/** Wraps a parsed JSON object. `null` counts as absent, as in Hugging Face's configs. */
+export function configReader(file: string, raw: Readonly<Record<string, unknown>>, path = ""): ConfigReader {
+  const dotted = (key: string): string => (path === "" ? key : `${path}.${key}`);
+  const fail = (key: string, message: string, advice: string): never => {
+    throw badConfig(file, dotted(key), message, advice, { value: raw[key] });
+  };
+  const typed = <T>(key: string, fallback: T, test: (value: unknown) => boolean, wanted: string): T => {
+    const value = raw[key] ?? fallback;
+    if (!test(value))
+      fail(
+        key,
+        `The value ${JSON.stringify(value)} is not ${wanted}.`,
+        `Give ${wanted}, or leave the key out for ${JSON.stringify(fallback)}.`,
+      );
+    return value as T;
+  };
+  return {
+    file,
+    path,
+    raw,
+    has: (key) => raw[key] !== undefined && raw[key] !== null,
+    size: (key, fallback) =>
+      typed(key, fallback, (value) => Number.isSafeInteger(value) && (value as number) > 0, "a positive integer"),
+    number: (key, fallback) =>
+      typed(key, fallback, (value) => typeof value === "number" && Number.isFinite(value), "a number"),
+    boolean: (key, fallback) => typed(key, fallback, (value) => typeof value === "boolean", "true or false"),
+    choice(key, allowed, fallback) {
+      const value = raw[key] ?? fallback;
+      const found = allowed.find((name) => name === value);
+      if (found !== undefined) return found;
+      const nearest = typeof value === "string" ? nearestNames(value, allowed, 1) : [];
+      return fail(
+        key,
+        `The value ${JSON.stringify(value)} is not supported.`,
+        `Supported: ${allowed.join(", ")}.${nearest.length > 0 ? ` Nearest: ${nearest[0]}.` : ""}`,
+      );
+    },
+    child(key) {
+      const value = raw[key] ?? {};
+      if (typeof value !== "object" || Array.isArray(value))
+        fail(key, `The value ${JSON.stringify(value)} is no object.`, "Give an object.");
+      return configReader(file, value as Record<string, unknown>, dotted(key));
+    },
+    fail,
+  };
+}
+
+/**
+ * Token ids under `key`: a number, a list of numbers or nothing; negative ones, which old configs have for none, are
+ * left out.
+ */
+export function tokenIds(config: ConfigReader, key: string): readonly number[] {
+  if (!config.has(key)) return [];
+  const value = config.raw[key];
+  const ids = Array.isArray(value) ? (value as unknown[]) : [value];
+  if (ids.every((id) => Number.isSafeInteger(id))) return (ids as number[]).filter((id) => id >= 0);
+  return config.fail(key, `The value ${JSON.stringify(value)} is no token id.`, "Give an id or a list of ids.");
+}

@@ -1,0 +1,215 @@
+import {
+  add,
+  AttentionSpans,
+  concat,
+  layerNorm,
+  matmul,
+  multiHeadAttention,
+  release,
+  reshape,
+  slice,
+  transpose,
+  type Value,
+} from "@thaw/autograd";
+import type { LoadedBatch, Scope } from "@thaw/contracts";
+import {
+  fill,
+  slice as cut,
+  tidy,
+  transpose as permute,
+  reshape as reshapeTensor,
+  type Tensor,
+} from "@tensorflow/tfjs-core";
+import { activate } from "../blocks/activations.js";
+import type { ClipConfig } from "./clip-config.js";
+import { inputMissing, inputShape } from "../errors.js";
+import type { ParameterSpec } from "../contract/family.js";
+import { layerNormSpecs, linearSpecs, namesOf } from "../blocks/specs.js";
+import { PIXEL_VALUES, VISION_SEGMENT, type VisionTower } from "./vision-tower.js";
+
+/** What a model takes from a CLIP tower. */
+export interface ClipUse {
+  /** Prefix of the checkpoint's names: `vision_tower.vision_model`. */
+  readonly prefix: string;
+  /**
+   * Hidden states, from 0 (the embeddings after the first norm) to the number of layers; joined along the last axis.
+   */
+  readonly featureStates: readonly number[];
+  readonly keepClassToken: boolean;
+}
+
+/**
+ * The vision tower of CLIP (Radford et al., arXiv:2103.00020) as transformers 5.23 has it in `modeling_clip.py`:
+ * patches, class token, learned positions, `pre_layrnorm` (spelt so), pre-norm layers. Patches are cut by reshape and
+ * multiplied, without a convolution.
+ */
+export function clipTower(config: ClipConfig, use: ClipUse): VisionTower {
+  const grid = Math.floor(config.imageSize / config.patchSize);
+  const patchCount = grid * grid;
+  const usedLayers = Math.max(...use.featureStates);
+  const embeddingParameters = embeddingSpecs(config, use.prefix, patchCount);
+  const layers = Array.from({ length: config.layerCount }, (_, index) => layerSpecs(config, layerName(use, index)));
+  const post = layerNormSpecs(`${use.prefix}.post_layernorm`, config.hiddenSize);
+  const live = layers.slice(0, usedLayers);
+  const embeddings = `${VISION_SEGMENT}.embeddings`;
+  const formula = `clip layer ${JSON.stringify(config)}`;
+  const layerSegment = (index: number): string => `${VISION_SEGMENT}.layers.${index}`;
+  return {
+    parameters: [...embeddingParameters, ...layers.flat(), ...post],
+    segments: [
+      {
+        name: VISION_SEGMENT,
+        after: [],
+        reads: [PIXEL_VALUES],
+        parameters: namesOf([...embeddingParameters, ...live.flat()]),
+        signature: signatureOf(config, use),
+      },
+      { name: embeddings, after: [], reads: [PIXEL_VALUES], parameters: namesOf(embeddingParameters) },
+      ...live.map((specs, index) => ({
+        name: layerSegment(index),
+        after: [index === 0 ? embeddings : layerSegment(index - 1)],
+        reads: [],
+        parameters: namesOf(specs),
+      })),
+    ],
+    deadParameters: namesOf([...layers.slice(usedLayers).flat(), ...post]),
+    patchCount: patchCount + (use.keepClassToken ? 1 : 0),
+    outputSize: config.hiddenSize * use.featureStates.length,
+    run: (batch, scope) =>
+      scope.segment(VISION_SEGMENT, [], () => {
+        let x = scope.segment(embeddings, [], () => embed(config, use.prefix, batch, scope, grid));
+        const images = x.shape[0]! / (patchCount + 1);
+        const spans = AttentionSpans.even(images, patchCount + 1, false);
+        const states = new Map([[0, x]]);
+        for (let index = 0; index < usedLayers; index++) {
+          const compute = (within: Scope, input: Value): Value =>
+            layer(config, layerName(use, index), input, spans, within);
+          const next = scope.segment(
+            layerSegment(index),
+            [x],
+            (input) =>
+              scope.stretch?.(`${formula}#${spans.key}`, [input], namesOf(live[index]!), (within, rows) =>
+                compute(within, rows!),
+              ) ?? compute(scope, input),
+          );
+          if (!use.featureStates.includes(index)) release(x);
+          x = next;
+          if (use.featureStates.includes(index + 1)) states.set(index + 1, x);
+        }
+        return select(
+          use,
+          use.featureStates.map((state) => states.get(state)!),
+          images,
+        );
+      }),
+  };
+}
+
+/** What decides the features besides weights and pixels. */
+function signatureOf(
+  { headCount, epsilon, activation, patchSize }: ClipConfig,
+  { featureStates, keepClassToken }: ClipUse,
+): string {
+  return JSON.stringify({ tower: "clip", headCount, epsilon, activation, patchSize, featureStates, keepClassToken });
+}
+
+const layerName = (use: ClipUse, index: number): string => `${use.prefix}.encoder.layers.${index}`;
+
+function embeddingSpecs(config: ClipConfig, prefix: string, patchCount: number): readonly ParameterSpec[] {
+  const { hiddenSize, channelCount, patchSize } = config;
+  const name = `${prefix}.embeddings`;
+  return [
+    { name: `${name}.class_embedding`, shape: [hiddenSize], role: "embedding" },
+    {
+      name: `${name}.patch_embedding.weight`,
+      shape: [hiddenSize, channelCount, patchSize, patchSize],
+      role: "linear",
+      fanIn: channelCount * patchSize ** 2,
+    },
+    { name: `${name}.position_embedding.weight`, shape: [patchCount + 1, hiddenSize], role: "embedding" },
+    ...layerNormSpecs(`${prefix}.pre_layrnorm`, hiddenSize),
+  ];
+}
+
+function layerSpecs({ hiddenSize, intermediateSize }: ClipConfig, name: string): readonly ParameterSpec[] {
+  return [
+    ...["q_proj", "k_proj", "v_proj"].flatMap((part) =>
+      linearSpecs(`${name}.self_attn.${part}`, hiddenSize, hiddenSize, true),
+    ),
+    ...linearSpecs(`${name}.self_attn.out_proj`, hiddenSize, hiddenSize, true, "residual"),
+    ...layerNormSpecs(`${name}.layer_norm1`, hiddenSize),
+    ...linearSpecs(`${name}.mlp.fc1`, hiddenSize, intermediateSize, true),
+    ...linearSpecs(`${name}.mlp.fc2`, intermediateSize, hiddenSize, true, "residual"),
+    ...layerNormSpecs(`${name}.layer_norm2`, hiddenSize),
+  ];
+}
+
+/** `[images * tokens, hidden]`: rows stay flat between here and the features. */
+function embed(config: ClipConfig, prefix: string, batch: LoadedBatch, scope: Scope, grid: number): Value {
+  const { hiddenSize, patchSize, channelCount } = config;
+  const pixels = checkPixels(config, batch.inputs[PIXEL_VALUES]);
+  const patches = scope.own(cutPatches(pixels, grid, patchSize));
+  const [images] = patches.shape as [number];
+  const kernel = reshape(scope.parameter(`${prefix}.embeddings.patch_embedding.weight`), [
+    hiddenSize,
+    channelCount * patchSize ** 2,
+  ]);
+  const flat = reshape(patches, [images * grid * grid, channelCount * patchSize ** 2]);
+  const embedded = reshape(matmul(flat, transpose(kernel, [1, 0])), [images, grid * grid, hiddenSize]);
+  const classToken = reshape(scope.parameter(`${prefix}.embeddings.class_embedding`), [1, 1, hiddenSize]);
+  const classTokens = add(scope.own(fill([images, 1, hiddenSize], 0)), classToken);
+  const x = add(concat([classTokens, embedded], 1), scope.parameter(`${prefix}.embeddings.position_embedding.weight`));
+  return norm(reshape(x, [images * (grid * grid + 1), hiddenSize]), `${prefix}.pre_layrnorm`, scope, config.epsilon);
+}
+
+function checkPixels({ channelCount, imageSize }: ClipConfig, pixels: Tensor | undefined): Tensor {
+  if (pixels === undefined) throw inputMissing(PIXEL_VALUES, VISION_SEGMENT);
+  const [, channels, height, width] = pixels.shape;
+  if (pixels.shape.length === 4 && channels === channelCount && height === imageSize && width === imageSize)
+    return pixels;
+  throw inputShape(PIXEL_VALUES, pixels.shape, `[images, ${channelCount}, ${imageSize}, ${imageSize}]`);
+}
+
+/**
+ * `[images, channels, height, width]` to `[images, grid * grid, channels * patch * patch]`, in the order of a
+ * convolution's weight.
+ */
+function cutPatches(pixels: Tensor, grid: number, patch: number): Tensor {
+  return tidy(() => {
+    const [images, channels] = pixels.shape as [number, number];
+    const whole = cut(pixels, [0, 0, 0, 0], [images, channels, grid * patch, grid * patch]);
+    const split = reshapeTensor(whole, [images * channels, grid, patch, grid * patch]);
+    const tiles = reshapeTensor(split, [images, channels, grid, patch, grid, patch]);
+    return reshapeTensor(permute(tiles, [0, 2, 4, 1, 3, 5]), [images, grid * grid, channels * patch * patch]);
+  });
+}
+
+function layer(config: ClipConfig, name: string, x: Value, spans: AttentionSpans, scope: Scope): Value {
+  const h = norm(x, `${name}.layer_norm1`, scope, config.epsilon);
+  const [q, k, v] = (["q_proj", "k_proj", "v_proj"] as const).map((part) =>
+    scope.linear(h, `${name}.self_attn.${part}`),
+  ) as [Value, Value, Value];
+  const mixed = multiHeadAttention(q, k, v, {
+    headCount: config.headCount,
+    scale: (config.hiddenSize / config.headCount) ** -0.5,
+    spans,
+  });
+  release(h, q, k, v);
+  const attended = add(x, scope.linear(mixed, `${name}.self_attn.out_proj`));
+  const wide = scope.linear(norm(attended, `${name}.layer_norm2`, scope, config.epsilon), `${name}.mlp.fc1`);
+  const inner = activate(config.activation, wide);
+  release(mixed, wide);
+  return add(attended, scope.linear(inner, `${name}.mlp.fc2`));
+}
+
+function norm(x: Value, name: string, scope: Scope, epsilon: number): Value {
+  return layerNorm(x, scope.parameter(`${name}.weight`), scope.parameter(`${name}.bias`), epsilon);
+}
+
+/** `[images, patches, hidden]`. */
+function select(use: ClipUse, states: readonly Value[], images: number): Value {
+  const joined = states.length === 1 ? states[0]! : concat(states, 1);
+  const [rows, width] = joined.shape as [number, number];
+  const whole = reshape(joined, [images, rows / images, width]);
+  return use.keepClassToken ? whole : slice(whole, [0, 1, 0], [images, rows / images - 1, width]);
+}

@@ -1,0 +1,102 @@
+import { closeSync, fstatSync, openSync, readFileSync, readSync } from "node:fs";
+import { mkdir, rename, rm, stat, writeFile } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import { openSafetensors, ThawError, writeSafetensors } from "@thaw/core";
+import { folderExists, folderUnwritable } from "../errors.js";
+
+export const PEFT_CONFIG = "adapter_config.json";
+export const PEFT_WEIGHTS = "adapter_model.safetensors";
+
+/** A PEFT folder without its values: what planning needs. */
+export interface PeftHeader {
+  readonly config: unknown;
+  /** Shape by name. */
+  readonly shapes: ReadonlyMap<string, readonly number[]>;
+}
+
+/** A tensor to be written. */
+export interface PeftValue {
+  readonly name: string;
+  readonly shape: readonly number[];
+  readonly values: () => Promise<Float32Array>;
+}
+
+/**
+ * Reads config and header, at once, as planning is synchronous. Otherwise: in one sentence, why not. The file is
+ * validated whole when values are read.
+ */
+export function readPeftHeader(folder: string): PeftHeader | string {
+  try {
+    const config: unknown = JSON.parse(readFileSync(join(folder, PEFT_CONFIG), "utf8"));
+    return { config, shapes: readShapes(join(folder, PEFT_WEIGHTS)) };
+  } catch (error) {
+    return `${(error as Error).message.replace(/\.$/, "")}.`;
+  }
+}
+
+/** One tensor, float32. @throws THAW_SAFETENSORS_* */
+export async function readPeftValues(folder: string, name: string): Promise<Float32Array> {
+  const reader = await openSafetensors(join(folder, PEFT_WEIGHTS));
+  try {
+    return await reader.readFloat32(name);
+  } finally {
+    await reader.close();
+  }
+}
+
+/** Writes a folder whole or not at all. @throws THAW_LORA_FOLDER_EXISTS, THAW_LORA_FOLDER_UNWRITABLE */
+export async function writePeftFolder(folder: string, config: unknown, tensors: readonly PeftValue[]): Promise<void> {
+  if (await exists(folder)) throw folderExists(folder);
+  const temporary = `${folder}.${process.pid}.tmp`;
+  const byName = new Map(tensors.map((tensor) => [tensor.name, tensor]));
+  try {
+    await mkdir(dirname(folder), { recursive: true });
+    await mkdir(temporary);
+    await writeSafetensors(
+      join(temporary, PEFT_WEIGHTS),
+      tensors.map(({ name, shape }) => ({ name, shape, dtype: "F32" as const })),
+      (name) => byName.get(name)!.values(),
+    );
+    await writeFile(join(temporary, PEFT_CONFIG), `${JSON.stringify(config, null, 2)}\n`);
+    await rename(temporary, folder);
+  } catch (cause) {
+    await rm(temporary, { recursive: true, force: true }).catch(() => undefined);
+    throw cause instanceof ThawError && !cause.code.startsWith("THAW_SAFETENSORS_UNWRITABLE")
+      ? cause
+      : folderUnwritable(folder, cause);
+  }
+}
+
+export async function exists(path: string): Promise<boolean> {
+  return stat(path).then(
+    () => true,
+    () => false,
+  );
+}
+
+/** Names and shapes from the header of a safetensors file: an 8-byte length, then JSON. */
+function readShapes(path: string): ReadonlyMap<string, readonly number[]> {
+  const file = openSync(path, "r");
+  try {
+    const length = Number(readBytes(file, 8, 0).readBigUInt64LE());
+    if (length > fstatSync(file).size - 8) throw new Error(`${path} is no safetensors file, or is cut off`);
+    const header = JSON.parse(readBytes(file, length, 8).toString("utf8")) as Record<
+      string,
+      { readonly shape?: readonly number[] }
+    >;
+    return new Map(
+      Object.entries(header)
+        .filter(([name]) => name !== "__metadata__")
+        .map(([name, { shape }]) => [name, shape ?? []]),
+    );
+  } finally {
+    closeSync(file);
+  }
+}
+
+function readBytes(file: number, length: number, position: number): Buffer {
+  const bytes = Buffer.alloc(length);
+  const read = readSync(file, bytes, 0, length, position);
+  if (read < length) throw new Error("the file of weights is cut off");
+  return bytes;
+}

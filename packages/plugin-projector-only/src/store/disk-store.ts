@@ -1,0 +1,220 @@
+import { createHash, randomBytes } from "node:crypto";
+import { mkdir, open, readdir, readFile, rename, stat, utimes, writeFile, type FileHandle } from "node:fs/promises";
+import { join } from "node:path";
+import { crc32 } from "node:zlib";
+import type { Feature } from "../cache/feature.js";
+
+/** Everything that decides a segment's output besides the item; equal identities share a store. */
+export interface StoreIdentity {
+  readonly segment: string;
+  /** Of the parameters that the segment uses. */
+  readonly fingerprint: string;
+  /** Of what the segment computes with them: feature layer, activation, ... */
+  readonly signature: string;
+  readonly backend: string;
+  readonly dtype: "F32";
+}
+
+interface Location {
+  readonly file: string;
+  /** Bytes into the data file. */
+  readonly offset: number;
+  readonly shape: readonly number[];
+  readonly crc: number;
+}
+
+const FORMAT_VERSION = 1;
+
+/** Name of the store's folder below the cache folder. */
+export function storeFolderName(identity: StoreIdentity): string {
+  const hash = createHash("sha256").update(
+    JSON.stringify([
+      FORMAT_VERSION,
+      identity.segment,
+      identity.fingerprint,
+      identity.signature,
+      identity.backend,
+      identity.dtype,
+    ]),
+  );
+  return `${identity.segment.replace(/[^\w.-]/g, "_")}-${hash.digest("hex").slice(0, 24)}`;
+}
+
+/**
+ * Features on disk, shared by runs, also by runs at the same time. Each writer appends to a data file of its own and
+ * then one line to that file's index, so a crash loses at most the feature being written: a line without its newline,
+ * or one whose checksum does not fit the data, is no entry. Files: `identity.json`, `<writer>.features` (float32,
+ * little-endian), `<writer>.index`.
+ */
+export class DiskStore {
+  readonly folder: string;
+  /** Nothing is written that would take the entries over this. */
+  limitBytes = Infinity;
+  readonly #locations = new Map<string, Location>();
+  readonly #readers = new Map<string, Promise<FileHandle>>();
+  readonly #writer = `${process.pid}-${randomBytes(6).toString("hex")}`;
+  #writing: Promise<unknown> = Promise.resolve();
+  #files: { readonly data: FileHandle; readonly index: FileHandle } | undefined;
+  #position = 0;
+  #bytes = 0;
+  #failure: unknown;
+
+  private constructor(folder: string) {
+    this.folder = folder;
+  }
+
+  /** Opens or makes the store of an identity below `root`. Errors of the file system pass through. */
+  static async open(root: string, identity: StoreIdentity): Promise<DiskStore> {
+    const store = new DiskStore(join(root, storeFolderName(identity)));
+    await mkdir(store.folder, { recursive: true });
+    const temporary = join(store.folder, `identity.json.${store.#writer}`);
+    await writeFile(temporary, `${JSON.stringify({ version: FORMAT_VERSION, ...identity }, null, 2)}\n`);
+    await rename(temporary, join(store.folder, "identity.json"));
+    await store.#readIndexes();
+    const now = new Date();
+    await utimes(store.folder, now, now);
+    return store;
+  }
+
+  get #dataFile(): string {
+    return `${this.#writer}.features`;
+  }
+
+  get entryCount(): number {
+    return this.#locations.size;
+  }
+
+  /** Bytes of all entries. */
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  /** What stopped writing, if something did (a full disk); reading goes on. */
+  get failure(): unknown {
+    return this.#failure;
+  }
+
+  has(key: string): boolean {
+    return this.#locations.has(key);
+  }
+
+  /** True if another writer made the entry. */
+  isForeign(key: string): boolean {
+    const location = this.#locations.get(key);
+    return location !== undefined && location.file !== this.#dataFile;
+  }
+
+  /** The feature; undefined if there is none, or if its bytes are not what was written. */
+  async read(key: string): Promise<Feature | undefined> {
+    const location = this.#locations.get(key);
+    if (location === undefined) return undefined;
+    const bytes = new Uint8Array(byteCount(location.shape));
+    try {
+      const file = await this.#reader(location.file);
+      const { bytesRead } = await file.read(bytes, 0, bytes.length, location.offset);
+      if (bytesRead === bytes.length && crc32(bytes) === location.crc)
+        return { shape: location.shape, values: new Float32Array(bytes.buffer) };
+    } catch {
+      // Another process may have cleared the folder; the feature is then computed again.
+    }
+    this.#forget(key);
+    return undefined;
+  }
+
+  /** Appends a feature. Never throws: a failure ends writing and is kept in `failure`. */
+  async write(key: string, feature: Feature): Promise<void> {
+    const write = this.#writing.then(() => this.#append(key, feature));
+    this.#writing = write.catch(() => undefined);
+    await write.catch((error: unknown) => {
+      this.#failure ??= error;
+    });
+  }
+
+  /** Waits for writes and closes the files. */
+  async close(): Promise<void> {
+    await this.#writing;
+    const readers = await Promise.allSettled(this.#readers.values());
+    this.#readers.clear();
+    for (const reader of readers) if (reader.status === "fulfilled") await reader.value.close();
+    await this.#files?.data.close();
+    await this.#files?.index.close();
+    this.#files = undefined;
+  }
+
+  async #append(key: string, feature: Feature): Promise<void> {
+    if (
+      this.#failure !== undefined ||
+      this.#locations.has(key) ||
+      this.#bytes + feature.values.byteLength > this.limitBytes
+    )
+      return;
+    this.#files ??= {
+      data: await open(join(this.folder, this.#dataFile), "wx"),
+      index: await open(join(this.folder, `${this.#writer}.index`), "ax"),
+    };
+    const bytes = new Uint8Array(feature.values.buffer, feature.values.byteOffset, feature.values.byteLength);
+    for (let done = 0; done < bytes.length;) {
+      done += (await this.#files.data.write(bytes, done, bytes.length - done, this.#position + done)).bytesWritten;
+    }
+    const entry = { key, offset: this.#position, shape: feature.shape, crc: crc32(bytes) };
+    await this.#files.index.appendFile(`${JSON.stringify(entry)}\n`);
+    this.#position += bytes.length;
+    this.#remember(key, { file: this.#dataFile, ...entry });
+  }
+
+  async #readIndexes(): Promise<void> {
+    const files = new Set(await readdir(this.folder));
+    for (const file of files) {
+      const data = file.replace(/\.index$/, ".features");
+      if (data === file || !files.has(data)) continue;
+      const { size } = await stat(join(this.folder, data));
+      const lines = (await readFile(join(this.folder, file), "utf8")).split("\n").slice(0, -1);
+      for (const line of lines) {
+        const entry = parseEntry(line);
+        if (entry !== undefined && entry.offset + byteCount(entry.shape) <= size)
+          this.#remember(entry.key, { file: data, ...entry });
+      }
+    }
+  }
+
+  #remember(key: string, location: Location): void {
+    this.#forget(key);
+    this.#locations.set(key, location);
+    this.#bytes += byteCount(location.shape);
+  }
+
+  #forget(key: string): void {
+    const location = this.#locations.get(key);
+    if (location !== undefined) this.#bytes -= byteCount(location.shape);
+    this.#locations.delete(key);
+  }
+
+  #reader(file: string): Promise<FileHandle> {
+    let reader = this.#readers.get(file);
+    if (reader === undefined) {
+      reader = open(join(this.folder, file), "r");
+      this.#readers.set(file, reader);
+    }
+    return reader;
+  }
+}
+
+function byteCount(shape: readonly number[]): number {
+  return shape.reduce((product, size) => product * size, 4);
+}
+
+function parseEntry(
+  line: string,
+):
+  | { readonly key: string; readonly offset: number; readonly shape: readonly number[]; readonly crc: number }
+  | undefined {
+  try {
+    const entry = JSON.parse(line) as { key?: unknown; offset?: unknown; shape?: unknown; crc?: unknown };
+    const isSize = (size: unknown): size is number => Number.isSafeInteger(size) && (size as number) >= 0;
+    if (typeof entry.key !== "string" || !isSize(entry.offset) || !isSize(entry.crc)) return undefined;
+    if (!Array.isArray(entry.shape) || !entry.shape.every(isSize)) return undefined;
+    return { key: entry.key, offset: entry.offset, shape: entry.shape, crc: entry.crc };
+  } catch {
+    return undefined;
+  }
+}
