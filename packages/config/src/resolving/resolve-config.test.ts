@@ -331,7 +331,7 @@ describe("plugins", () => {
       "base/base.yaml": "model: ./m\nplugins: [./other.mjs, ../mine.ts]\n",
       "base/other.mjs": plugin("other", "other"),
       "node_modules/thaw-plugin-board/package.json":
-        '{ "name": "thaw-plugin-board", "type": "module", "exports": { ".": { "import": "../index.js" } } }',
+        '{ "name": "thaw-plugin-board", "type": "module", "exports": { ".": { "import": "./index.js" } } }',
       "node_modules/thaw-plugin-board/index.js": plugin("board", "board"),
     });
     const config = await resolve();
