@@ -61,7 +61,6 @@ function configJson(vocabularySize: number): object {
       hidden_act: "quick_gelu",
       hidden_size: 128,
       image_size: IMAGE_SIZE,
-      initializer_factor: 1,
       initializer_range: 0.02,
       intermediate_size: 512,
       layer_norm_eps: 1e-5,

@@ -36,6 +36,14 @@ describe("decodeRgb", () => {
     },
   );
 
+  it("takes the high byte of 16-bit grey with alpha, which Pillow opens as 8 bits", async () => {
+    const { default: sharp } = await import("sharp");
+    const pixels = new Uint16Array([0, 65_535, 20_000, 65_535, 65_535, 65_535, 300, 0]);
+    const image = sharp(pixels, { raw: { width: 4, height: 1, channels: 2 } }).toColourspace("grey16");
+    const { data } = await decodeRgb(await image.png().toBuffer(), { exif: false });
+    expect([...data].filter((_, index) => index % 3 === 0)).toEqual([0, 78, 255, 1]);
+  });
+
   it("refuses a truncated file", async () => {
     await expect(decodeRgb(bytes("truncated.jpg"), { exif: true })).rejects.toThrow();
   });

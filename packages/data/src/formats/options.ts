@@ -85,6 +85,13 @@ export const conversationsSchema = z.strictObject({
   path,
   images,
   textOnly: z.boolean().default(false).describe("Accept samples without an image."),
+  roles: z
+    .record(z.string(), z.enum(["user", "assistant", "system"]))
+    .optional()
+    .describe(
+      "What roles of the file mean beside human, user, gpt, assistant and system: { chatbot: assistant }. Without it " +
+        "a sample with another role is an error.",
+    ),
   exif,
   ...common,
 });

@@ -15,7 +15,7 @@ export async function loadSharp() {
 /**
  * Bytes of PNG, JPEG, WebP, GIF (first frame), TIFF or AVIF as Pillow's `Image.open(...).convert("RGB")` gives them:
  * alpha is dropped without blending, palettes are looked up, colour profiles are ignored, CMYK is converted without a
- * profile, 16-bit grey is clipped at 255.
+ * profile, 16-bit grey is clipped at 255 (with alpha, which Pillow opens as 8 bits, its high byte is taken).
  * @throws whatever sharp says of a broken file; callers name the sample
  */
 export async function decodeRgb(bytes: Uint8Array, options: DecodeOptions): Promise<RgbImage> {
@@ -24,8 +24,8 @@ export async function decodeRgb(bytes: Uint8Array, options: DecodeOptions): Prom
     const image = sharp(bytes, { failOn: "error", ignoreIcc: true });
     return options.exif ? image.autoOrient() : image;
   };
-  const { space, depth } = await sharp(bytes, { failOn: "error" }).metadata();
-  if (space === "grey16" && depth === "ushort")
+  const { space, depth, hasAlpha } = await sharp(bytes, { failOn: "error" }).metadata();
+  if (space === "grey16" && depth === "ushort" && !hasAlpha)
     return clipGrey16(
       await open().removeAlpha().toColourspace("grey16").raw({ depth: "ushort" }).toBuffer({ resolveWithObject: true }),
     );

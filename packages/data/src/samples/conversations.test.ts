@@ -77,6 +77,45 @@ describe("conversationSample reads", () => {
     expect(read(value)).toMatchObject(expected as object);
   });
 
+  it.each<[string, string, unknown]>([
+    ["blanks in a sentence", "see<image> here <image>.", [text("see"), image, text(" here "), image, text(".")]],
+    ["a blank beside a placeholder in a sentence", "see <image> here", [text("see "), image, text(" here")]],
+    ["no blank where a placeholder begins the text", "<image>\n\nTask: x ", [image, text("Task: x ")]],
+    ["no blank where placeholders begin and end it", "<image> <image>\nA\n<image>", [image, image, text("A"), image]],
+  ])("%s", (_, value, content) => {
+    const images = value
+      .split("<image>")
+      .slice(1)
+      .map(() => "a.png");
+    expect(read({ images, conversations: [{ from: "human", value }, gpt] }).messages[0]?.content).toEqual(content);
+  });
+
+  it("a system prompt of a key of its own, weights of answers, and roles that the data set names", () => {
+    const { messages } = conversationSample(
+      {
+        value: {
+          image: "a.png",
+          system: "Be brief.",
+          conversations: [
+            { from: "human", value: "<image>" },
+            { from: "bot", value: "No.", weight: 0 },
+            { from: "human", value: "Sure?" },
+            { from: "bot", value: "Yes.", weight: 1, loss: true },
+          ],
+        },
+        origin,
+      },
+      { folder, textOnly: false, roles: { bot: "assistant" } },
+    );
+    expect(messages.map(({ role, isLearned }) => [role, isLearned])).toEqual([
+      ["system", undefined],
+      ["user", undefined],
+      ["assistant", false],
+      ["user", undefined],
+      ["assistant", undefined],
+    ]);
+  });
+
   it("text alone where the data set accepts it", () => {
     expect(read({ conversations: [{ from: "human", value: "Hi" }, gpt] }, true).images).toEqual([]);
   });
@@ -124,6 +163,55 @@ describe("conversationSample refuses", () => {
       { image: 7, conversations: [{ from: "human", value: "Hi" }, gpt] },
       "THAW_DATA_SAMPLE_INVALID",
     ],
+    ...["chatgpt", "Assistant", "model", "function_call", "constructor"].map(
+      (from): [string, Record<string, unknown>, string] => [
+        `the role ${from}`,
+        { image: "a.png", conversations: [{ from: "human", value: "Hi" }, { from, value: "A" }, gpt] },
+        "THAW_DATA_SAMPLE_INVALID",
+      ],
+    ),
+    ...["tools", "videos", "audios", "chosen", "kto_tag"].map((key): [string, Record<string, unknown>, string] => [
+      `the key ${key}`,
+      { image: "a.png", [key]: ["x"], conversations: [{ from: "human", value: "Hi" }, gpt] },
+      "THAW_DATA_SAMPLE_INVALID",
+    ]),
+    [
+      "a call of a tool",
+      { image: "a.png", messages: [{ role: "assistant", content: "", tool_calls: [{}] }, answer] },
+      "THAW_DATA_SAMPLE_INVALID",
+    ],
+    [
+      "half a weight",
+      {
+        image: "a.png",
+        conversations: [
+          { from: "human", value: "Hi" },
+          { ...gpt, weight: 0.5 },
+        ],
+      },
+      "THAW_DATA_SAMPLE_INVALID",
+    ],
+    [
+      "a conversation of which nothing is learned",
+      {
+        image: "a.png",
+        conversations: [
+          { from: "human", value: "Hi" },
+          { ...gpt, loss: false },
+        ],
+      },
+      "THAW_DATA_SAMPLE_INVALID",
+    ],
+    [
+      "a second system prompt",
+      { image: "a.png", system: "A", conversations: [{ from: "system", value: "B" }, gpt] },
+      "THAW_DATA_SAMPLE_INVALID",
+    ],
+    [
+      "the placeholder of a video in a text",
+      { image: "a.png", conversations: [{ from: "human", value: "<video>\nHi" }, gpt] },
+      "THAW_DATA_SAMPLE_INVALID",
+    ],
     [
       "a part of an unknown type",
       { messages: [{ role: "user", content: [{ type: "audio" }] }, answer] },
@@ -165,7 +253,7 @@ describe("data files", () => {
   let root: string;
   beforeAll(async () => (root = await mkdtemp(join(tmpdir(), "thaw-data-"))));
   afterAll(() => rm(root, { recursive: true }));
-  const write = async (name: string, content: string): Promise<string> => {
+  const write = async (name: string, content: string | Uint8Array): Promise<string> => {
     await writeFile(join(root, name), content);
     return join(root, name);
   };
@@ -180,7 +268,7 @@ describe("data files", () => {
       [{ a: 1 }, "a.jsonl:1"],
       [{ a: 2 }, "a.jsonl:3"],
     ]);
-    expect(await records(await write("a.json", '[{"a":1},{"a":2}]'))).toEqual([
+    expect(await records(await write("a.json", '\uFEFF[{"a":1},{"a":2}]'))).toEqual([
       [{ a: 1 }, "a.json[0]"],
       [{ a: 2 }, "a.json[1]"],
     ]);
@@ -192,11 +280,23 @@ describe("data files", () => {
     ["d.json", "{}", "d.json"],
     ["e.json", "[1]", "e.json[0]"],
     ["f.json", "[", "f.json"],
+    ["latin.jsonl", Buffer.from('{"a":1}\n{"a":"caf\xe9"}\n', "latin1"), "latin.jsonl:2"],
+    ["latin.json", Buffer.from('[{"a":"caf\xe9"}]', "latin1"), "latin.json"],
+    ["set.jsonl", "PAR1\u0015\u0004", "a Parquet file"],
+    ["pointer.jsonl", "version https://git-lfs.github.com/spec/v1\n", "git lfs pull"],
   ])("name the place of what is wrong in %s", async (name, content, place) => {
     await expect(records(await write(name, content))).rejects.toMatchObject({
       code: "THAW_DATA_FILE_MALFORMED",
       message: expect.stringContaining(place),
     });
+  });
+
+  it("may be one line longer than any buffer", async () => {
+    const long = "é".repeat(200_000);
+    expect(await records(await write("long.jsonl", `{"a":"${long}"}\n{"a":1}`))).toEqual([
+      [{ a: long }, "long.jsonl:1"],
+      [{ a: 1 }, "long.jsonl:2"],
+    ]);
   });
 
   it("are an error where they are missing", async () => {

@@ -1,85 +1,46 @@
 import { dirname, resolve } from "node:path";
 import { imageRequired, placeholderMismatch, sampleInvalid } from "../errors.js";
-import { imageReference, imageReferences } from "./image-reference.js";
+import { imageReferences } from "./image-reference.js";
 import { type JsonRecord, readRecords } from "./jsonl.js";
 import type { ResolvedSourceOptions } from "../formats/options.js";
-import type { ImageReference, Message, MessagePart, Sample } from "./sample.js";
+import type { ImageReference, Message, Sample } from "./sample.js";
+import { messageOf } from "./turns.js";
 
 type ConversationOptions = Extract<ResolvedSourceOptions, { type: "conversations" }>;
 
-/** What data files write for an image, whatever the model's own token is. */
-const PLACEHOLDER = "<image>";
-const ROLES: Readonly<Record<string, string>> = {
-  human: "user",
-  user: "user",
-  gpt: "assistant",
-  assistant: "assistant",
-  system: "system",
+/** Keys of a sample that change what it says, and that are not read. */
+const REFUSED_KEYS: Readonly<Record<string, string>> = {
+  tools: "Tools are not supported",
+  functions: "Tools are not supported",
+  video: "Video is not supported",
+  videos: "Video is not supported",
+  audio: "Sound is not supported",
+  audios: "Sound is not supported",
+  chosen: "Thaw trains by next-token loss alone, not by preferences",
+  rejected: "Thaw trains by next-token loss alone, not by preferences",
+  rejected_response: "Thaw trains by next-token loss alone, not by preferences",
+  kto_tag: "Thaw trains by next-token loss alone, not by preferences",
+  history: "Earlier turns are read from the conversation alone",
 };
 
-/**
- * Text with placeholders as parts. Blanks beside a placeholder are the file's way to set it apart (LLaVA: `<image>\n`)
- * and go.
- */
-function splitPlaceholders(text: string): MessagePart[] {
-  const pieces = text.split(PLACEHOLDER);
-  if (pieces.length === 1) return [{ type: "text", text }];
-  return pieces.flatMap((piece, index): MessagePart[] => {
-    const trimmed = piece.trim();
-    return [
-      ...(index > 0 ? [{ type: "image" as const }] : []),
-      ...(trimmed === "" ? [] : [{ type: "text" as const, text: trimmed }]),
-    ];
-  });
+function isEmpty(value: unknown): boolean {
+  return value == null || value === "" || (Array.isArray(value) && value.length === 0);
 }
 
-/**
- * OpenAI's form: `[{ type: "image" | "image_url", ... }, { type: "text", text }]`; images given in place are collected.
- */
-function structured(
-  parts: readonly unknown[],
-  inPlace: ImageReference[],
-  folder: string,
-  origin: string,
-): MessagePart[] {
-  return parts.flatMap((part): MessagePart[] => {
-    const {
-      type,
-      text,
-      image,
-      path,
-      url,
-      image_url: imageUrl,
-    } = (typeof part === "object" && part !== null ? part : {}) as Readonly<Record<string, unknown>>;
-    if (type === "text" && typeof text === "string") return [{ type: "text", text }];
-    if (type !== "image" && type !== "image_url")
-      throw sampleInvalid(
-        origin,
-        `The part ${JSON.stringify(part)} is neither text nor image.`,
-        'Write { "type": "text", "text" } or { "type": "image" }.',
-      );
-    const given = image ?? path ?? url ?? imageUrl;
-    if (given !== undefined) inPlace.push(imageReference(given, folder, origin));
-    return [{ type: "image" }];
-  });
+function checkKeys(value: JsonRecord["value"], origin: string): void {
+  for (const [key, reason] of Object.entries(REFUSED_KEYS))
+    if (!isEmpty(value[key]))
+      throw sampleInvalid(origin, `The sample has "${key}". ${reason}.`, "Leave the sample out, or remove the key.");
 }
 
-function messageOf(turn: unknown, inPlace: ImageReference[], folder: string, origin: string): Message {
-  const { from, role, value, content } = (typeof turn === "object" && turn !== null ? turn : {}) as Readonly<
-    Record<string, unknown>
-  >;
-  const name = from ?? role;
-  const known = typeof name === "string" ? (ROLES[name] ?? name) : undefined;
-  const said = value ?? content;
-  if (known === undefined)
-    throw sampleInvalid(
-      origin,
-      `The turn ${JSON.stringify(turn)} has no role.`,
-      'Write { "from": "human" | "gpt", "value" } or { "role", "content" }.',
-    );
-  if (typeof said === "string") return { role: known, content: splitPlaceholders(said) };
-  if (Array.isArray(said)) return { role: known, content: structured(said, inPlace, folder, origin) };
-  throw sampleInvalid(origin, `The turn of ${known} has no text.`, 'Write it as "value" or "content".');
+/** The system prompt of a key of its own (ShareGPT's `system`), as the first message. */
+function withSystem(messages: readonly Message[], system: unknown, origin: string): readonly Message[] {
+  if (isEmpty(system)) return messages;
+  if (typeof system !== "string")
+    throw sampleInvalid(origin, `"system" is ${JSON.stringify(system)}.`, "Give the system prompt as text.");
+  if (messages[0]?.role === "system")
+    throw sampleInvalid(origin, 'The sample has "system" and a first turn of the role system.', "Keep one of them.");
+  return [{ role: "system", content: [{ type: "text", text: system }] }, ...messages];
 }
 
 function answerOf(messages: readonly Message[], origin: string): string {
@@ -97,6 +58,8 @@ function answerOf(messages: readonly Message[], origin: string): string {
       "The conversation does not end with an answer.",
       "Close it with a non-empty turn of the assistant (gpt).",
     );
+  if (messages.every(({ role, isLearned }) => role !== "assistant" || isLearned === false))
+    throw sampleInvalid(origin, "No answer of the conversation is learned.", "Leave the sample out.");
   return text;
 }
 
@@ -118,8 +81,13 @@ function withLeadingImages(messages: readonly Message[], count: number): Message
  */
 export function conversationSample(
   { value, origin }: JsonRecord,
-  options: { readonly folder: string; readonly textOnly: boolean },
+  options: {
+    readonly folder: string;
+    readonly textOnly: boolean;
+    readonly roles?: Readonly<Record<string, string>> | undefined;
+  },
 ): Sample {
+  checkKeys(value, origin);
   const turns = value["conversations"] ?? value["messages"];
   if (!Array.isArray(turns) || turns.length === 0)
     throw sampleInvalid(
@@ -128,7 +96,9 @@ export function conversationSample(
       'Write its turns as "conversations" (LLaVA) or "messages" (ShareGPT).',
     );
   const inPlace: ImageReference[] = [];
-  const messages = turns.map((turn) => messageOf(turn, inPlace, options.folder, origin));
+  const context = { folder: options.folder, origin, roles: options.roles ?? {} };
+  const said = turns.map((turn) => messageOf(turn, inPlace, context));
+  const messages = withSystem(said, value["system"], origin);
   const listed = imageReferences(value["images"] ?? value["image"], options.folder, origin);
   const images = listed.length > 0 ? listed : inPlace;
   const placeholders = messages.flatMap(({ content }) => content).filter(({ type }) => type === "image").length;
@@ -153,6 +123,6 @@ export async function conversationSamples(options: ConversationOptions, baseFold
   const folder = options.images === undefined ? dirname(path) : resolve(baseFolder, options.images);
   const samples: Sample[] = [];
   for await (const record of readRecords(path))
-    samples.push(conversationSample(record, { folder, textOnly: options.textOnly }));
+    samples.push(conversationSample(record, { folder, textOnly: options.textOnly, roles: options.roles }));
   return samples;
 }

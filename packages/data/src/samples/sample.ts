@@ -13,9 +13,11 @@ export type MessagePart = TextPart | ImagePart;
 
 /** One turn of a conversation, in the form that Hugging Face chat templates read. */
 export interface Message {
-  /** `system`, `user` or `assistant`; other roles pass through to the template. */
+  /** `system`, `user` or `assistant`. */
   readonly role: string;
   readonly content: readonly MessagePart[];
+  /** False for an answer that is read and not learned. */
+  readonly isLearned?: boolean;
 }
 
 /** Where the bytes of an image come from. */

@@ -53,7 +53,11 @@ export function compileChatTemplate(
   }
   const render = (messages: readonly unknown[], addGenerationPrompt = false): string =>
     template.render({
+      ...special.named,
       messages,
+      // transformers passes these always: a template asks whether they are none.
+      tools: null,
+      documents: null,
       add_generation_prompt: addGenerationPrompt,
       bos_token: special.bos ?? "",
       eos_token: special.eos ?? "",

@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { testProcessor } from "../../test-support/processor.js";
+import { compileChatTemplate } from "./chat-template.js";
 import { encodeConversation, encodePrompt } from "./encode.js";
 import type { Processor } from "../images/processor.js";
 import type { Message } from "../samples/sample.js";
@@ -138,5 +139,49 @@ describe("encodeConversation", () => {
 
   it("refuses a template with a syntax error", async () => {
     await expect(testProcessor({ template: "{% for %}" })).rejects.toMatchObject({ code: "THAW_DATA_TEMPLATE" });
+  });
+});
+
+describe("encodeConversation obeys", () => {
+  it("an answer that is not learned: it is read, and its tokens have no label", async () => {
+    const processor = await testProcessor({ template: QWEN });
+    const { spans } = learned(
+      processor,
+      [user("What is it?", true), { ...assistant("A boat."), isLearned: false }, user("Where?"), assistant("the sea.")],
+      1,
+    );
+    expect(spans).toEqual(["the▁sea.</s>\n"]);
+  });
+
+  it("an end token inside an answer: the answer still gets one at its end", async () => {
+    const processor = await testProcessor();
+    const { ids } = learned(processor, [user("Price?", true), assistant("<s>old</s> new")], 1, "close");
+    expect(ids.at(-1)).toBe(processor.endTokenId);
+    expect(ids.filter((id) => id === processor.endTokenId)).toHaveLength(2);
+  });
+
+  it("an end token that blanks follow: it gets no second one", async () => {
+    const processor = await testProcessor({ template: QWEN });
+    const { ids } = learned(processor, [user("What?", true), assistant("A boat.")], 1, "close");
+    expect(ids.filter((id) => id === processor.endTokenId)).toHaveLength(2);
+  });
+
+  it("a generation prompt that opens a thought which the answer does not have", async () => {
+    const thinking = QWEN.replace("<s>assistant\n{% endif %}", "<s>assistant\n<think>\n{% endif %}");
+    const processor = await testProcessor({ template: thinking });
+    const { spans } = learned(processor, [user("What is it?", true), assistant("A boat.")], 1);
+    expect(spans).toEqual(["A▁boat.</s>\n"]);
+  });
+});
+
+describe("a chat template sees what transformers gives it", () => {
+  const asking = "{% if tools is not none %}[TOOLS]{% endif %}{% if documents is not none %}[DOCS]{% endif %}" + QWEN;
+
+  it("no tools and no documents as none, and every named token", async () => {
+    const processor = await testProcessor({ template: asking });
+    const options = { source: "test", special: { named: { boi_token: "[I]" } }, imagePlaceholder: "<image>" };
+    const rendered = compileChatTemplate(`{{ boi_token }}${asking}`, options).render([user("Hi")]);
+    expect(rendered).toBe("[I]<s>user\nHi</s>\n");
+    expect(processor.template?.render([user("Hi")])).toBe("<s>user\nHi</s>\n");
   });
 });

@@ -2,6 +2,7 @@ import { IGNORE_INDEX } from "@thaw/contracts";
 import { nothingSupervised, placeholderMismatch, templateMissing, templateNotIncremental } from "../errors.js";
 import type { ImagePlan, Processor } from "../images/processor.js";
 import type { Message } from "../samples/sample.js";
+import type { ChatTemplate } from "./chat-template.js";
 
 /** Ids of a conversation; `labels[i]` is `tokenIds[i]` where the token is learned, -100 elsewhere, not shifted. */
 export interface EncodedConversation {
@@ -17,6 +18,9 @@ export interface EncodeOptions {
   /** Names the sample in errors. */
   readonly origin: string;
 }
+
+/** Blanks as SentencePiece, byte-level BPE and byte fallback write them. */
+const BLANK_TOKEN = /^(?:[\s▁ĠĊĉč]|<0x0[9AD]>|<0x20>)+$/u;
 
 /** Text of a conversation whose answers are the spans between each even and odd bound, as string offsets. */
 interface Rendered {
@@ -45,6 +49,17 @@ function renderPlain(messages: readonly Message[], processor: Processor, origin:
   return { text, spans: [{ start: prompt.length, end: text.length }] };
 }
 
+/**
+ * Where an answer begins in its rendered turn: behind the prompt that asks for it. A prompt that opens what the answer
+ * does not have (a thought) asks for it as far as both agree. Undefined if the turn does not go on from what was said.
+ */
+function answerStart(template: ChatTemplate, before: readonly Message[], turn: string): number | undefined {
+  const prompt = template.render(before, { addGenerationPrompt: true });
+  if (turn.startsWith(prompt)) return prompt.length;
+  const said = before.length === 0 ? "" : template.render(before);
+  return turn.startsWith(said) && prompt.startsWith(said) ? commonPrefix(prompt, turn) : undefined;
+}
+
 /** Renders prefix by prefix: an answer is what its turn adds to the prompt that asks for it. */
 function renderTemplate(messages: readonly Message[], processor: Processor, origin: string): Rendered {
   const template = processor.template;
@@ -54,11 +69,11 @@ function renderTemplate(messages: readonly Message[], processor: Processor, orig
   const text = template.render(messages, { addGenerationPrompt: !answered });
   const spans = [];
   for (const [index, message] of messages.entries()) {
-    if (!isAnswer(message)) continue;
-    const prompt = template.render(messages.slice(0, index), { addGenerationPrompt: true });
+    if (!isAnswer(message) || message.isLearned === false) continue;
     const turn = template.render(messages.slice(0, index + 1));
-    if (!text.startsWith(turn) || !turn.startsWith(prompt)) throw templateNotIncremental(origin, processor.source);
-    spans.push({ start: prompt.length, end: turn.length });
+    const start = answerStart(template, messages.slice(0, index), turn);
+    if (!text.startsWith(turn) || start === undefined) throw templateNotIncremental(origin, processor.source);
+    spans.push({ start, end: turn.length });
   }
   return { text, spans };
 }
@@ -69,10 +84,17 @@ function expand(text: string, processor: Processor, plans: readonly ImagePlan[])
   return text.replaceAll(processor.imagePlaceholder, () => (plans[index++] as ImagePlan).placeholder);
 }
 
-function commonPrefix(left: readonly number[], right: readonly number[]): number {
+function commonPrefix<Item>(left: ArrayLike<Item>, right: ArrayLike<Item>): number {
   let length = 0;
   while (length < left.length && length < right.length && left[length] === right[length]) length += 1;
   return length;
+}
+
+/** True if the last token, blanks aside, ends an answer; one that stands inside an answer ends nothing. */
+function isClosed(tokenIds: readonly number[], { tokenizer, endTokenIds }: Processor): boolean {
+  const isBlank = (id: number): boolean => BLANK_TOKEN.test(tokenizer.tokenOf(id) ?? "");
+  const last = tokenIds.findLast((id) => endTokenIds.includes(id) || !isBlank(id));
+  return last !== undefined && endTokenIds.includes(last);
 }
 
 function checkPlaceholders(text: string, processor: Processor, { plans, origin }: EncodeOptions): void {
@@ -100,16 +122,14 @@ export function encodeConversation(
   const encode = (part: string): number[] => tokenizer.encode(expand(part, processor, options.plans));
   const tokenIds = encode(text);
   const labels = tokenIds.map(() => IGNORE_INDEX);
-  let lastStart = 0;
   for (const { start, end } of spans) {
     const first = commonPrefix(encode(text.slice(0, start)), tokenIds);
     const last = end === text.length ? tokenIds.length : commonPrefix(encode(text.slice(0, end)), tokenIds);
     for (let index = first; index < last; index += 1) labels[index] = tokenIds[index] as number;
-    lastStart = first;
   }
   if (labels.every((label) => label === IGNORE_INDEX)) throw nothingSupervised(options.origin);
-  const closed = tokenIds.slice(lastStart).some((id) => processor.endTokenIds.includes(id));
-  if (options.endToken === "close" && !closed) {
+  const endsLearned = messages[messages.length - 1]?.isLearned !== false;
+  if (options.endToken === "close" && endsLearned && !isClosed(tokenIds, processor)) {
     tokenIds.push(processor.endTokenId);
     labels.push(processor.endTokenId);
   }

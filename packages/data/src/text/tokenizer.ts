@@ -22,6 +22,8 @@ export interface SpecialTokens {
   readonly pad?: string;
   readonly unk?: string;
   readonly image?: string;
+  /** All named tokens as templates see them (`special_tokens_map`): `image_token`, `boi_token`, ... to their text. */
+  readonly named: Readonly<Record<string, string>>;
 }
 
 type Json = Readonly<Record<string, unknown>>;
@@ -31,12 +33,26 @@ interface AddedToken {
   readonly content: string;
 }
 
+/** As transformers 5 decodes: blanks before punctuation are part of the text and stay. */
+const DECODING = { skip_special_tokens: true, clean_up_tokenization_spaces: false };
+
 /** A token is written as text or as `{ content }`. */
 function content(value: unknown): string | undefined {
   if (typeof value === "string") return value;
   return typeof value === "object" && value !== null && "content" in value && typeof value.content === "string"
     ? value.content
     : undefined;
+}
+
+/** Every `*_token` of the config and of its `extra_special_tokens`. */
+function namedTokens(config: Json, extra: unknown): Readonly<Record<string, string>> {
+  const all = { ...(typeof extra === "object" && !Array.isArray(extra) ? extra : undefined), ...config };
+  return Object.fromEntries(
+    Object.entries(all).flatMap(([name, value]) => {
+      const text = name.endsWith("_token") ? content(value) : undefined;
+      return text === undefined ? [] : [[name, text]];
+    }),
+  );
 }
 
 function specialTokens(config: Json): SpecialTokens {
@@ -50,6 +66,7 @@ function specialTokens(config: Json): SpecialTokens {
     pad: content(config["pad_token"]),
     unk: content(config["unk_token"]),
     image: content(image),
+    named: namedTokens(config, extra),
   };
 }
 
@@ -94,8 +111,7 @@ export async function loadTokenizer(folder: string): Promise<Tokenizer> {
     // ProcessorMixin.apply_chat_template: a template that writes the beginning token itself gets no second one.
     encode: (text) =>
       inner.encode(text, { add_special_tokens: special.bos === undefined || !text.startsWith(special.bos) }).ids,
-    decode: (ids) =>
-      withText(ids).length === 0 ? "" : inner.decode(withText(ids), { skip_special_tokens: true }).trim(),
+    decode: (ids) => (withText(ids).length === 0 ? "" : inner.decode(withText(ids), DECODING).trim()),
     idOf: (token) => inner.token_to_id(token),
     tokenOf: (id) => inner.id_to_token(id),
     vocabularySize: inner.get_vocab(true).size,

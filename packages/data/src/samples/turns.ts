@@ -1,0 +1,137 @@
+import { sampleInvalid } from "../errors.js";
+import { imageReference } from "./image-reference.js";
+import type { ImageReference, Message, MessagePart } from "./sample.js";
+
+/** What reading a turn needs. */
+export interface TurnContext {
+  /** Folder that relative image paths start from. */
+  readonly folder: string;
+  /** Names the sample in errors. */
+  readonly origin: string;
+  /** Roles of the file and what they are here: `{ chatbot: assistant }`. */
+  readonly roles: Readonly<Record<string, string>>;
+}
+
+/** What data files write for an image, whatever the model's own token is. */
+const PLACEHOLDER = "<image>";
+const ROLES: Readonly<Record<string, string>> = {
+  human: "user",
+  user: "user",
+  gpt: "assistant",
+  assistant: "assistant",
+  system: "system",
+};
+/** Placeholders of media that a sample cannot bring: left in the text, they would be learned as words. */
+const FOREIGN_PLACEHOLDERS = ["<video>", "<audio>"];
+/** Keys of a turn that change what it says or whether it is learned, and that are not read. */
+const REFUSED_KEYS: Readonly<Record<string, string>> = {
+  tool_calls: "Calls of tools are not supported",
+  function_call: "Calls of tools are not supported",
+  tool_call_id: "Calls of tools are not supported",
+  audio: "Sound is not supported",
+  video: "Video is not supported",
+};
+
+type Json = Readonly<Record<string, unknown>>;
+
+/**
+ * Text with placeholders as parts. Blanks between a placeholder and the rest of the text are the file's way to set it
+ * apart (LLaVA: `<image>\n`) and go where it begins or ends the text; inside a sentence they belong to the sentence.
+ */
+export function splitPlaceholders(text: string): MessagePart[] {
+  const pieces = text.split(PLACEHOLDER);
+  if (pieces.length === 1) return [{ type: "text", text }];
+  const first = pieces.findIndex((piece) => piece.trim() !== "");
+  const last = pieces.findLastIndex((piece) => piece.trim() !== "");
+  return pieces.flatMap((piece, index): MessagePart[] => {
+    const opened = index === first && index > 0 ? piece.trimStart() : piece;
+    const words = index === last && index < pieces.length - 1 ? opened.trimEnd() : opened;
+    return [
+      ...(index > 0 ? [{ type: "image" as const }] : []),
+      ...(index < first || index > last || first < 0 || words === "" ? [] : [{ type: "text" as const, text: words }]),
+    ];
+  });
+}
+
+function asRecord(value: unknown): Json {
+  return typeof value === "object" && value !== null ? (value as Json) : {};
+}
+
+/**
+ * OpenAI's form: `[{ type: "image" | "image_url", ... }, { type: "text", text }]`; images given in place are collected.
+ */
+function structured(parts: readonly unknown[], inPlace: ImageReference[], context: TurnContext): MessagePart[] {
+  return parts.flatMap((part): MessagePart[] => {
+    const { type, text, image, path, url, image_url: imageUrl } = asRecord(part);
+    if (type === "text" && typeof text === "string") return [{ type: "text", text }];
+    if (type !== "image" && type !== "image_url")
+      throw sampleInvalid(
+        context.origin,
+        `The part ${JSON.stringify(part)} is neither text nor image.`,
+        'Write { "type": "text", "text" } or { "type": "image" }.',
+      );
+    const given = image ?? path ?? url ?? imageUrl;
+    if (given !== undefined) inPlace.push(imageReference(given, context.folder, context.origin));
+    return [{ type: "image" }];
+  });
+}
+
+function roleOf(turn: Json, { origin, roles }: TurnContext): string {
+  const name = turn["from"] ?? turn["role"];
+  if (typeof name !== "string")
+    throw sampleInvalid(
+      origin,
+      `The turn ${JSON.stringify(turn)} has no role.`,
+      'Write { "from": "human" | "gpt", "value" } or { "role", "content" }.',
+    );
+  const known = Object.hasOwn(roles, name) ? roles[name] : Object.hasOwn(ROLES, name) ? ROLES[name] : undefined;
+  if (known === undefined)
+    throw sampleInvalid(
+      origin,
+      `The role "${name}" is not known.`,
+      `Known are ${Object.keys({ ...ROLES, ...roles }).join(", ")}. ` +
+        `Say what it is for the data set, for example roles: { ${name}: assistant }.`,
+    );
+  return known;
+}
+
+/** Whether an answer is learned: `weight` 0 or 1 as OpenAI has it, `loss` true or false as ms-swift has it. */
+function isLearned(turn: Json, origin: string): boolean {
+  const values = ["weight", "loss"].flatMap((key) => (turn[key] == null ? [] : [{ key, value: turn[key] }]));
+  for (const { key, value } of values)
+    if (value !== 0 && value !== 1 && typeof value !== "boolean")
+      throw sampleInvalid(
+        origin,
+        `The turn has ${key}: ${JSON.stringify(value)}.`,
+        "An answer is learned whole (1, true) or not at all (0, false).",
+      );
+  return values.every(({ value }) => Boolean(value));
+}
+
+function checkKeys(turn: Json, origin: string): void {
+  for (const [key, reason] of Object.entries(REFUSED_KEYS))
+    if (turn[key] != null)
+      throw sampleInvalid(origin, `The turn has "${key}". ${reason}.`, "Leave the sample out, or write it as text.");
+}
+
+function checkText(text: string, origin: string): string {
+  const foreign = FOREIGN_PLACEHOLDERS.find((placeholder) => text.includes(placeholder));
+  if (foreign !== undefined)
+    throw sampleInvalid(origin, `The text holds ${foreign}, which no medium stands for.`, "Leave the sample out.");
+  return text;
+}
+
+/**
+ * Reads one turn; images given in place are added to `inPlace`.
+ * @throws THAW_DATA_SAMPLE_INVALID for what it says and is not obeyed: unknown roles, weights, calls of tools
+ */
+export function messageOf(value: unknown, inPlace: ImageReference[], context: TurnContext): Message {
+  const turn = asRecord(value);
+  const role = roleOf(turn, context);
+  checkKeys(turn, context.origin);
+  const said = turn["value"] ?? turn["content"];
+  const rest = isLearned(turn, context.origin) ? {} : { isLearned: false };
+  if (typeof said === "string") return { role, content: splitPlaceholders(checkText(said, context.origin)), ...rest };
+  if (Array.isArray(said)) return { role, content: structured(said, inPlace, context), ...rest };
+  throw sampleInvalid(context.origin, `The turn of ${role} has no text.`, 'Write it as "value" or "content".');
+}
