@@ -1,4 +1,5 @@
 import type { ForeignEntry } from "./types.js";
+import { expand, expansionAt, remember } from "./variables.js";
 
 /** A word of a command line and the line on which it begins, from 1. */
 interface Word {
@@ -8,8 +9,10 @@ interface Word {
 
 /**
  * The `--key value ...` pairs of a command line or script: the `swift sft` (or `pt`, `rlhf`) command in it if there is
- * one, else all of it. Quotes, comments and continued lines are as in a POSIX shell; variables are left as they are.
- * Several values make a list.
+ * one, else all of it. Quotes, comments and continued lines are as in a POSIX shell; variables that the script itself
+ * sets before are filled in, also in sums of two whole numbers (`$((a / b))`, `$(expr a / b)`); all other variables and
+ * commands stay as they are written. Several values make a list. `swift rlhf` without `--rlhf_type` gets it as `dpo`,
+ * its default.
  */
 export function readArguments(text: string): readonly ForeignEntry[] {
   const words = wordsOf(text);
@@ -19,7 +22,10 @@ export function readArguments(text: string): readonly ForeignEntry[] {
   const end = words.findIndex(({ text: word }, index) => index > start + 1 && [";", "&&", "|", "\n"].includes(word));
   const own =
     start < 0 ? words.filter(({ text: word }) => word !== "\n") : words.slice(start + 2, end < 0 ? undefined : end);
-  const entries: ForeignEntry[] = [];
+  const entries: ForeignEntry[] =
+    start >= 0 && words[start + 1]?.text === "rlhf"
+      ? [{ key: "rlhf_type", value: "dpo", line: words[start]!.line }]
+      : [];
   for (let index = 0; index < own.length; index++) {
     const { text: word, line } = own[index]!;
     if (!/^--[A-Za-z]/.test(word)) continue;
@@ -51,12 +57,13 @@ function splitOnce(text: string): readonly [string, string | undefined] {
 /** Words of a script; an unquoted end of line is the word `\n`. */
 function wordsOf(text: string): readonly Word[] {
   const words: Word[] = [];
+  const variables = new Map<string, string>();
   let line = 1;
   let current: { text: string; line: number } | undefined;
   let quote: string | undefined;
-  const add = (character: string): void => {
+  const add = (characters: string): void => {
     current ??= { text: "", line };
-    current.text += character;
+    current.text += characters;
   };
   const finish = (): void => {
     if (current !== undefined) words.push(current);
@@ -70,6 +77,10 @@ function wordsOf(text: string): readonly Word[] {
         line++;
         if (quote === undefined) finish();
       } else add(text[++index] ?? "");
+    } else if (character === "$" && quote !== "'") {
+      const written = expansionAt(text, index);
+      add(expand(written, variables));
+      index += written.length - 1;
     } else if (quote !== undefined) {
       if (character === quote) quote = undefined;
       else add(character);
@@ -81,7 +92,10 @@ function wordsOf(text: string): readonly Word[] {
       while (index + 1 < text.length && text[index + 1] !== "\n") index++;
     } else if (/\s/.test(character) || character === ";") {
       finish();
-      if (character === "\n" || character === ";") words.push({ text: "\n", line });
+      if (character === "\n" || character === ";") {
+        remember(words, variables);
+        words.push({ text: "\n", line });
+      }
       if (character === "\n") line++;
     } else add(character);
   }

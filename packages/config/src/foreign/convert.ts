@@ -5,20 +5,29 @@ import { toSnake } from "../words/keys.js";
 
 const NAMES = { "llama-factory": "LLaMA-Factory", "ms-swift": "ms-swift" } as const;
 
+/** Settings that are paths: Thaw starts them from the folder of its config, other tools from where they are called. */
+const PATHS: readonly string[] = ["model", "output", "lora.adapter"];
+
 /**
  * The Thaw config (YAML, snake case) that means what the foreign one does. Every value says where it came from; what
- * has no counterpart is listed.
+ * has no counterpart is listed. `pathOf` says how a path is written in it; default: as it is.
  */
-export function convertForeign(config: ForeignConfig): string {
+export function convertForeign(
+  config: ForeignConfig,
+  pathOf: (path: string, setting: string) => string = (path) => path,
+): string {
+  const written = (path: string, value: unknown): unknown =>
+    PATHS.includes(path) && typeof value === "string" ? pathOf(value, path) : value;
   const document = new Document({});
   const name = NAMES[config.format];
-  if (config.model !== undefined) set(document, ["model"], config.model.value, comment(config.model, name));
+  if (config.model !== undefined)
+    set(document, ["model"], written("model", config.model.value), comment(config.model, name));
   for (const setting of config.settings) {
     if (setting.means === undefined) continue;
     const path = setting.means.path.split(".").map(toSnake);
-    set(document, path, snakeKeys(setting.means.value), comment(setting, name));
+    set(document, path, snakeKeys(written(setting.means.path, setting.means.value)), comment(setting, name));
   }
-  if (!document.has("data"))
+  if (!document.hasIn(["data", "train"]))
     document.commentBefore =
       ` Converted from ${baseName(config.file)} (${name}). Add data: { train: ... }: the data sets are not carried ` +
       "over.";

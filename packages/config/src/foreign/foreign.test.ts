@@ -200,3 +200,97 @@ describe("a converted config", () => {
     ).toBe(true);
   });
 });
+
+describe("nothing is made up", () => {
+  const meanings = ({ settings }: ForeignConfig) =>
+    Object.fromEntries(settings.flatMap(({ means, line }) => (means && line ? [[means.path, means.value]] : [])));
+
+  it.each([
+    ["a shell variable", "--learning_rate $LR", "training.learningRate", "$LR"],
+    ["a text", "--gradient_accumulation_steps 2x", "training.gradientAccumulationSteps", "2x"],
+    ["a command", "--gradient_accumulation_steps $(expr 16 / $NP)", "training.gradientAccumulationSteps", "$(expr"],
+    ["a quoted command", '--seed "$(date +%s)"', "seed", "$(date"],
+    ["a rate of a part", "--aligner_lr fast", "training.components.multi_modal_projector.learningRate", "fast"],
+    ["a flag", "--freeze_llm maybe", "freeze.freezeLanguageModel", "maybe"],
+  ])("of %s", (_, words, path, shown) => {
+    const config = swift(`--tuner_type full ${words}`);
+    expect(config.settings.filter(({ means }) => means?.path === path)).toEqual([]);
+    expect(config.findings).toEqual([
+      expect.objectContaining({ severity: "error", message: expect.stringContaining(shown) }),
+    ]);
+    expect(config.findings[0]!.settings[0]).toMatchObject({ path: words.split(" ")[0], line: 1 });
+  });
+
+  it("of a number that is none in YAML", () => {
+    const config = llamaFactory("finetuning_type: full\nlearning_rate: fast\nper_device_train_batch_size: 1k");
+    expect(meanings(config)).not.toHaveProperty(["training.learningRate"]);
+    expect(config.findings.map(({ message }) => message)).toEqual([
+      "`learning_rate` is `fast`, which is not a number.",
+      "`per_device_train_batch_size` is `1k`, which is not a number.",
+    ]);
+    expect(convertForeign(config)).not.toContain("line 3");
+  });
+
+  it("but what the script itself sets is filled in, as its shell would", () => {
+    const script = [
+      "export LR=2e-5 NP=4",
+      "BATCH=2",
+      "NP=8 swift sft --model m --tuner_type full --learning_rate ${LR} --per_device_train_batch_size $BATCH \\",
+      "  --gradient_accumulation_steps $(expr 32 / $NP) --max_steps $((NP * 10)) --output_dir 'a$LR' --run_name \"r$NP\"",
+    ].join("\n");
+    const config = readForeign(script, "train.sh")!;
+    expect(config.findings).toEqual([]);
+    expect(meanings(config)).toMatchObject({
+      "training.learningRate": 2e-5,
+      "training.microBatchSize": 2,
+      "training.gradientAccumulationSteps": 8,
+      "training.maxSteps": 40,
+      output: "a$LR",
+      runName: "r4",
+    });
+  });
+});
+
+describe("what Thaw does not do", () => {
+  it.each([
+    ["dpo", llamaFactory("finetuning_type: full\nstage: dpo\npref_beta: 0.1")],
+    ["kto", llamaFactory("finetuning_type: lora\nstage: kto")],
+    ["grpo", readForeign("swift rlhf --rlhf_type grpo --model m --tuner_type full", "a.sh")!],
+    ["dpo", readForeign("swift rlhf --model m --tuner_type full", "a.sh")!],
+  ])("is refused: %s", (stage, config) => {
+    expect(config.isRefused).toBe(true);
+    expect(config.findings).toEqual([
+      expect.objectContaining({ severity: "error", message: expect.stringContaining(`The stage is ${stage}`) }),
+    ]);
+  });
+
+  it.each([
+    ["--trainable_parameters_regex", swift("--tuner_type full --trainable_parameters_regex '.*norm.*'")],
+    ["--freeze_parameters_ratio", swift("--tuner_type full --freeze_parameters_ratio 0.2")],
+    ["freez_vision_tower", llamaFactory("finetuning_type: full\nfreez_vision_tower: true")],
+    ["additional_target", llamaFactory("finetuning_type: lora\nadditional_target: embed_tokens")],
+    ["--lr_scheduler_type", swift("--tuner_type full --lr_scheduler_type cosine_with_restarts")],
+  ])("is a warning where it changes what trains, or how: %s", (key, config) => {
+    expect(config.findings).toEqual([
+      expect.objectContaining({ severity: "warning", message: expect.stringContaining(`\`${key}\``) }),
+    ]);
+    expect(config.dropped.map(({ setting }) => setting.path)).toContain(key);
+  });
+});
+
+describe("what Thaw has is carried over", () => {
+  it("precision, rank-stabilised adapters, run name, patience, evaluation batches and an adapter to start from", () => {
+    const config = llamaFactory(
+      "finetuning_type: lora\nuse_rslora: true\nadapter_name_or_path: ./adapter\nbf16: true\nrun_name: first\n" +
+        "early_stopping_steps: 3\nper_device_eval_batch_size: 16",
+    );
+    expect(parse(convertForeign(config, (path, setting) => `${setting}:${path}`))).toMatchObject({
+      model: "model:Qwen/Qwen2-VL-2B-Instruct",
+      run_name: "first",
+      lora: { adapter: "lora.adapter:./adapter" },
+      training: { precision: "bfloat16", stop_when: { patience: 3 } },
+      data: { evaluation_batch_size: 16 },
+      freeze: { components: { language_model: { lora: { rslora: true } } } },
+    });
+  });
+});

@@ -1,5 +1,5 @@
-import { ForeignBuilder, readBoolean, readList, readNumber } from "./builder.js";
-import { readTrainingKeys } from "./training-keys.js";
+import { ForeignBuilder, readList } from "./builder.js";
+import { readTrainingKeys, refuseStage } from "./training-keys.js";
 import type { ForeignConfig, ForeignEntry, ForeignWords } from "./types.js";
 
 /** The flags, by their canonical names. They have the same words and defaults in both tools. */
@@ -30,46 +30,47 @@ export function readLlamaFactory(entries: readonly ForeignEntry[], file: string)
   const from = new ForeignBuilder(entries, file);
   const type = from.text("finetuning_type") ?? "lora";
   from.understood("finetuning_type", "model_name_or_path");
+  const stage = from.text("stage") ?? "sft";
+  if (stage === "sft" || stage === "pt") from.understood("stage");
+  else refuseStage(from, "stage", stage);
   if (from.value("train_mm_proj_only") !== undefined)
-    from.means("train_mm_proj_only", "freeze.trainMmProjOnly", readBoolean(from.value("train_mm_proj_only")));
+    from.means("train_mm_proj_only", "freeze.trainMmProjOnly", from.boolean("train_mm_proj_only"));
   if (type === "lora" || type === "oft") readAdapters(from, type);
   else {
     for (const [path, key] of Object.entries(FLAGS)) {
-      const value = readBoolean(from.value(key));
+      const value = from.boolean(key);
       const isPartial = type === "freeze" && key === "freeze_language_model" && value === false;
       if (value === undefined || isPartial) from.understood(key);
       else if (type === "freeze" && key === "freeze_vision_tower" && !value) towerUnderFreeze(from);
       else from.means(key, `freeze.${path}`, value);
     }
-    if (type === "freeze" && readBoolean(from.value("freeze_language_model")) !== true) readLayers(from);
+    if (type === "freeze" && from.boolean("freeze_language_model") !== true) readLayers(from);
   }
   readTrainingKeys(from, "cutoff_len", { learningRate: 5e-5, scheduler: "linear", microBatchSize: 8, maxLength: 2048 });
   for (const key of ["dataset", "dataset_dir", "eval_dataset", "media_dir"])
     from.drop(key, "name the files under data");
   from.drop("template", "Thaw uses the checkpoint's own chat template");
-  const { settings, dropped } = from.done();
+  const done = from.done();
   const model = from.value("model_name_or_path") === undefined ? undefined : from.setting("model_name_or_path");
   return {
     format: "llama-factory",
     file,
-    settings,
+    ...done,
     words,
     ...(model === undefined ? {} : { model }),
-    findings: from.findings,
-    dropped,
   };
 }
 
 function readAdapters(from: ForeignBuilder, type: string): void {
   const lora = type === "lora" ? loraSettings(from) : {};
-  if (readBoolean(from.value("freeze_language_model")) === true)
+  if (from.boolean("freeze_language_model") === true)
     from.means("freeze_language_model", "freeze.freezeLanguageModel", true);
   else from.means("finetuning_type", "freeze.components.language_model", { lora });
   from.understood("freeze_language_model");
-  const tower = readBoolean(from.value("freeze_vision_tower"));
+  const tower = from.boolean("freeze_vision_tower");
   if (tower === true) from.means("freeze_vision_tower", "freeze.freezeVisionTower", true);
   if (tower === false) from.means("freeze_vision_tower", "freeze.components.vision_tower", { lora });
-  const projector = readBoolean(from.value("freeze_multi_modal_projector"));
+  const projector = from.boolean("freeze_multi_modal_projector");
   if (projector === true) from.means("freeze_multi_modal_projector", "freeze.freezeMultiModalProjector", true);
   if (projector !== false) return;
   from.understood("freeze_multi_modal_projector");
@@ -85,21 +86,27 @@ function readAdapters(from: ForeignBuilder, type: string): void {
 }
 
 function loraSettings(from: ForeignBuilder): Readonly<Record<string, unknown>> {
-  const rank = readNumber(from.value("lora_rank")) ?? 8;
+  const rank = from.number("lora_rank") ?? 8;
   const targets = readList(from.value("lora_target"));
-  from.understood("lora_rank", "lora_alpha", "lora_dropout", "lora_target");
-  from.drop("additional_target", "modules that train in full beside an adapter have no counterpart in Thaw");
+  from.understood("lora_rank", "lora_alpha", "lora_dropout", "lora_target", "use_rslora");
+  from.warnDropped(
+    "additional_target",
+    "modules that train in full beside an adapter have no counterpart in Thaw",
+    "Leave it out, or train the component in full.",
+  );
+  from.carry("adapter_name_or_path", "lora.adapter");
   return {
     rank,
-    alpha: readNumber(from.value("lora_alpha")) ?? 2 * rank,
-    dropout: readNumber(from.value("lora_dropout")) ?? 0,
+    alpha: from.number("lora_alpha") ?? 2 * rank,
+    dropout: from.number("lora_dropout") ?? 0,
+    ...(from.boolean("use_rslora") === true ? { rslora: true } : {}),
     ...(targets.length === 0 || targets.includes("all") ? {} : { targetModules: targets }),
   };
 }
 
 /** `freeze_trainable_layers: n` trains the last n layers of the language model, -n the first n. */
 function readLayers(from: ForeignBuilder): void {
-  const count = readNumber(from.value("freeze_trainable_layers")) ?? 2;
+  const count = from.number("freeze_trainable_layers") ?? 2;
   const extra = readList(from.value("freeze_extra_modules"));
   const state = {
     [count < 0 ? "firstBlocks" : "lastBlocks"]: Math.abs(count),

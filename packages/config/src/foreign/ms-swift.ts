@@ -1,5 +1,5 @@
-import { ForeignBuilder, readBoolean, readList, readNumber } from "./builder.js";
-import { readTrainingKeys } from "./training-keys.js";
+import { ForeignBuilder, readList } from "./builder.js";
+import { readTrainingKeys, refuseStage } from "./training-keys.js";
 import type { ForeignConfig, ForeignEntry, ForeignWords } from "./types.js";
 
 const FLAGS: Readonly<Record<string, string>> = {
@@ -35,16 +35,18 @@ export function readMsSwift(entries: readonly ForeignEntry[], file: string, pref
   const tunerKey = TUNER_KEYS.find((key) => from.value(key) !== undefined) ?? "tuner_type";
   const tuner = from.text(tunerKey) ?? "lora";
   from.understood(...TUNER_KEYS, "model", "model_id_or_path");
+  const preferences = from.text("rlhf_type");
+  if (preferences !== undefined) refuseStage(from, "rlhf_type", preferences);
   if (tuner === "full") {
     for (const [path, key] of Object.entries(FLAGS))
-      if (from.value(key) !== undefined) from.means(key, `freeze.${path}`, readBoolean(from.value(key)));
+      if (from.value(key) !== undefined) from.means(key, `freeze.${path}`, from.boolean(key));
     readParameterLists(from);
   } else readAdapters(from, tunerKey, tuner);
   for (const [key, component] of [
     ["vit_lr", "vision_tower"],
     ["aligner_lr", "multi_modal_projector"],
   ] as const) {
-    const rate = readNumber(from.value(key));
+    const rate = from.number(key);
     if (rate !== undefined) from.means(key, `training.components.${component}.learningRate`, rate);
   }
   readTrainingKeys(from, "max_length", {
@@ -56,16 +58,14 @@ export function readMsSwift(entries: readonly ForeignEntry[], file: string, pref
     stepSamples: 16,
   });
   for (const key of ["dataset", "val_dataset"]) from.drop(key, "name the files under data");
-  const { settings, dropped } = from.done();
+  const done = from.done();
   const modelKey = ["model", "model_id_or_path"].find((key) => from.value(key) !== undefined);
   return {
     format: "ms-swift",
     file,
-    settings,
+    ...done,
     words: wordsFor(prefix),
     ...(modelKey === undefined ? {} : { model: from.setting(modelKey) }),
-    findings: from.findings,
-    dropped,
   };
 }
 
@@ -84,20 +84,26 @@ function wordsFor(prefix: string): ForeignWords {
 function readAdapters(from: ForeignBuilder, tunerKey: string, tuner: string): void {
   const targets = readList(from.value("target_modules"));
   const lora = {
-    rank: readNumber(from.value("lora_rank")) ?? 8,
-    alpha: readNumber(from.value("lora_alpha")) ?? 32,
-    dropout: readNumber(from.value("lora_dropout")) ?? 0.05,
+    rank: from.number("lora_rank") ?? 8,
+    alpha: from.number("lora_alpha") ?? 32,
+    dropout: from.number("lora_dropout") ?? 0.05,
+    ...(from.boolean("use_rslora") === true ? { rslora: true } : {}),
     ...(targets.length === 0 || targets.includes("all-linear") ? {} : { targetModules: targets }),
   };
-  from.understood("lora_rank", "lora_alpha", "lora_dropout", "target_modules");
-  from.drop("modules_to_save", "modules that train in full beside an adapter have no counterpart in Thaw");
+  from.understood("lora_rank", "lora_alpha", "lora_dropout", "target_modules", "use_rslora");
+  from.warnDropped(
+    "modules_to_save",
+    "modules that train in full beside an adapter have no counterpart in Thaw",
+    "Leave it out, or train the component in full.",
+  );
+  from.carry("adapters", "lora.adapter");
   if (tuner !== "lora" && from.value(tunerKey) !== undefined) from.drop(tunerKey, "it is read as LoRA");
   for (const [key, component] of Object.entries(COMPONENTS)) {
-    const flag = readBoolean(from.value(key));
+    const flag = from.boolean(key);
     if (flag === true) from.means(key, `freeze.${Object.keys(FLAGS).find((path) => FLAGS[path] === key)!}`, true);
     if (flag === false && component !== "language_model") from.means(key, `freeze.components.${component}`, { lora });
   }
-  if (readBoolean(from.value("freeze_llm")) === true) return;
+  if (from.boolean("freeze_llm") === true) return;
   from.understood("freeze_llm");
   // The tuner's default is lora, so the language model gets an adapter also where no key says so.
   const key =
@@ -113,11 +119,10 @@ function readParameterLists(from: ForeignBuilder): void {
     "trainable_parameters",
     "trainable_parameters_regex",
   ]) {
-    if (readList(from.value(key)).length > 0)
-      from.drop(
-        key,
-        "prefixes and expressions over the whole model have no counterpart; write `components` entries with " +
-          "`match` patterns",
-      );
+    from.warnDropped(
+      key,
+      "what trains differs without it: prefixes and expressions over the whole model have no counterpart but `match`",
+      "Write `components` entries with `match` patterns.",
+    );
   }
 }

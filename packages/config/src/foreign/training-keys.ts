@@ -1,4 +1,4 @@
-import { readBoolean, readNumber, type ForeignBuilder } from "./builder.js";
+import { type ForeignBuilder } from "./builder.js";
 
 /** Defaults of a tool where they differ from Thaw's. */
 export interface TrainingDefaults {
@@ -22,18 +22,18 @@ const SCHEDULES: Readonly<Record<string, string>> = {
 /** Keys of Hugging Face's `TrainingArguments`, which both tools take. `maxLengthKey`: `cutoff_len` or `max_length`. */
 export function readTrainingKeys(from: ForeignBuilder, maxLengthKey: string, defaults: TrainingDefaults): void {
   const number = (key: string, path: string, fallback?: number): void => {
-    const value = readNumber(from.value(key));
+    const value = from.number(key);
     if (value !== undefined) from.means(key, path, value);
-    else if (fallback !== undefined) from.means(key, path, fallback, fallback);
+    else if (fallback !== undefined && !from.isUnreadable(key)) from.means(key, path, fallback, fallback);
   };
   number("learning_rate", "training.learningRate", defaults.learningRate);
-  const steps = readNumber(from.value("max_steps"));
+  const steps = from.number("max_steps");
   if (steps !== undefined && steps > 0) {
     from.means("max_steps", "training.maxSteps", steps);
     from.understood("num_train_epochs");
   } else number("num_train_epochs", "training.epochs", 3);
   number("per_device_train_batch_size", "training.microBatchSize", defaults.microBatchSize);
-  const microBatch = readNumber(from.value("per_device_train_batch_size")) ?? defaults.microBatchSize;
+  const microBatch = from.number("per_device_train_batch_size") ?? defaults.microBatchSize;
   number(
     "gradient_accumulation_steps",
     "training.gradientAccumulationSteps",
@@ -41,11 +41,16 @@ export function readTrainingKeys(from: ForeignBuilder, maxLengthKey: string, def
   );
   number(maxLengthKey, "training.maxLength", defaults.maxLength);
   const scheduler = from.text("lr_scheduler_type") ?? defaults.scheduler;
-  if (SCHEDULES[scheduler] === undefined) from.drop("lr_scheduler_type", "Thaw has constant, linear and cosine");
+  if (SCHEDULES[scheduler] === undefined)
+    from.warnDropped(
+      "lr_scheduler_type",
+      `Thaw has constant, linear and cosine, so the rate stays constant where ${scheduler} would change it`,
+      "Choose one of Thaw's under training.schedule.",
+    );
   else from.means("lr_scheduler_type", "training.schedule.type", SCHEDULES[scheduler], defaults.scheduler);
   number("warmup_ratio", "training.schedule.warmupRatio");
   // Newer versions of transformers take a fraction of the run here.
-  const warmup = readNumber(from.value("warmup_steps"));
+  const warmup = from.number("warmup_steps");
   if (warmup !== undefined)
     from.means(
       "warmup_steps",
@@ -56,20 +61,60 @@ export function readTrainingKeys(from: ForeignBuilder, maxLengthKey: string, def
   number("adam_beta1", "training.optimizer.beta1");
   number("adam_beta2", "training.optimizer.beta2", defaults.beta2);
   number("adam_epsilon", "training.optimizer.epsilon");
-  const clip = readNumber(from.value("max_grad_norm"));
+  const clip = from.number("max_grad_norm");
   if (clip !== undefined) from.means("max_grad_norm", "training.optimizer.clipNorm", clip > 0 ? clip : null);
   number("label_smoothing_factor", "training.labelSmoothing");
   number("save_steps", "training.saveEverySteps");
   number("eval_steps", "training.evaluateEverySteps");
   number("seed", "seed", 42);
   from.carry("output_dir", "output");
-  if (readBoolean(from.value("gradient_checkpointing")) === true)
+  if (from.boolean("gradient_checkpointing") === true)
     from.means("gradient_checkpointing", "training.activationCheckpointing", "auto");
   else from.understood("gradient_checkpointing");
-  if (readBoolean(from.value("disable_shuffling")) === true) from.means("disable_shuffling", "training.shuffle", false);
-  if (readBoolean(from.value("do_train")) !== undefined) from.understood("do_train");
+  if (from.boolean("disable_shuffling") === true) from.means("disable_shuffling", "training.shuffle", false);
+  if (from.boolean("do_train") !== undefined) from.understood("do_train");
   from.drop("optim", "Thaw has AdamW");
-  for (const key of ["bf16", "fp16", "pure_bf16", "torch_dtype"]) from.drop(key, "Thaw trains in float32");
+  readPrecision(from);
+  from.carry("run_name", "runName");
+  for (const key of ["early_stopping_steps", "early_stop_interval"]) {
+    const patience = from.number(key);
+    if (patience !== undefined && patience > 0) from.means(key, "training.stopWhen.patience", patience);
+  }
+  for (const key of ["max_samples", "val_size", "split_dataset_ratio"])
+    from.drop(key, "it is said for each data set, with `limit` under data.train or data.evaluation");
+  const evaluated = from.number("per_device_eval_batch_size");
+  if (evaluated !== undefined) from.means("per_device_eval_batch_size", "data.evaluationBatchSize", evaluated);
   for (const key of ["deepspeed", "fsdp", "ddp_timeout", "quantization_bit", "flash_attn", "attn_impl"])
     from.drop(key, "it has no counterpart in Thaw");
+}
+
+/** bfloat16 keeps frozen matrices in half the memory, as `bf16: true` means it; float16 has no counterpart. */
+function readPrecision(from: ForeignBuilder): void {
+  for (const key of ["bf16", "pure_bf16"]) {
+    const isOn = from.boolean(key);
+    if (isOn === true) from.means(key, "training.precision", "bfloat16");
+    else from.understood(key);
+  }
+  const dtype = from.text("torch_dtype");
+  if (dtype === "bfloat16") from.means("torch_dtype", "training.precision", "bfloat16");
+  else if (dtype === "float32") from.understood("torch_dtype");
+  const none = "Thaw has no float16; it trains in float32, tf32 or bfloat16";
+  if (dtype === "float16") from.drop("torch_dtype", none);
+  if (from.boolean("fp16") === true) from.drop("fp16", none);
+  else from.understood("fp16");
+}
+
+/**
+ * Stages that are no supervised training (`dpo`, `kto`, `rm`, `ppo`, ...): an error, as nothing that Thaw does means it.
+ * `stage` is what the tool's own word says, `key` where it stands.
+ */
+export function refuseStage(from: ForeignBuilder, key: string, stage: string): void {
+  from.understood(key);
+  from.refuse({
+    rule: "config",
+    severity: "error",
+    message: `The stage is ${stage}, and Thaw trains by next-token loss alone.`,
+    fix: "Train it with the other tool, or convert a config of supervised fine-tuning (sft).",
+    settings: [from.setting(key, stage)],
+  });
 }

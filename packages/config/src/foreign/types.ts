@@ -26,6 +26,8 @@ export interface ForeignConfig {
   readonly model?: Setting;
   /** What the file says that contradicts itself in its own tool, or does nothing there. */
   readonly findings: readonly Finding[];
+  /** True where it is for something that Thaw does not do (preferences, rewards): there is nothing to convert. */
+  readonly isRefused: boolean;
   /** Keys that have no meaning for Thaw, with why where that is worth saying; for `thaw convert`. */
   readonly dropped: readonly { readonly setting: Setting; readonly why?: string }[];
 }

@@ -24,7 +24,7 @@ const REFUSED_KEYS: Readonly<Record<string, string>> = {
 };
 
 function isEmpty(value: unknown): boolean {
-  return value == null || value === "" || (Array.isArray(value) && value.length === 0);
+  return value === undefined || value === null || value === "" || (Array.isArray(value) && value.length === 0);
 }
 
 function checkKeys(value: JsonRecord["value"], origin: string): void {

@@ -76,6 +76,10 @@ function structured(parts: readonly unknown[], inPlace: ImageReference[], contex
   });
 }
 
+function isAbsent(value: unknown): boolean {
+  return value === undefined || value === null;
+}
+
 function roleOf(turn: Json, { origin, roles }: TurnContext): string {
   const name = turn["from"] ?? turn["role"];
   if (typeof name !== "string")
@@ -97,7 +101,7 @@ function roleOf(turn: Json, { origin, roles }: TurnContext): string {
 
 /** Whether an answer is learned: `weight` 0 or 1 as OpenAI has it, `loss` true or false as ms-swift has it. */
 function isLearned(turn: Json, origin: string): boolean {
-  const values = ["weight", "loss"].flatMap((key) => (turn[key] == null ? [] : [{ key, value: turn[key] }]));
+  const values = ["weight", "loss"].flatMap((key) => (isAbsent(turn[key]) ? [] : [{ key, value: turn[key] }]));
   for (const { key, value } of values)
     if (value !== 0 && value !== 1 && typeof value !== "boolean")
       throw sampleInvalid(
@@ -110,7 +114,7 @@ function isLearned(turn: Json, origin: string): boolean {
 
 function checkKeys(turn: Json, origin: string): void {
   for (const [key, reason] of Object.entries(REFUSED_KEYS))
-    if (turn[key] != null)
+    if (!isAbsent(turn[key]))
       throw sampleInvalid(origin, `The turn has "${key}". ${reason}.`, "Leave the sample out, or write it as text.");
 }
 
