@@ -59,17 +59,17 @@ export function errorsPage(sources) {
 
 /** The functions of one errors.ts that make an error. */
 function errorsOf(name, source) {
-  return [...source.matchAll(/(?:\/\*\*((?:(?!\*\/)[\s\S])*)\*\/\s*)?export function (\w+)\([\s\S]*?\n\}/g)].flatMap(
-    ([text, doc, fn]) => {
-      const start = text.search(/(?:make|new (?:ThawError|AutogradError))\(/);
-      const codes = [...text.slice(Math.max(start, 0)).matchAll(/"(THAW_[A-Z0-9_]+)"/g)];
-      if (start < 0 || codes.length === 0) return [];
-      if (doc === undefined) throw new Error(`${fn} in the errors.ts of ${name} has no doc block.`);
-      const last = codes.at(-1);
-      const message = literalText(text.slice(start + last.index + last[0].length));
-      return codes.map(([, code]) => ({ code, doc: oneLine(doc), message }));
-    },
-  );
+  return [
+    ...source.matchAll(/(?:\/\*\*((?:(?!\*\/)[\s\S])*)\*\/\s*)?export function (\w+)\([\s\S]*?\n\}(?=\n|$)/g),
+  ].flatMap(([text, doc, fn]) => {
+    const start = text.search(/(?:make|new (?:ThawError|AutogradError))\(/);
+    const codes = [...text.slice(Math.max(start, 0)).matchAll(/"(THAW_[A-Z0-9_]+)"/g)];
+    if (start < 0 || codes.length === 0) return [];
+    if (doc === undefined) throw new Error(`${fn} in the errors.ts of ${name} has no doc block.`);
+    const last = codes.at(-1);
+    const message = literalText(text.slice(start + last.index + last[0].length));
+    return codes.map(([, code]) => ({ code, doc: oneLine(doc), message }));
+  });
 }
 
 /** The strings and templates at the beginning of the code, joined as `+` joins them, facts in braces. */

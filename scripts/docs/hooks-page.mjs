@@ -26,7 +26,7 @@ export function hooksPage(source) {
     ...source
       .slice(0, source.indexOf("export function createHooks()"))
       .matchAll(
-        /(?:\/\*\*((?:(?!\*\/)[\s\S])*)\*\/\s*)?export interface (\w+)(?: extends ([^{]+?))? \{([\s\S]*?)\n?\}(?=\n|$)/g,
+        /(?:\/\*\*((?:(?!\*\/)[\s\S])*)\*\/\s*)?export interface (\w+)(?: extends ([^{]+?))? \{([^\n]*|[\s\S]*?\n)\}(?=\n|$)/g,
       ),
   ].map(([, doc, name, base, fields]) => ({
     name,
@@ -120,16 +120,35 @@ function splitAtCommas(types) {
   return parts.map((part) => part.replaceAll("\u0001", "=>").trim()).filter((part) => part !== "");
 }
 
-function fieldsOf(interfaceBody) {
-  const body = interfaceBody.includes("\n") ? interfaceBody : interfaceBody.replaceAll("; ", ";\n");
-  return [
-    ...body.matchAll(/(?:\/\*\*((?:(?!\*\/)[\s\S])*)\*\/\s*)?(?:readonly )?(\w+\??)(\([^\n]*|: [^\n]*?);?\s*(?:\n|$)/g),
-  ].map(([, doc, name, rest]) => ({
-    name: name + (rest.startsWith("(") ? "()" : ""),
-    type: rest
-      .replace(/^: /, "")
-      .replace(/;$/, "")
-      .replace(/^(\(.*\)): /, "$1 => "),
-    doc: doc === undefined ? "" : text(doc),
-  }));
+/** Fields of an interface's body: doc block, name and type, which may go over several lines. */
+function fieldsOf(body) {
+  return splitFields(body).flatMap((field) => {
+    const [, doc, rest] = /^(?:\/\*\*([\s\S]*?)\*\/\s*)?([\s\S]*)$/.exec(field);
+    const [, name, type] = /^(?:readonly )?(\w+\??)([\s\S]*)$/.exec(rest) ?? [];
+    if (name === undefined) return [];
+    return {
+      name: name + (type.startsWith("(") ? "()" : ""),
+      type: type
+        .replace(/\s+/g, " ")
+        .replace(/ ?([<>]) ?/g, "$1")
+        .replace(/,? ?>/g, ">")
+        .replace(/=>(?=\S)/g, " => ")
+        .replace(/^: /, "")
+        .replace(/^(\(.*\)): /, "$1 => "),
+      doc: doc === undefined ? "" : text(doc),
+    };
+  });
+}
+
+/** The body cut at semicolons that stand in no bracket and no comment. */
+function splitFields(body) {
+  const fields = [""];
+  let depth = 0;
+  for (const [token] of body.replaceAll("=>", "\u0001").matchAll(/\/\*[\s\S]*?\*\/|[\s\S]/g)) {
+    if ("<[{(".includes(token)) depth += 1;
+    if (">]})".includes(token)) depth -= 1;
+    if (token === ";" && depth === 0) fields.push("");
+    else fields[fields.length - 1] += token;
+  }
+  return fields.map((field) => field.replaceAll("\u0001", "=>").trim()).filter((field) => field !== "");
 }
