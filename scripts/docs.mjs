@@ -4,7 +4,7 @@
  */
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { errorsPage, errorSources } from "./docs/errors-page.mjs";
-import { hooksPage } from "./docs/hooks-page.mjs";
+import { hooksPage, hookSource } from "./docs/hooks-page.mjs";
 import { withIncludes } from "./docs/includes.mjs";
 import { optionShape, optionsPage } from "./docs/options-page.mjs";
 import { rulesPages } from "./docs/rules-pages.mjs";
@@ -12,7 +12,7 @@ import { root } from "./prepare.mjs";
 
 const read = (path) => readFileSync(`${root}/${path}`, "utf8");
 const pages = new Map([
-  ["docs/hooks.md", hooksPage(read("packages/core/src/api/hooks.ts"))],
+  ["docs/hooks.md", hooksPage(hookSource(read))],
   ["docs/errors.md", errorsPage(errorSources())],
   ["docs/options.md", optionsPage(optionShape())],
   ...rulesPages(),

@@ -5,5 +5,6 @@
 import { prepare, run } from "./prepare.mjs";
 
 prepare();
-run("npx", ["--no-install", "turbo", "run", "lint", "check", "check:tests", "--output-logs=errors-only"]);
+run("node", ["scripts/lint.mjs"]);
+run("npx", ["--no-install", "turbo", "run", "check", "check:tests", "--output-logs=errors-only"]);
 run("npx", ["--no-install", "vitest", "run", "--coverage", ...process.argv.slice(2)]);

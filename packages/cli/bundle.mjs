@@ -11,8 +11,10 @@ import { rolldown } from "rolldown";
 
 const dist = fileURLToPath(new URL("dist/", import.meta.url));
 /** Everything else that is no package of ours is left out. */
-const BUNDLED =
-  /^(zod|yaml|tapable|cosmiconfig|js-yaml|argparse|parse-json|import-fresh|env-paths|picocolors|@tensorflow\/tfjs-core|@thaw\/.*)$/;
+const BUNDLED = new RegExp(
+  "^(zod|yaml|tapable|cosmiconfig|js-yaml|argparse|parse-json|import-fresh|env-paths|picocolors" +
+    "|@tensorflow/tfjs-core|@thaw/.*)$",
+);
 const LEFT_OUT = "\0left-out";
 
 const packageName = (id) => /^((?:@[^/]+\/)?[^/.][^/]*)/.exec(id)?.[1];

@@ -1,18 +1,21 @@
 /**
- * `docs/errors.md` from every package's `errors.ts`: code, doc block and message of each function that makes an error.
- * Throws where a function has no doc block, or where two packages use one code.
+ * `docs/errors.md` from every package's `errors.ts` (or folder `errors`): code, doc block and message of each function
+ * that makes an error. Throws where a function has no doc block, or where two packages use one code.
  */
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { root } from "../prepare.mjs";
 
-/** Package name to the text of its errors.ts, of every package that has one. */
+/** Package name to the text of its errors: errors.ts, or the files of a folder errors. */
 export function errorSources() {
-  const folders = readdirSync(`${root}/packages`).filter((folder) =>
-    existsSync(`${root}/packages/${folder}/src/errors.ts`),
-  );
-  return new Map(
-    folders.map((folder) => [`@thaw/${folder}`, readFileSync(`${root}/packages/${folder}/src/errors.ts`, "utf8")]),
-  );
+  const texts = readdirSync(`${root}/packages`).flatMap((folder) => {
+    const source = `${root}/packages/${folder}/src`;
+    const files = existsSync(`${source}/errors`)
+      ? readdirSync(`${source}/errors`).map((name) => `errors/${name}`)
+      : ["errors.ts"];
+    const own = files.filter((file) => file.endsWith(".ts") && existsSync(`${source}/${file}`));
+    return own.length === 0 ? [] : [[`@thaw/${folder}`, own.map((file) => readFileSync(`${source}/${file}`, "utf8"))]];
+  });
+  return new Map(texts.map(([name, parts]) => [name, parts.join("\n")]));
 }
 
 /** Every code with what is said about it, sorted; `sources` is package name to the text of its errors.ts. */

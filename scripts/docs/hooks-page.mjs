@@ -1,6 +1,11 @@
+/** The text that the page is made of: payloads, then hooks. `read` reads a file of the repository. */
+export function hookSource(read) {
+  return `${read("packages/core/src/api/contexts.ts")}\n${read("packages/core/src/api/hooks.ts")}`;
+}
+
 /**
- * `docs/hooks.md` from the doc blocks of `packages/core/src/api/hooks.ts`. Throws where a hook or a payload's field has
- * none: a hook arrives with its doc block.
+ * `docs/hooks.md` from the doc blocks of `packages/core/src/api/contexts.ts` and `hooks.ts`. Throws where a hook or a
+ * payload's field has none: a hook arrives with its doc block.
  * @param {string} source
  */
 export function hooksPage(source) {
@@ -26,7 +31,11 @@ export function hooksPage(source) {
     ...source
       .slice(0, source.indexOf("export function createHooks()"))
       .matchAll(
-        /(?:\/\*\*((?:(?!\*\/)[\s\S])*)\*\/\s*)?export interface (\w+)(?: extends ([^{]+?))? \{([^\n]*|[\s\S]*?\n)\}(?=\n|$)/g,
+        new RegExp(
+          String.raw`(?:/\*\*((?:(?!\*/)[\s\S])*)\*/\s*)?export interface (\w+)(?: extends ([^{]+?))? \{` +
+            String.raw`([^\n]*|[\s\S]*?\n)\}(?=\n|$)`,
+          "g",
+        ),
       ),
   ].map(([, doc, name, base, fields]) => ({
     name,

@@ -125,7 +125,8 @@ function defaultText(shape, value, isRequired) {
   // What a mapping holds has defaults of its own.
   if (value === undefined || (isEmpty(value) && shape.properties !== undefined)) return "";
   const gibibytes = typeof value === "number" ? value / 2 ** 30 : 0;
-  return `\`${gibibytes >= 1 && Number.isInteger(gibibytes) ? `${gibibytes}GiB` : typeof value === "string" ? value : JSON.stringify(value)}\``;
+  if (gibibytes >= 1 && Number.isInteger(gibibytes)) return `\`${gibibytes}GiB\``;
+  return `\`${typeof value === "string" ? value : JSON.stringify(value)}\``;
 }
 
 function isEmpty(value) {

@@ -36,8 +36,10 @@ function indexPage(rules) {
 
 ${GENERATED}
 
-What \`thaw check\` (and every run, before it reads a weight) finds. Severities are set in the config: \`checks: { rules: { missing-checkpointing: off } }\` with \`off\`, \`note\`,
-\`warning\` or \`error\`. A setting of a default never contradicts the user; two explicit settings do. [Freezing](../freezing.md) has the precedence of settings.
+What \`thaw check\` (and every run, before it reads a weight) finds.
+Severities are set in the config: \`checks: { rules: { missing-checkpointing: off } }\` with \`off\`, \`note\`,
+\`warning\` or \`error\`. A setting of a default never contradicts the user; two explicit settings do.
+[Freezing](../freezing.md) has the precedence of settings.
 
 | rule | severity | what it finds |
 | --- | --- | --- |

@@ -80,9 +80,8 @@ const timeOf = ({ step_ms_median: step, total_s: total }) => step ?? total * 1e3
 async function compareMatmul(options, log) {
   const thaw = await runThaw({ ...options, mode: "gemm" });
   const script =
-    "import " +
-    "sys,time,torch\ntorch.set_num_threads(int(sys.argv[1]))\na=torch.randn(880,576)\nb=torch.randn(1536,576)\nt=[]\nfor " +
-    "i in range(60):\n  " +
+    "import sys,time,torch\ntorch.set_num_threads(int(sys.argv[1]))\n" +
+    "a=torch.randn(880,576)\nb=torch.randn(1536,576)\nt=[]\nfor i in range(60):\n  " +
     "s=time.perf_counter();a@b.T;t.append(time.perf_counter()-s)\nprint(2*880*576*1536/min(t)/1e9)";
   const peer = Number(
     await runProgram(options.python, ["-c", script, String(options.threads)], peerEnvironment(options)),

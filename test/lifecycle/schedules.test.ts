@@ -78,7 +78,7 @@ describe("a schedule", () => {
     ]);
   });
 
-  it("makes slots where training starts, drops them where it ends, warms up from there, and drops the feature cache", async () =>
+  it("makes slots where training starts, drops them where it ends, warms up, drops the feature cache", async () =>
     withTempFolder(async (output) => {
       const rates: Record<string, number>[] = [];
       let summary: RunSummary | undefined;

@@ -125,10 +125,9 @@ describe("packed packages", () => {
       );
       const imports = sources.flatMap((source) =>
         [
-          ...source.matchAll(
-            /^\s*(?:import|export)\s[^"'`;]*?from\s+"([^".][^"]*)"|^import\s+"([^".][^"]*)"|\bimport\("([^".][^"]*)"\)/gm,
-          ),
-        ].map((match) => match[1] ?? match[2] ?? match[3]!),
+          ...source.matchAll(/^\s*(?:import|export)\s[^"'`;]*?from\s+"([^".][^"]*)"/gm),
+          ...source.matchAll(/^import\s+"([^".][^"]*)"|\bimport\("([^".][^"]*)"\)/gm),
+        ].map((match) => match[1] ?? match[2]!),
       );
       const names = new Set<string>(
         imports

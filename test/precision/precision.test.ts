@@ -26,7 +26,7 @@ describe.each(["cpu", "wasm"] as const)("on %s", (name) => {
 describe("bfloat16, simulated on cpu", () => {
   beforeAll(() => setBackend("cpu"));
 
-  it("keeps frozen matrices in half the memory, untouched, and trains as float32 does to its own rounding", async () => {
+  it("keeps frozen matrices in half the memory, untouched, and trains as float32 does to its rounding", async () => {
     const before = memory().numTensors;
     const [plain, packed] = [await train(backendOf(cpu), "float32"), await train(backendOf(simulated()), "bfloat16")];
     packed.losses.forEach((loss, step) => {

@@ -46,7 +46,7 @@ beforeAll(async () => {
 afterAll(() => rmSync(output, { recursive: true, force: true }));
 
 describe("the quickstart", () => {
-  it("prints plan, verdict, captions beside baselines, samples, proof and savings, and ends with the run's folder", () => {
+  it("prints plan, verdict, captions beside baselines, samples, proof, savings and the run's folder", () => {
     for (const pattern of [
       /multi_modal_projector\s+33,024\s+trainable\s+trained/,
       /Checker: no conflicts\./,

@@ -47,7 +47,11 @@ const losses = (stage: string): readonly number[] =>
 describe("LLaVA in two stages", () => {
   it("takes what trains from the presets, and warns of nothing", () => {
     expect(stdout).toMatch(
-      /Stage 1 of 2: align[\s\S]*multi_modal_projector\s+33,024\s+trainable[\s\S]*language_model\s+734,080\s+frozen[\s\S]*Stage 2 of 2: instruct[\s\S]*language_model\s+734,080\s+trainable/,
+      new RegExp(
+        String.raw`Stage 1 of 2: align[\s\S]*multi_modal_projector\s+33,024\s+trainable[\s\S]*language_` +
+          String.raw`model\s+734,080\s+frozen[\s\S]*Stage 2 of 2: instruct[\s\S]*language_model\s+734,080` +
+          String.raw`\s+trainable`,
+      ),
     );
     expect(stdout.match(/Checker: no conflicts\./g)).toHaveLength(2);
     expect(stdout.match(/vision_tower\s+\d+ tensors\s+sha256 [0-9a-f]{12}…\s+no bit moved/g)).toHaveLength(2);

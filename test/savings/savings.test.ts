@@ -185,9 +185,10 @@ describe("the summary", () => {
       expect(numbers[name], name).toBeGreaterThan(0);
     expect(
       lines.some((line) =>
-        /^Rows: \d+% of the language model's were not computed: padding \d+%, behind the answer [\d.]+%, prompt prefix [\d.]+%\.$/.test(
-          line,
-        ),
+        new RegExp(
+          String.raw`^Rows: \d+% of the language model's were not computed: padding \d+%, behind the answ` +
+            String.raw`er [\d.]+%, prompt prefix [\d.]+%\.$`,
+        ).test(line),
       ),
     ).toBe(true);
   });

@@ -18,8 +18,10 @@ export const IMAGE_MEAN = 0.75;
 export const IMAGE_DEVIATION = 0.32;
 
 /** A mirror would change what these names say. */
-const HANDED =
-  /left|right|clock|arrow|letter|button|flag|sign|mark|number|keycap|digit|input|o-clock|thirty|hand|symbol|medal|notes|input|latin|chart/;
+const HANDED = new RegExp(
+  String.raw`left|right|clock|arrow|letter|button|flag|sign|mark|number|keycap|digit|input|o-cloc` +
+    String.raw`k|thirty|hand|symbol|medal|notes|input|latin|chart`,
+);
 
 /** True if a picture of this name may be mirrored. */
 export function mayMirror(name: string): boolean {

@@ -38,8 +38,8 @@ export function trainBpe(
 }
 
 /**
- * Counts the pieces that the Metaspace pre-tokenizer makes of texts: a space becomes `▁` and begins a piece; nothing is
- * put before a text.
+ * Counts the pieces that the Metaspace pre-tokenizer makes of texts: a space becomes `▁` and begins a piece; nothing
+ * is put before a text.
  */
 export function countPieces(texts: Iterable<{ readonly text: string; readonly count: number }>): Map<string, number> {
   const counts = new Map<string, number>();

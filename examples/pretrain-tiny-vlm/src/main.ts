@@ -40,7 +40,6 @@ const summary = await pretrain({
   learningRate: Number(values["learning-rate"]),
   logger,
 });
-process.stdout.write(
-  `${JSON.stringify({ steps: summary.steps, lastLoss: summary.lastLoss, minutes: summary.durationMs / 60_000, evaluations: summary.evaluations })}\nCheckpoint: ` +
-    `${values.checkpoint}\n`,
-);
+const { steps, lastLoss, evaluations } = summary;
+const result = { steps, lastLoss, minutes: summary.durationMs / 60_000, evaluations };
+process.stdout.write(`${JSON.stringify(result)}\nCheckpoint: ${values.checkpoint}\n`);

@@ -64,7 +64,10 @@ test("names the command where the named backend is missing", async () => {
     details: { backend: "native", command: "thaw backend install" },
   });
   await expect(missing).rejects.toThrow(
-    /nothing is installed in \/cache\/backends\/native, and the npm package "@tensorflow\/tfjs-node" could not be resolved from \/project/,
+    new RegExp(
+      String.raw`nothing is installed in /cache/backends/native, and the npm package "@tensorflow/tfj` +
+        String.raw`s-node" could not be resolved from /project`,
+    ),
   );
 });
 
@@ -76,7 +79,7 @@ test("does not fall back from the named backend", async () => {
   });
 });
 
-test("says what to install where nothing at all is there, and passes on the last error where nothing starts", async () => {
+test("says what to install where nothing is there, and passes on the last error where nothing starts", async () => {
   await expect(chooseBackend(options, machine([]))).rejects.toMatchObject({ code: "THAW_BACKEND_MISSING" });
   await expect(chooseBackend(options, machine(["wasm", "cpu"], ["wasm", "cpu"]))).rejects.toThrow(/"cpu" was found/);
 });

@@ -137,7 +137,7 @@ export function cudaMissing(facts: {
   return new ThawError(
     "THAW_INSTALL_NO_CUDA",
     `\`thaw backend install --cuda\` needs ${facts.missing.join(", ")}, and ` +
-      `${facts.searched.length > 0 ? `it is not in ${facts.searched.join(", ")}` : "no folder with CUDA libraries was found"}. ` +
+      `${facts.searched.length > 0 ? `it is not in ${facts.searched.join(", ")}` : "no CUDA libraries were found"}. ` +
       `Install NVIDIA's driver and the CUDA 12 or 13 libraries (\`pip install "tensorflow[and-cuda]==2.21.0"\` ` +
       "brings the libraries), name their folder with `--cuda-libraries <folder>`, or install the processor's " +
       "build with `thaw backend install`.",

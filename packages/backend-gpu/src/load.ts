@@ -97,10 +97,13 @@ async function registerTensorFlow(entry: BackendEntry, location: Location, optio
   useNativeKernels(kernels);
   const isCompiled = functions !== undefined && (options.functions ?? isOnGpu);
   Object.assign(tf.findBackend("tensorflow"), { tensorFunctions: isCompiled ? functions : undefined });
-  return (
-    `${entry.name}: TensorFlow ` +
-    `${binding.TF_Version}${kernels === undefined ? "" : ` with Thaw's kernels for ${kernels}`}${isOnGpu ? ` on a GPU, ${options.tensorFloat32 ? "TensorFloat-32" : "float32"}` : ""}${isCompiled ? ", compiled functions" : isOnGpu ? ", operation by operation" : ""}${isCurrent ? "" : `; compiled for another version of Thaw, so without what makes it fast: run ${entry.command}`}`
-  );
+  const parts = [
+    kernels === undefined ? "" : ` with Thaw's kernels for ${kernels}`,
+    isOnGpu ? ` on a GPU, ${options.tensorFloat32 ? "TensorFloat-32" : "float32"}` : "",
+    isCompiled ? ", compiled functions" : isOnGpu ? ", operation by operation" : "",
+    isCurrent ? "" : `; compiled for another version of Thaw, so without what makes it fast: run ${entry.command}`,
+  ];
+  return `${entry.name}: TensorFlow ${binding.TF_Version}${parts.join("")}`;
 }
 
 interface Gpu {

@@ -62,7 +62,8 @@ export function locate(entry: BackendEntry, search: SearchFolders): Location | u
 
 /** What was looked for, for messages. */
 export function describeSearch(entry: BackendEntry, search: SearchFolders): string {
-  const packages = `${entry.packages.map((name) => `"${name}"`).join(" and ")} could not be resolved from ${search.projectFolder}`;
+  const names = entry.packages.map((name) => `"${name}"`).join(" and ");
+  const packages = `${names} could not be resolved from ${search.projectFolder}`;
   return entry.installedAs === undefined
     ? packages
     : `nothing is installed in ${installedFolder(entry, search.cacheFolder)}, and the npm package ${packages}`;

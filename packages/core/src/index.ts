@@ -103,7 +103,7 @@ export {
   TRAINED_FILE,
 } from "./checkpoint/write-checkpoint.js";
 export { definePlugin } from "./api/define-plugin.js";
-export { findingText } from "./errors.js";
+export { findingText } from "./errors/options.js";
 export { createHooks, STAGE_DEFAULT, STAGE_EARLY, STAGE_LATE } from "./api/hooks.js";
 export type {
   AfterStepContext,
@@ -128,8 +128,8 @@ export type {
   ScopeContext,
   StepContext,
   StopDecision,
-  TrainerHooks,
-} from "./api/hooks.js";
+} from "./api/contexts.js";
+export type { TrainerHooks } from "./api/hooks.js";
 export type { TapDescription } from "./run/intercept.js";
 export { linearLayer } from "./model/linear-layer.js";
 export { silentLogger } from "./api/logger.js";

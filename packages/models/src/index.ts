@@ -25,7 +25,7 @@ export { openProcessor } from "./open/open-processor.js";
 export { placeholderModel } from "./open/placeholder.js";
 export { initialValues } from "./checkpoint/initial-values.js";
 export { OWNER_TABLES } from "./owners/owner-tables.js";
-export type { DocumentedOwnerTable } from "./owners/owner-tables.js";
+export type { DocumentedOwnerTable } from "./owners/owner-table.js";
 export {
   findFamily,
   findOwners,

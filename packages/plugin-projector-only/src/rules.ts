@@ -6,7 +6,8 @@ export const TEXT_ONLY_LIMIT = 0.25;
 
 const CACHE_KEY = "projectorOnly.featureCache";
 
-const TRAINABLE_TOWER_DOCS = `Kept features are right only while the segment that makes them is frozen. \`auto\` uses the cache exactly then.
+const TRAINABLE_TOWER_DOCS = `Kept features are right only while the segment that makes them is frozen. \`auto\` uses
+the cache exactly then.
 
 \`\`\`yaml config expects=cache-with-trainable-tower
 freeze:
@@ -15,11 +16,12 @@ freeze:
 projector_only: { feature_cache: on }
 \`\`\`
 
-Where the tower is unfrozen by a schedule, the cache is used until then and this is a note that says at which step it is dropped.
+Where the tower is unfrozen by a schedule, the cache is used until then and this is a note that says at which step it
+is dropped.
 `;
 
-const OTHERS_TRAINED_DOCS = `\`required: true\` says that the run is meant to train the projector alone: with it, a changed flag cannot silently turn a cheap run into
-an expensive one.
+const OTHERS_TRAINED_DOCS = `\`required: true\` says that the run is meant to train the projector alone: with it, a
+changed flag cannot silently turn a cheap run into an expensive one.
 
 \`\`\`yaml config expects=projector-only-with-others-trained
 freeze:
@@ -125,7 +127,9 @@ function trainableTower(context: RuleContext, cacheSettings: readonly Setting[])
         : {
             rule: "cache-with-trainable-tower",
             severity: "note",
-            message: `The feature cache of ${segment.name} is dropped at step ${phase.fromStep}, where it begins to train.`,
+            message:
+              `The feature cache of ${segment.name} is dropped at step ${phase.fromStep}, ` +
+              "where it begins to train.",
             fix: "Nothing needs to change.",
             settings,
           },

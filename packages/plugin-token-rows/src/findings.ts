@@ -4,8 +4,8 @@ export const TOKEN_ROWS_AND_FULL: RuleInfo = {
   id: "token-rows-and-full",
   defaultSeverity: "error",
   summary: "Rows of single tokens are to train in an embedding that trains as a whole.",
-  docs: `\`token_rows\` trains the rows of some tokens and keeps the rest of the embedding as it is. Where the embedding trains anyway, in the whole run or a part of
-it, the two would write the same rows.
+  docs: `\`token_rows\` trains the rows of some tokens and keeps the rest of the embedding as it is. Where the
+embedding trains anyway, in the whole run or a part of it, the two would write the same rows.
 
 \`\`\`yaml config expects=token-rows-and-full
 freeze: { freeze_llm: false }

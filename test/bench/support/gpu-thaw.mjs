@@ -44,8 +44,9 @@ for (const [mode, precision] of cases) {
   const line = await train(mode, precision).catch((error) => ({
     error: String(process.env.BENCH_STACK ? error.stack : error.message).slice(0, 1500),
   }));
+  const seconds = Math.round((performance.now() - started) / 1000);
   process.stdout.write(
-    `${JSON.stringify({ side: "thaw", size, mode, precision, batch: shape.batch, seconds: Math.round((performance.now() - started) / 1000), ...line })}\n`,
+    `${JSON.stringify({ side: "thaw", size, mode, precision, batch: shape.batch, seconds, ...line })}\n`,
   );
 }
 

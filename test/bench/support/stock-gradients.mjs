@@ -17,7 +17,9 @@ export async function registerStockGradients() {
     export async function resolve(specifier, context, next) {
       if (!inside(context.parentURL) || !specifier.startsWith(".")) return next(specifier, context);
       const url = new URL(specifier, context.parentURL);
-      const file = url.href.endsWith(".js") ? url : existsSync(new URL(url.href + ".js")) ? new URL(url.href + ".js") : new URL(url.href + "/index.js");
+      const withEnd = new URL(url.href + ".js");
+      const found = existsSync(withEnd) ? withEnd : new URL(url.href + "/index.js");
+      const file = url.href.endsWith(".js") ? url : found;
       return { url: file.href, format: "module", shortCircuit: true };
     }
     export async function load(url, context, next) {

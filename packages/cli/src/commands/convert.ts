@@ -11,8 +11,8 @@ export interface ConvertOptions {
 }
 
 /**
- * Prints (or writes) the Thaw config that means what another tool's config does. Exit code 1 where something in it could
- * not be read, or is for something that Thaw does not do (then nothing is written).
+ * Prints (or writes) the Thaw config that means what another tool's config does. Exit code 1 where something in it
+ * could not be read, or is for something that Thaw does not do (then nothing is written).
  * @throws THAW_CLI_NOT_FOREIGN, THAW_CLI_OUTPUT_TAKEN
  */
 export function convert(path: string, options: ConvertOptions, terminal: Terminal): number {

@@ -107,9 +107,10 @@ describe("thaw export", () => {
     expect(await readTensor("adapter/adapter_model.safetensors", name)).not.toEqual(
       await readTensor(join(run, "final/adapter/adapter_model.safetensors"), name),
     );
+    const before = readFileSync("thaw.config.yaml", "utf8");
     writeFileSync(
       "next.yaml",
-      `${readFileSync("thaw.config.yaml", "utf8").replace("rank: 2, target_modules: [q_proj]", "").replace("./runs", "./next")}lora: ` +
+      `${before.replace("rank: 2, target_modules: [q_proj]", "").replace("./runs", "./next")}lora: ` +
         "{ adapter: ./adapter }\n",
     );
     expect((await thaw("train", "next.yaml", "--quiet")).code).toBe(0);

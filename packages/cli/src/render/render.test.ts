@@ -123,7 +123,10 @@ describe("the summary", () => {
         "max_steps reached.",
     );
     expect(text).toMatch(
-      /twemoji\s+60\s+before\s+0\.004\s+0\.000\n\s+after\s+0\.442\s+0\.376\n\s+majority baseline\s+0\.050\s+0\.001\n\s+nearest neighbour baseline\s+0\.316\s+0\.286/,
+      new RegExp(
+        String.raw`twemoji\s+60\s+before\s+0\.004\s+0\.000\n\s+after\s+0\.442\s+0\.376\n\s+majority bas` +
+          String.raw`eline\s+0\.050\s+0\.001\n\s+nearest neighbour baseline\s+0\.316\s+0\.286`,
+      ),
     );
     expect(text).toContain("vision_tower    2 tensors  sha256 abababababab…  no bit moved");
     expect(text).toContain("time a step: 240 ms instead of 2.9 s, 12.1x faster");

@@ -8,7 +8,8 @@ import { html, trusted } from "./html.js";
 import { renderReport, writeReport } from "./report.js";
 
 const PIXEL =
-  "data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mP8z8BQDwAEhQGAhKmMIQAAAABJRU5ErkJggg==";
+  "data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mP8" +
+  "z8BQDwAEhQGAhKmMIQAAAABJRU5ErkJggg==";
 
 describe("html", () => {
   it("escapes text, and nothing twice", () => {

@@ -108,10 +108,13 @@ export function scoresSection(captions: readonly CaptionRecord[]): Html {
   const measured = captions.filter(({ after, before }) => after !== undefined || before !== undefined);
   if (measured.length === 0) return html``;
   const rows = measured.flatMap((record) =>
-    scoreRows(record).map(
-      (row) =>
-        html`<tr${row.scores === record.after && isBetter(record) ? html` class="best"` : undefined}><td>${row.isFirst ? record.name : ""}</td><td>${row.label}</td><td class="number">${scoreText(row.scores.tokenF1)}</td><td class="number">${scoreText(row.scores.exactMatch)}</td><td class="number">${row.isFirst ? countText(row.samples) : ""}</td></tr>`,
-    ),
+    scoreRows(record).map(({ scores, isFirst, label, samples }) => {
+      const best = scores === record.after && isBetter(record) ? html` class="best"` : undefined;
+      const numbers = [scoreText(scores.tokenF1), scoreText(scores.exactMatch), isFirst ? countText(samples) : ""];
+      return html`<tr${best}><td>${isFirst ? record.name : ""}</td><td>${label}</td>${numbers.map(
+        (number) => html`<td class="number">${number}</td>`,
+      )}</tr>`;
+    }),
   );
   const notScored = Math.max(0, ...measured.map(({ after, before }) => (after ?? before)?.notScored ?? 0));
   const remark =
@@ -146,12 +149,13 @@ export function gallerySection(captions: readonly CaptionRecord[]): Html {
     .filter(({ after, before }) => (after ?? before) !== undefined)
     .map((record) => {
       const before = new Map((record.before?.answers ?? []).map((answer) => [answer.index, answer]));
+      const hasAfter = record.after !== undefined;
       const shown = pickAnswers((record.after ?? record.before)!.answers, 24).filter(
         ({ index }) => record.pictures[index] !== undefined,
       );
       return html`<h2>Pictures: ${record.name}</h2>
         <div class="gallery">
-          ${shown.map((answer) => picture(record, answer, record.after === undefined ? undefined : before.get(answer.index)))}
+          ${shown.map((answer) => picture(record, answer, hasAfter ? before.get(answer.index) : undefined))}
         </div>`;
     });
   return html`${galleries}`;

@@ -40,7 +40,10 @@ stages:
 /** Presses Ctrl-C after a step of the run that has as many steps as a file says. */
 const STOP = `import { existsSync, readFileSync } from "node:fs";
 export default { name: "Stop", apiVersion: 1, apply: (trainer) => {
-  trainer.hooks.afterStep.tap("Stop", ({ step, totalSteps }) => { if (step === 0 && existsSync("stop") && Number(readFileSync("stop", "utf8")) === totalSteps) process.emit("SIGINT"); });
+  trainer.hooks.afterStep.tap("Stop", ({ step, totalSteps }) => {
+    const isDue = step === 0 && existsSync("stop") && Number(readFileSync("stop", "utf8")) === totalSteps;
+    if (isDue) process.emit("SIGINT");
+  });
 } };
 `;
 
@@ -84,7 +87,10 @@ describe("a staged recipe", () => {
   it("is planned, checked, printed and explained as a whole", async () => {
     const planned = await thaw("plan");
     expect(planned.out).toMatch(
-      /Stage 1 of 2: align\n[\s\S]*multi_modal_projector +2,368 +trainable[\s\S]*Stage 2 of 2: instruct\n[\s\S]*language_model +38,560 +partial/,
+      new RegExp(
+        String.raw`Stage 1 of 2: align\n[\s\S]*multi_modal_projector +2,368 +trainable[\s\S]*Stage 2 of` +
+          String.raw` 2: instruct\n[\s\S]*language_model +38,560 +partial`,
+      ),
     );
     const { stages } = JSON.parse((await thaw("plan", "--json")).out) as {
       stages: { name: string; hash: string; components: unknown[]; parameters: unknown[] }[];
@@ -95,14 +101,20 @@ describe("a staged recipe", () => {
     ]);
     expect(await thaw("check")).toMatchObject({ code: 0, out: "Checker: no conflicts." });
     expect((await thaw("why", "multi_modal_projector")).out).toMatch(
-      /^Stage 1 of 2: align\nmulti_modal_projector is trained by freeze.train_mm_proj_only: true[\s\S]*\nStage 2 of 2: instruct\nmulti_modal_projector is frozen by default/,
+      new RegExp(
+        String.raw`^Stage 1 of 2: align\nmulti_modal_projector is trained by freeze.train_mm_proj_only:` +
+          String.raw` true[\s\S]*\nStage 2 of 2: instruct\nmulti_modal_projector is frozen by default`,
+      ),
     );
     expect((await thaw("config")).out).toMatch(
       /Stage 1 of 2: align\n[\s\S]*training.max_steps: 2 +# thaw.config.yaml:9[\s\S]*Stage 2 of 2: instruct/,
     );
     writeFileSync("other.yaml", CONFIG.replace("{ last_blocks: 1 }", "train"));
     expect((await thaw("plan", "--diff", "other.yaml")).out).toMatch(
-      /^Stage 1 of 2: align\nThe plans are the same \(\w{12}\).\nStage 2 of 2: instruct\nfrom step[\s\S]*language_model/,
+      new RegExp(
+        String.raw`^Stage 1 of 2: align\nThe plans are the same \(\w{12}\).\nStage 2 of 2: instruct\nfr` +
+          String.raw`om step[\s\S]*language_model`,
+      ),
     );
   });
 

@@ -32,10 +32,9 @@ export async function trainStages(
     onStage: ({ name, index, count, trainer, isResumed, runFolder }) => {
       context.onTrainer(trainer);
       events.write("stage", { name, index, count, isResumed, runFolder });
+      const title = stageTitle(name, index, count);
       if (!isJson)
-        terminal.out(
-          `${index === 0 ? "" : "\n"}${terminal.colors.bold(stageTitle(name, index, count))}${isResumed ? ", resumed" : ""}\n`,
-        );
+        terminal.out(`${index === 0 ? "" : "\n"}${terminal.colors.bold(title)}${isResumed ? ", resumed" : ""}\n`);
     },
     afterStage: ({ name }, result) => finishRun(prepared.get(name)!, result, context),
   });

@@ -1,7 +1,7 @@
 /** Texts below the options of `--help`. */
 const CONFIG_NOTE = `
-Without [config], the file is searched from here up to the project's root: thaw.config.ts, .js, .mjs, .yaml, .yml or .json,
-.thawrc, or the "thaw" entry of package.json.`;
+Without [config], the file is searched from here up to the project's root: thaw.config.ts, .js, .mjs, .yaml, .yml or
+.json, .thawrc, or the "thaw" entry of package.json.`;
 
 export const TOP_HELP = `
 A first config (thaw.config.yaml):
@@ -23,8 +23,8 @@ Examples:
 Exit codes: 0 done, 1 findings or errors, 2 wrong use, 130 stopped by Ctrl-C.`;
 
 export const BACKEND_HELP = `
-The library comes from PyPI through pip's configured index, with a pinned checksum; a C++ compiler builds a small addon. Everything
-goes to the user's cache folder. Stopped in the middle, the same command goes on from there.
+The library comes from PyPI through pip's configured index, with a pinned checksum; a C++ compiler builds a small
+addon. Everything goes to the user's cache folder. Stopped in the middle, the same command goes on from there.
 
 Examples:
   thaw backend install                         TensorFlow on the processor
@@ -43,16 +43,17 @@ Examples:
   thaw train --json | jq -c 'select(.event == "step")'`;
 
 export const EVALUATE_HELP = `
-An Iconify sample is a visible icon without skin tones; its caption is the name with spaces. Names that the training set does
-not have are counted, not scored, unless --concepts all. A bare checkpoint needs --baseline-data for baselines.
+An Iconify sample is a visible icon without skin tones; its caption is the name with spaces. Names that the training
+set does not have are counted, not scored, unless --concepts all. A bare checkpoint needs --baseline-data for
+baselines.
 
 Examples:
   thaw evaluate runs/run-20250101-120000 --data iconify:twemoji
   thaw evaluate ./checkpoint --data iconify:twemoji --baseline-data iconify:noto --concepts seen --json`;
 
 export const EXPORT_HELP = `
-The folder gets config, tokenizer and processor files and all weights: transformers reads it, Thaw is not needed. A run's own
-"final" folder holds only what trained. One checkpoint of a run is named by its folder.
+The folder gets config, tokenizer and processor files and all weights: transformers reads it, Thaw is not needed. A
+run's own "final" folder holds only what trained. One checkpoint of a run is named by its folder.
 
 Examples:
   thaw export runs/run-20250101-120000 ./trained
@@ -68,9 +69,9 @@ Examples:
   thaw plan --diff stage1.yaml
   thaw plan --set freeze.freeze_language_model=true --json`;
 
-export const CHECK_HELP = `${CONFIG_NOTE}
-Only "model" is needed. All findings come at once; the exit code is 1 if one of them is an error. [config] may also be a
-LLaMA-Factory config, or ms-swift arguments (a script, a list of words, or a file of keys): the same rules in their words.
+export const CHECK_HELP = `${CONFIG_NOTE} Only "model" is needed. All findings come at once; the exit code is 1 if one
+of them is an error. [config] may also be a LLaMA-Factory config, or ms-swift arguments (a script, a list of words, or
+a file of keys): the same rules in their words.
 
 Examples:
   thaw check

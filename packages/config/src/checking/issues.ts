@@ -78,7 +78,7 @@ function expectation(issue: RawIssue): string {
     case "invalid_type":
       return withArticle(issue.expected ?? "another type");
     case "invalid_value":
-      return `${(issue.values?.length ?? 0) > 1 ? "one of " : ""}${(issue.values ?? []).map((value) => JSON.stringify(value)).join(", ")}`;
+      return oneOf(issue.values ?? []);
     case "too_small":
       return sizeWords(issue, issue.inclusive === false ? "more than" : "at least", issue.minimum);
     case "too_big":
@@ -195,4 +195,8 @@ function describe(value: unknown): string {
     `${text.length > 60 ? `${text.slice(0, 57)}...` : text} (a ` +
     `${typeof value === "string" ? "text" : typeof value})`
   );
+}
+
+function oneOf(values: readonly unknown[]): string {
+  return `${values.length > 1 ? "one of " : ""}${values.map((value) => JSON.stringify(value)).join(", ")}`;
 }

@@ -236,7 +236,8 @@ describe("nothing is made up", () => {
       "export LR=2e-5 NP=4",
       "BATCH=2",
       "NP=8 swift sft --model m --tuner_type full --learning_rate ${LR} --per_device_train_batch_size $BATCH \\",
-      "  --gradient_accumulation_steps $(expr 32 / $NP) --max_steps $((NP * 10)) --output_dir 'a$LR' --run_name \"r$NP\"",
+      "  --gradient_accumulation_steps $(expr 32 / $NP) --max_steps $((NP * 10)) \\",
+      "  --output_dir 'a$LR' --run_name \"r$NP\"",
     ].join("\n");
     const config = readForeign(script, "train.sh")!;
     expect(config.findings).toEqual([]);

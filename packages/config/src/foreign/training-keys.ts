@@ -105,8 +105,8 @@ function readPrecision(from: ForeignBuilder): void {
 }
 
 /**
- * Stages that are no supervised training (`dpo`, `kto`, `rm`, `ppo`, ...): an error, as nothing that Thaw does means it.
- * `stage` is what the tool's own word says, `key` where it stands.
+ * Stages that are not supervised training (`dpo`, `kto`, `rm`, `ppo`, ...): an error, as nothing that Thaw does means
+ * it. `stage` is what the tool's own word says, `key` where it stands.
  */
 export function refuseStage(from: ForeignBuilder, key: string, stage: string): void {
   from.understood(key);

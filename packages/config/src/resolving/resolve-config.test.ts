@@ -324,7 +324,7 @@ describe("plugins", () => {
     `default Object.assign((options, settings) => ({ name: "${name}", apiVersion: 1, options, settings, apply() ` +
     "{} }), { definition });\n";
 
-  it("resolves paths and packages from the file that names them, and hands over their section with provenance", async () => {
+  it("resolves them from the file that names them, and hands over their section with provenance", async () => {
     write({
       "thaw.config.yaml": "extends: ./base/base.yaml\nplugins: [./mine.ts, board]\nmine: { some_size: 3 }\n",
       "mine.ts": `type Size = number;\n${plugin("mine", "mine")}`,

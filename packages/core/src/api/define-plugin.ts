@@ -1,5 +1,5 @@
 import type { Setting } from "@thaw/contracts";
-import { pluginOptionsAsync, pluginOptionsInvalid } from "../errors.js";
+import { pluginOptionsAsync, pluginOptionsInvalid } from "../errors/plugins.js";
 import type { Plugin, PluginDefinition, PluginFactory } from "./plugin.js";
 import { settingsOf } from "./settings.js";
 

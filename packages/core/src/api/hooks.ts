@@ -1,20 +1,5 @@
-import type { Bfloat16Products, Value } from "@thaw/autograd";
-import type {
-  Batch,
-  ComponentDeclaration,
-  Finding,
-  GradientFlow,
-  LazyItem,
-  Model,
-  ModelOutput,
-  ParameterInfo,
-  Plan,
-  RowCounts,
-  Rule,
-  Scope,
-  Setting,
-  Claims,
-} from "@thaw/contracts";
+import type { Value } from "@thaw/autograd";
+import type { Batch, Finding, ParameterInfo, Plan, Rule, Scope } from "@thaw/contracts";
 import type { Tensor } from "@tensorflow/tfjs-core";
 import {
   AsyncSeriesBailHook,
@@ -26,231 +11,36 @@ import {
 } from "tapable";
 import type { Optimizer } from "./optimizer.js";
 import type { RunSummary } from "./summary.js";
-import type { Precision, ResolvedTrainingOptions } from "./options.js";
+import type { ResolvedTrainingOptions } from "./options.js";
+import type {
+  PlanningContext,
+  ComponentRequest,
+  ParametersContext,
+  ParameterGroup,
+  RuleContext,
+  PlannedContext,
+  Backend,
+  BackendContext,
+  RunContext,
+  EpochContext,
+  StepContext,
+  BatchContext,
+  ScopeContext,
+  LossContext,
+  AfterStepContext,
+  EvaluatedContext,
+  ExportContext,
+  MetricsCollector,
+  StopDecision,
+  CheckpointState,
+  CheckpointContext,
+  FailedContext,
+} from "./contexts.js";
 
 /** Order of taps on one hook: lower runs first. */
 export const STAGE_EARLY = -100;
 export const STAGE_DEFAULT = 0;
 export const STAGE_LATE = 100;
-
-/** What is known before a weight is read. */
-export interface PlanningContext {
-  readonly model: Model;
-  readonly components: readonly ComponentDeclaration[];
-  /** All parameters after the `parameters` hook. */
-  readonly parameters: readonly ParameterInfo[];
-  /** Parameter to component; names that no component owns, or two do, are absent and already reported. */
-  readonly owners: ReadonlyMap<string, string>;
-  /** Every setting of the run with its origin, plugins' included. */
-  readonly settings: readonly Setting[];
-  /** Claims of every plugin, by plugin name. */
-  readonly claims: ReadonlyMap<string, Claims>;
-  readonly training: ResolvedTrainingOptions;
-  /** Steps of the whole run, where it is known before data is read. */
-  readonly totalSteps?: number;
-  readonly stepsPerEpoch?: number;
-  /** Reports a user's error, conflict or note; taps never throw for those. */
-  readonly report: (finding: Finding) => void;
-}
-
-/** What settings ask a component to get beside its own parameters. A plugin that knows the kind adds it. */
-export interface ComponentRequest {
-  /** The word by which settings ask for it. */
-  readonly kind: string;
-  readonly component: string;
-  /** As given, keys in camel case; absent ones are the answering plugin's defaults. */
-  readonly options: Readonly<Record<string, unknown>>;
-  /** The settings that ask, the deciding one first. */
-  readonly settings: readonly Setting[];
-}
-
-/** What the `parameters` hook is told. */
-export interface ParametersContext extends Pick<PlanningContext, "model" | "settings" | "report"> {
-  /** From the `requests` hook. */
-  readonly requests: readonly ComponentRequest[];
-}
-
-/** Optimizer settings of a group of parameters; a group is a component unless a plugin changes it. */
-export interface ParameterGroup {
-  readonly name: string;
-  readonly learningRate: number;
-  readonly weightDecay: number;
-  readonly schedule: ResolvedTrainingOptions["schedule"];
-  /** Global-norm clip of this group alone; null: it is not clipped; absent: it takes part in the run's clip. */
-  readonly clipNorm?: number | null;
-  /** Step from which the group's schedule counts. */
-  readonly fromStep?: number;
-}
-
-/** What rules and `findings` see. */
-export interface RuleContext extends PlanningContext {
-  readonly plan: Plan;
-  readonly groups: readonly ParameterGroup[];
-  /** Flow class per segment in the first phase. */
-  readonly flows: ReadonlyMap<string, GradientFlow>;
-  /**
-   * Sources that the run reads, by name (`train`, evaluation names): augmentation kinds, how many different pictures
-   * these make of an image, and text-only share.
-   */
-  readonly sources: ReadonlyMap<
-    string,
-    { readonly augmentations: readonly string[]; readonly views?: number; readonly textOnlyShare?: number }
-  >;
-}
-
-export interface PlannedContext extends RuleContext {
-  readonly findings: readonly Finding[];
-  /** sha256 of the plan's table. */
-  readonly planHash: string;
-}
-
-/** A backend that was made current. */
-export interface Backend {
-  /** As TensorFlow.js registers it: `wasm`, `cpu`, `tensorflow`, `webgpu`. */
-  readonly name: string;
-  readonly description: string;
-  /** How this backend multiplies fastest; see `@thaw/autograd`'s `MatmulStrategy`. */
-  readonly matmul: "flags" | "plain2d";
-  /**
-   * Up to how many bytes small parameters are joined for an update: an op for all instead of one for each. Default 32
-   * kB, what a processor's cache holds.
-   */
-  readonly joinBytes?: number;
-  /** What it can beside `float32`; a run that asks for another precision is refused. */
-  readonly precisions?: readonly Precision[];
-  /** Products with weights in bfloat16; present where `precisions` has it. */
-  readonly bfloat16?: Bfloat16Products;
-  /**
-   * Takes a new tensor's values over now, so that those on the host can go; without it the first operation that reads
-   * the tensor does.
-   */
-  readonly upload?: (tensor: Tensor) => void;
-  readonly dispose?: () => void;
-}
-
-export interface BackendContext {
-  readonly settings: readonly Setting[];
-  /** `training.precision`: what the run will ask of the backend. */
-  readonly precision: Precision;
-}
-
-export interface RunContext {
-  /** Absent if nothing is written. */
-  readonly runFolder?: string;
-  readonly plan: Plan;
-  readonly planHash: string;
-  readonly training: ResolvedTrainingOptions;
-  readonly totalSteps: number;
-  readonly backend: Backend;
-  /** Peak bytes in tensors since the last call, and now. */
-  readonly memory: () => { readonly bytes: number; readonly peakBytes: number };
-  /** Current value of a parameter, on the host. */
-  readonly readParameter: (name: string) => Promise<Float32Array>;
-}
-
-export interface EpochContext extends RunContext {
-  readonly epoch: number;
-}
-
-export interface StepContext extends RunContext {
-  readonly epoch: number;
-  /** From 0. */
-  readonly step: number;
-}
-
-export interface BatchContext {
-  readonly purpose: "train" | "evaluate" | "generate";
-  readonly step: number;
-  readonly plan: Plan;
-  /** Flow class of each segment now: what is `prefix` may be cached. */
-  readonly flows: ReadonlyMap<string, GradientFlow>;
-  /**
-   * sha256 of the values of all parameters that a segment's output depends on, those of segments before it included:
-   * part of a cache key.
-   */
-  readonly segmentFingerprint: (segment: string) => Promise<string>;
-  /**
-   * Runs one segment that reads batch inputs, unrecorded, on the given items: `[items, ...]`; the caller owns the
-   * tensor.
-   */
-  readonly runSegment: (segment: string, inputs: Readonly<Record<string, readonly LazyItem[]>>) => Promise<Tensor>;
-  /**
-   * Frees the parameters that only this segment reads, for as long as every batch brings its output in
-   * `segmentOutputs`; core reads them from the model again when one does not. Frees nothing of a segment that trains in
-   * some phase. Returns the freed bytes.
-   */
-  readonly releaseSegment: (segment: string) => Promise<number>;
-}
-
-/** The forward pass that a scope is for. */
-export interface ScopeContext {
-  /** `segment`: one segment alone, for a cache. */
-  readonly purpose: "train" | "evaluate" | "generate" | "segment";
-  readonly step: number;
-  /** From 0 within the step; 0 outside training. */
-  readonly microBatch: number;
-}
-
-export interface LossContext {
-  readonly step: number;
-  readonly batch: Batch;
-  readonly output: ModelOutput;
-  readonly scope: Scope;
-  /** Supervised tokens of this micro-batch: the loss is summed, core divides by those of the whole step. */
-  readonly supervisedTokenCount: number;
-  /** The output of a segment in this forward pass, if that segment ran or was substituted. */
-  readonly segmentOutput: (segment: string) => Value | undefined;
-}
-
-export interface AfterStepContext extends StepContext {
-  /** Mean over the step's supervised tokens, extra loss terms included. */
-  readonly loss: number;
-  /** L2 over all trained parameters before clipping. */
-  readonly gradientNorm: number;
-  /** By group. */
-  readonly learningRates: Readonly<Record<string, number>>;
-  readonly supervisedTokens: number;
-  /** Padding excluded. */
-  readonly tokens: number;
-  /** Rows of the step's passes and those that were left out, where the model counts them. */
-  readonly rowCounts?: RowCounts;
-  readonly durationMs: number;
-}
-
-export interface EvaluatedContext extends StepContext {
-  /** Name of the evaluation. */
-  readonly name: string;
-  readonly metrics: Readonly<Record<string, number>>;
-}
-
-export interface ExportContext {
-  readonly parameter: ParameterInfo;
-  /** Current value of a parameter, on the host. */
-  readonly readParameter: (name: string) => Promise<Float32Array>;
-}
-
-export interface MetricsCollector {
-  readonly add: (name: string, value: number) => void;
-}
-
-export interface StopDecision {
-  readonly stop: "run" | "epoch";
-  readonly reason: string;
-}
-
-/** Plugin state by plugin name; JSON values. */
-export type CheckpointState = Readonly<Record<string, unknown>>;
-
-export interface CheckpointContext extends StepContext {
-  readonly folder: string;
-}
-
-export interface FailedContext {
-  readonly error: unknown;
-  readonly hook?: string;
-  readonly plugin?: string;
-  readonly step?: number;
-}
 
 /**
  * The lifecycle, in firing order. Frozen and readonly. Async hooks are awaited one tap after the other; tensors in

@@ -1,6 +1,6 @@
 import type { Batch, LazyItem, Model, Plan } from "@thaw/contracts";
 import type { Tensor } from "@tensorflow/tfjs-core";
-import type { Backend, PlannedContext } from "./hooks.js";
+import type { Backend, PlannedContext } from "./contexts.js";
 
 /** Cross entropy of a batch: summed, with the number of supervised tokens to divide by. */
 export interface BatchLoss {

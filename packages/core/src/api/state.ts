@@ -1,6 +1,6 @@
 import type { Plan } from "@thaw/contracts";
 import type { ResolvedTrainingOptions } from "./options.js";
-import type { CheckpointState } from "./hooks.js";
+import type { CheckpointState } from "./contexts.js";
 import type { EvaluationState } from "../evaluation/evaluation.js";
 import type { StopRuleState } from "../training/stop-rule.js";
 

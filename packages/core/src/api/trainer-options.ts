@@ -1,5 +1,5 @@
 import type { BatchSource, Model, Setting } from "@thaw/contracts";
-import type { StepContext } from "./hooks.js";
+import type { StepContext } from "./contexts.js";
 import type { Logger } from "./logger.js";
 import type { TrainingOptions } from "./options.js";
 import type { Plugin } from "./plugin.js";

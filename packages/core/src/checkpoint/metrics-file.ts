@@ -1,5 +1,5 @@
 import { open, readFile, type FileHandle } from "node:fs/promises";
-import { runFolderUnwritable } from "../errors.js";
+import { runFolderUnwritable } from "../errors/files.js";
 import type { RunFolder } from "./run-folder.js";
 
 /** One line of `metrics.jsonl`: a JSON object with `event` and `step` (steps done). */

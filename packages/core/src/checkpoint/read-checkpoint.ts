@@ -3,7 +3,7 @@ import { basename, dirname, join, resolve } from "node:path";
 import { openSafetensors } from "@thaw/safetensors";
 import type { Tensor } from "@tensorflow/tfjs-core";
 import * as tf from "@tensorflow/tfjs-core";
-import { checkpointBroken, checkpointNotFound } from "../errors.js";
+import { checkpointBroken, checkpointNotFound } from "../errors/files.js";
 import { exists, RunFolder } from "./run-folder.js";
 import { STATE_VERSION, type RunState } from "../api/state.js";
 import { CHECKPOINTS_FOLDER, FINAL_FOLDER, OPTIMIZER_FILE, STATE_FILE } from "./write-checkpoint.js";

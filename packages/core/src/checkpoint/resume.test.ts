@@ -179,7 +179,7 @@ describe("resume", () => {
 });
 
 describe("the run folder", () => {
-  it("holds config, plan, metrics, checkpoints, the trained parameters and the summary, and nothing temporary", async () => {
+  it("holds config, plan, metrics, checkpoints, what trained and the summary, and nothing temporary", async () => {
     const { summary } = await runToy({
       ...options,
       output,

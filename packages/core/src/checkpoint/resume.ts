@@ -1,5 +1,5 @@
 import type { Finding, Plan } from "@thaw/contracts";
-import { baseChanged, resumeMismatch } from "../errors.js";
+import { baseChanged, resumeMismatch } from "../errors/files.js";
 import type { FoundCheckpoint } from "./read-checkpoint.js";
 import type { RunState } from "../api/state.js";
 import type { ResolvedTrainingOptions } from "../api/options.js";

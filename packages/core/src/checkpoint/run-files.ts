@@ -13,7 +13,7 @@ import {
   writeState,
   writeTensors,
 } from "./write-checkpoint.js";
-import type { AfterStepContext, EvaluatedContext, PlannedContext } from "../api/hooks.js";
+import type { AfterStepContext, EvaluatedContext, PlannedContext } from "../api/contexts.js";
 import { planReport } from "../plan/plan-report.js";
 import type { RunSummary } from "../api/summary.js";
 import type { TrainerParts } from "../run/trainer-parts.js";

@@ -1,7 +1,7 @@
 import { mkdir, rm, stat } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 import { writeAtomically } from "@thaw/safetensors";
-import { runFolderUnwritable } from "../errors.js";
+import { runFolderUnwritable } from "../errors/files.js";
 
 /** The folder of one run. Files are written beside their place and renamed, so that none is ever there half. */
 export class RunFolder {
@@ -94,7 +94,8 @@ async function makeFolder(path: string): Promise<boolean> {
 /** Local time, sortable. */
 function timestamp(now: Date): string {
   const two = (value: number): string => String(value).padStart(2, "0");
-  return `${now.getFullYear()}${two(now.getMonth() + 1)}${two(now.getDate())}-${two(now.getHours())}${two(now.getMinutes())}${two(now.getSeconds())}`;
+  const day = `${now.getFullYear()}${two(now.getMonth() + 1)}${two(now.getDate())}`;
+  return `${day}-${two(now.getHours())}${two(now.getMinutes())}${two(now.getSeconds())}`;
 }
 
 function safeName(name: string): string {

@@ -2,7 +2,7 @@ import { mkdir, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { writeAtomically, writeSafetensors } from "@thaw/safetensors";
 import type { Tensor } from "@tensorflow/tfjs-core";
-import { checkpointUnwritable } from "../errors.js";
+import { checkpointUnwritable } from "../errors/files.js";
 import { exists, type RunFolder } from "./run-folder.js";
 
 export const TRAINED_FILE = "trained.safetensors";

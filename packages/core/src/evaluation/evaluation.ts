@@ -1,6 +1,7 @@
 import { setImmediate } from "node:timers/promises";
 import type { BatchSource } from "@thaw/contracts";
-import type { EvaluatedContext, StepContext, TrainerHooks } from "../api/hooks.js";
+import type { EvaluatedContext, StepContext } from "../api/contexts.js";
+import type { TrainerHooks } from "../api/hooks.js";
 import type { ResolvedTrainingOptions } from "../api/options.js";
 import type { Session } from "../api/session.js";
 import type { Evaluator } from "../api/trainer-options.js";

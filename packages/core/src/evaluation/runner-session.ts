@@ -1,8 +1,8 @@
 import { openSafetensors } from "@thaw/safetensors";
 import type { Batch, LazyItem, Model, Plan } from "@thaw/contracts";
 import type { Tensor } from "@tensorflow/tfjs-core";
-import { sessionReadOnly } from "../errors.js";
-import type { Backend, PlannedContext } from "../api/hooks.js";
+import { sessionReadOnly } from "../errors/parameters.js";
+import type { Backend, PlannedContext } from "../api/contexts.js";
 import type { BatchLoss, Session } from "../api/session.js";
 import type { ModelRunner } from "../model/model-runner.js";
 

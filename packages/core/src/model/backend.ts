@@ -1,6 +1,6 @@
 import * as tf from "@tensorflow/tfjs-core";
-import { backendMissing } from "../errors.js";
-import type { Backend } from "../api/hooks.js";
+import { backendMissing } from "../errors/options.js";
+import type { Backend } from "../api/contexts.js";
 
 /**
  * The current TensorFlow.js backend, or the best that the program registered; without any, the pure JavaScript one if

@@ -1,7 +1,7 @@
 import type { Batch, LazyItem, LoadedBatch, Segment } from "@thaw/contracts";
 import type { Tensor } from "@tensorflow/tfjs-core";
 import * as tf from "@tensorflow/tfjs-core";
-import { inputItemMisshaped } from "../errors.js";
+import { inputItemMisshaped } from "../errors/passes.js";
 
 /** A batch ready for `forward`. The caller frees it once the pass is over. */
 export interface PreparedBatch {

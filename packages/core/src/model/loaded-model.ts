@@ -1,6 +1,6 @@
 import { readTrained } from "../checkpoint/read-checkpoint.js";
-import { precisionUnsupported } from "../errors.js";
-import type { Backend, PlannedContext, RunContext } from "../api/hooks.js";
+import { precisionUnsupported } from "../errors/options.js";
+import type { Backend, PlannedContext, RunContext } from "../api/contexts.js";
 import type { Precision } from "../api/options.js";
 import type { TrainerParts } from "../run/trainer-parts.js";
 import { defaultBackend } from "./backend.js";

@@ -1,5 +1,5 @@
 import type { GradientFlow, Plan, PlanPhase, Segment } from "@thaw/contracts";
-import type { ParameterGroup, PlannedContext } from "../api/hooks.js";
+import type { ParameterGroup, PlannedContext } from "../api/contexts.js";
 import { classifyFlows } from "../plan/flow.js";
 import { phaseAt, trainedNames } from "../plan/plan.js";
 

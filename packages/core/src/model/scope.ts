@@ -1,7 +1,7 @@
 import { fuse, stopGradient, type Tape, type Value } from "@thaw/autograd";
 import type { GradientFlow, Scope } from "@thaw/contracts";
 import type { Tensor } from "@tensorflow/tfjs-core";
-import { outsideStretch, prefixNeedsGradient } from "../errors.js";
+import { outsideStretch, prefixNeedsGradient } from "../errors/passes.js";
 import { linearLayer } from "./linear-layer.js";
 import type { KeptTensors } from "../weights/kept-tensors.js";
 import type { ParameterStore } from "../weights/parameter-store.js";

@@ -1,6 +1,6 @@
 import type { Finding, ParameterInfo, Plan, PlanEntry, Setting } from "@thaw/contracts";
 import { nearestNames } from "@thaw/safetensors";
-import type { ParameterGroup } from "../api/hooks.js";
+import type { ParameterGroup } from "../api/contexts.js";
 import type { ResolvedTrainingOptions } from "../api/options.js";
 import { nameList, toSnakeCase } from "../text.js";
 

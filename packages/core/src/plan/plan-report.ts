@@ -1,8 +1,10 @@
 import { bytesText, countText, type GradientFlow, type ParameterInfo, type PlanEntry } from "@thaw/contracts";
-import type { PlannedContext } from "../api/hooks.js";
+import type { PlannedContext } from "../api/contexts.js";
 import { textTable } from "../text.js";
 import { classifyFlows, componentFlows } from "./flow.js";
 import { phaseAt, trainedNames } from "./plan.js";
+
+const HEAD = ["component", "state", "parameters", "gradient flow", "weights", "gradients + slots", "reason"];
 
 /** The plan at one step as data: exactly what `thaw plan --json` prints. */
 export interface PlanReport {
@@ -112,10 +114,7 @@ export function planTable(planned: PlannedContext, step = 0): string {
   });
   const starts = planned.plan.phases.map(({ fromStep }) => fromStep);
   const phases = starts.length > 1 ? `\nPhases start at steps ${starts.join(", ")}; this is step ${step}.` : "";
-  return (
-    `${textTable([["component", "state", "parameters", "gradient flow", "weights", "gradients + slots", "reason"], ...rows])}${phases}\nPlan ` +
-    `${report.hash.slice(0, 12)}`
-  );
+  return `${textTable([HEAD, ...rows])}${phases}\nPlan ` + `${report.hash.slice(0, 12)}`;
 }
 
 function ownedParameters({ parameters, owners }: PlannedContext, component: string): readonly ParameterInfo[] {

@@ -5,8 +5,8 @@ import type {
   PlannedContext,
   PlanningContext,
   RuleContext,
-  TrainerHooks,
-} from "../api/hooks.js";
+} from "../api/contexts.js";
+import type { TrainerHooks } from "../api/hooks.js";
 import type { ResolvedTrainingOptions } from "../api/options.js";
 import type { TrainerOptions } from "../api/trainer-options.js";
 import { withAddedParameters } from "./added-parameters.js";

@@ -1,5 +1,6 @@
 import type { Finding, Rule } from "@thaw/contracts";
-import type { RuleContext, TrainerHooks } from "../api/hooks.js";
+import type { RuleContext } from "../api/contexts.js";
+import type { TrainerHooks } from "../api/hooks.js";
 
 /**
  * All findings of the run: what taps reported while planning, what every handed-in rule finds, what `collectIssues`

@@ -1,4 +1,4 @@
-import { pluginFailed, pluginFailedWithCode, tapNeverSettled, tapReturnedNothing } from "../errors.js";
+import { pluginFailed, pluginFailedWithCode, tapNeverSettled, tapReturnedNothing } from "../errors/plugins.js";
 import { ThawError } from "@thaw/contracts";
 import type { TrainerHooks } from "../api/hooks.js";
 

@@ -6,7 +6,7 @@ import { afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { toyModel } from "../toy/toy-model.js";
 import { toySource } from "../toy/toy-source.js";
 import { runToy, tapped, toyTrainer, trainOnly } from "../toy/toy-trainer.js";
-import type { ScopeContext } from "../api/hooks.js";
+import type { ScopeContext } from "../api/contexts.js";
 
 let tensors = 0;
 beforeAll(async () => {

@@ -6,7 +6,7 @@ import * as tf from "@tensorflow/tfjs-core";
 import { writeSafetensors } from "@thaw/safetensors";
 import type { Batch, BatchSource } from "@thaw/contracts";
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
-import type { Backend } from "../api/hooks.js";
+import type { Backend } from "../api/contexts.js";
 import { TOY, toyModel } from "../toy/toy-model.js";
 import { toySource } from "../toy/toy-source.js";
 import { runToy, tapped, toyTrainer, trainOnly } from "../toy/toy-trainer.js";

@@ -1,5 +1,5 @@
 import type { RunTotals } from "../api/state.js";
-import type { PlannedContext } from "../api/hooks.js";
+import type { PlannedContext } from "../api/contexts.js";
 import { planReport } from "../plan/plan-report.js";
 import type { FrozenProof, RunSummary } from "../api/summary.js";
 import type { DeadGradient } from "../training/dead-gradients.js";

@@ -1,17 +1,10 @@
 import type { Claims, Setting } from "@thaw/contracts";
 import { ThawError } from "@thaw/contracts";
 import { findCheckpoint, type FoundCheckpoint } from "../checkpoint/read-checkpoint.js";
-import {
-  alreadyRunning,
-  planRefused,
-  pluginApiVersion,
-  pluginFailed,
-  pluginNameTwice,
-  runStalled,
-  trainabilityChanged,
-  trainingInvalid,
-} from "../errors.js";
-import { createHooks, type PlannedContext, type TrainerHooks } from "../api/hooks.js";
+import { alreadyRunning, planRefused, trainingInvalid } from "../errors/options.js";
+import { pluginApiVersion, pluginFailed, pluginNameTwice, runStalled, trainabilityChanged } from "../errors/plugins.js";
+import type { PlannedContext } from "../api/contexts.js";
+import { createHooks, type TrainerHooks } from "../api/hooks.js";
 import { HookWatch, type ResultCheck, type TapDescription } from "./intercept.js";
 import { silentLogger, type Logger } from "../api/logger.js";
 import { trainingSchema, type ResolvedTrainingOptions, type TrainingOptions } from "../api/options.js";
@@ -21,7 +14,8 @@ import { makePlan } from "../plan/planner.js";
 import { loadModel, type LoadedModel } from "../model/loaded-model.js";
 import { judgePlanChange } from "../checkpoint/resume.js";
 import { RunnerSession } from "../evaluation/runner-session.js";
-import { checkRunOptions, TrainingRun } from "./training-run.js";
+import { checkRunOptions } from "./check-run.js";
+import { TrainingRun } from "./training-run.js";
 import type { Session } from "../api/session.js";
 import { joinSettings, settingsOf } from "../api/settings.js";
 import type { RunSummary } from "../api/summary.js";

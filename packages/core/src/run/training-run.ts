@@ -1,21 +1,21 @@
-import { join } from "node:path";
-import { readSlots, readTrained, type FoundCheckpoint } from "../checkpoint/read-checkpoint.js";
+import type { FoundCheckpoint } from "../checkpoint/read-checkpoint.js";
 import { STATE_VERSION, type DataPosition, type RunState, type RunTotals } from "../api/state.js";
-import { TRAINED_FILE } from "../checkpoint/write-checkpoint.js";
-import { optionMissing, stopRuleUnknown } from "../errors.js";
-import type { AfterStepContext, Backend, PlannedContext, RunContext, StepContext } from "../api/hooks.js";
+import type { AfterStepContext, Backend, PlannedContext, RunContext, StepContext } from "../api/contexts.js";
 import { AdamW } from "../optimize/adamw.js";
 import type { Optimizer } from "../api/optimizer.js";
 import { phaseAt, trainedNames } from "../plan/plan.js";
 import { runLength } from "../plan/run-length.js";
 import type { RunSummary } from "../api/summary.js";
+import { RunProgress } from "./run-progress.js";
+import { deadGradientFacts, lastCalled } from "./tap-facts.js";
 import type { TrainerParts } from "./trainer-parts.js";
 import { activationMemoryBytes, Checkpointing } from "../training/checkpointing.js";
 import { deadGradientLines, DeadGradients } from "../training/dead-gradients.js";
 import { Evaluation } from "../evaluation/evaluation.js";
 import { FrozenGuard } from "../weights/frozen-guard.js";
 import { loadModel, type LoadedModel } from "../model/loaded-model.js";
-import { changedOptions, checkBase, checkResume } from "../checkpoint/resume.js";
+import { checkBase } from "../checkpoint/resume.js";
+import { restoreRun } from "./restore-run.js";
 import { RunFiles } from "../checkpoint/run-files.js";
 import { RunnerSession } from "../evaluation/runner-session.js";
 import { StopRule } from "../training/stop-rule.js";
@@ -31,28 +31,12 @@ export interface TrainingRunInput {
   readonly stopReason: () => string | undefined;
 }
 
-/** Checks what only a run needs. @throws THAW_CORE_OPTION_MISSING, THAW_CORE_STOP_RULE_UNKNOWN */
-export function checkRunOptions({ options, training }: Pick<TrainerParts, "options" | "training">): void {
-  if (options.data?.train === undefined) throw optionMissing("data.train", "Give a source of samples.");
-  if (options.seed === undefined)
-    throw optionMissing("seed", "Give any whole number: shuffling and initial values are functions of it.");
-  if (training.epochs === undefined && training.maxSteps === undefined)
-    throw optionMissing("training.epochs", "Give training.epochs or training.maxSteps.");
-  const evaluations = [
-    ...Object.keys(options.data?.evaluation ?? {}),
-    ...(options.evaluators ?? []).map(({ name }) => name),
-  ];
-  const wanted = training.stopWhen?.evaluation;
-  if (wanted !== undefined && !evaluations.includes(wanted)) throw stopRuleUnknown(wanted, evaluations);
-}
-
 /** One run from the fixed plan to the summary. `dispose` frees everything, whatever happened. */
 export class TrainingRun {
   readonly #parts: TrainerParts;
   readonly #planned: PlannedContext;
   readonly #checkpoint: FoundCheckpoint | undefined;
   readonly #stopReason: () => string | undefined;
-  readonly #startMs = performance.now();
   #files: RunFiles | undefined;
   #loaded: LoadedModel | undefined;
   #optimizer: Optimizer | undefined;
@@ -61,8 +45,7 @@ export class TrainingRun {
   readonly #dead: DeadGradients;
   readonly #stopRule: StopRule;
   #carried: ReadonlySet<string> = new Set();
-  #totals: RunTotals;
-  #hasTrained = false;
+  readonly #progress: RunProgress;
 
   constructor({ parts, planned, checkpoint, stopReason }: TrainingRunInput) {
     this.#parts = parts;
@@ -71,7 +54,7 @@ export class TrainingRun {
     this.#stopReason = stopReason;
     this.#stopRule = new StopRule(parts.training.stopWhen);
     this.#dead = new DeadGradients(parts.training.deadGradientSteps, deadGradientFacts(parts, planned));
-    this.#totals = checkpoint?.state.totals ?? { tokens: 0, durationMs: 0, trainingMs: 0, peakTensorBytes: 0 };
+    this.#progress = new RunProgress(checkpoint?.state.totals);
   }
 
   async run(): Promise<RunSummary> {
@@ -119,7 +102,10 @@ export class TrainingRun {
     const evaluation = this.#makeEvaluation(loaded, () => loop.stepsDone);
     const guard = new FrozenGuard((name) => runner.store.hash(name, { isFresh: true }));
     const loop = this.#makeLoop(loaded, guard, evaluation, start);
-    await this.#restore(loaded, evaluation, start);
+    if (this.#checkpoint !== undefined) {
+      const state = { optimizer, trainStep: this.#step, evaluation, stopRule: this.#stopRule };
+      this.#carried = await restoreRun(this.#checkpoint, { parts: this.#parts, loaded, ...state });
+    }
     await guard.enter(runner.phase.plan);
     if (this.#checkpoint !== undefined) checkBase(this.#checkpoint, this.#planned.planHash, guard.fingerprint());
     await hooks.beforeRun.promise(context);
@@ -134,7 +120,7 @@ export class TrainingRun {
     this.#optimizer?.dispose();
     this.#loaded?.dispose();
     await this.#files?.close();
-    if (hasFailed && !this.#hasTrained) await this.#files?.folder.discard();
+    if (hasFailed && !this.#progress.hasTrained) await this.#files?.folder.discard();
   }
 
   #makeOptimizer({ joinBytes }: Backend): Optimizer {
@@ -191,39 +177,6 @@ export class TrainingRun {
     });
   }
 
-  /** Weights, slots, counters and plugin state of the checkpoint, in the phase in which it was made. */
-  async #restore(
-    { runner, context }: LoadedModel,
-    evaluation: Evaluation,
-    start: { readonly step: number; readonly position: DataPosition },
-  ): Promise<void> {
-    const checkpoint = this.#checkpoint;
-    if (checkpoint === undefined) return;
-    const { folder, state } = checkpoint;
-    const { options, training, logger, hooks } = this.#parts;
-    checkResume(checkpoint, {
-      seed: options.seed!,
-      sampleCount: options.data!.train!.sampleCount,
-      training,
-      optimizer: this.#optimizer!.name,
-    });
-    const changed = changedOptions(state, training);
-    if (changed.length > 0)
-      logger.warn({ changed }, `Options differ from those of the checkpoint: ${changed.join(", ")}.`);
-    const carried = new Set<string>();
-    await readTrained(join(folder, TRAINED_FILE), (name, values) => {
-      runner.store.set(name, values);
-      carried.add(name);
-    });
-    this.#carried = carried;
-    const { trained } = runner.enterPhase(Math.max(0, start.step - 1));
-    this.#optimizer!.restore(await readSlots(folder, (slot) => trained.has(slot.slice(0, slot.lastIndexOf("/")))));
-    this.#step!.forget(Object.keys(state.updates).filter((name) => !trained.has(name)));
-    evaluation.restore(state.evaluation);
-    if (state.stopRule !== undefined) this.#stopRule.restore(state.stopRule);
-    await hooks.restored.promise(state.plugins, { ...context, epoch: start.position.epoch, step: start.step, folder });
-  }
-
   async #enterPhase({ runner }: LoadedModel, guard: FrozenGuard, step: number): Promise<void> {
     const before = runner.phase.trained;
     await guard.enter(phaseAt(this.#planned.plan, step));
@@ -238,7 +191,6 @@ export class TrainingRun {
   }
 
   async #afterStep(context: AfterStepContext, evaluation: Evaluation): Promise<void> {
-    this.#hasTrained = true;
     const metrics: Record<string, number> = {};
     this.#parts.hooks.collectMetrics.call(
       {
@@ -249,12 +201,7 @@ export class TrainingRun {
       context,
     );
     await this.#files?.step(context, metrics);
-    this.#totals = {
-      ...this.#totals,
-      firstLoss: this.#totals.firstLoss ?? context.loss,
-      lastLoss: context.loss,
-      tokens: this.#totals.tokens + context.tokens,
-    };
+    this.#progress.step(context);
     await evaluation.run("step", this.#stepContext(context.step + 1, { epoch: context.epoch, microBatch: 0 }));
   }
 
@@ -294,7 +241,7 @@ export class TrainingRun {
     const { hooks } = this.#parts;
     const context = this.#stepContext(loop.stepsDone, loop.position);
     // A run that is stopped before its first step has no step whose end would save it
-    if (end.isInterrupted && !this.#hasTrained && this.#checkpoint === undefined)
+    if (end.isInterrupted && !this.#progress.hasTrained && this.#checkpoint === undefined)
       await this.#save(context, loop.position, evaluation, guard);
     if (!end.isInterrupted) await evaluation.run("end", context);
     const frozenProof = await guard.finish(loop.stepsDone);
@@ -325,35 +272,11 @@ export class TrainingRun {
   }
 
   #totalsNow(): RunTotals {
-    const before = this.#checkpoint?.state.totals;
-    return {
-      ...this.#totals,
-      durationMs: (before?.durationMs ?? 0) + performance.now() - this.#startMs,
-      trainingMs: (before?.trainingMs ?? 0) + (this.#step?.computeMs ?? 0),
-      peakTensorBytes: Math.max(before?.peakTensorBytes ?? 0, this.#loaded?.memory.peakBytes ?? 0),
-    };
+    return this.#progress.totals(this.#step?.computeMs ?? 0, this.#loaded?.memory.peakBytes ?? 0);
   }
 
   #stepContext(step: number, { epoch }: DataPosition): StepContext {
     const context: RunContext = this.#loaded!.context;
     return Object.freeze({ ...context, epoch, step });
   }
-}
-
-/** The plugin that answered a bail hook: those after it were not asked. */
-function lastCalled(watch: TrainerParts["watch"], hook: string): string | undefined {
-  return watch.describe().findLast((tap) => tap.hook === hook && tap.callCount > 0)?.plugin;
-}
-
-function deadGradientFacts({ watch }: TrainerParts, { model, owners }: PlannedContext) {
-  const taps = watch.describe();
-  const pluginsOf = (hook: string): readonly string[] => [
-    ...new Set(taps.filter((tap) => tap.hook === hook).map(({ plugin }) => plugin)),
-  ];
-  return {
-    segments: model.segments,
-    deadParameters: model.deadParameters,
-    owners,
-    plugins: { scope: pluginsOf("scope"), loss: pluginsOf("loss"), gradients: pluginsOf("gradients") },
-  };
 }

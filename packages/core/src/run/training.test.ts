@@ -93,7 +93,7 @@ describe("training", () => {
     ]);
   });
 
-  it("divides and clips gradients in the update alone, and frees each as it goes, unless a plugin wants to see them", async () => {
+  it("divides, clips and frees gradients one by one in the update, unless a plugin wants to see them", async () => {
     const run = async (watch: (trainer: Trainer) => void) => {
       const seen: { factor: number; freed: number }[] = [];
       const own = tapped("Own", (trainer) => {
@@ -193,7 +193,7 @@ describe("training", () => {
     expect(parameters.get("decoder.embed.weight")).not.toEqual(before.get("decoder.embed.weight"));
   });
 
-  it("substitutes a known segment output: nothing is loaded, the tower does not run, the numbers are equal", async () => {
+  it("substitutes a known segment output: nothing is loaded, no tower runs, the numbers are equal", async () => {
     let loads = 0;
     let towers = 0;
     const run = async (isCached: boolean) => {

@@ -1,5 +1,5 @@
 import type { Finding } from "@thaw/contracts";
-import type { PlannedContext } from "../api/hooks.js";
+import type { PlannedContext } from "../api/contexts.js";
 import { trainedNames } from "../plan/plan.js";
 import { nameList } from "../text.js";
 

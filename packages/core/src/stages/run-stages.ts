@@ -1,7 +1,9 @@
 import type { Finding } from "@thaw/contracts";
-import { planRefused, stagesInvalid, stagesMismatch } from "../errors.js";
-import type { PlannedContext } from "../api/hooks.js";
-import { checkRunOptions } from "../run/training-run.js";
+import { stagesInvalid, stagesMismatch } from "../errors/files.js";
+import { planRefused } from "../errors/options.js";
+import type { PlannedContext } from "../api/contexts.js";
+import { checkRunOptions } from "../run/check-run.js";
+import {} from "../run/training-run.js";
 import type { RunSummary } from "../api/summary.js";
 import { Trainer } from "../run/trainer.js";
 import type { ResumeOptions, TrainerOptions } from "../api/trainer-options.js";

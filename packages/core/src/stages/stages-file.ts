@@ -3,7 +3,7 @@ import { join, resolve } from "node:path";
 import { findCheckpoint } from "../checkpoint/read-checkpoint.js";
 import { exists, RunFolder } from "../checkpoint/run-folder.js";
 import { FINAL_FOLDER, TRAINED_FILE } from "../checkpoint/write-checkpoint.js";
-import { stagesNotFound } from "../errors.js";
+import { stagesNotFound } from "../errors/files.js";
 
 /** Written when a staged run begins. */
 export const STAGES_FILE = "stages.json";

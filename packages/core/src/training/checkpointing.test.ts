@@ -2,7 +2,7 @@ import "@tensorflow/tfjs-backend-cpu";
 import * as tf from "@tensorflow/tfjs-core";
 import type { GradientFlow, Segment } from "@thaw/contracts";
 import { beforeAll, describe, expect, it } from "vitest";
-import type { PlannedContext } from "../api/hooks.js";
+import type { PlannedContext } from "../api/contexts.js";
 import { runToy, trainOnly } from "../toy/toy-trainer.js";
 import { activationBytes, activationMemoryBytes, Checkpointing } from "./checkpointing.js";
 

@@ -1,6 +1,6 @@
 import { freemem } from "node:os";
 import { bytesText, type Batch, type GradientFlow } from "@thaw/contracts";
-import type { Backend, PlannedContext } from "../api/hooks.js";
+import type { Backend, PlannedContext } from "../api/contexts.js";
 import type { ResolvedTrainingOptions } from "../api/options.js";
 import { checkpointableSegments, type Phase } from "../model/phase.js";
 import { countTokens } from "../model/supervision.js";

@@ -1,4 +1,4 @@
-import type { EvaluatedContext, StopDecision } from "../api/hooks.js";
+import type { EvaluatedContext, StopDecision } from "../api/contexts.js";
 import type { ResolvedTrainingOptions } from "../api/options.js";
 
 type Options = NonNullable<ResolvedTrainingOptions["stopWhen"]>;

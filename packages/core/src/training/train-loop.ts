@@ -1,14 +1,8 @@
 import { setImmediate } from "node:timers/promises";
 import type { Batch, BatchSource } from "@thaw/contracts";
-import { noBatches } from "../errors.js";
-import type {
-  AfterStepContext,
-  EpochContext,
-  RunContext,
-  StepContext,
-  StopDecision,
-  TrainerHooks,
-} from "../api/hooks.js";
+import { noBatches } from "../errors/passes.js";
+import type { AfterStepContext, EpochContext, RunContext, StepContext, StopDecision } from "../api/contexts.js";
+import type { TrainerHooks } from "../api/hooks.js";
 import type { HookWatch } from "../run/intercept.js";
 import type { ResolvedTrainingOptions } from "../api/options.js";
 import type { DataPosition } from "../api/state.js";

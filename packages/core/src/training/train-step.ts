@@ -1,8 +1,9 @@
 import type { Tensor } from "@tensorflow/tfjs-core";
 import * as tf from "@tensorflow/tfjs-core";
 import type { Batch, RowCounts, Segment } from "@thaw/contracts";
-import { lossNotFinite, lossReachesNothing, nothingSupervised, optimizerUpdatedFrozen } from "../errors.js";
-import type { StepContext, TrainerHooks } from "../api/hooks.js";
+import { lossNotFinite, lossReachesNothing, nothingSupervised, optimizerUpdatedFrozen } from "../errors/passes.js";
+import type { StepContext } from "../api/contexts.js";
+import type { TrainerHooks } from "../api/hooks.js";
 import { clipFactors, type ClipGroup, type ClipResult } from "../optimize/clip.js";
 import { scheduleFactor } from "../optimize/schedule.js";
 import type { GroupRates, Optimizer, UpdateContext } from "../api/optimizer.js";

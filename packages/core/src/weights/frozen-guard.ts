@@ -1,5 +1,5 @@
 import type { PlanPhase } from "@thaw/contracts";
-import { frozenMoved } from "../errors.js";
+import { frozenMoved } from "../errors/parameters.js";
 import type { FrozenProof } from "../api/summary.js";
 import { joinHashes } from "./fingerprint.js";
 

@@ -1,5 +1,5 @@
 import { isPackable } from "@thaw/autograd";
-import type { PlannedContext } from "../api/hooks.js";
+import type { PlannedContext } from "../api/contexts.js";
 
 /**
  * Parameters that may be kept in bfloat16: matrices with an even number of columns that no phase trains, so that what a

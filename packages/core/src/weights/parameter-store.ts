@@ -15,7 +15,7 @@ import {
   parametersMissing,
   parameterMisshaped,
   parameterUnknown,
-} from "../errors.js";
+} from "../errors/parameters.js";
 import { HashCache, hashValues } from "./fingerprint.js";
 import { seededRandom } from "../run/random.js";
 

@@ -1,4 +1,4 @@
-import type { PlannedContext } from "../api/hooks.js";
+import type { PlannedContext } from "../api/contexts.js";
 
 /**
  * Parameters that nobody needs as long as a segment's output is known: those that it reads and no other segment does.

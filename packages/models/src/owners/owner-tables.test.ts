@@ -56,7 +56,7 @@ describe("owner tables", () => {
   });
 
   for (const folder of ["llava", "llava_next", "qwen2_vl", "qwen2_5_vl", "idefics3", "smolvlm", "paligemma"]) {
-    it(`agrees with the reference on every parameter of the ${folder} checkpoint, tied and module names included`, () => {
+    it(`agrees with the reference on all parameters of ${folder}, tied and module names included`, () => {
       const golden = readJson<{
         owner: Readonly<Record<string, string>>;
         module_names?: Readonly<Record<string, string>>;

@@ -1,13 +1,4 @@
-import type { OwnerTable } from "../contract/family.js";
-
-/** An owner table with what others may judge differently. */
-export interface DocumentedOwnerTable extends OwnerTable {
-  /** Where the judgement is open, or was not checked against code: why it fell this way. */
-  readonly doubt?: string;
-}
-
-/** Buffers that some files store; they are computed, not trained. */
-const BUFFERS: readonly string[] = ["position_ids", "inv_freq", "rotary_emb.inv_freq"];
+import { table, type DocumentedOwnerTable } from "./owner-table.js";
 
 /**
  * Components of the model types that people fine-tune with LLaMA-Factory and ms-swift, for planning and checking their
@@ -299,16 +290,3 @@ export const OWNER_TABLES: readonly DocumentedOwnerTable[] = [
     { doubt: "deepstack_merger_list: as qwen3_vl" },
   ),
 ];
-
-function table(
-  modelType: string,
-  owners: Readonly<Record<string, string>>,
-  more: { readonly doubt?: string; readonly ignored?: readonly string[] } = {},
-): DocumentedOwnerTable {
-  return {
-    modelType,
-    components: Object.entries(owners).map(([name, prefixes]) => ({ name, prefixes: prefixes.split(" ") })),
-    ignoredNames: [...BUFFERS, ...(more.ignored ?? [])],
-    ...(more.doubt === undefined ? {} : { doubt: more.doubt }),
-  };
-}

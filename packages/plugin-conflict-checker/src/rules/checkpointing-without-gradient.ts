@@ -5,8 +5,8 @@ export const checkpointingWithoutGradient: Rule<RuleContext> = {
   id: "checkpointing-without-gradient",
   defaultSeverity: "note",
   summary: "Activation checkpointing is on for a part of the model that no gradient passes through.",
-  docs: `Nothing at or before a \`prefix\` segment trains, so it keeps no activation that a checkpoint could save. \`auto\` recomputes only where memory is
-saved.
+  docs: `Nothing at or before a \`prefix\` segment trains, so it keeps no activation that a checkpoint could save.
+\`auto\` recomputes only where memory is saved.
 
 \`\`\`yaml config expects=checkpointing-without-gradient
 freeze: { train_mm_proj_only: true }

@@ -4,8 +4,8 @@ export const claimsCollide: Rule<RuleContext> = {
   id: "claims-collide",
   defaultSeverity: "error",
   summary: "Two plugins write what only one of them may write.",
-  docs: `A plugin declares in \`claims\` what it writes. A name in its \`exclusive\` list may be written by no other plugin: two feature caches for one
-segment, for example, would take turns in replacing each other's output.
+  docs: `A plugin declares in \`claims\` what it writes. A name in its \`exclusive\` list may be written by no other
+plugin: two feature caches for one segment, for example, would take turns in replacing each other's output.
 
 Remove one of the two plugins, or switch off the option of one of them that makes the claim.
 `,

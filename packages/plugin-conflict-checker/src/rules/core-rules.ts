@@ -9,8 +9,9 @@ export const CORE_RULES: readonly RuleInfo[] = [
     id: "component-claimed-twice",
     defaultSeverity: "error",
     summary: "Two components own a parameter by prefixes of the same length.",
-    docs: `Every parameter has exactly one owner: the component with the longest matching prefix of whole segments. Two components with the same
-prefix make a tie, which is an error. It comes from \`model.components\` in the config, or from a family that a plugin registers.
+    docs: `Every parameter has exactly one owner: the component with the longest matching prefix of whole segments.
+Two components with the same prefix make a tie, which is an error. It comes from \`model.components\` in the config,
+or from a family that a plugin registers.
 
 \`\`\`yaml config expects=component-claimed-twice
 model:
@@ -26,8 +27,8 @@ A longer prefix wins: \`vision_tower.merger\` may belong to another component th
     id: "parameter-unowned",
     defaultSeverity: "error",
     summary: "No component owns a parameter.",
-    docs: `A parameter that belongs to nothing would neither be frozen nor trained by any setting. Declare its owner, or say that the name is no
-parameter:
+    docs: `A parameter that belongs to nothing would neither be frozen nor trained by any setting. Declare its owner,
+or say that the name is no parameter:
 
 \`\`\`yaml config expects=parameter-unowned
 model:
@@ -56,8 +57,9 @@ model:
     id: "resume-with-another-plan",
     defaultSeverity: "error",
     summary: "The plan differs from the one with which the checkpoint was made.",
-    docs: `A checkpoint holds what was trained and the optimizer's state for it. Under another plan some of that state has no use and some is missing. The
-finding shows a table of what differs. \`thaw train --resume <run> --accept-plan-change\` goes on all the same and says which state is made or dropped.
+    docs: `A checkpoint holds what was trained and the optimizer's state for it. Under another plan some of that state
+has no use and some is missing. The finding shows a table of what differs. \`thaw train --resume <run>
+--accept-plan-change\` goes on all the same and says which state is made or dropped.
 `,
   },
   {
@@ -66,16 +68,17 @@ finding shows a table of what differs. \`thaw train --resume <run> --accept-plan
     summary:
       "The plan that plugins made is not a plan: a parameter is undecided, unknown, listed twice, or given to " +
       "another owner.",
-    docs: `This is a plugin's mistake, or what an error of another rule leaves behind. It cannot be switched off: without a decision for every parameter
-nothing can be trained safely.
+    docs: `This is a plugin's mistake, or what an error of another rule leaves behind. It cannot be switched off:
+without a decision for every parameter nothing can be trained safely.
 `,
   },
   {
     id: "stop-rule-unmeasured",
     defaultSeverity: "error",
     summary: "The run is to stop by an evaluation, and nothing is evaluated between steps.",
-    docs: `\`training.stop_when\` looks at evaluations: \`{ metric: loss, below: 0.5 }\`, \`{ metric: tokenF1, above: 0.6 }\` or \`{ patience: 3 }\`, which is three evaluations
-in a row without a better value. They are made every \`evaluate_every_steps\` steps, on \`data.evaluation\`.
+    docs: `\`training.stop_when\` looks at evaluations: \`{ metric: loss, below: 0.5 }\`, \`{ metric: tokenF1, above:
+0.6 }\` or \`{ patience: 3 }\`, which is three evaluations in a row without a better value. They are made every
+\`evaluate_every_steps\` steps, on \`data.evaluation\`.
 
 \`\`\`yaml config expects=stop-rule-unmeasured
 freeze: { train_mm_proj_only: true }
@@ -98,8 +101,9 @@ training:
     id: "stage-loses-parameters",
     defaultSeverity: "error",
     summary: "A stage trains parameters that a later stage does not have.",
-    docs: `Each [stage](../stages.md) begins with what all before it trained. An adapter that one stage trains and a later one does not ask for would be lost on the
-way, so the later stage is refused before the first one starts. It cannot be switched off.
+    docs: `Each [stage](../stages.md) begins with what all before it trained. An adapter that one stage trains and a
+later one does not ask for would be lost on the way, so the later stage is refused before the first one starts. It
+cannot be switched off.
 
 \`\`\`yaml config expects=stage-loses-parameters
 training: { max_steps: 10 }

@@ -6,8 +6,9 @@ export const deadParameter: Rule<RuleContext> = {
   id: "dead-parameter",
   defaultSeverity: "warning",
   summary: "A parameter is trained, and no path leads from it to the loss.",
-  docs: `Some parameters of a checkpoint are never used: a tower's blocks after the layer whose features are taken, or its last norm. Their gradient is
-always zero. Training the tower trains everything else in it, so the run is right; only the count of trained parameters says too much.
+  docs: `Some parameters of a checkpoint are never used: a tower's blocks after the layer whose features are taken, or
+its last norm. Their gradient is always zero. Training the tower trains everything else in it, so the run is right;
+only the count of trained parameters says too much.
 
 \`\`\`yaml config expects=dead-parameter
 freeze:
@@ -15,7 +16,8 @@ freeze:
   freeze_multi_modal_projector: false
 \`\`\`
 
-Select what is used, for example \`components: { vision_tower: { match: [encoder.layers.0, encoder.layers.1] } }\`, or ignore the warning.
+Select what is used, for example \`components: { vision_tower: { match: [encoder.layers.0, encoder.layers.1] } }\`, or
+ignore the warning.
 
 \`stop_gradient_after\` cuts paths too. What trains behind the cut gets no gradient:
 

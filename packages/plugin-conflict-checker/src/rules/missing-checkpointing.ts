@@ -9,9 +9,10 @@ export function missingCheckpointing(limitBytes: number): Rule<RuleContext> {
     defaultSeverity: "warning",
     summary:
       "The estimated memory is over the limit, and segments that a gradient passes through are not checkpointed.",
-    docs: `The estimate counts weights, gradients and optimizer state of what trains, and the activations that the backward pass needs, for one
-micro-batch of the longest sample. The limit is \`checks.memory_limit\` (default 4 GiB, the most that a WASM backend can address). Activation
-checkpointing keeps the input of each block only and computes the block again in the backward pass; its default, \`auto\`, does so where memory asks for it.
+    docs: `The estimate counts weights, gradients and optimizer state of what trains, and the activations that the
+backward pass needs, for one micro-batch of the longest sample. The limit is \`checks.memory_limit\` (default 4 GiB,
+the most that a WASM backend can address). Activation checkpointing keeps the input of each block only and computes
+the block again in the backward pass; its default, \`auto\`, does so where memory asks for it.
 
 \`\`\`yaml config expects=missing-checkpointing
 freeze: { freeze_multi_modal_projector: false }

@@ -9,8 +9,9 @@ export const newTokensWithFrozenEmbeddings: Rule<RuleContext> = {
   id: "new-tokens-with-frozen-embeddings",
   defaultSeverity: "warning",
   summary: "Tokens are added, and their embeddings never train.",
-  docs: `A new token starts with a random or averaged embedding. Where the embedding table is frozen for the whole run, the model never learns what the
-token means. Train the rows of these tokens alone (\`token_rows: { tokens: [<box>] }\`), the embeddings (\`match: [embed_tokens]\`), or the language model.
+  docs: `A new token starts with a random or averaged embedding. Where the embedding table is frozen for the whole
+run, the model never learns what the token means. Train the rows of these tokens alone (\`token_rows: { tokens:
+[<box>] }\`), the embeddings (\`match: [embed_tokens]\`), or the language model.
 `,
   check(context) {
     const setting = context.settings.find(({ path, value, origin }) => {

@@ -32,9 +32,13 @@ function frozenComponent(setting: Setting, { name, settings }: ComponentFacts): 
       `\`${describeSetting(setting)}\` is for ${name}, which is ` +
       `frozen${isDefault ? " by default" : ` by \`${describeSetting(frozenBy)}\``}.`,
     fix: isDefault
-      ? `${frozenBy === undefined ? `Train ${name}` : `Add \`${describeSetting({ ...frozenBy, value: frozenBy.value === true ? false : "train" })}\` to train it`}, ` +
-        `or remove ${quotedSetting(setting)}.`
+      ? `${wayToTrain(name, frozenBy)}, or remove ${quotedSetting(setting)}.`
       : `Remove ${quotedSetting(setting)}, or change ${quotedSetting(frozenBy)} so that ${name} trains.`,
     settings: isDefault ? [setting] : [setting, frozenBy],
   };
+}
+
+function wayToTrain(name: string, frozenBy: Setting | undefined): string {
+  if (frozenBy === undefined) return `Train ${name}`;
+  return `Add \`${describeSetting({ ...frozenBy, value: frozenBy.value === true ? false : "train" })}\` to train it`;
 }

@@ -10,9 +10,10 @@ export const frozenInTrainingMode: Rule<RuleContext> = {
   id: "frozen-in-training-mode",
   defaultSeverity: "warning",
   summary: "A plugin runs a frozen component in training mode, with dropout or batch statistics on.",
-  docs: `Thaw runs frozen components in inference mode: no dropout, and no statistics that move. A plugin that switches training mode on for a component
-says so in \`claims.writes\` (\`trainingMode:vision_tower\`). For a frozen component that adds noise which nothing learns from, and moving statistics would
-break the promise that a frozen component is untouched.
+  docs: `Thaw runs frozen components in inference mode: no dropout, and no statistics that move. A plugin that
+switches training mode on for a component says so in \`claims.writes\` (\`trainingMode:vision_tower\`). For a frozen
+component that adds noise which nothing learns from, and moving statistics would break the promise that a frozen
+component is untouched.
 `,
   check(context) {
     const facts = componentFacts(context);
@@ -36,8 +37,9 @@ export const cacheWithStochasticTower: Rule<RuleContext> = {
   id: "cache-with-stochastic-tower",
   defaultSeverity: "error",
   summary: "The output of a segment is cached, and a plugin runs it with dropout or batch statistics on.",
-  docs: `A cache gives the same output for the same input. A component in training mode does not: its cached output would be one random draw, used for
-the whole run. Plugins declare both in \`claims.writes\`: \`segmentOutputs:vision_tower\` and \`trainingMode:vision_tower\`.
+  docs: `A cache gives the same output for the same input. A component in training mode does not: its cached output
+would be one random draw, used for the whole run. Plugins declare both in \`claims.writes\`:
+\`segmentOutputs:vision_tower\` and \`trainingMode:vision_tower\`.
 `,
   check(context) {
     const caches = claimed(context, CACHED);

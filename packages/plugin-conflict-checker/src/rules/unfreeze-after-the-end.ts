@@ -5,7 +5,8 @@ export const unfreezeAfterTheEnd: Rule<RuleContext> = {
   id: "unfreeze-after-the-end",
   defaultSeverity: "warning",
   summary: "A component is scheduled to change its state after the last step.",
-  docs: `\`unfreeze_at_step\` and \`freeze_at_step\` count steps (updates) from 0. A position at or past the end of the run never comes.
+  docs: `\`unfreeze_at_step\` and \`freeze_at_step\` count steps (updates) from 0. A position at or past the end of
+the run never comes.
 
 \`\`\`yaml config expects=unfreeze-after-the-end
 freeze:

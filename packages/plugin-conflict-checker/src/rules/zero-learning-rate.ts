@@ -6,8 +6,8 @@ export const zeroLearningRate: Rule<RuleContext> = {
   id: "zero-learning-rate",
   defaultSeverity: "warning",
   summary: "The learning rate of a trained component is 0.",
-  docs: `A learning rate of 0 does all the work of training (gradients, activations, optimizer state) and changes nothing. Frozen says it better, and
-costs nothing.
+  docs: `A learning rate of 0 does all the work of training (gradients, activations, optimizer state) and changes
+nothing. Frozen says it better, and costs nothing.
 
 \`\`\`yaml config expects=zero-learning-rate
 freeze:

@@ -6,7 +6,8 @@ export const ADAPTER_AND_FULL: RuleInfo = {
   id: "adapter-and-full",
   defaultSeverity: "error",
   summary: "One component gets an adapter and is trained in full.",
-  docs: `An adapter (\`lora\`) trains small matrices over a *frozen* base. A setting that trains the base of the same component contradicts it.
+  docs: `An adapter (\`lora\`) trains small matrices over a *frozen* base. A setting that trains the base of the same
+component contradicts it.
 
 \`\`\`yaml config expects=adapter-and-full
 freeze:

@@ -7,9 +7,10 @@ export const ADAPTER_WITHOUT_PLUGIN: RuleInfo = {
   id: "adapter-without-plugin",
   defaultSeverity: "error",
   summary: "An adapter is asked for, and no loaded plugin makes adapters.",
-  docs: `\`lora\` in a \`components\` entry is read by the freeze policy, which freezes the base. The adapter's own parameters come from a plugin that adds
-them in the \`parameters\` hook and claims to write \`adapters\`. The command line always loads one, \`@thaw/plugin-lora\`; a program names it in \`plugins\`. Without such a
-plugin nothing of the component would train.
+  docs: `\`lora\` in a \`components\` entry is read by the freeze policy, which freezes the base. The adapter's own
+parameters come from a plugin that adds them in the \`parameters\` hook and claims to write \`adapters\`. The command
+line always loads one, \`@thaw/plugin-lora\`; a program names it in \`plugins\`. Without such a plugin nothing of the
+component would train.
 `,
 };
 

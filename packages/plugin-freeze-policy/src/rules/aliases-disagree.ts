@@ -6,8 +6,8 @@ export const ALIASES_DISAGREE: RuleInfo = {
   id: "aliases-disagree",
   defaultSeverity: "error",
   summary: "Two spellings of one key are both given, with different values.",
-  docs: `\`freezeLlm\` is a spelling of \`freezeLanguageModel\`, and every key exists in camel case and in snake case. Two spellings of one key in
-one config must agree: Thaw does not guess which of the two was meant.
+  docs: `\`freezeLlm\` is a spelling of \`freezeLanguageModel\`, and every key exists in camel case and in snake case.
+Two spellings of one key in one config must agree: Thaw does not guess which of the two was meant.
 
 \`\`\`yaml config expects=aliases-disagree
 freeze:

@@ -6,8 +6,8 @@ export const FROZEN_AND_TRAINED: RuleInfo = {
   id: "frozen-and-trained",
   defaultSeverity: "error",
   summary: "One setting freezes a component and another one trains it; what plugins demand counts too.",
-  docs: `A flag and the \`components\` entry of the same component rank the same. Between two explicit keys there is no precedence: they agree, or
-it is an error.
+  docs: `A flag and the \`components\` entry of the same component rank the same. Between two explicit keys there is
+no precedence: they agree, or it is an error.
 
 \`\`\`yaml config expects=frozen-and-trained
 freeze:
@@ -24,8 +24,8 @@ freeze:
     vision_tower: { match: [layers.1] }
 \`\`\`
 
-A plugin may demand a state as well: its \`claims.components\` says which component it needs frozen or trained. A plan that says the opposite
-is this error, and it names the plugin.
+A plugin may demand a state as well: its \`claims.components\` says which component it needs frozen or trained. A plan
+that says the opposite is this error, and it names the plugin.
 `,
 };
 

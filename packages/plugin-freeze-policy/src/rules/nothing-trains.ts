@@ -7,7 +7,8 @@ export const NOTHING_TRAINS: RuleInfo = {
   id: "nothing-trains",
   defaultSeverity: "error",
   summary: "Every component is frozen and there is no adapter.",
-  docs: `The multimodal projector is frozen by default. Freezing the language model, which is what trains by default, leaves nothing:
+  docs: `The multimodal projector is frozen by default. Freezing the language model, which is what trains by default,
+leaves nothing:
 
 \`\`\`yaml config expects=nothing-trains
 freeze:

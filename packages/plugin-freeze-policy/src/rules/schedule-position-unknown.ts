@@ -6,8 +6,8 @@ export const SCHEDULE_POSITION_UNKNOWN: RuleInfo = {
   id: "schedule-position-unknown",
   defaultSeverity: "note",
   summary: "A schedule in epochs cannot be placed, because the number of steps in an epoch is not known yet.",
-  docs: `\`unfreeze_at_epoch\` and \`freeze_at_epoch\` become steps when the training data is known. Without data, \`thaw plan\` and \`thaw check\` show the
-component as it is before that edge.
+  docs: `\`unfreeze_at_epoch\` and \`freeze_at_epoch\` become steps when the training data is known. Without data,
+\`thaw plan\` and \`thaw check\` show the component as it is before that edge.
 `,
 };
 

@@ -14,8 +14,8 @@ freeze:
     vison_tower: train
 \`\`\`
 
-A pattern is a run of whole segments of a parameter's name, between dots, anywhere in the name; \`*\` stands for exactly one segment.
-\`layers.1\` takes \`layers.1.mlp.fc1.weight\` and never \`layers.10\`.
+A pattern is a run of whole segments of a parameter's name, between dots, anywhere in the name; \`*\` stands for
+exactly one segment. \`layers.1\` takes \`layers.1.mlp.fc1.weight\` and never \`layers.10\`.
 
 \`\`\`yaml config expects=selector-matches-nothing
 freeze:

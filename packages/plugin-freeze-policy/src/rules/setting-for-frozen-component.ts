@@ -6,8 +6,8 @@ export const SETTING_FOR_FROZEN_COMPONENT: RuleInfo = {
   id: "setting-for-frozen-component",
   defaultSeverity: "error",
   summary: "A learning rate, weight decay, schedule, clip or adapter is set for a component that is frozen.",
-  docs: `A setting that can have no effect is most often a component that should have been trained. So an explicit one is an error, whatever froze
-the component; one from a preset is a warning.
+  docs: `A setting that can have no effect is most often a component that should have been trained. So an explicit one
+is an error, whatever froze the component; one from a preset is a warning.
 
 \`\`\`yaml config expects=setting-for-frozen-component
 freeze:

@@ -7,8 +7,9 @@ export const SHORTCUT_CONTRADICTS_FLAG: RuleInfo = {
   id: "shortcut-contradicts-flag",
   defaultSeverity: "error",
   summary: "`trainMmProjOnly` stands beside a setting that freezes the projector or trains another component.",
-  docs: `\`trainMmProjOnly: true\` freezes every component but the multimodal projector, which trains. It overrides *defaults*. It does not override
-what you wrote: an explicit flag or \`components\` entry that says the opposite is an error, because one of the two is a mistake and only you know which.
+  docs: `\`trainMmProjOnly: true\` freezes every component but the multimodal projector, which trains. It overrides
+*defaults*. It does not override what you wrote: an explicit flag or \`components\` entry that says the opposite is an
+error, because one of the two is a mistake and only you know which.
 
 \`\`\`yaml config expects=shortcut-contradicts-flag
 freeze:

@@ -6,8 +6,8 @@ export const TIED_PARAMETERS_SPLIT: RuleInfo = {
   id: "tied-parameters-split",
   defaultSeverity: "error",
   summary: "Two names of one tied parameter would get different states.",
-  docs: `Tied weights are one tensor under two names, \`lm_head.weight\` and the input embeddings for example. A pattern that names one of them only
-would train and freeze the same tensor.
+  docs: `Tied weights are one tensor under two names, \`lm_head.weight\` and the input embeddings for example. A
+pattern that names one of them only would train and freeze the same tensor.
 
 Name both, or none: \`match: [lm_head, embed_tokens]\`.
 `,

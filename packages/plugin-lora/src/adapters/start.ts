@@ -147,7 +147,9 @@ function contradicted(
       const wrong = options[key] === undefined ? undefined : own.find((adapter) => adapter[key] !== options[key]);
       if (wrong !== undefined)
         return {
-          problem: `Its ${key} is ${String(wrong[key])} for ${wrong.module}, and the settings say ${String(options[key])}.`,
+          problem:
+            `Its ${key} is ${String(wrong[key])} for ${wrong.module}, ` +
+            `and the settings say ${String(options[key])}.`,
           fix: `Remove ${key}: it comes from the folder.`,
         };
     }

@@ -4,8 +4,9 @@ export const ADAPTER_FILE_UNUSABLE: RuleInfo = {
   id: "adapter-file-unusable",
   defaultSeverity: "error",
   summary: "`lora.adapter` names a folder that is no adapter for this model and plan.",
-  docs: `A run may start from an adapter in PEFT's layout (\`adapter_config.json\`, \`adapter_model.safetensors\`). Rank, alpha and target modules then come from
-the folder: settings that say otherwise contradict it. Each component of which it adapts layers needs a \`lora\` entry, and its layers must be the model's.
+  docs: `A run may start from an adapter in PEFT's layout (\`adapter_config.json\`, \`adapter_model.safetensors\`).
+Rank, alpha and target modules then come from the folder: settings that say otherwise contradict it. Each component of
+which it adapts layers needs a \`lora\` entry, and its layers must be the model's.
 
 \`\`\`yaml config expects=adapter-file-unusable
 freeze:

@@ -85,7 +85,7 @@ describe("releasing the tower", () => {
     expect(plain.summary.numbers.releasedBytes).toBe(0);
   });
 
-  it("reads it again where another evaluation brings new images, and frees it after an epoch without a miss", async () => {
+  it("reads it again where an evaluation brings new images, and frees it after an epoch without a miss", async () => {
     const others: Evaluator = {
       name: "others",
       everySteps: 5,

@@ -1,0 +1,92 @@
+import { type ThawError } from "@thaw/contracts";
+import { make } from "./make.js";
+
+/** The run folder, or a file in it, cannot be written. */
+export function runFolderUnwritable(path: string, cause: unknown): ThawError {
+  const text = cause instanceof Error ? cause.message : String(cause);
+  return make(
+    "THAW_CORE_RUN_FOLDER_UNWRITABLE",
+    `The run folder cannot be written: ${text}. At ${path}. Check free space and permissions, or choose another ` +
+      "output folder.",
+    { path },
+    cause,
+  );
+}
+
+/** A checkpoint cannot be written: a full disk, or missing permissions. */
+export function checkpointUnwritable(path: string, cause: unknown): ThawError {
+  const text = cause instanceof Error ? cause.message : String(cause);
+  return make(
+    "THAW_CORE_CHECKPOINT_UNWRITABLE",
+    `The checkpoint could not be written: ${text}. At ${path}; nothing was left there. Check free space and ` +
+      "permissions.",
+    { path },
+    cause,
+  );
+}
+
+/** What is to be resumed holds no checkpoint. */
+export function checkpointNotFound(path: string): ThawError {
+  return make(
+    "THAW_CORE_CHECKPOINT_NOT_FOUND",
+    `There is no checkpoint to resume from. In ${path}. Give a run folder with checkpoints/step-<n>, or one of ` +
+      "these folders.",
+    { path },
+  );
+}
+
+/** A checkpoint's state cannot be read, or another version of Thaw wrote it. */
+export function checkpointBroken(file: string, what: string, cause?: unknown): ThawError {
+  return make(
+    "THAW_CORE_CHECKPOINT_BROKEN",
+    `The checkpoint is not usable: ${what}. At ${file}. Resume from an earlier checkpoint.`,
+    { file },
+    cause,
+  );
+}
+
+/** With another seed, data or batch a resumed run would not be the run that was stopped. */
+export function resumeMismatch(what: readonly string[], folder: string): ThawError {
+  return make(
+    "THAW_CORE_RESUME_MISMATCH",
+    `The run differs from the one that made the checkpoint: ${what.join("; ")}. In ${folder}. Use the values of ` +
+      "that run, or start a new one.",
+    { what, folder },
+  );
+}
+
+/** A checkpoint holds what trained; its frozen part must be the same as it was. */
+export function baseChanged(folder: string): ThawError {
+  return make(
+    "THAW_CORE_BASE_CHANGED",
+    `The frozen weights are not those that the checkpoint was trained on. In ${folder}. Use the same model ` +
+      "files, or start a new run.",
+    { folder },
+  );
+}
+
+/** Stages that cannot be run as they are named. */
+export function stagesInvalid(problem: string, advice: string): ThawError {
+  return make("THAW_CORE_STAGES_INVALID", `${problem}. In the stages of the run. ${advice}`, {});
+}
+
+/** A staged run is to be resumed with other stages than it has. */
+export function stagesMismatch(folder: string, before: readonly string[], now: readonly string[]): ThawError {
+  return make(
+    "THAW_CORE_STAGES_MISMATCH",
+    `The run has the stages ${before.join(", ")}, and it is to go on with ${now.join(", ")}. In ${folder}. Give ` +
+      "the stages of that run, or start a new one.",
+    { folder, before, now },
+  );
+}
+
+/** A folder that is to be a staged run's and is none. */
+export function stagesNotFound(folder: string, cause: unknown): ThawError {
+  return make(
+    "THAW_CORE_STAGES_NOT_FOUND",
+    `The folder is not that of a staged run: it has no stages.json that can be read. At ${folder}. Give the ` +
+      "folder that a run with stages made.",
+    { folder },
+    cause,
+  );
+}

@@ -1,0 +1,84 @@
+import { type ThawError, type Finding } from "@thaw/contracts";
+import { nameList } from "../text.js";
+import { make } from "./make.js";
+
+/** One finding as text, with where its settings stand. */
+export function findingText(finding: Finding): string {
+  const where = finding.settings.map(({ path, file, line }) =>
+    file === undefined ? path : `${path} (${file}${line === undefined ? "" : `:${line}`})`,
+  );
+  const place = where.length > 0 ? ` At ${where.join(" and ")}.` : "";
+  return `[${finding.rule}] ${finding.message}${place} ${finding.fix}`.trim();
+}
+
+/** The plan has findings that are errors; all of them are in the message and in `details.findings`. */
+export function planRefused(findings: readonly Finding[]): ThawError {
+  const errors = findings.filter(({ severity }) => severity === "error");
+  const texts = errors.map((finding) => `  - ${findingText(finding)}`).join("\n");
+  const count = errors.length === 1 ? "1 error" : `${errors.length} errors`;
+  return make(
+    "THAW_CORE_PLAN_REFUSED",
+    `The plan has ${count}, so nothing was loaded and nothing was trained:\n${texts}`,
+    { findings },
+  );
+}
+
+/** `training` options that break the schema. */
+export function trainingInvalid(text: string, issues: readonly unknown[]): ThawError {
+  return make("THAW_CORE_TRAINING_INVALID", `The training options are not valid:\n${text}`, { issues });
+}
+
+/** A run needs an option that planning does not. */
+export function optionMissing(option: string, advice: string): ThawError {
+  return make("THAW_CORE_OPTION_MISSING", `${option} is not given. In new Trainer({ ... }). ${advice}`, { option });
+}
+
+/** A trainer does one thing at a time. */
+export function alreadyRunning(): ThawError {
+  return make(
+    "THAW_CORE_ALREADY_RUNNING",
+    "This trainer is running or has a session open. In Trainer. Wait for the run, close the session, or make a " +
+      "second trainer.",
+    {},
+  );
+}
+
+/** `training.stopWhen` names an evaluation that the run does not have. */
+export function stopRuleUnknown(evaluation: string, known: readonly string[]): ThawError {
+  return make(
+    "THAW_CORE_STOP_RULE_UNKNOWN",
+    `There is no evaluation ${evaluation}. In training.stopWhen.evaluation. ` +
+      `${known.length === 0 ? "Name evaluation data." : `Evaluations are: ${nameList(known, 12)}.`}`,
+    { evaluation, known },
+  );
+}
+
+/** `training.precision` asks for what the backend does not have. */
+export function precisionUnsupported(
+  precision: string,
+  {
+    name,
+    description,
+    precisions = [],
+  }: { readonly name: string; readonly description: string; readonly precisions?: readonly string[] },
+): ThawError {
+  const known = ["float32", ...precisions];
+  return make(
+    "THAW_CORE_PRECISION_UNSUPPORTED",
+    `The backend ${name} (${description}) cannot train in ${precision}. In training.precision. It can: ` +
+      `${known.join(", ")}; the native backend has bfloat16, an NVIDIA GPU tf32 and bfloat16 (thaw doctor says ` +
+      "what is here).",
+    { precision, backend: name, known },
+  );
+}
+
+/** TensorFlow.js has nothing to compute with. */
+export function backendMissing(cause: unknown): ThawError {
+  return make(
+    "THAW_CORE_BACKEND_MISSING",
+    "No TensorFlow.js backend is registered. In the current process. Import one (npm install " +
+      "@tensorflow/tfjs-backend-wasm), or add the plugin @thaw/backend-gpu, which picks one.",
+    {},
+    cause,
+  );
+}

@@ -1,0 +1,104 @@
+import { type ThawError } from "@thaw/contracts";
+import { nameList } from "../text.js";
+import { make } from "./make.js";
+
+/** A segment that the plan lets run unrecorded is in the way of a gradient. */
+export function prefixNeedsGradient(segment: string): ThawError {
+  return make(
+    "THAW_CORE_PREFIX_NEEDS_GRADIENT",
+    `The segment ${segment} is a prefix by the plan, but it was given a value that needs a gradient. In the ` +
+      `model's forward pass. The model's segment table lacks an "after"; this is a bug of the model family.`,
+    { segment },
+  );
+}
+
+/** A stretch asks for something that it was not given. */
+export function outsideStretch(wanted: string): ThawError {
+  return make(
+    "THAW_CORE_OUTSIDE_STRETCH",
+    `A stretch of the forward pass asks for ${wanted}, which it was not given. In the model's forward pass. Name ` +
+      "every parameter and input of the stretch; this is a bug of the model family.",
+    { wanted },
+  );
+}
+
+/** The items of one input are stacked into one tensor, so they need one shape. */
+export function inputItemMisshaped(
+  input: string,
+  expected: readonly number[],
+  shape: readonly number[],
+  valueCount: number,
+): ThawError {
+  return make(
+    "THAW_CORE_INPUT_MISSHAPED",
+    `An item of ${input} has shape [${shape.join(", ")}] and ${valueCount} values; the first has ` +
+      `[${expected.join(", ")}]. In a micro-batch. All items of an input need one shape; check the processor.`,
+    { input, expected, shape, valueCount },
+  );
+}
+
+/** A segment was asked for alone that needs more than batch inputs. */
+export function segmentHasNoOutput(segment: string, known: readonly string[], cause: unknown): ThawError {
+  return make(
+    "THAW_CORE_SEGMENT_HAS_NO_OUTPUT",
+    `The segment ${segment} does not run on these inputs alone. In runSegment. Segments of this model: ` +
+      `${nameList(known, 12)}; only those that read batch inputs run alone.`,
+    { segment, known },
+    cause,
+  );
+}
+
+/** No trained parameter had a part in the loss. */
+export function lossReachesNothing(trained: readonly string[], step: number): ThawError {
+  return make(
+    "THAW_CORE_LOSS_REACHES_NOTHING",
+    `The loss depends on none of the ${trained.length} trained parameters: ${nameList(trained)}. At step ` +
+      `${step}. Train a parameter that lies on the way to the loss.`,
+    { trained, step },
+  );
+}
+
+/** A step without a single token to learn from. */
+export function nothingSupervised(samples: readonly string[], step: number): ThawError {
+  return make(
+    "THAW_CORE_NOTHING_SUPERVISED",
+    `No token of the step has a label, so there is nothing to learn from: samples ${nameList(samples)}. At step ` +
+      `${step}. Check that these samples have answers and that maxLength does not cut them off.`,
+    { samples, step },
+  );
+}
+
+/** The loss or the gradient is infinite or not a number. */
+export function lossNotFinite(loss: number, gradientNorm: number, step: number): ThawError {
+  return make(
+    "THAW_CORE_NOT_FINITE",
+    `The loss is ${loss} and the gradient norm ${gradientNorm}. At step ${step}. Lower the learning rate, ` +
+      "lengthen the warm-up, or clip to a smaller norm; the last checkpoint is intact.",
+    { loss, gradientNorm, step },
+  );
+}
+
+/** An optimizer returned values for a parameter without gradient. */
+export function optimizerUpdatedFrozen(
+  optimizer: string,
+  plugin: string | undefined,
+  names: readonly string[],
+  step: number,
+): ThawError {
+  return make(
+    "THAW_CORE_OPTIMIZER_UPDATED_FROZEN",
+    `The optimizer ${optimizer}${plugin === undefined ? "" : ` of the plugin ${plugin}`} returned values for ` +
+      `${nameList(names)}, which have no gradient. At step ${step}. An optimizer updates only parameters whose ` +
+      "gradient it is given.",
+    { optimizer, plugin, names, step },
+  );
+}
+
+/** The training data is empty. */
+export function noBatches(source: string): ThawError {
+  return make(
+    "THAW_CORE_NO_BATCHES",
+    `The training source ${source} gave no batch. In data.train. Give a source with samples.`,
+    { source },
+  );
+}

@@ -1,0 +1,38 @@
+import { execFileSync } from "node:child_process";
+import { readFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { describe, expect, it } from "vitest";
+
+const root = join(import.meta.dirname, "../..");
+const workspaces = ["packages", "examples"].flatMap((folder) =>
+  execFileSync("git", ["ls-files", `${folder}/*/package.json`], { cwd: root, encoding: "utf8" })
+    .trim()
+    .split("\n")
+    .map(dirname),
+);
+const scriptsOf = (folder: string): Readonly<Record<string, string>> =>
+  (JSON.parse(readFileSync(join(root, folder, "package.json"), "utf8")) as { scripts?: Record<string, string> })
+    .scripts ?? {};
+
+describe("every workspace", () => {
+  it.each(workspaces.filter((folder) => scriptsOf(folder)["test"] !== undefined))(
+    "runs its own tests by its own script: %s",
+    (folder) => {
+      const words = scriptsOf(folder)["test"]!.split(" ").slice(2);
+      const listed = execFileSync("npx", ["--no-install", "vitest", "list", "--filesOnly", ...words], {
+        cwd: join(root, folder),
+        encoding: "utf8",
+      })
+        .trim()
+        .split("\n");
+      const own = execFileSync("git", ["ls-files", `${folder}/*.test.ts`], { cwd: root, encoding: "utf8" });
+      expect(listed.map((line) => line.trim()).toSorted()).toEqual(own.trim().split("\n").toSorted());
+    },
+  );
+
+  it("that has tests has a script for them", () => {
+    const without = workspaces.filter((folder) => scriptsOf(folder)["test"] === undefined);
+    const own = execFileSync("git", ["ls-files", ...without.map((folder) => `${folder}/*.test.ts`)], { cwd: root });
+    expect(own.toString()).toBe("");
+  });
+});
