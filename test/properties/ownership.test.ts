@@ -1,8 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { resolveOwners } from "../../packages/core/src/plan/owners.js";
-import { componentOf } from "../../packages/models/src/owners/owners.js";
-import { ownerByPrefix } from "../../packages/plugin-freeze-policy/src/selecting/owner.js";
 
 /** Few words, some of which begin alike, so that prefixes nest and nearly match often. */
 const word = fc.constantFrom("a", "ab", "b", "layers", "layers1", "1", "10");
@@ -47,19 +45,6 @@ describe("ownership of random trees", () => {
         expect([...owners.keys()].sort()).toEqual(owned.sort());
         for (const name of names) expect(owners.get(name)).toBe(reference(name, declared));
         expect(findings.map(({ rule }) => rule)).toEqual(owned.length === names.length ? [] : ["parameter-unowned"]);
-      }),
-      { numRuns: 500 },
-    );
-  });
-
-  it("is the same in models, core and the freeze policy", () => {
-    fc.assert(
-      fc.property(tree, components, (names, declared) => {
-        for (const name of names) {
-          const owner = reference(name, declared);
-          expect(componentOf(name, declared)).toBe(owner);
-          expect(ownerByPrefix(name, declared)).toBe(owner);
-        }
       }),
       { numRuns: 500 },
     );

@@ -1,22 +1,13 @@
 import { describe, expect, it } from "vitest";
 import { z } from "zod";
 import { configJsonSchema } from "./checking/json-schema.js";
-import { nearestName, toCamel, toSnake } from "./words/keys.js";
+import { nearestName } from "./words/keys.js";
 import { overrideLayer } from "./reading/overrides.js";
 import { resolveSource } from "./resolving/paths.js";
 import { printedSettings } from "./words/print.js";
 import { candidateNames } from "./reading/read-layers.js";
 
 describe("keys", () => {
-  it.each([
-    ["train_mm_proj_only", "trainMmProjOnly"],
-    ["freezeLlm", "freezeLlm"],
-    ["linear_1", "linear1"],
-    ["_private", "_private"],
-  ])("turns %s into %s", (snake, camel) => expect(toCamel(snake)).toBe(camel));
-
-  it("turns camelCase back", () => expect(toSnake("multiModalProjector")).toBe("multi_modal_projector"));
-
   it("finds near names whatever the spelling, and none that is far", () => {
     expect(nearestName("freeze_vison_tower", ["freezeLlm", "freezeVisionTower"])).toBe("freezeVisionTower");
     expect(nearestName("zzz", ["model", "data"])).toBeUndefined();

@@ -1,3 +1,4 @@
+export { append } from "./append.js";
 export { IGNORE_INDEX } from "./batch.js";
 export type { Batch, BatchSource, LazyItem, LoadedBatch, Shortcuts } from "./batch.js";
 export { ThawError } from "./error.js";
@@ -14,3 +15,14 @@ export type {
 export type { GradientFlow, Plan, PlanEntry, PlanPhase, PlanReason } from "./plan.js";
 export type { Claims, Edit, Finding, Origin, Rule, RuleInfo, Setting, Severity } from "./settings.js";
 export { bytesText, countText } from "./text.js";
+export {
+  editDistance,
+  isSegmentPrefix,
+  longestPrefix,
+  nameList,
+  nearestNames,
+  ownerByPrefix,
+  ownersByPrefix,
+  toCamelCase,
+  toSnakeCase,
+} from "./words.js";

@@ -60,7 +60,22 @@ export type {
   TensorFunctions,
   Value,
 } from "@thaw/autograd";
-export { bytesText, countText, IGNORE_INDEX, ThawError } from "@thaw/contracts";
+export {
+  append,
+  bytesText,
+  countText,
+  editDistance,
+  IGNORE_INDEX,
+  isSegmentPrefix,
+  longestPrefix,
+  nameList,
+  nearestNames,
+  ownerByPrefix,
+  ownersByPrefix,
+  ThawError,
+  toCamelCase,
+  toSnakeCase,
+} from "@thaw/contracts";
 export type {
   Batch,
   BatchSource,
@@ -89,7 +104,7 @@ export type {
   Severity,
   Shortcuts,
 } from "@thaw/contracts";
-export { editDistance, nearestNames, openSafetensors, writeSafetensors } from "@thaw/safetensors";
+export { openSafetensors, writeSafetensors } from "@thaw/safetensors";
 export type { SafetensorsReader, TensorDeclaration, TensorEntry } from "@thaw/safetensors";
 export { findCheckpoint } from "./checkpoint/read-checkpoint.js";
 export type { FoundCheckpoint } from "./checkpoint/read-checkpoint.js";
@@ -140,7 +155,7 @@ export type { GroupRates, Optimizer, UpdateContext } from "./api/optimizer.js";
 export { componentTrainingSchema, optimizerSchema, PRECISIONS, scheduleSchema, trainingSchema } from "./api/options.js";
 export type { Precision, ResolvedTrainingOptions, TrainingOptions } from "./api/options.js";
 export { classifyFlows, componentFlows } from "./plan/flow.js";
-export { isSegmentPrefix, resolveOwners } from "./plan/owners.js";
+export { resolveOwners } from "./plan/owners.js";
 export type { Ownership } from "./plan/owners.js";
 export { deepFreeze, hashPlan, phaseAt, trainedNames } from "./plan/plan.js";
 export { diffPlans, planDiffTable } from "./plan/plan-diff.js";

@@ -1,8 +1,5 @@
-import { ThawError } from "@thaw/contracts";
-import { nearestNames } from "@thaw/safetensors";
+import { nameList, nearestNames, ThawError } from "@thaw/contracts";
 
-const list = (names: readonly string[], limit = 8): string =>
-  names.slice(0, limit).join(", ") + (names.length > limit ? ` and ${names.length - limit} more` : "");
 const shapeText = (shape: readonly number[]): string => `[${shape.join(", ")}]`;
 
 /** The folder of a model, or a file in it, cannot be read. */
@@ -138,7 +135,7 @@ export function unknownComponent(source: string, name: string, known: readonly s
   return new ThawError(
     "THAW_CHECKPOINT_UNKNOWN_COMPONENT",
     `The component ${name} cannot be initialised, as the model has none of that name. In the option initialize ` +
-      `of ${source}. Name one of: ${list(known)}.`,
+      `of ${source}. Name one of: ${nameList(known, 8)}.`,
     { details: { source, name, known } },
   );
 }
@@ -188,7 +185,7 @@ export function noForward(modelType: string, source: string, known: readonly str
   return new ThawError(
     "THAW_MODEL_NO_FORWARD",
     `Thaw can plan and check a model of type ${modelType}, but cannot run it. In ${source}. Types that it runs: ` +
-      `${list(known)}; register a family for another.`,
+      `${nameList(known, 8)}; register a family for another.`,
     { details: { modelType, source, known } },
   );
 }
@@ -237,7 +234,7 @@ export function noProcessor(folder: string, modelType: unknown, known: readonly 
   return new ThawError(
     "THAW_MODEL_NO_PROCESSOR",
     `The model type ${JSON.stringify(modelType)} has no processor, so no data can be read for it. In ${folder}. ` +
-      `Types with one: ${list(known)}; others come with registerFamily.`,
+      `Types with one: ${nameList(known, 8)}; others come with registerFamily.`,
     { details: { folder, modelType, known } },
   );
 }

@@ -2,6 +2,5 @@ export { hasSafetensors, INDEX_FILE, openSafetensors, SINGLE_FILE } from "./chec
 export { bfloat16ToFloat32, float16ToFloat32, float32ToBfloat16 } from "./convert.js";
 export { ELEMENT_BYTES, elementCount, type SafetensorsDtype } from "./dtype.js";
 export type { TensorEntry } from "./header.js";
-export { editDistance, nearestNames } from "./nearest.js";
 export type { ElementRange, SafetensorsReader } from "./reader.js";
 export { writeAtomically, writeSafetensors, type TensorDeclaration, type TensorValues } from "./writer.js";

@@ -1,9 +1,9 @@
+import { nearestNames } from "@thaw/contracts";
 import { bfloat16ToFloat32, float16ToFloat32 } from "./convert.js";
 import { ELEMENT_BYTES, elementCount } from "./dtype.js";
 import { notConvertible, outOfRange, unknownTensor } from "./errors.js";
 import type { SafetensorsFile } from "./file.js";
 import type { TensorEntry } from "./header.js";
-import { nearestNames } from "./nearest.js";
 
 /** A range of elements of a flattened tensor. */
 export interface ElementRange {

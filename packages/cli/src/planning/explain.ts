@@ -1,4 +1,12 @@
-import { nearestNames, phaseAt, trainedNames, type Finding, type PlanResult, type Setting } from "@thaw/core";
+import {
+  longestPrefix,
+  nearestNames,
+  phaseAt,
+  trainedNames,
+  type Finding,
+  type PlanResult,
+  type Setting,
+} from "@thaw/core";
 import { matchesPattern, type CompiledPolicy } from "@thaw/plugin-freeze-policy";
 
 /** Why one thing is as it is, as data. */
@@ -102,10 +110,8 @@ function explainParameter(name: string, matchCount: number, input: ExplainInput)
     ({ fromStep, entries }) =>
       `${entries.find((one) => one.name === name)?.trainable === true ? "trained" : "frozen"} from step ${fromStep}`,
   );
-  const prefix = planned.components
-    .flatMap((one) => one.prefixes.map((text) => [one.name, text] as const))
-    .filter(([owner, text]) => owner === component && (name === text || name.startsWith(`${text}.`)))
-    .sort((left, right) => right[1].length - left[1].length)[0]?.[1];
+  const owner = planned.components.find((one) => one.name === component);
+  const prefix = longestPrefix(name, owner?.prefixes ?? []);
   return {
     kind: "parameter",
     name,

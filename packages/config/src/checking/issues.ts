@@ -1,5 +1,5 @@
-import type { Edit, Finding, StandardSchema } from "@thaw/core";
-import { isSnake, nearestName, toSnake } from "../words/keys.js";
+import { toSnakeCase, type Edit, type Finding, type StandardSchema } from "@thaw/core";
+import { isSnake, nearestName } from "../words/keys.js";
 import { knownKeys, variants, type Shape } from "./shape.js";
 import { nodeAt, placeOf, plainValue, settingOf, type ConfigNode } from "../words/tree.js";
 
@@ -144,7 +144,7 @@ export function unknownKey(parent: ConfigNode, key: string, extraKnown: readonly
   const known = [...knownKeys(parent.shape, parent.children?.get("type")?.value), ...extraKnown].filter(
     (name) => !name.startsWith("$"),
   );
-  const style = usesSnake(parent, spelling) ? toSnake : (name: string) => name;
+  const style = usesSnake(parent, spelling) ? toSnakeCase : (name: string) => name;
   const near = nearestName(spelling, known);
   const where = parent.path.length === 0 ? "at the top level" : `in ${parent.path.join(".")}`;
   const fix =
@@ -171,7 +171,7 @@ export function finding(node: ConfigNode, message: string, fix: string, part: "k
 }
 
 function usesSnake(parent: ConfigNode, key: string): boolean {
-  const isCamel = (name: string): boolean => toSnake(name) !== name && !isSnake(name);
+  const isCamel = (name: string): boolean => /[a-z0-9][A-Z]/.test(name) && !isSnake(name);
   const spellings = [...(parent.children ?? [])]
     .map(([, child]) => child.path.at(-1) ?? "")
     .filter((name) => name !== key);

@@ -1,5 +1,4 @@
-import type { StandardSchema } from "@thaw/core";
-import { toSnake } from "../words/keys.js";
+import { toSnakeCase, type StandardSchema } from "@thaw/core";
 import type { NamedPlugin } from "../resolving/plugins.js";
 import { configShape } from "./validate.js";
 import type { Shape } from "./shape.js";
@@ -52,11 +51,11 @@ function withBothSpellings(shape: unknown): unknown {
   if (format !== undefined && !["path", "source", "package-or-path"].includes(format)) result["format"] = format;
   if (properties !== undefined) {
     const both = Object.entries(properties).flatMap(([key, value]) =>
-      [...new Set([key, toSnake(key)])].map((name) => [name, withBothSpellings(value)] as const),
+      [...new Set([key, toSnakeCase(key)])].map((name) => [name, withBothSpellings(value)] as const),
     );
     result["properties"] = Object.fromEntries(both);
   }
-  const plain = required?.filter((key) => toSnake(key) === key);
+  const plain = required?.filter((key) => toSnakeCase(key) === key);
   if (plain !== undefined && plain.length > 0) result["required"] = plain;
   return result;
 }

@@ -1,6 +1,5 @@
-import type { StandardSchema } from "@thaw/core";
+import { toCamelCase, toSnakeCase, type StandardSchema } from "@thaw/core";
 import { z } from "zod";
-import { toCamel, toSnake } from "../words/keys.js";
 
 /** The part of a JSON schema that reading a config needs. */
 export interface Shape {
@@ -75,7 +74,7 @@ export interface KeyMeaning {
  * as Hugging Face spells them. Without a shape (`undefined`) the same is guessed from the parent's name.
  */
 export function meaningOf(key: string, parentKey: string | undefined, shape: Shape | undefined): KeyMeaning {
-  const camel = toCamel(key);
+  const camel = toCamelCase(key);
   const options = variants(shape);
   for (const name of [camel, key]) {
     const known = options.flatMap((variant) => variant.properties?.[name] ?? []);
@@ -84,7 +83,7 @@ export function meaningOf(key: string, parentKey: string | undefined, shape: Sha
   const isComponentList = parentKey === "components";
   const record = options.find((variant) => typeof variant.additionalProperties === "object");
   if (record !== undefined || (shape === undefined && (isComponentList || parentKey === "rules"))) {
-    return { key: isComponentList ? toSnake(key) : key, shape: record?.additionalProperties as Shape | undefined };
+    return { key: isComponentList ? toSnakeCase(key) : key, shape: record?.additionalProperties as Shape | undefined };
   }
   return { key: camel, shape: undefined };
 }

@@ -1,6 +1,5 @@
-import type { Finding, Plugin, Setting, StandardSchema } from "@thaw/core";
+import { toCamelCase, type Finding, type Plugin, type Setting, type StandardSchema } from "@thaw/core";
 import { finding, issueFindings, issuesOf, unknownKey } from "./issues.js";
-import { toCamel } from "../words/keys.js";
 import { sectionKey, sectionSchema, type NamedPlugin } from "../resolving/plugins.js";
 import { configSchema, type ResolvedValues } from "./schema.js";
 import { shapeOf, type Shape } from "./shape.js";
@@ -143,7 +142,7 @@ function makePlugin(
   if (key === undefined) return { plugin: named.factory(undefined, []), defaults: [] };
   const checked = checkSection(key, sectionSchema(named), root, findings);
   if (!checked.isValid) return undefined;
-  const own = settings.filter(({ path }) => toCamel(path.split(".")[0] ?? "") === key);
+  const own = settings.filter(({ path }) => toCamelCase(path.split(".")[0] ?? "") === key);
   return { plugin: named.factory(plainValue(node), own), defaults: [...defaultsOf(checked.value, node, [key])] };
 }
 

@@ -1,7 +1,6 @@
+import { toSnakeCase, type Setting } from "@thaw/core";
 import { Document, isMap, isScalar, type Pair, type Scalar, type YAMLMap } from "yaml";
-import type { Setting } from "@thaw/core";
 import type { ForeignConfig } from "./types.js";
-import { toSnake } from "../words/keys.js";
 
 const NAMES = { "llama-factory": "LLaMA-Factory", "ms-swift": "ms-swift" } as const;
 
@@ -24,7 +23,7 @@ export function convertForeign(
     set(document, ["model"], written("model", config.model.value), comment(config.model, name));
   for (const setting of config.settings) {
     if (setting.means === undefined) continue;
-    const path = setting.means.path.split(".").map(toSnake);
+    const path = setting.means.path.split(".").map(toSnakeCase);
     set(document, path, snakeKeys(written(setting.means.path, setting.means.value)), comment(setting, name));
   }
   if (!document.hasIn(["data", "train"]))
@@ -58,7 +57,7 @@ function set(document: Document, path: readonly string[], value: unknown, text: 
 function snakeKeys(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(snakeKeys);
   if (value === null || typeof value !== "object") return value;
-  return Object.fromEntries(Object.entries(value).map(([key, inner]) => [toSnake(key), snakeKeys(inner)]));
+  return Object.fromEntries(Object.entries(value).map(([key, inner]) => [toSnakeCase(key), snakeKeys(inner)]));
 }
 
 function baseName(file: string): string {

@@ -1,6 +1,5 @@
+import { toCamelCase, type Plugin, type Setting } from "@thaw/core";
 import { resolve } from "node:path";
-import type { Plugin, Setting } from "@thaw/core";
-import { toCamel } from "../words/keys.js";
 import type { ResolvedValues } from "../checking/schema.js";
 import { plainValue, writtenValue, type ConfigNode } from "../words/tree.js";
 
@@ -72,7 +71,7 @@ export function savedSettings(root: ConfigNode, given: readonly Setting[]): read
 }
 
 function normalPath(path: string): string {
-  return path.split(".").map(toCamel).join(".");
+  return path.split(".").map(toCamelCase).join(".");
 }
 
 function pluginText(item: ConfigNode): string {

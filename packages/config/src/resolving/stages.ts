@@ -1,5 +1,4 @@
-import type { Finding, Setting } from "@thaw/core";
-import { toCamel } from "../words/keys.js";
+import { toCamelCase, type Finding, type Setting } from "@thaw/core";
 import { describePlace, locateNearest, type Layer } from "../reading/layer.js";
 import { readBases, type ReadOptions } from "../reading/read-layers.js";
 
@@ -176,7 +175,7 @@ function partOf(layer: Layer, key: string, findings: Finding[]): readonly OwnLay
     );
     return [];
   }
-  const shared = Object.keys(entry).filter((name) => SHARED_KEYS.includes(toCamel(name)));
+  const shared = Object.keys(entry).filter((name) => SHARED_KEYS.includes(toCamelCase(name)));
   for (const name of shared)
     findings.push(
       problem(

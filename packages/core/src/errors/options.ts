@@ -1,5 +1,4 @@
-import { type ThawError, type Finding } from "@thaw/contracts";
-import { nameList } from "../text.js";
+import { nameList, type Finding, type ThawError } from "@thaw/contracts";
 import { make } from "./make.js";
 
 /** One finding as text, with where its settings stand. */

@@ -1,5 +1,4 @@
-import { type ThawError } from "@thaw/contracts";
-import { nameList } from "../text.js";
+import { nameList, type ThawError } from "@thaw/contracts";
 import { make } from "./make.js";
 
 /** A parameter was asked for that the run does not have. */

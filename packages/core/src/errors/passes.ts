@@ -1,5 +1,4 @@
-import { type ThawError } from "@thaw/contracts";
-import { nameList } from "../text.js";
+import { nameList, type ThawError } from "@thaw/contracts";
 import { make } from "./make.js";
 
 /** A segment that the plan lets run unrecorded is in the way of a gradient. */

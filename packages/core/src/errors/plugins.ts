@@ -1,5 +1,4 @@
-import { type ThawError } from "@thaw/contracts";
-import { nameList } from "../text.js";
+import { nameList, type ThawError } from "@thaw/contracts";
 import { make } from "./make.js";
 
 /** A plugin's tap, or its `apply`, threw something that is no `ThawError`. */

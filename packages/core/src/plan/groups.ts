@@ -1,8 +1,15 @@
-import type { Finding, ParameterInfo, Plan, PlanEntry, Setting } from "@thaw/contracts";
-import { nearestNames } from "@thaw/safetensors";
+import {
+  nameList,
+  nearestNames,
+  toSnakeCase,
+  type Finding,
+  type ParameterInfo,
+  type Plan,
+  type PlanEntry,
+  type Setting,
+} from "@thaw/contracts";
 import type { ParameterGroup } from "../api/contexts.js";
 import type { ResolvedTrainingOptions } from "../api/options.js";
-import { nameList, toSnakeCase } from "../text.js";
 
 /**
  * One group a component that trains in some phase, with the component's own rates where `training.components` gives

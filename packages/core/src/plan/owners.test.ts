@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { isSegmentPrefix, resolveOwners } from "./owners.js";
+import { isSegmentPrefix } from "@thaw/contracts";
+import { resolveOwners } from "./owners.js";
 
 const parameter = (name: string, component?: string) => ({
   name,

@@ -1,17 +1,18 @@
-import type { ComponentDeclaration, Finding, ParameterInfo } from "@thaw/contracts";
-import { nearestNames } from "@thaw/safetensors";
-import { nameList } from "../text.js";
+import {
+  append,
+  nameList,
+  nearestNames,
+  ownersByPrefix,
+  type ComponentDeclaration,
+  type Finding,
+  type ParameterInfo,
+} from "@thaw/contracts";
 
 /** Which component owns each parameter, and what stands in the way of a total, disjoint answer. */
 export interface Ownership {
   /** Names that nobody owns, or two components do, are absent. */
   readonly owners: ReadonlyMap<string, string>;
   readonly findings: readonly Finding[];
-}
-
-/** True if `prefix` is `name` or a run of its leading whole dot-segments: `layers.1` is no prefix of `layers.10`. */
-export function isSegmentPrefix(prefix: string, name: string): boolean {
-  return name === prefix || (name.startsWith(prefix) && name[prefix.length] === ".");
 }
 
 /**
@@ -22,7 +23,6 @@ export function resolveOwners(
   parameters: readonly ParameterInfo[],
   components: readonly ComponentDeclaration[],
 ): Ownership {
-  const byPrefix = prefixTable(components);
   const declared = new Set(components.map(({ name }) => name));
   const owners = new Map<string, string>();
   const unowned: string[] = [];
@@ -32,7 +32,7 @@ export function resolveOwners(
       owners.set(name, component);
       continue;
     }
-    const claimants = component === undefined ? claimantsOf(name, byPrefix) : [];
+    const claimants = component === undefined ? ownersByPrefix(name, components) : [];
     const [first] = claimants;
     if (first === undefined) unowned.push(name);
     else if (claimants.length === 1) owners.set(name, first);
@@ -44,27 +44,6 @@ export function resolveOwners(
       .map(([pair, names]) => claimedTwice(pair, names))
       .concat(unownedFindings(unowned, components)),
   };
-}
-
-function prefixTable(components: readonly ComponentDeclaration[]): ReadonlyMap<string, readonly string[]> {
-  const table = new Map<string, string[]>();
-  for (const { name, prefixes } of components) for (const prefix of new Set(prefixes)) append(table, prefix, name);
-  return table;
-}
-
-/** Components with the longest prefix of `name`: looked up from the whole name down, a dot at a time. */
-function claimantsOf(name: string, byPrefix: ReadonlyMap<string, readonly string[]>): readonly string[] {
-  for (let end = name.length; end > 0; end = name.lastIndexOf(".", end - 1)) {
-    const claimants = byPrefix.get(name.slice(0, end));
-    if (claimants !== undefined) return claimants;
-  }
-  return byPrefix.get("") ?? [];
-}
-
-function append(map: Map<string, string[]>, key: string, value: string): void {
-  const values = map.get(key);
-  if (values === undefined) map.set(key, [value]);
-  else values.push(value);
 }
 
 function claimedTwice(pair: string, names: readonly string[]): Finding {

@@ -1,6 +1,5 @@
+import { nameList, type Finding, type ParameterInfo, type Plan, type PlanEntry, type PlanPhase } from "@thaw/contracts";
 import { createHash } from "node:crypto";
-import type { Finding, ParameterInfo, Plan, PlanEntry, PlanPhase } from "@thaw/contracts";
-import { nameList } from "../text.js";
 
 /** The plan before any plugin speaks: one phase in which every owned parameter trains. */
 export function defaultPlan(parameters: readonly ParameterInfo[], owners: ReadonlyMap<string, string>): Plan {

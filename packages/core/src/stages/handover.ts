@@ -1,7 +1,6 @@
-import type { Finding } from "@thaw/contracts";
+import { nameList, type Finding } from "@thaw/contracts";
 import type { PlannedContext } from "../api/contexts.js";
 import { trainedNames } from "../plan/plan.js";
-import { nameList } from "../text.js";
 
 /** A stage whose plan is known. */
 export interface PlannedStage {

@@ -1,5 +1,4 @@
-import type { Segment } from "@thaw/contracts";
-import { nameList } from "../text.js";
+import { nameList, type Segment } from "@thaw/contracts";
 import { segmentsBehind } from "../weights/fingerprint.js";
 
 /** A trained parameter that got no gradient, or a gradient of zeros, for several steps in a row. */

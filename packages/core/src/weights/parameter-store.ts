@@ -1,3 +1,4 @@
+import { nearestNames, type Model, type ParameterInfo } from "@thaw/contracts";
 import {
   type Bfloat16Products,
   type LayoutCache,
@@ -5,8 +6,6 @@ import {
   type PackedMatrix,
   unpackBfloat16,
 } from "@thaw/autograd";
-import type { Model, ParameterInfo } from "@thaw/contracts";
-import { nearestNames } from "@thaw/safetensors";
 import type { Tensor } from "@tensorflow/tfjs-core";
 import * as tf from "@tensorflow/tfjs-core";
 import {

@@ -1,8 +1,8 @@
-import type { ParameterInfo } from "@thaw/contracts";
+import { isSegmentPrefix, type ParameterInfo } from "@thaw/contracts";
 import { openSafetensors, type TensorEntry } from "@thaw/safetensors";
 import { tensorNotFloat, tensorsMisshaped, tensorsMissing, tensorsUnexpected } from "../errors.js";
 import type { ParameterSpec } from "../contract/family.js";
-import { containsRun, isUnder } from "../owners/owners.js";
+import { containsRun } from "../owners/owners.js";
 
 /** Dtypes that hold parameters. */
 const FLOATS = new Set(["F32", "BF16", "F16", "F64"]);
@@ -21,7 +21,8 @@ export function withoutIgnored(
   ignoredPrefixes: readonly string[],
 ): ReadonlyMap<string, TensorEntry> {
   const isIgnored = (name: string): boolean =>
-    ignoredRuns.some((run) => containsRun(name, run)) || ignoredPrefixes.some((prefix) => isUnder(name, prefix));
+    ignoredRuns.some((run) => containsRun(name, run)) ||
+    ignoredPrefixes.some((prefix) => isSegmentPrefix(prefix, name));
   return new Map([...entries].filter(([name]) => !isIgnored(name)));
 }
 

@@ -1,3 +1,4 @@
+import { ownerByPrefix } from "@thaw/contracts";
 import { rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import * as tf from "@tensorflow/tfjs-core";
@@ -8,7 +9,6 @@ import { goldenBatch, goldenFacts, largestDifference, useBackend } from "../../t
 import { loadWeights, testScope } from "../../test-support/scope.js";
 import { openModel, type OpenModelOptions } from "./open-model.js";
 import { llavaFamily } from "../families/llava/family.js";
-import { componentOf } from "../owners/owners.js";
 import { findFamily, findOwners, knownFamilies, registerFamily, registerOwners } from "./registry.js";
 
 const facts = goldenFacts(LLAVA_FOLDER);
@@ -27,7 +27,8 @@ describe("a LLaVA checkpoint", () => {
   it("shows names, shapes, owners and sizes without reading a weight", async () => {
     const model = await openModel(LLAVA_FOLDER);
     expect(model.parameters.map(({ name }) => name).sort()).toEqual(Object.keys(facts.owner).sort());
-    for (const { name } of model.parameters) expect(componentOf(name, model.components), name).toBe(facts.owner[name]);
+    for (const { name } of model.parameters)
+      expect(ownerByPrefix(name, model.components), name).toBe(facts.owner[name]);
     expect(model.parameters[1]).toEqual({
       name: "vision_tower.vision_model.embeddings.patch_embedding.weight",
       shape: [40, 3, 7, 7],
@@ -103,7 +104,7 @@ describe("other spellings of the names", () => {
     for (const { name } of (await openModel(LLAVA_FOLDER)).parameters)
       expect(model.parameters.map((parameter) => parameter.name)).toContain(rename(name));
     for (const [name, owner] of Object.entries(facts.owner))
-      expect(componentOf(rename(name), model.components)).toBe(owner);
+      expect(ownerByPrefix(rename(name), model.components)).toBe(owner);
     const weights = await loadWeights(model);
     const golden = await openSafetensors(`${LLAVA_FOLDER}/golden.safetensors`);
     const batch = await goldenBatch(golden);
@@ -454,8 +455,8 @@ describe("a user's declarations", () => {
       components: { output: ["language_model.lm_head"], visionTower: ["vision_tower.vision_model"] },
     };
     const model = await openModel(folder, options);
-    expect(componentOf("language_model.lm_head.weight", model.components)).toBe("output");
-    expect(componentOf("language_model.model.norm.weight", model.components)).toBe("language_model");
+    expect(ownerByPrefix("language_model.lm_head.weight", model.components)).toBe("output");
+    expect(ownerByPrefix("language_model.model.norm.weight", model.components)).toBe("language_model");
     expect(model.components[0]).toEqual({ name: "vision_tower", prefixes: ["vision_tower.vision_model"] });
   });
 });

@@ -1,4 +1,4 @@
-import type { ComponentDeclaration, Model, ParameterInfo } from "@thaw/contracts";
+import { ownerByPrefix, toSnakeCase, type ComponentDeclaration, type Model, type ParameterInfo } from "@thaw/contracts";
 import type { TensorEntry } from "@thaw/safetensors";
 import { componentSegments } from "../owners/component-segments.js";
 import type { ConfigReader } from "../reading/config-reader.js";
@@ -7,7 +7,7 @@ import type { Architecture, Family, OwnerTable, ParameterSpec } from "../contrac
 import { readConfig, readGenerationConfig } from "../reading/folder.js";
 import { loadValues } from "../checkpoint/load.js";
 import { MODULE_NAMES } from "../owners/module-names.js";
-import { componentOf, mergeComponents, snakeCase } from "../owners/owners.js";
+import { mergeComponents } from "../owners/owners.js";
 import { findFamily, findOwners, knownFamilies, knownModelTypes } from "./registry.js";
 import { saveModel } from "../checkpoint/save.js";
 import { tokenIds } from "../reading/config-reader.js";
@@ -62,10 +62,10 @@ function initializedBy(
   initialize: OpenModelOptions["initialize"] = [],
 ): (name: string) => boolean {
   if (initialize === "all") return () => true;
-  const wanted = new Set(initialize.map(snakeCase));
+  const wanted = new Set(initialize.map(toSnakeCase));
   const known = components.map(({ name }) => name);
   for (const name of wanted) if (!known.includes(name)) throw unknownComponent(folder, name, known);
-  return (name) => wanted.has(componentOf(name, components) ?? "");
+  return (name) => wanted.has(ownerByPrefix(name, components) ?? "");
 }
 
 async function familyModel(

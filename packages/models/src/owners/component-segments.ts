@@ -1,5 +1,4 @@
-import type { ComponentDeclaration, ParameterInfo, Segment } from "@thaw/contracts";
-import { componentOf } from "./owners.js";
+import { ownerByPrefix, type ComponentDeclaration, type ParameterInfo, type Segment } from "@thaw/contracts";
 
 /** What a component reads from the batch, and after which components it runs, in every published type. */
 const DATA_FLOW: readonly {
@@ -25,7 +24,7 @@ export function componentSegments(
 ): readonly Segment[] {
   const owned = new Map<string, string[]>();
   for (const { name } of parameters) {
-    const owner = componentOf(name, components);
+    const owner = ownerByPrefix(name, components);
     if (owner !== undefined) owned.set(owner, [...(owned.get(owner) ?? []), name]);
   }
   const known = DATA_FLOW.filter(({ name }) => owned.has(name));

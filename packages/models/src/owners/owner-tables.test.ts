@@ -1,7 +1,7 @@
+import { ownerByPrefix } from "@thaw/contracts";
 import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { OWNER_TABLES } from "./owner-tables.js";
-import { componentOf } from "./owners.js";
 import { findOwners, knownFamilies } from "../open/registry.js";
 
 const goldens = new URL("../../../../test/fixtures/goldens/", import.meta.url);
@@ -25,7 +25,7 @@ describe("owner tables", () => {
       for (const owners of [checkpoint, module]) {
         for (const prefix of Object.keys(owners)) {
           for (const name of [`${prefix}.weight`, `${prefix}.layers.10.mlp.fc1.bias`])
-            expect(`${name} ${componentOf(name, components)}`).toBe(`${name} ${judged(name, owners)}`);
+            expect(`${name} ${ownerByPrefix(name, components)}`).toBe(`${name} ${judged(name, owners)}`);
         }
       }
     });
@@ -43,7 +43,7 @@ describe("owner tables", () => {
         const around = components.find((component) =>
           component.prefixes.some((other) => other.length === longest && `${prefix}x`.startsWith(`${other}.`)),
         )?.name;
-        expect(componentOf(`${prefix}x.weight`, components), `${modelType} ${prefix}`).toBe(around);
+        expect(ownerByPrefix(`${prefix}x.weight`, components), `${modelType} ${prefix}`).toBe(around);
       }
     }
   });
@@ -63,14 +63,14 @@ describe("owner tables", () => {
       }>(`${folder}/golden.json`);
       const table = OWNER_TABLES.find(({ modelType }) => modelType === folder)!;
       for (const [name, owner] of Object.entries(golden.owner)) {
-        expect(`${name} ${componentOf(name, table.components)}`).toBe(`${name} ${owner}`);
+        expect(`${name} ${ownerByPrefix(name, table.components)}`).toBe(`${name} ${owner}`);
         const module = golden.module_names?.[name];
         if (module !== undefined)
-          expect(`${module} ${componentOf(module, table.components)}`).toBe(`${module} ${owner}`);
+          expect(`${module} ${ownerByPrefix(module, table.components)}`).toBe(`${module} ${owner}`);
       }
       if (knownFamilies().includes(folder))
         for (const [name, owner] of Object.entries(golden.owner))
-          expect(componentOf(name, findOwners(folder)!.components)).toBe(owner);
+          expect(ownerByPrefix(name, findOwners(folder)!.components)).toBe(owner);
     });
   }
 });

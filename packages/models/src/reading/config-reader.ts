@@ -1,4 +1,4 @@
-import { nearestNames } from "@thaw/safetensors";
+import { nearestNames } from "@thaw/contracts";
 import { badConfig } from "../errors.js";
 
 /** A JSON object of a checkpoint's config, read with checks; errors name the file and the dotted key. */

@@ -1,8 +1,7 @@
-import type { Finding, Setting } from "@thaw/core";
+import { toSnakeCase, type Finding, type Setting } from "@thaw/core";
 import { originRank, type FreezeSettings } from "../intent/collect.js";
 import { settingWithPlace } from "./describe.js";
 import { trainsBase, type Entry, type Intent } from "../intent/intent.js";
-import { toSnakeCase } from "../intent/spelling.js";
 import { adapterAndFull } from "../rules/adapter-and-full.js";
 import { frozenAndTrained } from "../rules/frozen-and-trained.js";
 import { adapterForFrozen } from "../rules/setting-for-frozen-component.js";

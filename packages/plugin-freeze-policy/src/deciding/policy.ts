@@ -1,7 +1,8 @@
 import {
-  nearestNames,
   type ComponentDeclaration,
   type Finding,
+  nearestNames,
+  ownerByPrefix,
   type ParameterInfo,
   type Plan,
   type PlanEntry,
@@ -12,7 +13,6 @@ import { collectSettings, type FreezeSettings } from "../intent/collect.js";
 import { decideComponent, type Verdict } from "./decide.js";
 import type { Intent } from "../intent/intent.js";
 import { checkNames } from "../intent/known-components.js";
-import { ownerByPrefix } from "../selecting/owner.js";
 import { adapterWithoutPlugin } from "../rules/adapter-without-plugin.js";
 import { nothingTrains } from "../rules/nothing-trains.js";
 import { segmentUnknown } from "../rules/selector-matches-nothing.js";

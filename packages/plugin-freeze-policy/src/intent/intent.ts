@@ -1,5 +1,4 @@
-import type { Setting } from "@thaw/core";
-import { toCamelCase } from "./spelling.js";
+import { toCamelCase, type Setting } from "@thaw/core";
 
 /** When a component starts or stops to train. */
 export interface Position {

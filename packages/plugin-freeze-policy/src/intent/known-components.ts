@@ -1,7 +1,6 @@
-import { nearestNames, type Finding } from "@thaw/core";
+import { type Finding, nearestNames, toSnakeCase } from "@thaw/core";
 import type { FreezeSettings } from "./collect.js";
 import { componentUnknown } from "../rules/selector-matches-nothing.js";
-import { toSnakeCase } from "./spelling.js";
 import { FLAG_OF_COMPONENT, type Vocabulary } from "./vocabulary.js";
 
 /** Components that published model types have; what a key may name where no checkpoint is there to ask. */

@@ -1,17 +1,7 @@
-import type { Setting } from "@thaw/core";
+import { toCamelCase, toSnakeCase, type Setting } from "@thaw/core";
 
 /** How a file spells its keys. */
 export type KeyStyle = "snake" | "camel";
-
-/** `trainMmProjOnly` becomes `train_mm_proj_only`; a name that is snake case already stays. */
-export function toSnakeCase(name: string): string {
-  return name.replaceAll(/([a-z0-9])([A-Z])/g, "$1_$2").toLowerCase();
-}
-
-/** `train_mm_proj_only` becomes `trainMmProjOnly`; a name that is camel case already stays. */
-export function toCamelCase(name: string): string {
-  return name.replaceAll(/_+([a-z0-9])/g, (_, letter: string) => letter.toUpperCase());
-}
 
 /** A key in the given style. */
 export function inStyle(name: string, style: KeyStyle): string {

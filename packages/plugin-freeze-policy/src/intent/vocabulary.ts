@@ -1,5 +1,5 @@
-import type { Setting } from "@thaw/core";
-import { inStyle, styleOf, toCamelCase, toSnakeCase, type KeyStyle } from "./spelling.js";
+import { toCamelCase, toSnakeCase, type Setting } from "@thaw/core";
+import { inStyle, styleOf, type KeyStyle } from "./spelling.js";
 
 /**
  * A path inside the freeze section in canonical words: `["freezeVisionTower"]`, `["trainMmProjOnly"]`,

@@ -1,9 +1,8 @@
-import { nearestNames, type Finding } from "@thaw/core";
+import { type Finding, nearestNames, toCamelCase } from "@thaw/core";
 import { findBlocks } from "./blocks.js";
 import type { Entry } from "../intent/intent.js";
 import { matchesPattern, runsOf } from "./pattern.js";
 import { blocksUnmatched, patternUnmatched } from "../rules/selector-matches-nothing.js";
-import { toCamelCase } from "../intent/spelling.js";
 
 /** Which names of a component a partial entry trains. Undefined where a selector matches nothing, which is reported. */
 export function selectNames(
