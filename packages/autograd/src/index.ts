@@ -28,7 +28,7 @@ export { crossEntropy, softmaxCrossEntropy } from "./ops/cross-entropy.js";
 export type { CrossEntropyOptions, FusedCrossEntropyOptions } from "./ops/cross-entropy.js";
 export { dropout } from "./ops/dropout.js";
 export { AttentionSpans } from "./ops/attention/attention-spans.js";
-export type { SampleSpan } from "./ops/attention/attention-spans.js";
+export type { CausalOptions, RowRange, SampleSpan, Sight } from "./ops/attention/attention-spans.js";
 export { asFunction, fuse } from "./ops/fuse.js";
 export { multiHeadAttention, rotaryHeads } from "./ops/attention/heads.js";
 export type { MultiHeadAttentionOptions } from "./ops/attention/heads.js";

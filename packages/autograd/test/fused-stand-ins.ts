@@ -118,9 +118,9 @@ interface Head {
 }
 
 /** Probabilities of every sample and head. */
-function overHeads({ q, k, v, spans, visible }: Inputs, { heads, key_heads: keyHeads, scale }: Attributes): Head[] {
+function overHeads({ q, k, v, spans, first, end }: Inputs, { heads, key_heads: keyHeads, scale }: Attributes): Head[] {
   const table = spans!.arraySync() as [number, number, number, number][];
-  const seen = [...visible!.dataSync()];
+  const [from, to] = [[...first!.dataSync()], [...end!.dataSync()]];
   const depth = (q!.shape[1] as number) / (heads as number);
   const part = (x: Tensor, [first, end]: readonly [number, number], head: number): Tensor =>
     tf.slice(x, [first, head * depth], [end - first, depth]);
@@ -131,7 +131,7 @@ function overHeads({ q, k, v, spans, visible }: Inputs, { heads, key_heads: keyH
       const own = { q: part(q!, rows, head), k: part(k!, keys, shared), v: part(v!, keys, shared) };
       const mask = Array.from({ length: endQuery - firstQuery }, (_row, row) =>
         Array.from({ length: endKey - firstKey }, (_key, key) =>
-          key < (seen[firstQuery + row] ?? Infinity) ? 0 : -1e9,
+          key >= (from[firstQuery + row] ?? 0) && key < (to[firstQuery + row] ?? Infinity) ? 0 : -1e9,
         ),
       );
       const p = tf.softmax(

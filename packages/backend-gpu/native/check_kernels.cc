@@ -4,6 +4,7 @@
 #include <cmath>
 #include <cstdio>
 #include <functional>
+#include <string>
 #include <vector>
 
 #include "kernels/instruction_sets.h"
@@ -142,27 +143,44 @@ void CheckProduct(const thaw::KernelTable& t) {
   }
 }
 
-// Two samples of unlike lengths; the second sees all its keys but for one query that sees none.
-void CheckAttention(const thaw::KernelTable& t) {
+struct Bounds {
+  std::vector<int32_t> first, end;
+};
+
+// Two samples of unlike lengths. Without a window the second sees all its keys; one query sees none.
+Bounds BoundsOf(int queries, int window, int both, int bothEnd) {
+  Bounds bounds{std::vector<int32_t>(window > 0 ? queries : 0), std::vector<int32_t>(queries, 49)};
+  for (int row = 0; row < queries; row++) {
+    const int key = row < 41 ? row : row - 41;
+    if (row < 41 || window > 0) bounds.end[row] = key + 1;
+    if (window > 0) bounds.first[row] = key + 1 > window ? key + 1 - window : 0;
+    if (row < both || row >= bothEnd) continue;
+    bounds.end[row] = bothEnd - 41;
+    if (window > 0 && bounds.first[row] > both - 41) bounds.first[row] = both - 41;
+  }
+  bounds.end[60] = 0;
+  return bounds;
+}
+
+void CheckAttention(const thaw::KernelTable& t, const std::string& kind, const Bounds& bounds) {
   const int64_t heads = 4, keyHeads = 2, depth = 20, queries = 90, keys = 97;
   const std::vector<int32_t> spans = {0, 41, 0, 41, 41, 90, 48, 97};
-  std::vector<int32_t> visible(queries, 49);
-  for (int row = 0; row < 41; row++) visible[row] = row + 1;
-  visible[60] = 0;
+  const auto firstOf = [&](int64_t row) -> int64_t { return bounds.first.empty() ? 0 : bounds.first[row]; };
   const Floats q = Random(queries * heads * depth), k = Random(keys * keyHeads * depth), v = Random(keys * keyHeads * depth), g = Random(queries * heads * depth);
   Doubles out(q.size()), dq(q.size()), dk(k.size()), dv(v.size());
   const double scale = 0.3;
   for (int sample = 0; sample < 2; sample++) for (int64_t row = spans[4 * sample]; row < spans[4 * sample + 1]; row++) for (int64_t head = 0; head < heads; head++) {
     const int64_t from = (row * heads + head) * depth, first = spans[4 * sample + 2];
     const auto at = [&](int64_t key) { return ((first + key) * keyHeads + head / (heads / keyHeads)) * depth; };
-    Doubles p(visible[row]), d(visible[row]);
+    const int64_t endKey = bounds.end[row];
+    Doubles p(endKey), d(endKey);
     double total = 0, level = 0;
-    for (int64_t key = 0; key < visible[row]; key++) {
+    for (int64_t key = firstOf(row); key < endKey; key++) {
       double score = 0;
       for (int64_t c = 0; c < depth; c++) score += scale * q[from + c] * k[at(key) + c];
       total += p[key] = std::exp(score);
     }
-    for (int64_t key = 0; key < visible[row]; key++) {
+    for (int64_t key = firstOf(row); key < endKey; key++) {
       p[key] /= total;
       for (int64_t c = 0; c < depth; c++) {
         out[from + c] += p[key] * v[at(key) + c];
@@ -171,19 +189,19 @@ void CheckAttention(const thaw::KernelTable& t) {
       }
       level += p[key] * d[key];
     }
-    for (int64_t key = 0; key < visible[row]; key++) for (int64_t c = 0; c < depth; c++) {
+    for (int64_t key = firstOf(row); key < endKey; key++) for (int64_t c = 0; c < depth; c++) {
       dq[from + c] += scale * p[key] * (d[key] - level) * k[at(key) + c];
       dk[at(key) + c] += scale * p[key] * (d[key] - level) * q[from + c];
     }
   }
-  const thaw::AttentionShape shape{2, heads, keyHeads, depth, static_cast<float>(scale), spans.data(), visible.data()};
+  const thaw::AttentionShape shape{2, heads, keyHeads, depth, static_cast<float>(scale), spans.data(), bounds.first.empty() ? nullptr : bounds.first.data(), bounds.end.data()};
   Floats got(q.size()), gotQ(q.size()), gotK(k.size()), gotV(v.size());
   t.attention(shape, q.data(), k.data(), v.data(), got.data());
   t.attentionGradient(shape, g.data(), q.data(), k.data(), v.data(), gotQ.data(), gotK.data(), gotV.data());
-  Report("attention", got, out);
-  Report("attentionGradientQ", gotQ, dq);
-  Report("attentionGradientK", gotK, dk);
-  Report("attentionGradientV", gotV, dv);
+  Report(kind.c_str(), got, out);
+  Report((kind + "GradientQ").c_str(), gotQ, dq);
+  Report((kind + "GradientK").c_str(), gotK, dk);
+  Report((kind + "GradientV").c_str(), gotV, dv);
 }
 
 void CheckOptimizer(const thaw::KernelTable& t) {
@@ -218,7 +236,9 @@ int main() {
     CheckNorms(*table);
     CheckGates(*table);
     CheckRotary(*table);
-    CheckAttention(*table);
+    CheckAttention(*table, "attention", BoundsOf(90, 0, 90, 90));
+    CheckAttention(*table, "windowedAttention", BoundsOf(90, 7, 90, 90));
+    CheckAttention(*table, "windowedBothWays", BoundsOf(90, 7, 50, 87));
     CheckProduct(*table);
     CheckOptimizer(*table);
   }

@@ -49,7 +49,7 @@ it("computes in every instruction set what the formulas say", { timeout: 240_000
     const sets = new Set(lines.map(([set]) => set));
     expect([...sets]).toEqual(expect.arrayContaining(["baseline", "wide"]));
     expect(lines.filter(([, , error]) => !(Number(error) < 5e-6))).toEqual([]);
-    expect(lines).toHaveLength(44 * sets.size);
+    expect(lines).toHaveLength(52 * sets.size);
   } finally {
     await rm(folder, { recursive: true });
   }

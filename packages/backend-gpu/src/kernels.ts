@@ -47,9 +47,9 @@ export const NATIVE_KERNELS: Readonly<Record<string, KernelSignature>> = Object.
   ThawGate: { inputs: ["gate", "up"], attributes: { kind: "int" }, outputCount: 1 },
   ThawGateGradient: { inputs: ["gradient", "gate", "up"], attributes: { kind: "int" }, outputCount: 2 },
   ThawRotary: { inputs: ["x", "cos", "sin"], attributes: { heads: "int", is_inverse: "bool" }, outputCount: 1 },
-  ThawAttention: { inputs: ["q", "k", "v", "spans", "visible"], attributes: ATTENTION, outputCount: 1 },
+  ThawAttention: { inputs: ["q", "k", "v", "spans", "first", "end"], attributes: ATTENTION, outputCount: 1 },
   ThawAttentionGradient: {
-    inputs: ["gradient", "q", "k", "v", "spans", "visible"],
+    inputs: ["gradient", "q", "k", "v", "spans", "first", "end"],
     attributes: ATTENTION,
     outputCount: 3,
   },

@@ -1,5 +1,5 @@
 // Scaled dot-product attention with grouped heads and its gradient, a block of queries of one head at a time: scores exist for that block alone,
-// and keys that no query of a causal block sees are left out (the blocking of FlashAttention, arXiv:2205.14135; whole rows of scores fit the cache here,
+// and keys that no query of a block sees, after it or before a window, are left out (the blocking of FlashAttention, arXiv:2205.14135; whole rows of scores fit the cache here,
 // so the softmax needs no second pass).
 
 namespace thaw {
@@ -94,36 +94,63 @@ static int64_t LongestKeys(const AttentionShape& s) {
   return longest;
 }
 
+// Keys of a sample, from the first that is seen to the one behind the last.
+struct Stretch {
+  int64_t first, end;
+};
+
+THAW_INLINE Stretch SeenBy(const AttentionShape& s, const Sample& sample, int64_t query) {
+  Stretch seen{0, sample.keys};
+  if (s.end != nullptr) {
+    const int64_t end = s.end[sample.firstQuery + query];
+    seen.end = end < 0 ? 0 : end < sample.keys ? end : sample.keys;
+  }
+  if (s.first != nullptr) {
+    const int64_t first = s.first[sample.firstQuery + query];
+    seen.first = first < 0 ? 0 : first < seen.end ? first : seen.end;
+  }
+  return seen;
+}
+
+// What any of the queries sees; the first is a multiple of the vectors' width, so that whole vectors from there stay within packed keys.
+static Stretch SeenByAny(const AttentionShape& s, const Sample& sample, int64_t first, int64_t rows) {
+  Stretch all{s.first == nullptr ? 0 : sample.keys, 0};
+  for (int64_t row = 0; row < rows; row++) {
+    const Stretch seen = SeenBy(s, sample, first + row);
+    if (seen.first == seen.end) continue;
+    all.first = seen.first < all.first ? seen.first : all.first;
+    all.end = seen.end > all.end ? seen.end : all.end;
+  }
+  all.first = all.end == 0 ? 0 : all.first / W * W;
+  return all;
+}
+
 // Multiplications of all products, roughly, for one head.
 static int64_t WorkOf(const AttentionShape& s) {
   int64_t work = 0;
   for (int64_t index = 0; index < s.samples; index++) {
     const Sample sample = SampleAt(s, index);
-    work += sample.queries * sample.keys * s.depth;
+    if (s.first == nullptr) {
+      work += sample.queries * sample.keys * s.depth;
+      continue;
+    }
+    for (int64_t query = 0; query < sample.queries; query++) {
+      const Stretch seen = SeenBy(s, sample, query);
+      work += (seen.end - seen.first) * s.depth;
+    }
   }
   return work;
 }
 
-THAW_INLINE int64_t Visible(const AttentionShape& s, const Sample& sample, int64_t query) {
-  if (s.visible == nullptr) return sample.keys;
-  const int64_t seen = s.visible[sample.firstQuery + query];
-  return seen < 0 ? 0 : seen < sample.keys ? seen : sample.keys;
-}
-
-static int64_t MostVisible(const AttentionShape& s, const Sample& sample, int64_t first, int64_t rows) {
-  int64_t most = 0;
-  for (int64_t row = 0; row < rows; row++) {
-    const int64_t seen = Visible(s, sample, first + row);
-    most = seen > most ? seen : most;
-  }
-  return most;
-}
-
-// Scores of a block to e^(score - largest), and 0 where the query does not look; the sum of each row goes to `sums`.
-static void Soften(const AttentionShape& s, const Sample& sample, int64_t first, int64_t rows, int64_t columns, int64_t wide, float* scores, float* sums) {
+// Scores of a block, whose columns are keys from `start`, to e^(score - largest), and 0 where the query does not look; the sum of each row goes to `sums`.
+static void Soften(const AttentionShape& s, const Sample& sample, int64_t first, int64_t rows, int64_t start, int64_t columns, int64_t wide, float* scores, float* sums) {
   for (int64_t row = 0; row < rows; row++) {
     float* line = scores + row * wide;
-    const int64_t seen = Visible(s, sample, first + row);
+    const Stretch keys = SeenBy(s, sample, first + row);
+    // A row that sees nothing sees nothing of the block either.
+    const bool isBlind = keys.first == keys.end;
+    const int64_t from = isBlind ? 0 : keys.first - start, seen = isBlind ? 0 : keys.end - start;
+    for (int64_t at = 0; at < from; at++) line[at] = -3.0e38f;
     for (int64_t at = seen; at < columns; at++) line[at] = -3.0e38f;
     Vec highest = Set(-3.0e38f);
     for (int64_t at = 0; at < columns; at += W) highest = Max(highest, Load(line + at));
@@ -134,8 +161,9 @@ static void Soften(const AttentionShape& s, const Sample& sample, int64_t first,
       total += value;
       Store(line + at, value);
     }
+    for (int64_t at = 0; at < from; at++) line[at] = 0;
     for (int64_t at = seen; at < columns; at++) line[at] = 0;
-    sums[row] = seen == 0 ? 1.0f : Sum(total);
+    sums[row] = isBlind ? 1.0f : Sum(total);
   }
 }
 
@@ -160,12 +188,13 @@ static void Attention(const AttentionShape& s, const float* q, const float* k, c
       for (int64_t head = keyHead * group; head < (keyHead + 1) * group; head++) {
         for (int64_t first = 0; first < sample.queries; first += kQueryBlock) {
           const int64_t rows = sample.queries - first < kQueryBlock ? sample.queries - first : kQueryBlock;
-          const int64_t seen = MostVisible(s, sample, first, rows), columns = WholeVectors(seen);
+          const Stretch range = SeenByAny(s, sample, first, rows);
+          const int64_t from = range.first, seen = range.end - from, columns = WholeVectors(seen);
           const int64_t start = (sample.firstQuery + first) * queryStride + head * s.depth;
           Pack(q + start, rows, queryStride, s.depth, deep, s.scale, block);
-          Product<false>(rows, columns, s.depth, block, deep, 1, keys, wide, scores, wide);
-          Soften(s, sample, first, rows, columns, wide, scores, sums);
-          Product<false>(rows, deep, seen, scores, wide, 1, values, deep, mixed, deep);
+          Product<false>(rows, columns, s.depth, block, deep, 1, keys + from, wide, scores, wide);
+          Soften(s, sample, first, rows, from, columns, wide, scores, sums);
+          Product<false>(rows, deep, seen, scores, wide, 1, values + from * deep, deep, mixed, deep);
           for (int64_t row = 0; row < rows; row++) Unpack(mixed + row * deep, 1, deep, s.depth, queryStride, 1.0f / sums[row], out + start + row * queryStride);
         }
       }
@@ -219,18 +248,19 @@ static void AttentionGradient(const AttentionShape& s, const float* gradient, co
       for (int64_t head = keyHead * group; head < (keyHead + 1) * group; head++) {
         for (int64_t first = 0; first < sample.queries; first += kQueryBlock) {
           const int64_t rows = sample.queries - first < kQueryBlock ? sample.queries - first : kQueryBlock;
-          const int64_t seen = MostVisible(s, sample, first, rows), columns = WholeVectors(seen);
+          const Stretch range = SeenByAny(s, sample, first, rows);
+          const int64_t from = range.first, seen = range.end - from, columns = WholeVectors(seen);
           const int64_t start = (sample.firstQuery + first) * queryStride + head * s.depth;
           Pack(q + start, rows, queryStride, s.depth, deep, s.scale, block);
           Pack(gradient + start, rows, queryStride, s.depth, deep, 1.0f, upstream);
-          Product<false>(rows, columns, s.depth, block, deep, 1, turnedKeys, wide, scores, wide);
-          Soften(s, sample, first, rows, columns, wide, scores, sums);
-          Product<false>(rows, columns, s.depth, upstream, deep, 1, turnedValues, wide, slopes, wide);
+          Product<false>(rows, columns, s.depth, block, deep, 1, turnedKeys + from, wide, scores, wide);
+          Soften(s, sample, first, rows, from, columns, wide, scores, sums);
+          Product<false>(rows, columns, s.depth, upstream, deep, 1, turnedValues + from, wide, slopes, wide);
           ThroughSoftmax(rows, columns, wide, sums, scores, slopes);
-          Product<true>(seen, deep, rows, scores, 1, wide, upstream, deep, valueSums, deep);
-          Product<false>(rows, deep, seen, slopes, wide, 1, keys, deep, down, deep);
+          Product<true>(seen, deep, rows, scores, 1, wide, upstream, deep, valueSums + from * deep, deep);
+          Product<false>(rows, deep, seen, slopes, wide, 1, keys + from * deep, deep, down, deep);
           Unpack(down, rows, deep, s.depth, queryStride, s.scale, dq + start);
-          Product<true>(seen, deep, rows, slopes, 1, wide, block, deep, keySums, deep);
+          Product<true>(seen, deep, rows, slopes, 1, wide, block, deep, keySums + from * deep, deep);
         }
       }
       Unpack(keySums, sample.keys, deep, s.depth, keyStride, 1.0f, dk + keyStart);

@@ -97,26 +97,31 @@ void ComputeRotary(const KernelTable& kernels, const Attributes& a, Run& run) {
   if (run.isFine()) kernels.rotary(x.data(), cos.data(), sin.data(), x.dim(0), a.heads, cos.dim(1), cos.dim(0), a.isInverse, y);
 }
 
-// q [queries, heads * depth]; k, v [keys, keyHeads * depth]; spans [samples, 4] and visible [queries] or [0], int32
+// q [queries, heads * depth]; k, v [keys, keyHeads * depth]; spans [samples, 4], first and end [queries] or [0], int32
 struct AttentionInputs {
-  Input q, k, v, spans, visible;
+  Input q, k, v, spans, firstKeys, endKeys;
   AttentionShape shape;
 
   bool Read(const Attributes& a, Run& run, int first) {
-    if (!run.Read(first, &q) || !run.Read(first + 1, &k) || !run.Read(first + 2, &v) || !run.Read(first + 3, &spans) || !run.Read(first + 4, &visible)) return false;
+    if (!run.Read(first, &q) || !run.Read(first + 1, &k) || !run.Read(first + 2, &v) || !run.Read(first + 3, &spans)) return false;
+    if (!run.Read(first + 4, &firstKeys) || !run.Read(first + 5, &endKeys)) return false;
     if (!run.Check(q.rank() == 2 && k.rank() == 2 && v.size() == k.size() && spans.rank() == 2 && spans.dim(1) == 4, "Shapes differ.")) return false;
     const int64_t depth = q.dim(1) / a.heads;
     if (!run.Check(depth * a.heads == q.dim(1) && depth * a.keyHeads == k.dim(1) && a.heads % a.keyHeads == 0, "Heads do not fit.")) return false;
-    if (!run.Check(visible.size() == 0 || visible.size() == q.dim(0), "There is not one number of visible keys a query.")) return false;
+    const bool isBounded = (firstKeys.size() == 0 || firstKeys.size() == q.dim(0)) && (endKeys.size() == 0 || endKeys.size() == q.dim(0));
+    if (!run.Check(isBounded, "There is not one first and one end key for each query.")) return false;
     const int32_t* bounds = static_cast<const int32_t*>(TF_TensorData(spans.tensor));
     for (int64_t sample = 0; sample < spans.dim(0); sample++) {
       const int32_t* span = bounds + 4 * sample;
       const bool isInside = span[0] >= 0 && span[0] <= span[1] && span[1] <= q.dim(0) && span[2] >= 0 && span[2] <= span[3] && span[3] <= k.dim(0);
       if (!run.Check(isInside, "A span is outside the rows.")) return false;
     }
-    shape = AttentionShape{spans.dim(0), a.heads, a.keyHeads, depth, a.scale, bounds, visible.size() == 0 ? nullptr : static_cast<const int32_t*>(TF_TensorData(visible.tensor))};
+    shape = AttentionShape{spans.dim(0), a.heads, a.keyHeads, depth, a.scale, bounds, BoundOf(firstKeys), BoundOf(endKeys)};
     return true;
   }
+
+ private:
+  static const int32_t* BoundOf(const Input& keys) { return keys.size() == 0 ? nullptr : static_cast<const int32_t*>(TF_TensorData(keys.tensor)); }
 };
 
 void Clear(float* data, const Input& like) { std::memset(data, 0, like.size() * sizeof(float)); }
@@ -190,8 +195,8 @@ const std::vector<Operation>& Operations() {
       {"ThawGate", {"gate: float", "up: float"}, {"y: float"}, {"kind: int"}, ComputeGate},
       {"ThawGateGradient", {"gradient: float", "gate: float", "up: float"}, {"dgate: float", "dup: float"}, {"kind: int"}, ComputeGateGradient},
       {"ThawRotary", {"x: float", "cos: float", "sin: float"}, {"y: float"}, {"heads: int", "is_inverse: bool"}, ComputeRotary},
-      {"ThawAttention", {"q: float", "k: float", "v: float", "spans: int32", "visible: int32"}, {"out: float"}, {"heads: int", "key_heads: int", "scale: float"}, ComputeAttention},
-      {"ThawAttentionGradient", {"gradient: float", "q: float", "k: float", "v: float", "spans: int32", "visible: int32"}, {"dq: float", "dk: float", "dv: float"}, {"heads: int", "key_heads: int", "scale: float"}, ComputeAttentionGradient},
+      {"ThawAttention", {"q: float", "k: float", "v: float", "spans: int32", "first: int32", "end: int32"}, {"out: float"}, {"heads: int", "key_heads: int", "scale: float"}, ComputeAttention},
+      {"ThawAttentionGradient", {"gradient: float", "q: float", "k: float", "v: float", "spans: int32", "first: int32", "end: int32"}, {"dq: float", "dk: float", "dv: float"}, {"heads: int", "key_heads: int", "scale: float"}, ComputeAttentionGradient},
       {"ThawProduct", {"a: float", "b: float", "bias: float", "addend: float"}, {"product: float"}, {"transpose_a: bool", "transpose_b: bool"}, ComputeProduct},
       {"ThawAdamW", {"parameter: float", "m: float", "v: float", "gradient: float", "scalars: float"}, {"new_parameter: float", "new_m: float", "new_v: float"}, {}, ComputeAdamW},
       {"ThawSumOfSquares", {"x: float"}, {"total: float"}, {}, ComputeSumOfSquares},

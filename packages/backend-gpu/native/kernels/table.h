@@ -14,8 +14,9 @@ struct AttentionShape {
   int64_t samples, heads, keyHeads, depth;
   float scale;
   const int32_t* spans;
-  // For each query row, how many of its sample's keys it sees, counted from the first; null for all.
-  const int32_t* visible;
+  // For each query row, the first of its sample's keys that it sees and the one behind the last, counted from the sample's first key; null for no bound.
+  const int32_t* first;
+  const int32_t* end;
 };
 
 // a [rows, inner] times b [inner, columns]; turned: stored with the axes exchanged.

@@ -80,15 +80,15 @@ export function columnsOf(rows: Int32Array, tokenCount: number): Int32Array {
  * Every kept row attends to its sample's kept rows up to itself, or to those that are no padding where padding is kept.
  */
 export function causalSpans(kept: KeptRows, attentionMask: Int32Array): AttentionSpans {
-  const { samples: all, visible } = AttentionSpans.within(kept.offsets, true);
+  const { samples: all, end } = AttentionSpans.causal(kept.offsets);
   const samples = all.filter(({ queries }) => queries > 0);
   const padding = samples.map(({ firstKey, keys }) =>
     leadingPadding(kept.rows.subarray(firstKey, firstKey + keys), attentionMask),
   );
-  if (padding.every((count) => count === 0)) return new AttentionSpans(samples, visible);
+  if (padding.every((count) => count === 0)) return new AttentionSpans(samples, { end: end! });
   samples.forEach(({ firstQuery, queries }, sample) => {
     for (let query = firstQuery; query < firstQuery + queries; query++)
-      visible![query] = Math.max(0, visible![query]! - padding[sample]!);
+      end![query] = Math.max(0, end![query]! - padding[sample]!);
   });
   return new AttentionSpans(
     samples.map((span, sample) => ({
@@ -96,7 +96,7 @@ export function causalSpans(kept: KeptRows, attentionMask: Int32Array): Attentio
       firstKey: span.firstKey + padding[sample]!,
       keys: span.keys - padding[sample]!,
     })),
-    visible,
+    { end: end! },
   );
 }
 
@@ -104,18 +104,4 @@ export function causalSpans(kept: KeptRows, attentionMask: Int32Array): Attentio
 function leadingPadding(rows: Int32Array, attentionMask: Int32Array): number {
   const first = rows.findIndex((row) => attentionMask[row] !== 0);
   return first < 0 ? 0 : first;
-}
-
-/** The same for some of the kept rows alone as queries, ascending, over all of them as keys. */
-export function chosenSpans(all: AttentionSpans, chosen: Int32Array): AttentionSpans {
-  const visible = chosen.map((row) => all.visible![row]!);
-  let first = 0;
-  const samples = all.samples.flatMap(({ firstQuery, queries, firstKey, keys }) => {
-    let end = first;
-    while (end < chosen.length && chosen[end]! < firstQuery + queries) end += 1;
-    const span = { firstQuery: first, queries: end - first, firstKey, keys };
-    first = end;
-    return span.queries === 0 ? [] : [span];
-  });
-  return new AttentionSpans(samples, visible);
 }

@@ -2,7 +2,7 @@ import { AttentionSpans } from "@thaw/autograd";
 import type { LoadedBatch, Scope } from "@thaw/contracts";
 import { gatherND, tensor, tensor2d, tidy, type Tensor } from "@tensorflow/tfjs-core";
 import type { ChosenRows, Decoder, DecoderPass } from "../decoders/decoder.js";
-import { causalSpans, chosenSpans, columnsOf, type KeptRows } from "../blocks/kept-rows.js";
+import { causalSpans, columnsOf, type KeptRows } from "../blocks/kept-rows.js";
 import type { RotaryTable } from "../blocks/rope.js";
 
 /** Tables of positions have a multiple of this many lines, so that batches of other lengths share them. */
@@ -42,7 +42,7 @@ export function choose(
     rows.map((row) => kept.rows[row]!),
     batch.tokenCount,
   );
-  return { rows, pass: { ...pass, ...rotaryOf(decoder, columns, scope), spans: chosenSpans(pass.spans, rows) } };
+  return { rows, pass: { ...pass, ...rotaryOf(decoder, columns, scope), spans: pass.spans.choosing(rows) } };
 }
 
 /** Rotary positions from `start` on, as tensors that the scope keeps or frees. */

@@ -10,7 +10,7 @@ import {
   runInnerLayers,
   runLastLayer,
 } from "../decoders/decoder.js";
-import { chosenSpans, type KeptRows } from "../blocks/kept-rows.js";
+import type { KeptRows } from "../blocks/kept-rows.js";
 
 /** Fewer tokens than these before an image do not pay. */
 const LEAST_TOKENS = 4;
@@ -155,7 +155,7 @@ function computeKeys(
     );
     runLastLayer(decoder, x, pass, scope, {
       rows: last,
-      pass: { ...pass, ...rotaryOf(decoder, Int32Array.of(columns.at(-1)!), scope), spans: chosenSpans(spans, last) },
+      pass: { ...pass, ...rotaryOf(decoder, Int32Array.of(columns.at(-1)!), scope), spans: spans.choosing(last) },
     });
     return made;
   } catch (error) {
@@ -190,12 +190,12 @@ function joined(
  */
 function spansBehind(before: readonly number[], queries: readonly number[]): AttentionSpans {
   const samples: SampleSpan[] = [];
-  const visible: number[] = [];
+  const end: number[] = [];
   let [firstQuery, firstKey] = [0, 0];
   for (const [sample, count] of queries.entries()) {
     const keys = before[sample]! + count;
     if (count > 0) samples.push({ firstQuery, queries: count, firstKey, keys });
-    for (let at = 1; at <= count; at++) visible.push(before[sample]! + at);
+    for (let at = 1; at <= count; at++) end.push(before[sample]! + at);
     firstQuery += count;
     firstKey += keys;
   }
@@ -205,7 +205,7 @@ function spansBehind(before: readonly number[], queries: readonly number[]): Att
     queries.every((count, sample) => count === queries[0] && before[sample] === before[0]);
   return new AttentionSpans(
     samples,
-    Int32Array.from(visible),
+    { end: Int32Array.from(end) },
     isEven ? `${samples.length} samples of ${queries[0]} rows behind ${before[0]}` : undefined,
   );
 }

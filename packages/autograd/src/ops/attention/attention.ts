@@ -6,6 +6,8 @@ import { ATTENTION_BY_HEAD } from "../../kernels/attention-by-head.js";
 import type { AttentionShape } from "../../kernels/attention.js";
 import { throughSoftmax } from "../../kernels/attention.js";
 import { inShape } from "../../kernels/broadcast.js";
+import type { QueryBlock } from "../../kernels/even-samples.js";
+import { inBlocks } from "../../kernels/attention-in-blocks.js";
 import { operate } from "../../engine/operation.js";
 import type { Value } from "../../engine/value.js";
 
@@ -26,6 +28,11 @@ export interface AttentionOptions {
   readonly scale: number;
   /** Added to the scores; broadcastable to `[batch, heads, queries, keys]`. Borrowed, must live until backward. */
   readonly mask?: Tensor;
+  /**
+   * Queries to take together, in order and all of them, with the keys that any of them sees; scores of other keys are
+   * not made. Absent: all at once. The mask has all queries and keys then.
+   */
+  readonly blocks?: readonly QueryBlock[];
 }
 
 /**
@@ -61,9 +68,16 @@ export function attention(q: Value, k: Value, v: Value, options: AttentionOption
     groupRows: (heads / kvHeads) * queries,
   };
   return operate("attention", [q, k, v], (record, tape) => {
-    const kernels = tape.kernels.loopsOverHeads(shape.groupRows * keys * depth, 4 * batch * heads * queries * keys)
+    const { blocks } = options;
+    const seen = blocks?.reduce((most, { firstKey, endKey }) => Math.max(most, endKey - firstKey), 0) ?? keys;
+    const rows = blocks?.reduce((most, { start, end }) => Math.max(most, end - start), 0) ?? queries;
+    const oneBlock = tape.kernels.loopsOverHeads(
+      (heads / kvHeads) * rows * seen * depth,
+      4 * batch * heads * rows * seen,
+    )
       ? ATTENTION_BY_HEAD
       : ATTENTION_AT_ONCE;
+    const kernels = blocks === undefined ? oneBlock : inBlocks(oneBlock, blocks);
     const scaledQ = inShape(tf.mul(q.tensor, tape.scalar(options.scale)), [batch, kvHeads, shape.groupRows, depth]);
     if (record !== null) {
       const savedQ = record.keep(scaledQ);

@@ -35,7 +35,7 @@ const RAGGED = new AttentionSpans(
     { firstQuery: 0, queries: 3, firstKey: 0, keys: 3 },
     { firstQuery: 3, queries: 4, firstKey: 5, keys: 5 },
   ],
-  Int32Array.of(1, 2, 3, 2, 5, 1, 4),
+  { end: Int32Array.of(1, 2, 3, 2, 5, 1, 4) },
 );
 
 /** Ops that a backend may have a kernel for. */
@@ -140,10 +140,9 @@ describe.each(SETUPS)("on $backend with $matmul (simd: $simd)", ({ backend, matm
       shape: [count, shape[1]!],
     });
     for (const [{ firstQuery, queries, firstKey, keys }] of RAGGED.samples.map((span) => [span] as const)) {
-      const alone = new AttentionSpans(
-        [{ firstQuery: 0, queries, firstKey: 0, keys }],
-        RAGGED.visible!.slice(firstQuery, firstQuery + queries),
-      );
+      const alone = new AttentionSpans([{ firstQuery: 0, queries, firstKey: 0, keys }], {
+        end: RAGGED.end!.slice(firstQuery, firstQuery + queries),
+      });
       const own = run(
         [
           ([a, b, c]) => multiHeadAttention(a!, b!, c!, { ...HEADS, spans: alone }),

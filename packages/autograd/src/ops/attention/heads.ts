@@ -1,8 +1,8 @@
 import type { Tensor } from "@tensorflow/tfjs-core";
 import * as tf from "@tensorflow/tfjs-core";
-import type { AttentionSpans } from "./attention-spans.js";
+import type { AttentionSpans, Sight } from "./attention-spans.js";
 import { badArgument } from "../../errors.js";
-import { type EvenSamples, evenSamples } from "../../kernels/even-samples.js";
+import { type EvenSamples, evenSamples, type QueryBlock } from "../../kernels/even-samples.js";
 import { hasFused, runFused, runFusedOne } from "../../kernels/fused.js";
 import { operate } from "../../engine/operation.js";
 import { tapeOf, type Tape } from "../../engine/tape.js";
@@ -55,22 +55,23 @@ export function multiHeadAttention(q: Value, k: Value, v: Value, options: MultiH
   const tape = tapeOf("multiHeadAttention", q);
   const even = evenSamples(spans, k.shape[0] as number);
   const sizes = `${headCount} ${keyValueHeadCount} ${scale}`;
-  const layout: EvenOptions = { samples: even.samples, headCount, keyValueHeadCount, scale };
+  const layout: EvenOptions = { samples: even.samples, headCount, keyValueHeadCount, scale, blocks: even.blocks };
+  const stretches = even.blocks?.map(({ firstKey, endKey }) => ` ${firstKey}-${endKey}`).join("") ?? "";
   return tape.tidy(() => {
     const rows = [atRows(q, even.queryRows), atRows(k, even.keyRows), atRows(v, even.keyRows)];
     // Where spans have a key, who sees what can be part of a function; else it is an input.
-    const visible = spans.key === undefined ? undefined : commonSight(spans, even);
+    const sight = spans.key === undefined ? undefined : commonSight(spans, even);
     const mask =
-      even.mask === null || (visible !== undefined && tape.kernels.isTraced === true)
+      even.mask === null || (sight !== undefined && tape.kernels.isTraced === true)
         ? []
         : [tape.constant(kept(tape, spans, "mask", () => tf.tensor(even.mask!.values, [...even.mask!.shape])))];
     const joined =
-      visible === undefined
-        ? fuse(`attention ${sizes}#${even.samples}`, [...rows, ...mask], (...given) =>
+      sight === undefined
+        ? fuse(`attention ${sizes}#${even.samples}${stretches}`, [...rows, ...mask], (...given) =>
             evenAttention(given.slice(0, 3), layout, given[3]),
           )
         : fuse(`attention ${sizes}#${spans.key}`, rows, (...given) =>
-            evenAttention(given, layout, mask[0], even.mask === null ? undefined : visible),
+            evenAttention(given, layout, mask[0], even.mask === null ? undefined : sight),
           );
     return atRows(joined, even.resultRows);
   });
@@ -81,39 +82,41 @@ interface EvenOptions {
   readonly headCount: number;
   readonly keyValueHeadCount: number;
   readonly scale: number;
+  readonly blocks: readonly QueryBlock[] | null;
 }
 
 /**
  * Attention of samples of equally many rows: queries, keys and values, each `[samples * n, heads * d]`. What a query
- * must not see is in the mask, or where a function is made, in `visible`, the same for all samples.
+ * must not see is in the mask, or where a function is made, in `sight`, the same for all samples.
  */
 function evenAttention(
   [q, k, v]: readonly Value[],
-  { samples, headCount, keyValueHeadCount, scale }: EvenOptions,
+  { samples, headCount, keyValueHeadCount, scale, blocks }: EvenOptions,
   mask: Value | undefined,
-  visible?: Int32Array,
+  sight?: Sight,
 ): Value {
   const split = (x: Value, heads: number): Value =>
     transpose(reshape(x, [samples, x.shape[0]! / samples, heads, x.shape[1]! / heads]), [0, 2, 1, 3]);
   const [queries, keys, values] = [split(q!, headCount), split(k!, keyValueHeadCount), split(v!, keyValueHeadCount)];
   const isTraced =
-    tapeOf("multiHeadAttention", q!).kernels.isTraced === true && (mask === undefined || visible !== undefined);
+    tapeOf("multiHeadAttention", q!).kernels.isTraced === true && (mask === undefined || sight !== undefined);
   const mixed = isTraced
-    ? tracedAttention(queries, keys, values, { scale, visible })
-    : attention(queries, keys, values, { scale, ...(mask === undefined ? {} : { mask: mask.tensor }) });
+    ? tracedAttention(queries, keys, values, { scale, ...sight })
+    : attention(queries, keys, values, { scale, ...(mask && { mask: mask.tensor }), ...(blocks && { blocks }) });
   return reshape(transpose(mixed, [0, 2, 1, 3]), q!.shape);
 }
 
-/** For each query of a sample how many keys it sees, if that is the same in all samples. */
-function commonSight(
-  { samples, visible }: AttentionSpans,
-  { queries, keys, mask }: EvenSamples,
-): Int32Array | undefined {
-  if (visible === undefined) return mask === null ? new Int32Array(queries).fill(keys) : undefined;
-  const isCommon =
-    samples.every((sample) => sample.queries === queries && sample.keys === keys) &&
-    visible.every((count, row) => count === visible[row % queries]);
-  return isCommon ? visible.subarray(0, queries) : undefined;
+/** What each query of a sample sees, if that is the same in all samples. */
+function commonSight({ samples, first, end }: AttentionSpans, { queries, keys, mask }: EvenSamples): Sight | undefined {
+  if (first === undefined && end === undefined) return mask === null ? {} : undefined;
+  const isCommon = (bound: Int32Array | undefined): boolean =>
+    bound?.every((key, row) => key === bound[row % queries]) ?? true;
+  if (!samples.every((sample) => sample.queries === queries && sample.keys === keys)) return undefined;
+  if (!isCommon(first) || !isCommon(end)) return undefined;
+  return {
+    ...(first && { first: first.subarray(0, queries) }),
+    ...(end && { end: end.subarray(0, queries) }),
+  };
 }
 
 function atRows(x: Value, rows: Int32Array | null): Value {
@@ -177,11 +180,14 @@ function fusedAttention(
   });
 }
 
-/** Uploaded once a pass, not once a layer. */
-function spanTensors(tape: Tape, spans: AttentionSpans): { readonly spans: Tensor; readonly visible: Tensor } {
+/** Uploaded once a pass, not once a layer. A bound that spans have not got is empty. */
+function spanTensors(tape: Tape, spans: AttentionSpans): Readonly<Record<"spans" | "first" | "end", Tensor>> {
+  const bound = (name: "first" | "end"): Tensor =>
+    kept(tape, spans, name, () => tf.tensor1d(spans[name] ?? new Int32Array(0), "int32"));
   return {
     spans: kept(tape, spans, "table", () => tf.tensor2d(spans.table(), [spans.samples.length, 4], "int32")),
-    visible: kept(tape, spans, "visible", () => tf.tensor1d(spans.visible ?? new Int32Array(0), "int32")),
+    first: bound("first"),
+    end: bound("end"),
   };
 }
 

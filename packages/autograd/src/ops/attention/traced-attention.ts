@@ -3,6 +3,7 @@ import * as tf from "@tensorflow/tfjs-core";
 import type { Kernels } from "../../kernels/kernels.js";
 import { operate } from "../../engine/operation.js";
 import type { Value } from "../../engine/value.js";
+import type { Sight } from "./attention-spans.js";
 
 /**
  * Queries that are taken together, at least, where not all see all keys: scores of keys that none of them sees are not
@@ -21,16 +22,17 @@ const ALIGNMENT = 8;
 const [HIDDEN, VISIBLE] = [-1e9, 1e30];
 
 /** Options of {@link tracedAttention}. */
-export interface TracedAttentionOptions {
+export interface TracedAttentionOptions extends Sight {
   readonly scale: number;
-  /** For each query how many keys it sees, counted from the first; absent: all. */
-  readonly visible?: Int32Array;
 }
 
-/** Queries from `start` to `end` with the keys before `keys`; `bound [end - start, keys]` where some see fewer. */
+/**
+ * Queries from `start` to `end` with `keys` keys from `firstKey`; `bound [end - start, keys]` where some see fewer.
+ */
 interface Block {
   readonly start: number;
   readonly end: number;
+  readonly firstKey: number;
   readonly keys: number;
   readonly bound: Tensor | null;
 }
@@ -41,7 +43,7 @@ interface Block {
  * and backward makes probabilities of scores and each row's normaliser at once, as FlashAttention-2 does (Dao 2023,
  * arXiv 2307.08691, section 3.1), so that scores are read fewer times. Saves q, k, v and one number a row and head.
  */
-export function tracedAttention(q: Value, k: Value, v: Value, { scale, visible }: TracedAttentionOptions): Value {
+export function tracedAttention(q: Value, k: Value, v: Value, { scale, ...sight }: TracedAttentionOptions): Value {
   const [batch, heads, queries, depth] = q.shape as [number, number, number, number];
   const [, kvHeads, keyCount] = k.shape as [number, number, number, number];
   const keys = aligned(keyCount);
@@ -68,7 +70,7 @@ export function tracedAttention(q: Value, k: Value, v: Value, { scale, visible }
           [0, 0],
         ]);
   const keysOf = (x: Tensor, block: Block): Tensor =>
-    block.keys === keys ? x : tf.slice(x, [0, 0, 0, 0], [-1, -1, block.keys, -1]);
+    block.keys === keys ? x : tf.slice(x, [0, 0, block.firstKey, 0], [-1, -1, block.keys, -1]);
   const scoresOf = (kernels: Kernels, scaled: Tensor, allKeys: Tensor, block: Block): Tensor => {
     const scores = kernels.product(rowsOf(scaled, block), keysOf(allKeys, block), false, true);
     return block.bound === null ? scores : tf.reshape(tf.minimum(asRows(scores, block), block.bound), scores.shape);
@@ -80,7 +82,7 @@ export function tracedAttention(q: Value, k: Value, v: Value, { scale, visible }
     const scaled = scaledOf(q.tensor);
     const [allKeys, values] = [evenKeys(k.tensor), evenKeys(v.tensor)];
     const normalisers: Tensor[] = [];
-    const mixed = blocksOf(queries, keyCount, visible).map((block) => {
+    const mixed = blocksOf(queries, keyCount, sight).map((block) => {
       const scores = scoresOf(kernels, scaled, allKeys, block);
       const most = tf.max(scores, -1, true);
       const weights = tf.exp(tf.sub(scores, most));
@@ -102,22 +104,24 @@ export function tracedAttention(q: Value, k: Value, v: Value, { scale, visible }
           evenKeys(savedV()),
           grouped(gradient),
         ];
-        const parts = blocksOf(queries, keyCount, visible).map((block) => {
+        const parts = blocksOf(queries, keyCount, sight).map((block) => {
           const rows = rowsOf(upstream, block);
           const weights = tf.exp(tf.sub(scoresOf(kernels, again, keysAgain, block), rowsOf(normaliser(), block)));
           const through = kernels.product(rows, keysOf(valuesAgain, block), false, true);
           const scores = tf.mul(weights, tf.sub(through, tf.sum(tf.mul(weights, through), -1, true)));
-          const whole = (x: Tensor): Tensor =>
-            block.keys < keyCount
-              ? tf.pad(x, [
+          const lastKey = block.firstKey + block.keys;
+          const whole = (x: Tensor): Tensor => {
+            const real = lastKey > keyCount ? tf.slice(x, [0, 0, 0, 0], [-1, -1, keyCount - block.firstKey, -1]) : x;
+            const after = Math.max(0, keyCount - lastKey);
+            return block.firstKey === 0 && after === 0
+              ? real
+              : tf.pad(real, [
                   [0, 0],
                   [0, 0],
-                  [0, keyCount - block.keys],
+                  [block.firstKey, after],
                   [0, 0],
-                ])
-              : block.keys > keyCount
-                ? tf.slice(x, [0, 0, 0, 0], [-1, -1, keyCount, -1])
-                : x;
+                ]);
+          };
           return {
             q: wants[0] ? asRows(kernels.product(scores, keysOf(keysAgain, block)), block) : null,
             k: wants[1] ? whole(kernels.product(scores, rowsOf(again, block), true, false)) : null,
@@ -156,20 +160,23 @@ function aligned(count: number): number {
 }
 
 /** Called in the tidy that reads the bounds. */
-function blocksOf(
-  queries: number,
-  keyCount: number,
-  visible: Int32Array = new Int32Array(queries).fill(keyCount),
-): Block[] {
-  const isCut = visible.some((count) => count < keyCount);
+function blocksOf(queries: number, keyCount: number, sight: Sight): Block[] {
+  const firsts = sight.first ?? new Int32Array(queries);
+  const ends = sight.end ?? new Int32Array(queries).fill(keyCount);
+  const isCut = firsts.some((first) => first > 0) || ends.some((end) => end < keyCount);
   const rows = isCut ? aligned(queries / Math.max(1, Math.floor(queries / BLOCK_ROWS))) : queries;
   return Array.from({ length: Math.ceil(queries / rows) }, (_, index) => {
     const [start, end] = [index * rows, Math.min(queries, (index + 1) * rows)];
-    const seen = visible.subarray(start, end);
-    const keys = aligned(seen.reduce((a, b) => Math.max(a, b), 1));
-    const values = Float32Array.from({ length: (end - start) * keys }, (_unused, at) =>
-      at % keys < seen[Math.floor(at / keys)]! ? VISIBLE : HIDDEN,
-    );
-    return { start, end, keys, bound: values.includes(HIDDEN) ? tf.tensor2d(values, [end - start, keys]) : null };
+    const [first, seen] = [firsts.subarray(start, end), ends.subarray(start, end)];
+    const most = seen.reduce((a, b) => Math.max(a, b), 1);
+    const least = first.reduce((a, b) => Math.min(a, b), most - 1);
+    const firstKey = Math.max(0, Math.floor(least / ALIGNMENT) * ALIGNMENT);
+    const keys = aligned(most - firstKey);
+    const values = Float32Array.from({ length: (end - start) * keys }, (_unused, at) => {
+      const [row, key] = [Math.floor(at / keys), firstKey + (at % keys)];
+      return key >= first[row]! && key < seen[row]! ? VISIBLE : HIDDEN;
+    });
+    const bound = values.includes(HIDDEN) ? tf.tensor2d(values, [end - start, keys]) : null;
+    return { start, end, firstKey, keys, bound };
   });
 }
