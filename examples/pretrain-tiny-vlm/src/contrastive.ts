@@ -13,7 +13,7 @@ import {
   ThawError,
   type Value,
 } from "@thaw/core";
-import { seededRandom } from "@thaw/data";
+import { mulberry32 } from "@thaw/data";
 import { normal } from "./random.js";
 
 /** Owner of the parameters that this loss adds. */
@@ -123,7 +123,7 @@ function classesOf(context: LossContext, classes: ReadonlyMap<string, number>): 
 
 function parameterOf(name: string, shape: readonly number[], deviation: number, seed: number) {
   const initialize = (): Float32Array => {
-    const random = seededRandom(seed);
+    const random = mulberry32(seed);
     return Float32Array.from(
       { length: shape.reduce((product, size) => product * size, 1) },
       () => deviation * normal(random),

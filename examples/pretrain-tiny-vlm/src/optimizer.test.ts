@@ -4,7 +4,7 @@ import type { UpdateContext } from "@thaw/core";
 import { beforeAll, expect, test } from "vitest";
 import { keptScalars, orthogonalise, updateScale } from "./muon.js";
 import { pretrainingOptimizer } from "./pretraining-optimizer.js";
-import { seededRandom } from "@thaw/data";
+import { mulberry32 } from "@thaw/data";
 import { normal } from "./random.js";
 
 beforeAll(async () => {
@@ -19,7 +19,7 @@ const shapes: Record<string, number[]> = {
   "embed.weight": [4, 3],
 };
 function tensors(seed: number): Map<string, tf.Tensor> {
-  const random = seededRandom(seed);
+  const random = mulberry32(seed);
   return new Map(
     Object.entries(shapes).map(([name, shape]) => [
       name,

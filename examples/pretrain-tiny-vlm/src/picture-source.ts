@@ -1,5 +1,5 @@
 import { type Batch, type BatchSource, IGNORE_INDEX, type LazyItem } from "@thaw/core";
-import { mixSeeds, seededRandom } from "@thaw/data";
+import { mixSeeds, mulberry32 } from "@thaw/data";
 import { IMAGE_SIZE, mayMirror } from "./augment.js";
 import { IMAGE_TOKENS, TOKEN_IDS } from "./model-files.js";
 import { shuffle } from "./random.js";
@@ -64,7 +64,7 @@ export function pictureSource(options: PictureSourceOptions): BatchSource {
         const chosen = order
           .slice(first.start, first.start + microBatchSize)
           .map((index) => pictures[index] as TrainingPicture);
-        const random = seededRandom(mixSeeds(seed, epoch, first.start, 1));
+        const random = mulberry32(mixSeeds(seed, epoch, first.start, 1));
         yield {
           ...tokensOf(chosen, { ...options, tokenCount, random }),
           inputs: { pixelValues: itemsOf(await first.views, `${seed}:${epoch}:${first.start}`) },
@@ -83,7 +83,7 @@ function epochOrder(
     const indices = Array.from({ length: count }, (_, index) => index);
     order.push(
       ...(options.inRandomOrder
-        ? shuffle(indices, seededRandom(mixSeeds(options.seed, options.epoch, pass, 2)))
+        ? shuffle(indices, mulberry32(mixSeeds(options.seed, options.epoch, pass, 2)))
         : indices),
     );
   }

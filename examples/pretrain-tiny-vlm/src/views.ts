@@ -1,5 +1,5 @@
 import { augment, IMAGE_SIZE } from "./augment.js";
-import { mixSeeds, seededRandom } from "@thaw/data";
+import { mixSeeds, mulberry32 } from "@thaw/data";
 import { rasterOf, type Rasters } from "./rasters.js";
 
 /** Floats of one picture, `[3, 48, 48]`. */
@@ -17,7 +17,7 @@ export interface ViewsJob {
 export function makeViews(rasters: Pick<Rasters, "size" | "bytes">, job: ViewsJob): Float32Array<ArrayBuffer> {
   const output = new Float32Array(job.views.length * VIEW_LENGTH);
   for (const [index, { picture, seed, mirror }] of job.views.entries()) {
-    const random = seededRandom(mixSeeds(seed, picture));
+    const random = mulberry32(mixSeeds(seed, picture));
     augment(rasterOf(rasters, picture), {
       strength: job.strength,
       mirror,

@@ -2,6 +2,8 @@ import * as tf from "@tensorflow/tfjs-core";
 import { expect } from "vitest";
 import type { MatmulStrategy, Value } from "../src/index.js";
 import { Tape, mul, sum } from "../src/index.js";
+import { sizeOf } from "../src/kernels/broadcast.js";
+import { mulberry32 } from "../src/ops/dropout.js";
 
 /** A float32 input of a case: values and shape. */
 export interface Input {
@@ -11,14 +13,8 @@ export interface Input {
 
 /** Reproducible normal numbers. */
 export function randomInput(shape: readonly number[], seed: number, scale = 1): Input {
-  let state = seed | 0;
-  const next = () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4294967296;
-  };
-  const size = shape.reduce((total, length) => total * length, 1);
+  const next = mulberry32(seed);
+  const size = sizeOf(shape);
   return {
     shape,
     values: Float32Array.from(

@@ -14,6 +14,8 @@ export type {
 } from "./model.js";
 export type { GradientFlow, Plan, PlanEntry, PlanPhase, PlanReason } from "./plan.js";
 export type { Claims, Edit, Finding, Origin, Rule, RuleInfo, Setting, Severity } from "./settings.js";
+export { mulberry32, type Random } from "./random.js";
+export { elementCount, float32Bytes } from "./sizes.js";
 export { bytesText, countText } from "./text.js";
 export {
   editDistance,

@@ -65,9 +65,12 @@ export {
   bytesText,
   countText,
   editDistance,
+  elementCount,
+  float32Bytes,
   IGNORE_INDEX,
   isSegmentPrefix,
   longestPrefix,
+  mulberry32,
   nameList,
   nearestNames,
   ownerByPrefix,
@@ -171,6 +174,7 @@ export type { DeadGradient } from "./training/dead-gradients.js";
 export { sumRowCounts } from "./training/accumulator.js";
 export { MemoryWatch } from "./run/memory-watch.js";
 export { seededRandom } from "./run/random.js";
+export { innermost, isInside, outermost, outerOf, readersOf } from "./segments/segments.js";
 export { ScopeLayer } from "./model/scope-layer.js";
 export type { BatchLoss, Session } from "./api/session.js";
 export { joinSettings, settingsOf } from "./api/settings.js";

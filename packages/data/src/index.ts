@@ -1,3 +1,4 @@
+export { mulberry32, type Random } from "@thaw/contracts";
 export { captionBaselines, captionEvaluation, selectConcepts } from "./evaluation/caption-evaluation.js";
 export type {
   BaselineSources,
@@ -38,8 +39,7 @@ export type {
   Processor,
   RgbImage,
 } from "./images/processor.js";
-export { epochOrder, mixSeeds, seededRandom } from "./batches/random.js";
-export type { Random } from "./batches/random.js";
+export { epochOrder, mixSeeds } from "./batches/random.js";
 export type { ResampleName } from "./images/resample-filters.js";
 export type { ImagePart, ImageReference, Message, MessagePart, Sample, TextPart } from "./samples/sample.js";
 export { resolveSource } from "./formats/resolve-source.js";

@@ -1,3 +1,4 @@
+import { elementCount } from "@thaw/contracts";
 import { cp, mkdtemp, readFile, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -40,7 +41,7 @@ export async function changedCheckpoint({ config: edit, rename = (name) => name,
   const all = new Map([...kept, ...added].map((tensor) => [tensor.name, tensor]));
   await writeSafetensors(join(folder, "model.safetensors"), [...all.values()], (name) => {
     const { from, shape } = all.get(name)!;
-    return from === "" ? new Float32Array(shape.reduce((product, size) => product * size, 1)) : reader.readBytes(from);
+    return from === "" ? new Float32Array(elementCount(shape)) : reader.readBytes(from);
   });
   await reader.close();
   return folder;

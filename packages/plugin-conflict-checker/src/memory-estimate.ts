@@ -1,4 +1,4 @@
-import type { RuleContext } from "@thaw/core";
+import { innermost, elementCount, type RuleContext } from "@thaw/core";
 
 /** Bytes that a step needs, roughly: for a warning, not for accounting. */
 export interface MemoryEstimate {
@@ -21,12 +21,7 @@ const USUAL_TOKENS = 1024;
 export function estimateBytes(
   context: Pick<RuleContext, "parameters" | "plan" | "flows" | "model" | "training">,
 ): MemoryEstimate {
-  const sizes = new Map(
-    context.parameters.map(({ name, shape }) => [
-      name,
-      { shape, count: shape.reduce((product, length) => product * length, 1) },
-    ]),
-  );
+  const sizes = new Map(context.parameters.map(({ name, shape }) => [name, { shape, count: elementCount(shape) }]));
   const weightBytes = 4 * [...sizes.values()].reduce((sum, { count }) => sum + count, 0);
   const trainedCounts = context.plan.phases.map(({ entries }) =>
     entries.filter(({ trainable }) => trainable).reduce((sum, { name }) => sum + (sizes.get(name)?.count ?? 0), 0),
@@ -35,9 +30,8 @@ export function estimateBytes(
   const { microBatchSize, maxLength } = context.training;
   const tokens = microBatchSize * Math.min(maxLength ?? USUAL_TOKENS, context.model.text.maxPositions);
   const { segments } = context.model;
-  const innermost = segments.filter(({ name }) => !segments.some((other) => other.name.startsWith(`${name}.`)));
   let activationBytes = 0;
-  for (const { name, parameters } of innermost) {
+  for (const { name, parameters } of innermost(segments)) {
     const flow = context.flows.get(name);
     if (flow === undefined || flow === "prefix") continue;
     const widths = parameters

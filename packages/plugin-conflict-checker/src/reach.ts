@@ -1,4 +1,4 @@
-import type { Segment } from "@thaw/core";
+import { innermost, outerOf, readersOf, type Segment } from "@thaw/core";
 
 /**
  * Segments from which a gradient path leads to the loss, where `stops` pass none back. A segment reaches it if its own
@@ -7,15 +7,13 @@ import type { Segment } from "@thaw/core";
  */
 export function reachingSegments(segments: readonly Segment[], stops: ReadonlySet<string>): ReadonlySet<string> {
   const byName = new Map(segments.map((segment) => [segment.name, segment]));
-  const readers = new Map<string, string[]>();
-  for (const { name, after } of segments)
-    for (const before of after) readers.set(before, [...(readers.get(before) ?? []), name]);
+  const readers = readersOf(segments);
   const known = new Map<string, boolean>();
   const reaches = (name: string): boolean => {
     const answer = known.get(name);
     if (answer !== undefined) return answer;
     known.set(name, true); // a cycle would be the family's mistake; it must not hang
-    const outer = outerName(name, byName);
+    const outer = outerOf(name, byName);
     const next = readers.get(name) ?? [];
     const result =
       !stops.has(name) && (outer === undefined || reaches(outer)) && (next.length === 0 || next.some(reaches));
@@ -27,13 +25,5 @@ export function reachingSegments(segments: readonly Segment[], stops: ReadonlySe
 
 /** Innermost segments that use a parameter. */
 export function usersOf(parameter: string, segments: readonly Segment[]): readonly string[] {
-  const users = segments.filter(({ parameters }) => parameters.includes(parameter)).map(({ name }) => name);
-  return users.filter((name) => !users.some((other) => other.startsWith(`${name}.`)));
-}
-
-function outerName(name: string, segments: ReadonlyMap<string, unknown>): string | undefined {
-  for (let end = name.lastIndexOf("."); end > 0; end = name.lastIndexOf(".", end - 1)) {
-    if (segments.has(name.slice(0, end))) return name.slice(0, end);
-  }
-  return undefined;
+  return innermost(segments.filter(({ parameters }) => parameters.includes(parameter))).map(({ name }) => name);
 }

@@ -1,4 +1,4 @@
-import type { GradientFlow, LazyItem, Segment } from "@thaw/core";
+import { outermost, type GradientFlow, type LazyItem, type Segment } from "@thaw/core";
 
 /** A segment whose outputs may be kept, and the batch inputs that it reads. */
 export interface CacheableSegment {
@@ -16,9 +16,7 @@ export function cacheableSegments(
 ): CacheableSegment[] {
   const readers = segments.filter((segment) => segment.reads.length > 0 && segment.after.length === 0);
   const cacheable = readers.filter((segment) => flows.get(segment.name) === "prefix");
-  return cacheable
-    .filter((segment) => !cacheable.some((other) => segment.name.startsWith(`${other.name}.`)))
-    .map(({ name, reads }) => ({ name, reads }));
+  return outermost(cacheable).map(({ name, reads }) => ({ name, reads }));
 }
 
 /** The items of one segment in a batch: how many there are, and their keys. */

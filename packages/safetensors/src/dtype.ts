@@ -26,8 +26,3 @@ export type SafetensorsDtype = keyof typeof ELEMENT_BYTES;
 export function isDtype(text: unknown): text is SafetensorsDtype {
   return typeof text === "string" && Object.hasOwn(ELEMENT_BYTES, text);
 }
-
-/** Number of elements of a shape; 1 for a scalar. */
-export function elementCount(shape: readonly number[]): number {
-  return shape.reduce((product, size) => product * size, 1);
-}

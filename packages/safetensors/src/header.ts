@@ -1,4 +1,5 @@
-import { ELEMENT_BYTES, elementCount, isDtype, type SafetensorsDtype } from "./dtype.js";
+import { elementCount } from "@thaw/contracts";
+import { ELEMENT_BYTES, isDtype, type SafetensorsDtype } from "./dtype.js";
 import { malformed } from "./errors.js";
 import { duplicateKeys } from "./json-keys.js";
 

@@ -1,6 +1,6 @@
-import { nearestNames } from "@thaw/contracts";
+import { elementCount, nearestNames } from "@thaw/contracts";
 import { bfloat16ToFloat32, float16ToFloat32 } from "./convert.js";
-import { ELEMENT_BYTES, elementCount } from "./dtype.js";
+import { ELEMENT_BYTES } from "./dtype.js";
 import { notConvertible, outOfRange, unknownTensor } from "./errors.js";
 import type { SafetensorsFile } from "./file.js";
 import type { TensorEntry } from "./header.js";

@@ -1,9 +1,9 @@
 import { randomUUID } from "node:crypto";
 import { open, rename, rm, type FileHandle } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
-import { ThawError } from "@thaw/contracts";
+import { elementCount, ThawError } from "@thaw/contracts";
 import { float32ToBfloat16 } from "./convert.js";
-import { ELEMENT_BYTES, elementCount, type SafetensorsDtype } from "./dtype.js";
+import { ELEMENT_BYTES, type SafetensorsDtype } from "./dtype.js";
 import { badValues, unwritable } from "./errors.js";
 
 /** A tensor to be written. */

@@ -2,7 +2,7 @@ export { type LifecycleRecorder, recordLifecycle, type HookName, type RecordedHo
 export { withoutLeak } from "./leak-guard.js";
 export { withTempFolder } from "./temp-folder.js";
 export { tinyModel, type TinyModelOptions } from "./tiny-model.js";
-export { seededRandom, TINY } from "./tiny-parameters.js";
+export { TINY } from "./tiny-parameters.js";
 export { tinySource, type TinySource, type TinySourceOptions } from "./tiny-source.js";
 export { conformance, type ConformanceCheck, type ConformanceOptions } from "./conformance.js";
 export { type PluginWatch, watchPlugin, type WatchedTap } from "./tap-watch.js";

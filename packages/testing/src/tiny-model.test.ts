@@ -1,4 +1,4 @@
-import { linear, Tape, type LoadedBatch, type Model, type Scope, type Value } from "@thaw/core";
+import { elementCount, linear, Tape, type LoadedBatch, type Model, type Scope, type Value } from "@thaw/core";
 import "@tensorflow/tfjs-backend-cpu";
 import * as tf from "@tensorflow/tfjs-core";
 import { readFile } from "node:fs/promises";
@@ -158,9 +158,7 @@ describe("tinyModel", () => {
       const model = tinyModel();
       await model.save(folder, (name) =>
         Promise.resolve(
-          new Float32Array(
-            model.parameters.find((parameter) => parameter.name === name)!.shape.reduce((a, b) => a * b),
-          ).fill(2),
+          new Float32Array(elementCount(model.parameters.find((parameter) => parameter.name === name)!.shape)).fill(2),
         ),
       );
       const bytes = await readFile(join(folder, "model.safetensors"));

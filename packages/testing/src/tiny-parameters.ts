@@ -1,4 +1,4 @@
-import type { ParameterInfo } from "@thaw/core";
+import { elementCount, mulberry32, type ParameterInfo } from "@thaw/core";
 
 /** Sizes of the tiny model. */
 export const TINY = Object.freeze({
@@ -20,17 +20,6 @@ export const TINY = Object.freeze({
   promptTokenId: 3,
   firstWordId: 4,
 });
-
-/** Seeded uniform numbers in [0, 1): mulberry32 (Tommy Ettinger, public domain). */
-export function seededRandom(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let bits = Math.imul(state ^ (state >>> 15), 1 | state);
-    bits = (bits + Math.imul(bits ^ (bits >>> 7), 61 | bits)) ^ bits;
-    return ((bits ^ (bits >>> 14)) >>> 0) / 4294967296;
-  };
-}
 
 /** Names and shapes of the tiny model in LLaVA's spelling. `tied`: the output layer is the embedding. */
 export function tinyParameters(tied: boolean): ParameterInfo[] {
@@ -79,11 +68,8 @@ export function tinyParameters(tied: boolean): ParameterInfo[] {
 export function tinyValues(parameter: ParameterInfo, seed: number): Float32Array {
   let hash = 2166136261;
   for (const character of parameter.name) hash = Math.imul(hash ^ character.charCodeAt(0), 16777619);
-  const random = seededRandom(hash ^ seed);
+  const random = mulberry32(hash ^ seed);
   const centre = parameter.name.endsWith("norm.weight") ? 1 : 0;
   const width = parameter.shape.length === 2 ? 0.7 : 0.1;
-  return Float32Array.from(
-    { length: parameter.shape.reduce((product, size) => product * size, 1) },
-    () => centre + width * (2 * random() - 1),
-  );
+  return Float32Array.from({ length: elementCount(parameter.shape) }, () => centre + width * (2 * random() - 1));
 }

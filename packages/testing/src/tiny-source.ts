@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
-import { IGNORE_INDEX, type Batch, type BatchSource, type LazyItem } from "@thaw/core";
-import { seededRandom, TINY } from "./tiny-parameters.js";
+import { mulberry32, IGNORE_INDEX, type Batch, type BatchSource, type LazyItem } from "@thaw/core";
+import { TINY } from "./tiny-parameters.js";
 
 export interface TinySourceOptions {
   readonly name?: string;
@@ -87,7 +87,7 @@ function makeSample(
   isTextOnly: boolean,
   loads: Map<string, number>,
 ): Sample {
-  const random = seededRandom(seed * 7919 + imageIndex);
+  const random = mulberry32(seed * 7919 + imageIndex);
   const pixels = Float32Array.from({ length: TINY.imageSize ** 2 }, () => 2 * random() - 1);
   const words = Array.from(
     { length: 1 + Math.floor(4 * random()) },
@@ -140,7 +140,7 @@ function collate(samples: readonly Sample[]): Batch {
 
 /** Fisher and Yates. */
 function shuffled(count: number, seed: number): number[] {
-  const random = seededRandom(seed);
+  const random = mulberry32(seed);
   const order = Array.from({ length: count }, (_, index) => index);
   for (let index = count - 1; index > 0; index -= 1) {
     const other = Math.floor(random() * (index + 1));

@@ -1,3 +1,4 @@
+import { sizeOf } from "../kernels/broadcast.js";
 import type { Tensor, Tensor2D } from "@tensorflow/tfjs-core";
 import * as tf from "@tensorflow/tfjs-core";
 import type { PackedInput } from "../kernels/functions.js";
@@ -167,7 +168,7 @@ class TensorFlowBfloat16 implements TracedProducts {
   #adopt({ id, shape }: OpResult): Tensor {
     const dataId = {};
     this.#backend.tensorMap.set(dataId, { shape, dtype: BFLOAT16, id, values: null, refCount: 1 });
-    const count = shape.reduce((product, length) => product * length, 1);
+    const count = sizeOf(shape);
     return tf.engine().makeTensorFromTensorInfo({ dataId, shape: [Math.ceil(count / 2)], dtype: "float32" });
   }
 

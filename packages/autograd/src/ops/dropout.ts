@@ -1,6 +1,7 @@
 import type { Tensor } from "@tensorflow/tfjs-core";
 import * as tf from "@tensorflow/tfjs-core";
 import { badArgument } from "../errors.js";
+import { sizeOf } from "../kernels/broadcast.js";
 import { operate } from "../engine/operation.js";
 import type { Value } from "../engine/value.js";
 
@@ -18,16 +19,25 @@ export function dropout(x: Value, rate: number, seed: number): Value {
   });
 }
 
-/** 0 with probability `rate`, else `1 / (1 - rate)`. Generator: mulberry32 (Tommy Ettinger, public domain). */
+/** 0 with probability `rate`, else `1 / (1 - rate)`. */
 function dropMask(shape: readonly number[], rate: number, seed: number): Tensor {
-  const values = new Float32Array(shape.reduce((total, size) => total * size, 1));
+  const values = new Float32Array(sizeOf(shape));
   const kept = 1 / (1 - rate);
+  const random = mulberry32(seed);
+  for (let index = 0; index < values.length; index += 1) values[index] = random() < rate ? 0 : kept;
+  return tf.tensor(values, [...shape]);
+}
+
+/**
+ * Uniform numbers in [0, 1): mulberry32 (Tommy Ettinger, public domain). The same as in `@thaw/contracts`, which stands
+ * above this package: autograd imports none of Thaw's.
+ */
+export function mulberry32(seed: number): () => number {
   let state = seed | 0;
-  for (let index = 0; index < values.length; index += 1) {
+  return () => {
     state = (state + 0x6d2b79f5) | 0;
     let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
     mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    values[index] = ((mixed ^ (mixed >>> 14)) >>> 0) / 4294967296 < rate ? 0 : kept;
-  }
-  return tf.tensor(values, [...shape]);
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4294967296;
+  };
 }

@@ -1,7 +1,7 @@
 import type { Tensor } from "@tensorflow/tfjs-core";
 import * as tf from "@tensorflow/tfjs-core";
 import { badArgument } from "../errors.js";
-import { inShape } from "../kernels/broadcast.js";
+import { sizeOf, inShape } from "../kernels/broadcast.js";
 import { scatterSum } from "../kernels/indices.js";
 import { operate } from "../engine/operation.js";
 import type { Value } from "../engine/value.js";
@@ -18,7 +18,7 @@ import { rowsOfWeight } from "./weight.js";
  */
 export function embedding(weight: Value, ids: Int32Array, shape: readonly number[]): Value {
   const [rows, hidden] = weight.shape as [number, number];
-  if (shape.reduce((total, size) => total * size, 1) !== ids.length) {
+  if (sizeOf(shape) !== ids.length) {
     throw badArgument(
       "embedding",
       `There are ${ids.length} ids for the shape [${shape.join(", ")}].`,

@@ -1,3 +1,4 @@
+import { sizeOf } from "../kernels/broadcast.js";
 import type { Tensor, TensorInfo } from "@tensorflow/tfjs-core";
 import * as tf from "@tensorflow/tfjs-core";
 import { dotProductCode } from "./dot-product-code.js";
@@ -93,7 +94,7 @@ function compute({
   ) as [number, number];
   const columns = b.shape[attrs.transposeB ? rank - 2 : rank - 1] as number;
   const leading = a.shape.slice(0, -2);
-  const count = leading.reduce((product, size) => product * size, 1);
+  const count = sizeOf(leading);
   const output = backend.makeOutput([...leading, rows, columns], "float32");
   const address = (info: TensorInfo): number => backend.dataIdMap.get(info.dataId).memoryOffset;
   const [left, right, target] = [address(a), address(b), address(output)];

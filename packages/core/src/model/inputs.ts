@@ -1,4 +1,11 @@
-import type { Batch, LazyItem, LoadedBatch, Segment } from "@thaw/contracts";
+import {
+  isSegmentPrefix,
+  elementCount,
+  type Batch,
+  type LazyItem,
+  type LoadedBatch,
+  type Segment,
+} from "@thaw/contracts";
 import type { Tensor } from "@tensorflow/tfjs-core";
 import * as tf from "@tensorflow/tfjs-core";
 import { inputItemMisshaped } from "../errors/passes.js";
@@ -41,7 +48,7 @@ export async function loadBatch(batch: Batch, segments: readonly Segment[]): Pro
  */
 export async function loadItems(name: string, items: readonly LazyItem[]): Promise<Tensor> {
   const shape = items[0]?.shape ?? [];
-  const size = shape.reduce((product, length) => product * length, 1);
+  const size = elementCount(shape);
   const values = new Float32Array(items.length * size);
   await Promise.all(
     items.map(async (item, index) => {
@@ -61,5 +68,5 @@ function isNeeded(input: string, segments: readonly Segment[], outputs: Readonly
 }
 
 function isSubstituted(segment: string, outputs: Readonly<Record<string, unknown>>): boolean {
-  return Object.keys(outputs).some((known) => segment === known || segment.startsWith(`${known}.`));
+  return Object.keys(outputs).some((known) => isSegmentPrefix(known, segment));
 }

@@ -1,3 +1,4 @@
+import { innermost } from "../segments/segments.js";
 import type { GradientFlow, Plan, PlanPhase, Segment } from "@thaw/contracts";
 import type { ParameterGroup, PlannedContext } from "../api/contexts.js";
 import { classifyFlows } from "../plan/flow.js";
@@ -40,7 +41,6 @@ export function checkpointableSegments(
   segments: readonly Segment[],
   flows: ReadonlyMap<string, GradientFlow>,
 ): ReadonlySet<string> {
-  const isBlock = (name: string): boolean =>
-    /(^|\.)\d+$/.test(name) && !segments.some((other) => other.name.startsWith(`${name}.`));
-  return new Set(segments.map(({ name }) => name).filter((name) => isBlock(name) && flows.get(name) !== "prefix"));
+  const names = innermost(segments).map(({ name }) => name);
+  return new Set(names.filter((name) => /(^|\.)\d+$/.test(name) && flows.get(name) !== "prefix"));
 }

@@ -1,3 +1,4 @@
+import { float32Bytes } from "@thaw/contracts";
 import type { Tensor } from "@tensorflow/tfjs-core";
 import * as tf from "@tensorflow/tfjs-core";
 
@@ -49,7 +50,7 @@ export function joinable(
   const open = new Map<string, { readonly names: string[]; bytes: number }>();
   for (const name of names) {
     const shape = shapeOf(name);
-    const bytes = shape.reduce((product, length) => product * length, 4);
+    const bytes = float32Bytes(shape);
     const key = `${keyOf(name)}/${shape.length === 1 ? "vector" : shape.join("x")}`;
     const group = open.get(key);
     if (shape.length > 0 && group !== undefined && group.bytes + bytes <= limitBytes) {

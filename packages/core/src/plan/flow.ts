@@ -1,3 +1,4 @@
+import { innermost, outerOf } from "../segments/segments.js";
 import type { GradientFlow, Segment } from "@thaw/contracts";
 import { segmentsByModule, segmentsByParameter } from "./added-parameters.js";
 
@@ -46,9 +47,8 @@ export function componentFlows(
   flows: ReadonlyMap<string, GradientFlow>,
   owners: ReadonlyMap<string, string>,
 ): ReadonlyMap<string, readonly GradientFlow[]> {
-  const innermost = segments.filter(({ name }) => !segments.some((other) => other.name.startsWith(`${name}.`)));
   const result = new Map<string, GradientFlow[]>();
-  for (const { name, parameters } of innermost) {
+  for (const { name, parameters } of innermost(segments)) {
     const flow = flows.get(name)!;
     for (const component of new Set(parameters.map((parameter) => owners.get(parameter)))) {
       if (component === undefined) continue;
@@ -58,15 +58,6 @@ export function componentFlows(
     }
   }
   return result;
-}
-
-/** The nearest segment that contains this one. */
-export function outerOf(name: string, segments: { has(name: string): boolean }): string | undefined {
-  for (let end = name.lastIndexOf("."); end > 0; end = name.lastIndexOf(".", end - 1)) {
-    const outer = name.slice(0, end);
-    if (segments.has(outer)) return outer;
-  }
-  return undefined;
 }
 
 function trainedSegments(segments: readonly Segment[], trained: ReadonlySet<string>): ReadonlySet<string> {

@@ -1,4 +1,12 @@
-import { bytesText, countText, type GradientFlow, type ParameterInfo, type PlanEntry } from "@thaw/contracts";
+import {
+  float32Bytes,
+  elementCount,
+  bytesText,
+  countText,
+  type GradientFlow,
+  type ParameterInfo,
+  type PlanEntry,
+} from "@thaw/contracts";
 import type { PlannedContext } from "../api/contexts.js";
 import { textTable } from "../text.js";
 import { classifyFlows, componentFlows } from "./flow.js";
@@ -62,7 +70,7 @@ export function planReport(planned: PlannedContext, step = 0): PlanReport {
         name,
         state: stateOf(own, modelOwn),
         flows: flows.get(name) ?? [],
-        parameterCount: owned.reduce((sum, { shape }) => sum + sizeOf(shape), 0),
+        parameterCount: owned.reduce((sum, { shape }) => sum + elementCount(shape), 0),
         reason: reasonOf(own),
       },
     ];
@@ -84,7 +92,7 @@ export function planMemory(planned: PlannedContext, step = 0): ReadonlyMap<strin
     planned.components.map(({ name }) => {
       const owned = ownedParameters(planned, name);
       const bytes = (list: readonly ParameterInfo[]): number =>
-        list.reduce((sum, { shape }) => sum + 4 * sizeOf(shape), 0);
+        list.reduce((sum, { shape }) => sum + float32Bytes(shape), 0);
       return [
         name,
         {
@@ -119,10 +127,6 @@ export function planTable(planned: PlannedContext, step = 0): string {
 
 function ownedParameters({ parameters, owners }: PlannedContext, component: string): readonly ParameterInfo[] {
   return parameters.filter(({ name }) => owners.get(name) === component);
-}
-
-function sizeOf(shape: readonly number[]): number {
-  return shape.reduce((product, length) => product * length, 1);
 }
 
 function stateOf(entries: readonly PlanEntry[], modelOwn: ReadonlySet<string>): ComponentReport["state"] {

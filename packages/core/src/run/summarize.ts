@@ -1,3 +1,4 @@
+import { elementCount } from "@thaw/contracts";
 import type { RunTotals } from "../api/state.js";
 import type { PlannedContext } from "../api/contexts.js";
 import { planReport } from "../plan/plan-report.js";
@@ -35,9 +36,7 @@ export function summarize({
   numbers,
 }: SummaryInput): RunSummary {
   const report = planReport(planned, Math.max(0, steps - 1));
-  const sizes = new Map(
-    planned.parameters.map(({ name, shape }) => [name, shape.reduce((product, length) => product * length, 1)]),
-  );
+  const sizes = new Map(planned.parameters.map(({ name, shape }) => [name, elementCount(shape)]));
   const components = report.components.map(({ name, flows, parameterCount }) => {
     const trainable = report.parameters
       .filter((entry) => entry.component === name && entry.trainable)

@@ -10,7 +10,15 @@ import {
   tanh,
   type Value,
 } from "@thaw/autograd";
-import type { LoadedBatch, Model, ModelOutput, ParameterInfo, Scope, Segment } from "@thaw/contracts";
+import {
+  elementCount,
+  type LoadedBatch,
+  type Model,
+  type ModelOutput,
+  type ParameterInfo,
+  type Scope,
+  type Segment,
+} from "@thaw/contracts";
 import { seededRandom } from "../run/random.js";
 
 /** Sizes of the toy: pictures of 4 numbers, 5 hidden, 11 words; word 0 stands for a picture. */
@@ -84,7 +92,7 @@ export function toyModel({ seed = 1, isTied = false, onTower }: ToyOptions = {})
 
 function toyValues({ name, shape }: ParameterInfo, seed: number): Float32Array {
   const random = seededRandom(seed, name);
-  const size = shape.reduce((product, length) => product * length, 1);
+  const size = elementCount(shape);
   return Float32Array.from({ length: size }, () =>
     name.includes("norm") ? 1 + 0.2 * random() : 1.4 * (random() - 0.5),
   );

@@ -1,3 +1,4 @@
+import { elementCount } from "@thaw/contracts";
 import "@tensorflow/tfjs-backend-cpu";
 import * as tf from "@tensorflow/tfjs-core";
 import { createHash } from "node:crypto";
@@ -11,9 +12,7 @@ beforeAll(async () => {
 it.each([[3], [0], [(1 << 21) + 5], [2, (1 << 21) + 1]])(
   "hashes all values in order, however many there are (%i, ...)",
   async (...shape) => {
-    const values = Float32Array.from({ length: shape.reduce((product, length) => product * length, 1) }, (_, index) =>
-      Math.fround(index * 0.37),
-    );
+    const values = Float32Array.from({ length: elementCount(shape) }, (_, index) => Math.fround(index * 0.37));
     const tensor = tf.tensor(values, shape);
     const before = tf.memory().numTensors;
     expect(await hashTensor(tensor)).toBe(createHash("sha256").update(new Uint8Array(values.buffer)).digest("hex"));

@@ -1,4 +1,4 @@
-import type { ParameterInfo, Segment } from "@thaw/contracts";
+import { float32Bytes, type ParameterInfo, type Segment } from "@thaw/contracts";
 import type { Tensor } from "@tensorflow/tfjs-core";
 
 /** Of a segment's parameters, what its kept tensors may take. */
@@ -24,9 +24,7 @@ export class KeptTensors {
     const names = new Map(
       parameters.flatMap(({ name, tiedNames = [] }) => [name, ...tiedNames].map((alias) => [alias, name] as const)),
     );
-    const bytes = new Map(
-      parameters.map(({ name, shape }) => [name, shape.reduce((product, length) => product * length, 4)]),
-    );
+    const bytes = new Map(parameters.map(({ name, shape }) => [name, float32Bytes(shape)]));
     this.#segments = new Map(
       segments.map(({ name, parameters: own }) => [
         name,

@@ -1,4 +1,4 @@
-import { nearestNames, type Model, type ParameterInfo } from "@thaw/contracts";
+import { elementCount, nearestNames, type Model, type ParameterInfo } from "@thaw/contracts";
 import {
   type Bfloat16Products,
   type LayoutCache,
@@ -224,8 +224,7 @@ export class ParameterStore {
 
   #checked(name: string, values: Float32Array): Float32Array {
     const shape = this.#shapes.get(this.canonical(name))!;
-    if (values.length !== shape.reduce((product, length) => product * length, 1))
-      throw parameterMisshaped(this.canonical(name), shape, values.length);
+    if (values.length !== elementCount(shape)) throw parameterMisshaped(this.canonical(name), shape, values.length);
     return values;
   }
 

@@ -1,3 +1,4 @@
+import { isSegmentPrefix } from "@thaw/contracts";
 import type { PlannedContext } from "../api/contexts.js";
 
 /**
@@ -12,8 +13,9 @@ export function releasableParameters(
   const own = namesOf(model.segments.find(({ name }) => name === segment)?.parameters ?? []);
   const trained = trainedInSomePhase(plan);
   if ([...own].some((name) => trained.has(name))) return [];
-  const isOutside = (name: string): boolean => name !== segment && !name.startsWith(`${segment}.`);
-  const others = namesOf(model.segments.filter(({ name }) => isOutside(name)).flatMap((other) => other.parameters));
+  const others = namesOf(
+    model.segments.filter(({ name }) => !isSegmentPrefix(segment, name)).flatMap((other) => other.parameters),
+  );
   return [...own].filter((name) => !others.has(name));
 }
 

@@ -1,8 +1,8 @@
+import { mulberry32, type Random } from "@thaw/contracts";
 import { cropWindow } from "./crop.js";
 import type { AugmentOptions } from "../formats/options.js";
 import { pilResize } from "./pil-resize.js";
 import type { RgbImage } from "./processor.js";
-import { type Random, seededRandom } from "../batches/random.js";
 
 /** Defaults of the kinds that are switched on with `true`. */
 const DEFAULTS = { flip: 0.5, crop: 0.8, colour: 0.2 } as const;
@@ -65,7 +65,7 @@ function colour(image: RgbImage, strength: number, random: Random): RgbImage {
 
 /** Changes a picture at random; the same seed gives the same picture. */
 export function augmentImage(image: RgbImage, options: AugmentOptions, seed: number): RgbImage {
-  const random = seededRandom(seed);
+  const random = mulberry32(seed);
   const kinds = augmentationKinds(options);
   let result = image;
   if (kinds.includes("crop")) result = crop(result, amount(options.crop, "crop"), random);

@@ -1,3 +1,4 @@
+import { elementCount } from "@thaw/contracts";
 import type { ParameterSpec } from "../contract/family.js";
 
 /** Deviation of linear weights is this over the square root of the inputs. */
@@ -12,7 +13,7 @@ const EMBEDDING_DEVIATION = 0.05;
  * alone.
  */
 export function initialValues(spec: ParameterSpec, seed: number): Float32Array {
-  const values = new Float32Array(spec.shape.reduce((product, size) => product * size, 1));
+  const values = new Float32Array(elementCount(spec.shape));
   if (spec.role === "norm") return values.fill(1);
   if (spec.role === "bias") return values;
   return fillNormal(values, deviation(spec), randomOf(`${seed}:${spec.name}`));
@@ -34,7 +35,10 @@ function fillNormal(values: Float32Array, scale: number, random: () => number): 
   return values;
 }
 
-/** Uniform numbers in [0, 1) from a text: FNV-1a as the seed of sfc32 (Doty-Humphrey, PractRand), 24 bits each. */
+/**
+ * Uniform numbers in [0, 1) from a text: FNV-1a as the seed of sfc32 (Doty-Humphrey, PractRand), 24 bits each. Not the
+ * generator of the rest (`mulberry32`): runs that started from new values would start from others.
+ */
 export function randomOf(text: string): () => number {
   let hash = 0x811c9dc5;
   for (let index = 0; index < text.length; index++) hash = Math.imul(hash ^ text.charCodeAt(index), 0x01000193);

@@ -1,6 +1,6 @@
 import { copyFile, mkdir, mkdtemp, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
-import { ThawError, type ParameterInfo } from "@thaw/contracts";
+import { elementCount, ThawError, type ParameterInfo } from "@thaw/contracts";
 import { INDEX_FILE, SINGLE_FILE, writeSafetensors } from "@thaw/safetensors";
 import { folderTaken, folderUnwritable, wrongValueCount } from "../errors.js";
 
@@ -74,9 +74,7 @@ async function writeModel(
   for (const file of COMPANIONS)
     if (await exists(join(source, file))) await copyFile(join(source, file), join(staging, file));
   await writeConfig(source, staging, dtype);
-  const counts = new Map(
-    parameters.map(({ name, shape }) => [name, shape.reduce((product, size) => product * size, 1)]),
-  );
+  const counts = new Map(parameters.map(({ name, shape }) => [name, elementCount(shape)]));
   await writeSafetensors(
     join(staging, SINGLE_FILE),
     parameters.map(({ name, shape }) => ({ name, shape, dtype })),

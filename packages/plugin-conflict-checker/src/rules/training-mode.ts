@@ -1,4 +1,4 @@
-import type { Finding, Rule, RuleContext } from "@thaw/core";
+import { isSegmentPrefix, type Finding, type Rule, type RuleContext } from "@thaw/core";
 import { componentFacts } from "../plan-facts.js";
 import { listed } from "../settings.js";
 
@@ -44,9 +44,7 @@ would be one random draw, used for the whole run. Plugins declare both in \`clai
   check(context) {
     const caches = claimed(context, CACHED);
     return claimed(context, TRAINING_MODE).flatMap(({ plugin, name }): readonly Finding[] => {
-      const cachedBy = caches
-        .filter((cache) => cache.name === name || cache.name.startsWith(`${name}.`))
-        .map((cache) => cache.plugin);
+      const cachedBy = caches.filter((cache) => isSegmentPrefix(name, cache.name)).map((cache) => cache.plugin);
       if (cachedBy.length === 0) return [];
       return [
         {

@@ -1,3 +1,4 @@
+import { float32Bytes } from "@thaw/core";
 import { createHash, randomBytes } from "node:crypto";
 import { mkdir, open, readdir, readFile, rename, stat, utimes, writeFile, type FileHandle } from "node:fs/promises";
 import { join } from "node:path";
@@ -200,7 +201,7 @@ export class DiskStore {
 }
 
 function byteCount(shape: readonly number[]): number {
-  return shape.reduce((product, size) => product * size, 4);
+  return float32Bytes(shape);
 }
 
 function parseEntry(

@@ -1,3 +1,4 @@
+import { elementCount } from "@thaw/contracts";
 import { cp, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -48,7 +49,7 @@ describe("loadLlavaProcessor", () => {
     const { values, shape } = await golden("in.pixel_values");
     const plan = processor.planImage();
     expect(plan.items).toEqual([{ input: "pixelValues", shape: shape.slice(1) }]);
-    const size = shape.slice(1).reduce((product, value) => product * value, 1);
+    const size = elementCount(shape.slice(1));
     for (const [index, name] of ["image0.png", "image1.png"].entries()) {
       const image = await decodeRgb(await readFile(`${folder}/${name}`), { exif: true });
       const [pixels] = clipImageProcessor(processor.imageProcessor.options as ClipImageOptions).process(image)[
