@@ -24,6 +24,8 @@ export { operate } from "./engine/operation.js";
 export { add, addScalar, div, mul, scale, sub } from "./ops/arithmetic.js";
 export { attention, softmax } from "./ops/attention/attention.js";
 export type { AttentionOptions } from "./ops/attention/attention.js";
+export { causalConvolution } from "./ops/convolution.js";
+export type { CausalConvolutionOptions } from "./ops/convolution.js";
 export { crossEntropy, softmaxCrossEntropy } from "./ops/cross-entropy.js";
 export type { CrossEntropyOptions, FusedCrossEntropyOptions } from "./ops/cross-entropy.js";
 export { dropout } from "./ops/dropout.js";
@@ -47,6 +49,7 @@ export {
   relu,
   sigmoid,
   silu,
+  softCap,
   sqrt,
   square,
   swiglu,

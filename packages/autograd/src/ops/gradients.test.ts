@@ -39,6 +39,18 @@ const CASES: Record<string, readonly [Case, ...Input[]]> = {
   relu: [([a]) => ops.relu(a!), awayFromZero(3, 4)],
   sigmoid: [([a]) => ops.sigmoid(a!), normal(3, 4)],
   tanh: [([a]) => ops.tanh(a!), normal(3, 4)],
+  softCap: [([a]) => ops.softCap(a!, 1.5), normal(3, 4)],
+  "causalConvolution over samples, one shorter than the kernel": [
+    ([x, w]) => ops.causalConvolution(x!, w!, { offsets: Int32Array.of(0, 5, 7, 7, 11) }),
+    normal(11, 3),
+    normal(3, 4),
+  ],
+  "causalConvolution behind initial rows": [
+    ([x, w, initial]) => ops.causalConvolution(x!, w!, { offsets: Int32Array.of(0, 4, 5), initial: initial! }),
+    normal(5, 3),
+    normal(3, 3),
+    normal(4, 3),
+  ],
   silu: [([a]) => ops.silu(a!), normal(3, 4)],
   gelu: [([a]) => ops.gelu(a!), normal(3, 4)],
   geluTanh: [([a]) => ops.geluTanh(a!), normal(3, 4)],

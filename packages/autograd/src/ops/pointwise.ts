@@ -72,6 +72,23 @@ export function sigmoid(x: Value): Value {
   });
 }
 
+/**
+ * `cap * tanh(x / cap)`: close to `x` where that is small, never beyond `cap`, a number above 0 (Gemma Team 2024, arXiv
+ * 2408.00118, section 2). Saves its output.
+ */
+export function softCap(x: Value, cap: number): Value {
+  return operate("softCap", [x], (record, tape) => {
+    if (record !== null) {
+      const output = record.saveOutput();
+      record.backward = (gradient) => {
+        const bent = tf.square(tf.mul(output(), tape.scalar(1 / cap)));
+        return [tf.mul(gradient, tf.sub(tape.scalar(1), bent))];
+      };
+    }
+    return tf.mul(tf.tanh(tf.mul(x.tensor, tape.scalar(1 / cap))), tape.scalar(cap));
+  });
+}
+
 /** Hyperbolic tangent. Saves its output. */
 export function tanh(x: Value): Value {
   return operate("tanh", [x], (record, tape) => {
