@@ -30,14 +30,14 @@ export interface Batch {
   /** Free for evaluation and plugins: sample ids, captions. */
   readonly samples: readonly { readonly id: string; readonly reference?: string }[];
   /** What the forward pass may leave out; set by a plugin in the `batch` hook. Absent: all that it can. */
-  readonly shortcuts?: Shortcuts;
+  readonly shortcuts?: RowSavings;
 }
 
 /**
  * Parts of a forward pass that the loss does not need; each is left out unless it is false here. Losses and gradients
  * are the same.
  */
-export interface Shortcuts {
+export interface RowSavings {
   /** Rows of padding. */
   readonly padding?: boolean;
   /** Tokens behind a sample's last supervised one. */

@@ -1,6 +1,6 @@
 export { append } from "./append.js";
 export { IGNORE_INDEX } from "./batch.js";
-export type { Batch, BatchSource, LazyItem, LoadedBatch, Shortcuts } from "./batch.js";
+export type { Batch, BatchSource, LazyItem, LoadedBatch, RowSavings } from "./batch.js";
 export { ThawError } from "./error.js";
 export type {
   ComponentDeclaration,
@@ -15,7 +15,7 @@ export type {
 export type { GradientFlow, Plan, PlanEntry, PlanPhase, PlanReason } from "./plan.js";
 export type { Claims, Edit, Finding, Origin, Rule, RuleInfo, Setting, Severity } from "./settings.js";
 export { mulberry32, type Random } from "./random.js";
-export { elementCount, float32Bytes } from "./sizes.js";
+export { elementCount, FLOAT32_BYTES, float32Bytes } from "./sizes.js";
 export { bytesText, countText } from "./text.js";
 export {
   editDistance,

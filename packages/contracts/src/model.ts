@@ -106,7 +106,7 @@ export interface Scope {
 }
 
 /**
- * Rows of a pass, tokens of the padded batch, by the `Shortcuts` that left them out. Every row is counted once among
+ * Rows of a pass, tokens of the padded batch, by the `RowSavings` that left them out. Every row is counted once among
  * `padding`, `tail` and `prefix`.
  */
 export interface RowCounts {

@@ -66,6 +66,7 @@ export {
   countText,
   editDistance,
   elementCount,
+  FLOAT32_BYTES,
   float32Bytes,
   IGNORE_INDEX,
   isSegmentPrefix,
@@ -105,7 +106,7 @@ export type {
   Segment,
   Setting,
   Severity,
-  Shortcuts,
+  RowSavings,
 } from "@thaw/contracts";
 export { openSafetensors, writeSafetensors } from "@thaw/safetensors";
 export type { SafetensorsReader, TensorDeclaration, TensorEntry } from "@thaw/safetensors";

@@ -1,9 +1,9 @@
-import { innermost, elementCount, type RuleContext } from "@thaw/core";
+import { AdamW, FLOAT32_BYTES, innermost, elementCount, type RuleContext } from "@thaw/core";
 
 /** Bytes that a step needs, roughly: for a warning, not for accounting. */
 export interface MemoryEstimate {
   readonly weightBytes: number;
-  /** Gradients and AdamW's two moments. */
+  /** Gradients and AdamW's slots. */
   readonly trainedBytes: number;
   readonly activationBytes: number;
   readonly totalBytes: number;
@@ -13,7 +13,7 @@ export interface MemoryEstimate {
 const USUAL_TOKENS = 1024;
 
 /**
- * Weights at four bytes; of what trains, gradient and two moments; activations of every innermost segment that a
+ * Weights at four bytes; of what trains, gradient and AdamW's slots; activations of every innermost segment that a
  * gradient passes: per position the widths of its matrices (each linear map's input and output are of these widths),
  * all kept where the segment trains and half where it is `through`, as a frozen linear map keeps nothing and the
  * nonlinear ones between them do.
@@ -22,11 +22,11 @@ export function estimateBytes(
   context: Pick<RuleContext, "parameters" | "plan" | "flows" | "model" | "training">,
 ): MemoryEstimate {
   const sizes = new Map(context.parameters.map(({ name, shape }) => [name, { shape, count: elementCount(shape) }]));
-  const weightBytes = 4 * [...sizes.values()].reduce((sum, { count }) => sum + count, 0);
+  const weightBytes = FLOAT32_BYTES * [...sizes.values()].reduce((sum, { count }) => sum + count, 0);
   const trainedCounts = context.plan.phases.map(({ entries }) =>
     entries.filter(({ trainable }) => trainable).reduce((sum, { name }) => sum + (sizes.get(name)?.count ?? 0), 0),
   );
-  const trainedBytes = 12 * Math.max(0, ...trainedCounts);
+  const trainedBytes = FLOAT32_BYTES * (1 + AdamW.slotsPerParameter) * Math.max(0, ...trainedCounts);
   const { microBatchSize, maxLength } = context.training;
   const tokens = microBatchSize * Math.min(maxLength ?? USUAL_TOKENS, context.model.text.maxPositions);
   const { segments } = context.model;
@@ -40,7 +40,7 @@ export function estimateBytes(
     // A vocabulary product is fused with the loss and keeps no logits.
     const usual = widths.filter(([rows]) => rows !== context.model.text.vocabularySize);
     const perToken = usual.reduce((sum, [rows = 0, columns = 0]) => sum + rows + columns, 0);
-    activationBytes += 4 * tokens * perToken * (flow === "trained" ? 1 : 0.5);
+    activationBytes += FLOAT32_BYTES * tokens * perToken * (flow === "trained" ? 1 : 0.5);
   }
   return { weightBytes, trainedBytes, activationBytes, totalBytes: weightBytes + trainedBytes + activationBytes };
 }

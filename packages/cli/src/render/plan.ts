@@ -29,7 +29,7 @@ export function planLines(
       reason,
     ];
   });
-  const trained = [...memory.values()].reduce((sum, bytes) => sum + bytes.trainedBytes, 0) / 12;
+  const trained = [...memory.values()].reduce((sum, { trainedCount }) => sum + trainedCount, 0);
   const all = report.components.reduce((sum, component) => sum + component.parameterCount, 0);
   const starts = planned.plan.phases.map(({ fromStep }) => fromStep);
   return [

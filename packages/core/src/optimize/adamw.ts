@@ -35,6 +35,8 @@ interface StepScalars {
  * on a GPU an op costs more than the arithmetic of a small tensor. The numbers are the same to the last bit.
  */
 export class AdamW implements Optimizer {
+  /** Tensors of a parameter's own size that it keeps: both moments. */
+  static readonly slotsPerParameter = 2;
   readonly name = "adamw";
   readonly takesFactors = true;
   readonly #moments = new MomentStore();

@@ -1,5 +1,5 @@
 import {
-  float32Bytes,
+  FLOAT32_BYTES,
   elementCount,
   bytesText,
   countText,
@@ -8,6 +8,7 @@ import {
   type PlanEntry,
 } from "@thaw/contracts";
 import type { PlannedContext } from "../api/contexts.js";
+import { AdamW } from "../optimize/adamw.js";
 import { textTable } from "../text.js";
 import { classifyFlows, componentFlows } from "./flow.js";
 import { phaseAt, trainedNames } from "./plan.js";
@@ -42,9 +43,13 @@ export interface ComponentReport {
   readonly reason: string;
 }
 
-/** Bytes that a component needs beside activations: float32 values, gradients, and AdamW's two moments. */
+/** What a component needs beside activations, all of it float32. */
 export interface ComponentMemory {
+  readonly parameterCount: number;
+  /** Parameters that train at the step. */
+  readonly trainedCount: number;
   readonly parameterBytes: number;
+  /** Gradients, and AdamW's slots, of what trains. */
   readonly trainedBytes: number;
 }
 
@@ -70,7 +75,7 @@ export function planReport(planned: PlannedContext, step = 0): PlanReport {
         name,
         state: stateOf(own, modelOwn),
         flows: flows.get(name) ?? [],
-        parameterCount: owned.reduce((sum, { shape }) => sum + elementCount(shape), 0),
+        parameterCount: countOf(owned),
         reason: reasonOf(own),
       },
     ];
@@ -91,15 +96,11 @@ export function planMemory(planned: PlannedContext, step = 0): ReadonlyMap<strin
   return new Map(
     planned.components.map(({ name }) => {
       const owned = ownedParameters(planned, name);
-      const bytes = (list: readonly ParameterInfo[]): number =>
-        list.reduce((sum, { shape }) => sum + float32Bytes(shape), 0);
-      return [
-        name,
-        {
-          parameterBytes: bytes(owned),
-          trainedBytes: 3 * bytes(owned.filter((parameter) => trained.has(parameter.name))),
-        },
-      ];
+      const parameterCount = countOf(owned);
+      const trainedCount = countOf(owned.filter((parameter) => trained.has(parameter.name)));
+      const parameterBytes = FLOAT32_BYTES * parameterCount;
+      const trainedBytes = FLOAT32_BYTES * (1 + AdamW.slotsPerParameter) * trainedCount;
+      return [name, { parameterCount, trainedCount, parameterBytes, trainedBytes }];
     }),
   );
 }
@@ -127,6 +128,10 @@ export function planTable(planned: PlannedContext, step = 0): string {
 
 function ownedParameters({ parameters, owners }: PlannedContext, component: string): readonly ParameterInfo[] {
   return parameters.filter(({ name }) => owners.get(name) === component);
+}
+
+function countOf(parameters: readonly ParameterInfo[]): number {
+  return parameters.reduce((sum, { shape }) => sum + elementCount(shape), 0);
 }
 
 function stateOf(entries: readonly PlanEntry[], modelOwn: ReadonlySet<string>): ComponentReport["state"] {

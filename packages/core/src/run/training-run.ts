@@ -40,7 +40,7 @@ export class TrainingRun {
   #files: RunFiles | undefined;
   #loaded: LoadedModel | undefined;
   #optimizer: Optimizer | undefined;
-  #step: TrainStep | undefined;
+  #trainStep: TrainStep | undefined;
   #checkpointing: Checkpointing | undefined;
   readonly #dead: DeadGradients;
   readonly #stopRule: StopRule;
@@ -84,7 +84,7 @@ export class TrainingRun {
       planned: this.#planned,
       memoryBytes: activationMemoryBytes(loaded.backend),
     });
-    this.#step = new TrainStep({
+    this.#trainStep = new TrainStep({
       hooks,
       runner,
       training,
@@ -103,7 +103,7 @@ export class TrainingRun {
     const guard = new FrozenGuard((name) => runner.store.hash(name, { isFresh: true }));
     const loop = this.#makeLoop(loaded, guard, evaluation, start);
     if (this.#checkpoint !== undefined) {
-      const state = { optimizer, trainStep: this.#step, evaluation, stopRule: this.#stopRule };
+      const state = { optimizer, trainStep: this.#trainStep, evaluation, stopRule: this.#stopRule };
       this.#carried = await restoreRun(this.#checkpoint, { parts: this.#parts, loaded, ...state });
     }
     await guard.enter(runner.phase.plan);
@@ -116,7 +116,7 @@ export class TrainingRun {
 
   /** Frees tensors and closes files; removes the folder of a run that never made a step. */
   async dispose(hasFailed: boolean): Promise<void> {
-    this.#step?.clear();
+    this.#trainStep?.clear();
     this.#optimizer?.dispose();
     this.#loaded?.dispose();
     await this.#files?.close();
@@ -163,7 +163,7 @@ export class TrainingRun {
       context: loaded.context,
       source: options.data!.train!,
       seed: options.seed!,
-      step: this.#step!,
+      trainStep: this.#trainStep!,
       stopReason: this.#stopReason,
       stopDecision: () => this.#stopRule.decision,
       events: {
@@ -183,7 +183,7 @@ export class TrainingRun {
     const { trained } = runner.enterPhase(step);
     const ended = [...before].filter((name) => !trained.has(name));
     this.#optimizer!.drop(ended);
-    this.#step!.forget(ended);
+    this.#trainStep!.forget(ended);
     this.#parts.logger.info(
       { step, trained: trained.size, ended: ended.length },
       `A new phase of the plan starts at step ${step}.`,
@@ -221,7 +221,7 @@ export class TrainingRun {
       baseFingerprint: guard.fingerprint(),
       training,
       optimizer: this.#optimizer!.name,
-      updates: this.#step!.updates,
+      updates: this.#trainStep!.updates,
       evaluation: evaluation.state,
       stopRule: this.#stopRule.state,
       totals: this.#totalsNow(),
@@ -272,7 +272,7 @@ export class TrainingRun {
   }
 
   #totalsNow(): RunTotals {
-    return this.#progress.totals(this.#step?.computeMs ?? 0, this.#loaded?.memory.peakBytes ?? 0);
+    return this.#progress.totals(this.#trainStep?.computeMs ?? 0, this.#loaded?.memory.peakBytes ?? 0);
   }
 
   #stepContext(step: number, { epoch }: DataPosition): StepContext {

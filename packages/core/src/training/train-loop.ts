@@ -34,7 +34,7 @@ export interface TrainLoopInput {
   readonly training: ResolvedTrainingOptions;
   readonly source: BatchSource;
   readonly seed: number;
-  readonly step: TrainStep;
+  readonly trainStep: TrainStep;
   readonly events: LoopEvents;
   /** Of `training.stopWhen`, after the step's evaluations. */
   readonly stopDecision: () => StopDecision | undefined;
@@ -94,7 +94,7 @@ export class TrainLoop {
 
   /** True if the epoch ends with this micro-batch. */
   async #microBatch({ item, isLast }: MarkedItem<Batch>, position: DataPosition): Promise<boolean> {
-    const { hooks, watch, context, step, training, events } = this.#input;
+    const { hooks, watch, context, trainStep, training, events } = this.#input;
     const stepContext: StepContext = Object.freeze({ ...context, epoch: position.epoch, step: this.#stepsDone });
     if (this.#inStep === 0) {
       this.#startMs = performance.now();
@@ -102,7 +102,7 @@ export class TrainLoop {
       if (isPhaseEdge(context.plan, this.#stepsDone)) await events.enterPhase(this.#stepsDone);
       await hooks.beforeStep.promise(stepContext);
     }
-    await step.addMicroBatch(item, this.#stepsDone);
+    await trainStep.addMicroBatch(item, this.#stepsDone);
     this.#inStep += 1;
     await setImmediate();
     const isLastOfEpoch = await isLast();
@@ -113,8 +113,8 @@ export class TrainLoop {
   }
 
   async #finishStep(stepContext: StepContext, position: DataPosition, isLastOfEpoch: boolean): Promise<boolean> {
-    const { hooks, context, step, events, stopReason, stopDecision } = this.#input;
-    const result = await step.finish(stepContext);
+    const { hooks, context, trainStep, events, stopReason, stopDecision } = this.#input;
+    const result = await trainStep.finish(stepContext);
     const after: AfterStepContext = Object.freeze({
       ...stepContext,
       ...result,

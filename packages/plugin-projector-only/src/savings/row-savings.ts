@@ -1,4 +1,4 @@
-import type { RowCounts, Shortcuts } from "@thaw/core";
+import type { RowCounts, RowSavings } from "@thaw/core";
 import type { ResolvedSavingsOptions } from "../options.js";
 
 /** What a batch is told to leave out; undefined where that is all. */
@@ -8,7 +8,7 @@ export function shortcutsOf({
   lastLayer,
   logits,
   prefix,
-}: ResolvedSavingsOptions): Shortcuts | undefined {
+}: ResolvedSavingsOptions): RowSavings | undefined {
   const shortcuts = { padding, tail, lastLayer, logits, prefix };
   return Object.values(shortcuts).every(Boolean) ? undefined : shortcuts;
 }
