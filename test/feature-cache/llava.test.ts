@@ -38,11 +38,11 @@ beforeAll(async () => {
 async function train(freezeLanguageModel: boolean, cache: ProjectorOnlyOptions) {
   const { lr, schedule, warmup_steps, weight_decay, betas, eps, max_grad_norm, steps } = golden.facts.optimizer;
   let decoded = 0;
-  const counted = golden.batch.inputs.pixelValues!.map((item) => ({
+  const counted = golden.batch.media.map((item) => ({
     ...item,
     load: () => ((decoded += 1), item.load()),
   }));
-  const train = onlyBatch({ ...golden.batch, inputs: { pixelValues: counted } }) as BatchSource;
+  const train = onlyBatch({ ...golden.batch, media: counted }) as BatchSource;
   const losses: number[] = [];
   let end: Float32Array | undefined;
   const trainer = new Trainer({

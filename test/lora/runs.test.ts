@@ -19,8 +19,8 @@ const BOTH = {
 /** The batch with its images counted as they are decoded. */
 function counted(batch: Batch): { readonly source: BatchSource; readonly decoded: () => number } {
   let count = 0;
-  const pixelValues = batch.inputs.pixelValues!.map((item) => ({ ...item, load: () => ((count += 1), item.load()) }));
-  return { source: onlyBatch({ ...batch, inputs: { pixelValues } }) as BatchSource, decoded: () => count };
+  const media = batch.media.map((item) => ({ ...item, load: () => ((count += 1), item.load()) }));
+  return { source: onlyBatch({ ...batch, media }) as BatchSource, decoded: () => count };
 }
 
 describe("the projector trained whole and adapters over LLaVA's language model, on wasm", () => {

@@ -3,6 +3,7 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { decodeRgb, encodePrompt } from "@thaw/data";
 import { openProcessor } from "@thaw/models";
+import { patchesOf } from "./golden.mjs";
 import { judged, maxDifference } from "./compare.mjs";
 
 /** goldens/README.md, section Tolerances. */
@@ -18,19 +19,23 @@ export async function* compareInputs({ folder, facts, reader, batch }) {
   const { module, exportName, options } = processor.imageProcessor;
   /** @type {import("@thaw/data").ImageProcessor} */
   const images = (await import(module))[exportName](options);
+  const config = JSON.parse(await readFile(join(folder, "config.json"), "utf8"));
   /** @type {Float32Array[]} */
   const pixels = [];
   /** @type {import("@thaw/data").ImagePlan[]} */
   const plans = [];
   for (const file of facts.images) {
     const image = await decodeRgb(await readFile(join(folder, file)), { exif: true });
-    pixels.push(...(images.process(image)["pixelValues"] ?? []));
+    pixels.push(images.process(image)["pixelValues"] ?? new Float32Array());
     plans.push(processor.planImage({ width: image.width, height: image.height }));
   }
   yield judged(
     folder,
     "pixel_values",
-    maxDifference(joined(pixels), await reader.readFloat32("in.pixel_values")),
+    maxDifference(
+      joined(pixels),
+      joined((await patchesOf(reader, config.vision_config.patch_size)).map(({ values }) => values)),
+    ),
     PIXELS,
   );
   const wrong = facts.text.map(
@@ -39,7 +44,7 @@ export async function* compareInputs({ folder, facts, reader, batch }) {
         encodePrompt(processor, messages, {
           plans: [/** @type {import("@thaw/data").ImagePlan} */ (plans[row])],
           origin: `${folder} sample ${row}`,
-        }),
+        }).tokenIds,
         promptOf(batch, row),
       ),
   );

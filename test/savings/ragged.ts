@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { IGNORE_INDEX, seededRandom, type Batch, type BatchSource, type LazyItem } from "@thaw/core";
+import { IGNORE_INDEX, seededRandom, type Batch, type BatchSource, type MediaItem } from "@thaw/core";
 
 /** Of the golden LLaVA. */
 const IMAGE_TOKEN = 332;
@@ -54,12 +54,13 @@ interface Row {
   readonly id: string;
   readonly tokens: readonly number[];
   readonly labels: readonly number[];
-  readonly images: readonly number[];
+  readonly images: readonly { readonly key: number; readonly columns: readonly number[] }[];
 }
 
 function rowOf(parts: readonly Part[], index: number): Row {
   const random = seededRandom(11, `sample ${index}`);
-  const [tokens, labels, images]: [number[], number[], number[]] = [[], [], []];
+  const [tokens, labels]: [number[], number[]] = [[], []];
+  const images: Row["images"][number][] = [];
   for (const [place, part] of parts.entries()) {
     const isLearnt = part !== "image" && "learn" in part;
     const ids =
@@ -68,7 +69,7 @@ function rowOf(parts: readonly Part[], index: number): Row {
         : "fixed" in part
           ? part.fixed
           : Array.from({ length: isLearnt ? part.learn : part.read }, () => 3 + Math.floor(300 * random()));
-    if (part === "image") images.push(100 * index + place);
+    if (part === "image") images.push({ key: 100 * index + place, columns: ids.map((_, at) => tokens.length + at) });
     tokens.push(...ids);
     labels.push(...ids.map((id) => (isLearnt ? id : IGNORE_INDEX)));
   }
@@ -89,18 +90,24 @@ function collate(rows: readonly Row[], loads: { count: number }): Batch {
     tokenCount,
     segmentOutputs: {},
     samples: rows.map(({ id }) => ({ id })),
-    inputs: { pixelValues: rows.flatMap(({ images }) => images).map((image) => itemOf(image, loads)) },
+    media: rows.flatMap(({ images }, sample) =>
+      images.map(({ key, columns }) => itemOf(key, { sample, columns: Int32Array.from(columns) }, loads)),
+    ),
   };
 }
 
-function itemOf(image: number, loads: { count: number }): LazyItem {
+function itemOf(image: number, place: Pick<MediaItem, "sample" | "columns">, loads: { count: number }): MediaItem {
   return {
+    ...place,
+    modality: "image",
     contentKey: createHash("sha256").update(`ragged ${image}`).digest("hex"),
-    shape: [3, 28, 28],
+    facts: {},
+    inputs: { pixelValues: { rows: PATCHES, width: 147 } },
     load: () => {
       const random = seededRandom(12, `image ${image}`);
       loads.count += 1;
-      return Promise.resolve(Float32Array.from({ length: 3 * 28 * 28 }, () => 2 * random() - 1));
+      const values = Float32Array.from({ length: 3 * 28 * 28 }, () => 2 * random() - 1);
+      return Promise.resolve({ pixelValues: values });
     },
   };
 }

@@ -38,7 +38,7 @@ hooks.afterStep.tap("T", (context) => {
   step.loss = 0;
 });
 hooks.batch.tapPromise("T", async (batch, { runSegment }) => {
-  await runSegment("vision_tower", batch.inputs);
+  await runSegment("vision_tower", batch.media);
   return batch satisfies Batch;
 });
 // @ts-expect-error a waterfall tap returns the value

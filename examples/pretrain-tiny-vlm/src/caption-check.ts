@@ -1,8 +1,9 @@
-import { type Batch, type Evaluator, type LazyItem, type Session } from "@thaw/core";
-import { augment, IMAGE_SIZE } from "./augment.js";
+import { type Batch, type Evaluator, type Session } from "@thaw/core";
+import { augment } from "./augment.js";
 import type { BpeModel } from "./bpe.js";
 import { IMAGE_TOKENS, TOKEN_IDS } from "./model-files.js";
 import { rasterOf, type Rasters } from "./rasters.js";
+import { itemsOf } from "./picture-source.js";
 import { captionOf } from "./training-set.js";
 import { VIEW_LENGTH } from "./views.js";
 
@@ -85,18 +86,13 @@ function captions(
   promptIds: readonly number[],
 ): Promise<number[][]> {
   const row = [...Array.from({ length: IMAGE_TOKENS }, () => TOKEN_IDS["<image>"]), ...promptIds];
-  const items: LazyItem[] = views.map((view, index) => ({
-    contentKey: `${key}:${index}`,
-    shape: [3, IMAGE_SIZE, IMAGE_SIZE],
-    load: () => Promise.resolve(view),
-  }));
   const batch: Batch = {
     tokenIds: Int32Array.from(views.flatMap(() => row)),
     attentionMask: new Int32Array(views.length * row.length).fill(1),
     labels: new Int32Array(views.length * row.length).fill(-100),
     batchSize: views.length,
     tokenCount: row.length,
-    inputs: { pixelValues: items },
+    media: itemsOf(views, key),
     segmentOutputs: {},
     samples: views.map((_, index) => ({ id: `${key}:${index}` })),
   };

@@ -4,7 +4,7 @@ import { IMAGE_DEVIATION, IMAGE_MEAN, IMAGE_SIZE } from "./augment.js";
 import type { BpeModel } from "./bpe.js";
 import { CHAT_TEMPLATE, SPECIAL_TOKENS, tokenizerConfigJson, tokenizerJson } from "./tokenizer-file.js";
 
-const PATCH_SIZE = 8;
+export const PATCH_SIZE = 8;
 /** Pictures become this many tokens. */
 export const IMAGE_TOKENS = (IMAGE_SIZE / PATCH_SIZE) ** 2;
 /** Of one conversation, image tokens included. */

@@ -1,7 +1,7 @@
-import { type Batch, type BatchSource, IGNORE_INDEX, type LazyItem } from "@thaw/core";
-import { mixSeeds, mulberry32 } from "@thaw/data";
+import { type Batch, type BatchSource, IGNORE_INDEX, type MediaItem } from "@thaw/core";
+import { cutPatches, mixSeeds, mulberry32 } from "@thaw/data";
 import { IMAGE_SIZE, mayMirror } from "./augment.js";
-import { IMAGE_TOKENS, TOKEN_IDS } from "./model-files.js";
+import { IMAGE_TOKENS, PATCH_SIZE, TOKEN_IDS } from "./model-files.js";
 import { shuffle } from "./random.js";
 import type { Rasters } from "./rasters.js";
 import { VIEW_LENGTH } from "./views.js";
@@ -67,7 +67,7 @@ export function pictureSource(options: PictureSourceOptions): BatchSource {
         const random = mulberry32(mixSeeds(seed, epoch, first.start, 1));
         yield {
           ...tokensOf(chosen, { ...options, tokenCount, random }),
-          inputs: { pixelValues: itemsOf(await first.views, `${seed}:${epoch}:${first.start}`) },
+          media: itemsOf(viewsOf(await first.views), `${seed}:${epoch}:${first.start}`),
         };
       }
     },
@@ -90,11 +90,23 @@ function epochOrder(
   return order.slice(0, options.viewsPerEpoch);
 }
 
-function itemsOf(views: Float32Array, key: string): LazyItem[] {
-  return Array.from({ length: views.length / VIEW_LENGTH }, (_, index) => ({
-    contentKey: `${key}:${index}`,
-    shape: [3, IMAGE_SIZE, IMAGE_SIZE],
-    load: () => Promise.resolve(views.subarray(index * VIEW_LENGTH, (index + 1) * VIEW_LENGTH)),
+function viewsOf(views: Float32Array): Float32Array[] {
+  return Array.from({ length: views.length / VIEW_LENGTH }, (_, index) =>
+    views.subarray(index * VIEW_LENGTH, (index + 1) * VIEW_LENGTH),
+  );
+}
+
+/** One image a row, at its beginning: views `[3, size, size]`, cut into patches as they are asked for. */
+export function itemsOf(views: readonly Float32Array[], key: string): MediaItem[] {
+  const planes = { channels: 3, height: IMAGE_SIZE, width: IMAGE_SIZE };
+  return views.map((view, sample) => ({
+    modality: "image",
+    contentKey: `${key}:${sample}`,
+    sample,
+    columns: Int32Array.from({ length: IMAGE_TOKENS }, (_, column) => column),
+    facts: {},
+    inputs: { pixelValues: { rows: IMAGE_TOKENS, width: 3 * PATCH_SIZE ** 2 } },
+    load: () => Promise.resolve({ pixelValues: cutPatches(view, planes, PATCH_SIZE) }),
   }));
 }
 
@@ -110,7 +122,7 @@ export function tokensOf(
     readonly tokenDropout: number;
     readonly random: () => number;
   },
-): Omit<Batch, "inputs"> {
+): Omit<Batch, "media"> {
   const { promptIds, tokenCount } = options;
   const size = pictures.length * tokenCount;
   const tokenIds = new Int32Array(size).fill(TOKEN_IDS["<pad>"]);

@@ -79,11 +79,9 @@ test("gives the same batches again, other ones in another epoch, and skips witho
   ];
   expect(first.map(({ batchSize }) => batchSize)).toEqual([8, 8, 4]);
   expect(again.map(({ tokenIds }) => tokenIds)).toEqual(first.map(({ tokenIds }) => tokenIds));
-  expect(await again[1]!.inputs["pixelValues"]![3]!.load()).toEqual(await first[1]!.inputs["pixelValues"]![3]!.load());
+  expect(await again[1]!.media[3]!.load()).toEqual(await first[1]!.media[3]!.load());
   expect(skipped.map(({ tokenIds }) => tokenIds)).toEqual(first.slice(2).map(({ tokenIds }) => tokenIds));
-  expect(await skipped[0]!.inputs["pixelValues"]![0]!.load()).toEqual(
-    await first[2]!.inputs["pixelValues"]![0]!.load(),
-  );
+  expect(await skipped[0]!.media[0]!.load()).toEqual(await first[2]!.media[0]!.load());
   expect(other[0]!.tokenIds).not.toEqual(first[0]!.tokenIds);
 });
 

@@ -1,13 +1,41 @@
 import type { Tensor } from "@tensorflow/tfjs-core";
 
-/** One item (an image) of a lazy batch input. */
-export interface LazyItem {
+/** One image, clip or sound of a batch. All but its values is known without decoding. */
+export interface MediaItem {
+  /** `image`, `audio`, ...: data that a segment's `modality` is compared with. */
+  readonly modality: string;
   /** Hash of the item's bytes and of the processing: equal keys mean equal values. */
   readonly contentKey: string;
-  /** Without the leading item dimension, e.g. `[3, 48, 48]`. */
-  readonly shape: readonly number[];
-  /** Decodes and preprocesses, off the main thread. `@throws THAW_DATA_*` naming file and sample. */
-  load(): Promise<Float32Array>;
+  /** Row of the batch that it belongs to. */
+  readonly sample: number;
+  /** Columns of its placeholders in that row, ascending: one for each row of features that the text reads. */
+  readonly columns: Int32Array;
+  /** What is known on the host: grid, tiles, frames, original size, token types. */
+  readonly facts: Readonly<Record<string, readonly number[]>>;
+  /** Sizes of what the model reads, by name of the input: `{ pixelValues: { rows: 576, width: 588 } }`. */
+  readonly inputs: Readonly<Record<string, RowSize>>;
+  /**
+   * Decodes and preprocesses, off the main thread: float32 `[rows, width]`, row-major, by name of the input. `@throws
+   * THAW_DATA_*` naming file and sample.
+   */
+  load(): Promise<Readonly<Record<string, Float32Array>>>;
+}
+
+/** Size of one input of an item: `[rows, width]`. Rows may differ from item to item, the width may not. */
+export interface RowSize {
+  readonly rows: number;
+  readonly width: number;
+}
+
+/**
+ * Rows of several items, one item's after the other's. Several outputs of one segment (features of several layers) lie
+ * side by side in the width.
+ */
+export interface Rows {
+  /** `[rows, width]`, float32. */
+  readonly tensor: Tensor;
+  /** Item i has the rows `offsets[i]` to `offsets[i + 1]`. */
+  readonly offsets: Int32Array;
 }
 
 /** A micro-batch on the host: padded on the right for training. Core knows segments and keys, not images. */
@@ -20,13 +48,14 @@ export interface Batch {
   readonly labels: Int32Array;
   readonly batchSize: number;
   readonly tokenCount: number;
-  /** Lazy inputs by name, items in order of appearance, e.g. `pixelValues`. */
-  readonly inputs: Readonly<Record<string, readonly LazyItem[]>>;
+  /** Images, clips and sounds, in order of appearance. */
+  readonly media: readonly MediaItem[];
   /**
-   * Segment name to a known output; set by a plugin in the `batch` hook. Core then skips that segment and its inputs'
-   * `load()`. Core disposes these tensors after the micro-batch.
+   * Segment name to its known output for the items that it reads, in their order; set by a plugin in the `batch` hook.
+   * Core then skips that segment, and `load()` of items that nobody else reads. Core disposes these tensors after the
+   * micro-batch.
    */
-  readonly segmentOutputs: Readonly<Record<string, Tensor>>;
+  readonly segmentOutputs: Readonly<Record<string, Rows>>;
   /** Free for evaluation and plugins: sample ids, captions. */
   readonly samples: readonly { readonly id: string; readonly reference?: string }[];
   /** What the forward pass may leave out; set by a plugin in the `batch` hook. Absent: all that it can. */
@@ -57,11 +86,11 @@ export interface RowSavings {
 }
 
 /**
- * A batch whose lazy inputs are loaded as float32 tensors `[items, ...item.shape]`; inputs of substituted segments are
- * absent.
+ * A batch whose items are loaded: by name of an input, the rows of all items that have it, in the order of `media`.
+ * Inputs that substituted segments alone read are absent.
  */
-export interface LoadedBatch extends Omit<Batch, "inputs"> {
-  readonly inputs: Readonly<Record<string, Tensor>>;
+export interface LoadedBatch extends Batch {
+  readonly inputs: Readonly<Record<string, Rows>>;
 }
 
 /**

@@ -1,7 +1,8 @@
 export { append } from "./append.js";
 export { IGNORE_INDEX } from "./batch.js";
-export type { Batch, BatchSource, LazyItem, LoadedBatch, RowSavings } from "./batch.js";
+export type { Batch, BatchSource, LoadedBatch, MediaItem, Rows, RowSavings, RowSize } from "./batch.js";
 export { ThawError } from "./error.js";
+export { itemsOf, outputOffsets, placeholderRows, rowOffsets } from "./media.js";
 export type {
   ComponentDeclaration,
   Initializer,

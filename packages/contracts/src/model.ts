@@ -1,6 +1,6 @@
 import type { Value } from "@thaw/autograd";
 import type { Tensor } from "@tensorflow/tfjs-core";
-import type { Batch, LoadedBatch } from "./batch.js";
+import type { Batch, LoadedBatch, MediaItem } from "./batch.js";
 
 /** A named tensor of a checkpoint, known from its header alone. */
 export interface ParameterInfo {
@@ -44,8 +44,15 @@ export interface Segment {
   readonly name: string;
   /** Names of segments whose outputs it reads. */
   readonly after: readonly string[];
-  /** Names of batch inputs it reads, e.g. `pixelValues`. */
+  /** Names of the items' inputs that it reads, e.g. `pixelValues`. */
   readonly reads: readonly string[];
+  /** Kind of the items that it reads; absent: of all that have these inputs. */
+  readonly modality?: string;
+  /**
+   * Rows that its output has for one item; core holds the segment to it. Absent: as many as the item has in the first
+   * input that it reads.
+   */
+  outputRows?(item: MediaItem): number;
   /** Checkpoint names of the parameters it uses (a containing segment lists all of those inside it). */
   readonly parameters: readonly string[];
   /**
@@ -171,8 +178,8 @@ export interface Model {
   /** Reads values, float32, row-major, in any order. `@throws THAW_CHECKPOINT_*` on a missing or misshaped tensor. */
   load(names: readonly string[]): AsyncIterable<{ readonly name: string; readonly values: Float32Array }>;
   /**
-   * Synchronous: all inputs are loaded. Segments that read batch inputs come first and touch only their inputs, so that
-   * core can run one alone (`runSegment`) on a batch without tokens.
+   * Synchronous: all inputs are loaded. Segments that read items come first and touch only these, so that core can run
+   * one alone (`runSegment`) on a batch without tokens. A batch without items runs none of them.
    */
   forward(batch: LoadedBatch, scope: Scope): ModelOutput;
   /** Greedy decoding with a key/value cache; yields a macrotask per token. Returns new ids per row, without eos. */

@@ -70,12 +70,16 @@ export {
   float32Bytes,
   IGNORE_INDEX,
   isSegmentPrefix,
+  itemsOf,
   longestPrefix,
   mulberry32,
   nameList,
   nearestNames,
+  outputOffsets,
   ownerByPrefix,
   ownersByPrefix,
+  placeholderRows,
+  rowOffsets,
   ThawError,
   toCamelCase,
   toSnakeCase,
@@ -89,8 +93,8 @@ export type {
   Finding,
   GradientFlow,
   Initializer,
-  LazyItem,
   LoadedBatch,
+  MediaItem,
   Model,
   ModelOutput,
   Origin,
@@ -100,6 +104,8 @@ export type {
   PlanPhase,
   PlanReason,
   RowCounts,
+  Rows,
+  RowSize,
   Rule,
   RuleInfo,
   Scope,
@@ -121,7 +127,6 @@ export {
   STATE_FILE,
   TRAINED_FILE,
 } from "./checkpoint/write-checkpoint.js";
-export { activationBytes } from "./plan/activation-bytes.js";
 export { definePlugin } from "./api/define-plugin.js";
 export { findingText } from "./errors/options.js";
 export { createHooks, STAGE_DEFAULT, STAGE_EARLY, STAGE_LATE } from "./api/hooks.js";

@@ -65,10 +65,12 @@ describe("clipImageProcessor", () => {
     async (_, { config, shape, sha256 }) => {
       const options = parseClipImageConfig(config, "fixture");
       expect([3, options.size.height, options.size.width]).toEqual(shape);
-      const [values] = clipImageProcessor(options).process(await decodeRgb(bytes("rgb.png"), { exif: false }))[
-        "pixelValues"
-      ]!;
-      expect(sha(new Uint8Array(values!.buffer))).toBe(sha256);
+      // Patches of one pixel: [pixels, 3], where transformers has [3, pixels].
+      const processor = clipImageProcessor({ ...options, patchSize: 1 });
+      const { pixelValues } = processor.process(await decodeRgb(bytes("rgb.png"), { exif: false }));
+      const count = pixelValues!.length / 3;
+      const planes = pixelValues!.map((_, at) => pixelValues![(at % count) * 3 + Math.floor(at / count)]!);
+      expect(sha(new Uint8Array(planes.buffer))).toBe(sha256);
     },
   );
 

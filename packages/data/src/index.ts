@@ -15,13 +15,16 @@ export { readCheckpointJson, readCheckpointText } from "./text/checkpoint-file.j
 export { parseClipImageConfig } from "./images/clip-image-config.js";
 export type { ClipImageOptions } from "./images/clip-image-config.js";
 export { clipImageProcessor, clipImageProcessorModule } from "./images/clip-image-processor.js";
+export type { ClipPatchOptions } from "./images/clip-image-processor.js";
+export { cutPatches } from "./images/patches.js";
+export type { PlaneSize } from "./images/patches.js";
 export type { DataSource, PromptBatch, SourceContext } from "./batches/data-source.js";
 export { decodeRgb, encodePng, rasterizeSvg, readImageSize } from "./images/decode.js";
 export { captionOf, conceptOf, isSkinToneVariant, isUnseenConcept } from "./samples/concepts.js";
 export { acquireDecodePool, defaultWorkers } from "./workers/decode-pool.js";
 export type { DecodePool } from "./workers/decode-pool.js";
 export { encodeConversation, encodePrompt } from "./text/encode.js";
-export type { EncodedConversation, EncodeOptions } from "./text/encode.js";
+export type { EncodedConversation, EncodedPrompt, EncodeOptions } from "./text/encode.js";
 export { processorUnsupported } from "./errors.js";
 export { iconSvg, resolveIcon } from "./formats/iconify/icon-svg.js";
 export type { IconProperties, IconSet, ResolvedIcon } from "./formats/iconify/icon-svg.js";

@@ -17,6 +17,7 @@ export async function testProcessor(
     ...parseClipImageConfig((await readCheckpointJson(GOLDEN_LLAVA, "preprocessor_config.json"))!, GOLDEN_LLAVA),
     ...options.image,
   };
+  const patchSize = Math.floor(image.size.height / 2);
   const context = { special: tokenizer.special, imagePlaceholder: "<image>" };
   const template =
     options.template === undefined
@@ -26,7 +27,10 @@ export async function testProcessor(
         : compileChatTemplate(options.template, { source: "test", ...context });
   const plan = {
     placeholder: "<image>".repeat(4),
-    items: [{ input: "pixelValues", shape: [3, image.size.height, image.size.width] }],
+    tokenId: tokenizer.idOf("<image>")!,
+    tokenCount: 4,
+    facts: { grid: [2, 2] },
+    inputs: { pixelValues: { rows: 4, width: 3 * patchSize ** 2 } },
   };
   return {
     modelType: "llava",
@@ -39,7 +43,7 @@ export async function testProcessor(
     endTokenId: 2,
     padTokenId: 331,
     rasterSize: image.size,
-    imageProcessor: clipImageProcessorModule(image),
+    imageProcessor: clipImageProcessorModule({ ...image, patchSize }),
     needsImageSize: false,
     maxPositions: 512,
     planImage: () => plan,

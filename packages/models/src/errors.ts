@@ -194,7 +194,7 @@ export function noForward(modelType: string, source: string, known: readonly str
 export function inputMissing(input: string, segment: string): ThawError {
   return new ThawError(
     "THAW_MODEL_INPUT_MISSING",
-    `The batch holds image tokens but no input ${input}. In the segment ${segment}. Give the input, or that ` +
+    `The batch holds items but not their input ${input}. In the segment ${segment}. Give the input, or that ` +
       "segment's output in segmentOutputs.",
     { details: { input, segment } },
   );

@@ -1,16 +1,16 @@
 import * as tf from "@tensorflow/tfjs-core";
-import type { LoadedBatch, Model, Segment } from "@thaw/contracts";
+import type { LoadedBatch, Model, Rows, Segment } from "@thaw/contracts";
 import { openSafetensors } from "@thaw/safetensors";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { changedCheckpoint, LLAVA_FOLDER } from "../test-support/checkpoint.js";
 import { generated, goldenBatch, largestDifference, prompts, supervised, useBackend } from "../test-support/golden.js";
+import { IMAGE, patchRows } from "../test-support/images.js";
 import { batchOf, loadWeights, testScope } from "../test-support/scope.js";
 import { rm, writeFile } from "node:fs/promises";
 import { alignRight } from "./passes/generate.js";
 import { openModel } from "./open/open-model.js";
 import { rotaryTable } from "./blocks/rope.js";
 
-const IMAGE = 332;
 let model: Model;
 let weights: Map<string, tf.Tensor>;
 let batch: LoadedBatch;
@@ -24,7 +24,7 @@ beforeAll(async () => {
   batch = await goldenBatch(golden);
   await golden.close();
 });
-afterAll(() => tf.dispose([batch.inputs, ...weights.values()]));
+afterAll(() => tf.dispose([batch.inputs["pixelValues"]!.tensor, ...weights.values()]));
 beforeEach(() => {
   tensorsBefore = tf.memory().numTensors;
 });
@@ -90,15 +90,21 @@ describe("the forward pass", () => {
       },
     });
     scope.tape.dispose();
-    expect(features!.shape).toEqual([2, 16, 40]);
-    const cached: LoadedBatch = { ...batch, inputs: {}, segmentOutputs: { vision_tower: features! } };
-    expect(logitsOf(cached, null, cached.segmentOutputs as Record<string, tf.Tensor>)).toEqual(logitsOf(batch));
+    expect(features!.shape).toEqual([32, 40]);
+    const cached: LoadedBatch = { ...batch, inputs: {}, segmentOutputs: {} };
+    expect(logitsOf(cached, null, { vision_tower: features! })).toEqual(logitsOf(batch));
     features!.dispose();
   });
 
   it("reaches the tower before it looks at a token, so that the tower can run by itself", () => {
     const scope = testScope(weights);
-    const imagesAlone: LoadedBatch = { ...batchOf([[]], []), batchSize: 0, tokenCount: 0, inputs: batch.inputs };
+    const imagesAlone: LoadedBatch = {
+      ...batchOf([[]], []),
+      batchSize: 0,
+      tokenCount: 0,
+      inputs: batch.inputs,
+      media: batch.media,
+    };
     class Done extends Error {}
     const stopping: typeof scope = {
       ...scope,
@@ -184,7 +190,8 @@ describe("the forward pass", () => {
 });
 
 describe("a batch is refused", () => {
-  const pixels = (shape: number[]): tf.Tensor => tf.fill(shape, 0);
+  const pixels = (shape: number[]): Rows =>
+    patchRows(new Float32Array(shape.reduce((size, length) => size * length)), shape);
   const image = Array.from({ length: 16 }, () => IMAGE);
   it.each<readonly [string, () => LoadedBatch, string]>([
     ["with image tokens but no image", () => batchOf([[1, IMAGE]], []), "THAW_MODEL_INPUT_MISSING"],
@@ -205,18 +212,18 @@ describe("a batch is refused", () => {
     ],
     [
       "with images of another size",
-      () => batchOf([[1, ...image]], [], { pixelValues: pixels([1, 3, 32, 32]) }),
+      () => batchOf([[1, ...image]], [], { pixelValues: pixels([1, 3, 35, 35]) }),
       "THAW_MODEL_INPUT_SHAPE",
     ],
     [
-      "with images that are no images",
-      () => batchOf([[1, ...image]], [], { pixelValues: pixels([3, 28, 28]) }),
+      "with patches of another size",
+      () => batchOf([[1, ...image]], [], { pixelValues: pixels([1, 1, 28, 28]) }),
       "THAW_MODEL_INPUT_SHAPE",
     ],
   ])("%s", (_, make, code) => {
     const given = make();
     expect(() => logitsOf(given)).toThrow(expect.objectContaining({ code }) as Error);
-    tf.dispose(given.inputs as Record<string, tf.Tensor>);
+    given.inputs["pixelValues"]?.tensor.dispose();
   });
 });
 

@@ -37,4 +37,4 @@ export {
 export type { SaveOptions } from "./checkpoint/save.js";
 export { readSpecialTokens } from "./reading/special-tokens.js";
 export { linearSpecs, layerNormSpecs, namesOf } from "./blocks/specs.js";
-export { hasImages, PIXEL_VALUES, VISION_SEGMENT, type VisionTower } from "./towers/vision-tower.js";
+export { imagesOf, PIXEL_VALUES, VISION_SEGMENT, type VisionTower } from "./towers/vision-tower.js";

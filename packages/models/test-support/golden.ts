@@ -6,6 +6,7 @@ import { setWasmPaths } from "@tensorflow/tfjs-backend-wasm";
 import * as tf from "@tensorflow/tfjs-core";
 import "@tensorflow/tfjs-backend-cpu";
 import type { LoadedBatch } from "@thaw/contracts";
+import { mediaOf, patchRows } from "./images.js";
 import type { SafetensorsReader } from "@thaw/safetensors";
 
 const fixtures = fileURLToPath(new URL("../../../test/fixtures", import.meta.url));
@@ -44,15 +45,16 @@ export async function useBackend(name: "cpu" | "wasm"): Promise<void> {
 /** The batch of a golden; the caller disposes its inputs. */
 export async function goldenBatch(golden: SafetensorsReader): Promise<LoadedBatch> {
   const [batchSize, tokenCount] = golden.entry("in.input_ids").shape as [number, number];
+  const tokenIds = await golden.readInt32("in.input_ids");
+  const images = patchRows(await golden.readFloat32("in.pixel_values"), golden.entry("in.pixel_values").shape);
   return {
-    tokenIds: await golden.readInt32("in.input_ids"),
+    tokenIds,
     attentionMask: await golden.readInt32("in.attention_mask"),
     labels: await golden.readInt32("in.labels"),
     batchSize,
     tokenCount,
-    inputs: {
-      pixelValues: tf.tensor(await golden.readFloat32("in.pixel_values"), [...golden.entry("in.pixel_values").shape]),
-    },
+    media: mediaOf({ tokenIds, batchSize, tokenCount }, images),
+    inputs: { pixelValues: images },
     segmentOutputs: {},
     samples: Array.from({ length: batchSize }, (_, row) => ({ id: String(row) })),
   };

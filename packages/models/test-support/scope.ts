@@ -1,5 +1,6 @@
 import { linear, Tape, type MatmulStrategy, type Value } from "@thaw/autograd";
 import type { LoadedBatch, Model, Scope } from "@thaw/contracts";
+import { mediaOf } from "./images.js";
 import { tensor, type Tensor } from "@tensorflow/tfjs-core";
 
 /** A scope over one tape, as core's: weights by name, some of which train. */
@@ -60,19 +61,23 @@ export async function loadWeights(model: Model): Promise<Map<string, Tensor>> {
 export function batchOf(
   rows: readonly (readonly number[])[],
   pads: readonly number[],
-  inputs: Readonly<Record<string, Tensor>> = {},
+  inputs: LoadedBatch["inputs"] = {},
 ): LoadedBatch {
   const padded = rows.map((ids, row) => {
     const padding = Array.from({ length: Math.abs(pads[row] ?? 0) }, () => -1);
     return (pads[row] ?? 0) < 0 ? [...padding, ...ids] : [...ids, ...padding];
   });
   const flat = Int32Array.from(padded.flat());
-  return {
+  const tokens = {
     tokenIds: flat.map((id) => Math.max(id, 0)),
-    attentionMask: flat.map((id) => (id < 0 ? 0 : 1)),
-    labels: new Int32Array(flat.length).fill(-100),
     batchSize: rows.length,
     tokenCount: padded[0]!.length,
+  };
+  return {
+    ...tokens,
+    attentionMask: flat.map((id) => (id < 0 ? 0 : 1)),
+    labels: new Int32Array(flat.length).fill(-100),
+    media: mediaOf(tokens, inputs["pixelValues"]),
     inputs,
     segmentOutputs: {},
     samples: rows.map((_, row) => ({ id: String(row) })),

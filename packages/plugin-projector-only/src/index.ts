@@ -3,4 +3,4 @@ export type { ProjectorOnlyOptions, ResolvedFeatureCacheOptions, ResolvedProject
 export { projectorOnlySchema } from "./options.js";
 export { PLUGIN_NAME, projectorOnly, projectorOnly as default } from "./plugin.js";
 export { projectorOnlyRules } from "./rules.js";
-export { type CacheableSegment, cacheableSegments } from "./segments.js";
+export { cacheableSegments } from "./segments.js";

@@ -230,12 +230,10 @@ describe("the feature cache", () => {
         for await (const batch of train.batches(request)) {
           yield {
             ...batch,
-            inputs: {
-              pixelValues: batch.inputs.pixelValues!.map((item) => ({
-                ...item,
-                load: () => Promise.reject(new Error("image 3.png is broken")),
-              })),
-            },
+            media: batch.media.map((item) => ({
+              ...item,
+              load: () => Promise.reject(new Error("image 3.png is broken")),
+            })),
           };
         }
       },
@@ -340,12 +338,12 @@ function viewedSource(views: number | undefined, sampleCount = 4): BatchSource &
     async *batches(request) {
       const view = request.epoch % (views ?? Infinity);
       for await (const batch of inner.batches(request)) {
-        const pixelValues = batch.inputs.pixelValues!.map((item) => ({
+        const media = batch.media.map((item) => ({
           ...item,
           contentKey: `${item.contentKey} ${view}`,
-          load: async () => (await item.load()).map((value) => value + view),
+          load: async () => ({ pixelValues: (await item.load()).pixelValues!.map((value) => value + view) }),
         }));
-        yield { ...batch, inputs: { pixelValues } };
+        yield { ...batch, media };
       }
     },
   };

@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import { decideCache } from "./cache/decide.js";
 import { relativeError } from "./cache/feature.js";
 import { projectorOnlySchema } from "./options.js";
-import { cacheableSegments, segmentItems } from "./segments.js";
+import { cacheableSegments } from "./segments.js";
 import { parseBytes } from "./sizes.js";
 
 describe("sizes", () => {
@@ -117,7 +117,7 @@ describe("cacheableSegments", () => {
       ["projector", "trained"],
       ["audio", "trained"],
     ] as const);
-    expect(cacheableSegments(segments, flows)).toEqual([{ name: "tower", reads: ["pixelValues"] }]);
+    expect(cacheableSegments(segments, flows)).toEqual([segments[0]]);
   });
   it("takes an inner one where the outer one trains, and none where all train", () => {
     expect(
@@ -130,19 +130,6 @@ describe("cacheableSegments", () => {
       ).map(({ name }) => name),
     ).toEqual(["tower.embeddings"]);
     expect(cacheableSegments(segments, new Map([["tower", "trained"]] as const))).toEqual([]);
-  });
-});
-
-describe("segmentItems", () => {
-  const item = (contentKey: string) => ({ contentKey, shape: [1], load: () => Promise.resolve(new Float32Array(1)) });
-  it("joins the keys of several inputs and picks positions", () => {
-    const items = segmentItems({ pixels: [item("a"), item("b")], sizes: [item("1"), item("2")] }, ["pixels", "sizes"])!;
-    expect(items.keys).toEqual(["a+1", "b+2"]);
-    expect(items.at([1])).toMatchObject({ pixels: [{ contentKey: "b" }], sizes: [{ contentKey: "2" }] });
-  });
-  it("is undefined without items, and where counts differ", () => {
-    expect(segmentItems({}, ["pixels"])).toBeUndefined();
-    expect(segmentItems({ pixels: [item("a")], sizes: [] }, ["pixels", "sizes"])).toBeUndefined();
   });
 });
 

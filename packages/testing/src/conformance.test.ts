@@ -196,7 +196,7 @@ describe("watchPlugin", () => {
       apply(trainer: Trainer): void {
         trainer.hooks.batch.tapPromise(NAME, async (batch, { runSegment }) => {
           this.#count += 1;
-          return { ...batch, segmentOutputs: { vision_tower: await runSegment("vision_tower", batch.inputs) } };
+          return { ...batch, segmentOutputs: { vision_tower: await runSegment("vision_tower", batch.media) } };
         });
       }
     }

@@ -7,6 +7,7 @@ import {
   gelu,
   layerNorm,
   linear,
+  placeholderRows,
   reshape,
   rmsNorm,
   scatterRows,
@@ -23,20 +24,17 @@ import { TINY } from "./tiny-parameters.js";
 const EPSILON = 1e-5;
 
 /**
- * The tiny model's forward pass: image `[images, 1, 4, 4]` to patches, two residual layers, projector, two decoder
- * layers.
+ * The tiny model's forward pass: patches `[rows, 4]`, two residual layers, projector, two decoder layers.
  */
 export function tinyForward(batch: LoadedBatch, scope: Scope, outputWeight: string): ModelOutput {
   const { hidden } = TINY;
   const pixels = batch.inputs.pixelValues;
-  const rows = imageRows(batch.tokenIds);
+  const rows = placeholderRows(batch.media, batch.tokenCount);
   let image: Value | undefined;
-  // Without pixels the tower's output is known, or core runs another segment; with pixels and no tokens core runs the
-  // tower alone.
-  if (pixels !== undefined || rows.length > 0) {
-    const features = scope.segment("vision_tower", pixels === undefined ? [] : [scope.constant(pixels)], (value) =>
-      visionTower(scope, value!),
-    );
+  // Without pixels the tower's output is known; with pixels and no tokens core runs the tower alone.
+  if (batch.media.length > 0) {
+    const inputs = pixels === undefined ? [] : [scope.constant(pixels.tensor)];
+    const features = scope.segment("vision_tower", inputs, (value) => visionTower(scope, value!));
     image = scope.segment("multi_modal_projector", [features], (value) => projector(scope, value!));
   }
   const inputs = image === undefined ? [] : [image];
@@ -44,7 +42,7 @@ export function tinyForward(batch: LoadedBatch, scope: Scope, outputWeight: stri
     const words = embedding(scope.parameter("language_model.embed_tokens.weight"), batch.tokenIds, [
       batch.tokenIds.length,
     ]);
-    const all = features === undefined ? words : scatterRows(words, rows, reshape(features, [rows.length, hidden]));
+    const all = features === undefined ? words : scatterRows(words, rows, features);
     return reshape(all, [batch.batchSize, batch.tokenCount, hidden]);
   });
   const mask = scope.own(causalMask(batch.tokenCount));
@@ -72,15 +70,10 @@ export function tinyForward(batch: LoadedBatch, scope: Scope, outputWeight: stri
 }
 
 function visionTower(scope: Scope, pixels: Value): Value {
-  const images = pixels.shape[0]!;
-  const { patchSize, patches, patchValues, visionLayers, imageSize } = TINY;
-  const side = imageSize / patchSize;
-  let value = scope.segment("vision_tower.patch_embedding", [pixels], (image) => {
-    // [images, 1, 4, 4] -> [images, patches, patchValues], patches row by row.
-    const grid = transpose(reshape(image!, [images, side, patchSize, side, patchSize]), [0, 1, 3, 2, 4]);
-    return scope.linear(reshape(grid, [images, patches, patchValues]), "vision_tower.patch_embedding");
-  });
-  for (let layer = 0; layer < visionLayers; layer += 1) {
+  let value = scope.segment("vision_tower.patch_embedding", [pixels], (patches) =>
+    scope.linear(patches!, "vision_tower.patch_embedding"),
+  );
+  for (let layer = 0; layer < TINY.visionLayers; layer += 1) {
     const prefix = `vision_tower.layers.${layer}`;
     value = scope.segment(prefix, [value], (input) => {
       const normed = layerNorm(
@@ -115,11 +108,6 @@ function decoderLayer(scope: Scope, input: Value, mask: tf.Tensor, layer: number
   const second = rmsNorm(attended, scope.parameter(`${prefix}.post_attention_layernorm.weight`), EPSILON);
   const gated = swiglu(scope.linear(second, `${prefix}.mlp.gate_proj`), scope.linear(second, `${prefix}.mlp.up_proj`));
   return add(attended, scope.linear(gated, `${prefix}.mlp.down_proj`));
-}
-
-/** Rows of the flattened tokens that hold image placeholders, in order. */
-export function imageRows(tokenIds: Int32Array): Int32Array {
-  return Int32Array.from([...tokenIds.keys()].filter((row) => tokenIds[row] === TINY.imageTokenId));
 }
 
 /**

@@ -1,4 +1,13 @@
-import { elementCount, linear, Tape, type LoadedBatch, type Model, type Scope, type Value } from "@thaw/core";
+import {
+  elementCount,
+  linear,
+  rowOffsets,
+  Tape,
+  type LoadedBatch,
+  type Model,
+  type Scope,
+  type Value,
+} from "@thaw/core";
 import "@tensorflow/tfjs-backend-cpu";
 import * as tf from "@tensorflow/tfjs-core";
 import { readFile } from "node:fs/promises";
@@ -61,11 +70,10 @@ async function firstBatch(size = 3): Promise<LoadedBatch> {
     microBatchSize: size,
     shuffle: false,
   })) {
-    const items = await Promise.all(batch.inputs.pixelValues!.map((item) => item.load()));
-    return {
-      ...batch,
-      inputs: { pixelValues: tf.tidy(() => tf.stack(items.map((values) => tf.tensor(values, [1, 4, 4])))) },
-    };
+    const items = await Promise.all(batch.media.map((item) => item.load()));
+    const patches = items.flatMap(({ pixelValues }) => [...pixelValues!]);
+    const offsets = rowOffsets(items.map(() => TINY.patches));
+    return { ...batch, inputs: { pixelValues: { tensor: tf.tensor(patches, [offsets.at(-1)!, 4]), offsets } } };
   }
   throw new Error("no batch");
 }
@@ -108,7 +116,7 @@ describe("tinyModel", () => {
     }
     gradients.forEach((gradient) => gradient?.dispose());
     dispose();
-    batch.inputs.pixelValues!.dispose();
+    batch.inputs.pixelValues!.tensor.dispose();
   });
 
   it("has segments in data-flow order that list parameters which exist, all of them but the dead ones", () => {
@@ -150,7 +158,7 @@ describe("tinyModel", () => {
       true,
     ]);
     dispose();
-    tf.dispose([both.inputs.pixelValues!, first.inputs.pixelValues!]);
+    tf.dispose([both.inputs.pixelValues!.tensor, first.inputs.pixelValues!.tensor]);
   });
 
   it("saves a checkpoint that safetensors readers can read", async () => {
@@ -201,8 +209,8 @@ describe("tinySource", () => {
     const source = tinySource({ sampleCount: 6, imageCount: 2, textOnlyEvery: 3 });
     expect(source.textOnlyShare).toBeCloseTo(1 / 3);
     for await (const batch of source.batches({ ...options, microBatchSize: 6, shuffle: false })) {
-      expect(new Set(batch.inputs.pixelValues!.map((item) => item.contentKey)).size).toBe(2);
-      expect(batch.inputs.pixelValues!.length).toBe(4);
+      expect(new Set(batch.media.map((item) => item.contentKey)).size).toBe(2);
+      expect(batch.media.length).toBe(4);
     }
   });
 });

@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { mulberry32, IGNORE_INDEX, type Batch, type BatchSource, type LazyItem } from "@thaw/core";
+import { IGNORE_INDEX, mulberry32, type Batch, type BatchSource, type MediaItem } from "@thaw/core";
 import { TINY } from "./tiny-parameters.js";
 
 export interface TinySourceOptions {
@@ -18,7 +18,7 @@ export interface TinySourceOptions {
 
 /** A source that counts how often images were decoded. */
 export interface TinySource extends BatchSource {
-  /** Calls of `LazyItem.load`, by content key. */
+  /** Calls of `MediaItem.load`, by content key. */
   readonly loads: ReadonlyMap<string, number>;
   readonly loadCount: number;
   readonly isClosed: boolean;
@@ -73,7 +73,7 @@ export function tinySource(options: TinySourceOptions = {}): TinySource {
 
 interface Sample {
   readonly id: string;
-  readonly image?: LazyItem;
+  readonly image?: Omit<MediaItem, "sample">;
   readonly tokens: readonly number[];
   /** From here on tokens are supervised. */
   readonly answerStart: number;
@@ -88,18 +88,22 @@ function makeSample(
   loads: Map<string, number>,
 ): Sample {
   const random = mulberry32(seed * 7919 + imageIndex);
-  const pixels = Float32Array.from({ length: TINY.imageSize ** 2 }, () => 2 * random() - 1);
+  const drawn = Float32Array.from({ length: TINY.imageSize ** 2 }, () => 2 * random() - 1);
   const words = Array.from(
     { length: 1 + Math.floor(4 * random()) },
     () => TINY.firstWordId + Math.floor((TINY.vocabularySize - TINY.firstWordId) * random()),
   );
+  const pixels = patchesOf(drawn);
   const contentKey = createHash("sha256").update(pixels).digest("hex");
-  const image: LazyItem = {
+  const image = {
+    modality: "image",
     contentKey,
-    shape: [1, TINY.imageSize, TINY.imageSize],
+    columns: Int32Array.from({ length: TINY.patches }, (_, column) => column),
+    facts: {},
+    inputs: { pixelValues: { rows: TINY.patches, width: TINY.patchValues } },
     load: () => {
       loads.set(contentKey, (loads.get(contentKey) ?? 0) + 1);
-      return Promise.resolve(pixels.slice());
+      return Promise.resolve({ pixelValues: pixels.slice() });
     },
   };
   const prompt = [
@@ -132,10 +136,21 @@ function collate(samples: readonly Sample[]): Batch {
     labels,
     tokenCount,
     batchSize: samples.length,
-    inputs: { pixelValues: samples.flatMap((sample) => sample.image ?? []) },
+    media: samples.flatMap(({ image }, sample) => (image === undefined ? [] : [{ ...image, sample }])),
     segmentOutputs: {},
     samples: samples.map(({ id, reference }) => ({ id, reference })),
   };
+}
+
+/** An image `[4, 4]` as patches `[4, 2 * 2]`, row by row. */
+function patchesOf(pixels: Float32Array): Float32Array {
+  const { imageSize, patchSize } = TINY;
+  const side = imageSize / patchSize;
+  return Float32Array.from(pixels, (_, index) => {
+    const [patch, at] = [Math.floor(index / patchSize ** 2), index % patchSize ** 2];
+    const y = Math.floor(patch / side) * patchSize + Math.floor(at / patchSize);
+    return pixels[y * imageSize + (patch % side) * patchSize + (at % patchSize)]!;
+  });
 }
 
 /** Fisher and Yates. */

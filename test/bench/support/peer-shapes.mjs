@@ -1,6 +1,7 @@
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { cutPatches } from "@thaw/data";
 
 /** Sizes, tokens and data of `peer_transformers.py`, which says what they are. */
 export const SIZES = {
@@ -146,14 +147,25 @@ export function syntheticSource({
   const texts = Array.from({ length: samples }, () =>
     Int32Array.from({ length: textTokens }, () => 3 + Math.floor(random() * (imageToken - 3))),
   );
-  const decode = (image) => Float32Array.from(pixels[image], (value) => value / 127.5 - 1);
+  const patch = SIZES[size].vision.patch_size ?? PATCH;
+  const planes = { channels: 3, height: side, width: side };
+  const decode = (image) =>
+    cutPatches(
+      Float32Array.from(pixels[image], (value) => value / 127.5 - 1),
+      planes,
+      patch,
+    );
   const decoded = isDecoded ? pixels.map((_, image) => decode(image)) : undefined;
   let newCount = 0;
   const keyOf = (image, place, count) => (place < knownShare * count ? `random-${image}` : `new-${newCount++}`);
-  const item = (image, key) => ({
+  const item = (image, key, sample) => ({
+    modality: "image",
     contentKey: key,
-    shape: [3, side, side],
-    load: async () => decoded?.[image] ?? decode(image),
+    sample,
+    columns: Int32Array.from({ length: imageTokens }, (_, column) => column),
+    facts: {},
+    inputs: { pixelValues: { rows: Math.floor(side / patch) ** 2, width: 3 * patch ** 2 } },
+    load: async () => ({ pixelValues: decoded?.[image] ?? decode(image) }),
   });
   const batchOf = (rows) => {
     const tokenIds = new Int32Array(rows.length * tokens).fill(imageToken);
@@ -165,7 +177,7 @@ export function syntheticSource({
       attentionMask: new Int32Array(tokenIds.length).fill(1),
       batchSize: rows.length,
       tokenCount: tokens,
-      inputs: { pixelValues: rows.map((row, place) => item(row % images, keyOf(row % images, place, rows.length))) },
+      media: rows.map((row, place) => item(row % images, keyOf(row % images, place, rows.length), place)),
       segmentOutputs: {},
       samples: rows.map((row) => ({ id: String(row) })),
     };

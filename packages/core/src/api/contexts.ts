@@ -4,13 +4,14 @@ import type {
   ComponentDeclaration,
   Finding,
   GradientFlow,
-  LazyItem,
+  MediaItem,
   Model,
   ModelOutput,
   ParameterInfo,
   Plan,
   RowCounts,
   Scope,
+  Rows,
   Setting,
   Claims,
 } from "@thaw/contracts";
@@ -154,10 +155,10 @@ export interface BatchContext {
    */
   readonly segmentFingerprint: (segment: string) => Promise<string>;
   /**
-   * Runs one segment that reads batch inputs, unrecorded, on the given items: `[items, ...]`; the caller owns the
-   * tensor.
+   * Runs one segment that reads items, unrecorded, on those of the given ones that it reads: their rows, in order; the
+   * caller owns the tensor.
    */
-  readonly runSegment: (segment: string, inputs: Readonly<Record<string, readonly LazyItem[]>>) => Promise<Tensor>;
+  readonly runSegment: (segment: string, media: readonly MediaItem[]) => Promise<Rows>;
   /**
    * Frees the parameters that only this segment reads, for as long as every batch brings its output in
    * `segmentOutputs`; core reads them from the model again when one does not. Frees nothing of a segment that trains in

@@ -1,5 +1,4 @@
-import type { Batch, LazyItem, Model, Plan } from "@thaw/contracts";
-import type { Tensor } from "@tensorflow/tfjs-core";
+import type { Batch, MediaItem, Model, Plan, Rows } from "@thaw/contracts";
 import type { Backend, PlannedContext } from "./contexts.js";
 
 /** Cross entropy of a batch: summed, with the number of supervised tokens to divide by. */
@@ -24,8 +23,12 @@ export interface Session {
    * Greedy decoding; new token ids per row, without the end token. Prompts are padded as the model's `generate` wants.
    */
   generate(batch: Batch, options: { readonly maxNewTokens: number }): Promise<number[][]>;
-  /** Runs one segment that reads batch inputs, alone, unrecorded: `[items, ...]`, float32; the caller disposes it. */
-  runSegment(segment: string, inputs: Readonly<Record<string, readonly LazyItem[]>>): Promise<Tensor>;
+  /**
+   * Runs one segment that reads items, alone, unrecorded: the rows that it makes of those of the given ones that it
+   * reads; the caller disposes the tensor.
+   * @throws THAW_CORE_SEGMENT_HAS_NO_OUTPUT, THAW_CORE_SEGMENT_ROWS, THAW_CORE_INPUT_MISSHAPED
+   */
+  runSegment(segment: string, media: readonly MediaItem[]): Promise<Rows>;
   /** Current values of a parameter, float32, row-major. @throws THAW_CORE_PARAMETER_UNKNOWN */
   readParameter(name: string): Promise<Float32Array>;
   /**

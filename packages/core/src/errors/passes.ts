@@ -1,4 +1,4 @@
-import { nameList, type ThawError } from "@thaw/contracts";
+import { nameList, type MediaItem, type ThawError } from "@thaw/contracts";
 import { make } from "./make.js";
 
 /** A segment that the plan lets run unrecorded is in the way of a gradient. */
@@ -21,27 +21,50 @@ export function outsideStretch(wanted: string): ThawError {
   );
 }
 
-/** The items of one input are stacked into one tensor, so they need one shape. */
-export function inputItemMisshaped(
-  input: string,
-  expected: readonly number[],
-  shape: readonly number[],
-  valueCount: number,
-): ThawError {
+/** The rows of all items of one input are put into one tensor, so they need one width. */
+export function inputItemMisshaped(input: string, item: MediaItem, width: number, valueCount: number): ThawError {
+  const { rows, width: own } = item.inputs[input]!;
   return make(
     "THAW_CORE_INPUT_MISSHAPED",
-    `An item of ${input} has shape [${shape.join(", ")}] and ${valueCount} values; the first has ` +
-      `[${expected.join(", ")}]. In a micro-batch. All items of an input need one shape; check the processor.`,
-    { input, expected, shape, valueCount },
+    `The input ${input} of ${itemText(item)} is declared as ${rows} rows of ${own} and has ${valueCount} values; the ` +
+      `first item's rows have ${width}. In a micro-batch. All rows of an input need one width, and as many values as ` +
+      "they declare; check the processor.",
+    { input, contentKey: item.contentKey, rows, width: own, expectedWidth: width, valueCount },
   );
+}
+
+/** A segment gave other rows than it promised, or something that stands for its output has others. */
+export function segmentRowsBroken(
+  segment: string,
+  shape: readonly number[],
+  promised: {
+    readonly rows: number;
+    readonly itemCount: number;
+    readonly item?: MediaItem;
+    readonly itemRows?: number;
+  },
+): ThawError {
+  const { rows, itemCount, item, itemRows } = promised;
+  return make(
+    "THAW_CORE_SEGMENT_ROWS",
+    `The output of the segment ${segment} has shape [${shape.join(", ")}], but it promises ${rows} rows for ` +
+      `${itemCount} items${item === undefined ? "" : `, ${itemRows} of them for ${itemText(item)}`}. In the forward ` +
+      "pass. Give [rows, width] with the rows that outputRows says, item after item; where a plugin gives the output, " +
+      "look there.",
+    { segment, shape, rows, itemCount, ...(item === undefined ? {} : { contentKey: item.contentKey, itemRows }) },
+  );
+}
+
+function itemText({ modality, contentKey, sample }: MediaItem): string {
+  return `the ${modality} ${contentKey.slice(0, 16)} of row ${sample}`;
 }
 
 /** A segment was asked for alone that needs more than batch inputs. */
 export function segmentHasNoOutput(segment: string, known: readonly string[], cause: unknown): ThawError {
   return make(
     "THAW_CORE_SEGMENT_HAS_NO_OUTPUT",
-    `The segment ${segment} does not run on these inputs alone. In runSegment. Segments of this model: ` +
-      `${nameList(known, 12)}; only those that read batch inputs run alone.`,
+    `The segment ${segment} does not run on items alone. In runSegment. Segments of this model: ` +
+      `${nameList(known, 12)}; only those that read items run alone.`,
     { segment, known },
     cause,
   );

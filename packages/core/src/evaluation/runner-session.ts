@@ -1,6 +1,5 @@
 import { openSafetensors } from "@thaw/safetensors";
-import type { Batch, LazyItem, Model, Plan } from "@thaw/contracts";
-import type { Tensor } from "@tensorflow/tfjs-core";
+import type { Batch, MediaItem, Model, Plan, Rows } from "@thaw/contracts";
 import { sessionReadOnly } from "../errors/parameters.js";
 import type { Backend, PlannedContext } from "../api/contexts.js";
 import type { BatchLoss, Session } from "../api/session.js";
@@ -34,8 +33,8 @@ export class RunnerSession implements Session {
     return this.#runner.generate(batch, this.#step(), options);
   }
 
-  runSegment(segment: string, inputs: Readonly<Record<string, readonly LazyItem[]>>): Promise<Tensor> {
-    return this.#runner.runSegment(segment, inputs);
+  runSegment(segment: string, media: readonly MediaItem[]): Promise<Rows> {
+    return this.#runner.runSegment(segment, media);
   }
 
   readParameter(name: string): Promise<Float32Array> {

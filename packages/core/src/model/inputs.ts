@@ -1,14 +1,8 @@
-import {
-  isSegmentPrefix,
-  elementCount,
-  type Batch,
-  type LazyItem,
-  type LoadedBatch,
-  type Segment,
-} from "@thaw/contracts";
-import type { Tensor } from "@tensorflow/tfjs-core";
+import { isSegmentPrefix, itemsOf, outputOffsets, rowOffsets } from "@thaw/contracts";
+import type { Batch, LoadedBatch, MediaItem, Rows, Segment } from "@thaw/contracts";
+import type { Value } from "@thaw/autograd";
 import * as tf from "@tensorflow/tfjs-core";
-import { inputItemMisshaped } from "../errors/passes.js";
+import { inputItemMisshaped, segmentRowsBroken } from "../errors/passes.js";
 
 /** A batch ready for `forward`. The caller frees it once the pass is over. */
 export interface PreparedBatch {
@@ -20,21 +14,17 @@ export interface PreparedBatch {
 }
 
 /**
- * Loads the lazy inputs that some segment still has to read, as float32 `[items, ...shape]`; inputs whose segments are
- * all substituted are absent, and their `load()` is never called. Takes ownership of `batch.segmentOutputs`, also when
- * it throws.
- * @throws THAW_CORE_INPUT_MISSHAPED and what `load()` throws
+ * Loads the items that some segment still has to read; inputs whose segments are all substituted are absent, and items
+ * without another are never loaded. Takes ownership of `batch.segmentOutputs`, also when it throws.
+ * @throws THAW_CORE_INPUT_MISSHAPED, THAW_CORE_SEGMENT_ROWS and what `load()` throws
  */
 export async function loadBatch(batch: Batch, segments: readonly Segment[]): Promise<PreparedBatch> {
-  const inputs: Record<string, Tensor> = {};
-  const dispose = (): void => {
-    for (const tensor of [...Object.values(inputs), ...Object.values(batch.segmentOutputs)]) tensor.dispose();
-  };
+  let inputs: Readonly<Record<string, Rows>> = {};
+  const dispose = (): void => disposeRows(inputs, batch.segmentOutputs);
   try {
-    for (const [name, items] of Object.entries(batch.inputs)) {
-      if (items.length > 0 && isNeeded(name, segments, batch.segmentOutputs))
-        inputs[name] = await loadItems(name, items);
-    }
+    for (const [name, { tensor, offsets }] of Object.entries(batch.segmentOutputs))
+      checkRows(segments, name, batch.media, tensor.shape, offsets);
+    inputs = await loadMedia(batch.media, (name) => isNeeded(name, segments, batch.segmentOutputs));
   } catch (error) {
     dispose();
     throw error;
@@ -43,22 +33,100 @@ export async function loadBatch(batch: Batch, segments: readonly Segment[]): Pro
 }
 
 /**
- * Loads items into one tensor, float32 `[items, ...shape]`, which the caller disposes. @throws
+ * Loads items, and puts the rows of each wanted input into one tensor, which the caller disposes. @throws
  * THAW_CORE_INPUT_MISSHAPED
  */
-export async function loadItems(name: string, items: readonly LazyItem[]): Promise<Tensor> {
-  const shape = items[0]?.shape ?? [];
-  const size = elementCount(shape);
-  const values = new Float32Array(items.length * size);
-  await Promise.all(
-    items.map(async (item, index) => {
-      const own = await item.load();
-      if (own.length !== size || item.shape.join() !== shape.join())
-        throw inputItemMisshaped(name, shape, item.shape, own.length);
-      values.set(own, index * size);
-    }),
+export async function loadMedia(
+  media: readonly MediaItem[],
+  isWanted: (input: string) => boolean,
+): Promise<Readonly<Record<string, Rows>>> {
+  const names = [...new Set(media.flatMap(({ inputs }) => Object.keys(inputs)))].filter(isWanted);
+  const loaded = await Promise.all(
+    media.map(async (item) => (names.some((name) => item.inputs[name] !== undefined) ? item.load() : {})),
   );
-  return tf.tensor(values, [items.length, ...shape], "float32");
+  const values = names.map((name) => joinInput(name, media, loaded));
+  return Object.fromEntries(
+    values.map(({ joined, width, offsets }, index) => [
+      names[index]!,
+      { tensor: tf.tensor(joined, [offsets.at(-1)!, width], "float32"), offsets },
+    ]),
+  );
+}
+
+/** A batch of loaded items without a token, on which a segment that reads items runs by itself. */
+export function itemsAlone(media: readonly MediaItem[], inputs: LoadedBatch["inputs"]): LoadedBatch {
+  const empty = new Int32Array(0);
+  return {
+    tokenIds: empty,
+    attentionMask: empty,
+    labels: empty,
+    batchSize: 0,
+    tokenCount: 0,
+    media,
+    inputs,
+    segmentOutputs: {},
+    samples: [],
+  };
+}
+
+/** Frees the tensors of rows. */
+export function disposeRows(...groups: readonly Readonly<Record<string, Rows>>[]): void {
+  for (const group of groups) for (const { tensor } of Object.values(group)) tensor.dispose();
+}
+
+/**
+ * Holds what a segment made, or what stands for it, to the rows that it promised for each of the items that it reads.
+ * @throws THAW_CORE_SEGMENT_ROWS
+ */
+export function checkRows(
+  segments: readonly Segment[],
+  name: string,
+  media: readonly MediaItem[],
+  shape: readonly number[],
+  offsets?: Int32Array,
+): void {
+  const segment = segments.find((one) => one.name === name);
+  if (segment === undefined || segment.reads.length === 0) return;
+  const items = itemsOf(segment, media);
+  const promised = outputOffsets(segment, items);
+  const isKept = shape.length === 2 && shape[0] === promised.at(-1);
+  const wrong = offsets === undefined ? -1 : promised.findIndex((offset, index) => offset !== offsets[index]);
+  if (isKept && wrong < 0 && (offsets === undefined || offsets.length === promised.length)) return;
+  const at = Math.max(0, Math.min(items.length, wrong) - 1);
+  const item = items[at];
+  throw segmentRowsBroken(name, shape, {
+    rows: promised.at(-1)!,
+    itemCount: items.length,
+    ...(item === undefined ? {} : { item, itemRows: promised[at + 1]! - promised[at]! }),
+  });
+}
+
+/** Called with every output of a pass on the batch: holds segments that read items to their promise. */
+export function rowsChecker(
+  segments: readonly Segment[],
+  media: readonly MediaItem[],
+): (segment: string, output: Value) => void {
+  return (segment, output) => checkRows(segments, segment, media, output.shape);
+}
+
+function joinInput(
+  name: string,
+  media: readonly MediaItem[],
+  loaded: readonly Readonly<Record<string, Float32Array>>[],
+): { readonly joined: Float32Array; readonly width: number; readonly offsets: Int32Array } {
+  const parts = media.flatMap((item, index) => {
+    const size = item.inputs[name];
+    return size === undefined ? [] : [{ item, size, values: loaded[index]![name] }];
+  });
+  const { width } = parts[0]!.size;
+  const offsets = rowOffsets(parts.map(({ size }) => size.rows));
+  const joined = new Float32Array(offsets.at(-1)! * width);
+  parts.forEach(({ item, size, values }, index) => {
+    if (size.width !== width || values?.length !== size.rows * width)
+      throw inputItemMisshaped(name, item, width, values?.length ?? 0);
+    joined.set(values, offsets[index]! * width);
+  });
+  return { joined, width, offsets };
 }
 
 /** False if every segment that reads the input, or one around it, has a known output. */

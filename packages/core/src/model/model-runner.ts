@@ -1,5 +1,6 @@
 import { ConstantCache, LayoutCache, Tape } from "@thaw/autograd";
-import { ThawError, type Batch, type LazyItem, type Model, type Scope } from "@thaw/contracts";
+import { outputOffsets, ThawError, itemsOf } from "@thaw/contracts";
+import type { Batch, LoadedBatch, MediaItem, Model, Rows, Scope } from "@thaw/contracts";
 import type { Tensor } from "@tensorflow/tfjs-core";
 import * as tf from "@tensorflow/tfjs-core";
 import type { Backend, BatchContext, PlannedContext, ScopeContext } from "../api/contexts.js";
@@ -8,7 +9,7 @@ import { segmentHasNoOutput } from "../errors/passes.js";
 import type { Precision } from "../api/options.js";
 import type { BatchLoss } from "../api/session.js";
 import { joinHashes, parametersBehind } from "../weights/fingerprint.js";
-import { loadBatch, loadItems, type PreparedBatch } from "./inputs.js";
+import { disposeRows, itemsAlone, loadBatch, loadMedia, rowsChecker, type PreparedBatch } from "./inputs.js";
 import { KeptTensors } from "../weights/kept-tensors.js";
 import { ParameterStore } from "../weights/parameter-store.js";
 import { packableNames } from "../weights/packable.js";
@@ -136,12 +137,12 @@ export class ModelRunner {
 
   /** Begins a recorded pass; `microBatch` counts within the step. */
   trainingPass(
-    outputs: ScopeRules["outputs"],
+    batch: Pick<LoadedBatch, "media" | "segmentOutputs">,
     checkpointed: ReadonlySet<string>,
     at: { readonly step: number; readonly microBatch: number },
   ): Pass {
     const { trained, flows, stopAfter } = this.#phase;
-    return this.#pass({ trained, flows, checkpointed, stopAfter, outputs }, { purpose: "train", ...at });
+    return this.#pass({ trained, flows, checkpointed, stopAfter }, batch, { purpose: "train", ...at });
   }
 
   /** Cross entropy without gradient, without label smoothing. */
@@ -159,17 +160,19 @@ export class ModelRunner {
   }
 
   /**
-   * One segment alone, unrecorded: `[items, ...]`; the caller owns it. The forward pass is left as soon as the output
-   * is there.
+   * One segment alone, unrecorded, on those of the items that it reads; the caller owns its rows. The forward pass is
+   * left as soon as the output is there.
    */
-  async runSegment(segment: string, inputs: Readonly<Record<string, readonly LazyItem[]>>): Promise<Tensor> {
-    const loaded: Record<string, Tensor> = {};
+  async runSegment(segment: string, media: readonly MediaItem[]): Promise<Rows> {
+    const known = this.model.segments.find(({ name }) => name === segment);
+    const items = known === undefined ? [] : itemsOf(known, media);
+    if (known === undefined || items.length === 0) throw this.#noOutput(segment);
     if (this.#released.size > 0) await this.#restore();
+    const inputs = await loadMedia(items, (input) => known.reads.includes(input));
     try {
-      for (const [name, items] of Object.entries(inputs)) loaded[name] = await loadItems(name, items);
-      return this.#runLoadedSegment(segment, loaded);
+      return { tensor: this.#runLoadedSegment(segment, items, inputs), offsets: outputOffsets(known, items) };
     } finally {
-      tf.dispose(loaded);
+      disposeRows(inputs);
     }
   }
 
@@ -204,15 +207,28 @@ export class ModelRunner {
       plan: this.planned.plan,
       flows: new Map(this.#phase.flows),
       segmentFingerprint: (segment) => this.segmentFingerprint(segment),
-      runSegment: (segment, inputs) => this.runSegment(segment, inputs),
+      runSegment: (segment, media) => this.runSegment(segment, media),
       releaseSegment: (segment) => this.releaseSegment(segment),
     };
   }
 
-  #pass(rules: ScopeRules, context: ScopeContext): Pass {
+  #pass(
+    rules: Omit<ScopeRules, "outputs" | "kept">,
+    batch: Pick<LoadedBatch, "media" | "segmentOutputs">,
+    context: ScopeContext,
+  ): Pass {
+    const check = rowsChecker(this.model.segments, batch.media);
     const tape = new Tape({ matmul: this.#backend.matmul, layouts: this.#layouts, constants: this.#constants });
     try {
-      const scope = new RunScope(tape, this.store, { ...rules, kept: this.#kept });
+      const scope = new RunScope(tape, this.store, {
+        ...rules,
+        outputs: batch.segmentOutputs,
+        kept: this.#kept,
+        onOutput: (name, output) => {
+          check(name, output);
+          rules.onOutput?.(name, output);
+        },
+      });
       const dispose = (): void => {
         tape.dispose();
         this.#kept.endPass();
@@ -225,12 +241,13 @@ export class ModelRunner {
   }
 
   #unrecordedPass(
-    outputs: ScopeRules["outputs"],
+    batch: Pick<LoadedBatch, "media" | "segmentOutputs">,
     context: Pick<ScopeContext, "purpose" | "step">,
     onOutput?: ScopeRules["onOutput"],
   ): Pass {
     return this.#pass(
-      { trained: null, flows: this.#phase.flows, checkpointed: new Set(), stopAfter: new Set(), outputs, onOutput },
+      { trained: null, flows: this.#phase.flows, checkpointed: new Set(), stopAfter: new Set(), onOutput },
+      batch,
       { ...context, microBatch: 0 },
     );
   }
@@ -244,7 +261,7 @@ export class ModelRunner {
     const prepared = await this.prepare(batch, purpose, step);
     let pass: Pass | undefined;
     try {
-      pass = this.#unrecordedPass(prepared.batch.segmentOutputs, { purpose, step });
+      pass = this.#unrecordedPass(prepared.batch, { purpose, step });
       return await run(prepared.batch, pass.modelScope);
     } finally {
       pass?.dispose();
@@ -253,29 +270,16 @@ export class ModelRunner {
     }
   }
 
-  #runLoadedSegment(segment: string, inputs: Readonly<Record<string, Tensor>>): Tensor {
+  #runLoadedSegment(segment: string, media: readonly MediaItem[], inputs: LoadedBatch["inputs"]): Tensor {
     const found = new SegmentFound();
     let output: Tensor | undefined;
-    const pass = this.#unrecordedPass({}, { purpose: "segment", step: 0 }, (name, value) => {
+    const pass = this.#unrecordedPass({ media, segmentOutputs: {} }, { purpose: "segment", step: 0 }, (name, value) => {
       if (name !== segment) return;
       output = tf.keep(tf.clone(value.tensor)); // before the segments around it free their values
       throw found;
     });
-    const empty = new Int32Array(0);
     try {
-      this.model.forward(
-        {
-          tokenIds: empty,
-          attentionMask: empty,
-          labels: empty,
-          batchSize: 0,
-          tokenCount: 0,
-          inputs,
-          segmentOutputs: {},
-          samples: [],
-        },
-        pass.modelScope,
-      );
+      this.model.forward(itemsAlone(media, inputs), pass.modelScope);
       throw this.#noOutput(segment);
     } catch (error) {
       if (error === found && output !== undefined) return output;
@@ -287,11 +291,8 @@ export class ModelRunner {
   }
 
   #noOutput(segment: string, cause?: unknown): ThawError {
-    return segmentHasNoOutput(
-      segment,
-      this.model.segments.map(({ name }) => name),
-      cause,
-    );
+    const names = this.model.segments.map(({ name }) => name);
+    return segmentHasNoOutput(segment, names, cause);
   }
 }
 

@@ -1,5 +1,5 @@
 import { fuse, stopGradient, type Tape, type Value } from "@thaw/autograd";
-import type { GradientFlow, Scope } from "@thaw/contracts";
+import type { GradientFlow, Rows, Scope } from "@thaw/contracts";
 import type { Tensor } from "@tensorflow/tfjs-core";
 import { outsideStretch, prefixNeedsGradient } from "../errors/passes.js";
 import { linearLayer } from "./linear-layer.js";
@@ -16,7 +16,7 @@ export interface ScopeRules {
   /** Segments behind whose output no gradient flows back. */
   readonly stopAfter: ReadonlySet<string>;
   /** Known outputs by segment; borrowed. */
-  readonly outputs: Readonly<Record<string, Tensor>>;
+  readonly outputs: Readonly<Record<string, Rows>>;
   /** What frozen segments keep between passes. */
   readonly kept?: KeptTensors;
   /** Called with each segment's output. */
@@ -124,7 +124,7 @@ export class RunScope implements Scope {
   #run(name: string, inputs: readonly Value[], run: (...inputs: Value[]) => Value): Value {
     const { trained, flows, checkpointed, stopAfter, outputs } = this.#rules;
     const known = outputs[name];
-    if (known !== undefined) return this.#tape.constant(known);
+    if (known !== undefined) return this.#tape.constant(known.tensor);
     const block = (): Value => this.#tape.tidy(() => run(...inputs));
     if (trained === null) return block();
     if (flows.get(name) === "prefix") {

@@ -45,13 +45,13 @@ function release({
   const plugin = tapped("Release", ({ hooks }) => {
     hooks.batch.tapPromise("Release", async (batch, context): Promise<Batch> => {
       if (context.purpose !== "train" && !evaluates) return batch;
-      const items = batch.inputs.pixels ?? [];
+      const items = batch.media;
       if (items.length === 0) return batch;
       for (const item of items) {
         if (outputs.has(item.contentKey)) continue;
-        const output = await context.runSegment("tower", { pixels: [item] });
-        outputs.set(item.contentKey, (await output.data<"float32">()).slice());
-        output.dispose();
+        const output = await context.runSegment("tower", [item]);
+        outputs.set(item.contentKey, (await output.tensor.data<"float32">()).slice());
+        output.tensor.dispose();
       }
       if (context.purpose === "train" && context.step >= fromStep) {
         const before = tf.memory().numTensors;
@@ -62,10 +62,13 @@ function release({
       return {
         ...batch,
         segmentOutputs: {
-          tower: tf.tensor(Float32Array.from(items.flatMap(({ contentKey }) => [...outputs.get(contentKey)!])), [
-            items.length,
-            3,
-          ]),
+          tower: {
+            tensor: tf.tensor(Float32Array.from(items.flatMap(({ contentKey }) => [...outputs.get(contentKey)!])), [
+              items.length,
+              3,
+            ]),
+            offsets: Int32Array.from({ length: items.length + 1 }, (_, item) => item),
+          },
         },
       };
     });

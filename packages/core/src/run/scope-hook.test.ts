@@ -44,7 +44,7 @@ describe("the scope hook", () => {
         return scope;
       });
       hooks.batch.tapPromise("Watch", async (batch, { runSegment, purpose }) => {
-        if (purpose === "train" && passes.length === 0) (await runSegment("tower", batch.inputs)).dispose();
+        if (purpose === "train" && passes.length === 0) (await runSegment("tower", batch.media)).tensor.dispose();
         return batch;
       });
     });

@@ -39,10 +39,11 @@ describe("Trainer.open", () => {
     });
     expect(lossSum / supervisedTokenCount).toBeCloseTo(first.losses[0]!, 5);
     expect(await session.generate(batch, { maxNewTokens: 2 })).toHaveLength(3);
-    const output = await session.runSegment("tower", batch.inputs);
-    expect(output.shape).toEqual([3, TOY.features]);
-    output.dispose();
-    await expect(session.runSegment("decoder.head", {})).rejects.toMatchObject({
+    const output = await session.runSegment("tower", batch.media);
+    expect(output.tensor.shape).toEqual([3, TOY.features]);
+    expect([...output.offsets]).toEqual([0, 1, 2, 3]);
+    output.tensor.dispose();
+    await expect(session.runSegment("decoder.head", batch.media)).rejects.toMatchObject({
       code: "THAW_CORE_SEGMENT_HAS_NO_OUTPUT",
     });
     await expect(session.readParameter("decoder.embd.weight")).rejects.toMatchObject({

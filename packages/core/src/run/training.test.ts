@@ -1,6 +1,7 @@
 import "@tensorflow/tfjs-backend-cpu";
 import * as tf from "@tensorflow/tfjs-core";
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import type { Batch } from "@thaw/contracts";
 import { TOY, toyModel } from "../toy/toy-model.js";
 import { toySource } from "../toy/toy-source.js";
 import type { UpdateContext } from "../api/optimizer.js";
@@ -203,14 +204,16 @@ describe("training", () => {
       const cache = tapped("Cache", ({ hooks }) => {
         hooks.batch.tapPromise("Cache", async (batch, { runSegment, flows }) => {
           expect(flows.get("tower")).toBe("prefix");
-          const { pixels = [] } = batch.inputs;
+          const pixels = batch.media;
           for (const item of pixels.filter(({ contentKey }) => !known.has(contentKey))) {
-            const output = await runSegment("tower", { pixels: [item] });
-            known.set(item.contentKey, await output.data<"float32">());
-            output.dispose();
+            const output = await runSegment("tower", [item]);
+            known.set(item.contentKey, await output.tensor.data<"float32">());
+            output.tensor.dispose();
           }
           const values = pixels.map(({ contentKey }) => tf.tensor(known.get(contentKey)!, [1, TOY.features]));
-          const tower: Record<string, tf.Tensor> = values.length === 0 ? {} : { tower: tf.concat(values, 0) };
+          const offsets = Int32Array.from({ length: values.length + 1 }, (_, item) => item);
+          const tower: Batch["segmentOutputs"] =
+            values.length === 0 ? {} : { tower: { tensor: tf.concat(values, 0), offsets } };
           tf.dispose(values);
           return { ...batch, segmentOutputs: tower };
         });

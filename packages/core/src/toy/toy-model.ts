@@ -10,15 +10,8 @@ import {
   tanh,
   type Value,
 } from "@thaw/autograd";
-import {
-  elementCount,
-  type LoadedBatch,
-  type Model,
-  type ModelOutput,
-  type ParameterInfo,
-  type Scope,
-  type Segment,
-} from "@thaw/contracts";
+import { elementCount, placeholderRows } from "@thaw/contracts";
+import type { LoadedBatch, Model, ModelOutput, ParameterInfo, Scope, Segment } from "@thaw/contracts";
 import { seededRandom } from "../run/random.js";
 
 /** Sizes of the toy: pictures of 4 numbers, 5 hidden, 11 words; word 0 stands for a picture. */
@@ -137,12 +130,12 @@ function toySegments(isTied: boolean): readonly Segment[] {
 }
 
 function forward(batch: LoadedBatch, scope: Scope, onTower: (() => void) | undefined): ModelOutput {
-  const pictures = Int32Array.from([...batch.tokenIds.keys()].filter((row) => batch.tokenIds[row] === TOY.pictureId));
+  const pictures = placeholderRows(batch.media, batch.tokenCount);
   let image: Value | undefined;
-  if (batch.inputs.pixels !== undefined || pictures.length > 0) {
+  if (batch.media.length > 0) {
     const features = scope.segment("tower", [], () => {
       onTower?.();
-      return tanh(scope.linear(scope.constant(batch.inputs.pixels!), "tower.linear"));
+      return tanh(scope.linear(scope.constant(batch.inputs.pixels!.tensor), "tower.linear"));
     });
     image = scope.segment("projector", [features], (x) => scope.linear(x!, "projector.linear"));
   }

@@ -1,4 +1,4 @@
-import { IGNORE_INDEX, type Batch, type BatchSource, type LazyItem } from "@thaw/contracts";
+import { IGNORE_INDEX, type Batch, type BatchSource, type MediaItem } from "@thaw/contracts";
 import { seededRandom } from "../run/random.js";
 import { TOY } from "./toy-model.js";
 
@@ -16,7 +16,7 @@ interface Sample {
   readonly id: string;
   readonly tokens: readonly number[];
   readonly labels: readonly number[];
-  readonly items: readonly LazyItem[];
+  readonly picture?: Omit<MediaItem, "sample">;
 }
 
 /** Samples of a picture, and 1 to 4 words that depend on it, so that token counts differ. */
@@ -55,7 +55,7 @@ function collate(samples: readonly Sample[]): Batch {
     attentionMask: fill(({ tokens }) => tokens.map(() => 1), 0),
     batchSize: samples.length,
     tokenCount,
-    inputs: { pixels: samples.flatMap(({ items }) => items) },
+    media: samples.flatMap(({ picture }, sample) => (picture === undefined ? [] : [{ ...picture, sample }])),
     segmentOutputs: {},
     samples: samples.map(({ id }) => ({ id })),
   };
@@ -66,12 +66,15 @@ function makeSample(index: number, seed: number, textOnlyEvery: number, onLoad: 
   const pixels = Float32Array.from({ length: TOY.pixels }, () => 2 * random() - 1);
   const hasPicture = textOnlyEvery === 0 || index % textOnlyEvery !== textOnlyEvery - 1;
   const words = Array.from({ length: 1 + (index % 4) }, (_, at) => 3 + ((pixels[at % TOY.pixels]! > 0 ? 4 : 0) + at));
-  const item: LazyItem = {
+  const picture = {
+    modality: "image",
     contentKey: `${seed}-${index}`,
-    shape: [TOY.pixels],
+    columns: Int32Array.of(0),
+    facts: {},
+    inputs: { pixels: { rows: 1, width: TOY.pixels } },
     load: async () => {
       onLoad?.();
-      return pixels;
+      return { pixels };
     },
   };
   const first = hasPicture ? TOY.pictureId : 2;
@@ -79,7 +82,7 @@ function makeSample(index: number, seed: number, textOnlyEvery: number, onLoad: 
     id: `sample-${index}`,
     tokens: [first, ...words, 1],
     labels: [IGNORE_INDEX, ...words, 1],
-    items: hasPicture ? [item] : [],
+    ...(hasPicture ? { picture } : {}),
   };
 }
 

@@ -88,7 +88,7 @@ export class TrainStep {
     const start = performance.now();
     let pass: Pass | undefined;
     try {
-      pass = runner.trainingPass(prepared.batch.segmentOutputs, this.#input.checkpointed(prepared.host), {
+      pass = runner.trainingPass(prepared.batch, this.#input.checkpointed(prepared.host), {
         step,
         microBatch,
       });
@@ -259,11 +259,13 @@ export class TrainStep {
  * missed as well: what trains may then have no part in the loss, which counts all the same.
  */
 function missingInputs(
-  { inputs }: Batch,
+  { media }: Batch,
   segments: readonly Segment[],
   earlier?: ReadonlySet<string>,
 ): ReadonlySet<string> {
-  const missing = segments.flatMap(({ reads }) => reads).filter((input) => (inputs[input]?.length ?? 0) === 0);
+  const missing = segments
+    .flatMap(({ reads }) => reads)
+    .filter((input) => media.every(({ inputs }) => inputs[input] === undefined));
   return new Set(earlier === undefined ? missing : missing.filter((input) => earlier.has(input)));
 }
 

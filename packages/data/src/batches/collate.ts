@@ -1,4 +1,4 @@
-import { type Batch, IGNORE_INDEX, type LazyItem } from "@thaw/contracts";
+import { type Batch, IGNORE_INDEX, type MediaItem } from "@thaw/contracts";
 import type { PendingImage } from "../workers/image-loader.js";
 import type { Sample } from "../samples/sample.js";
 
@@ -8,23 +8,26 @@ export interface Row {
   readonly tokenIds: readonly number[];
   readonly labels: readonly number[];
   readonly images: readonly PendingImage[];
+  /** Of each image, where its placeholders are among the tokens. */
+  readonly columns: readonly Int32Array[];
 }
 
-/** Rows to a batch, padded on the right to the longest. Inputs of which the batch has no item are absent. */
+/** Rows to a batch, padded on the right to the longest. */
 export function collate(rows: readonly Row[], padTokenId: number): Batch {
   const tokenCount = Math.max(0, ...rows.map(({ tokenIds }) => tokenIds.length));
   const size = rows.length * tokenCount;
   const tokenIds = new Int32Array(size).fill(padTokenId);
   const labels = new Int32Array(size).fill(IGNORE_INDEX);
   const attentionMask = new Int32Array(size);
-  const inputs: Record<string, LazyItem[]> = {};
+  const media: MediaItem[] = [];
   rows.forEach((row, index) => {
     const start = index * tokenCount;
     tokenIds.set(row.tokenIds, start);
     labels.set(row.labels, start);
     attentionMask.fill(1, start, start + row.tokenIds.length);
-    for (const { items, plan } of row.images)
-      items.forEach((item, at) => (inputs[(plan.items[at] as { readonly input: string }).input] ??= []).push(item));
+    row.images.forEach(({ item }, at) =>
+      media.push({ ...item, sample: index, columns: row.columns[at] as Int32Array }),
+    );
   });
   return {
     tokenIds,
@@ -32,7 +35,7 @@ export function collate(rows: readonly Row[], padTokenId: number): Batch {
     labels,
     batchSize: rows.length,
     tokenCount,
-    inputs,
+    media,
     segmentOutputs: {},
     samples: rows.map(({ sample }) => ({ id: sample.id, reference: sample.reference })),
   };

@@ -19,7 +19,7 @@ export interface DataSource extends BatchSource {
     readonly microBatchSize: number;
     readonly indices?: readonly number[];
   }): AsyncIterable<PromptBatch>;
-  /** Processed values of the sample's first image, e.g. `[3, 48, 48]` float32; not augmented. */
+  /** Processed values of the sample's first image, `[patches, values]` float32; not augmented. */
   pixels(index: number): Promise<{ readonly values: Float32Array; readonly shape: readonly number[] }>;
 }
 

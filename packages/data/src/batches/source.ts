@@ -1,4 +1,4 @@
-import { IGNORE_INDEX } from "@thaw/contracts";
+import { IGNORE_INDEX, type RowSize } from "@thaw/contracts";
 import { augmentationKinds } from "../images/augment.js";
 import { collate, type Row } from "./collate.js";
 import type { DataSource, PromptBatch, SourceContext } from "./data-source.js";
@@ -35,7 +35,7 @@ function characterCount(sample: Sample): number {
   );
 }
 
-type Encoded = Pick<Row, "tokenIds" | "labels">;
+type Encoded = Pick<Row, "tokenIds" | "labels" | "columns">;
 
 /**
  * Encodes samples of one source: prompts or whole conversations, never longer than allowed. Conversations of small sets
@@ -61,12 +61,9 @@ function createEncoder(
     const encoded =
       prompt === undefined
         ? encodeConversation(processor, sample.messages, { ...options, endToken: "close" })
-        : { tokenIds: prompt, labels: prompt.map(() => IGNORE_INDEX) };
+        : { ...prompt, labels: prompt.tokenIds.map(() => IGNORE_INDEX) };
     if (encoded.tokenIds.length > maxLength) {
-      const imageTokenCount = plans.reduce(
-        (sum, { placeholder }) => sum + placeholder.split(processor.imagePlaceholder).length - 1,
-        0,
-      );
+      const imageTokenCount = plans.reduce((sum, { tokenCount }) => sum + tokenCount, 0);
       throw sampleTooLong(sample.origin, encoded.tokenIds.length, maxLength, imageTokenCount);
     }
     if (withAnswer && kept.size < KEPT_ENCODINGS) kept.set(sample, encoded);
@@ -143,8 +140,9 @@ function createSource(
       const sample = samples[index] as Sample;
       const image = sample.images[0];
       if (image === undefined) throw setEmpty(sample.origin, "Only samples with an image have pixels.");
-      const item = (await plainLoader.open(image, sample.origin)).items[0] as Row["images"][number]["items"][number];
-      return { values: await item.load(), shape: item.shape };
+      const { item } = await plainLoader.open(image, sample.origin);
+      const [input, { rows, width }] = Object.entries(item.inputs)[0] as [string, RowSize];
+      return { values: (await item.load())[input] as Float32Array, shape: [rows, width] };
     },
     async check() {
       const longest = [...samples]

@@ -1,8 +1,14 @@
 import type { ClipImageOptions } from "./clip-image-config.js";
 import { centerCrop, padToSquare } from "./crop.js";
+import { cutPatches } from "./patches.js";
 import { pilResize } from "./pil-resize.js";
 import type { ImageProcessor, ImageProcessorModule, ImageSize, RgbImage } from "./processor.js";
 import { workerModuleUrl } from "../workers/worker-module.js";
+
+/** Image settings, and the side of the patches that the tower reads, in pixels. */
+export interface ClipPatchOptions extends ClipImageOptions {
+  readonly patchSize: number;
+}
 
 /** `get_resize_output_image_size` with `default_to_square=False`: the long side is truncated, not rounded. */
 export function shortestEdgeSize(image: ImageSize, edge: number): ImageSize {
@@ -42,9 +48,9 @@ export function clipPixels(image: RgbImage, options: ClipImageOptions): RgbImage
 
 /**
  * `CLIPImageProcessor` on Pillow images (huggingface/transformers 5.23, `models/clip/image_processing_clip.py`): pad,
- * resize, centre crop, rescale, normalise. One item `pixelValues` an image, `[3, height, width]` float32.
+ * resize, centre crop, rescale, normalise; then cut into patches: `pixelValues`, `[patches, 3 * patch * patch]` float32.
  */
-export function clipImageProcessor(options: ClipImageOptions): ImageProcessor {
+export function clipImageProcessor(options: ClipPatchOptions): ImageProcessor {
   const tables = [channelValues(options, 0), channelValues(options, 1), channelValues(options, 2)] as const;
   return {
     process(image) {
@@ -55,12 +61,12 @@ export function clipImageProcessor(options: ClipImageOptions): ImageProcessor {
         for (let pixel = 0; pixel < plane; pixel += 1)
           values[channel * plane + pixel] = table[data[pixel * 3 + channel] as number] as number;
       });
-      return { pixelValues: [values] };
+      return { pixelValues: cutPatches(values, { channels: 3, ...options.size }, options.patchSize) };
     },
   };
 }
 
 /** `clipImageProcessor` for decode workers: what a family's processor gives as `imageProcessor`. */
-export function clipImageProcessorModule(options: ClipImageOptions): ImageProcessorModule {
+export function clipImageProcessorModule(options: ClipPatchOptions): ImageProcessorModule {
   return { module: workerModuleUrl(import.meta.url), exportName: "clipImageProcessor", options };
 }

@@ -1,3 +1,4 @@
+import type { RowSize } from "@thaw/contracts";
 import type { Tokenizer } from "../text/tokenizer.js";
 import type { ChatTemplate } from "../text/chat-template.js";
 
@@ -17,14 +18,20 @@ export interface ImageSize {
 export interface ImagePlan {
   /** Text that stands for the image in the prompt once it is expanded, e.g. `<image>` 576 times. */
   readonly placeholder: string;
-  /** Model inputs made from it, in order: a tile is one item. `{ input: "pixelValues", shape: [3, 336, 336] }`. */
-  readonly items: readonly { readonly input: string; readonly shape: readonly number[] }[];
+  /** Id of the tokens that features stand in for; the placeholder may hold others too. */
+  readonly tokenId: number;
+  /** How many of them the placeholder holds. */
+  readonly tokenCount: number;
+  /** What the model has to know on the host: grid, tiles, original size. */
+  readonly facts: Readonly<Record<string, readonly number[]>>;
+  /** Model inputs made from it: `{ pixelValues: { rows: 576, width: 588 } }`, a patch a row. */
+  readonly inputs: Readonly<Record<string, RowSize>>;
 }
 
 /** The part of a processor that runs in a decode worker. */
 export interface ImageProcessor {
-  /** Values per input in the order of `ImagePlan.items`; float32, row-major. */
-  process(image: RgbImage): Readonly<Record<string, readonly Float32Array[]>>;
+  /** Values per input of `ImagePlan.inputs`: float32 `[rows, width]`, row-major. */
+  process(image: RgbImage): Readonly<Record<string, Float32Array>>;
 }
 
 /** How a worker makes an `ImageProcessor`: imports `module` and calls its export `exportName` with `options`. */

@@ -92,7 +92,7 @@ describe("encodeConversation", () => {
     const { spans, ids } = learned(processor, messages, 1, "close");
     expect(ids.slice(0, 4)).toEqual([332, 332, 332, 332]);
     expect(spans).toEqual(["▁a▁boat</s>"]);
-    const prompt = encodePrompt(processor, messages, { plans: [processor.planImage()], origin: "test" });
+    const { tokenIds: prompt } = encodePrompt(processor, messages, { plans: [processor.planImage()], origin: "test" });
     expect(ids.slice(0, prompt.length)).toEqual(prompt);
     expect(processor.tokenizer.tokenOf(prompt.at(-1)!)).toBe(":");
   });

@@ -9,7 +9,12 @@ export interface EncodedConversation {
   readonly tokenIds: readonly number[];
   readonly labels: readonly number[];
   readonly supervisedCount: number;
+  /** Of each image, where the tokens are that its features stand in for. */
+  readonly columns: readonly Int32Array[];
 }
+
+/** Ids that a model continues with an answer. */
+export type EncodedPrompt = Pick<EncodedConversation, "tokenIds" | "columns">;
 
 /** What an encoding needs beside the messages. */
 export interface EncodeOptions {
@@ -102,6 +107,21 @@ function checkPlaceholders(text: string, processor: Processor, { plans, origin }
   if (count !== plans.length) throw placeholderMismatch(origin, count, plans.length);
 }
 
+/** Where each image's placeholder tokens are: found here, once, and carried from then on. */
+function placeImages(tokenIds: readonly number[], { plans, origin }: EncodeOptions): Int32Array[] {
+  let at = 0;
+  const columns = plans.map(({ tokenId, tokenCount }, index) =>
+    Int32Array.from({ length: tokenCount }, () => {
+      at = tokenIds.indexOf(tokenId, at) + 1;
+      if (at === 0) throw placeholderMismatch(origin, index, plans.length);
+      return at - 1;
+    }),
+  );
+  if (plans.some(({ tokenId }) => tokenIds.includes(tokenId, at)))
+    throw placeholderMismatch(origin, plans.length + 1, plans.length);
+  return columns;
+}
+
 /**
  * Encodes a conversation and labels its answers. Spans are found by encoding prefixes, never by character offsets: a
  * span begins at the first token in which the encoding with the answer differs from the prompt's, so a token that spans
@@ -133,7 +153,12 @@ export function encodeConversation(
     tokenIds.push(processor.endTokenId);
     labels.push(processor.endTokenId);
   }
-  return { tokenIds, labels, supervisedCount: labels.filter((label) => label !== IGNORE_INDEX).length };
+  return {
+    tokenIds,
+    labels,
+    supervisedCount: labels.filter((label) => label !== IGNORE_INDEX).length,
+    columns: placeImages(tokenIds, options),
+  };
 }
 
 /**
@@ -144,10 +169,11 @@ export function encodePrompt(
   processor: Processor,
   messages: readonly Message[],
   options: EncodeOptions,
-): readonly number[] {
+): EncodedPrompt {
   const last = messages[messages.length - 1];
   const questions = last !== undefined && isAnswer(last) ? messages.slice(0, -1) : messages;
   const { text } = renderTemplate(questions, processor, options.origin);
   checkPlaceholders(text, processor, options);
-  return processor.tokenizer.encode(expand(text, processor, options.plans));
+  const tokenIds = processor.tokenizer.encode(expand(text, processor, options.plans));
+  return { tokenIds, columns: placeImages(tokenIds, options) };
 }

@@ -20,7 +20,7 @@ export interface DecodeTask {
 
 /** Errors cross threads as data; the caller knows the sample and makes the error. */
 export type DecodeReply =
-  | { readonly ok: true; readonly inputs: Readonly<Record<string, readonly Float32Array[]>> }
+  | { readonly ok: true; readonly inputs: Readonly<Record<string, Float32Array>> }
   | { readonly ok: false; readonly problem: "missing" | "broken" | "changed" | "processor"; readonly message: string };
 
 const processors = new Map<string, Promise<ImageProcessor>>();

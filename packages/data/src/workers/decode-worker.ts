@@ -8,6 +8,6 @@ sharp.concurrency(1);
 /** Entry of a decode worker: runs a task and moves the values to the caller without a copy. */
 export default async function decode(task: DecodeTask): Promise<unknown> {
   const reply = await runDecodeTask(task);
-  const buffers = reply.ok ? Object.values(reply.inputs).flatMap((items) => items.map((item) => item.buffer)) : [];
+  const buffers = reply.ok ? Object.values(reply.inputs).map(({ buffer }) => buffer) : [];
   return move({ [transferableSymbol]: [...new Set(buffers)], [valueSymbol]: reply } as never);
 }

@@ -1,5 +1,5 @@
 import { readFile } from "node:fs/promises";
-import type { LazyItem } from "@thaw/contracts";
+import type { MediaItem } from "@thaw/contracts";
 import { readImageSize } from "../images/decode.js";
 import type { DecodePool } from "./decode-pool.js";
 import { type DecodeReply, type DecodeTask, sha256 } from "./decode-task.js";
@@ -10,24 +10,29 @@ import type { ImagePlan, Processor } from "../images/processor.js";
 import type { ImageReference } from "../samples/sample.js";
 
 /** Part of every content key: raise it when the same settings begin to give other values. */
-const PROCESSING_VERSION = 1;
+const PROCESSING_VERSION = 2;
 
-/** One image of a batch: its items, and a way to start its decoding early. */
+/** An image before its place in a batch is known. */
+export type LooseImage = Omit<MediaItem, "sample" | "columns">;
+
+/** One image of a batch, and a way to start its decoding early. */
 export interface PendingImage {
-  readonly items: readonly LazyItem[];
-  readonly plan: ImagePlan;
-  /** Starts decoding; the items' `load` then waits for it. Errors come out of `load`. */
+  readonly item: LooseImage;
+  /** Starts decoding; the item's `load` then waits for it. Errors come out of `load`. */
   prefetch(): void;
 }
 
-/** Makes lazy items of image references. */
+/** Makes items of image references. */
 export interface ImageLoader {
   /**
    * Reads no pixels; headers only where the processor needs sizes. @throws THAW_DATA_IMAGE_MISSING,
    * THAW_DATA_IMAGE_BROKEN
    */
   plan(image: ImageReference, origin: string): Promise<ImagePlan>;
-  /** Reads the bytes once for their hash, decodes nothing. `onLoad` is told when an item is first asked for. */
+  /**
+   * Decodes nothing. Of an image that is new, reads the bytes for their hash and keeps them until it is decoded.
+   * `onLoad` is told when the item is asked for.
+   */
   open(
     image: ImageReference,
     origin: string,
@@ -54,6 +59,11 @@ function problem(reply: Extract<DecodeReply, { ok: false }>, task: DecodeTask, o
     : workerFailed(task.processor.module, reply.message);
 }
 
+/** The same task on bytes that are in memory. */
+function withBytes({ sha256: _hash, ...task }: DecodeTask, bytes: Uint8Array): DecodeTask {
+  return { ...task, image: { kind: "bytes", bytes } };
+}
+
 /** What decides an image's values, its bytes included. */
 function contentKey(task: DecodeTask, byteHash: string): string {
   const { module: _module, ...processing } = task.processor;
@@ -71,36 +81,33 @@ function contentKey(task: DecodeTask, byteHash: string): string {
   );
 }
 
-/** Items that share one decoding. What was loaded is handed over, not kept: loading twice decodes twice. */
+/** What was loaded is handed over, not kept: loading twice decodes twice. */
 function pendingImage(
   plan: ImagePlan,
   key: string,
-  decode: () => Promise<Readonly<Record<string, readonly Float32Array[]>>>,
+  decode: () => Promise<Readonly<Record<string, Float32Array>>>,
   onLoad?: () => void,
 ): PendingImage {
   let running: ReturnType<typeof decode> | undefined;
-  let waiting = plan.items.length;
-  const start = (): ReturnType<typeof decode> => (running ??= decode());
-  const seen: Record<string, number> = {};
-  const items = plan.items.map(({ input, shape }, index): LazyItem => {
-    const position = seen[input] ?? 0;
-    seen[input] = position + 1;
-    return {
-      contentKey: plan.items.length === 1 ? key : `${key}-${index}`,
-      shape,
-      load: async () => {
-        onLoad?.();
-        const inputs = start();
-        waiting -= 1;
-        if (waiting <= 0) {
-          running = undefined;
-          waiting = plan.items.length;
-        }
-        return (await inputs)[input]?.[position] as Float32Array;
-      },
-    };
-  });
-  return { items, plan, prefetch: () => void start().catch(() => undefined) };
+  const item: LooseImage = {
+    modality: "image",
+    contentKey: key,
+    facts: plan.facts,
+    inputs: plan.inputs,
+    load: () => {
+      onLoad?.();
+      const loaded = running ?? decode();
+      running = undefined;
+      return loaded;
+    },
+  };
+  return {
+    item,
+    prefetch: () => {
+      running ??= decode();
+      running.catch(() => undefined);
+    },
+  };
 }
 
 /** A loader on a pool; bytes are hashed once per image for as long as the loader lives. */
@@ -131,11 +138,10 @@ export function createImageLoader(
   return {
     plan,
     open: async (image, origin, { augmentSeed, onLoad } = {}) => {
-      let hash = hashes.get(image);
-      if (hash === undefined) {
-        hash = sha256(await bytesOf(image, origin));
-        hashes.set(image, hash);
-      }
+      const known = hashes.get(image);
+      let bytes = known === undefined ? await bytesOf(image, origin) : undefined;
+      const hash = known ?? sha256(bytes!);
+      hashes.set(image, hash);
       const task: DecodeTask = {
         image,
         exif: options.exif,
@@ -147,8 +153,11 @@ export function createImageLoader(
             : { options: augment, seed: augmentSeed },
         processor: processor.imageProcessor,
       };
-      const decode = async (): Promise<Readonly<Record<string, readonly Float32Array[]>>> => {
-        const reply = await pool.run(task);
+      const decode = async (): Promise<Readonly<Record<string, Float32Array>>> => {
+        // What was read for the hash is what is decoded; later on the hash tells whether the file is still the same.
+        const own = bytes === undefined || typeof bytes === "string" ? task : withBytes(task, bytes);
+        bytes = undefined;
+        const reply = await pool.run(own);
         if (!reply.ok) throw problem(reply, task, origin);
         return reply.inputs;
       };

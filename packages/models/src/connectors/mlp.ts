@@ -21,7 +21,7 @@ export interface MlpProjectorConfig {
 export interface Projector {
   readonly parameters: readonly ParameterSpec[];
   readonly segment: Segment;
-  /** `[images, patches, visionHidden]` to `[images, patches, hidden]`. */
+  /** `[rows, visionHidden]` to `[rows, hidden]`. */
   run(features: Value, scope: Scope): Value;
 }
 

@@ -119,7 +119,7 @@ describe("other spellings of the names", () => {
     ).toBeLessThan(1e-4);
     await golden.close();
     scope.tape.dispose();
-    tf.dispose([batch.inputs, ...weights.values()]);
+    tf.dispose([batch.inputs["pixelValues"]!.tensor, ...weights.values()]);
     expect(tf.memory().numTensors).toBe(before);
   });
 });

@@ -28,8 +28,6 @@ export interface DecodedBatchInput {
   readonly mix: (rows: Int32Array) => MixedTokens;
   /** In the embedding space. */
   readonly features: Value | undefined;
-  /** The token that stands for features; what comes before a sample's first one does not depend on them. */
-  readonly placeholderId: number;
 }
 
 /** Layers before the last one, run. */
@@ -118,10 +116,10 @@ export class DecodedBatch implements ModelOutput {
 
   /** Final hidden states of the given rows, `[rows, hidden]`; undefined if one of them is padding. */
   #rowsAlone(rows: Int32Array): Value | undefined {
-    const { decoder, scope, batch, placeholderId } = this.#input;
+    const { decoder, scope, batch } = this.#input;
     const ends = Array.from({ length: batch.batchSize }, () => 0);
     for (const row of rows) ends[Math.floor(row / batch.tokenCount)] = (row % batch.tokenCount) + 1;
-    const lengths = batch.shortcuts?.prefix === false ? undefined : promptLengths(batch, placeholderId, rows);
+    const lengths = batch.shortcuts?.prefix === false ? undefined : promptLengths(batch, rows);
     const prompts = lengths === undefined ? undefined : promptKeys(decoder, batch, lengths, scope);
     const body = this.#runBody({
       ...(batch.shortcuts?.tail === false ? {} : { ends }),

@@ -9,7 +9,7 @@ import {
   type Tensor,
 } from "@tensorflow/tfjs-core";
 import { AttentionSpans, type Value } from "@thaw/autograd";
-import type { LoadedBatch, Scope } from "@thaw/contracts";
+import type { LoadedBatch, MediaItem, Scope } from "@thaw/contracts";
 import { choose, keptPass, rotaryTensors } from "./decoder-pass.js";
 import {
   type Decoder,
@@ -41,7 +41,7 @@ export async function generateGreedily(
   given: LoadedBatch,
   scope: Scope,
   features: Value | undefined,
-  mix: (tokenIds: Int32Array) => MixedTokens,
+  mix: (batch: LoadedBatch) => MixedTokens,
   options: GenerateOptions,
 ): Promise<number[][]> {
   const batch = alignRight(given);
@@ -52,7 +52,7 @@ export async function generateGreedily(
     for (let count = 0; count < options.maxNewTokens && running.size > 0; count++) {
       const next =
         count === 0
-          ? prefill(decoder, batch, mix(batch.tokenIds), scope, features, cache)
+          ? prefill(decoder, batch, mix(batch), scope, features, cache)
           : continueRows(decoder, batch, scope, cache, lastIds(results));
       const ids = await readAndFree(next);
       for (const row of running) {
@@ -93,7 +93,18 @@ export function alignRight(batch: LoadedBatch): LoadedBatch {
     attentionMask: mask,
     tokenCount: longest,
     labels: new Int32Array(batchSize * longest).fill(-100),
+    media: batch.media.map((item) => ({ ...item, columns: alignedColumns(item, batch, longest) })),
   };
+}
+
+/** Where an item's columns are once its row's tokens stand at the right of `longest` columns. */
+function alignedColumns(
+  { sample, columns }: MediaItem,
+  { attentionMask, tokenCount }: LoadedBatch,
+  longest: number,
+): Int32Array {
+  const mask = attentionMask.subarray(sample * tokenCount, (sample + 1) * tokenCount);
+  return columns.map((column) => longest - mask.subarray(column).reduce((sum, isReal) => sum + (isReal ? 1 : 0), 0));
 }
 
 /** Keys and values of every layer, `[batch, tokens, kvHeads * headSize]`, owned here. */

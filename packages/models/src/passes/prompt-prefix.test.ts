@@ -1,27 +1,28 @@
 import * as tf from "@tensorflow/tfjs-core";
-import type { LoadedBatch, Model, RowCounts, Scope } from "@thaw/contracts";
+import type { LoadedBatch, Model, RowCounts, Rows, Scope } from "@thaw/contracts";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { LLAVA_FOLDER } from "../../test-support/checkpoint.js";
 import { useBackend } from "../../test-support/golden.js";
+import { IMAGE, patchRows } from "../../test-support/images.js";
 import { batchOf, loadWeights, testScope } from "../../test-support/scope.js";
 import { openModel } from "../open/open-model.js";
 import { promptLengths } from "./prompt-prefix.js";
 
-const IMAGE = 332;
 const PATCHES = Array.from({ length: 16 }, () => IMAGE);
 const SHARED = [1, 17, 23, 99, 41, 64];
 let model: Model;
 let weights: Map<string, tf.Tensor>;
-let pixels: tf.Tensor;
+let pixels: Rows;
 let tensorsBefore: number;
 
 beforeAll(async () => {
   await useBackend("cpu");
   model = await openModel(LLAVA_FOLDER);
   weights = await loadWeights(model);
-  pixels = tf.randomNormal([2, 3, 28, 28], 0, 1, "float32", 5);
+  const values = tf.tidy(() => tf.randomNormal([2, 3, 28, 28], 0, 1, "float32", 5).dataSync<"float32">().slice());
+  pixels = patchRows(values, [2, 3, 28, 28]);
 });
-afterAll(() => tf.dispose([pixels, ...weights.values()]));
+afterAll(() => tf.dispose([pixels.tensor, ...weights.values()]));
 beforeEach(() => {
   tensorsBefore = tf.memory().numTensors;
 });
@@ -44,8 +45,8 @@ function images(
     ...batchOf(
       rows,
       rows.map(({ length }) => longest - length),
+      { pixelValues: pixels },
     ),
-    inputs: { pixelValues: pixels },
     segmentOutputs,
   };
 }
@@ -157,7 +158,7 @@ describe("promptLengths", () => {
     rows: readonly (readonly number[])[],
     pads: readonly number[],
     supervised: readonly number[],
-  ): readonly number[] | undefined => promptLengths(batchOf(rows, pads), IMAGE, Int32Array.from(supervised));
+  ): readonly number[] | undefined => promptLengths(batchOf(rows, pads), Int32Array.from(supervised));
   it("ends before the first image, and before the first row that the loss reads", () => {
     expect(
       lengths(

@@ -33,20 +33,19 @@ export interface PromptKeys {
 }
 
 /**
- * By sample, the tokens before its first image and before the first row that the loss reads: they depend on nothing but
+ * By sample, the tokens before its first image or sound and before the first row that the loss reads: they depend on nothing but
  * the language model. Undefined where they are too few to pay, or where padding comes first.
  */
 export function promptLengths(
-  { tokenIds, attentionMask, batchSize, tokenCount }: LoadedBatch,
-  placeholderId: number,
+  { attentionMask, batchSize, tokenCount, media }: LoadedBatch,
   rows: Int32Array,
 ): readonly number[] | undefined {
   const firsts = new Map<number, number>();
   for (const row of rows)
     if (!firsts.has(Math.floor(row / tokenCount))) firsts.set(Math.floor(row / tokenCount), row % tokenCount);
   const lengths = Array.from({ length: batchSize }, (_, sample) => {
-    const placeholder = tokenIds.subarray(sample * tokenCount, (sample + 1) * tokenCount).indexOf(placeholderId);
-    const length = Math.min(firsts.get(sample) ?? 0, placeholder < 0 ? tokenCount : placeholder);
+    const own = media.filter((item) => item.sample === sample);
+    const length = Math.min(firsts.get(sample) ?? 0, ...own.map(({ columns }) => columns[0] ?? tokenCount));
     return length < LEAST_TOKENS ? 0 : length;
   });
   const sum = lengths.reduce((total, length) => total + length, 0);

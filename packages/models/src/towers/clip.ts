@@ -12,20 +12,13 @@ import {
   type Value,
 } from "@thaw/autograd";
 import type { LoadedBatch, Scope } from "@thaw/contracts";
-import {
-  fill,
-  slice as cut,
-  tidy,
-  transpose as permute,
-  reshape as reshapeTensor,
-  type Tensor,
-} from "@tensorflow/tfjs-core";
+import { fill, type Tensor } from "@tensorflow/tfjs-core";
 import { activate } from "../blocks/activations.js";
 import type { ClipConfig } from "./clip-config.js";
 import { inputMissing, inputShape } from "../errors.js";
 import type { ParameterSpec } from "../contract/family.js";
 import { layerNormSpecs, linearSpecs, namesOf } from "../blocks/specs.js";
-import { PIXEL_VALUES, VISION_SEGMENT, type VisionTower } from "./vision-tower.js";
+import { IMAGE, imagesOf, PIXEL_VALUES, VISION_SEGMENT, type VisionTower } from "./vision-tower.js";
 
 /** What a model takes from a CLIP tower. */
 export interface ClipUse {
@@ -40,7 +33,7 @@ export interface ClipUse {
 
 /**
  * The vision tower of CLIP (Radford et al., arXiv:2103.00020) as transformers 5.23 has it in `modeling_clip.py`:
- * patches, class token, learned positions, `pre_layrnorm` (spelt so), pre-norm layers. Patches are cut by reshape and
+ * patches, class token, learned positions, `pre_layrnorm` (spelt so), pre-norm layers. Patches come cut, one a row, and are
  * multiplied, without a convolution.
  */
 export function clipTower(config: ClipConfig, use: ClipUse): VisionTower {
@@ -61,10 +54,19 @@ export function clipTower(config: ClipConfig, use: ClipUse): VisionTower {
         name: VISION_SEGMENT,
         after: [],
         reads: [PIXEL_VALUES],
+        modality: IMAGE,
+        outputRows: () => patchCount + (use.keepClassToken ? 1 : 0),
         parameters: namesOf([...embeddingParameters, ...live.flat()]),
         signature: signatureOf(config, use),
       },
-      { name: embeddings, after: [], reads: [PIXEL_VALUES], parameters: namesOf(embeddingParameters) },
+      {
+        name: embeddings,
+        after: [],
+        reads: [PIXEL_VALUES],
+        modality: IMAGE,
+        outputRows: () => patchCount + 1,
+        parameters: namesOf(embeddingParameters),
+      },
       ...live.map((specs, index) => ({
         name: layerSegment(index),
         after: [index === 0 ? embeddings : layerSegment(index - 1)],
@@ -73,12 +75,11 @@ export function clipTower(config: ClipConfig, use: ClipUse): VisionTower {
       })),
     ],
     deadParameters: namesOf([...layers.slice(usedLayers).flat(), ...post]),
-    patchCount: patchCount + (use.keepClassToken ? 1 : 0),
     outputSize: config.hiddenSize * use.featureStates.length,
     run: (batch, scope) =>
       scope.segment(VISION_SEGMENT, [], () => {
-        let x = scope.segment(embeddings, [], () => embed(config, use.prefix, batch, scope, grid));
-        const images = x.shape[0]! / (patchCount + 1);
+        let x = scope.segment(embeddings, [], () => embed(config, use.prefix, batch, scope, patchCount));
+        const images = imagesOf(batch).length;
         const spans = AttentionSpans.even(images, patchCount + 1, false);
         const states = new Map([[0, x]]);
         for (let index = 0; index < usedLayers; index++) {
@@ -145,43 +146,28 @@ function layerSpecs({ hiddenSize, intermediateSize }: ClipConfig, name: string):
 }
 
 /** `[images * tokens, hidden]`: rows stay flat between here and the features. */
-function embed(config: ClipConfig, prefix: string, batch: LoadedBatch, scope: Scope, grid: number): Value {
+function embed(config: ClipConfig, prefix: string, batch: LoadedBatch, scope: Scope, patchCount: number): Value {
   const { hiddenSize, patchSize, channelCount } = config;
-  const pixels = checkPixels(config, batch.inputs[PIXEL_VALUES]);
-  const patches = scope.own(cutPatches(pixels, grid, patchSize));
-  const [images] = patches.shape as [number];
-  const kernel = reshape(scope.parameter(`${prefix}.embeddings.patch_embedding.weight`), [
-    hiddenSize,
-    channelCount * patchSize ** 2,
-  ]);
-  const flat = reshape(patches, [images * grid * grid, channelCount * patchSize ** 2]);
-  const embedded = reshape(matmul(flat, transpose(kernel, [1, 0])), [images, grid * grid, hiddenSize]);
+  const width = channelCount * patchSize ** 2;
+  const images = imagesOf(batch).length;
+  const patches = scope.constant(checkPatches(batch, patchCount, width));
+  const kernel = reshape(scope.parameter(`${prefix}.embeddings.patch_embedding.weight`), [hiddenSize, width]);
+  const embedded = reshape(matmul(patches, transpose(kernel, [1, 0])), [images, patchCount, hiddenSize]);
   const classToken = reshape(scope.parameter(`${prefix}.embeddings.class_embedding`), [1, 1, hiddenSize]);
   const classTokens = add(scope.own(fill([images, 1, hiddenSize], 0)), classToken);
   const x = add(concat([classTokens, embedded], 1), scope.parameter(`${prefix}.embeddings.position_embedding.weight`));
-  return norm(reshape(x, [images * (grid * grid + 1), hiddenSize]), `${prefix}.pre_layrnorm`, scope, config.epsilon);
+  return norm(reshape(x, [images * (patchCount + 1), hiddenSize]), `${prefix}.pre_layrnorm`, scope, config.epsilon);
 }
 
-function checkPixels({ channelCount, imageSize }: ClipConfig, pixels: Tensor | undefined): Tensor {
-  if (pixels === undefined) throw inputMissing(PIXEL_VALUES, VISION_SEGMENT);
-  const [, channels, height, width] = pixels.shape;
-  if (pixels.shape.length === 4 && channels === channelCount && height === imageSize && width === imageSize)
-    return pixels;
-  throw inputShape(PIXEL_VALUES, pixels.shape, `[images, ${channelCount}, ${imageSize}, ${imageSize}]`);
-}
-
-/**
- * `[images, channels, height, width]` to `[images, grid * grid, channels * patch * patch]`, in the order of a
- * convolution's weight.
- */
-function cutPatches(pixels: Tensor, grid: number, patch: number): Tensor {
-  return tidy(() => {
-    const [images, channels] = pixels.shape as [number, number];
-    const whole = cut(pixels, [0, 0, 0, 0], [images, channels, grid * patch, grid * patch]);
-    const split = reshapeTensor(whole, [images * channels, grid, patch, grid * patch]);
-    const tiles = reshapeTensor(split, [images, channels, grid, patch, grid, patch]);
-    return reshapeTensor(permute(tiles, [0, 2, 4, 1, 3, 5]), [images, grid * grid, channels * patch * patch]);
-  });
+/** The patches of all images, if each has as many as this tower has positions. */
+function checkPatches(batch: LoadedBatch, patchCount: number, width: number): Tensor {
+  const patches = batch.inputs[PIXEL_VALUES];
+  if (patches === undefined) throw inputMissing(PIXEL_VALUES, VISION_SEGMENT);
+  const { tensor, offsets } = patches;
+  const images = imagesOf(batch).length;
+  const isWhole = offsets.length === images + 1 && offsets.every((offset, image) => offset === image * patchCount);
+  if (isWhole && tensor.shape.length === 2 && tensor.shape[1] === width) return tensor;
+  throw inputShape(PIXEL_VALUES, tensor.shape, `[images * ${patchCount}, ${width}], ${patchCount} patches an image`);
 }
 
 function layer(config: ClipConfig, name: string, x: Value, spans: AttentionSpans, scope: Scope): Value {
@@ -206,10 +192,11 @@ function norm(x: Value, name: string, scope: Scope, epsilon: number): Value {
   return layerNorm(x, scope.parameter(`${name}.weight`), scope.parameter(`${name}.bias`), epsilon);
 }
 
-/** `[images, patches, hidden]`. */
+/** `[images * features, hidden]`. */
 function select(use: ClipUse, states: readonly Value[], images: number): Value {
   const joined = states.length === 1 ? states[0]! : concat(states, 1);
+  if (use.keepClassToken) return joined;
   const [rows, width] = joined.shape as [number, number];
   const whole = reshape(joined, [images, rows / images, width]);
-  return use.keepClassToken ? whole : slice(whole, [0, 1, 0], [images, rows / images - 1, width]);
+  return reshape(slice(whole, [0, 1, 0], [images, rows / images - 1, width]), [rows - images, width]);
 }

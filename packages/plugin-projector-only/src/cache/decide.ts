@@ -2,7 +2,7 @@ import { bytesText } from "@thaw/core";
 
 /** What the decision depends on. */
 export interface CacheFacts {
-  /** Bytes of one item's features. */
+  /** Bytes of one item's features: the mean of the first batch. */
   readonly bytesPerItem: number;
   /** Items that the run will see, all sources together; undefined if a source cannot tell. */
   readonly itemCount?: number;

@@ -1,26 +1,26 @@
-import { tensor, type Tensor } from "@tensorflow/tfjs-core";
+import { rowOffsets, type Rows } from "@thaw/core";
+import { tensor } from "@tensorflow/tfjs-core";
 import type { Feature } from "./feature.js";
 
-/** `[items, ...]` float32 on the device, which the caller owns; undefined where the items' features differ in shape. */
-export function joinFeatures(features: readonly Feature[]): Tensor | undefined {
-  const { shape, values: first } = features[0]!;
-  if (features.some((feature) => feature.shape.join() !== shape.join())) return undefined;
-  const values = new Float32Array(features.length * first.length);
-  features.forEach((feature, index) => values.set(feature.values, index * first.length));
-  return tensor(values, [features.length, ...shape], "float32");
+/** Items' features, of any number of rows each, as rows on the device, which the caller owns; of one width. */
+export function joinFeatures(features: readonly Feature[]): Rows {
+  const offsets = rowOffsets(features.map(({ shape }) => shape[0]!));
+  const width = features[0]!.shape[1]!;
+  const values = new Float32Array(offsets.at(-1)! * width);
+  features.forEach((feature, index) => values.set(feature.values, offsets[index]! * width));
+  return { tensor: tensor(values, [offsets.at(-1)!, width], "float32"), offsets };
 }
 
-/** A segment's output `[items, ...]` item by item, on the host; frees the tensor. */
-export async function splitOutput(output: Tensor): Promise<Feature[]> {
+/** A segment's rows item by item, on the host; frees the tensor. */
+export async function splitRows({ tensor: rows, offsets }: Rows): Promise<Feature[]> {
   try {
-    const values = await output.data<"float32">();
-    const [count = 0, ...shape] = output.shape;
-    const size = values.length / count;
-    return Array.from({ length: count }, (_, index) => ({
-      shape,
-      values: values.slice(index * size, (index + 1) * size),
-    }));
+    const values = await rows.data<"float32">();
+    const width = rows.shape[1]!;
+    return Array.from({ length: offsets.length - 1 }, (_, index) => {
+      const [first, end] = [offsets[index]!, offsets[index + 1]!];
+      return { shape: [end - first, width], values: values.slice(first * width, end * width) };
+    });
   } finally {
-    output.dispose();
+    rows.dispose();
   }
 }

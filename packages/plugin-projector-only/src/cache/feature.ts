@@ -1,6 +1,6 @@
 /** What a segment made of one item, on the host. */
 export interface Feature {
-  /** Without the item dimension, e.g. `[patches, visionHidden]`. */
+  /** `[rows, width]`: items may have different numbers of rows. */
   readonly shape: readonly number[];
   /** float32, row-major. */
   readonly values: Float32Array;

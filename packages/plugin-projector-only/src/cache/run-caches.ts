@@ -1,7 +1,7 @@
-import type { Batch, BatchContext, Logger, Model, PlannedContext } from "@thaw/core";
-import { dispose, type Tensor } from "@tensorflow/tfjs-core";
+import { itemsOf } from "@thaw/core";
+import type { Batch, BatchContext, Logger, Model, PlannedContext, Rows } from "@thaw/core";
 import { SegmentCache, type SegmentCacheOptions, type SegmentCacheReport } from "./segment-cache.js";
-import { cacheableSegments, segmentItems } from "../segments.js";
+import { cacheableSegments } from "../segments.js";
 import { TowerRelease, type TowerReleaseReport } from "../savings/tower-release.js";
 import type { Warmth, WarmthFacts } from "./warmth.js";
 
@@ -55,7 +55,7 @@ export class RunCaches {
     return this.#release?.warmth;
   }
 
-  /** The batch with `segmentOutputs` of every frozen segment that reads its inputs. */
+  /** The batch with `segmentOutputs` of every frozen segment that reads its items. */
   async batch(batch: Batch, context: BatchContext): Promise<Batch> {
     const segments = cacheableSegments(this.#model.segments, context.flows);
     await this.#dropOthers(
@@ -63,23 +63,20 @@ export class RunCaches {
       context.step,
     );
     if (this.#isTrainAugmented && context.purpose === "train") return batch;
-    const outputs: Record<string, Tensor> = {};
+    const outputs: Record<string, Rows> = {};
     const missesBefore = this.#misses;
     let isCovered = segments.length > 0;
     let holdsAll = isCovered;
     try {
-      for (const { name, reads } of segments) {
-        const items = segmentItems(batch.inputs, reads);
-        if (
-          batch.segmentOutputs[name] !== undefined ||
-          reads.every((input) => (batch.inputs[input] ?? []).length === 0)
-        )
-          continue;
-        const cache = items === undefined ? undefined : await this.#cacheOf(name, context);
-        const output = await cache?.output(items!, batch.batchSize, context);
+      for (const segment of segments) {
+        const { name } = segment;
+        const items = itemsOf(segment, batch.media);
+        if (batch.segmentOutputs[name] !== undefined || items.length === 0) continue;
+        const cache = await this.#cacheOf(name, context);
+        const output = await cache.output(items, batch.batchSize, context);
         if (output === undefined) isCovered = false;
         else outputs[name] = output;
-        holdsAll &&= cache?.holdsAll(items!.keys.length / batch.batchSize) === true;
+        holdsAll &&= cache.holdsAll(items.length / batch.batchSize);
       }
       const keepsAll = [...this.#caches.values()].every((cache) => cache.keepsAll);
       const seen = {
@@ -96,7 +93,7 @@ export class RunCaches {
         context,
       );
     } catch (error) {
-      dispose(outputs);
+      for (const { tensor } of Object.values(outputs)) tensor.dispose();
       throw error;
     }
     return Object.keys(outputs).length === 0

@@ -1,11 +1,10 @@
 import "@tensorflow/tfjs-backend-cpu";
-import { memory, setBackend, tensor, type Tensor } from "@tensorflow/tfjs-core";
-import { silentLogger, type LazyItem } from "@thaw/core";
+import { memory, setBackend, tensor } from "@tensorflow/tfjs-core";
+import { rowOffsets, silentLogger, type MediaItem, type Rows } from "@thaw/core";
 import { withTempFolder } from "@thaw/testing";
 import { readdir } from "node:fs/promises";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { SegmentCache, type SegmentCacheOptions } from "./segment-cache.js";
-import { segmentItems } from "../segments.js";
 
 let tensorsBefore: number;
 beforeAll(async () => {
@@ -14,11 +13,15 @@ beforeAll(async () => {
 });
 afterAll(() => expect(memory().numTensors).toBe(tensorsBefore));
 
-/** An image whose key is a number; its features are 10 times that number, twice: 8 bytes. */
-const item = (key: number): LazyItem => ({
+/** An image whose key is a number; its features are 10 times that number, twice: 8 bytes. From 100 on: two such rows. */
+const item = (key: number): MediaItem => ({
+  modality: "image",
   contentKey: String(key),
-  shape: [1],
-  load: () => Promise.resolve(Float32Array.of(key)),
+  sample: 0,
+  columns: new Int32Array(0),
+  facts: {},
+  inputs: { pixels: { rows: key < 100 ? 1 : 2, width: 1 } },
+  load: () => Promise.resolve({ pixels: Float32Array.of(key) }),
 });
 
 type Forward = (keys: readonly number[]) => number[];
@@ -38,27 +41,23 @@ function make(options: Partial<SegmentCacheOptions> = {}, forward: Forward = (ke
     logger: { ...silentLogger, info: log, warn: log },
     ...options,
   });
-  const runSegment = (_: string, inputs: Readonly<Record<string, readonly LazyItem[]>>): Promise<Tensor> => {
-    const keys = inputs.pixels!.map(({ contentKey }) => Number(contentKey));
+  const runSegment = (_: string, media: readonly MediaItem[]): Promise<Rows> => {
+    const keys = media.map(({ contentKey }) => Number(contentKey));
     asked.push(keys);
-    const values = forward(keys);
-    return Promise.resolve(
-      tensor(
-        values.flatMap((value) => [value, value]),
-        [keys.length, 2],
-      ),
-    );
+    const rows = media.map(({ inputs }) => inputs.pixels!.rows);
+    const values = forward(keys).flatMap((value, index) => Array<number>(2 * rows[index]!).fill(value));
+    return Promise.resolve({ tensor: tensor(values, [values.length / 2, 2]), offsets: rowOffsets(rows) });
   };
   /** First value of each item's features; undefined where the cache is off. */
   const output = async (...keys: number[]): Promise<number[] | undefined> => {
-    const result = await cache.output(segmentItems({ pixels: keys.map(item) }, ["pixels"])!, keys.length, {
-      runSegment,
-    });
+    const result = await cache.output(keys.map(item), keys.length, { runSegment });
     if (result === undefined) return undefined;
-    expect(result.shape).toEqual([keys.length, 2]);
-    const values = [...(await result.data())].filter((_value, index) => index % 2 === 0);
-    result.dispose();
-    return values;
+    const { tensor: rows, offsets } = result;
+    expect([...offsets]).toEqual([...rowOffsets(keys.map((key) => (key < 100 ? 1 : 2)))]);
+    expect(rows.shape).toEqual([offsets.at(-1), 2]);
+    const values = await rows.data();
+    rows.dispose();
+    return [...offsets.subarray(0, -1)].map((first) => values[2 * first]!);
   };
   return { cache, output, asked, logs };
 }
@@ -70,6 +69,22 @@ describe("SegmentCache", () => {
     expect(await output(3, 2)).toEqual([30, 20]);
     expect(asked).toEqual([[1, 2], [2], [3]]);
     expect(cache.report).toMatchObject({ hits: 2, misses: 3, memoryBytes: 24 });
+  });
+
+  it("keeps, shares and proves items of unequal length, in memory and on disk", async () => {
+    await withTempFolder(async (root) => {
+      const disk = { root, use: "asked" } as const;
+      const { output, asked, cache } = make({ disk });
+      expect(await output(1, 100)).toEqual([10, 1000]);
+      expect(await output(100, 2, 100)).toEqual([1000, 20, 1000]);
+      expect(asked).toEqual([[1, 100], [100], [2]]);
+      expect(cache.report).toMatchObject({ hits: 2, misses: 3, memoryBytes: 8 + 16 + 8, diskBytes: 32 });
+      await cache.close();
+      const later = make({ disk });
+      expect(await later.output(100, 2, 1)).toEqual([1000, 20, 10]);
+      expect(later.asked).toEqual([[100]]);
+      await later.cache.close();
+    });
   });
 
   it("lets concurrent batches share what both need", async () => {

@@ -1,13 +1,11 @@
-import type { BatchContext, Logger, Segment } from "@thaw/core";
-import type { Tensor } from "@tensorflow/tfjs-core";
+import type { BatchContext, Logger, MediaItem, Rows, Segment } from "@thaw/core";
 import { ByteLru } from "../store/byte-lru.js";
 import { type CacheDecision, decideCache } from "./decide.js";
 import type { DiskStore } from "../store/disk-store.js";
 import { FeatureCache } from "./feature-cache.js";
 import { type Feature, featureBytes } from "./feature.js";
-import { joinFeatures, splitOutput } from "./feature-tensor.js";
+import { joinFeatures, splitRows } from "./feature-tensor.js";
 import { type DiskPlace, openStore, withoutDisk } from "../store/open-store.js";
-import type { SegmentItems } from "../segments.js";
 import { selfTestFailure } from "../self-test.js";
 
 /** What a segment's cache is made of. */
@@ -44,7 +42,7 @@ export interface SegmentCacheReport {
 type Runs = Pick<BatchContext, "runSegment">;
 
 /**
- * The outputs of one frozen segment, kept between batches, with the decision where and the test that they are right.
+ * The outputs of one frozen segment, of items of any number of rows, kept between batches, with the decision where and the test that they are right.
  */
 export class SegmentCache {
   readonly #options: SegmentCacheOptions;
@@ -104,21 +102,29 @@ export class SegmentCache {
   }
 
   /**
-   * The segment's output for the items, `[items, ...]` float32, which the caller owns; undefined where the cache is
-   * off, so that the model runs the segment itself. Rejects where an item cannot be loaded.
+   * The segment's output for the items, row after row, which the caller owns; undefined where the cache is off, so that
+   * the model runs the segment itself. Rejects where an item cannot be loaded.
    */
-  async output(items: SegmentItems, batchSize: number, runs: Runs): Promise<Tensor | undefined> {
+  async output(items: readonly MediaItem[], batchSize: number, runs: Runs): Promise<Rows | undefined> {
     if (this.#offReason !== undefined) return undefined;
     this.#opened ??= this.#openDisk(this.#options.disk?.use === "asked");
     await this.#opened;
     await this.#testDisk(items, runs);
-    const itemsPerSample = items.keys.length / Math.max(1, batchSize);
-    const features = await this.#cache.get(items.keys, (positions) =>
-      this.#computeMissing(items, positions, itemsPerSample, runs),
+    const itemsPerSample = items.length / Math.max(1, batchSize);
+    const keys = items.map(({ contentKey }) => contentKey);
+    const features = await this.#cache.get(keys, (positions) =>
+      this.#computeMissing(
+        positions.map((position) => items[position]!),
+        itemsPerSample,
+        runs,
+      ),
     );
+    const widths = new Set(features.map(({ shape }) => shape[1]));
+    if (this.#offReason === undefined && widths.size > 1)
+      this.#turnOff(`the features kept for it have rows of different widths (${[...widths].join(", ")})`);
     // A failed self-test turns the cache off while it runs: then these features are not to be trusted either.
     if (this.#offReason !== undefined) return undefined;
-    await this.#decide(features[0]!, itemsPerSample);
+    await this.#decide(features, itemsPerSample);
     this.#noticeDiskFailure();
     return joinFeatures(features);
   }
@@ -133,38 +139,32 @@ export class SegmentCache {
     await this.#disk?.close();
   }
 
-  async #computeMissing(
-    items: SegmentItems,
-    positions: readonly number[],
-    itemsPerSample: number,
-    runs: Runs,
-  ): Promise<readonly Feature[]> {
-    const features = await this.#compute(items, positions, runs);
+  async #computeMissing(items: readonly MediaItem[], itemsPerSample: number, runs: Runs): Promise<readonly Feature[]> {
+    const features = await this.#compute(items, runs);
     if (!this.#isTested) {
       this.#isTested = true;
-      const last = positions.length - 1;
-      const [alone] = await this.#compute(items, [positions[last]!], runs);
-      const failure = selfTestFailure(features[last]!, alone!, "computed in a batch", this.#options.tolerance);
+      const [alone] = await this.#compute(items.slice(-1), runs);
+      const failure = selfTestFailure(features.at(-1)!, alone!, "computed in a batch", this.#options.tolerance);
       if (failure !== undefined) this.#turnOff(failure);
     }
-    await this.#decide(features[0]!, itemsPerSample);
+    await this.#decide(features, itemsPerSample);
     return features;
   }
 
-  async #compute(items: SegmentItems, positions: readonly number[], runs: Runs): Promise<Feature[]> {
+  async #compute(items: readonly MediaItem[], runs: Runs): Promise<Feature[]> {
     const start = performance.now();
-    const features = await splitOutput(await runs.runSegment(this.#options.segment.name, items.at(positions)));
+    const features = await splitRows(await runs.runSegment(this.#options.segment.name, items));
     this.#computedMs += performance.now() - start;
-    this.#computedCount += positions.length;
+    this.#computedCount += items.length;
     return features;
   }
 
-  /** Fixes where features are kept, once their size is known. */
-  async #decide(feature: Feature, itemsPerSample: number): Promise<void> {
+  /** Fixes where features are kept, once the size of some is known. */
+  async #decide(features: readonly Feature[], itemsPerSample: number): Promise<void> {
     if (this.#decision !== undefined || this.#offReason !== undefined) return;
     const { segment, disk, logger, memoryLimitBytes } = this.#options;
     const decision = decideCache({
-      bytesPerItem: featureBytes(feature),
+      bytesPerItem: Math.ceil(features.reduce((sum, feature) => sum + featureBytes(feature), 0) / features.length),
       itemCount: this.#options.itemCount(itemsPerSample),
       memoryLimitBytes,
       diskLimitBytes: this.#diskLimitBytes,
@@ -200,15 +200,15 @@ export class SegmentCache {
   }
 
   /** Recomputes the first item that comes from disk, which another run wrote. */
-  async #testDisk(items: SegmentItems, runs: Runs): Promise<void> {
+  async #testDisk(items: readonly MediaItem[], runs: Runs): Promise<void> {
     const disk = this.#disk;
     if (disk === undefined || this.#isDiskTested) return;
-    const position = items.keys.findIndex((key) => disk.isForeign(key));
-    if (position < 0) return;
+    const item = items.find(({ contentKey }) => disk.isForeign(contentKey));
+    if (item === undefined) return;
     this.#isDiskTested = true;
-    const kept = await disk.read(items.keys[position]!);
+    const kept = await disk.read(item.contentKey);
     if (kept === undefined) return;
-    const [computed] = await this.#compute(items, [position], runs);
+    const [computed] = await this.#compute([item], runs);
     const failure = selfTestFailure(kept, computed!, `in ${disk.folder}`, this.#options.tolerance);
     if (failure !== undefined) this.#turnOff(failure);
   }

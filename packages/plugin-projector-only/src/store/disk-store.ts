@@ -24,7 +24,7 @@ interface Location {
   readonly crc: number;
 }
 
-const FORMAT_VERSION = 1;
+const FORMAT_VERSION = 2;
 
 /** Name of the store's folder below the cache folder. */
 export function storeFolderName(identity: StoreIdentity): string {

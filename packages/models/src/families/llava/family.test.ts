@@ -41,7 +41,7 @@ describe.each(cases)("$name on $backend agrees with transformers", ({ name, back
     batch = await goldenBatch(golden);
   });
   afterEach(() => {
-    tf.dispose([batch.inputs, ...weights.values()]);
+    tf.dispose([batch.inputs["pixelValues"]!.tensor, ...weights.values()]);
     expect(tf.memory().numTensors).toBe(tensorsBefore);
   });
   const scopeOf = (trains: (name: string) => boolean = () => false): TestScope =>

@@ -1,4 +1,5 @@
 import type { Value } from "@thaw/autograd";
+import { placeholderRows } from "@thaw/contracts";
 import type { LoadedBatch, Scope } from "@thaw/contracts";
 import { clipTower } from "../../towers/clip.js";
 import { DecodedBatch } from "../../passes/decoded-batch.js";
@@ -11,7 +12,7 @@ import { loadLlavaProcessor } from "./processor.js";
 import { mixTokens, type MixedTokens } from "../../blocks/merge-features.js";
 import { mlpProjector, PROJECTOR_SEGMENT } from "../../connectors/mlp.js";
 import { readSpecialTokens } from "../../reading/special-tokens.js";
-import { hasImages, VISION_SEGMENT } from "../../towers/vision-tower.js";
+import { imagesOf, VISION_SEGMENT } from "../../towers/vision-tower.js";
 
 /**
  * LLaVA-1.5 (Liu et al., arXiv:2310.03744): CLIP tower, two-layer projector, Llama. Source: transformers 5.23,
@@ -56,9 +57,10 @@ function build(config: LlavaConfig, { config: reader, generationConfig, storedNa
   );
   const decoder = llamaDecoder(config.text, decoderNames(config, storedNames), PROJECTOR_SEGMENT);
   const special = readSpecialTokens(reader, reader.child("text_config"), generationConfig);
-  const mix = (tokenIds: Int32Array): MixedTokens => mixTokens(tokenIds, config.imageTokenId);
+  const mix = (batch: LoadedBatch, rows?: Int32Array): MixedTokens =>
+    mixTokens(batch.tokenIds, placeholderRows(imagesOf(batch), batch.tokenCount), rows);
   const features = (batch: LoadedBatch, scope: Scope): Value | undefined =>
-    needsFeatures(config, batch) ? projector.run(tower.run(batch, scope), scope) : undefined;
+    imagesOf(batch).length > 0 ? projector.run(tower.run(batch, scope), scope) : undefined;
   return {
     parameters: [...tower.parameters, ...projector.parameters, ...decoder.parameters],
     segments: [...tower.segments, projector.segment, ...decoder.segments],
@@ -75,8 +77,7 @@ function build(config: LlavaConfig, { config: reader, generationConfig, storedNa
         batch,
         scope,
         features: features(batch, scope),
-        placeholderId: config.imageTokenId,
-        mix: (rows) => mixTokens(batch.tokenIds, config.imageTokenId, rows),
+        mix: (rows) => mix(batch, rows),
       });
     },
     generate: (batch, scope, options) =>
@@ -85,14 +86,6 @@ function build(config: LlavaConfig, { config: reader, generationConfig, storedNa
         eosTokenIds: special.eosTokenIds,
       }),
   };
-}
-
-/**
- * A batch that holds tokens alone may have no images; one that holds images alone has no tokens (core runs the tower by
- * itself).
- */
-function needsFeatures(config: LlavaConfig, batch: LoadedBatch): boolean {
-  return hasImages(batch) || batch.tokenIds.includes(config.imageTokenId);
 }
 
 function decoderNames(

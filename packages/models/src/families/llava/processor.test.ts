@@ -4,7 +4,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import {
   clipImageProcessor,
-  type ClipImageOptions,
+  type ClipPatchOptions,
+  cutPatches,
   decodeRgb,
   encodeConversation,
   encodePrompt,
@@ -48,14 +49,16 @@ describe("loadLlavaProcessor", () => {
   it("makes the reference's pixel values", async () => {
     const { values, shape } = await golden("in.pixel_values");
     const plan = processor.planImage();
-    expect(plan.items).toEqual([{ input: "pixelValues", shape: shape.slice(1) }]);
+    const [, channels, height, width] = shape as [number, number, number, number];
+    expect(plan.inputs).toEqual({ pixelValues: { rows: (height / 7) * (width / 7), width: channels * 49 } });
+    expect(plan.facts).toEqual({ grid: [height / 7, width / 7] });
     const size = elementCount(shape.slice(1));
     for (const [index, name] of ["image0.png", "image1.png"].entries()) {
       const image = await decodeRgb(await readFile(`${folder}/${name}`), { exif: true });
-      const [pixels] = clipImageProcessor(processor.imageProcessor.options as ClipImageOptions).process(image)[
-        "pixelValues"
-      ]!;
-      const worst = Math.max(...pixels!.map((value, at) => Math.abs(value - values[index * size + at]!)));
+      const { pixelValues } = clipImageProcessor(processor.imageProcessor.options as ClipPatchOptions).process(image);
+      const own = Float32Array.from(values.slice(index * size, (index + 1) * size));
+      const wanted = cutPatches(own, { channels, height, width }, 7);
+      const worst = Math.max(...pixelValues!.map((value, at) => Math.abs(value - wanted[at]!)));
       expect(worst).toBeLessThan(1e-5);
     }
   });
@@ -74,7 +77,10 @@ describe("loadLlavaProcessor", () => {
       const encoded = encodeConversation(processor, messages, { ...options, endToken: "template" });
       expect(encoded.tokenIds).toEqual(row(ids.values));
       expect(encoded.labels).toEqual(row(labels.values));
-      const promptIds = encodePrompt(processor, messages, options);
+      const { tokenIds: promptIds, columns } = encodePrompt(processor, messages, options);
+      expect(columns).toEqual(encoded.columns);
+      expect([...columns[0]!].every((column) => promptIds[column] === 332)).toBe(true);
+      expect(columns[0]).toHaveLength(16);
       expect(promptIds).toEqual(
         row(ids.values).slice(
           0,

@@ -12,6 +12,7 @@ import {
 } from "@thaw/data";
 import { readConfig, readGenerationConfig } from "../../reading/folder.js";
 import { type LlavaConfig, readLlavaConfig } from "./config.js";
+import { PIXEL_VALUES } from "../../towers/vision-tower.js";
 import { readSpecialTokens } from "../../reading/special-tokens.js";
 
 type Json = Readonly<Record<string, unknown>>;
@@ -112,9 +113,15 @@ export async function loadLlavaProcessor(folder: string): Promise<Processor> {
       "No token ends an answer.",
       "Set eos_token in tokenizer_config.json or eos_token_id in generation_config.json.",
     );
+  const { patchSize } = config.vision;
+  const tokenCount = imageTokenCount(config, image, file, folder);
+  const grid = [Math.floor(image.size.height / patchSize), Math.floor(image.size.width / patchSize)] as const;
   const plan: ImagePlan = {
-    placeholder: imageToken.repeat(imageTokenCount(config, image, file, folder)),
-    items: [{ input: "pixelValues", shape: [3, image.size.height, image.size.width] }],
+    placeholder: imageToken.repeat(tokenCount),
+    tokenId: config.imageTokenId,
+    tokenCount,
+    facts: { grid },
+    inputs: { [PIXEL_VALUES]: { rows: grid[0] * grid[1], width: config.vision.channelCount * patchSize ** 2 } },
   };
   const prompt = file["caption_prompt"];
   return {
@@ -129,7 +136,7 @@ export async function loadLlavaProcessor(folder: string): Promise<Processor> {
     padTokenId: pad === undefined ? padTokenId : idOf(tokenizer, pad, folder),
     maxPositions: config.text.maxPositions,
     rasterSize: image.size,
-    imageProcessor: clipImageProcessorModule(image),
+    imageProcessor: clipImageProcessorModule({ ...image, patchSize }),
     needsImageSize: false,
     planImage: () => plan,
   };
