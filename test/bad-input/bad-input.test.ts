@@ -98,7 +98,7 @@ describe("config", () => {
   });
 
   it("tells wrong use of the command line by code 2", async () => {
-    for (const args of [["trian"], ["train", "--nope"], ["plan", "--at-step", "x"], ["evaluate", "runs/x"]]) {
+    for (const args of [["trian"], ["train", "--nope"], ["plan", "--at-step", "x"], ["evaluate"]]) {
       const { code, stderr, stdout } = await work.run(args);
       expect([code, stdout]).toEqual([2, ""]);
       expect(stderr).not.toBe("");

@@ -37,7 +37,7 @@ export function runNotFinished(folder: string): ThawError {
 export function badOption(option: string, value: unknown, expected: string): ThawError {
   return new ThawError(
     "THAW_CLI_OPTION",
-    `${option} is ${JSON.stringify(value)}. On the command line. Give ${expected}.`,
+    `${option} is ${value === undefined ? "missing" : JSON.stringify(value)}. On the command line. Give ${expected}.`,
     { details: { option, value, expected } },
   );
 }
@@ -83,5 +83,15 @@ export function nothingToExplain(target: string, nearest: readonly string[]): Th
     "THAW_CLI_NOTHING_TO_EXPLAIN",
     `There is no component, parameter or setting ${target}. On the command line. ${advice}`,
     { details: { target, nearest } },
+  );
+}
+
+/** `thaw evaluate` without `--data`, on something that has no evaluation sets of its own. */
+export function noEvaluationData(path: string): ThawError {
+  return new ThawError(
+    "THAW_CLI_NO_EVALUATION_DATA",
+    `${path} has no evaluation sets of its own (data.evaluation), and --data is missing. ` +
+      "Name a data set, for example --data iconify:twemoji.",
+    { details: { path } },
   );
 }

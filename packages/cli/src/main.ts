@@ -3,6 +3,9 @@ import { CommanderError } from "commander";
 import { createProgram } from "./program.js";
 import { processTerminal, type Terminal } from "./terminal/terminal.js";
 
+/** Errors that are a matter of how the command was called. */
+const USAGE_CODES: readonly string[] = ["THAW_CLI_OPTION", "THAW_CLI_NO_EVALUATION_DATA"];
+
 /** Exit codes: 0 done, 1 findings or errors, 2 wrong use of the command line, 130 stopped by Ctrl-C. */
 export const EXIT = { done: 0, failed: 1, usage: 2, interrupted: 130 } as const;
 
@@ -15,7 +18,7 @@ export async function main(args: readonly string[], terminal: Terminal = process
   } catch (error) {
     if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.done : EXIT.usage;
     terminal.err(errorText(error, terminal, args.includes("--debug") || (process.env["THAW_DEBUG"] ?? "") !== ""));
-    return error instanceof ThawError && error.code === "THAW_CLI_OPTION" ? EXIT.usage : EXIT.failed;
+    return error instanceof ThawError && USAGE_CODES.includes(error.code) ? EXIT.usage : EXIT.failed;
   }
 }
 

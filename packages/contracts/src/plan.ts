@@ -17,6 +17,8 @@ export interface PlanEntry {
   /** Optimizer group; the component's name unless changed. */
   readonly group: string;
   readonly reason: PlanReason;
+  /** True for a frozen parameter whose component gets an adapter: it may cover the parameter, or not. */
+  readonly isAdapted?: boolean;
 }
 
 /** Entries valid from `fromStep` (0 for the first phase). */

@@ -127,6 +127,7 @@ export {
   STATE_FILE,
   TRAINED_FILE,
 } from "./checkpoint/write-checkpoint.js";
+export { activationBytes } from "./plan/activation-bytes.js";
 export { definePlugin } from "./api/define-plugin.js";
 export { findingText } from "./errors/options.js";
 export { createHooks, STAGE_DEFAULT, STAGE_EARLY, STAGE_LATE } from "./api/hooks.js";

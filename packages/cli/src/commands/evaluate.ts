@@ -1,9 +1,10 @@
-import { openSource, type ConceptFilter, type DataSource, type Processor } from "@thaw/data";
+import { openSource, type CaptionEvaluation, type ConceptFilter, type DataSource, type Processor } from "@thaw/data";
+import type { CaptionRecord } from "../record/record.js";
 import { openProcessor } from "@thaw/models";
 import { modelFolder, openConfiguredSource, sessionTrainer } from "../running/build-run.js";
 import { captionResult, measureCaptions } from "../running/caption-evaluator.js";
-import { sourceName } from "../config/data-section.js";
-import { badOption } from "../errors.js";
+import { evaluationSources, sourceName } from "../config/data-section.js";
+import { noEvaluationData } from "../errors.js";
 import { watchInterrupts } from "../running/interrupt.js";
 import { createLogger, type LogLevel } from "../terminal/log.js";
 import { openConfiguredModel } from "../planning/plan-run.js";
@@ -30,47 +31,39 @@ export interface EvaluateOptions {
  * Measures captions of a run or a checkpoint on a data set, beside both baselines. Returns 130 where Ctrl-C stopped it.
  */
 export async function evaluate(path: string, options: EvaluateOptions, terminal: Terminal): Promise<number> {
-  if (options.data === undefined)
-    throw badOption("--data", undefined, "a data set, for example --data iconify:twemoji");
   const target = await openTarget(path, options.backend === undefined ? {} : { backend: options.backend });
+  if (options.data === undefined && Object.keys(evaluationSources(target.config.data)).length === 0)
+    throw noEvaluationData(path);
   const progress = options.quiet === true ? silentProgress() : await createProgress(terminal);
   const logger = await createLogger(options.logLevel, { beforeLine: () => progress.clear() });
   const interrupts = watchInterrupts(terminal, () => {}, "Stopping; a second Ctrl-C ends at once.");
   const opened: DataSource[] = [];
   try {
     const processor = await openProcessor(modelFolder(target.config));
-    const source = await openSource(options.data, {
-      processor,
-      baseFolder: process.cwd(),
-      role: "evaluation",
-      name: sourceName(options.data),
-    });
-    opened.push(source);
+    const sources = await openSources(target, processor, options.data, opened);
     const training = await openTraining(target, processor, options.baselineData);
     if (training !== undefined) opened.push(training);
     const session = await sessionTrainer(target.config, await openConfiguredModel(target.config), logger).open();
     try {
       if (target.trained !== undefined) await session.loadParameters(target.trained);
       const { evaluationBatchSize, maxNewTokens } = target.config.data;
-      const evaluation = await measureCaptions(session, {
-        source,
-        baselines: training !== undefined,
-        label: `captions of ${source.name}`,
-        progress,
-        isStopping: interrupts.isInterrupted,
-        batchSize: options.batchSize ?? evaluationBatchSize,
-        maxNewTokens: options.maxNewTokens ?? maxNewTokens,
-        ...(training === undefined ? {} : { training }),
-        ...(options.concepts === undefined ? {} : { concepts: options.concepts }),
-        ...(options.limit === undefined ? {} : { limit: options.limit }),
-      });
-      if (evaluation === undefined) return 130;
-      const { exactMatch, tokenF1, samples, baselines } = evaluation;
-      if (options.json === true) terminal.out(JSON.stringify({ exactMatch, tokenF1, samples, baselines }));
-      else {
-        const record = { name: source.name, after: captionResult(evaluation, 0), baselines, pictures: {} };
-        for (const line of [...scoreLines([record], terminal), "", ...sampleLines(record, terminal)])
-          terminal.out(line);
+      for (const source of sources) {
+        const evaluation = await measureCaptions(session, {
+          source,
+          baselines: training !== undefined,
+          label: `captions of ${source.name}`,
+          progress,
+          isStopping: interrupts.isInterrupted,
+          batchSize: options.batchSize ?? evaluationBatchSize,
+          maxNewTokens: options.maxNewTokens ?? maxNewTokens,
+          ...(training === undefined ? {} : { training }),
+          ...(options.concepts === undefined ? {} : { concepts: options.concepts }),
+          ...(options.limit === undefined ? {} : { limit: options.limit }),
+        });
+        if (evaluation === undefined) return 130;
+        const record = { name: source.name, after: captionResult(evaluation, 0), baselines: evaluation.baselines };
+        if (options.json === true) terminal.out(jsonLine(evaluation, options.data === undefined ? source.name : ""));
+        else printScores({ ...record, pictures: {} }, terminal);
       }
       return 0;
     } finally {
@@ -81,6 +74,32 @@ export async function evaluate(path: string, options: EvaluateOptions, terminal:
     interrupts.stop();
     for (const source of opened) await source.close();
   }
+}
+
+/** The data set that was asked for, or the run's own evaluation sets. */
+async function openSources(
+  { config }: Target,
+  processor: Processor,
+  given: string | undefined,
+  opened: DataSource[],
+): Promise<readonly DataSource[]> {
+  const settings = given === undefined ? Object.entries(evaluationSources(config.data)) : undefined;
+  if (settings === undefined) {
+    const name = sourceName(given!);
+    opened.push(await openSource(given!, { processor, baseFolder: process.cwd(), role: "evaluation", name }));
+  } else
+    for (const [name, setting] of settings)
+      opened.push(await openConfiguredSource(config, processor, "evaluation", setting, name));
+  return [...opened];
+}
+
+/** Scores as one line of JSON; `name` tells several sets apart. */
+function jsonLine({ exactMatch, tokenF1, samples, baselines }: CaptionEvaluation, name: string): string {
+  return JSON.stringify({ ...(name === "" ? {} : { name }), exactMatch, tokenF1, samples, baselines });
+}
+
+function printScores(record: CaptionRecord, terminal: Terminal): void {
+  for (const line of [...scoreLines([record], terminal), "", ...sampleLines(record, terminal)]) terminal.out(line);
 }
 
 /** The training set that baselines come from: the one given, or the run's own. */

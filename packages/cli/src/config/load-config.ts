@@ -1,3 +1,4 @@
+import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import {
   resolveConfig,
@@ -85,11 +86,14 @@ export function isError(finding: Finding): boolean {
   return finding.severity === "error";
 }
 
-/** A `thaw.config.ts` imports these from the running Thaw, also in a folder that has not installed it. */
-function configAliases(): ModuleAliases {
-  return {
-    "@thaw/cli": fileURLToPath(new URL("../index.js", import.meta.url)),
-    "@thaw/core": fileURLToPath(import.meta.resolve("@thaw/core")),
-    "@thaw/config": fileURLToPath(import.meta.resolve("@thaw/config")),
-  };
+/**
+ * What a config or plugin in TypeScript imports from the running Thaw, also in a folder that has not installed it: every
+ * package of Thaw that this one stands on.
+ */
+export function configAliases(): ModuleAliases {
+  const { dependencies } = JSON.parse(
+    readFileSync(fileURLToPath(import.meta.resolve("@thaw/cli/package.json")), "utf8"),
+  ) as { readonly dependencies: Readonly<Record<string, string>> };
+  const own = Object.keys(dependencies).filter((name) => name.startsWith("@thaw/") && name !== "@thaw/presets");
+  return Object.fromEntries(["@thaw/cli", ...own].map((name) => [name, fileURLToPath(import.meta.resolve(name))]));
 }

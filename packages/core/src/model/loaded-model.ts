@@ -34,11 +34,13 @@ export async function loadModel(
   planned: PlannedContext,
   { runFolder, totalSteps, isStatic, hasCheckpoint = false }: LoadOptions,
 ): Promise<LoadedModel> {
-  const { hooks, options, training, settings } = parts;
+  const { hooks, options, training, settings, logger } = parts;
   const backend =
     (await hooks.resolveBackend.promise({ settings, precision: training.precision })) ?? (await defaultBackend());
   if (!canRun(backend, training.precision)) throw precisionUnsupported(training.precision, backend);
+  logger.debug({ backend: backend.name, precision: training.precision }, `Computing with ${backend.name}.`);
   const memory = new MemoryWatch();
+  const startMs = performance.now();
   const runner = new ModelRunner({ hooks, planned, backend, isStatic, precision: training.precision });
   const started = new Set<string>();
   const dispose = (): void => {
@@ -58,6 +60,11 @@ export async function loadModel(
     dispose();
     throw error;
   }
+  const seconds = ((performance.now() - startMs) / 1000).toFixed(2);
+  logger.debug(
+    { parameters: planned.parameters.length, source: options.model.source },
+    `Read ${planned.parameters.length} parameters of ${options.model.source} in ${seconds} s.`,
+  );
   const context: RunContext = Object.freeze({
     ...(runFolder === undefined ? {} : { runFolder }),
     plan: planned.plan,

@@ -1,3 +1,6 @@
+import type { AsyncSeriesWaterfallHook } from "tapable";
+import { createHooks } from "../api/hooks.js";
+import { HookWatch } from "./intercept.js";
 import "@tensorflow/tfjs-backend-cpu";
 import * as tf from "@tensorflow/tfjs-core";
 import { ThawError } from "@thaw/contracts";
@@ -70,6 +73,28 @@ describe("taps", () => {
       hooks.batch.tap("Bad", () => undefined as never);
     });
     expect(error).toMatchObject({ code: "THAW_CORE_TAP_RETURNED_NOTHING", details: { plugin: "Bad", hook: "batch" } });
+  });
+
+  it.each(
+    Object.entries(createHooks())
+      .filter(([, hook]) => /Waterfall/.test(hook.constructor.name))
+      .map(([name]) => name),
+  )("are refused by name when a tap of the waterfall %s returns nothing", async (name) => {
+    const hooks = createHooks();
+    const watch = new HookWatch(hooks);
+    const hook = hooks[name as "scope"];
+    if (/^Async/.test(hook.constructor.name))
+      (hook as unknown as AsyncSeriesWaterfallHook<[unknown]>).tapPromise("Bad", () => Promise.resolve(undefined));
+    else hook.tap("Bad", () => undefined as never);
+    expect(watch.describe().map(({ plugin }) => plugin)).toEqual(["Bad"]);
+    const call = async (): Promise<unknown> =>
+      /^Async/.test(hook.constructor.name)
+        ? (hook as unknown as AsyncSeriesWaterfallHook<[unknown]>).promise({})
+        : hook.call({} as never, {} as never);
+    await expect(call()).rejects.toMatchObject({
+      code: "THAW_CORE_TAP_RETURNED_NOTHING",
+      details: { plugin: "Bad", hook: name },
+    });
   });
 
   it("are refused by name when an async function is given to tap", async () => {

@@ -1,5 +1,6 @@
 import { pluginFailed, pluginFailedWithCode, tapNeverSettled, tapReturnedNothing } from "../errors/plugins.js";
 import { ThawError } from "@thaw/contracts";
+import { AsyncSeriesWaterfallHook, SyncWaterfallHook } from "tapable";
 import type { TrainerHooks } from "../api/hooks.js";
 
 /** One tap, in the order in which its hook calls it. */
@@ -11,23 +12,13 @@ export interface TapDescription {
   readonly durationMs: number;
 }
 
-/** Hooks whose taps must return the value that they were given or a new one. */
-const WATERFALLS: ReadonlySet<string> = new Set([
-  "parameters",
-  "plan",
-  "parameterGroups",
-  "findings",
-  "batch",
-  "loss",
-  "gradients",
-  "checkpoint",
-]);
-
 /** Judges what one tap of a waterfall returned; throws an error that names the plugin. */
 export type ResultCheck = (plugin: string, before: unknown, after: unknown) => void;
 
 type AnyFunction = (...parameters: unknown[]) => unknown;
 type AnyTap = { name: string; stage?: number; type: string; fn: AnyFunction };
+/** A hook says what it is itself: tapable sets `constructor`, and makes no instances of its classes. */
+const WATERFALLS: readonly unknown[] = [SyncWaterfallHook, AsyncSeriesWaterfallHook];
 type AnyHook = { readonly taps: readonly AnyTap[]; intercept(interceptor: { register(tap: AnyTap): AnyTap }): void };
 
 interface TapRecord {
@@ -148,7 +139,7 @@ export class HookWatch {
   }
 
   #check(hook: string, plugin: string, before: unknown, after: unknown): void {
-    if (!WATERFALLS.has(hook)) return;
+    if (!WATERFALLS.includes(this.#hooks[hook as keyof TrainerHooks].constructor)) return;
     if (after === undefined) throw tapReturnedNothing(plugin, hook);
     this.#checks[hook as keyof TrainerHooks]?.(plugin, before, after);
   }

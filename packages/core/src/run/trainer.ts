@@ -123,6 +123,7 @@ export class Trainer {
         run = new TrainingRun({ parts: this.#parts, planned, checkpoint, stopReason: () => this.#stopReason });
         const done = await run.run();
         await this.hooks.shutdown.promise();
+        this.#logHooks();
         return done;
       },
       {
@@ -152,6 +153,16 @@ export class Trainer {
   /** Every tap in calling order, with how often it ran and for how long. */
   describeHooks(): readonly TapDescription[] {
     return this.#watch.describe();
+  }
+
+  /** Which taps ran, in calling order, with times: for who looks for what costs time, or runs in the wrong order. */
+  #logHooks(): void {
+    for (const { hook, plugin, stage, callCount, durationMs } of this.describeHooks())
+      if (callCount > 0)
+        this.logger.debug(
+          { hook, plugin, stage, callCount, durationMs },
+          `Hook ${hook}: ${plugin} ran ${callCount} times, ${durationMs.toFixed(1)} ms in all.`,
+        );
   }
 
   #apply(plugin: Plugin): void {

@@ -4,7 +4,8 @@ import type { GradientFlow, Segment } from "@thaw/contracts";
 import { beforeAll, describe, expect, it } from "vitest";
 import type { PlannedContext } from "../api/contexts.js";
 import { runToy, trainOnly } from "../toy/toy-trainer.js";
-import { activationBytes, activationMemoryBytes, Checkpointing } from "./checkpointing.js";
+import { activationBytes } from "../plan/activation-bytes.js";
+import { activationMemoryBytes, Checkpointing } from "./checkpointing.js";
 
 beforeAll(async () => {
   await tf.setBackend("cpu");
@@ -21,7 +22,7 @@ const SEGMENTS: readonly Segment[] = [
   })),
 ];
 const planned = {
-  model: { segments: SEGMENTS },
+  model: { segments: SEGMENTS, text: { vocabularySize: 1000 } },
   parameters: [0, 1].flatMap((index) =>
     [
       ["norm", [64]],
@@ -44,16 +45,16 @@ const WIDTHS = 64 + 64 + 128 + 64;
 
 describe("activationBytes", () => {
   it("counts real tokens, and less where a block is frozen", () => {
-    expect(activationBytes(planned, flows("trained", "trained"), blocks, batch)).toBe(4 * 2 * 10 * WIDTHS);
-    expect(activationBytes(planned, flows("through", "trained"), blocks, batch)).toBeCloseTo(4 * 1.6 * 10 * WIDTHS);
-    expect(activationBytes(planned, flows("trained", "trained"), new Set(["decoder.layers.1"]), batch)).toBe(
+    expect(activationBytes(planned, flows("trained", "trained"), blocks, 10)).toBe(4 * 2 * 10 * WIDTHS);
+    expect(activationBytes(planned, flows("through", "trained"), blocks, 10)).toBeCloseTo(4 * 1.6 * 10 * WIDTHS);
+    expect(activationBytes(planned, flows("trained", "trained"), new Set(["decoder.layers.1"]), 10)).toBe(
       4 * 10 * WIDTHS,
     );
   });
 });
 
 describe("Checkpointing", () => {
-  const needed = activationBytes(planned, flows("trained", "trained"), blocks, batch);
+  const needed = activationBytes(planned, flows("trained", "trained"), blocks, 10);
   const decide = (choice: "auto" | "on" | "off", memoryBytes: number) => {
     const checkpointing = new Checkpointing({ choice, planned, memoryBytes });
     return { checkpointing, chosen: checkpointing.choose({ flows: flows("trained", "trained") }, batch) };

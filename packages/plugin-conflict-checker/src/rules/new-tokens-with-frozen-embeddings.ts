@@ -37,7 +37,7 @@ run, the model never learns what the token means. Train the rows of these tokens
         return [];
       // An adapter over it may cover the embeddings; that is not known here.
       const isFrozen =
-        entries.length > 0 && entries.every(({ trainable, reason }) => !trainable && reason.text.startsWith("frozen"));
+        entries.length > 0 && entries.every(({ trainable, isAdapted }) => !trainable && isAdapted !== true);
       return isFrozen ? [newTokens(setting, "the language model")] : [];
     }
     const embeddings = context.parameters.filter(

@@ -266,10 +266,15 @@ function phasesOf(
           trainable,
           group: component,
           reason: { text: reasonText(decision, selection, trainable, fromStep), settings: decision.settings },
+          ...(!trainable && isAdapted(selection, fromStep) ? { isAdapted: true } : {}),
         },
       ];
     }),
   }));
+}
+
+function isAdapted({ intent, timeline }: Selection, step: number): boolean {
+  return intent.kind === "adapter" && timeline.isActive(step);
 }
 
 function reasonText(

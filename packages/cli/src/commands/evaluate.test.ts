@@ -1,0 +1,58 @@
+import { copyFileSync, mkdirSync, mkdtempSync, readdirSync, realpathSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { afterAll, beforeAll, expect, it } from "vitest";
+import { thaw } from "../../test-support/thaw.js";
+
+const checkpoint = fileURLToPath(new URL("../../../../test/fixtures/goldens/llava", import.meta.url));
+const here = process.cwd();
+let folder = "";
+let run = "";
+
+beforeAll(async () => {
+  folder = realpathSync(mkdtempSync(join(tmpdir(), "thaw-evaluate-")));
+  process.chdir(folder);
+  mkdirSync("images");
+  copyFileSync(join(checkpoint, "image0.png"), join("images", "image0.png"));
+  const sample = { image: "images/image0.png", caption: "a disc" };
+  for (const name of ["train", "held", "other"]) writeFileSync(`${name}.jsonl`, `${JSON.stringify(sample)}\n`);
+  writeFileSync(
+    "thaw.config.yaml",
+    `model: ${checkpoint}
+data: { train: ./train.jsonl, evaluation: { held: ./held.jsonl, other: ./other.jsonl }, max_new_tokens: 2 }
+freeze: { train_mm_proj_only: true }
+training: { max_steps: 1, micro_batch_size: 1, learning_rate: 0.01 }
+backend: wasm
+output: ./runs
+seed: 1
+`,
+  );
+  expect((await thaw("train", "--quiet", "--log-level", "debug")).code).toBe(0);
+  run = join("runs", readdirSync("runs")[0]!);
+});
+afterAll(() => {
+  process.chdir(here);
+  rmSync(folder, { recursive: true, force: true });
+});
+
+it("evaluate measures the run's own evaluation sets where no other is named", async () => {
+  const { code, out } = await thaw("evaluate", run, "--quiet", "--json");
+  expect(code).toBe(0);
+  const lines = out.split("\n").map((line) => JSON.parse(line) as { readonly name: string; readonly samples: number });
+  expect(lines.map(({ name, samples }) => [name, samples])).toEqual([
+    ["held", 1],
+    ["other", 1],
+  ]);
+});
+
+it("evaluate measures the named set alone, without a name", async () => {
+  const { out } = await thaw("evaluate", run, "--data", "./other.jsonl", "--quiet", "--json");
+  expect(Object.keys(JSON.parse(out) as object)).not.toContain("name");
+});
+
+it("evaluate says what is missing where a checkpoint has no sets of its own", async () => {
+  const { code, err } = await thaw("evaluate", checkpoint, "--quiet");
+  expect([code, err]).toEqual([2, expect.stringContaining("THAW_CLI_NO_EVALUATION_DATA") as string]);
+  expect(err).not.toContain("undefined");
+});

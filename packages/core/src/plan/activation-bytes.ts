@@ -1,0 +1,33 @@
+import type { GradientFlow } from "@thaw/contracts";
+import type { PlannedContext } from "../api/contexts.js";
+
+/**
+ * Share of the widths of a segment's matrices that is kept for backward, per token. A frozen segment's linear layers
+ * keep nothing; what lies between them does.
+ */
+const KEPT = { trained: 1, through: 0.6, prefix: 0 } as const satisfies Record<GradientFlow, number>;
+
+/**
+ * Estimated bytes that segments keep for backward: inputs and outputs of their matrices (float32) for every token.
+ * Attention weights are made again there, and a vocabulary product is fused with the loss, which keeps no logits.
+ * Measured on LLaVA, 384 wide, 8 layers (tower: 12), 880 tokens, native and WASM: 1.15 times what was kept with the
+ * projector alone, 1.17 with the language model, 1.20 with all.
+ */
+export function activationBytes(
+  { parameters, model }: Pick<PlannedContext, "parameters" | "model">,
+  flows: ReadonlyMap<string, GradientFlow>,
+  segments: ReadonlySet<string>,
+  tokenCount: number,
+): number {
+  const shapes = new Map(parameters.map(({ name, shape }) => [name, shape]));
+  const vocabularySize = model.text?.vocabularySize;
+  const kept = model.segments
+    .filter(({ name }) => segments.has(name))
+    .map((segment) => {
+      const matrices = segment.parameters
+        .map((name) => shapes.get(name) ?? [])
+        .filter(({ length, 0: rows }) => length === 2 && rows !== vocabularySize);
+      return KEPT[flows.get(segment.name) ?? "prefix"] * matrices.flat().reduce((sum, width) => sum + width, 0);
+    });
+  return 4 * tokenCount * kept.reduce((sum, width) => sum + width, 0);
+}
