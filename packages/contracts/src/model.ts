@@ -1,6 +1,6 @@
 import type { Value } from "@thaw/autograd";
 import type { Tensor } from "@tensorflow/tfjs-core";
-import type { Batch, LoadedBatch, MediaItem } from "./batch.js";
+import type { LoadedBatch, MediaItem } from "./batch.js";
 
 /** A named tensor of a checkpoint, known from its header alone. */
 export interface ParameterInfo {
@@ -200,5 +200,3 @@ export interface Model {
  * function of seed and name.
  */
 export type Initializer = (parameter: ParameterInfo, random: () => number) => Float32Array | Promise<Float32Array>;
-
-export type { Batch };

@@ -171,7 +171,7 @@ export type { Ownership } from "./plan/owners.js";
 export { deepFreeze, hashPlan, phaseAt, trainedNames } from "./plan/plan.js";
 export { diffPlans, planDiffTable } from "./plan/plan-diff.js";
 export type { PlanDifference } from "./plan/plan-diff.js";
-export { planMemory, planReport, planTable } from "./plan/plan-report.js";
+export { planMemory, planReport } from "./plan/plan-report.js";
 export type { ComponentMemory, ComponentReport, PlanReport } from "./plan/plan-report.js";
 export { runLength } from "./plan/run-length.js";
 export type { RunLength } from "./plan/run-length.js";

@@ -1,19 +1,8 @@
-import {
-  FLOAT32_BYTES,
-  elementCount,
-  bytesText,
-  countText,
-  type GradientFlow,
-  type ParameterInfo,
-  type PlanEntry,
-} from "@thaw/contracts";
+import { FLOAT32_BYTES, elementCount, type GradientFlow, type ParameterInfo, type PlanEntry } from "@thaw/contracts";
 import type { PlannedContext } from "../api/contexts.js";
 import { AdamW } from "../optimize/adamw.js";
-import { textTable } from "../text.js";
 import { classifyFlows, componentFlows } from "./flow.js";
 import { phaseAt, trainedNames } from "./plan.js";
-
-const HEAD = ["component", "state", "parameters", "gradient flow", "weights", "gradients + slots", "reason"];
 
 /** The plan at one step as data: exactly what `thaw plan --json` prints. */
 export interface PlanReport {
@@ -103,27 +92,6 @@ export function planMemory(planned: PlannedContext, step = 0): ReadonlyMap<strin
       return [name, { parameterCount, trainedCount, parameterBytes, trainedBytes }];
     }),
   );
-}
-
-/** The plan as a table for people, one row a component. */
-export function planTable(planned: PlannedContext, step = 0): string {
-  const memory = planMemory(planned, step);
-  const report = planReport(planned, step);
-  const rows = report.components.map(({ name, state, flows, parameterCount, reason }) => {
-    const { parameterBytes, trainedBytes } = memory.get(name)!;
-    return [
-      name,
-      state,
-      countText(parameterCount),
-      flows.join(", ") || "-",
-      bytesText(parameterBytes),
-      trainedBytes === 0 ? "-" : bytesText(trainedBytes),
-      reason,
-    ];
-  });
-  const starts = planned.plan.phases.map(({ fromStep }) => fromStep);
-  const phases = starts.length > 1 ? `\nPhases start at steps ${starts.join(", ")}; this is step ${step}.` : "";
-  return `${textTable([HEAD, ...rows])}${phases}\nPlan ` + `${report.hash.slice(0, 12)}`;
 }
 
 function ownedParameters({ parameters, owners }: PlannedContext, component: string): readonly ParameterInfo[] {

@@ -10,14 +10,8 @@ export class Accumulator {
   #lossSum: Tensor | undefined;
   supervisedTokens = 0;
   tokens = 0;
-  microBatches = 0;
   /** Absent where no pass counted its rows. */
   rowCounts: RowCounts | undefined;
-
-  /** Borrowed until `clear`. */
-  get gradients(): ReadonlyMap<string, Tensor> {
-    return this.#gradients;
-  }
 
   /** A scalar, borrowed; undefined before the first micro-batch with supervised tokens. */
   get lossSum(): Tensor | undefined {
@@ -52,7 +46,6 @@ export class Accumulator {
     this.#lossSum = undefined;
     this.supervisedTokens = 0;
     this.tokens = 0;
-    this.microBatches = 0;
     this.rowCounts = undefined;
   }
 }

@@ -8,7 +8,6 @@ import type { ChatTemplate } from "./chat-template.js";
 export interface EncodedConversation {
   readonly tokenIds: readonly number[];
   readonly labels: readonly number[];
-  readonly supervisedCount: number;
   /** Of each image, where the tokens are that its features stand in for. */
   readonly columns: readonly Int32Array[];
 }
@@ -156,7 +155,6 @@ export function encodeConversation(
   return {
     tokenIds,
     labels,
-    supervisedCount: labels.filter((label) => label !== IGNORE_INDEX).length,
     columns: placeImages(tokenIds, options),
   };
 }
