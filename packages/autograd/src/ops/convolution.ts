@@ -37,7 +37,8 @@ export function causalConvolution(x: Value, weight: Value, { offsets, initial }:
     throw badArgument(
       "causalConvolution",
       `x, weight and initial have shapes ${shapes.join(", ")}, the offsets are ${offsets.join(", ")}.`,
-      "Use [rows, channels], [channels, width], [samples * (width - 1), channels] and ascending offsets from 0 to rows.",
+      "Use [rows, channels], [channels, width], [samples * (width - 1), channels] and ascending offsets from 0 " +
+        "to rows.",
     );
   }
   const taps = tapsOf(offsets, width, initial !== undefined);

@@ -33,7 +33,8 @@ it("lets a plugin in TypeScript outside the repository import every package that
       ...importable.map((name, index) => `import * as module${index} from "${name}";`),
       `const all: readonly object[] = [${importable.map((_, index) => `module${index}`).join(", ")}];`,
       "const definition = { name: `far-${all.filter((one) => Object.keys(one).length > 0).length}`, apiVersion: 1 };",
-      "export default Object.assign(() => ({ ...definition, apply() {} }), { definition: { ...definition, apply() {} } });",
+      "export default Object.assign(() => ({ ...definition, apply() {} }), { definition: { ...definition, " +
+        "apply() {} } });",
     ].join("\n"),
   );
   writeFileSync(join(folder, "far.config.yaml"), "plugins: [./far.ts]\n");

@@ -87,8 +87,8 @@ export function isError(finding: Finding): boolean {
 }
 
 /**
- * What a config or plugin in TypeScript imports from the running Thaw, also in a folder that has not installed it: every
- * package of Thaw that this one stands on.
+ * What a config or plugin in TypeScript imports from the running Thaw, also in a folder that has not installed it:
+ * every package of Thaw that this one stands on.
  */
 export function configAliases(): ModuleAliases {
   const { dependencies } = JSON.parse(

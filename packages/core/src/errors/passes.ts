@@ -49,7 +49,8 @@ export function segmentRowsBroken(
     "THAW_CORE_SEGMENT_ROWS",
     `The output of the segment ${segment} has shape [${shape.join(", ")}], but it promises ${rows} rows for ` +
       `${itemCount} items${item === undefined ? "" : `, ${itemRows} of them for ${itemText(item)}`}. In the forward ` +
-      "pass. Give [rows, width] with the rows that outputRows says, item after item; where a plugin gives the output, " +
+      "pass. Give [rows, width] with the rows that outputRows says, item after item; where a plugin gives the " +
+      "output, " +
       "look there.",
     { segment, shape, rows, itemCount, ...(item === undefined ? {} : { contentKey: item.contentKey, itemRows }) },
   );

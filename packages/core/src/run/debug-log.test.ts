@@ -10,7 +10,8 @@ beforeAll(async () => {
 
 it("tells at level debug what computes, what was read, and which taps ran how often, in calling order", async () => {
   const lines: string[] = [];
-  const note = (fields: object | string, message?: string): void => void lines.push(message ?? String(fields));
+  const note = (fields: object | string, message?: string): void =>
+    void lines.push(typeof fields === "string" ? fields : message!);
   const logger: Logger = { debug: note, info: () => {}, warn: () => {}, error: () => {} };
   const late = tapped("Late", ({ hooks }) => hooks.afterStep.tap("Late", () => {}));
   await toyTrainer({ plugins: [trainOnly([0, ["projector"]]), late], logger }).run();

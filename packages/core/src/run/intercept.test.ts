@@ -77,18 +77,18 @@ describe("taps", () => {
 
   it.each(
     Object.entries(createHooks())
-      .filter(([, hook]) => /Waterfall/.test(hook.constructor.name))
+      .filter(([, hook]) => hook.constructor.name.includes("Waterfall"))
       .map(([name]) => name),
   )("are refused by name when a tap of the waterfall %s returns nothing", async (name) => {
     const hooks = createHooks();
     const watch = new HookWatch(hooks);
     const hook = hooks[name as "scope"];
-    if (/^Async/.test(hook.constructor.name))
+    if (hook.constructor.name.startsWith("Async"))
       (hook as unknown as AsyncSeriesWaterfallHook<[unknown]>).tapPromise("Bad", () => Promise.resolve(undefined));
     else hook.tap("Bad", () => undefined as never);
     expect(watch.describe().map(({ plugin }) => plugin)).toEqual(["Bad"]);
     const call = async (): Promise<unknown> =>
-      /^Async/.test(hook.constructor.name)
+      hook.constructor.name.startsWith("Async")
         ? (hook as unknown as AsyncSeriesWaterfallHook<[unknown]>).promise({})
         : hook.call({} as never, {} as never);
     await expect(call()).rejects.toMatchObject({

@@ -48,7 +48,8 @@ export function clipPixels(image: RgbImage, options: ClipImageOptions): RgbImage
 
 /**
  * `CLIPImageProcessor` on Pillow images (huggingface/transformers 5.23, `models/clip/image_processing_clip.py`): pad,
- * resize, centre crop, rescale, normalise; then cut into patches: `pixelValues`, `[patches, 3 * patch * patch]` float32.
+ * resize, centre crop, rescale, normalise; then cut into patches: `pixelValues`, `[patches, 3 * patch * patch]`
+ * float32.
  */
 export function clipImageProcessor(options: ClipPatchOptions): ImageProcessor {
   const tables = [channelValues(options, 0), channelValues(options, 1), channelValues(options, 2)] as const;

@@ -33,8 +33,8 @@ export interface PromptKeys {
 }
 
 /**
- * By sample, the tokens before its first image or sound and before the first row that the loss reads: they depend on nothing but
- * the language model. Undefined where they are too few to pay, or where padding comes first.
+ * By sample, the tokens before its first image or sound and before the first row that the loss reads: they depend on
+ * nothing but the language model. Undefined where they are too few to pay, or where padding comes first.
  */
 export function promptLengths(
   { attentionMask, batchSize, tokenCount, media }: LoadedBatch,

@@ -33,8 +33,8 @@ export interface ClipUse {
 
 /**
  * The vision tower of CLIP (Radford et al., arXiv:2103.00020) as transformers 5.23 has it in `modeling_clip.py`:
- * patches, class token, learned positions, `pre_layrnorm` (spelt so), pre-norm layers. Patches come cut, one a row, and are
- * multiplied, without a convolution.
+ * patches, class token, learned positions, `pre_layrnorm` (spelt so), pre-norm layers. Patches come cut, one a row, and
+ * are multiplied, without a convolution.
  */
 export function clipTower(config: ClipConfig, use: ClipUse): VisionTower {
   const grid = Math.floor(config.imageSize / config.patchSize);

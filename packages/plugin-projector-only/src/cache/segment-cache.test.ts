@@ -13,7 +13,9 @@ beforeAll(async () => {
 });
 afterAll(() => expect(memory().numTensors).toBe(tensorsBefore));
 
-/** An image whose key is a number; its features are 10 times that number, twice: 8 bytes. From 100 on: two such rows. */
+/**
+ * An image whose key is a number; its features are 10 times that number, twice: 8 bytes. From 100 on: two such rows.
+ */
 const item = (key: number): MediaItem => ({
   modality: "image",
   contentKey: String(key),

@@ -42,7 +42,8 @@ export interface SegmentCacheReport {
 type Runs = Pick<BatchContext, "runSegment">;
 
 /**
- * The outputs of one frozen segment, of items of any number of rows, kept between batches, with the decision where and the test that they are right.
+ * The outputs of one frozen segment, of items of any number of rows, kept between batches, with the decision where and
+ * the test that they are right.
  */
 export class SegmentCache {
   readonly #options: SegmentCacheOptions;
