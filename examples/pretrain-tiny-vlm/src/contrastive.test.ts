@@ -33,7 +33,8 @@ test("adds its parameters, and a loss whose gradient reaches tower and parameter
     tf.tensor(parameter.initialize!(parameter, Math.random) as Float32Array, [...parameter.shape]),
   );
   const values = new Map(parameters.map(({ name }, index) => [name, tape.parameter(tensors[index]!, true)]));
-  const pixels = tf.randomNormal([2, 3, 4], 0, 1, "float32", 3);
+  // Two pictures of three rows each.
+  const pixels = tf.randomNormal([6, 4], 0, 1, "float32", 3);
   const features = tape.parameter(pixels, true);
   const loss = hooks.loss.call(tape.constant(tf.scalar(2)), {
     segmentOutput: () => features,
@@ -60,7 +61,7 @@ test("adds its parameters, and a loss whose gradient reaches tower and parameter
       [0, 0.5, 0.5, 0],
       [0, 0, 0, 1],
     ]);
-    const pictures = unit(tf.matMul(tf.mean(pixels, 1) as tf.Tensor2D, map, false, true));
+    const pictures = unit(tf.matMul(tf.mean(tf.reshape(pixels, [2, 3, 4]), 1) as tf.Tensor2D, map, false, true));
     const logits = tf.mul(tf.matMul(pictures, unit(tf.add(captions, tf.matMul(shares, words))), false, true), 20);
     const chosen = tf.mul(
       tf.logSoftmax(logits),
@@ -86,7 +87,7 @@ test("names a caption that it was not given", async () => {
   contrastiveLoss(options).apply({ hooks } as unknown as Trainer);
   await hooks.initialize.promise({} as never);
   const tape = new Tape();
-  const features = tf.ones([1, 3, 4]);
+  const features = tf.ones([3, 4]);
   const parameters = hooks.parameters
     .call([], {} as never)
     .map(

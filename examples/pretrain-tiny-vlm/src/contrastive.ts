@@ -7,6 +7,7 @@ import {
   type LossContext,
   matmul,
   mean,
+  reshape,
   rmsNorm,
   scale,
   softmaxCrossEntropy,
@@ -73,7 +74,10 @@ export const contrastiveLoss = definePlugin<ContrastiveOptions>({
       const { scope } = context;
       const gain = scope.constant(ones);
       const unit = (x: Value): Value => rmsNorm(x, gain, NORM_EPSILON);
-      const pictures = unit(linear(mean(features, 1), scope.parameter(MAP)));
+      // Rows of all pictures, one picture per sample and equally many rows of each.
+      const count = context.batch.batchSize;
+      const patches = reshape(features, [count, features.shape[0]! / count, options.width]);
+      const pictures = unit(linear(mean(patches, 1), scope.parameter(MAP)));
       const vectors = unit(add(scope.parameter(CAPTIONS), matmul(scope.constant(shares), scope.parameter(WORDS))));
       // Unit root mean square has length sqrt(width), hence the division.
       const logits = scale(matmul(pictures, vectors, { transposeB: true }), options.scale / options.width);
