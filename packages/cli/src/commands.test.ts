@@ -1,9 +1,9 @@
-import { mkdirSync, mkdtempSync, realpathSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { thaw } from "../test-support/thaw.js";
+import { enterWorkFolder, type WorkFolder } from "../test-support/work-folder.js";
 import { canCompareNeighbours } from "./running/caption-evaluator.js";
 import { sourceName } from "./config/data-section.js";
 import { eventWriter } from "./record/events.js";
@@ -13,18 +13,13 @@ import { median } from "./running/saving.js";
 import { memoryTerminal } from "./terminal/terminal.js";
 
 const checkpoint = fileURLToPath(new URL("../../../test/fixtures/goldens/llava", import.meta.url));
-const here = process.cwd();
-let folder = "";
+let work: WorkFolder;
 
 beforeEach(() => {
-  folder = realpathSync(mkdtempSync(join(tmpdir(), "thaw-cli-")));
-  process.chdir(folder);
+  work = enterWorkFolder("thaw-cli-");
   writeFileSync("thaw.config.yaml", `model: ${checkpoint}\nfreeze:\n  train_mm_proj_only: true\n`);
 });
-afterEach(() => {
-  process.chdir(here);
-  rmSync(folder, { recursive: true, force: true });
-});
+afterEach(() => work.leave());
 
 describe("plan and check", () => {
   it("print the plan and no finding", async () => {
@@ -174,8 +169,8 @@ describe("parts", () => {
     writeFileSync("run/checkpoints/step-2/trained.safetensors", "");
     expect(await openTarget("run/checkpoints/step-2")).toMatchObject({
       kind: "run",
-      folder: join(folder, "run"),
-      trained: join(folder, "run/checkpoints/step-2/trained.safetensors"),
+      folder: join(work.path, "run"),
+      trained: join(work.path, "run/checkpoints/step-2/trained.safetensors"),
     });
   });
 });

@@ -1,18 +1,16 @@
-import { copyFileSync, mkdirSync, mkdtempSync, readdirSync, realpathSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { copyFileSync, mkdirSync, readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { thaw } from "../../test-support/thaw.js";
+import { enterWorkFolder, type WorkFolder } from "../../test-support/work-folder.js";
 
 const checkpoint = fileURLToPath(new URL("../../../../test/fixtures/goldens/llava", import.meta.url));
-const here = process.cwd();
-let folder = "";
+let work: WorkFolder;
 let run = "";
 
 beforeAll(async () => {
-  folder = realpathSync(mkdtempSync(join(tmpdir(), "thaw-evaluate-")));
-  process.chdir(folder);
+  work = enterWorkFolder("thaw-evaluate-");
   mkdirSync("images");
   copyFileSync(join(checkpoint, "image0.png"), join("images", "image0.png"));
   const sample = { image: "images/image0.png", caption: "a disc" };
@@ -31,10 +29,7 @@ seed: 1
   expect((await thaw("train", "--quiet", "--log-level", "debug")).code).toBe(0);
   run = join("runs", readdirSync("runs")[0]!);
 });
-afterAll(() => {
-  process.chdir(here);
-  rmSync(folder, { recursive: true, force: true });
-});
+afterAll(() => work.leave());
 
 it("evaluate measures the run's own evaluation sets where no other is named", async () => {
   const { code, out } = await thaw("evaluate", run, "--quiet", "--json");

@@ -61,9 +61,10 @@ export async function evaluate(path: string, options: EvaluateOptions, terminal:
           ...(options.limit === undefined ? {} : { limit: options.limit }),
         });
         if (evaluation === undefined) return 130;
-        const record = { name: source.name, after: captionResult(evaluation, 0), baselines: evaluation.baselines };
+        const { baselines } = evaluation;
+        const record = { name: source.name, after: captionResult(evaluation, 0), baselines, pictures: {} };
         if (options.json === true) terminal.out(jsonLine(evaluation, options.data === undefined ? source.name : ""));
-        else printScores({ ...record, pictures: {} }, terminal);
+        else printScores(record, terminal);
       }
       return 0;
     } finally {
@@ -76,19 +77,18 @@ export async function evaluate(path: string, options: EvaluateOptions, terminal:
   }
 }
 
-/** The data set that was asked for, or the run's own evaluation sets. */
+/** The data set that was asked for, or the run's own evaluation sets; each is added to `opened` once it is. */
 async function openSources(
   { config }: Target,
   processor: Processor,
   given: string | undefined,
   opened: DataSource[],
 ): Promise<readonly DataSource[]> {
-  const settings = given === undefined ? Object.entries(evaluationSources(config.data)) : undefined;
-  if (settings === undefined) {
-    const name = sourceName(given!);
-    opened.push(await openSource(given!, { processor, baseFolder: process.cwd(), role: "evaluation", name }));
+  if (given !== undefined) {
+    const name = sourceName(given);
+    opened.push(await openSource(given, { processor, baseFolder: process.cwd(), role: "evaluation", name }));
   } else
-    for (const [name, setting] of settings)
+    for (const [name, setting] of Object.entries(evaluationSources(config.data)))
       opened.push(await openConfiguredSource(config, processor, "evaluation", setting, name));
   return [...opened];
 }

@@ -1,19 +1,17 @@
-import { copyFileSync, mkdirSync, mkdtempSync, readdirSync, realpathSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { copyFileSync, mkdirSync, readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { readTensor, thaw } from "../../test-support/thaw.js";
+import { enterWorkFolder, type WorkFolder } from "../../test-support/work-folder.js";
 
 const checkpoint = fileURLToPath(new URL("../../../../test/fixtures/goldens/llava", import.meta.url));
-const here = process.cwd();
 const EMBEDDING = "language_model.model.embed_tokens.weight";
 const ROWS = "language_model.model.embed_tokens.token_rows.12_319";
-let folder = "";
+let work: WorkFolder;
 
 beforeAll(() => {
-  folder = realpathSync(mkdtempSync(join(tmpdir(), "thaw-rows-")));
-  process.chdir(folder);
+  work = enterWorkFolder("thaw-rows-");
   mkdirSync("images");
   copyFileSync(join(checkpoint, "image0.png"), join("images", "image0.png"));
   writeFileSync(
@@ -40,10 +38,7 @@ seed: 1
 `,
   );
 });
-afterAll(() => {
-  process.chdir(here);
-  rmSync(folder, { recursive: true, force: true });
-});
+afterAll(() => work.leave());
 
 it("plans, trains, evaluates and exports rows of single tokens", async () => {
   const { parameters } = JSON.parse((await thaw("plan", "--json")).out) as {

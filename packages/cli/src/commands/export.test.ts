@@ -1,28 +1,16 @@
-import {
-  copyFileSync,
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  realpathSync,
-  rmSync,
-  writeFileSync,
-} from "node:fs";
-import { tmpdir } from "node:os";
+import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { readTensor, thaw } from "../../test-support/thaw.js";
+import { enterWorkFolder, type WorkFolder } from "../../test-support/work-folder.js";
 
 const checkpoint = fileURLToPath(new URL("../../../../test/fixtures/goldens/llava", import.meta.url));
-const here = process.cwd();
-let folder = "";
+let work: WorkFolder;
 let run = "";
 
 beforeAll(async () => {
-  folder = realpathSync(mkdtempSync(join(tmpdir(), "thaw-export-")));
-  process.chdir(folder);
+  work = enterWorkFolder("thaw-export-");
   mkdirSync("images");
   for (const image of ["image0.png", "image1.png"]) copyFileSync(join(checkpoint, image), join("images", image));
   const row = (image: string, answer: string): string =>
@@ -52,10 +40,7 @@ seed: 1
   expect([code, err.includes("error")]).toEqual([0, false]);
   run = join("runs", readdirSync("runs")[0]!);
 });
-afterAll(() => {
-  process.chdir(here);
-  rmSync(folder, { recursive: true, force: true });
-});
+afterAll(() => work.leave());
 
 describe("thaw plan with an adapter", () => {
   it("gives the component the state adapter", async () => {
@@ -75,7 +60,7 @@ describe("thaw export", () => {
 
   it("writes the whole model with trained parameters and adapters in their places", async () => {
     const { code, out } = await thaw("export", run, "merged");
-    expect([code, out.trim()]).toEqual([0, join(folder, "merged")]);
+    expect([code, out.trim()]).toEqual([0, join(work.path, "merged")]);
     expect(existsSync("merged/tokenizer.json")).toBe(true);
     const [file, base, trained] = [
       "merged/model.safetensors",
@@ -97,7 +82,7 @@ describe("thaw export", () => {
       "bf16",
       "--json",
     );
-    expect(JSON.parse(again.out)).toEqual({ folder: join(folder, "merged"), omitted: [] });
+    expect(JSON.parse(again.out)).toEqual({ folder: join(work.path, "merged"), omitted: [] });
     expect(JSON.parse(readFileSync("merged/config.json", "utf8"))).toMatchObject({ dtype: "bfloat16" });
   });
 

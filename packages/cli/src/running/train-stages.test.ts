@@ -1,25 +1,15 @@
 import "@tensorflow/tfjs-backend-cpu";
 import { memory, setBackend } from "@tensorflow/tfjs-core";
 import { openSafetensors } from "@thaw/core";
-import {
-  cpSync,
-  existsSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  realpathSync,
-  rmSync,
-  writeFileSync,
-} from "node:fs";
-import { tmpdir } from "node:os";
+import { cpSync, existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { basename, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { thaw } from "../../test-support/thaw.js";
+import { enterWorkFolder, type WorkFolder } from "../../test-support/work-folder.js";
 
 const checkpoint = fileURLToPath(new URL("../../../../test/fixtures/goldens/llava", import.meta.url));
-const here = process.cwd();
-let folder = "";
+let work: WorkFolder;
 let tensors = 0;
 
 const CONFIG = `model: ${checkpoint}
@@ -52,8 +42,7 @@ beforeAll(async () => {
 });
 beforeEach(() => {
   tensors = memory().numTensors;
-  folder = realpathSync(mkdtempSync(join(tmpdir(), "thaw-stages-")));
-  process.chdir(folder);
+  work = enterWorkFolder("thaw-stages-");
   for (const name of ["image0.png", "image1.png"]) cpSync(join(checkpoint, name), name);
   writeFileSync(
     "train.jsonl",
@@ -67,8 +56,7 @@ beforeEach(() => {
   writeFileSync("thaw.config.yaml", CONFIG);
 });
 afterEach(() => {
-  process.chdir(here);
-  rmSync(folder, { recursive: true, force: true });
+  work.leave();
   expect(memory().numTensors).toBe(tensors);
 });
 

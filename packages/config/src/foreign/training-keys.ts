@@ -1,4 +1,4 @@
-import { type ForeignBuilder } from "./builder.js";
+import type { ForeignBuilder } from "./builder.js";
 
 /** Defaults of a tool where they differ from Thaw's. */
 export interface TrainingDefaults {

@@ -50,8 +50,7 @@ export function segmentRowsBroken(
     `The output of the segment ${segment} has shape [${shape.join(", ")}], but it promises ${rows} rows for ` +
       `${itemCount} items${item === undefined ? "" : `, ${itemRows} of them for ${itemText(item)}`}. In the forward ` +
       "pass. Give [rows, width] with the rows that outputRows says, item after item; where a plugin gives the " +
-      "output, " +
-      "look there.",
+      "output, look there.",
     { segment, shape, rows, itemCount, ...(item === undefined ? {} : { contentKey: item.contentKey, itemRows }) },
   );
 }

@@ -1,4 +1,4 @@
-import type { GradientFlow } from "@thaw/contracts";
+import { FLOAT32_BYTES, type GradientFlow } from "@thaw/contracts";
 import type { PlannedContext } from "../api/contexts.js";
 
 /**
@@ -20,7 +20,7 @@ export function activationBytes(
   tokenCount: number,
 ): number {
   const shapes = new Map(parameters.map(({ name, shape }) => [name, shape]));
-  const vocabularySize = model.text?.vocabularySize;
+  const { vocabularySize } = model.text;
   const kept = model.segments
     .filter(({ name }) => segments.has(name))
     .map((segment) => {
@@ -29,5 +29,5 @@ export function activationBytes(
         .filter(({ length, 0: rows }) => length === 2 && rows !== vocabularySize);
       return KEPT[flows.get(segment.name) ?? "prefix"] * matrices.flat().reduce((sum, width) => sum + width, 0);
     });
-  return 4 * tokenCount * kept.reduce((sum, width) => sum + width, 0);
+  return FLOAT32_BYTES * tokenCount * kept.reduce((sum, width) => sum + width, 0);
 }

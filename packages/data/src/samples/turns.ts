@@ -88,15 +88,15 @@ function roleOf(turn: Json, { origin, roles }: TurnContext): string {
       `The turn ${JSON.stringify(turn)} has no role.`,
       'Write { "from": "human" | "gpt", "value" } or { "role", "content" }.',
     );
-  const known = Object.hasOwn(roles, name) ? roles[name] : Object.hasOwn(ROLES, name) ? ROLES[name] : undefined;
-  if (known === undefined)
+  const known = { ...ROLES, ...roles };
+  if (!Object.hasOwn(known, name))
     throw sampleInvalid(
       origin,
       `The role "${name}" is not known.`,
-      `Known are ${Object.keys({ ...ROLES, ...roles }).join(", ")}. ` +
+      `Known are ${Object.keys(known).join(", ")}. ` +
         `Say what it is for the data set, for example roles: { ${name}: assistant }.`,
     );
-  return known;
+  return known[name]!;
 }
 
 /** Whether an answer is learned: `weight` 0 or 1 as OpenAI has it, `loss` true or false as ms-swift has it. */
