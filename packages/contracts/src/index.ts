@@ -5,11 +5,13 @@ export { ThawError } from "./error.js";
 export { itemsOf, outputOffsets, placeholderRows, rowOffsets } from "./media.js";
 export type {
   ComponentDeclaration,
+  GenerationOptions,
   Initializer,
   Model,
   ModelOutput,
   ParameterInfo,
   RowCounts,
+  SamplingOptions,
   Scope,
   Segment,
 } from "./model.js";

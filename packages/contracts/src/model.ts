@@ -147,6 +147,32 @@ export interface ModelOutput {
   readonly rowCounts?: RowCounts | undefined;
 }
 
+/** How answers are written. */
+export interface GenerationOptions {
+  readonly maxNewTokens: number;
+  /**
+   * Logits of ids that are in the prompt or the answer already are divided by this, negative ones multiplied (Keskar et
+   * al., arXiv:1909.05858). Default: 1.
+   */
+  readonly repetitionPenalty?: number;
+  /** Draws tokens. Absent: the most likely one is taken (greedy search). */
+  readonly sampling?: SamplingOptions;
+}
+
+/** How tokens are drawn, in this order, as transformers' `generate` does. */
+export interface SamplingOptions {
+  /** Logits are divided by it; 0 takes the most likely one. Default: 1. */
+  readonly temperature?: number;
+  /** Draws among so many of the most likely ones. Default: all. */
+  readonly topK?: number;
+  /** Draws among the fewest whose probabilities add up to this (Holtzman et al., arXiv:1904.09751). Default: 1. */
+  readonly topP?: number;
+  /** Draws among those that are at least this times as likely as the most likely one. Default: 0. */
+  readonly minP?: number;
+  /** Answers are the same for the same seed. Default: 0. */
+  readonly seed?: number;
+}
+
 /** An opened checkpoint: names and shapes are known, no weight was read yet. */
 export interface Model {
   readonly modelType: string;
@@ -182,8 +208,8 @@ export interface Model {
    * one alone (`runSegment`) on a batch without tokens. A batch without items runs none of them.
    */
   forward(batch: LoadedBatch, scope: Scope): ModelOutput;
-  /** Greedy decoding with a key/value cache; yields a macrotask per token. Returns new ids per row, without eos. */
-  generate(batch: LoadedBatch, scope: Scope, options: { readonly maxNewTokens: number }): Promise<number[][]>;
+  /** Decoding with a key/value cache; yields a macrotask per token. Returns new ids per row, without eos. */
+  generate(batch: LoadedBatch, scope: Scope, options: GenerationOptions): Promise<number[][]>;
   /**
    * Writes a complete Hugging Face checkpoint folder (config, tokenizer and processor files copied) with these values.
    * A model that is there already is an error unless `overwrite`. A failure leaves nothing behind.

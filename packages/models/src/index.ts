@@ -3,7 +3,11 @@ export { clipTower, type ClipUse } from "./towers/clip.js";
 export { readClipConfig, type ClipConfig } from "./towers/clip-config.js";
 export { configReader, tokenIds, type ConfigReader } from "./reading/config-reader.js";
 export { DecodedBatch, type DecodedBatchInput } from "./passes/decoded-batch.js";
-export { decoderSegments, type ChosenRows, type Decoder, type DecoderPass } from "./decoders/decoder.js";
+export type { Additions, ChosenRows, Decoder, LayerInput } from "./decoders/decoder.js";
+export { decoderNames, decoderSegments, type DecoderPlace, type DecoderSegments } from "./decoders/decoder-segments.js";
+export type { DecoderPass, LayerKind, LayerPass, LayerState, RotaryLines } from "./decoders/layer-kind.js";
+export type { Attending, Positions } from "./passes/attending.js";
+export { rotaryFrequencies, type RotaryOptions } from "./blocks/rope.js";
 export type {
   Architecture,
   CheckpointHeader,
@@ -12,7 +16,7 @@ export type {
   ParameterRole,
   ParameterSpec,
 } from "./contract/family.js";
-export { generateGreedily, type GenerateOptions } from "./passes/generate.js";
+export { generate, type Prompted } from "./passes/generate.js";
 export { findPrefix } from "./blocks/layout.js";
 export { llamaDecoder, type LlamaNames } from "./decoders/llama.js";
 export { readLlamaConfig, type LlamaConfig } from "./decoders/llama-config.js";

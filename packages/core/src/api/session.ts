@@ -1,4 +1,4 @@
-import type { Batch, MediaItem, Model, Plan, Rows } from "@thaw/contracts";
+import type { Batch, GenerationOptions, MediaItem, Model, Plan, Rows } from "@thaw/contracts";
 import type { Backend, PlannedContext } from "./contexts.js";
 
 /** Cross entropy of a batch: summed, with the number of supervised tokens to divide by. */
@@ -20,9 +20,10 @@ export interface Session {
   /** No gradient, no label smoothing, inference mode. */
   loss(batch: Batch): Promise<BatchLoss>;
   /**
-   * Greedy decoding; new token ids per row, without the end token. Prompts are padded as the model's `generate` wants.
+   * New token ids per row, without the end token: the most likely ones, or drawn ones. Prompts may be padded on either
+   * side.
    */
-  generate(batch: Batch, options: { readonly maxNewTokens: number }): Promise<number[][]>;
+  generate(batch: Batch, options: GenerationOptions): Promise<number[][]>;
   /**
    * Runs one segment that reads items, alone, unrecorded: the rows that it makes of those of the given ones that it
    * reads; the caller disposes the tensor.

@@ -1,5 +1,5 @@
 import { openSafetensors } from "@thaw/safetensors";
-import type { Batch, MediaItem, Model, Plan, Rows } from "@thaw/contracts";
+import type { Batch, GenerationOptions, MediaItem, Model, Plan, Rows } from "@thaw/contracts";
 import { sessionReadOnly } from "../errors/parameters.js";
 import type { Backend, PlannedContext } from "../api/contexts.js";
 import type { BatchLoss, Session } from "../api/session.js";
@@ -29,7 +29,7 @@ export class RunnerSession implements Session {
     return this.#runner.loss(batch, this.#step());
   }
 
-  generate(batch: Batch, options: { readonly maxNewTokens: number }): Promise<number[][]> {
+  generate(batch: Batch, options: GenerationOptions): Promise<number[][]> {
     return this.#runner.generate(batch, this.#step(), options);
   }
 

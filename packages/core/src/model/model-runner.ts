@@ -1,6 +1,6 @@
 import { ConstantCache, LayoutCache, Tape } from "@thaw/autograd";
 import { outputOffsets, ThawError, itemsOf } from "@thaw/contracts";
-import type { Batch, LoadedBatch, MediaItem, Model, Rows, Scope } from "@thaw/contracts";
+import type { Batch, GenerationOptions, LoadedBatch, MediaItem, Model, Rows, Scope } from "@thaw/contracts";
 import type { Tensor } from "@tensorflow/tfjs-core";
 import * as tf from "@tensorflow/tfjs-core";
 import type { Backend, BatchContext, PlannedContext, ScopeContext } from "../api/contexts.js";
@@ -155,7 +155,7 @@ export class ModelRunner {
     });
   }
 
-  async generate(batch: Batch, step: number, options: { readonly maxNewTokens: number }): Promise<number[][]> {
+  async generate(batch: Batch, step: number, options: GenerationOptions): Promise<number[][]> {
     return this.#unrecorded(batch, "generate", step, (loaded, scope) => this.model.generate(loaded, scope, options));
   }
 

@@ -1,4 +1,3 @@
-import { AttentionSpans } from "@thaw/autograd";
 import type { LoadedBatch } from "@thaw/contracts";
 
 /** The rows of a batch that a pass computes, one sample's after the other's. */
@@ -69,39 +68,4 @@ export function keptIndex({ rows }: KeptRows, rowCount: number): Int32Array {
     index[row] = at;
   });
   return index;
-}
-
-/** Column of each of the given rows of the flattened batch. */
-export function columnsOf(rows: Int32Array, tokenCount: number): Int32Array {
-  return rows.map((row) => row % tokenCount);
-}
-
-/**
- * Every kept row attends to its sample's kept rows up to itself, or to those that are no padding where padding is kept.
- */
-export function causalSpans(kept: KeptRows, attentionMask: Int32Array): AttentionSpans {
-  const { samples: all, end } = AttentionSpans.causal(kept.offsets);
-  const samples = all.filter(({ queries }) => queries > 0);
-  const padding = samples.map(({ firstKey, keys }) =>
-    leadingPadding(kept.rows.subarray(firstKey, firstKey + keys), attentionMask),
-  );
-  if (padding.every((count) => count === 0)) return new AttentionSpans(samples, { end: end! });
-  samples.forEach(({ firstQuery, queries }, sample) => {
-    for (let query = firstQuery; query < firstQuery + queries; query++)
-      end![query] = Math.max(0, end![query]! - padding[sample]!);
-  });
-  return new AttentionSpans(
-    samples.map((span, sample) => ({
-      ...span,
-      firstKey: span.firstKey + padding[sample]!,
-      keys: span.keys - padding[sample]!,
-    })),
-    { end: end! },
-  );
-}
-
-/** Rows of padding before a sample's first token. Padding after it needs nothing: no token looks to its right. */
-function leadingPadding(rows: Int32Array, attentionMask: Int32Array): number {
-  const first = rows.findIndex((row) => attentionMask[row] !== 0);
-  return first < 0 ? 0 : first;
 }

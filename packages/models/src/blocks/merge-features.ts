@@ -5,44 +5,53 @@ import { imageTokenMismatch } from "../errors.js";
 export interface MixedTokens {
   /** `[rows]`, all inside the vocabulary. */
   readonly tokenIds: Int32Array;
-  /** Puts features into the embeddings `[rows, hidden]`. */
-  merge(embedded: Value, features: Value | undefined): Value;
+  /**
+   * Puts features into the embeddings `[rows, hidden]`, one tensor `[places, hidden]` per stretch of places, in order.
+   * @throws THAW_MODEL_IMAGE_TOKENS if the counts differ
+   */
+  merge(embedded: Value, ...features: readonly Value[]): Value;
 }
 
 /**
- * Tokens of which those at `places` stand for the features `[places, hidden]`, one each, in order; of them the given
- * rows, ascending, or all. A placeholder may lie outside the vocabulary, so it is embedded as token 0 and that row
- * replaced. `merge` throws THAW_MODEL_IMAGE_TOKENS if the counts differ.
+ * Tokens of which those at `places[i]`, rows of the flattened batch, stand for the features `i`, one row each, in
+ * order; of all tokens the given rows, ascending, or all. A placeholder may lie outside the vocabulary, so it is
+ * embedded as token 0 and that row replaced.
  */
-export function mixTokens(given: Int32Array, places: Int32Array, rows?: Int32Array): MixedTokens {
+export function mixTokens(given: Int32Array, places: readonly Int32Array[], rows?: Int32Array): MixedTokens {
   const tokenIds = rows === undefined ? given.slice() : rows.map((row) => given[row]!);
-  const kept = rows === undefined ? { at: places, features: null } : keptPlaces(places, rows);
-  for (const at of kept.at) tokenIds[at] = 0;
+  const kept = places.map((stretch) => keptPlaces(stretch, rows));
+  for (const { at } of kept) for (const row of at) tokenIds[row] = 0;
   return {
     tokenIds,
-    merge: (embedded, features) => {
-      const count = features?.shape[0] ?? 0;
-      if (count !== places.length) throw imageTokenMismatch(places.length, count);
-      if (features === undefined || kept.at.length === 0) return embedded;
-      return scatterRows(embedded, kept.at, kept.features === null ? features : gatherRows(features, kept.features));
+    merge: (embedded, ...features) => {
+      let merged = embedded;
+      for (const [index, { at, chosen }] of kept.entries()) {
+        const [wanted, count] = [places[index]!.length, features[index]?.shape[0] ?? 0];
+        if (count !== wanted) throw imageTokenMismatch(wanted, count);
+        if (at.length === 0) continue;
+        const own = features[index]!;
+        merged = scatterRows(merged, at, chosen === null ? own : gatherRows(own, chosen));
+      }
+      return merged;
     },
   };
 }
 
-/** Where the kept ones among the places are in the given rows, and which features they get; null: all, in order. */
-function keptPlaces(
+/** Which of the given rows, all by default, are places, and the features that they get; null: all, in order. */
+export function keptPlaces(
   places: Int32Array,
-  rows: Int32Array,
-): { readonly at: Int32Array; readonly features: Int32Array | null } {
+  rows?: Int32Array,
+): { readonly at: Int32Array; readonly chosen: Int32Array | null } {
+  if (rows === undefined) return { at: places, chosen: null };
   const order = new Map(Array.from(places, (place, index) => [place, index] as const));
   const at: number[] = [];
-  const features: number[] = [];
+  const chosen: number[] = [];
   rows.forEach((row, index) => {
     const feature = order.get(row);
     if (feature === undefined) return;
     at.push(index);
-    features.push(feature);
+    chosen.push(feature);
   });
-  const isWhole = features.length === places.length && features.every((feature, index) => feature === index);
-  return { at: Int32Array.from(at), features: isWhole ? null : Int32Array.from(features) };
+  const isWhole = chosen.length === places.length && chosen.every((feature, index) => feature === index);
+  return { at: Int32Array.from(at), chosen: isWhole ? null : Int32Array.from(chosen) };
 }

@@ -1,26 +1,53 @@
-/** Cosines and sines of rotary positions, each `[count, headSize]`, row-major. */
+/** How positions turn the columns of a head (Su et al., arXiv:2104.09864), in Hugging Face's half-split layout. */
+export interface RotaryOptions {
+  /** Radians per position of each pair of columns, rounded to float32; `2 * frequencies.length` columns turn. */
+  readonly frequencies: Float32Array;
+  /** Axis of the positions that turns each pair (M-RoPE: time, row, column). Absent: all pairs follow axis 0. */
+  readonly axes?: readonly number[];
+  /** Factor on cosines and sines (YaRN's attention factor). Default: 1. */
+  readonly scale?: number;
+}
+
+/** Cosines and sines of rotary positions, each `[count, size]`, row-major. */
 export interface RotaryTable {
   readonly cos: Float32Array;
   readonly sin: Float32Array;
 }
 
 /**
- * Rotary positions (Su et al., arXiv:2104.09864) for `count` positions from `start`, in Hugging Face's half-split
- * layout. Frequencies and angles are rounded to float32 where `modeling_rope_utils.py` of transformers 5.23 rounds
- * them, which matters at large positions.
+ * `theta^(-2 pair / size)` of `size / 2` pairs, rounded to float32 where `modeling_rope_utils.py` of transformers 5.23
+ * rounds them, which matters at large positions.
  */
-export function rotaryTable(start: number, count: number, headSize: number, theta: number): RotaryTable {
-  const half = headSize / 2;
-  const cos = new Float32Array(count * headSize);
-  const sin = new Float32Array(count * headSize);
+export function rotaryFrequencies(size: number, theta: number): Float32Array {
+  return Float32Array.from({ length: size / 2 }, (_, pair) => 1 / Math.fround(theta ** Math.fround((2 * pair) / size)));
+}
+
+/**
+ * Lines for `count` positions from `start`. Of an axis: pairs that another axis turns are 0 there, so that the lines of
+ * all axes add up to a row's.
+ */
+export function rotaryTable(
+  start: number,
+  count: number,
+  { frequencies, axes, scale = 1 }: RotaryOptions,
+  axis = 0,
+): RotaryTable {
+  const half = frequencies.length;
+  const cos = new Float32Array(count * 2 * half);
+  const sin = new Float32Array(count * 2 * half);
   for (let pair = 0; pair < half; pair++) {
-    const frequency = Math.fround(1 / Math.fround(theta ** Math.fround((2 * pair) / headSize)));
+    if ((axes?.[pair] ?? 0) !== axis) continue;
     for (let row = 0; row < count; row++) {
-      const angle = Math.fround((start + row) * frequency);
-      const at = row * headSize + pair;
-      cos[at] = cos[at + half] = Math.cos(angle);
-      sin[at] = sin[at + half] = Math.sin(angle);
+      const angle = Math.fround((start + row) * frequencies[pair]!);
+      const at = row * 2 * half + pair;
+      cos[at] = cos[at + half] = scale * Math.cos(angle);
+      sin[at] = sin[at + half] = scale * Math.sin(angle);
     }
   }
   return { cos, sin };
+}
+
+/** How many axes of positions the options follow. */
+export function axisCount({ axes }: RotaryOptions): number {
+  return 1 + Math.max(0, ...(axes ?? []));
 }

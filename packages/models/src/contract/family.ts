@@ -1,4 +1,12 @@
-import type { ComponentDeclaration, LoadedBatch, Model, ModelOutput, Scope, Segment } from "@thaw/contracts";
+import type {
+  ComponentDeclaration,
+  GenerationOptions,
+  LoadedBatch,
+  Model,
+  ModelOutput,
+  Scope,
+  Segment,
+} from "@thaw/contracts";
 import type { Processor } from "@thaw/data";
 import type { ConfigReader } from "../reading/config-reader.js";
 
@@ -52,7 +60,7 @@ export interface Architecture {
   /** See `Model.forward`. */
   forward(batch: LoadedBatch, scope: Scope): ModelOutput;
   /** See `Model.generate`. */
-  generate(batch: LoadedBatch, scope: Scope, options: { readonly maxNewTokens: number }): Promise<number[][]>;
+  generate(batch: LoadedBatch, scope: Scope, options: GenerationOptions): Promise<number[][]>;
 }
 
 /**

@@ -1,125 +1,156 @@
-import { type AttentionSpans, linear, release, type Value } from "@thaw/autograd";
+import { linear, release, scale, slice, softCap, type Value } from "@thaw/autograd";
 import type { Scope, Segment } from "@thaw/contracts";
-import type { Tensor } from "@tensorflow/tfjs-core";
 import type { ParameterSpec } from "../contract/family.js";
 import type { MixedTokens } from "../blocks/merge-features.js";
-import type { RotaryTable } from "../blocks/rope.js";
-
-/** Segment of the whole language model. */
-export const LANGUAGE_SEGMENT = "language_model";
-
-/** What a decoder layer needs beside its input. */
-export interface DecoderPass {
-  /** Rotary positions, `[lines, headSize]`: one line a row, or one a position where all samples have the same. */
-  readonly cos: Tensor;
-  readonly sin: Tensor;
-  readonly spans: AttentionSpans;
-  /** Hands over a layer's new keys and values, `[rows, kvHeads * headSize]`, and gets back those to attend to. */
-  readonly remember?: (layer: number, keys: Value, values: Value) => readonly [Value, Value];
-}
+import type { DecoderSegments } from "./decoder-segments.js";
+import type { DecoderPass, LayerKind, LayerPass } from "./layer-kind.js";
 
 /**
- * Some rows of a layer's input, ascending, for which alone its output is wanted: keys and values are made of all rows,
- * everything else of these.
+ * Some rows of a layer's input, ascending, for which alone its output is wanted: what other rows look back to is made
+ * of all rows, everything else of these.
  */
 export interface ChosenRows {
   readonly rows: Int32Array;
   /** Positions and spans of these as queries. */
-  readonly pass: DecoderPass;
+  readonly pass: LayerPass;
 }
 
-/** A causal language model with its sizes known. */
+/** What a layer reads. */
+export interface LayerInput {
+  /** `[rows, hidden]`. */
+  readonly x: Value;
+  /** The output of {@link Decoder.beside}, `[rows, columns]`. */
+  readonly beside?: Value;
+  /** What the layer that {@link Decoder.takesFrom} names hands on, `[rows, columns]`. */
+  readonly handed?: Value;
+}
+
+/** A language model with its sizes known, each row of which sees itself, rows before it and what `Attending` adds. */
 export interface Decoder {
   readonly parameters: readonly ParameterSpec[];
+  readonly names: DecoderSegments;
   /** The decoder's own segment first, then those inside it, in data-flow order. */
   readonly segments: readonly Segment[];
   readonly layerCount: number;
+  readonly hiddenSize: number;
+  readonly kinds: readonly LayerKind[];
+  /** Name of a layer's kind. */
+  kindOf(layer: number): string;
   /** Checkpoint name of the `[vocabulary, hidden]` weight that makes logits. */
   readonly outputWeight: string;
   /** Name of the linear layer that holds it, unless it is the embedding's. */
   readonly outputLayer?: string;
+  /** What becomes of logits: first times `scale`, then `cap * tanh(logits / cap)`. */
+  readonly logits?: { readonly scale?: number; readonly cap?: number };
   /** Embeds `ids`: `[ids.length, hidden]`. */
   embed(ids: Int32Array, scope: Scope): Value;
-  /** One layer: `[rows, hidden]` to the same, or to the chosen rows. */
-  layer(index: number, x: Value, pass: DecoderPass, scope: Scope, chosen?: ChosenRows): Value;
+  /** What all layers read beside the hidden states (Gemma's per-layer inputs), of the ids and of what was embedded. */
+  readonly beside?: (ids: Int32Array, embedded: Value, scope: Scope) => Value;
+  /** How many columns a layer's output has behind the hidden ones, for later layers. Default: 0. */
+  readonly handsOn?: (layer: number) => number;
+  /** The layer whose further columns a layer reads (keys that it shares). */
+  readonly takesFrom?: (layer: number) => number | undefined;
+  /** One layer: `[rows, hidden]`, of all rows or of the chosen ones, with the columns that it hands on behind. */
+  layer(index: number, input: LayerInput, pass: DecoderPass, scope: Scope, chosen?: ChosenRows): Value;
   /** The norm after the last layer. */
   norm(x: Value, scope: Scope): Value;
-  rotary(start: number, count: number): RotaryTable;
 }
 
-/** Segment names of a decoder. */
-export const decoderSegment = {
-  embed: `${LANGUAGE_SEGMENT}.embed`,
-  layer: (index: number): string => `${LANGUAGE_SEGMENT}.layers.${index}`,
-  norm: `${LANGUAGE_SEGMENT}.norm`,
-  head: `${LANGUAGE_SEGMENT}.head`,
-};
+/** What comes between a decoder's layers from elsewhere: DeepStack's features, added behind the layer with that number. */
+export type Additions = ReadonlyMap<number, (x: Value) => Value>;
 
-/** Segments of a decoder whose embeddings read the segment `after`. */
-export function decoderSegments(
-  after: string,
-  parts: {
-    readonly embed: readonly string[];
-    readonly layers: readonly (readonly string[])[];
-    readonly norm: readonly string[];
-    readonly head: readonly string[];
-  },
-): readonly Segment[] {
-  const last = parts.layers.length - 1;
-  const { embed, layer, norm, head } = decoderSegment;
-  return [
-    {
-      name: LANGUAGE_SEGMENT,
-      after: [after],
-      reads: [],
-      parameters: [...new Set([...parts.embed, ...parts.layers.flat(), ...parts.norm, ...parts.head])],
-    },
-    { name: embed, after: [after], reads: [], parameters: parts.embed },
-    ...parts.layers.map((parameters, index) => ({
-      name: layer(index),
-      after: [index === 0 ? embed : layer(index - 1)],
-      reads: [],
-      parameters,
-    })),
-    { name: norm, after: [last < 0 ? embed : layer(last)], reads: [], parameters: parts.norm },
-    { name: head, after: [norm], reads: [], parameters: parts.head },
-  ];
+/** Hidden states before a layer (the last one), and what that one reads beside them. */
+export interface InnerStates {
+  /** `[rows, hidden]`. */
+  readonly x: Value;
+  readonly besides: Omit<LayerInput, "x">;
 }
 
-/** The segment `language_model.embed`: `[rows, hidden]`. */
-export function embedTokens(decoder: Decoder, tokens: MixedTokens, scope: Scope, features: Value | undefined): Value {
-  return scope.segment(decoderSegment.embed, features === undefined ? [] : [features], (given?: Value) =>
-    tokens.merge(decoder.embed(tokens.tokenIds, scope), given),
+/** Embeds tokens in the segment `embed`, with features in their places: `[rows, hidden]`. */
+export function embedTokens(decoder: Decoder, tokens: MixedTokens, scope: Scope, features: readonly Value[]): Value {
+  return scope.segment(decoder.names.embed, features, (...given) =>
+    tokens.merge(decoder.embed(tokens.tokenIds, scope), ...given),
   );
 }
 
-/**
- * All layers but the last, one segment each: `[rows, hidden]` to the same. Lets go of its input and of what is between
- * layers.
- */
-export function runInnerLayers(decoder: Decoder, embedded: Value, pass: DecoderPass, scope: Scope): Value {
+/** All layers but the last, one segment each. Lets go of what is between layers. */
+export function runInnerLayers(
+  decoder: Decoder,
+  ids: Int32Array,
+  embedded: Value,
+  pass: DecoderPass,
+  scope: Scope,
+  additions?: Additions,
+): InnerStates {
+  const { names, beside: makeBeside, hiddenSize } = decoder;
+  const beside =
+    makeBeside === undefined
+      ? undefined
+      : scope.segment(names.beside, [embedded], (given) => makeBeside(ids, given, scope));
+  const handed = new Map<number, Value>();
+  const besideOf = (layer: number): Omit<LayerInput, "x"> => {
+    const from = decoder.takesFrom?.(layer);
+    return { ...(beside && { beside }), ...(from !== undefined && { handed: handed.get(from)! }) };
+  };
   let x = embedded;
-  for (let index = 0; index + 1 < decoder.layerCount; index++) {
-    const next = scope.segment(decoderSegment.layer(index), [x], (input) => decoder.layer(index, input, pass, scope));
+  for (let layer = 0; layer + 1 < decoder.layerCount; layer++) {
+    const whole = runLayer(decoder, layer, { x, besides: besideOf(layer) }, pass, scope);
     release(x);
-    x = next;
+    const columns = decoder.handsOn?.(layer) ?? 0;
+    if (columns > 0) handed.set(layer, slice(whole, [0, hiddenSize], [whole.shape[0]!, columns]));
+    const next = columns > 0 ? slice(whole, [0, 0], [whole.shape[0]!, hiddenSize]) : whole;
+    x = additions?.get(layer)?.(next) ?? next;
   }
-  return x;
+  return { x, besides: besideOf(decoder.layerCount - 1) };
 }
 
-/** The last layer and the norm, one segment each: of all rows, or of the chosen ones. */
-export function runLastLayer(decoder: Decoder, x: Value, pass: DecoderPass, scope: Scope, chosen?: ChosenRows): Value {
-  const last = decoder.layerCount - 1;
+/** The last layer and the norm, one segment each: `[rows, hidden]`, of all rows or of the chosen ones. */
+export function runLastLayer(
+  decoder: Decoder,
+  states: InnerStates,
+  pass: DecoderPass,
+  scope: Scope,
+  chosen?: ChosenRows,
+): Value {
   const mixed =
-    last < 0
-      ? x
-      : scope.segment(decoderSegment.layer(last), [x], (input) => decoder.layer(last, input, pass, scope, chosen));
-  return scope.segment(decoderSegment.norm, [mixed], (input) => decoder.norm(input, scope));
+    decoder.layerCount === 0 ? states.x : runLayer(decoder, decoder.layerCount - 1, states, pass, scope, chosen);
+  return scope.segment(decoder.names.norm, [mixed], (input) => decoder.norm(input, scope));
 }
 
-/** The vocabulary product on `[rows, hidden]`. */
+function runLayer(
+  decoder: Decoder,
+  layer: number,
+  states: InnerStates,
+  pass: DecoderPass,
+  scope: Scope,
+  chosen?: ChosenRows,
+): Value {
+  return scope.segment(decoder.names.layer(layer), statesAsInputs(states), (...given) => {
+    const { x, besides } = statesFromInputs(states, given);
+    return decoder.layer(layer, { x, ...besides }, pass, scope, chosen);
+  });
+}
+
+/** What {@link runLastLayer} reads, as inputs of a segment around it. */
+export function statesAsInputs({ x, besides }: InnerStates): readonly Value[] {
+  return [x, ...(besides.beside ? [besides.beside] : []), ...(besides.handed ? [besides.handed] : [])];
+}
+
+/** The same states from the inputs that such a segment gets. */
+export function statesFromInputs({ besides }: InnerStates, given: readonly Value[]): InnerStates {
+  return {
+    x: given[0]!,
+    besides: { ...(besides.beside && { beside: given[1]! }), ...(besides.handed && { handed: given.at(-1)! }) },
+  };
+}
+
+/** The vocabulary product on `[rows, hidden]`: `[rows, vocabulary]`. */
 export function outputLogits(decoder: Decoder, rows: Value, scope: Scope): Value {
-  return decoder.outputLayer === undefined
-    ? linear(rows, scope.parameter(decoder.outputWeight))
-    : scope.linear(rows, decoder.outputLayer);
+  const { scale: factor, cap } = decoder.logits ?? {};
+  const plain =
+    decoder.outputLayer === undefined
+      ? linear(rows, scope.parameter(decoder.outputWeight))
+      : scope.linear(rows, decoder.outputLayer);
+  const scaled = factor === undefined ? plain : scale(plain, factor);
+  return cap === undefined ? scaled : softCap(scaled, cap);
 }

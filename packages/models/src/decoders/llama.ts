@@ -13,10 +13,12 @@ import {
 } from "@thaw/autograd";
 import type { Scope } from "@thaw/contracts";
 import { activate, type ActivationName } from "../blocks/activations.js";
-import { type ChosenRows, decoderSegments, type Decoder, type DecoderPass } from "./decoder.js";
+import type { ChosenRows, Decoder } from "./decoder.js";
+import { decoderNames, type DecoderPlace, decoderSegments } from "./decoder-segments.js";
+import type { LayerKind, LayerPass } from "./layer-kind.js";
 import type { ParameterSpec } from "../contract/family.js";
 import type { LlamaConfig } from "./llama-config.js";
-import { rotaryTable } from "../blocks/rope.js";
+import { rotaryFrequencies } from "../blocks/rope.js";
 import { linearSpecs, namesOf } from "../blocks/specs.js";
 
 /** How a checkpoint spells a decoder's names. */
@@ -33,7 +35,7 @@ export interface LlamaNames {
  * The decoder of Llama (Touvron et al., arXiv:2302.13971, grouped heads as in arXiv:2307.09288). Source: transformers
  * 5.23, `modeling_llama.py`.
  */
-export function llamaDecoder(config: LlamaConfig, names: LlamaNames, after: string): Decoder {
+export function llamaDecoder(config: LlamaConfig, names: LlamaNames, place: DecoderPlace): Decoder {
   const { prefix, head, isTied } = names;
   const embeddingWeight = `${prefix}.embed_tokens.weight`;
   const headShape = [config.vocabularySize, config.hiddenSize];
@@ -48,34 +50,45 @@ export function llamaDecoder(config: LlamaConfig, names: LlamaNames, after: stri
   );
   const norm: ParameterSpec = { name: `${prefix}.norm.weight`, shape: [config.hiddenSize], role: "norm" };
   const formula = `llama layer ${JSON.stringify(config)}`;
+  const kind: LayerKind = {
+    name: "full_attention",
+    rotary: { frequencies: rotaryFrequencies(config.headSize, config.ropeTheta) },
+    remembers: 2,
+  };
   const output: readonly ParameterSpec[] = isTied ? [] : [{ name: `${head}.weight`, shape: headShape, role: "linear" }];
   return {
     parameters: [embed, ...layers.flat(), norm, ...output],
-    segments: decoderSegments(after, {
+    names: decoderNames(place.component),
+    segments: decoderSegments(place, {
       embed: [embed.name],
       layers: layers.map(namesOf),
       norm: [norm.name],
       head: [isTied ? embed.name : `${head}.weight`],
     }),
     layerCount: config.layerCount,
+    hiddenSize: config.hiddenSize,
+    kinds: [kind],
+    kindOf: () => kind.name,
     outputWeight: isTied ? embed.name : `${head}.weight`,
     ...(isTied ? {} : { outputLayer: head }),
     embed: (ids, scope) => embedding(scope.parameter(embeddingWeight), ids, [ids.length]),
-    layer(index, x, pass, scope, chosen) {
+    layer(index, { x }, decoderPass, scope, chosen) {
       const name = `${prefix}.layers.${index}`;
-      const { cos, sin, spans } = pass;
+      const pass = decoderPass.of(kind.name);
+      const { rotary, spans } = pass;
       if (scope.stretch === undefined || spans.key === undefined || chosen !== undefined || pass.remember !== undefined)
         return layer(config, name, index, x, pass, scope, chosen);
       return scope.stretch(
         `${formula}#${spans.key}`,
-        [x, scope.constant(cos), scope.constant(sin)],
+        [x, scope.constant(rotary!.cos), scope.constant(rotary!.sin)],
         namesOf(layers[index]!),
-        (inner, rows, cosines, sines) =>
-          layer(config, name, index, rows!, { cos: cosines!.tensor, sin: sines!.tensor, spans }, inner, undefined),
+        (inner, rows, cosines, sines) => {
+          const lines = { cos: cosines!.tensor, sin: sines!.tensor };
+          return layer(config, name, index, rows!, { ...pass, rotary: lines }, inner, undefined);
+        },
       );
     },
     norm: (x, scope) => rmsNorm(x, scope.parameter(norm.name), config.epsilon),
-    rotary: (start, count) => rotaryTable(start, count, config.headSize, config.ropeTheta),
   };
 }
 
@@ -102,7 +115,7 @@ function layer(
   name: string,
   index: number,
   x: Value,
-  pass: DecoderPass,
+  pass: LayerPass,
   scope: Scope,
   chosen: ChosenRows | undefined,
 ): Value {
@@ -126,18 +139,28 @@ function attend(
   name: string,
   index: number,
   h: Value,
-  pass: DecoderPass,
+  pass: LayerPass,
   scope: Scope,
   chosen: ChosenRows | undefined,
 ): Value {
   const { headCount, keyValueHeadCount, headSize } = config;
   const asking = chosen?.pass ?? pass;
   const asked = chosen === undefined ? h : gatherRows(h, chosen.rows);
-  const queries = rotaryHeads(scope.linear(asked, `${name}.self_attn.q_proj`), headCount, asking.cos, asking.sin);
-  const newKeys = rotaryHeads(scope.linear(h, `${name}.self_attn.k_proj`), keyValueHeadCount, pass.cos, pass.sin);
+  const queries = rotaryHeads(
+    scope.linear(asked, `${name}.self_attn.q_proj`),
+    headCount,
+    asking.rotary!.cos,
+    asking.rotary!.sin,
+  );
+  const newKeys = rotaryHeads(
+    scope.linear(h, `${name}.self_attn.k_proj`),
+    keyValueHeadCount,
+    pass.rotary!.cos,
+    pass.rotary!.sin,
+  );
   const newValues = scope.linear(h, `${name}.self_attn.v_proj`);
-  const [keys, values] = pass.remember?.(index, newKeys, newValues) ?? [newKeys, newValues];
-  const mixed = multiHeadAttention(queries, keys, values, {
+  const [keys, values] = pass.remember?.(index, [newKeys, newValues]) ?? [newKeys, newValues];
+  const mixed = multiHeadAttention(queries, keys!, values!, {
     headCount,
     keyValueHeadCount,
     scale: headSize ** -0.5,

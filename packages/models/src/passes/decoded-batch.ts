@@ -1,20 +1,23 @@
 import { crossEntropy, gatherRows, reshape, scatterRows, softmaxCrossEntropy, type Value } from "@thaw/autograd";
 import type { LoadedBatch, ModelOutput, RowCounts, Scope } from "@thaw/contracts";
 import { fill } from "@tensorflow/tfjs-core";
-import { choose, keptPass } from "./decoder-pass.js";
+import { rowsPass, keptRowsOf, type RowsPass } from "./decoder-pass.js";
 import {
+  type Additions,
   type Decoder,
-  type DecoderPass,
-  decoderSegment,
   embedTokens,
-  LANGUAGE_SEGMENT,
+  type InnerStates,
   outputLogits,
   runInnerLayers,
   runLastLayer,
+  statesAsInputs,
+  statesFromInputs,
 } from "../decoders/decoder.js";
 import { evenEnd, keepRows, keptIndex, type KeptRows } from "../blocks/kept-rows.js";
 import type { MixedTokens } from "../blocks/merge-features.js";
-import { attendToPrompts, promptKeys, promptLengths, type PromptKeys } from "./prompt-prefix.js";
+import { type Attending, type Sight, sightOf } from "./attending.js";
+import { attendToPrompts, promptKeys, type PromptKeys } from "./prompt-prefix.js";
+import { neededEnds, planPrompts } from "./row-plan.js";
 
 /** With more rows than this share of all, the last layer runs on all: choosing them costs something too. */
 const CHOICE_LIMIT = 0.75;
@@ -26,8 +29,12 @@ export interface DecodedBatchInput {
   readonly scope: Scope;
   /** Tokens of the given rows of the flattened batch. */
   readonly mix: (rows: Int32Array) => MixedTokens;
-  /** In the embedding space. */
-  readonly features: Value | undefined;
+  /** In the embedding space, one per stretch of places that `mix` knows. */
+  readonly features: readonly Value[];
+  /** How rows attend. Default: as `Attending` says. */
+  readonly attending?: Attending;
+  /** What comes between layers, for the given rows of the flattened batch. */
+  readonly additions?: (rows: Int32Array) => Additions;
 }
 
 /** Layers before the last one, run. */
@@ -36,20 +43,22 @@ interface Body {
   /** True if rows of prompts, or behind the last supervised one, are missing. */
   readonly isCut: boolean;
   readonly prompts: PromptKeys | undefined;
-  readonly pass: DecoderPass;
+  readonly pass: RowsPass;
   /** `[kept rows, hidden]`. */
-  readonly x: Value;
+  readonly inner: InnerStates;
 }
 
 /**
  * A decoder's output, computed as it is asked for. The loss needs the rows that it reads alone: tokens behind a
  * sample's last one and padding are never computed, and of the last layer only keys and values of the others. Of what
- * comes before a sample's first image a frozen decoder's keys and values are made unrecorded.
+ * comes before a sample's first image a frozen decoder's keys and values are made unrecorded. What may be left out
+ * follows from what rows see (`Attending`) and from the kinds of layers.
  */
 export class DecodedBatch implements ModelOutput {
   readonly #input: DecodedBatchInput;
   #body: Body | undefined;
   #hidden: Value | undefined;
+  #sight: Sight | undefined;
   #rowCounts: RowCounts | undefined;
 
   constructor(input: DecodedBatchInput) {
@@ -68,7 +77,7 @@ export class DecodedBatch implements ModelOutput {
 
   logits(rows: Int32Array | null): Value {
     const { decoder, scope } = this.#input;
-    return scope.segment(decoderSegment.head, [this.hidden], (x) =>
+    return scope.segment(decoder.names.head, [this.hidden], (x) =>
       outputLogits(decoder, rows === null ? flat(x) : gatherRows(flat(x), rows), scope),
     );
   }
@@ -78,7 +87,15 @@ export class DecodedBatch implements ModelOutput {
     if (batch.shortcuts?.logits === false) return this.#crossEntropyOfAll(rows, targets, options);
     const alone = this.#hidden === undefined && isAscending(rows) ? this.#rowsAlone(rows) : undefined;
     if (alone === undefined) this.#count(this.#runBody({}), 0, rows.length);
-    return scope.segment(decoderSegment.head, [alone ?? this.hidden], (x) => {
+    if (decoder.logits !== undefined)
+      return scope.segment(decoder.names.head, [alone ?? this.hidden], (x) =>
+        softmaxCrossEntropy(
+          outputLogits(decoder, alone === undefined ? gatherRows(flat(x), rows) : x, scope),
+          targets,
+          options,
+        ),
+      );
+    return scope.segment(decoder.names.head, [alone ?? this.hidden], (x) => {
       const bias = decoder.outputLayer === undefined ? undefined : `${decoder.outputLayer}.bias`;
       const offset = bias !== undefined && scope.hasParameter(bias) ? { bias: scope.parameter(bias) } : {};
       return crossEntropy(
@@ -93,7 +110,7 @@ export class DecodedBatch implements ModelOutput {
   /** The plain way: logits of every row. */
   #crossEntropyOfAll(rows: Int32Array, targets: Int32Array, options: { readonly labelSmoothing?: number }): Value {
     const { decoder, scope, batch } = this.#input;
-    const loss = scope.segment(decoderSegment.head, [this.hidden], (x) =>
+    const loss = scope.segment(decoder.names.head, [this.hidden], (x) =>
       softmaxCrossEntropy(gatherRows(outputLogits(decoder, flat(x), scope), rows), targets, options),
     );
     this.#count(this.#runBody({}), 0, batch.batchSize * batch.tokenCount);
@@ -103,9 +120,9 @@ export class DecodedBatch implements ModelOutput {
   /** `[batch, tokens, hidden]`. */
   #allRows(): Value {
     const { decoder, scope, batch } = this.#input;
-    const { kept, pass, x } = this.#runBody({});
-    return scope.segment(LANGUAGE_SEGMENT, [x], (inner) => {
-      const rows = runLastLayer(decoder, inner, pass, scope);
+    const { kept, pass, inner } = this.#runBody({});
+    return scope.segment(decoder.names.whole, statesAsInputs(inner), (...given) => {
+      const rows = runLastLayer(decoder, statesFromInputs(inner, given), pass, scope);
       const width = rows.shape[1]!;
       const whole = kept.isWhole
         ? rows
@@ -117,28 +134,35 @@ export class DecodedBatch implements ModelOutput {
   /** Final hidden states of the given rows, `[rows, hidden]`; undefined if one of them is padding. */
   #rowsAlone(rows: Int32Array): Value | undefined {
     const { decoder, scope, batch } = this.#input;
-    const ends = Array.from({ length: batch.batchSize }, () => 0);
-    for (const row of rows) ends[Math.floor(row / batch.tokenCount)] = (row % batch.tokenCount) + 1;
-    const lengths = batch.shortcuts?.prefix === false ? undefined : promptLengths(batch, rows);
-    const prompts = lengths === undefined ? undefined : promptKeys(decoder, batch, lengths, scope);
+    const planned =
+      batch.shortcuts?.prefix === false ? undefined : planPrompts(batch, rows, this.#seen(), decoder.kinds);
+    const prompts = planned === undefined ? undefined : promptKeys(decoder, batch, planned, scope);
     const body = this.#runBody({
-      ...(batch.shortcuts?.tail === false ? {} : { ends }),
+      ...(batch.shortcuts?.tail === false ? {} : { ends: neededEnds(batch, rows, this.#seen().bothWays) }),
       ...(prompts === undefined ? {} : { prompts }),
     });
-    const { kept, pass, x } = body;
+    const { kept, pass, inner } = body;
     const index = keptIndex(kept, batch.batchSize * batch.tokenCount);
     const chosen = rows.map((row) => index[row]!);
     if (chosen.includes(-1)) return undefined;
-    const choosesRows = batch.shortcuts?.lastLayer !== false && chosen.length <= CHOICE_LIMIT * kept.rows.length;
+    const choosesRows =
+      decoder.layerCount > 0 &&
+      batch.shortcuts?.lastLayer !== false &&
+      chosen.length <= CHOICE_LIMIT * kept.rows.length;
     this.#count(body, choosesRows ? kept.rows.length - chosen.length : 0, rows.length);
-    if (!choosesRows) return gatherRows(runLastLayer(decoder, x, pass, scope), chosen);
-    return runLastLayer(decoder, x, pass, scope, choose(decoder, batch, kept, pass, chosen, scope));
+    if (!choosesRows) return gatherRows(runLastLayer(decoder, inner, pass, scope), chosen);
+    return runLastLayer(decoder, inner, pass, scope, pass.choose(decoder.layerCount - 1, chosen));
+  }
+
+  #seen(): Sight {
+    this.#sight ??= sightOf(this.#input.attending, this.#input.batch);
+    return this.#sight;
   }
 
   #runBody({ ends, prompts }: { readonly ends?: readonly number[]; readonly prompts?: PromptKeys }): Body {
     const isCut = ends !== undefined || prompts !== undefined;
     if (this.#body !== undefined && (isCut || !this.#body.isCut)) return this.#body;
-    const { decoder, scope, batch, mix, features } = this.#input;
+    const { decoder, scope, batch, mix, features, additions } = this.#input;
     const limits = {
       ...(ends === undefined ? {} : { ends }),
       ...(prompts === undefined ? {} : { starts: prompts.lengths }),
@@ -148,10 +172,13 @@ export class DecodedBatch implements ModelOutput {
       even === undefined
         ? keepRows(batch, { skipsPadding: batch.shortcuts?.padding !== false, ...limits })
         : keepRows(batch, { skipsPadding: false, ends: Array.from({ length: batch.batchSize }, () => even) });
-    const plain = keptPass(decoder, batch, kept, scope);
-    const pass = prompts === undefined ? plain : attendToPrompts(plain, prompts, kept);
-    const x = runInnerLayers(decoder, embedTokens(decoder, mix(kept.rows), scope, features), pass, scope);
-    this.#body = { kept, isCut, prompts, pass, x };
+    const plain = keptRowsOf(batch, kept, this.#seen());
+    const rows = prompts === undefined ? plain : attendToPrompts(plain, prompts, kept.offsets);
+    const pass = rowsPass(decoder, rows, scope);
+    const tokens = mix(kept.rows);
+    const embedded = embedTokens(decoder, tokens, scope, features);
+    const inner = runInnerLayers(decoder, tokens.tokenIds, embedded, pass, scope, additions?.(kept.rows));
+    this.#body = { kept, isCut, prompts, pass, inner };
     return this.#body;
   }
 

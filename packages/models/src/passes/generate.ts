@@ -1,246 +1,169 @@
 import { setImmediate } from "node:timers/promises";
+import { argMax, keep, tidy, type Tensor } from "@tensorflow/tfjs-core";
+import type { Value } from "@thaw/autograd";
+import type { GenerationOptions, LoadedBatch, Scope } from "@thaw/contracts";
+import { keepRows, type KeptRows } from "../blocks/kept-rows.js";
+import type { MixedTokens } from "../blocks/merge-features.js";
 import {
-  concat as join,
-  keep,
-  clone,
-  tidy,
-  argMax,
-  reshape as reshapeTensor,
-  type Tensor,
-} from "@tensorflow/tfjs-core";
-import { AttentionSpans, type Value } from "@thaw/autograd";
-import type { LoadedBatch, MediaItem, Scope } from "@thaw/contracts";
-import { choose, keptPass, rotaryTensors } from "./decoder-pass.js";
-import {
+  type Additions,
   type Decoder,
-  type DecoderPass,
-  decoderSegment,
   embedTokens,
-  LANGUAGE_SEGMENT,
   outputLogits,
   runInnerLayers,
   runLastLayer,
 } from "../decoders/decoder.js";
 import { emptyRow } from "../errors.js";
-import { keepRows } from "../blocks/kept-rows.js";
-import type { MixedTokens } from "../blocks/merge-features.js";
+import { type Attending, type Sight, sightOf } from "./attending.js";
+import { keptRowsOf, rowsPass, type RowsPass } from "./decoder-pass.js";
+import { RowMemory } from "./row-memory.js";
+import { type TokenChoice, tokenChoice } from "./sampling.js";
 
-/** How to continue. */
-export interface GenerateOptions {
-  readonly maxNewTokens: number;
+/** What goes on: a batch of prompts and the model around its decoder. */
+export interface Prompted {
+  readonly decoder: Decoder;
+  readonly batch: LoadedBatch;
+  /** Must not record. */
+  readonly scope: Scope;
+  /** Tokens of the given rows of the flattened batch. */
+  readonly mix: (rows: Int32Array) => MixedTokens;
+  /** In the embedding space, one per stretch of places that `mix` knows. */
+  readonly features: readonly Value[];
+  /** How rows attend. Default: as `Attending` says. */
+  readonly attending?: Attending;
+  /** What comes between layers, for the given rows of the flattened batch. */
+  readonly additions?: (rows: Int32Array) => Additions;
+  /** A row ends with one of them, which is not part of its answer. */
   readonly eosTokenIds: readonly number[];
 }
 
 /**
- * Greedy decoding of all rows at once, with keys and values kept. Rows are aligned at their ends first, so that all
- * share a position. Returns the new ids of each row, without the end token. Frees all that it keeps. The scope must not
- * record.
+ * Goes on from all samples at once, with keys, values and states kept; padding is never computed. The most likely
+ * tokens, or drawn ones (see `GenerationOptions`). Returns the new ids of each sample, without the end token. Frees all
+ * that it keeps.
+ * @throws THAW_MODEL_EMPTY_ROW
  */
-export async function generateGreedily(
-  decoder: Decoder,
-  given: LoadedBatch,
-  scope: Scope,
-  features: Value | undefined,
-  mix: (batch: LoadedBatch) => MixedTokens,
-  options: GenerateOptions,
-): Promise<number[][]> {
-  const batch = alignRight(given);
-  const cache = new KeyValueCache();
+export async function generate(prompted: Prompted, options: GenerationOptions): Promise<number[][]> {
+  const { decoder, batch, eosTokenIds } = prompted;
+  const kept = keepRows(batch, { skipsPadding: true });
+  const prompts = promptIds(batch, kept);
+  const sight = sightOf(prompted.attending, batch);
+  const memory = new RowMemory(decoder);
+  const choice = tokenChoice(options);
   const results: number[][] = Array.from({ length: batch.batchSize }, () => []);
   const running = new Set(results.keys());
   try {
     for (let count = 0; count < options.maxNewTokens && running.size > 0; count++) {
-      const next =
-        count === 0
-          ? prefill(decoder, batch, mix(batch), scope, features, cache)
-          : continueRows(decoder, batch, scope, cache, lastIds(results));
-      const ids = await readAndFree(next);
+      const pass =
+        count === 0 ? prefill(prompted, kept, sight, memory) : goOn(prompted, sight, count - 1, memory, results);
+      const ids = await nextIds(prompted, pass, choice, (row) => [...prompts[row]!, ...results[row]!]);
       for (const row of running) {
-        if (options.eosTokenIds.includes(ids[row]!)) running.delete(row);
+        if (eosTokenIds.includes(ids[row]!)) running.delete(row);
         else results[row]!.push(ids[row]!);
       }
       await setImmediate();
     }
   } finally {
-    cache.dispose();
+    memory.dispose();
   }
   return results;
 }
 
-/**
- * The same rows with all padding on the left and no more of it than the longest row asks for. @throws
- * THAW_MODEL_EMPTY_ROW
- */
-export function alignRight(batch: LoadedBatch): LoadedBatch {
-  const { batchSize, tokenCount, attentionMask } = batch;
-  const rows = Array.from({ length: batchSize }, (_, row) => {
-    const ids = batch.tokenIds
-      .slice(row * tokenCount, (row + 1) * tokenCount)
-      .filter((_id, column) => attentionMask[row * tokenCount + column] !== 0);
-    if (ids.length === 0) throw emptyRow(row);
-    return ids;
-  });
-  const longest = Math.max(...rows.map((ids) => ids.length));
-  const tokenIds = new Int32Array(batchSize * longest);
-  const mask = new Int32Array(batchSize * longest);
-  for (const [row, ids] of rows.entries()) {
-    tokenIds.set(ids, (row + 1) * longest - ids.length);
-    mask.fill(1, (row + 1) * longest - ids.length, (row + 1) * longest);
-  }
+/** One pass inside the language model's segment: final hidden states of each sample's last row, `[batch, hidden]`. */
+interface NextRows {
+  readonly inputs: readonly Value[];
+  run(...inputs: Value[]): Value;
+}
+
+function prefill(prompted: Prompted, kept: KeptRows, sight: Sight, memory: RowMemory): NextRows {
+  const { decoder, batch, scope, mix, features, additions } = prompted;
+  const last = kept.offsets.slice(1).map((end) => end - 1);
+  const counts = Array.from(last, (row, sample) => row + 1 - kept.offsets[sample]!);
   return {
-    ...batch,
-    tokenIds,
-    attentionMask: mask,
-    tokenCount: longest,
-    labels: new Int32Array(batchSize * longest).fill(-100),
-    media: batch.media.map((item) => ({ ...item, columns: alignedColumns(item, batch, longest) })),
+    inputs: features,
+    run(...given) {
+      const pass = rowsPass(decoder, { ...keptRowsOf(batch, kept, sight), ...memory.next(counts, scope) }, scope);
+      const tokens = mix(kept.rows);
+      const embedded = embedTokens(decoder, tokens, scope, given);
+      return lastRows(decoder, tokens.tokenIds, embedded, pass, scope, last, additions?.(kept.rows));
+    },
   };
 }
 
-/** Where an item's columns are once its row's tokens stand at the right of `longest` columns. */
-function alignedColumns(
-  { sample, columns }: MediaItem,
-  { attentionMask, tokenCount }: LoadedBatch,
-  longest: number,
-): Int32Array {
-  const mask = attentionMask.subarray(sample * tokenCount, (sample + 1) * tokenCount);
-  return columns.map((column) => longest - mask.subarray(column).reduce((sum, isReal) => sum + (isReal ? 1 : 0), 0));
-}
-
-/** Keys and values of every layer, `[batch, tokens, kvHeads * headSize]`, owned here. */
-class KeyValueCache {
-  readonly #layers: { keys: Tensor; values: Tensor }[] = [];
-
-  get tokenCount(): number {
-    return this.#layers[0]?.keys.shape[1] ?? 0;
-  }
-
-  /**
-   * Adds a layer's new keys and values, `[batch * new tokens, width]`, and returns all of them as such rows; the caller
-   * disposes these.
-   */
-  extend(
-    layer: number,
-    batchSize: number,
-    keys: Tensor,
-    values: Tensor,
-  ): { readonly keys: Tensor; readonly values: Tensor } {
-    const old = this.#layers[layer];
-    const add = (known: Tensor | undefined, rows: Tensor): Tensor =>
-      keep(
-        tidy(() => {
-          const own = reshapeTensor(rows, [batchSize, rows.shape[0]! / batchSize, rows.shape[1]!]);
-          return known === undefined ? clone(own) : join([known, own], 1);
-        }),
-      );
-    const all = { keys: add(old?.keys, keys), values: add(old?.values, values) };
-    old?.keys.dispose();
-    old?.values.dispose();
-    this.#layers[layer] = all;
-    const rows = (x: Tensor): Tensor => reshapeTensor(x, [x.shape[0]! * x.shape[1]!, x.shape[2]!]);
-    return { keys: rows(all.keys), values: rows(all.values) };
-  }
-
-  dispose(): void {
-    for (const { keys, values } of this.#layers) {
-      keys.dispose();
-      values.dispose();
-    }
-    this.#layers.length = 0;
-  }
-}
-
-function prefill(
-  decoder: Decoder,
-  batch: LoadedBatch,
-  tokens: MixedTokens,
-  scope: Scope,
-  features: Value | undefined,
-  cache: KeyValueCache,
-): Tensor {
-  const kept = keepRows(batch, { skipsPadding: false });
-  const last = Int32Array.from({ length: batch.batchSize }, (_, row) => (row + 1) * batch.tokenCount - 1);
-  return nextIds(
-    scope,
-    features === undefined ? [] : [features],
-    (given?: Value) => {
-      const pass = remembering(keptPass(decoder, batch, kept, scope), batch.batchSize, scope, cache);
-      const x = runInnerLayers(decoder, embedTokens(decoder, tokens, scope, given), pass, scope);
-      return runLastLayer(decoder, x, pass, scope, choose(decoder, batch, kept, pass, last, scope));
+/** Every sample by one more row; one that is done goes on from anything. */
+function goOn(
+  { decoder, scope }: Prompted,
+  { positions }: Sight,
+  step: number,
+  memory: RowMemory,
+  results: readonly (readonly number[])[],
+): NextRows {
+  const ids = Int32Array.from(results, (row) => row.at(-1) ?? 0);
+  return {
+    inputs: [],
+    run() {
+      const axis = positions.next.map((position) => position + step);
+      const rows = {
+        axes: positions.axes.map(() => axis),
+        bothWays: [],
+        ...memory.next(
+          results.map(() => 1),
+          scope,
+        ),
+      };
+      const embedded = scope.segment(decoder.names.embed, [], () => decoder.embed(ids, scope));
+      return lastRows(decoder, ids, embedded, rowsPass(decoder, rows, scope), scope);
     },
-    decoder,
-  );
+  };
 }
 
-function continueRows(
+function lastRows(
   decoder: Decoder,
-  batch: LoadedBatch,
-  scope: Scope,
-  cache: KeyValueCache,
   ids: Int32Array,
-): Tensor {
-  const position = cache.tokenCount;
-  const samples = Array.from({ length: batch.batchSize }, (_, row) => {
-    const padding = batch.attentionMask.subarray(row * batch.tokenCount, (row + 1) * batch.tokenCount).indexOf(1);
-    return { firstQuery: row, queries: 1, firstKey: row * (position + 1) + padding, keys: position + 1 - padding };
-  });
-  return nextIds(
-    scope,
-    [],
-    () => {
-      const pass = remembering(
-        { ...rotaryTensors(decoder, position, 1, scope), spans: new AttentionSpans(samples) },
-        batch.batchSize,
-        scope,
-        cache,
-      );
-      const x = runInnerLayers(
-        decoder,
-        scope.segment(decoderSegment.embed, [], () => decoder.embed(ids, scope)),
-        pass,
-        scope,
-      );
-      return runLastLayer(decoder, x, pass, scope);
-    },
-    decoder,
-  );
-}
-
-/** The pass with a cache behind its keys and values. */
-function remembering(pass: DecoderPass, batchSize: number, scope: Scope, cache: KeyValueCache): DecoderPass {
-  return {
-    ...pass,
-    remember: (layer, keys, values) => {
-      const all = cache.extend(layer, batchSize, keys.tensor, values.tensor);
-      return [scope.own(all.keys), scope.own(all.values)];
-    },
-  };
+  embedded: Value,
+  pass: RowsPass,
+  scope: Scope,
+  rows?: Int32Array,
+  additions?: Additions,
+): Value {
+  const inner = runInnerLayers(decoder, ids, embedded, pass, scope, additions);
+  return runLastLayer(decoder, inner, pass, scope, rows && pass.choose(decoder.layerCount - 1, rows));
 }
 
 /**
- * Runs one pass in the language model's segment, so that what it made is freed at once; the best id of each row is
- * kept: `[batch]`, int32.
+ * Runs one pass in the language model's segment, so that what it made is freed at once, and chooses the next id of each
+ * row.
  */
-function nextIds(scope: Scope, inputs: readonly Value[], run: (...inputs: Value[]) => Value, decoder: Decoder): Tensor {
-  let ids: Tensor | undefined;
-  scope.segment(LANGUAGE_SEGMENT, inputs, (...given) => {
-    const hidden = run(...given);
+async function nextIds(
+  { decoder, scope }: Prompted,
+  next: NextRows,
+  choice: TokenChoice | undefined,
+  before: (row: number) => readonly number[],
+): Promise<Int32Array> {
+  let kept: Tensor | undefined;
+  scope.segment(decoder.names.whole, next.inputs, (...given) => {
+    const hidden = next.run(...given);
     const logits = outputLogits(decoder, hidden, scope);
-    ids = keep(tidy(() => argMax(logits.tensor, -1)));
+    kept = keep(tidy(() => (choice === undefined ? argMax(logits.tensor, -1) : logits.tensor.clone())));
     return hidden;
   });
-  return ids!;
-}
-
-async function readAndFree(ids: Tensor): Promise<Int32Array> {
   try {
-    return (await ids.data()) as Int32Array;
+    const values = await kept!.data();
+    if (choice === undefined) return values as Int32Array;
+    const [rows, width] = kept!.shape as [number, number];
+    const logits = values as Float32Array;
+    return Int32Array.from({ length: rows }, (_, row) =>
+      choice(row, logits.subarray(row * width, (row + 1) * width), before(row)),
+    );
   } finally {
-    ids.dispose();
+    kept!.dispose();
   }
 }
 
-/** What each row goes on from; a row that is done goes on from anything. */
-function lastIds(results: readonly (readonly number[])[]): Int32Array {
-  return Int32Array.from(results, (ids) => ids.at(-1) ?? 0);
+/** The ids of each sample, without padding. */
+function promptIds({ tokenIds, batchSize }: LoadedBatch, { rows, offsets }: KeptRows): readonly (readonly number[])[] {
+  return Array.from({ length: batchSize }, (_, sample) => {
+    const ids = Array.from(rows.subarray(offsets[sample], offsets[sample + 1]), (row) => tokenIds[row]!);
+    if (ids.length === 0) throw emptyRow(sample);
+    return ids;
+  });
 }

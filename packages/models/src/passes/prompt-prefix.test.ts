@@ -6,7 +6,8 @@ import { useBackend } from "../../test-support/golden.js";
 import { IMAGE, patchRows } from "../../test-support/images.js";
 import { batchOf, loadWeights, testScope } from "../../test-support/scope.js";
 import { openModel } from "../open/open-model.js";
-import { promptLengths } from "./prompt-prefix.js";
+import { sightOf } from "./attending.js";
+import { planPrompts } from "./row-plan.js";
 
 const PATCHES = Array.from({ length: 16 }, () => IMAGE);
 const SHARED = [1, 17, 23, 99, 41, 64];
@@ -153,12 +154,15 @@ describe("prompts before the first image", () => {
   });
 });
 
-describe("promptLengths", () => {
+describe("planned prompts", () => {
   const lengths = (
     rows: readonly (readonly number[])[],
     pads: readonly number[],
     supervised: readonly number[],
-  ): readonly number[] | undefined => promptLengths(batchOf(rows, pads), Int32Array.from(supervised));
+  ): readonly number[] | undefined => {
+    const batch = batchOf(rows, pads);
+    return planPrompts(batch, Int32Array.from(supervised), sightOf(undefined, batch), [])?.lengths;
+  };
   it("ends before the first image, and before the first row that the loss reads", () => {
     expect(
       lengths(

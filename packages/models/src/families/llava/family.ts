@@ -4,7 +4,7 @@ import type { LoadedBatch, Scope } from "@thaw/contracts";
 import { clipTower } from "../../towers/clip.js";
 import { DecodedBatch } from "../../passes/decoded-batch.js";
 import type { Architecture, CheckpointHeader, Family } from "../../contract/family.js";
-import { generateGreedily } from "../../passes/generate.js";
+import { generate } from "../../passes/generate.js";
 import { findPrefix } from "../../blocks/layout.js";
 import { llamaDecoder } from "../../decoders/llama.js";
 import { readLlavaConfig, type LlavaConfig } from "./config.js";
@@ -55,12 +55,15 @@ function build(config: LlavaConfig, { config: reader, generationConfig, storedNa
     },
     VISION_SEGMENT,
   );
-  const decoder = llamaDecoder(config.text, decoderNames(config, storedNames), PROJECTOR_SEGMENT);
+  const decoder = llamaDecoder(config.text, decoderNames(config, storedNames), {
+    component: "language_model",
+    after: [PROJECTOR_SEGMENT],
+  });
   const special = readSpecialTokens(reader, reader.child("text_config"), generationConfig);
-  const mix = (batch: LoadedBatch, rows?: Int32Array): MixedTokens =>
-    mixTokens(batch.tokenIds, placeholderRows(imagesOf(batch), batch.tokenCount), rows);
-  const features = (batch: LoadedBatch, scope: Scope): Value | undefined =>
-    imagesOf(batch).length > 0 ? projector.run(tower.run(batch, scope), scope) : undefined;
+  const mix = (batch: LoadedBatch, rows: Int32Array): MixedTokens =>
+    mixTokens(batch.tokenIds, [placeholderRows(imagesOf(batch), batch.tokenCount)], rows);
+  const features = (batch: LoadedBatch, scope: Scope): readonly Value[] =>
+    imagesOf(batch).length > 0 ? [projector.run(tower.run(batch, scope), scope)] : [];
   return {
     parameters: [...tower.parameters, ...projector.parameters, ...decoder.parameters],
     segments: [...tower.segments, projector.segment, ...decoder.segments],
@@ -81,10 +84,17 @@ function build(config: LlavaConfig, { config: reader, generationConfig, storedNa
       });
     },
     generate: (batch, scope, options) =>
-      generateGreedily(decoder, batch, scope, features(batch, scope), mix, {
-        ...options,
-        eosTokenIds: special.eosTokenIds,
-      }),
+      generate(
+        {
+          decoder,
+          batch,
+          scope,
+          features: features(batch, scope),
+          mix: (rows) => mix(batch, rows),
+          eosTokenIds: special.eosTokenIds,
+        },
+        options,
+      ),
   };
 }
 
