@@ -58,7 +58,8 @@ export {
 export { mean, sum } from "./ops/reduce.js";
 export { rotary } from "./ops/attention/rotary.js";
 export { embedding, gatherRows, insertRows, scatterRows } from "./ops/rows.js";
-export { concat, pad, reshape, slice, transpose } from "./ops/shape.js";
+export { concat, joinColumns, pad, reshape, slice, splitColumns, transpose } from "./ops/shape.js";
+export type { NamedColumns } from "./ops/shape.js";
 export type { Backward, OpRecord, Saved } from "./engine/record.js";
 export { Tape } from "./engine/tape.js";
 export type { TapeOptions } from "./engine/tape.js";

@@ -28,8 +28,8 @@ export interface RowSize {
 }
 
 /**
- * Rows of several items, one item's after the other's. Several outputs of one segment (features of several layers) lie
- * side by side in the width.
+ * Rows of several items, one item's after the other's. Several outputs of one segment lie side by side in the width, as
+ * `Segment.outputs` declares them.
  */
 export interface Rows {
   /** `[rows, width]`, float32. */

@@ -1,4 +1,4 @@
-import type { Value } from "@thaw/autograd";
+import type { NamedColumns, Value } from "@thaw/autograd";
 import type { Tensor } from "@tensorflow/tfjs-core";
 import type { LoadedBatch, MediaItem } from "./batch.js";
 
@@ -53,12 +53,19 @@ export interface Segment {
    * input that it reads.
    */
   outputRows?(item: MediaItem): number;
+  /**
+   * Where the segment gives several outputs (features of several layers, each for another layer of the decoder): their
+   * names and widths. Its one output is all of them side by side, `[rows, sum of widths]`, by `joinColumns`; who reads
+   * it takes it apart by `splitColumns`. Core holds the segment, and what stands for its output, to these widths.
+   * Absent: one output of any width.
+   */
+  readonly outputs?: readonly NamedColumns[];
   /** Checkpoint names of the parameters it uses (a containing segment lists all of those inside it). */
   readonly parameters: readonly string[];
   /**
    * What decides the segment's output besides its inputs and parameters, as text: feature layer, select strategy,
-   * activation, ... With the parameters' fingerprint it is the key under which outputs are shared by runs. Absent: the
-   * model's source stands for it.
+   * activation, ... With the parameters' fingerprint and `outputs` it is the key under which runs share outputs.
+   * Absent: the model's source stands for it.
    */
   readonly signature?: string;
 }

@@ -24,6 +24,12 @@ const mask: Input = {
   values: Float32Array.from({ length: 30 }, (_, index) => (index % 5 === 4 && index > 14 ? -1e9 : 0)),
 };
 
+const STRETCHES = [
+  { name: "first", width: 2 },
+  { name: "second", width: 1 },
+  { name: "third", width: 4 },
+] as const;
+
 const CASES: Record<string, readonly [Case, ...Input[]]> = {
   "add with broadcasting": [([a, b]) => ops.add(a!, b!), normal(2, 3, 4), normal(3, 1)],
   "add of a value to itself": [([a]) => ops.add(a!, a!), normal(3, 4)],
@@ -106,6 +112,19 @@ const CASES: Record<string, readonly [Case, ...Input[]]> = {
   reshape: [([x]) => ops.reshape(x!, [4, -1]), normal(2, 2, 3)],
   transpose: [([x]) => ops.transpose(x!, [2, 0, 1]), normal(2, 4, 3)],
   slice: [([x]) => ops.slice(x!, [0, 1, 1], [2, 2, -1]), normal(2, 4, 3)],
+  "joinColumns of three stretches": [
+    ([a, b, c]) => ops.joinColumns(STRETCHES, { first: a!, second: b!, third: c! }),
+    normal(3, 2),
+    normal(3, 1),
+    normal(3, 4),
+  ],
+  "splitColumns, two of three stretches read, one of them twice": [
+    ([x]) => {
+      const { first, third } = ops.splitColumns(STRETCHES, x!);
+      return ops.concat([third, ops.mul(first, first)], 1);
+    },
+    normal(3, 7),
+  ],
   concat: [([a, b]) => ops.concat([a!, b!], -1), normal(2, 3), normal(2, 4)],
   pad: [
     ([x]) =>

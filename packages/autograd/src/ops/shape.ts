@@ -82,3 +82,62 @@ export function pad(x: Value, paddings: readonly (readonly [number, number])[]):
     );
   });
 }
+
+/** A named stretch of the columns of a matrix. */
+export interface NamedColumns<Name extends string = string> {
+  readonly name: Name;
+  readonly width: number;
+}
+
+/**
+ * Values `[rows, width]` side by side, in the order of `columns`: `[rows, sum of widths]`. Saves nothing. `@throws
+ * THAW_AUTOGRAD_SHAPE` if a value has another width than its columns, or other rows than the first one
+ */
+export function joinColumns<Name extends string>(
+  columns: readonly NamedColumns<Name>[],
+  values: Readonly<Record<Name, Value>>,
+): Value {
+  const parts = columns.map(({ name }) => values[name]);
+  const rows = parts[0]?.shape[0];
+  columns.forEach(({ name, width }, index) => {
+    const { shape } = parts[index]!;
+    if (shape.length === 2 && shape[0] === rows && shape[1] === width) return;
+    throw badArgument(
+      "joinColumns",
+      `${name} has shape [${shape.join(", ")}], but it is declared as [${rows}, ${width}].`,
+      "Give every value the declared width, and all of them equally many rows.",
+      { name, shape, width },
+    );
+  });
+  return parts.length === 1 ? parts[0]! : concat(parts, 1);
+}
+
+/**
+ * The named stretches of `x [rows, sum of widths]`, `[rows, width]` each: undoes {@link joinColumns}. Saves nothing.
+ * `@throws THAW_AUTOGRAD_SHAPE` if `x` has more or fewer columns
+ */
+export function splitColumns<Name extends string>(
+  columns: readonly NamedColumns<Name>[],
+  x: Value,
+): Readonly<Record<Name, Value>> {
+  const total = columns.reduce((sum, { width }) => sum + width, 0);
+  if (x.shape.length !== 2 || x.shape[1] !== total) {
+    throw badArgument(
+      "splitColumns",
+      `The value has shape [${x.shape.join(", ")}], but ${columnsText(columns)} are ${total} columns.`,
+      "Give a matrix of exactly the declared columns.",
+      { shape: x.shape, total },
+    );
+  }
+  let start = 0;
+  const parts = columns.map(({ name, width }) => {
+    const part = columns.length === 1 ? x : slice(x, [0, start], [-1, width]);
+    start += width;
+    return [name, part] as const;
+  });
+  return Object.fromEntries(parts) as Record<Name, Value>;
+}
+
+function columnsText(columns: readonly NamedColumns[]): string {
+  return columns.map(({ name, width }) => `${name} (${width})`).join(", ");
+}

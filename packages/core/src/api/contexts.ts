@@ -183,7 +183,10 @@ export interface LossContext {
   readonly scope: Scope;
   /** Supervised tokens of this micro-batch: the loss is summed, core divides by those of the whole step. */
   readonly supervisedTokenCount: number;
-  /** The output of a segment in this forward pass, if that segment ran or was substituted. */
+  /**
+   * The output of a segment in this forward pass, if that segment ran or was substituted; `splitColumns` takes the
+   * outputs apart that it declares.
+   */
   readonly segmentOutput: (segment: string) => Value | undefined;
 }
 

@@ -27,7 +27,8 @@ export interface Session {
   /**
    * Runs one segment that reads items, alone, unrecorded: the rows that it makes of those of the given ones that it
    * reads; the caller disposes the tensor.
-   * @throws THAW_CORE_SEGMENT_HAS_NO_OUTPUT, THAW_CORE_SEGMENT_ROWS, THAW_CORE_INPUT_MISSHAPED
+   * @throws THAW_CORE_SEGMENT_HAS_NO_OUTPUT, THAW_CORE_SEGMENT_ROWS, THAW_CORE_SEGMENT_COLUMNS,
+   * THAW_CORE_INPUT_MISSHAPED
    */
   runSegment(segment: string, media: readonly MediaItem[]): Promise<Rows>;
   /** Current values of a parameter, float32, row-major. @throws THAW_CORE_PARAMETER_UNKNOWN */

@@ -1,4 +1,4 @@
-import { nameList, type MediaItem, type ThawError } from "@thaw/contracts";
+import { nameList, type MediaItem, type Segment, type ThawError } from "@thaw/contracts";
 import { make } from "./make.js";
 
 /** A segment that the plan lets run unrecorded is in the way of a gradient. */
@@ -52,6 +52,23 @@ export function segmentRowsBroken(
       "pass. Give [rows, width] with the rows that outputRows says, item after item; where a plugin gives the " +
       "output, look there.",
     { segment, shape, rows, itemCount, ...(item === undefined ? {} : { contentKey: item.contentKey, itemRows }) },
+  );
+}
+
+/** A segment gave other columns than the outputs that it declares have together, or what stands for it has others. */
+export function segmentColumnsBroken(
+  segment: string,
+  shape: readonly number[],
+  outputs: NonNullable<Segment["outputs"]>,
+): ThawError {
+  const columns = outputs.reduce((sum, { width }) => sum + width, 0);
+  const declared = outputs.map(({ name, width }) => `${name} (${width})`).join(", ");
+  return make(
+    "THAW_CORE_SEGMENT_COLUMNS",
+    `The output of the segment ${segment} has shape [${shape.join(", ")}], but it declares ${columns} columns: ` +
+      `${declared}. In the forward pass. Give what joinColumns makes of the declared outputs; where a plugin gives ` +
+      "the output, look there.",
+    { segment, shape, columns, outputs },
   );
 }
 

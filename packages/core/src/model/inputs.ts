@@ -2,7 +2,7 @@ import { isSegmentPrefix, itemsOf, outputOffsets, rowOffsets } from "@thaw/contr
 import type { Batch, LoadedBatch, MediaItem, Rows, Segment } from "@thaw/contracts";
 import type { Value } from "@thaw/autograd";
 import * as tf from "@tensorflow/tfjs-core";
-import { inputItemMisshaped, segmentRowsBroken } from "../errors/passes.js";
+import { inputItemMisshaped, segmentColumnsBroken, segmentRowsBroken } from "../errors/passes.js";
 
 /** A batch ready for `forward`. The caller frees it once the pass is over. */
 export interface PreparedBatch {
@@ -16,14 +16,14 @@ export interface PreparedBatch {
 /**
  * Loads the items that some segment still has to read; inputs whose segments are all substituted are absent, and items
  * without another are never loaded. Takes ownership of `batch.segmentOutputs`, also when it throws.
- * @throws THAW_CORE_INPUT_MISSHAPED, THAW_CORE_SEGMENT_ROWS and what `load()` throws
+ * @throws THAW_CORE_INPUT_MISSHAPED, THAW_CORE_SEGMENT_ROWS, THAW_CORE_SEGMENT_COLUMNS and what `load()` throws
  */
 export async function loadBatch(batch: Batch, segments: readonly Segment[]): Promise<PreparedBatch> {
   let inputs: Readonly<Record<string, Rows>> = {};
   const dispose = (): void => disposeRows(inputs, batch.segmentOutputs);
   try {
     for (const [name, { tensor, offsets }] of Object.entries(batch.segmentOutputs))
-      checkRows(segments, name, batch.media, tensor.shape, offsets);
+      checkOutput(segments, name, batch.media, tensor.shape, offsets);
     inputs = await loadMedia(batch.media, (name) => isNeeded(name, segments, batch.segmentOutputs));
   } catch (error) {
     dispose();
@@ -75,10 +75,11 @@ export function disposeRows(...groups: readonly Readonly<Record<string, Rows>>[]
 }
 
 /**
- * Holds what a segment made, or what stands for it, to the rows that it promised for each of the items that it reads.
- * @throws THAW_CORE_SEGMENT_ROWS
+ * Holds what a segment made, or what stands for it, to the rows that it promised for each of the items that it reads,
+ * and to the columns of the outputs that it declares.
+ * @throws THAW_CORE_SEGMENT_ROWS, THAW_CORE_SEGMENT_COLUMNS
  */
-export function checkRows(
+export function checkOutput(
   segments: readonly Segment[],
   name: string,
   media: readonly MediaItem[],
@@ -86,27 +87,40 @@ export function checkRows(
   offsets?: Int32Array,
 ): void {
   const segment = segments.find((one) => one.name === name);
-  if (segment === undefined || segment.reads.length === 0) return;
+  if (segment === undefined) return;
+  if (segment.reads.length > 0) checkRows(segment, media, shape, offsets);
+  const { outputs } = segment;
+  if (outputs !== undefined && shape.at(-1) !== outputs.reduce((sum, { width }) => sum + width, 0))
+    throw segmentColumnsBroken(name, shape, outputs);
+}
+
+/** Called with every output of a pass on the batch: holds segments to their promises. */
+export function outputChecker(
+  segments: readonly Segment[],
+  media: readonly MediaItem[],
+): (segment: string, output: Value) => void {
+  return (segment, output) => checkOutput(segments, segment, media, output.shape);
+}
+
+function checkRows(
+  segment: Segment,
+  media: readonly MediaItem[],
+  shape: readonly number[],
+  offsets: Int32Array | undefined,
+): void {
   const items = itemsOf(segment, media);
   const promised = outputOffsets(segment, items);
   const isKept = shape.length === 2 && shape[0] === promised.at(-1);
   const wrong = offsets === undefined ? -1 : promised.findIndex((offset, index) => offset !== offsets[index]);
   if (isKept && wrong < 0 && (offsets === undefined || offsets.length === promised.length)) return;
-  const at = Math.max(0, Math.min(items.length, wrong) - 1);
+  // Of rows of several items that are only too many or too few together, no item is known to be the wrong one.
+  const at = wrong < 0 && items.length > 1 ? items.length : Math.max(0, wrong - 1);
   const item = items[at];
-  throw segmentRowsBroken(name, shape, {
+  throw segmentRowsBroken(segment.name, shape, {
     rows: promised.at(-1)!,
     itemCount: items.length,
     ...(item === undefined ? {} : { item, itemRows: promised[at + 1]! - promised[at]! }),
   });
-}
-
-/** Called with every output of a pass on the batch: holds segments that read items to their promise. */
-export function rowsChecker(
-  segments: readonly Segment[],
-  media: readonly MediaItem[],
-): (segment: string, output: Value) => void {
-  return (segment, output) => checkRows(segments, segment, media, output.shape);
 }
 
 function joinInput(

@@ -9,7 +9,7 @@ import { segmentHasNoOutput } from "../errors/passes.js";
 import type { Precision } from "../api/options.js";
 import type { BatchLoss } from "../api/session.js";
 import { joinHashes, parametersBehind } from "../weights/fingerprint.js";
-import { disposeRows, itemsAlone, loadBatch, loadMedia, rowsChecker, type PreparedBatch } from "./inputs.js";
+import { disposeRows, itemsAlone, loadBatch, loadMedia, outputChecker, type PreparedBatch } from "./inputs.js";
 import { KeptTensors } from "../weights/kept-tensors.js";
 import { ParameterStore } from "../weights/parameter-store.js";
 import { packableNames } from "../weights/packable.js";
@@ -217,7 +217,7 @@ export class ModelRunner {
     batch: Pick<LoadedBatch, "media" | "segmentOutputs">,
     context: ScopeContext,
   ): Pass {
-    const check = rowsChecker(this.model.segments, batch.media);
+    const check = outputChecker(this.model.segments, batch.media);
     const tape = new Tape({ matmul: this.#backend.matmul, layouts: this.#layouts, constants: this.#constants });
     try {
       const scope = new RunScope(tape, this.store, {

@@ -187,7 +187,7 @@ export class SegmentCache {
       const identity = {
         segment: segment.name,
         fingerprint,
-        signature: segment.signature ?? modelSource,
+        signature: signatureOf(segment, modelSource),
         backend,
         dtype: "F32",
       } as const;
@@ -229,4 +229,9 @@ export class SegmentCache {
         "image. If the model is right, report this; to silence it set featureCache to off.",
     );
   }
+}
+
+/** What decides the output besides values, with the columns that it is declared to have. */
+function signatureOf({ signature, outputs }: Segment, modelSource: string): string {
+  return [signature ?? modelSource, ...(outputs ?? []).map(({ name, width }) => `${name} ${width}`)].join("\n");
 }
