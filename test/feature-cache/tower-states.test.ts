@@ -1,28 +1,33 @@
-import "@tensorflow/tfjs-backend-cpu";
-import { setBackend } from "@tensorflow/tfjs-core";
+import { backendGpu } from "@thaw/backend-gpu";
 import { Trainer } from "@thaw/core";
 import { openModel } from "@thaw/models";
 import freezePolicy from "@thaw/plugin-freeze-policy";
 import { lora } from "@thaw/plugin-lora";
 import { projectorOnly } from "@thaw/plugin-projector-only";
 import { fileURLToPath } from "node:url";
-import { beforeAll, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import { RAGGED, raggedSource } from "../savings/ragged.js";
+import { USABLE_BACKENDS } from "../support/backends.js";
 
 const folder = fileURLToPath(new URL("../fixtures/goldens/llava", import.meta.url));
-beforeAll(async () => {
-  await setBackend("cpu");
-});
 
 type Freeze = NonNullable<Parameters<typeof freezePolicy>[0]>;
 
+type Backend = (typeof USABLE_BACKENDS)[number];
+
 /** Losses of seven samples, among them text alone and several images. */
-async function losses(visionTower: unknown, microBatchSize: number, featureCache: "auto" | "off"): Promise<number[]> {
+async function losses(
+  backend: Backend,
+  visionTower: unknown,
+  microBatchSize: number,
+  featureCache: "auto" | "off",
+): Promise<number[]> {
   const seen: number[] = [];
   const trainer = new Trainer({
     model: await openModel(folder),
     data: { train: raggedSource(RAGGED.slice(0, -1)) },
     plugins: [
+      backendGpu(backend),
       freezePolicy({
         freezeMultiModalProjector: false,
         ...(visionTower === false ? { freezeVisionTower: false } : { components: { visionTower } }),
@@ -38,7 +43,7 @@ async function losses(visionTower: unknown, microBatchSize: number, featureCache
   return seen;
 }
 
-describe("the feature cache changes no loss where the vision tower is", () => {
+describe.each(USABLE_BACKENDS)("the feature cache changes no loss on %s where the vision tower is", (backend) => {
   it.each([
     ["frozen", "frozen"],
     ["trained", false],
@@ -48,7 +53,7 @@ describe("the feature cache changes no loss where the vision tower is", () => {
     ["trained from a step on", { unfreezeAtStep: 2 }],
   ] as const)("%s, with one and two samples a batch", async (_, state) => {
     for (const size of [1, 2]) {
-      const [cached, plain] = [await losses(state, size, "auto"), await losses(state, size, "off")];
+      const [cached, plain] = [await losses(backend, state, size, "auto"), await losses(backend, state, size, "off")];
       expect(plain.every(Number.isFinite)).toBe(true);
       cached.forEach((loss, step) => expect(loss).toBeCloseTo(plain[step]!, 4));
     }
