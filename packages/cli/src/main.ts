@@ -1,23 +1,27 @@
 import { ThawError } from "@thaw/contracts";
 import { CommanderError } from "commander";
-import { createProgram } from "./program.js";
+import { createProgram, type Outcome } from "./program.js";
 import { processTerminal, type Terminal } from "./terminal/terminal.js";
 
 /** Errors that are a matter of how the command was called. */
 const USAGE_CODES: readonly string[] = ["THAW_CLI_OPTION", "THAW_CLI_NO_EVALUATION_DATA"];
 
-/** Exit codes: 0 done, 1 findings or errors, 2 wrong use of the command line, 130 stopped by Ctrl-C. */
+/**
+ * Exit codes: 0 done, 1 findings or errors, 2 wrong use of the command line, 130 stopped by Ctrl-C (129, 131, 143 by
+ * SIGHUP, SIGQUIT, SIGTERM).
+ */
 export const EXIT = { done: 0, failed: 1, usage: 2, interrupted: 130 } as const;
 
 /** Runs the `thaw` command; returns its exit code. Never throws. */
 export async function main(args: readonly string[], terminal: Terminal = processTerminal()): Promise<number> {
-  const outcome = { code: EXIT.done as number };
+  const outcome: Outcome = { code: EXIT.done, advice: [] };
   try {
     await createProgram(terminal, outcome).parseAsync([...args], { from: "user" });
     return outcome.code;
   } catch (error) {
     if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.done : EXIT.usage;
     terminal.err(errorText(error, terminal, args.includes("--debug") || (process.env["THAW_DEBUG"] ?? "") !== ""));
+    for (const line of outcome.advice) terminal.err(line);
     return error instanceof ThawError && USAGE_CODES.includes(error.code) ? EXIT.usage : EXIT.failed;
   }
 }

@@ -31,6 +31,8 @@ import { ownVersion } from "./version.js";
 /** Where a command leaves the exit code. */
 export interface Outcome {
   code: number;
+  /** Printed below an error. */
+  readonly advice: string[];
 }
 
 const SET_HELP = "override one value, as YAML: --set training.epochs=3 (repeatable)";
@@ -72,7 +74,9 @@ export function createProgram(terminal: Terminal, outcome: Outcome): Command {
     .option("--quiet", "no progress bar")
     .addOption(logLevel())
     .action(async (config: string | undefined, options: TrainOptions) => {
-      outcome.code = await (await import("./commands/train.js")).train(config, options, terminal);
+      outcome.code = await (
+        await import("./commands/train.js")
+      ).train(config, options, terminal, (line) => outcome.advice.push(line));
     });
   add("evaluate <run-or-checkpoint>", "measure captions: token F1 and exact match beside two baselines", EVALUATE_HELP)
     .option("--data <set>", "iconify:<set>, or a JSONL file; the run's own evaluation sets without it")

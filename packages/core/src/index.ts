@@ -154,12 +154,15 @@ export type {
   PlanningContext,
   RuleContext,
   RunContext,
+  SavedState,
   ScopeContext,
   StepContext,
   StopDecision,
 } from "./api/contexts.js";
 export type { TrainerHooks } from "./api/hooks.js";
 export type { TapDescription } from "./run/intercept.js";
+export { freeBytes } from "./checkpoint/disk-space.js";
+export { savingText } from "./checkpoint/saving.js";
 export { linearLayer } from "./model/linear-layer.js";
 export { silentLogger } from "./api/logger.js";
 export type { Logger, LogMethod } from "./api/logger.js";

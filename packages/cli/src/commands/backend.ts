@@ -102,7 +102,7 @@ export async function install(options: BackendInstallOptions, terminal: Terminal
     );
     return 0;
   } catch (error) {
-    if (interrupts.isInterrupted()) return 130;
+    if (interrupts.isInterrupted()) return interrupts.exitCode();
     throw error;
   } finally {
     progress.end();

@@ -21,7 +21,7 @@ export interface CaptionOptions {
  * written about it.
  */
 export async function caption(images: readonly string[], options: CaptionOptions, terminal: Terminal): Promise<number> {
-  const logger = await createLogger(options.logLevel);
+  const logger = await createLogger(options.logLevel, { isJson: options.json === true });
   const target = await openTarget(options.model, options.backend === undefined ? {} : { backend: options.backend });
   const processor = await openProcessor(modelFolder(target.config));
   const source = await openImages(images, {

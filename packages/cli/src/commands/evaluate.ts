@@ -35,8 +35,11 @@ export async function evaluate(path: string, options: EvaluateOptions, terminal:
   if (options.data === undefined && Object.keys(evaluationSources(target.config.data)).length === 0)
     throw noEvaluationData(path);
   const progress = options.quiet === true ? silentProgress() : await createProgress(terminal);
-  const logger = await createLogger(options.logLevel, { beforeLine: () => progress.clear() });
-  const interrupts = watchInterrupts(terminal, () => {}, "Stopping; a second Ctrl-C ends at once.");
+  const logger = await createLogger(options.logLevel, {
+    isJson: options.json === true,
+    beforeLine: () => progress.clear(),
+  });
+  const interrupts = watchInterrupts(terminal, () => {}, "Stopping; another Ctrl-C ends at once.");
   const opened: DataSource[] = [];
   try {
     const processor = await openProcessor(modelFolder(target.config));
@@ -60,7 +63,7 @@ export async function evaluate(path: string, options: EvaluateOptions, terminal:
           ...(options.concepts === undefined ? {} : { concepts: options.concepts }),
           ...(options.limit === undefined ? {} : { limit: options.limit }),
         });
-        if (evaluation === undefined) return 130;
+        if (evaluation === undefined) return interrupts.exitCode();
         const { baselines } = evaluation;
         const record = { name: source.name, after: captionResult(evaluation, 0), baselines, pictures: {} };
         if (options.json === true) terminal.out(jsonLine(evaluation, options.data === undefined ? source.name : ""));

@@ -32,7 +32,7 @@ export async function exportRun(
   const trainer = sessionTrainer(
     target.config,
     await openConfiguredModel(target.config),
-    await createLogger(options.logLevel),
+    await createLogger(options.logLevel, { isJson: options.json === true }),
   );
   const session = await trainer.open();
   try {

@@ -10,7 +10,7 @@ import { createProgress, silentProgress } from "../terminal/progress.js";
 import { findingLines, verdictLine } from "../render/findings.js";
 import { loadRunConfig, loadStageConfigs, runFolderOf, stagedRunOf, titleOf } from "../running/run-folder.js";
 import type { Terminal } from "../terminal/terminal.js";
-import { finishRun, prepareRun, stoppedRun, type TrainContext } from "../running/train-run.js";
+import { finishRun, goOnLine, prepareRun, stoppedRun, type Failure, type TrainContext } from "../running/train-run.js";
 import { trainStages, type StageToTrain } from "../running/train-stages.js";
 
 /** Options of `thaw train`. */
@@ -37,12 +37,13 @@ interface Work {
 
 /**
  * Trains as a config says, or goes on with a run. Returns 0, 1 where the config or plan has errors, 130 where Ctrl-C
- * stopped it.
+ * stopped it and what is usual for other signals. `advise` is told what to print below an error.
  */
 export async function train(
   configPath: string | undefined,
   options: TrainOptions,
   terminal: Terminal,
+  advise: (line: string) => void,
 ): Promise<number> {
   const comparedSteps = readComparedSteps(options.compareAllTrainable);
   if (options.resume !== undefined && configPath !== undefined)
@@ -52,16 +53,21 @@ export async function train(
   if (isConfigRefused(work.planning)) return refuse(work.planning, events, terminal);
 
   const progress = options.quiet === true ? silentProgress() : await createProgress(terminal);
-  const logger = await createLogger(options.logLevel, { beforeLine: () => progress.clear() });
+  const logger = await createLogger(options.logLevel, {
+    isJson: options.json === true,
+    beforeLine: () => progress.clear(),
+  });
   let current: Trainer | undefined;
-  const interrupts = watchInterrupts(terminal, () => {
+  const interrupts = watchInterrupts(terminal, (reason) => {
     progress.clear();
-    current?.stop("Ctrl-C");
+    current?.stop(reason);
   });
   const onTrainer = (trainer: Trainer): void => {
     current = trainer;
-    if (interrupts.isInterrupted()) trainer.stop("Ctrl-C");
+    const reason = interrupts.reason();
+    if (reason !== undefined) trainer.stop(reason);
   };
+  const failure: Failure = {};
   try {
     const context = {
       events,
@@ -72,13 +78,15 @@ export async function train(
       isJson: options.json === true,
       interrupts,
       onTrainer,
+      failure,
     };
     return await (work.stages.length > 0
       ? trainStages(work.stages, work.resume, context)
       : trainOne(work.config, work.resume, context));
   } catch (error) {
     const { code, message } = error instanceof ThawError ? error : { code: "THAW_UNEXPECTED", message: String(error) };
-    events.write("error", { code, message });
+    events.write("error", { code, message, saved: failure.saved });
+    if (failure.saved !== undefined) advise(goOnLine(failure.saved));
     throw error;
   } finally {
     interrupts.stop();

@@ -1,4 +1,4 @@
-import { API_VERSION, definePlugin, planReport, STAGE_LATE, type Plugin } from "@thaw/core";
+import { API_VERSION, definePlugin, planReport, STAGE_LATE, type Plugin, type SavedState } from "@thaw/core";
 import type { EventWriter } from "./events.js";
 import type { Progress } from "../terminal/progress.js";
 import type { RunRecord } from "./record.js";
@@ -16,6 +16,8 @@ export interface RecordSinks {
   readonly record: RunRecord;
   readonly progress: Progress;
   readonly events: EventWriter;
+  /** Told where the state of a run that fails is. */
+  readonly failure: { saved?: SavedState };
   /** Absent: the plan is not printed. */
   readonly terminal?: Terminal;
   /** Paths of settings are shown from here. */
@@ -98,8 +100,9 @@ export function recordPlugin(sinks: RecordSinks): Plugin {
         record.summary = summary;
         return Promise.resolve();
       });
-      hooks.failed.tapPromise(PLUGIN_NAME, () => {
+      hooks.failed.tapPromise(PLUGIN_NAME, ({ saved }) => {
         progress.end();
+        if (saved !== undefined) sinks.failure.saved = saved;
         return Promise.resolve();
       });
     },

@@ -84,3 +84,8 @@ export function wrap(text: string, width: number): readonly string[] {
 export function stageTitle(name: string, index: number, count: number): string {
   return `Stage ${index + 1} of ${count}: ${name}`;
 }
+
+/** A word as a POSIX shell takes it: quoted where it holds anything but letters, digits and harmless signs. */
+export function shellWord(text: string): string {
+  return /^[\w./:@%+,=-]+$/.test(text) ? text : `'${text.replaceAll("'", String.raw`'\''`)}'`;
+}

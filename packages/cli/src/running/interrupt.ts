@@ -1,32 +1,56 @@
 import type { Terminal } from "../terminal/terminal.js";
 
-/** State of Ctrl-C in a command. */
+/** Signals that end a command in order, with the exit code that a shell expects of each: 128 and its number. */
+const SIGNALS = { SIGINT: 130, SIGTERM: 143, SIGHUP: 129, SIGQUIT: 131 } as const;
+type Signal = keyof typeof SIGNALS;
+
+/** How people call what they did. */
+const NAMES: Partial<Record<Signal, string>> = { SIGINT: "Ctrl-C", SIGHUP: "the end of the terminal (SIGHUP)" };
+
+/** State of the signals in a command. */
 export interface Interrupts {
   readonly isInterrupted: () => boolean;
+  /** What ended it, for people; undefined while nothing did. */
+  readonly reason: () => string | undefined;
+  /** Of the signal that came first; 0 while none came. */
+  readonly exitCode: () => number;
   /** Puts the process's handlers back. */
   stop(): void;
 }
 
-/** First SIGINT or SIGTERM: `onFirst`. A second one ends the process at once with code 130. */
+/**
+ * The first SIGINT, SIGTERM, SIGHUP or SIGQUIT: `onFirst`. A later Ctrl-C ends the process at once. Other signals may
+ * come twice for one cause (of a shell and of the system where a terminal closes, of a scheduler to a process and its
+ * group): those are not taken for impatience.
+ */
 export function watchInterrupts(
   terminal: Terminal,
-  onFirst: () => void,
-  message = "Stopping after this step; a second Ctrl-C ends at once.",
+  onFirst: (reason: string) => void,
+  message = "Stopping after this step; another Ctrl-C ends at once.",
 ): Interrupts {
-  let count = 0;
-  const handle = (): void => {
-    count += 1;
-    if (count > 1) process.exit(130);
-    onFirst();
-    terminal.err(message);
-  };
-  process.on("SIGINT", handle);
-  process.on("SIGTERM", handle);
+  let first: Signal | undefined;
+  const handlers = (Object.keys(SIGNALS) as Signal[]).map((signal) => {
+    const handle = (): void => {
+      const isLater = first !== undefined;
+      if (isLater && (signal === "SIGINT" || signal === "SIGQUIT")) process.exit(SIGNALS[signal]);
+      if (isLater) return;
+      first = signal;
+      onFirst(nameOf(signal));
+      terminal.err(message);
+    };
+    process.on(signal, handle);
+    return [signal, handle] as const;
+  });
   return {
-    isInterrupted: () => count > 0,
+    isInterrupted: () => first !== undefined,
+    reason: () => (first === undefined ? undefined : nameOf(first)),
+    exitCode: () => (first === undefined ? 0 : SIGNALS[first]),
     stop: () => {
-      process.off("SIGINT", handle);
-      process.off("SIGTERM", handle);
+      for (const [signal, handle] of handlers) process.off(signal, handle);
     },
   };
+}
+
+function nameOf(signal: Signal): string {
+  return NAMES[signal] ?? signal;
 }

@@ -1,4 +1,5 @@
-import type { Logger, RunSummary, Trainer, TrainerOptions } from "@thaw/core";
+import { basename, dirname } from "node:path";
+import type { Logger, RunSummary, SavedState, Trainer, TrainerOptions } from "@thaw/core";
 import { trainerOptions, type Parts } from "./build-run.js";
 import { captionEvaluators } from "./caption-evaluator.js";
 import type { EventWriter } from "../record/events.js";
@@ -7,6 +8,7 @@ import type { LoadedConfig } from "../config/load-config.js";
 import type { Progress } from "../terminal/progress.js";
 import { newRecord, type RunRecord } from "../record/record.js";
 import { recordPlugin } from "../record/record-plugin.js";
+import { shellWord } from "../render/text.js";
 import { summaryLines } from "../render/summary.js";
 import { writeReport } from "../report/report.js";
 import { measureSaving } from "./saving.js";
@@ -21,9 +23,16 @@ export interface TrainContext {
   /** 0: no comparison with everything trainable. */
   readonly comparedSteps: number;
   readonly isJson: boolean;
-  readonly interrupts: Pick<Interrupts, "isInterrupted">;
+  readonly interrupts: Pick<Interrupts, "isInterrupted" | "exitCode">;
   /** The trainer that Ctrl-C stops. */
   readonly onTrainer: (trainer: Trainer) => void;
+  /** Filled in when a run fails. */
+  readonly failure: Failure;
+}
+
+/** What is left of a run that failed. */
+export interface Failure {
+  saved?: SavedState;
 }
 
 /** A run with everything that the command line adds to it. */
@@ -42,10 +51,11 @@ export async function prepareRun(
   title: string,
   context: TrainContext,
 ): Promise<PreparedRun> {
-  const { events, terminal, progress, logger, isJson, interrupts } = context;
+  const { events, terminal, progress, logger, isJson, interrupts, failure } = context;
   const record = newRecord(title);
   record.model = parts.model.source;
-  const recorder = recordPlugin({ record, progress, events, folder: process.cwd(), ...(isJson ? {} : { terminal }) });
+  const sinks = { record, progress, events, failure, folder: process.cwd() };
+  const recorder = recordPlugin({ ...sinks, ...(isJson ? {} : { terminal }) });
   const evaluators = captionEvaluators(config, parts, { record, progress, isStopping: interrupts.isInterrupted });
   return { record, options: await trainerOptions(config, parts, { plugins: [recorder], evaluators, logger }) };
 }
@@ -82,16 +92,25 @@ export async function finishRun(
   if (report !== undefined) terminal.out(`Report: ${report}`);
 }
 
-/** What a run that Ctrl-C ended says. Returns its exit code. */
+/** What a run that a signal ended says. Returns its exit code. */
 export function stoppedRun(
   summary: RunSummary,
   runFolder: string | undefined,
-  { events, terminal }: TrainContext,
+  { events, terminal, interrupts }: TrainContext,
 ): number {
   events.write("stopped", { step: summary.steps, runFolder });
   terminal.err(`Stopped after step ${summary.steps}; a checkpoint is saved.`);
-  if (runFolder !== undefined) terminal.err(`Go on with: npx thaw train --resume ${runFolder}`);
-  return 130;
+  if (runFolder !== undefined) terminal.err(`Go on with: npx thaw train --resume ${shellWord(runFolder)}`);
+  return interrupts.exitCode();
+}
+
+/** How to go on with a run that failed. */
+export function goOnLine({ folder, belongsTo }: SavedState): string {
+  const run = dirname(dirname(belongsTo ?? folder));
+  if (basename(dirname(belongsTo ?? folder)) !== "checkpoints")
+    return `See what it gives: npx thaw evaluate ${shellWord(dirname(folder))}`;
+  const move = belongsTo === undefined ? "" : `mv ${shellWord(folder)} ${shellWord(belongsTo)} && `;
+  return `Once the cause is gone, go on with: ${move}npx thaw train --resume ${shellWord(run)}`;
 }
 
 function scores(

@@ -127,6 +127,7 @@ describe("a staged recipe", () => {
     const run = runOf(out);
     expect(readdirSync(run).sort()).toEqual(["1-align", "2-instruct", "stages.json"]);
     expect(readdirSync(join(run, "2-instruct")).sort()).toEqual([
+      "checkpoints",
       "config.json",
       "final",
       "metrics.jsonl",

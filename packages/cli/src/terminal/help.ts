@@ -20,7 +20,8 @@ Examples:
   thaw evaluate runs/run-20250101-120000 --data iconify:twemoji
   thaw caption cat.png --model runs/run-20250101-120000
 
-Exit codes: 0 done, 1 findings or errors, 2 wrong use, 130 stopped by Ctrl-C.`;
+Exit codes: 0 done, 1 findings or errors, 2 wrong use, 130 stopped by Ctrl-C (129 by SIGHUP,
+143 by SIGTERM).`;
 
 export const BACKEND_HELP = `
 The library comes from PyPI through pip's configured index, with a pinned checksum; a C++ compiler builds a small

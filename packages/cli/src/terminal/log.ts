@@ -6,37 +6,33 @@ export type LogLevel = (typeof LOG_LEVELS)[number];
 
 /** How a logger writes. */
 export interface LogOptions {
+  /** One JSON object per line instead of text for people. */
+  readonly isJson?: boolean;
   readonly isTerminal?: boolean;
   /** Called before each line, e.g. to clear a progress bar. */
   readonly beforeLine?: () => void;
 }
 
 /**
- * pino on standard error: lines for people on a terminal, JSON elsewhere. Written synchronously, so nothing is lost at
- * exit.
+ * pino on standard error: lines for people, or JSON where the command's output is. They go through the process's own
+ * stream, which outlives a terminal that is closed or a disk that is full.
  */
 export async function createLogger(level: LogLevel, options: LogOptions = {}): Promise<Logger> {
-  const { isTerminal = process.stderr.isTTY === true, beforeLine } = options;
+  const { isJson = false, isTerminal = process.stderr.isTTY === true, beforeLine } = options;
   const { pino } = await import("pino");
-  if (!isTerminal) {
-    const plain: Logger = pino(
-      { level, base: null, timestamp: pino.stdTimeFunctions.isoTime },
-      pino.destination({ dest: 2, sync: true }),
-    );
-    return plain;
+  const write = (line: string): boolean => (beforeLine?.(), process.stderr.write(line));
+  if (isJson) {
+    const lines: Logger = pino({ level, base: null, timestamp: pino.stdTimeFunctions.isoTime }, { write });
+    return lines;
   }
-  const { default: pretty } = await import("pino-pretty");
+  const { prettyFactory } = await import("pino-pretty");
   // Messages are whole sentences; their fields are for machines.
-  const stream = pretty({
-    destination: 2,
-    sync: true,
-    colorize: true,
+  const text = prettyFactory({
+    colorize: isTerminal,
     translateTime: "SYS:HH:MM:ss",
     ignore: "pid,hostname",
     hideObject: level !== "debug",
   });
-  const write = stream.write.bind(stream);
-  const lines = { write: (line: string): boolean => (beforeLine?.(), write(line)) };
-  const readable: Logger = pino({ level, base: null }, lines);
+  const readable: Logger = pino({ level, base: null }, { write: (line: string): boolean => write(text(line)) });
   return readable;
 }

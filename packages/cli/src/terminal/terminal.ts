@@ -30,14 +30,23 @@ export function processTerminal(): Terminal {
   };
 }
 
+/** Errors of writing to nobody: a reader that left (`thaw plan | head`), a terminal that was closed. */
+const NOBODY = ["EPIPE", "EIO", "ENXIO", "EBADF", "ECONNRESET", "ERR_STREAM_DESTROYED"];
+
 /**
- * A reader that leaves early (`thaw plan | head`) ends the output, not the run: what is written after that goes
- * nowhere.
+ * Output that cannot be written ends the output, not the run: what is written after that goes nowhere. Where somebody
+ * waits for it (a file on a full disk) the command fails in the end, and says so.
  */
 function outliveReaders(): void {
+  let isBroken = false;
   for (const stream of [process.stdout, process.stderr]) {
-    stream.on("error", (error: NodeJS.ErrnoException) => {
-      if (error.code !== "EPIPE") throw error;
+    stream.on("error", ({ code = "", message }: NodeJS.ErrnoException) => {
+      if (NOBODY.includes(code) || isBroken) return;
+      isBroken = true;
+      process.on("exit", () => {
+        process.exitCode ||= 1;
+      });
+      process.stderr.write(`error The output could not be written: ${message}. Make room where it goes.\n`);
     });
   }
 }

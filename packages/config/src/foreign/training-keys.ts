@@ -64,7 +64,7 @@ export function readTrainingKeys(from: ForeignBuilder, maxLengthKey: string, def
   const clip = from.number("max_grad_norm");
   if (clip !== undefined) from.means("max_grad_norm", "training.optimizer.clipNorm", clip > 0 ? clip : null);
   number("label_smoothing_factor", "training.labelSmoothing");
-  number("save_steps", "training.saveEverySteps");
+  readSaving(from);
   number("eval_steps", "training.evaluateEverySteps");
   number("seed", "seed", 42);
   from.carry("output_dir", "output");
@@ -86,6 +86,21 @@ export function readTrainingKeys(from: ForeignBuilder, maxLengthKey: string, def
   if (evaluated !== undefined) from.means("per_device_eval_batch_size", "data.evaluationBatchSize", evaluated);
   for (const key of ["deepspeed", "fsdp", "ddp_timeout", "quantization_bit", "flash_attn", "attn_impl"])
     from.drop(key, "it has no counterpart in Thaw");
+}
+
+/** By steps, at the ends of epochs, as Thaw does unasked, or not at all. */
+function readSaving(from: ForeignBuilder): void {
+  const strategy = from.text("save_strategy");
+  const steps = from.number("save_steps");
+  if (strategy === "no") from.means("save_strategy", "training.saveEveryMinutes", null);
+  else if (strategy === "epoch") from.understood("save_strategy", "save_steps");
+  else if (steps !== undefined && steps > 0 && steps < 1)
+    from.drop("save_steps", "a share of all steps; Thaw counts steps");
+  else if (steps !== undefined) from.means("save_steps", "training.saveEverySteps", steps);
+  if (strategy === "steps") from.understood("save_strategy");
+  if (strategy === "no") from.understood("save_steps");
+  const limit = from.number("save_total_limit");
+  if (limit !== undefined && limit > 0) from.means("save_total_limit", "training.keep", limit);
 }
 
 /** bfloat16 keeps frozen matrices in half the memory, as `bf16: true` means it; float16 has no counterpart. */

@@ -238,4 +238,16 @@ export interface FailedContext {
   readonly hook?: string;
   readonly plugin?: string;
   readonly step?: number;
+  /** Where the state after the last whole step is; absent where no step was made, or it could not be saved. */
+  readonly saved?: SavedState;
+}
+
+/** The state of a run that failed. */
+export interface SavedState {
+  /** Steps done. */
+  readonly step: number;
+  /** The checkpoint's folder, or `final/` where the run was over. */
+  readonly folder: string;
+  /** Where the checkpoint belongs; present if the run folder could not be written and it lies elsewhere. */
+  readonly belongsTo?: string;
 }

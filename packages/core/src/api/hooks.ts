@@ -144,7 +144,8 @@ export function createHooks() {
     afterEpoch: new AsyncSeriesHook<[EpochContext]>(["context"]),
     /**
      * Async waterfall, at each checkpoint, after everything else of the step: plugin state by plugin name, JSON values.
-     * `step` counts the steps done.
+     * `step` counts the steps done. After a failure too, perhaps in the middle of the next step: give what holds after
+     * `step` steps.
      */
     checkpoint: new AsyncSeriesWaterfallHook<[CheckpointState, CheckpointContext]>(["state", "context"]),
     /**

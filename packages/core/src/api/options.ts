@@ -150,9 +150,24 @@ export const trainingSchema = z.strictObject({
     .int()
     .positive()
     .optional()
+    .describe("Steps between checkpoints, instead of those by time and epochs. What trained is written at the end."),
+  saveEveryMinutes: z
+    .number()
+    .positive()
+    .nullable()
+    .optional()
     .describe(
-      "Steps between checkpoints. Default: only where the run is stopped before its end; what trained is written " +
-        "at the end in any case.",
+      "Minutes between checkpoints; null: none by time or epochs. Default: 15, and one at the end of each epoch; none " +
+        "beside save_every_steps. A run that ends early is saved in any case.",
+    ),
+  keep: z
+    .number()
+    .int()
+    .positive()
+    .optional()
+    .describe(
+      "Checkpoints that stay: older ones are removed once a newer one is whole. Default: 2, or all beside " +
+        "save_every_steps.",
     ),
   deadGradientSteps: z
     .number()

@@ -1,6 +1,7 @@
 import type { Plan } from "@thaw/contracts";
 import type { ResolvedTrainingOptions } from "./options.js";
 import type { CheckpointState } from "./contexts.js";
+import type { MetricsLine } from "../checkpoint/metrics-file.js";
 import type { EvaluationState } from "../evaluation/evaluation.js";
 import type { StopRuleState } from "../training/stop-rule.js";
 
@@ -46,4 +47,6 @@ export interface RunState {
   readonly stopRule?: StopRuleState;
   readonly totals: RunTotals;
   readonly plugins: CheckpointState;
+  /** Lines of `metrics.jsonl` that belong to these steps and could not be written; a resumed run writes them. */
+  readonly unwritten?: readonly MetricsLine[];
 }

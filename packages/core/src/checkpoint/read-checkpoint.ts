@@ -70,7 +70,7 @@ async function found(folder: string, run: string | undefined, latest: string | u
 }
 
 /** Whole checkpoints of a run, by step. */
-async function checkpointsOf(run: string): Promise<readonly string[]> {
+export async function checkpointsOf(run: string): Promise<readonly string[]> {
   const parent = join(run, CHECKPOINTS_FOLDER);
   const steps = (await readdir(parent).catch(() => []))
     .flatMap((name) => /^step-(\d+)$/.exec(name)?.[1] ?? [])

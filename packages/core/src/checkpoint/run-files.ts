@@ -1,7 +1,7 @@
 import { readFile } from "node:fs/promises";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import type { Tensor } from "@tensorflow/tfjs-core";
-import { MetricsFile } from "./metrics-file.js";
+import { MetricsFile, type MetricsLine } from "./metrics-file.js";
 import { jsonText, RunFolder } from "./run-folder.js";
 import type { RunState } from "../api/state.js";
 import {
@@ -22,6 +22,7 @@ import type { TrainerParts } from "../run/trainer-parts.js";
 export class RunFiles {
   readonly folder: RunFolder;
   readonly #metrics: MetricsFile;
+  #finalFolder: string | undefined;
 
   private constructor(folder: RunFolder, metrics: MetricsFile) {
     this.folder = folder;
@@ -29,19 +30,22 @@ export class RunFiles {
   }
 
   /**
-   * Makes the folder with `config.json` and `plan.json`, or goes on in one after `stepsDone` steps. @throws
-   * THAW_CORE_RUN_FOLDER_UNWRITABLE
+   * Makes the folder with `config.json` and `plan.json`, or goes on in one after `stepsDone` steps; undefined where the
+   * options name no place. @throws THAW_CORE_RUN_FOLDER_UNWRITABLE
    */
   static async open(
     parts: TrainerParts,
     planned: PlannedContext,
     continues: RunFolder | undefined,
     stepsDone: number,
-  ): Promise<RunFiles> {
-    const { output = ".", runName = "run", runFolder } = parts.options;
+  ): Promise<RunFiles | undefined> {
+    const { output, runName = "run", runFolder } = parts.options;
+    if (output === undefined && runFolder === undefined && continues === undefined) return undefined;
     const folder =
       continues ??
-      (await (runFolder === undefined ? RunFolder.create(output, runName, new Date()) : RunFolder.createAt(runFolder)));
+      (await (runFolder === undefined
+        ? RunFolder.create(output ?? ".", runName, new Date())
+        : RunFolder.createAt(runFolder)));
     try {
       const {
         options: { config, model, seed },
@@ -62,33 +66,32 @@ export class RunFiles {
   }
 
   async step(context: AfterStepContext, metrics: Readonly<Record<string, number>>): Promise<void> {
-    const { step, epoch, loss, gradientNorm, learningRates, supervisedTokens, tokens, durationMs } = context;
-    const extra = Object.keys(metrics).length > 0 ? { metrics } : {};
-    await this.#metrics.append({
-      event: "step",
-      step: step + 1,
-      epoch,
-      loss,
-      gradientNorm,
-      learningRates,
-      supervisedTokens,
-      tokens,
-      durationMs,
-      ...extra,
-    });
+    await this.#metrics.append(stepLine(context, metrics));
+  }
+
+  /** Where what trained is, once it is written. */
+  get finalFolder(): string | undefined {
+    return this.#finalFolder;
   }
 
   async evaluated({ step, epoch, name, metrics }: EvaluatedContext): Promise<void> {
     await this.#metrics.append({ event: "evaluated", step, epoch, name, metrics });
   }
 
-  /** @throws THAW_CORE_CHECKPOINT_UNWRITABLE */
+  /** Lines that a run which failed could not write. @throws THAW_CORE_RUN_FOLDER_UNWRITABLE */
+  async lines(lines: readonly MetricsLine[]): Promise<void> {
+    for (const line of lines) await this.#metrics.append(line);
+  }
+
+  /** Into the run's own place for it, or into another folder. @throws THAW_CORE_CHECKPOINT_UNWRITABLE */
   async checkpoint(
     state: RunState,
     trained: ReadonlyMap<string, Tensor>,
     slots: ReadonlyMap<string, Tensor>,
+    place?: RunFolder,
   ): Promise<void> {
-    await writeFolder(this.folder, checkpointName(state.step), async (folder) => {
+    const name = checkpointName(state.step);
+    await writeFolder(place ?? this.folder, place === undefined ? name : basename(name), async (folder) => {
       await writeTensors(join(folder, TRAINED_FILE), trained, { planHash: state.planHash });
       await writeTensors(join(folder, OPTIMIZER_FILE), slots);
       await writeState(folder, state);
@@ -100,6 +103,7 @@ export class RunFiles {
     await writeFolder(this.folder, FINAL_FOLDER, (folder) =>
       writeTensors(join(folder, TRAINED_FILE), trained, { planHash }),
     );
+    this.#finalFolder = this.folder.file(FINAL_FOLDER);
   }
 
   /** `summary.json`; that of an interrupted run is replaced when the run was resumed. */
@@ -122,4 +126,22 @@ async function writeOnce(folder: RunFolder, name: string, value: unknown, stepsD
   const before = await readFile(folder.file(`${name}.json`), "utf8").catch(() => undefined);
   if (before === undefined) return folder.writeJson(`${name}.json`, value);
   if (before !== jsonText(value)) await folder.writeJson(`${name}-step-${stepsDone}.json`, value);
+}
+
+/** A step's line of `metrics.jsonl`. */
+export function stepLine(context: AfterStepContext, metrics: Readonly<Record<string, number>>): MetricsLine {
+  const { step, epoch, loss, gradientNorm, learningRates, supervisedTokens, tokens, durationMs } = context;
+  const extra = Object.keys(metrics).length > 0 ? { metrics } : {};
+  return {
+    event: "step",
+    step: step + 1,
+    epoch,
+    loss,
+    gradientNorm,
+    learningRates,
+    supervisedTokens,
+    tokens,
+    durationMs,
+    ...extra,
+  };
 }

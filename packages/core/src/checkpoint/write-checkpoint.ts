@@ -39,6 +39,13 @@ export async function writeFolder(
   }
 }
 
+/** Removes a checkpoint: it is renamed first, so that none is ever there in part. */
+export async function removeFolder(folder: string): Promise<void> {
+  const doomed = `${folder}.${process.pid}.tmp`;
+  await rename(folder, doomed);
+  await rm(doomed, { recursive: true, force: true });
+}
+
 /** Writes tensors by name, one on the host at a time. */
 export async function writeTensors(
   file: string,

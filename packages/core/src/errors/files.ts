@@ -1,4 +1,4 @@
-import { type ThawError } from "@thaw/contracts";
+import { bytesText, type ThawError } from "@thaw/contracts";
 import { make } from "./make.js";
 
 /** The run folder, or a file in it, cannot be written. */
@@ -22,6 +22,16 @@ export function checkpointUnwritable(path: string, cause: unknown): ThawError {
       "permissions.",
     { path },
     cause,
+  );
+}
+
+/** What a run writes has no room where it writes. */
+export function diskTooSmall(folder: string, neededBytes: number, freeBytes: number): ThawError {
+  return make(
+    "THAW_CORE_DISK_TOO_SMALL",
+    `The run writes at least ${bytesText(neededBytes)}, and ${bytesText(freeBytes)} are free. At ${folder}. Make room, ` +
+      "choose another output folder, or train less.",
+    { folder, neededBytes, freeBytes },
   );
 }
 

@@ -112,7 +112,7 @@ export function lossNotFinite(loss: number, gradientNorm: number, step: number):
   return make(
     "THAW_CORE_NOT_FINITE",
     `The loss is ${loss} and the gradient norm ${gradientNorm}. At step ${step}. Lower the learning rate, ` +
-      "lengthen the warm-up, or clip to a smaller norm; the last checkpoint is intact.",
+      "lengthen the warm-up, or clip to a smaller norm; nothing was updated with it.",
     { loss, gradientNorm, step },
   );
 }

@@ -4,6 +4,12 @@ import type { ParameterGroup, PlannedContext } from "../api/contexts.js";
 import { classifyFlows } from "../plan/flow.js";
 import { phaseAt, trainedNames } from "../plan/plan.js";
 
+/** A parameter group with the names of it that train. */
+export interface PhaseGroup {
+  readonly group: ParameterGroup;
+  readonly names: readonly string[];
+}
+
 /** What a phase of the plan means for the run; derived anew at every phase edge. */
 export interface Phase {
   readonly plan: PlanPhase;
@@ -11,7 +17,7 @@ export interface Phase {
   readonly flows: ReadonlyMap<string, GradientFlow>;
   readonly stopAfter: ReadonlySet<string>;
   /** Trained names by group, for rates and clipping. */
-  readonly groups: readonly { readonly group: ParameterGroup; readonly names: readonly string[] }[];
+  readonly groups: readonly PhaseGroup[];
 }
 
 /** The phase that holds at a step. */

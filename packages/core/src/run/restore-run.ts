@@ -3,6 +3,7 @@ import type { Optimizer } from "../api/optimizer.js";
 import { readSlots, readTrained, type FoundCheckpoint } from "../checkpoint/read-checkpoint.js";
 import { changedOptions, checkResume } from "../checkpoint/resume.js";
 import { TRAINED_FILE } from "../checkpoint/write-checkpoint.js";
+import type { RunFiles } from "../checkpoint/run-files.js";
 import type { Evaluation } from "../evaluation/evaluation.js";
 import type { LoadedModel } from "../model/loaded-model.js";
 import type { StopRule } from "../training/stop-rule.js";
@@ -17,6 +18,7 @@ export interface RestoredParts {
   readonly trainStep: TrainStep;
   readonly evaluation: Evaluation;
   readonly stopRule: StopRule;
+  readonly files: RunFiles | undefined;
 }
 
 /**
@@ -26,7 +28,7 @@ export interface RestoredParts {
  */
 export async function restoreRun(
   checkpoint: FoundCheckpoint,
-  { parts, loaded, optimizer, trainStep, evaluation, stopRule }: RestoredParts,
+  { parts, loaded, optimizer, trainStep, evaluation, stopRule, files }: RestoredParts,
 ): Promise<ReadonlySet<string>> {
   const { folder, state } = checkpoint;
   const { options, training, logger, hooks } = parts;
@@ -50,6 +52,7 @@ export async function restoreRun(
   trainStep.forget(Object.keys(state.updates).filter((name) => !trained.has(name)));
   evaluation.restore(state.evaluation);
   if (state.stopRule !== undefined) stopRule.restore(state.stopRule);
+  await files?.lines(state.unwritten ?? []);
   await hooks.restored.promise(state.plugins, { ...context, epoch: state.position.epoch, step: state.step, folder });
   return carried;
 }

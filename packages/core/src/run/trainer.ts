@@ -15,6 +15,7 @@ import { loadModel, type LoadedModel } from "../model/loaded-model.js";
 import { judgePlanChange } from "../checkpoint/resume.js";
 import { RunnerSession } from "../evaluation/runner-session.js";
 import { checkRunOptions } from "./check-run.js";
+import { withRescue, type Rescue } from "./rescue.js";
 import { TrainingRun } from "./training-run.js";
 import type { Session } from "../api/session.js";
 import { joinSettings, settingsOf } from "../api/settings.js";
@@ -127,6 +128,7 @@ export class Trainer {
         return done;
       },
       {
+        rescue: async (error) => run?.rescue(error),
         onFailure: async () => {
           await run?.dispose(true);
         },
@@ -197,10 +199,10 @@ export class Trainer {
   }
 
   /**
-   * Begins the one thing that a trainer may do at a time. If it fails, `failed` and `shutdown` fire, then `onFailure`
-   * frees what is left.
+   * Begins the one thing that a trainer may do at a time. If it fails, `rescue` saves what there is, `failed` and
+   * `shutdown` fire, then `onFailure` frees what is left.
    */
-  async #busy<T>(work: () => Promise<T>, { onFailure }: { readonly onFailure: () => Promise<void> }): Promise<T> {
+  async #busy<T>(work: () => Promise<T>, onError: OnError): Promise<T> {
     if (this.#isBusy) throw alreadyRunning();
     this.#isBusy = true;
     let onEmpty = (): void => {};
@@ -212,8 +214,8 @@ export class Trainer {
     process.on("beforeExit", onEmpty);
     try {
       return await Promise.race([work(), stalled]);
-    } catch (error) {
-      await this.#fail(error, onFailure);
+    } catch (cause) {
+      const error = await this.#fail(cause, onError);
       this.#isBusy = false;
       throw error;
     } finally {
@@ -223,8 +225,8 @@ export class Trainer {
   }
 
   /** The first error is the one that is thrown; errors of the taps that clean up are logged. */
-  async #fail(error: unknown, release: () => Promise<void>): Promise<void> {
-    const { plugin, hook, step } = (error instanceof ThawError ? error.details : {}) as {
+  async #fail(cause: unknown, { rescue, onFailure }: OnError): Promise<unknown> {
+    const { plugin, hook, step } = (cause instanceof ThawError ? cause.details : {}) as {
       plugin?: string;
       hook?: string;
       step?: number;
@@ -232,10 +234,21 @@ export class Trainer {
     const log = (later: unknown): void => {
       this.logger.error({ error: later }, later instanceof Error ? later.message : String(later));
     };
-    await this.hooks.failed.promise({ error, plugin, hook, step }).catch(log);
+    const rescued = await rescue?.(cause);
+    const error = rescued === undefined ? cause : withRescue(cause, rescued);
+    if (rescued !== undefined && error === cause) this.logger.error({ saved: rescued.saved }, rescued.text);
+    const saved = rescued?.saved === undefined ? {} : { saved: rescued.saved };
+    await this.hooks.failed.promise({ error, plugin, hook, step, ...saved }).catch(log);
     if (hook !== "shutdown") await this.hooks.shutdown.promise().catch(log);
-    await release().catch(log);
+    await onFailure().catch(log);
+    return error;
   }
+}
+
+/** What follows a failure, in this order. */
+interface OnError {
+  readonly rescue?: (error: unknown) => Promise<Rescue | undefined>;
+  readonly onFailure: () => Promise<void>;
 }
 
 /** The same answer for every call. */

@@ -1,5 +1,5 @@
 import type { FoundCheckpoint } from "../checkpoint/read-checkpoint.js";
-import { STATE_VERSION, type DataPosition, type RunState, type RunTotals } from "../api/state.js";
+import type { DataPosition, RunTotals } from "../api/state.js";
 import type { AfterStepContext, Backend, PlannedContext, RunContext, StepContext } from "../api/contexts.js";
 import { AdamW } from "../optimize/adamw.js";
 import type { Optimizer } from "../api/optimizer.js";
@@ -10,13 +10,16 @@ import { RunProgress } from "./run-progress.js";
 import { deadGradientFacts, lastCalled } from "./tap-facts.js";
 import type { TrainerParts } from "./trainer-parts.js";
 import { activationMemoryBytes, Checkpointing } from "../training/checkpointing.js";
-import { deadGradientLines, DeadGradients } from "../training/dead-gradients.js";
+import { DeadGradients, warnOfDeadGradients } from "../training/dead-gradients.js";
 import { Evaluation } from "../evaluation/evaluation.js";
 import { FrozenGuard } from "../weights/frozen-guard.js";
 import { loadModel, type LoadedModel } from "../model/loaded-model.js";
 import { checkBase } from "../checkpoint/resume.js";
+import { rescueRun, type Rescue } from "./rescue.js";
 import { restoreRun } from "./restore-run.js";
+import { checkSpace } from "../checkpoint/disk-space.js";
 import { RunFiles } from "../checkpoint/run-files.js";
+import { Saver } from "../checkpoint/saver.js";
 import { RunnerSession } from "../evaluation/runner-session.js";
 import { StopRule } from "../training/stop-rule.js";
 import { summarize } from "./summarize.js";
@@ -42,6 +45,10 @@ export class TrainingRun {
   #optimizer: Optimizer | undefined;
   #trainStep: TrainStep | undefined;
   #checkpointing: Checkpointing | undefined;
+  #loop: TrainLoop | undefined;
+  #saver: Saver | undefined;
+  /** A whole step whose line is not written yet. */
+  #made: AfterStepContext | undefined;
   readonly #dead: DeadGradients;
   readonly #stopRule: StopRule;
   #carried: ReadonlySet<string> = new Set();
@@ -64,10 +71,9 @@ export class TrainingRun {
       step: this.#checkpoint?.state.step ?? 0,
       position: this.#checkpoint?.state.position ?? { epoch: 0, microBatch: 0 },
     };
-    if (options.output !== undefined || options.runFolder !== undefined || this.#checkpoint?.continues !== undefined) {
-      this.#files = await RunFiles.open(this.#parts, this.#planned, this.#checkpoint?.continues, start.step);
-    }
+    this.#files = await RunFiles.open(this.#parts, this.#planned, this.#checkpoint?.continues, start.step);
     const totalSteps = runLength(source, training).totalSteps!;
+    await checkSpace(this.#files?.folder.path, this.#planned, totalSteps, this.#parts.logger);
     const loaded = await loadModel(this.#parts, this.#planned, {
       runFolder: this.#files?.folder.path,
       totalSteps,
@@ -92,26 +98,38 @@ export class TrainingRun {
       totalSteps,
       optimizerPlugin: optimizer instanceof AdamW ? undefined : lastCalled(watch, "resolveOptimizer"),
       deadGradients: this.#dead,
-      onDead: (found) => {
-        for (const line of deadGradientLines(found))
-          this.#parts.logger.warn({ parameters: found.map(({ name }) => name) }, line);
-      },
+      onDead: (found) => warnOfDeadGradients(found, this.#parts.logger),
       updates: this.#checkpoint?.state.updates,
       checkpointed: (batch) => this.#checkpointing!.choose(runner.phase, batch),
     });
     const evaluation = this.#makeEvaluation(loaded, () => loop.stepsDone);
     const guard = new FrozenGuard((name) => runner.store.hash(name, { isFresh: true }));
-    const loop = this.#makeLoop(loaded, guard, evaluation, start);
+    const loop = (this.#loop = this.#makeLoop(loaded, guard, evaluation, start));
+    this.#saver = this.#makeSaver(optimizer, evaluation);
     if (this.#checkpoint !== undefined) {
-      const state = { optimizer, trainStep: this.#trainStep, evaluation, stopRule: this.#stopRule };
+      const state = { optimizer, trainStep: this.#trainStep, evaluation, stopRule: this.#stopRule, files: this.#files };
       this.#carried = await restoreRun(this.#checkpoint, { parts: this.#parts, loaded, ...state });
     }
     await guard.enter(runner.phase.plan);
+    this.#saver?.notePhase(start.step, guard.fingerprint());
     if (this.#checkpoint !== undefined) checkBase(this.#checkpoint, this.#planned.planHash, guard.fingerprint());
     await hooks.beforeRun.promise(context);
     await evaluation.run(start.step === 0 ? "start" : "step", this.#stepContext(start.step, start.position));
     const end = await loop.run();
     return this.#finish(loaded, loop, end, evaluation, guard);
+  }
+
+  /**
+   * After a failure: saves the state after the last whole step, if this run made one and writes a folder. Undefined
+   * where there is nothing to say.
+   */
+  async rescue(error: unknown): Promise<Rescue | undefined> {
+    const [saver, loop] = [this.#saver, this.#loop];
+    if (saver === undefined || loop === undefined || !this.#progress.hasTrained) return undefined;
+    const failed = { saver, trainStep: this.#trainStep!, runner: this.#loaded!.runner, logger: this.#parts.logger };
+    const { position } = loop;
+    const context = this.#stepContext(loop.stepsDone, position);
+    return rescueRun({ ...failed, context, position, unwritten: this.#made }, error);
   }
 
   /** Frees tensors and closes files; removes the folder of a run that never made a step. */
@@ -129,6 +147,21 @@ export class TrainingRun {
       hooks.resolveOptimizer.call({ training, groups: this.#planned.groups }) ??
       new AdamW(training.optimizer, { joinBytes });
     return this.#optimizer;
+  }
+
+  #makeSaver(optimizer: Optimizer, evaluation: Evaluation): Saver | undefined {
+    if (this.#files === undefined) return undefined;
+    return new Saver({
+      parts: this.#parts,
+      planned: this.#planned,
+      files: this.#files,
+      optimizer,
+      trainStep: this.#trainStep!,
+      evaluation,
+      stopRule: this.#stopRule,
+      trained: (step) => this.#trainedTensors(step),
+      totals: () => this.#totalsNow(),
+    });
   }
 
   #makeEvaluation(loaded: LoadedModel, stepsDone: () => number): Evaluation {
@@ -168,10 +201,13 @@ export class TrainingRun {
       stopDecision: () => this.#stopRule.decision,
       events: {
         enterPhase: async (step) => this.#enterPhase(loaded, guard, step),
+        stepMade: (context) => {
+          this.#made = context;
+          this.#progress.step(context);
+        },
         afterStep: async (context) => this.#afterStep(context, evaluation),
-        stepDone: async (context, position, isInterrupted) => {
-          const isDue = training.saveEverySteps !== undefined && context.step % training.saveEverySteps === 0;
-          if (isDue || isInterrupted) await this.#save(context, position, evaluation, guard);
+        stepDone: async (context, position, done) => {
+          if (this.#saver?.isDue(context.step, done) === true) await this.#saver.save(context, position);
         },
       },
     });
@@ -180,6 +216,7 @@ export class TrainingRun {
   async #enterPhase({ runner }: LoadedModel, guard: FrozenGuard, step: number): Promise<void> {
     const before = runner.phase.trained;
     await guard.enter(phaseAt(this.#planned.plan, step));
+    this.#saver?.notePhase(step + 1, guard.fingerprint());
     const { trained } = runner.enterPhase(step);
     const ended = [...before].filter((name) => !trained.has(name));
     this.#optimizer!.drop(ended);
@@ -201,34 +238,8 @@ export class TrainingRun {
       context,
     );
     await this.#files?.step(context, metrics);
-    this.#progress.step(context);
+    this.#made = undefined;
     await evaluation.run("step", this.#stepContext(context.step + 1, { epoch: context.epoch, microBatch: 0 }));
-  }
-
-  async #save(context: StepContext, position: DataPosition, evaluation: Evaluation, guard: FrozenGuard): Promise<void> {
-    if (this.#files === undefined) return;
-    const { hooks, options, training } = this.#parts;
-    const folder = this.#files.checkpointFolder(context.step);
-    const plugins = await hooks.checkpoint.promise({}, Object.freeze({ ...context, folder }));
-    const state: RunState = {
-      version: STATE_VERSION,
-      step: context.step,
-      position,
-      seed: options.seed!,
-      sampleCount: options.data!.train!.sampleCount,
-      planHash: this.#planned.planHash,
-      plan: this.#planned.plan,
-      baseFingerprint: guard.fingerprint(),
-      training,
-      optimizer: this.#optimizer!.name,
-      updates: this.#trainStep!.updates,
-      evaluation: evaluation.state,
-      stopRule: this.#stopRule.state,
-      totals: this.#totalsNow(),
-      plugins,
-    };
-    await this.#files.checkpoint(state, this.#trainedTensors(context.step), this.#optimizer!.slots());
-    this.#parts.logger.info({ step: context.step, folder }, `Checkpoint ${folder}.`);
   }
 
   async #finish(
@@ -242,7 +253,7 @@ export class TrainingRun {
     const context = this.#stepContext(loop.stepsDone, loop.position);
     // A run that is stopped before its first step has no step whose end would save it
     if (end.isInterrupted && !this.#progress.hasTrained && this.#checkpoint === undefined)
-      await this.#save(context, loop.position, evaluation, guard);
+      await this.#saver?.save(context, loop.position);
     if (!end.isInterrupted) await evaluation.run("end", context);
     const frozenProof = await guard.finish(loop.stepsDone);
     if (!end.isInterrupted) await this.#files?.final(this.#trainedTensors(loop.stepsDone), this.#planned.planHash);

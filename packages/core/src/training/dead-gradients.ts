@@ -1,3 +1,4 @@
+import type { Logger } from "../api/logger.js";
 import { nameList, type Segment } from "@thaw/contracts";
 import { segmentsBehind } from "../weights/fingerprint.js";
 
@@ -150,4 +151,9 @@ function inputsBehind(segments: readonly Segment[], parameter: string): readonly
   const users = segments.filter(({ parameters }) => parameters.includes(parameter));
   const behind = new Set(users.flatMap(({ name }) => [...segmentsBehind(segments, name)]));
   return [...new Set(segments.filter(({ name }) => behind.has(name)).flatMap(({ reads }) => reads))];
+}
+
+/** Says in warnings which trained parameters get no gradient. */
+export function warnOfDeadGradients(found: readonly DeadGradient[], logger: Logger): void {
+  for (const line of deadGradientLines(found)) logger.warn({ parameters: found.map(({ name }) => name) }, line);
 }

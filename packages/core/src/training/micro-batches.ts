@@ -4,7 +4,7 @@
  */
 export interface MarkedItem<T> {
   readonly item: T;
-  /** Settles when the source has given the next item or has ended. */
+  /** Settles when the source has given the next item, has failed (which the next item is for) or has ended. */
   readonly isLast: () => Promise<boolean>;
 }
 
@@ -15,8 +15,9 @@ export async function* markLast<T>(items: AsyncIterable<T>): AsyncGenerator<Mark
     let current = await iterator.next();
     while (current.done !== true) {
       const next = iterator.next();
-      next.catch(() => undefined); // rethrown where it is awaited, which is later
-      yield { item: current.value, isLast: async () => (await next).done === true };
+      // A failure is thrown in its turn, after what came before it
+      const isLast = next.then(({ done }) => done === true).catch(() => false);
+      yield { item: current.value, isLast: () => isLast };
       current = await next;
     }
   } finally {

@@ -20,10 +20,19 @@ export interface LoopEnd {
 /** What the loop calls at its edges. */
 export interface LoopEvents {
   enterPhase(step: number): Promise<void>;
+  /** Right after the update, before any plugin is told. */
+  stepMade(context: AfterStepContext): void;
   /** After `afterStep` and `collectMetrics`: files and evaluations. */
   afterStep(context: AfterStepContext): Promise<void>;
   /** After everything else of the step: checkpoints. */
-  stepDone(context: StepContext, position: DataPosition, isInterrupted: boolean): Promise<void>;
+  stepDone(context: StepContext, position: DataPosition, done: StepDone): Promise<void>;
+}
+
+/** What a whole step is the last one of. */
+export interface StepDone {
+  readonly endsEpoch: boolean;
+  /** Absent: the run goes on. */
+  readonly end: LoopEnd | undefined;
 }
 
 /** What a loop needs of a run. */
@@ -121,6 +130,8 @@ export class TrainLoop {
       durationMs: performance.now() - this.#startMs,
     });
     this.#stepsDone += 1;
+    this.#position = isLastOfEpoch ? { epoch: position.epoch + 1, microBatch: 0 } : position;
+    events.stepMade(after);
     await hooks.afterStep.promise(after);
     await events.afterStep(after);
     const decision = hooks.shouldStop.call(after) ?? stopDecision();
@@ -130,7 +141,7 @@ export class TrainLoop {
     if (endsEpoch || (this.#end !== undefined && !this.#end.isInterrupted))
       await hooks.afterEpoch.promise(Object.freeze({ ...context, epoch: position.epoch }));
     if (stopReason() !== undefined) this.#checkEnd(decision);
-    await events.stepDone({ ...stepContext, step: this.#stepsDone }, this.#position, this.#end?.isInterrupted === true);
+    await events.stepDone({ ...stepContext, step: this.#stepsDone }, this.#position, { endsEpoch, end: this.#end });
     return endsEpoch;
   }
 

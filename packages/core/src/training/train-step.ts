@@ -1,28 +1,22 @@
 import type { Tensor } from "@tensorflow/tfjs-core";
 import * as tf from "@tensorflow/tfjs-core";
-import type { Batch, RowCounts, Segment } from "@thaw/contracts";
+import type { Batch } from "@thaw/contracts";
 import { lossNotFinite, lossReachesNothing, nothingSupervised, optimizerUpdatedFrozen } from "../errors/passes.js";
-import type { StepContext } from "../api/contexts.js";
+import type { AfterStepContext, StepContext } from "../api/contexts.js";
 import type { TrainerHooks } from "../api/hooks.js";
-import { clipFactors, type ClipGroup, type ClipResult } from "../optimize/clip.js";
-import { scheduleFactor } from "../optimize/schedule.js";
-import type { GroupRates, Optimizer, UpdateContext } from "../api/optimizer.js";
+import { clipFactors, type ClipResult } from "../optimize/clip.js";
+import { clipGroups, learningRatesAt, ratesOf } from "../optimize/group-rates.js";
+import type { Optimizer, UpdateContext } from "../api/optimizer.js";
 import type { ResolvedTrainingOptions } from "../api/options.js";
 import { decays } from "../plan/groups.js";
 import { Accumulator } from "./accumulator.js";
 import type { DeadGradient, DeadGradients } from "./dead-gradients.js";
 import type { ModelRunner, Pass } from "../model/model-runner.js";
+import { missingInputs } from "./missing-inputs.js";
 import { countTokens, superviseTokens } from "../model/supervision.js";
 
 /** What one step did. */
-export interface StepResult {
-  readonly loss: number;
-  readonly gradientNorm: number;
-  readonly learningRates: Readonly<Record<string, number>>;
-  readonly supervisedTokens: number;
-  readonly tokens: number;
-  readonly rowCounts?: RowCounts;
-}
+export type StepResult = Omit<AfterStepContext, keyof StepContext | "durationMs">;
 
 /** What steps need of a run. */
 export interface TrainStepInput {
@@ -41,6 +35,16 @@ export interface TrainStepInput {
   readonly updates?: Readonly<Record<string, number>>;
 }
 
+/** A step's gradients and what is known of them before anything is updated. */
+interface Measured {
+  readonly gradients: ReadonlyMap<string, Tensor>;
+  readonly clip: ClipResult;
+  /** Sum of losses, norm, and the squares of `clip`, in one tensor. */
+  readonly numbers: Tensor;
+  /** What is freed at the latest when the step ends. */
+  readonly owned: ReadonlySet<Tensor>;
+}
+
 /** Micro-batches of a step: forward, backward, sums; then clip and update, once. */
 export class TrainStep {
   readonly #input: TrainStepInput;
@@ -51,6 +55,9 @@ export class TrainStep {
   #microBatches = 0;
   #missingInputs: ReadonlySet<string> | undefined;
   #computeMs = 0;
+  #isTorn = false;
+  #lastSupervised: Batch | undefined;
+  #proven: Batch | undefined;
 
   constructor(input: TrainStepInput) {
     this.#input = input;
@@ -85,6 +92,7 @@ export class TrainStep {
     const microBatch = this.#microBatches++;
     this.#missingInputs = missingInputs(prepared.host, runner.model.segments, this.#missingInputs);
     if (rows.length === 0) return prepared.dispose();
+    this.#lastSupervised = batch;
     const start = performance.now();
     let pass: Pass | undefined;
     try {
@@ -111,7 +119,7 @@ export class TrainStep {
         const names = [...scope.trainedValues.keys()];
         this.#input.optimizer.prepare?.(
           new Map(names.map((name) => [name, runner.store.get(name)])),
-          this.#updateContext(step, this.#learningRates(step)),
+          this.#updateContext(step, learningRatesAt(this.#input.runner.phase.groups, step, this.#input.totalSteps)),
         );
         const gradients = pass.tape.backward(loss, [...scope.trainedValues.values()]);
         gradients.forEach((gradient, index) => {
@@ -131,26 +139,25 @@ export class TrainStep {
   }
 
   /**
-   * Divides by the step's supervised tokens, clips, updates. @throws THAW_CORE_NOTHING_SUPERVISED, THAW_CORE_NOT_FINITE
+   * Divides by the step's supervised tokens, clips, updates. Loss and norm are read before anything is updated: a step
+   * that is not finite leaves parameters and optimizer as they were.
+   * @throws THAW_CORE_NOTHING_SUPERVISED, THAW_CORE_NOT_FINITE
    */
   async finish(context: StepContext): Promise<StepResult> {
     const { supervisedTokens, tokens, lossSum, rowCounts } = this.#sums;
     if (lossSum === undefined) throw nothingSupervised(this.#samples, context.step);
     const start = performance.now();
-    const learningRates = this.#learningRates(context.step);
-    let names: readonly string[] = [];
-    const numbers = tf.tidy(() => {
-      const clip = this.#update(context, learningRates);
-      names = clip.names;
-      const two = tf.stack([lossSum, clip.norm]);
-      return clip.squares === null ? two : tf.concat([two, clip.squares]);
-    });
+    const learningRates = learningRatesAt(this.#input.runner.phase.groups, context.step, this.#input.totalSteps);
+    const measured = this.#measure(context, lossSum);
     try {
-      const [sum, gradientNorm, ...squares] = (await numbers.data()) as unknown as [number, number, ...number[]];
+      const numbers = await measured.numbers.data();
+      const [sum, gradientNorm, ...squares] = numbers as unknown as [number, number, ...number[]];
       const loss = sum / supervisedTokens;
       if (!Number.isFinite(loss) || !Number.isFinite(gradientNorm))
         throw lossNotFinite(loss, gradientNorm, context.step);
-      this.#watchGradients(context.step, new Map(names.map((name, index) => [name, squares[index]!])));
+      tf.tidy(() => this.#update(context, learningRates, measured));
+      this.#proven = this.#lastSupervised;
+      this.#watchGradients(context.step, new Map(measured.clip.names.map((name, index) => [name, squares[index]!])));
       return {
         loss,
         gradientNorm,
@@ -160,10 +167,23 @@ export class TrainStep {
         ...(rowCounts === undefined ? {} : { rowCounts }),
       };
     } finally {
-      numbers.dispose();
+      for (const tensor of measured.owned) tensor.dispose();
       this.clear();
       this.#computeMs += performance.now() - start;
     }
+  }
+
+  /** True if an update ended halfway: some parameters are of the step, others of the one before. */
+  get isTorn(): boolean {
+    return this.#isTorn;
+  }
+
+  /**
+   * The last micro-batch of the last whole step, whose loss was finite before its update: it tells whether the weights
+   * of now are of use. Undefined before the first step.
+   */
+  get proven(): Batch | undefined {
+    return this.#proven;
   }
 
   /** Frees what an unfinished step holds. */
@@ -187,103 +207,86 @@ export class TrainStep {
     if (found.length > 0) onDead(found);
   }
 
-  /** Inside a tidy. */
-  #update(context: StepContext, learningRates: Readonly<Record<string, number>>): ClipResult {
-    const { hooks, runner, optimizer } = this.#input;
+  /** Takes the step's gradients; what is owned is freed by the caller, but for what the update freed. */
+  #measure(context: StepContext, lossSum: Tensor): Measured {
+    const { hooks, runner, training } = this.#input;
     const scale = 1 / this.#sums.supervisedTokens;
     const sums = this.#sums.takeGradients();
+    // `isUsed` also counts those who only watch
+    const isTapped = hooks.gradients.taps.length > 0;
+    let gradients: ReadonlyMap<string, Tensor> = sums;
+    let clip: ClipResult | undefined;
     try {
-      // `isUsed` also counts those who only watch
-      const isTapped = hooks.gradients.taps.length > 0;
-      const gradients = isTapped ? hooks.gradients.call(divided(sums, scale), context) : sums;
-      const clip = clipFactors(gradients, this.#clipGroups(), isTapped ? 1 : scale);
-      const parameters = new Map([...gradients.keys()].map((name) => [name, runner.store.get(name)]));
-      const updates = this.#updateContext(context.step, learningRates);
-      const updated =
-        optimizer.takesFactors === true
-          ? optimizer.update(parameters, gradients, { ...updates, factorOf: clip.factor })
-          : optimizer.update(parameters, scaled(gradients, clip.factor, sums), updates);
-      for (const [name, tensor] of updated) {
-        if (!gradients.has(name))
-          throw optimizerUpdatedFrozen(optimizer.name, this.#input.optimizerPlugin, [name], context.step);
-        runner.store.replace(name, tensor);
-        sums.get(name)?.dispose();
-        this.#updates.set(name, (this.#updates.get(name) ?? 0) + 1);
-      }
-      return clip;
-    } finally {
+      const made = tf.tidy(() => {
+        const factor = tf.scalar(scale);
+        const divided = isTapped ? mapped(sums, (sum) => tf.mul(sum, factor)) : sums;
+        // Copies, since a tap may give tensors that are its own
+        if (isTapped) gradients = mapped(hooks.gradients.call(divided, context), tf.clone);
+        const groups = clipGroups(runner.phase.groups, training.optimizer.clipNorm);
+        clip = clipFactors(gradients, groups, isTapped ? 1 : scale);
+        const two = tf.stack([lossSum, clip.norm]);
+        const numbers = clip.squares === null ? two : tf.concat([two, clip.squares]);
+        const factors = [...gradients.keys()].map((name) => clip!.factor(name));
+        return [numbers, ...factors, ...(isTapped ? gradients.values() : [])];
+      });
+      return { gradients, clip: clip!, numbers: made[0]!, owned: new Set([...sums.values(), ...made]) };
+    } catch (error) {
       for (const sum of sums.values()) sum.dispose();
+      throw error;
     }
+  }
+
+  /** Inside a tidy. */
+  #update(
+    context: StepContext,
+    learningRates: Readonly<Record<string, number>>,
+    { gradients, clip, owned }: Measured,
+  ): void {
+    const { runner, optimizer } = this.#input;
+    const free = (name: string): void => {
+      const gradient = gradients.get(name)!;
+      if (owned.has(gradient)) gradient.dispose();
+    };
+    const parameters = new Map([...gradients.keys()].map((name) => [name, runner.store.get(name)]));
+    const updates = this.#updateContext(context.step, learningRates);
+    this.#isTorn = true;
+    const updated =
+      optimizer.takesFactors === true
+        ? optimizer.update(parameters, gradients, { ...updates, factorOf: clip.factor })
+        : optimizer.update(parameters, scaled(gradients, clip.factor, free), updates);
+    for (const [name, tensor] of updated) {
+      if (!gradients.has(name))
+        throw optimizerUpdatedFrozen(optimizer.name, this.#input.optimizerPlugin, [name], context.step);
+      runner.store.replace(name, tensor);
+      free(name);
+      this.#updates.set(name, (this.#updates.get(name) ?? 0) + 1);
+    }
+    this.#isTorn = false;
   }
 
   #updateContext(step: number, learningRates: Readonly<Record<string, number>>): Omit<UpdateContext, "factorOf"> {
-    return { step, updatesOf: (name) => this.#updates.get(name) ?? 0, rates: this.#rates(learningRates) };
-  }
-
-  #clipGroups(): readonly ClipGroup[] {
-    const clipNorm = this.#input.training.optimizer.clipNorm;
-    const { groups } = this.#input.runner.phase;
-    const own = groups
-      .filter(({ group }) => group.clipNorm !== undefined)
-      .map(({ group, names }): ClipGroup => ({ names, clipNorm: group.clipNorm! }));
-    const shared = groups.filter(({ group }) => group.clipNorm === undefined).flatMap(({ names }) => names);
-    return [{ names: shared, clipNorm }, ...own];
-  }
-
-  #learningRates(step: number): Readonly<Record<string, number>> {
-    const { runner, totalSteps } = this.#input;
-    return Object.fromEntries(
-      runner.phase.groups.map(({ group }) => {
-        const start = group.fromStep ?? 0;
-        return [
-          group.name,
-          group.learningRate * scheduleFactor(group.schedule, Math.max(0, step - start), totalSteps - start),
-        ];
-      }),
-    );
-  }
-
-  #rates(learningRates: Readonly<Record<string, number>>): (name: string) => GroupRates {
-    const rates = new Map<string, GroupRates>();
-    for (const { group, names } of this.#input.runner.phase.groups) {
-      const learningRate = learningRates[group.name]!;
-      for (const name of names)
-        rates.set(name, { learningRate, weightDecay: this.#decaying.has(name) ? group.weightDecay : 0 });
-    }
-    return (name) => rates.get(name)!;
+    return {
+      step,
+      updatesOf: (name) => this.#updates.get(name) ?? 0,
+      rates: ratesOf(this.#input.runner.phase.groups, learningRates, this.#decaying),
+    };
   }
 }
 
-/**
- * Inputs that a segment would have read and the batch does not hold (samples of text alone), of those that earlier ones
- * missed as well: what trains may then have no part in the loss, which counts all the same.
- */
-function missingInputs(
-  { media }: Batch,
-  segments: readonly Segment[],
-  earlier?: ReadonlySet<string>,
-): ReadonlySet<string> {
-  const missing = segments
-    .flatMap(({ reads }) => reads)
-    .filter((input) => media.every(({ inputs }) => inputs[input] === undefined));
-  return new Set(earlier === undefined ? missing : missing.filter((input) => earlier.has(input)));
-}
-
-/** Each times its factor; frees the sums as it goes. */
+/** Each times its factor; frees the gradients as it goes. */
 function scaled(
   gradients: ReadonlyMap<string, Tensor>,
   factor: (name: string) => Tensor,
-  sums: ReadonlyMap<string, Tensor>,
+  free: (name: string) => void,
 ): ReadonlyMap<string, Tensor> {
   const result = new Map<string, Tensor>();
   for (const [name, gradient] of gradients) {
     result.set(name, tf.mul(gradient, factor(name)));
-    sums.get(name)?.dispose();
+    free(name);
   }
   return result;
 }
 
-function divided(sums: ReadonlyMap<string, Tensor>, scale: number): ReadonlyMap<string, Tensor> {
-  const factor = tf.scalar(scale);
-  return new Map([...sums].map(([name, sum]) => [name, tf.mul(sum, factor)]));
+function mapped(tensors: ReadonlyMap<string, Tensor>, make: (tensor: Tensor) => Tensor): ReadonlyMap<string, Tensor> {
+  return new Map([...tensors].map(([name, tensor]) => [name, make(tensor)]));
 }

@@ -1,6 +1,6 @@
-import { readdir, rm, stat, statfs } from "node:fs/promises";
+import { readdir, rm, stat } from "node:fs/promises";
 import { homedir } from "node:os";
-import { dirname, join } from "node:path";
+import { join } from "node:path";
 
 /** Stores that a run may still have open are left alone for this long. */
 const IN_USE_MS = 24 * 60 * 60 * 1000;
@@ -8,18 +8,6 @@ const IN_USE_MS = 24 * 60 * 60 * 1000;
 /** Where stores lie unless a setting names a folder. */
 export function defaultCacheFolder(): string {
   return join(homedir(), ".cache", "thaw", "features");
-}
-
-/** Bytes free for the user where `folder` lies or would be made; undefined if that cannot be told. */
-export async function freeBytes(folder: string): Promise<number | undefined> {
-  for (let place = folder; ; place = dirname(place)) {
-    try {
-      const { bavail, bsize } = await statfs(place);
-      return bavail * bsize;
-    } catch {
-      if (dirname(place) === place) return undefined;
-    }
-  }
 }
 
 /**

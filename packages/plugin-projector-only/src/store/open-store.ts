@@ -1,6 +1,7 @@
+import { freeBytes } from "@thaw/core";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
-import { freeBytes, pruneStores } from "./disk-room.js";
+import { pruneStores } from "./disk-room.js";
 import { DiskStore, storeFolderName, type StoreIdentity } from "./disk-store.js";
 
 /** Where stores lie and how much they may take together. */

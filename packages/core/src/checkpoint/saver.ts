@@ -1,0 +1,135 @@
+import { basename } from "node:path";
+import type { PlannedContext, StepContext } from "../api/contexts.js";
+import { STATE_VERSION, type DataPosition, type RunState, type RunTotals } from "../api/state.js";
+import type { Optimizer } from "../api/optimizer.js";
+import type { Evaluation } from "../evaluation/evaluation.js";
+import type { TrainerParts } from "../run/trainer-parts.js";
+import type { StopRule } from "../training/stop-rule.js";
+import type { StepDone } from "../training/train-loop.js";
+import type { TrainStep } from "../training/train-step.js";
+import type { Tensor } from "@tensorflow/tfjs-core";
+import { checkpointsOf } from "./read-checkpoint.js";
+import type { RunFiles } from "./run-files.js";
+import type { RunFolder } from "./run-folder.js";
+import { savingOf, type Saving } from "./saving.js";
+import { removeFolder } from "./write-checkpoint.js";
+
+/** What a checkpoint is made of. */
+export interface SaverInput {
+  readonly parts: TrainerParts;
+  readonly planned: PlannedContext;
+  readonly files: RunFiles;
+  readonly optimizer: Optimizer;
+  readonly trainStep: TrainStep;
+  readonly evaluation: Evaluation;
+  readonly stopRule: StopRule;
+  /** What trained up to a step. */
+  readonly trained: (step: number) => ReadonlyMap<string, Tensor>;
+  readonly totals: () => RunTotals;
+}
+
+/** Decides when a run is saved, saves it, and removes checkpoints that newer ones replace. */
+export class Saver {
+  readonly #input: SaverInput;
+  readonly #saving: Saving;
+  /** Over what is frozen, by the first number of steps done for which it holds. */
+  readonly #fingerprints: { readonly fromSteps: number; readonly value: string }[] = [];
+  #savedAt = performance.now();
+
+  constructor(input: SaverInput) {
+    this.#input = input;
+    this.#saving = savingOf(input.parts.training);
+  }
+
+  get files(): RunFiles {
+    return this.#input.files;
+  }
+
+  /** Notes what is frozen now, for states after `fromSteps` steps and more. */
+  notePhase(fromSteps: number, fingerprint: string): void {
+    this.#fingerprints.push({ fromSteps, value: fingerprint });
+  }
+
+  /** True if a whole step is followed by a checkpoint; where the run ends by itself, `final/` is written instead. */
+  isDue(step: number, { endsEpoch, end }: StepDone): boolean {
+    const { everySteps, everyMinutes, atEpochs } = this.#saving;
+    if (end?.isInterrupted === true || (everySteps !== undefined && step % everySteps === 0)) return true;
+    if (end !== undefined) return false;
+    const minutes = (performance.now() - this.#savedAt) / 60_000;
+    return (atEpochs && endsEpoch) || (everyMinutes !== undefined && minutes >= everyMinutes);
+  }
+
+  /** Writes a checkpoint, then removes those that are too old. @throws THAW_CORE_CHECKPOINT_UNWRITABLE */
+  async save(context: StepContext, position: DataPosition): Promise<string> {
+    const { files, parts } = this.#input;
+    const folder = files.checkpointFolder(context.step);
+    await this.#write(await this.#state(context, position, folder));
+    this.#savedAt = performance.now();
+    parts.logger.info({ step: context.step, folder }, `Checkpoint ${folder}.`);
+    await this.#removeOld(context.step);
+    return folder;
+  }
+
+  /**
+   * The state of a run that failed. Where a plugin does not give its own, that is left out and said; `place` is another
+   * folder than the run's.
+   * @throws THAW_CORE_CHECKPOINT_UNWRITABLE
+   */
+  async saveFailed(
+    context: StepContext,
+    position: DataPosition,
+    { place, unwritten }: { readonly place?: RunFolder; readonly unwritten: RunState["unwritten"] },
+  ): Promise<{ readonly folder: string; readonly withoutPlugins?: unknown }> {
+    const inRun = this.#input.files.checkpointFolder(context.step);
+    const folder = place === undefined ? inRun : place.file(basename(inRun));
+    let withoutPlugins: unknown;
+    const state = await this.#state(context, position, folder).catch((error: unknown) => {
+      withoutPlugins = error;
+      return this.#stateWith(context, position, {});
+    });
+    await this.#write(unwritten === undefined ? state : { ...state, unwritten }, place);
+    return { folder, ...(withoutPlugins === undefined ? {} : { withoutPlugins }) };
+  }
+
+  async #state(context: StepContext, position: DataPosition, folder: string): Promise<RunState> {
+    const plugins = await this.#input.parts.hooks.checkpoint.promise({}, Object.freeze({ ...context, folder }));
+    return this.#stateWith(context, position, plugins);
+  }
+
+  #stateWith({ step }: StepContext, position: DataPosition, plugins: RunState["plugins"]): RunState {
+    const { parts, planned, optimizer, trainStep, evaluation, stopRule, totals } = this.#input;
+    return {
+      version: STATE_VERSION,
+      step,
+      position,
+      seed: parts.options.seed!,
+      sampleCount: parts.options.data!.train!.sampleCount,
+      planHash: planned.planHash,
+      plan: planned.plan,
+      baseFingerprint: this.#fingerprints.findLast(({ fromSteps }) => fromSteps <= step)!.value,
+      training: parts.training,
+      optimizer: optimizer.name,
+      updates: trainStep.updates,
+      evaluation: evaluation.state,
+      stopRule: stopRule.state,
+      totals: totals(),
+      plugins,
+    };
+  }
+
+  async #write(state: RunState, place?: RunFolder): Promise<void> {
+    const { files, trained, optimizer } = this.#input;
+    await files.checkpoint(state, trained(state.step), optimizer.slots(), place);
+  }
+
+  async #removeOld(step: number): Promise<void> {
+    if (!Number.isFinite(this.#saving.keep)) return;
+    const { files, parts } = this.#input;
+    const known = await checkpointsOf(files.folder.path);
+    const newest = known.indexOf(files.checkpointFolder(step));
+    for (const folder of known.slice(0, Math.max(0, newest + 1 - this.#saving.keep)))
+      await removeFolder(folder).catch((error: unknown) => {
+        parts.logger.warn({ folder, error }, `The old checkpoint ${folder} could not be removed.`);
+      });
+  }
+}

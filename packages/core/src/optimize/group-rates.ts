@@ -1,0 +1,45 @@
+import type { GroupRates } from "../api/optimizer.js";
+import type { PhaseGroup } from "../model/phase.js";
+import type { ClipGroup } from "./clip.js";
+import { scheduleFactor } from "./schedule.js";
+
+/** Learning rates of the groups at a step, by group name, after their schedules. */
+export function learningRatesAt(
+  groups: readonly PhaseGroup[],
+  step: number,
+  totalSteps: number,
+): Readonly<Record<string, number>> {
+  return Object.fromEntries(
+    groups.map(({ group }) => {
+      const start = group.fromStep ?? 0;
+      return [
+        group.name,
+        group.learningRate * scheduleFactor(group.schedule, Math.max(0, step - start), totalSteps - start),
+      ];
+    }),
+  );
+}
+
+/** Rates by parameter name; only those in `decaying` decay. */
+export function ratesOf(
+  groups: readonly PhaseGroup[],
+  learningRates: Readonly<Record<string, number>>,
+  decaying: ReadonlySet<string>,
+): (name: string) => GroupRates {
+  const rates = new Map<string, GroupRates>();
+  for (const { group, names } of groups) {
+    const learningRate = learningRates[group.name]!;
+    for (const name of names)
+      rates.set(name, { learningRate, weightDecay: decaying.has(name) ? group.weightDecay : 0 });
+  }
+  return (name) => rates.get(name)!;
+}
+
+/** Which gradients are clipped together: groups with a bound of their own apart, all others by the run's. */
+export function clipGroups(groups: readonly PhaseGroup[], clipNorm: number | null): readonly ClipGroup[] {
+  const own = groups
+    .filter(({ group }) => group.clipNorm !== undefined)
+    .map(({ group, names }): ClipGroup => ({ names, clipNorm: group.clipNorm! }));
+  const shared = groups.filter(({ group }) => group.clipNorm === undefined).flatMap(({ names }) => names);
+  return [{ names: shared, clipNorm }, ...own];
+}
