@@ -14,6 +14,7 @@ export type {
   SamplingOptions,
   Scope,
   Segment,
+  StoredTensor,
 } from "./model.js";
 export type { GradientFlow, Plan, PlanEntry, PlanPhase, PlanReason } from "./plan.js";
 export type { Claims, Edit, Finding, Origin, Rule, RuleInfo, Setting, Severity } from "./settings.js";

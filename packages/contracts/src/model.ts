@@ -3,12 +3,16 @@ import type { Tensor } from "@tensorflow/tfjs-core";
 import type { LoadedBatch, MediaItem } from "./batch.js";
 
 /** A named tensor of a checkpoint, known from its header alone. */
-export interface ParameterInfo {
+export interface StoredTensor {
   /** Hugging Face checkpoint name, e.g. `multi_modal_projector.linear_1.weight`. */
   readonly name: string;
   readonly shape: readonly number[];
-  /** As stored: `F32`, `BF16`, `F16`. In memory every parameter is float32. */
+  /** As stored: `F32`, `BF16`, `F16`. In memory every tensor is float32. */
   readonly dtype: string;
+}
+
+/** A tensor that the loss may depend on and that a plan freezes or trains. */
+export interface ParameterInfo extends StoredTensor {
   /** Other checkpoint names that are this same parameter (tied weights that a file stores or a config declares). */
   readonly tiedNames?: readonly string[];
   /** Owner, where no prefix of a component says it (a parameter that a plugin adds in the `parameters` hook). */
@@ -60,7 +64,7 @@ export interface Segment {
    * Absent: one output of any width.
    */
   readonly outputs?: readonly NamedColumns[];
-  /** Checkpoint names of the parameters it uses (a containing segment lists all of those inside it). */
+  /** Checkpoint names of the parameters and buffers it uses (a containing segment lists all of those inside it). */
   readonly parameters: readonly string[];
   /**
    * What decides the segment's output besides its inputs and parameters, as text: feature layer, select strategy,
@@ -72,7 +76,7 @@ export interface Segment {
 
 /** How a forward pass reaches weights and how core decides what to record. Given by core, used by models. */
 export interface Scope {
-  /** The parameter as a value; it needs a gradient if and only if the plan trains it now. */
+  /** The parameter or buffer as a value; it needs a gradient if and only if the plan trains it now. */
   parameter(name: string): Value;
   hasParameter(name: string): boolean;
   /**
@@ -192,6 +196,11 @@ export interface Model {
   readonly isPlaceholder?: boolean;
   readonly components: readonly ComponentDeclaration[];
   readonly parameters: readonly ParameterInfo[];
+  /**
+   * Tensors that the model computes with and never trains: bounds, statistics, fixed scales. They are loaded and saved
+   * with the parameters, and no plan, optimizer or adapter knows them. Absent: none.
+   */
+  readonly buffers?: readonly StoredTensor[];
   readonly segments: readonly Segment[];
   /** Parameters that no path connects to the loss (CLIP's unused last layer, `post_layernorm`). */
   readonly deadParameters: readonly string[];
@@ -208,7 +217,7 @@ export interface Model {
     readonly eosTokenIds: readonly number[];
     readonly padTokenId: number;
   };
-  /** Reads values, float32, row-major, in any order. `@throws THAW_CHECKPOINT_*` on a missing or misshaped tensor. */
+  /** Reads values of parameters and buffers, float32, row-major, in any order. `@throws THAW_CHECKPOINT_*` on a missing or misshaped tensor. */
   load(names: readonly string[]): AsyncIterable<{ readonly name: string; readonly values: Float32Array }>;
   /**
    * Synchronous: all inputs are loaded. Segments that read items come first and touch only these, so that core can run
@@ -218,7 +227,8 @@ export interface Model {
   /** Decoding with a key/value cache; yields a macrotask per token. Returns new ids per row, without eos. */
   generate(batch: LoadedBatch, scope: Scope, options: GenerationOptions): Promise<number[][]>;
   /**
-   * Writes a complete Hugging Face checkpoint folder (config, tokenizer and processor files copied) with these values.
+   * Writes a complete Hugging Face checkpoint folder (config, tokenizer and processor files copied) with these values
+   * of all parameters and buffers.
    * A model that is there already is an error unless `overwrite`. A failure leaves nothing behind.
    */
   save(

@@ -116,6 +116,7 @@ export type {
   Setting,
   Severity,
   RowSavings,
+  StoredTensor,
 } from "@thaw/contracts";
 export { openSafetensors, writeSafetensors } from "@thaw/safetensors";
 export type { SafetensorsReader, TensorDeclaration, TensorEntry } from "@thaw/safetensors";

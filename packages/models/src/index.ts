@@ -12,6 +12,7 @@ export type {
   Architecture,
   CheckpointHeader,
   Family,
+  InitialValues,
   OwnerTable,
   ParameterRole,
   ParameterSpec,

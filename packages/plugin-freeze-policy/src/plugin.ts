@@ -60,6 +60,7 @@ function tap(trainer: Trainer, settings: readonly Setting[], foreign?: Vocabular
       components: context.components,
       parameters: context.parameters,
       owners: context.owners,
+      buffers: context.model.buffers?.map(({ name }) => name),
       isPlaceholder: context.model.isPlaceholder,
       hasAdapters: foreign !== undefined,
       makesAdapters: [...context.claims.values()].some(({ writes }) => writes?.includes(ADAPTERS) === true),

@@ -1,8 +1,9 @@
-import { mkdtemp, readFile, rm, symlink, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readFile, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { writeSafetensors } from "@thaw/core";
 import { parse } from "yaml";
 import { main } from "../main.js";
 import { memoryTerminal } from "../terminal/terminal.js";
@@ -88,6 +89,42 @@ describe("thaw check", () => {
       ["multi_modal_projector", "train", ["trained"]],
       ["language_model", "frozen", ["through"]],
     ]);
+  });
+
+  it("counts buffers neither as frozen nor as trained, explains them, and says what a setting for one means", async () => {
+    const checkpoint = at("gemma4");
+    await mkdir(checkpoint);
+    await writeFile(join(checkpoint, "config.json"), '{ "model_type": "gemma4", "text_config": { "vocab_size": 8 } }');
+    const layer = "model.language_model.layers.0";
+    await writeSafetensors(
+      join(checkpoint, "model.safetensors"),
+      [
+        { name: "model.vision_tower.encoder.layers.0.mlp.up_proj.input_max", dtype: "F32", shape: [] },
+        { name: "model.vision_tower.encoder.layers.0.mlp.up_proj.linear.weight", dtype: "F32", shape: [2, 2] },
+        { name: "model.embed_vision.embedding_projection.weight", dtype: "F32", shape: [2, 2] },
+        { name: `${layer}.mlp.up_proj.weight`, dtype: "F32", shape: [2, 2] },
+        { name: `${layer}.layer_scalar`, dtype: "F32", shape: [1] },
+      ],
+      (name) => new Float32Array(name.endsWith(".weight") ? 4 : 1),
+    );
+    const path = await file("buffers.yaml", "model: ./gemma4\nfreeze: { train_mm_proj_only: true }\n");
+    const check = await thaw("check", path, "--json");
+    expect([check.code, rules(check.json())]).toEqual([0, []]);
+    const plan = (await thaw("plan", path, "--json")).json<{
+      components: { parameterCount: number }[];
+      parameters: { name: string }[];
+    }>();
+    expect(plan.components.map(({ parameterCount }) => parameterCount)).toEqual([4, 4, 4]);
+    expect(plan.parameters.map(({ name }) => name).filter((name) => /scalar|max/.test(name))).toEqual([]);
+    const why = await thaw("why", "layer_scalar", "--config", path, "--json");
+    expect(why.out).toContain(
+      `${layer}.layer_scalar is a buffer: the model stores it and computes with it, and nothing trains or freezes it.`,
+    );
+    const wrong = await file(
+      "buffer.yaml",
+      "model: ./gemma4\nfreeze: { components: { language_model: { match: [layer_scalar] } } }\n",
+    );
+    expect(rules((await thaw("check", wrong, "--json")).json())).toEqual(["selector-matches-nothing error"]);
   });
 
   it("fixes what has one safe edit and leaves the rest of the file as it is", async () => {

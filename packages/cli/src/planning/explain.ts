@@ -4,14 +4,16 @@ import {
   phaseAt,
   trainedNames,
   type Finding,
+  type ParameterInfo,
   type PlanResult,
   type Setting,
+  type StoredTensor,
 } from "@thaw/core";
 import { matchesPattern, type CompiledPolicy } from "@thaw/plugin-freeze-policy";
 
 /** Why one thing is as it is, as data. */
 export interface Explanation {
-  readonly kind: "component" | "parameter" | "setting";
+  readonly kind: "component" | "parameter" | "buffer" | "setting";
   readonly name: string;
   /** One sentence. */
   readonly answer: string;
@@ -38,7 +40,7 @@ export interface ExplainInput {
 const SHOWN = 5;
 
 /**
- * Explains a component, a parameter (or the parameters with a run of whole segments), or a setting; undefined where
+ * Explains a component, a parameter or buffer (or those with a run of whole segments), or a setting; undefined where
  * there is no such thing.
  */
 export function explain(target: string, input: ExplainInput): readonly Explanation[] | undefined {
@@ -46,12 +48,18 @@ export function explain(target: string, input: ExplainInput): readonly Explanati
   if (component !== undefined) return [explainComponent(component.component, input)];
   const settings = explainSetting(target, input);
   if (settings !== undefined) return [settings];
-  const named = input.planned.parameters.filter(({ name, tiedNames = [] }) => [name, ...tiedNames].includes(target));
-  const matched =
-    named.length > 0 ? named : input.planned.parameters.filter(({ name }) => matchesPattern(name, target));
-  return matched.length === 0
-    ? undefined
-    : matched.slice(0, SHOWN).map(({ name }) => explainParameter(name, matched.length, input));
+  const buffers = new Set(input.planned.model.buffers);
+  const stored: readonly ParameterInfo[] = [...input.planned.parameters, ...buffers];
+  const named = stored.filter(({ name, tiedNames = [] }) => [name, ...tiedNames].includes(target));
+  const matched = named.length > 0 ? named : stored.filter(({ name }) => matchesPattern(name, target));
+  if (matched.length === 0) return undefined;
+  return matched
+    .slice(0, SHOWN)
+    .map((tensor) =>
+      buffers.has(tensor)
+        ? explainBuffer(tensor, matched.length, input)
+        : explainParameter(tensor.name, matched.length, input),
+    );
 }
 
 /** Names like the target: components, settings, parameters. */
@@ -60,6 +68,7 @@ export function nearestTargets(target: string, { policy, settings, planned }: Ex
     ...policy.decisions.map(({ component }) => component),
     ...settings.map(({ path }) => path),
     ...planned.parameters.map(({ name }) => name),
+    ...(planned.model.buffers ?? []).map(({ name }) => name),
   ]);
 }
 
@@ -131,10 +140,31 @@ function explainParameter(name: string, matchCount: number, input: ExplainInput)
       ...(planned.model.deadParameters.includes(name)
         ? [["gradient", "none: no path leads from it to the loss"] as const]
         : []),
-      ...(matchCount > SHOWN ? [["matches", `${matchCount} parameters, the first ${SHOWN} are shown`] as const] : []),
+      ...matchesFact(matchCount),
     ],
     findings: input.findings.filter(({ message }) => message.includes(name)),
   };
+}
+
+function explainBuffer({ name, shape, dtype }: StoredTensor, matchCount: number, input: ExplainInput): Explanation {
+  const users = input.planned.model.segments.filter(({ parameters }) => parameters.includes(name));
+  return {
+    kind: "buffer",
+    name,
+    answer: `${name} is a buffer: the model stores it and computes with it, and nothing trains or freezes it.`,
+    settings: [],
+    overridden: [],
+    facts: [
+      ["shape", `[${shape.join(", ")}], ${dtype}`],
+      ...(users.length === 0 ? [] : [["used by", users.map((segment) => segment.name).join(", ")] as const]),
+      ...matchesFact(matchCount),
+    ],
+    findings: input.findings.filter(({ message }) => message.includes(name)),
+  };
+}
+
+function matchesFact(count: number): readonly (readonly [string, string])[] {
+  return count > SHOWN ? [["matches", `${count} tensors, the first ${SHOWN} are shown`]] : [];
 }
 
 /** A setting by its path in any spelling; `freeze.` may be left out. */

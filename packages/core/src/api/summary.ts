@@ -5,6 +5,7 @@ import type { DeadGradient } from "../training/dead-gradients.js";
  * Result of comparing the fingerprints of a component's frozen parameters, before the first and after the last step.
  */
 export interface FrozenProof {
+  /** `buffers` for the model's buffers, of all components together. */
   readonly component: string;
   readonly parameterCount: number;
   /** sha256 over names and float32 values. */

@@ -5,6 +5,7 @@ import type { Precision } from "../api/options.js";
 import type { TrainerParts } from "../run/trainer-parts.js";
 import { defaultBackend } from "./backend.js";
 import { MemoryWatch } from "../run/memory-watch.js";
+import { storedTensors } from "../weights/parameter-store.js";
 import { ModelRunner } from "./model-runner.js";
 
 /** A model on a backend, with what plugins are told about the run. */
@@ -49,7 +50,7 @@ export async function loadModel(
     backend.dispose?.();
   };
   try {
-    await runner.store.load(options.model, planned.parameters, options.seed ?? 0);
+    await runner.store.load(options.model, storedTensors(planned), options.seed ?? 0);
     if (options.startFrom !== undefined && !hasCheckpoint) {
       await readTrained(options.startFrom, (name, values) => {
         runner.store.set(name, values);

@@ -11,7 +11,7 @@ import type { BatchLoss } from "../api/session.js";
 import { joinHashes, parametersBehind } from "../weights/fingerprint.js";
 import { disposeRows, itemsAlone, loadBatch, loadMedia, outputChecker, type PreparedBatch } from "./inputs.js";
 import { KeptTensors } from "../weights/kept-tensors.js";
-import { ParameterStore } from "../weights/parameter-store.js";
+import { ParameterStore, storedTensors } from "../weights/parameter-store.js";
 import { packableNames } from "../weights/packable.js";
 import { derivePhase, type Phase } from "./phase.js";
 import { releasableParameters, unusedParameters } from "../weights/releasable.js";
@@ -65,7 +65,7 @@ export class ModelRunner {
         : {};
     const upload = backend.upload === undefined ? {} : { upload: backend.upload };
     this.#kept = new KeptTensors(planned.model.segments, planned.parameters);
-    this.store = new ParameterStore(planned.parameters, this.#layouts, {
+    this.store = new ParameterStore(storedTensors(planned), this.#layouts, {
       ...packing,
       ...upload,
       unused: unusedParameters(planned),
@@ -185,11 +185,11 @@ export class ModelRunner {
     return joinHashes(hashes);
   }
 
-  /** Current values of a parameter of the model, as a checkpoint holds them that loads without plugins. */
+  /** Current values of a parameter or buffer of the model, as a checkpoint holds them that loads without plugins. */
   async exportedValues(name: string): Promise<Float32Array> {
     const readParameter = (other: string): Promise<Float32Array> => this.store.read(other);
-    const parameter = this.planned.parameters.find((one) => one.name === name)!;
-    return this.#hooks.exported.promise(await readParameter(name), { parameter, readParameter });
+    const [values, parameter] = [await readParameter(name), this.planned.parameters.find((one) => one.name === name)];
+    return parameter === undefined ? values : this.#hooks.exported.promise(values, { parameter, readParameter });
   }
 
   /** Frees weights and caches. */

@@ -9,7 +9,7 @@ export function withAddedParameters(model: Model, parameters: readonly Parameter
   const added = parameters.map(({ name }) => name).filter((name) => !own.has(name));
   if (added.length === 0) return model;
   // Methods may be a class's and use its `this`; so may getters of what a model must have
-  const { modelType, source, components, deadParameters, text } = model;
+  const { modelType, source, components, buffers, deadParameters, text } = model;
   return Object.freeze({
     ...model,
     modelType,
@@ -18,6 +18,7 @@ export function withAddedParameters(model: Model, parameters: readonly Parameter
     deadParameters,
     text,
     parameters: model.parameters,
+    ...(buffers && { buffers }),
     segments: segmentsWith(model.segments, added),
     load: (names) => model.load(names),
     forward: (batch, scope) => model.forward(batch, scope),

@@ -1,4 +1,12 @@
-import { nameList, type Finding, type ParameterInfo, type Plan, type PlanEntry, type PlanPhase } from "@thaw/contracts";
+import {
+  nameList,
+  type Finding,
+  type Model,
+  type ParameterInfo,
+  type Plan,
+  type PlanEntry,
+  type PlanPhase,
+} from "@thaw/contracts";
 import { createHash } from "node:crypto";
 
 /** The plan before any plugin speaks: one phase in which every owned parameter trains. */
@@ -52,16 +60,17 @@ export function hashPlan(plan: Plan): string {
 
 /**
  * What keeps a plan from being one, under the rule `plan-incomplete`: phases out of order, unknown or repeated names,
- * an owner that is not the owner, stops at unknown segments. No severity setting turns these off.
+ * an owner that is not the owner, buffers, stops at unknown segments. No severity setting turns these off.
  */
 export function checkPlan(
   plan: Plan,
   parameters: readonly ParameterInfo[],
   owners: ReadonlyMap<string, string>,
-  segments: readonly { readonly name: string }[],
+  { segments, buffers = [] }: Pick<Model, "segments" | "buffers">,
 ): readonly Finding[] {
   const known = {
     parameters: new Set(parameters.map(({ name }) => name)),
+    buffers: new Set(buffers.map(({ name }) => name)),
     segments: new Set(segments.map(({ name }) => name)),
   };
   return [...checkPhaseOrder(plan), ...plan.phases.flatMap((phase) => checkPhase(phase, known, owners))];
@@ -99,18 +108,26 @@ function checkPhaseOrder(plan: Plan): readonly Finding[] {
 
 function checkPhase(
   phase: PlanPhase,
-  known: Record<"parameters" | "segments", ReadonlySet<string>>,
+  known: Record<"parameters" | "buffers" | "segments", ReadonlySet<string>>,
   owners: ReadonlyMap<string, string>,
 ): readonly Finding[] {
   const decided = new Set<string>();
   const twice = phase.entries.filter(({ name }) => isRepeated(decided, name)).map(({ name }) => name);
-  const unknown = phase.entries.filter(({ name }) => !known.parameters.has(name)).map(({ name }) => name);
+  const buffers = phase.entries.filter(({ name }) => known.buffers.has(name)).map(({ name }) => name);
+  const unknown = phase.entries
+    .filter(({ name }) => !known.parameters.has(name) && !known.buffers.has(name))
+    .map(({ name }) => name);
   const moved = phase.entries
     .filter(({ name, component }) => owners.has(name) && owners.get(name) !== component)
     .map(({ name }) => name);
   const stops = (phase.stopGradientAfter ?? []).filter((name) => !known.segments.has(name));
   const problems: [readonly string[], string, string][] = [
     [twice, `The plan lists ${nameList(twice)} twice${since(phase)}.`, "Keep one entry a parameter."],
+    [
+      buffers,
+      `The plan lists ${nameList(buffers)}${since(phase)}: buffers, which the model stores and nothing trains.`,
+      "Take the parameters from context.parameters.",
+    ],
     [
       unknown,
       `The plan lists ${nameList(unknown)}${since(phase)}, which the model does not have.`,

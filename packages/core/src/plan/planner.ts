@@ -111,7 +111,7 @@ function completeFindings(
   plan: Plan,
   { model, parameters, owners }: PlanningContext,
 ): readonly Finding[] {
-  const problems = checkPlan(plan, parameters, owners, model.segments);
+  const problems = checkPlan(plan, parameters, owners, model);
   const isExplained = [...findings, ...problems].some(({ severity }) => severity === "error");
   return [...findings, ...problems, ...(isExplained ? [] : undecidedFindings(plan, owners))];
 }

@@ -103,7 +103,10 @@ export class TrainingRun {
       checkpointed: (batch) => this.#checkpointing!.choose(runner.phase, batch),
     });
     const evaluation = this.#makeEvaluation(loaded, () => loop.stepsDone);
-    const guard = new FrozenGuard((name) => runner.store.hash(name, { isFresh: true }));
+    const guard = new FrozenGuard(
+      (name) => runner.store.hash(name, { isFresh: true }),
+      this.#planned.model.buffers?.map(({ name }) => name),
+    );
     const loop = (this.#loop = this.#makeLoop(loaded, guard, evaluation, start));
     this.#saver = this.#makeSaver(optimizer, evaluation);
     if (this.#checkpoint !== undefined) {

@@ -4,6 +4,7 @@ import {
   embedding,
   gatherRows,
   linear,
+  mul,
   reshape,
   rmsNorm,
   scatterRows,
@@ -11,7 +12,7 @@ import {
   type Value,
 } from "@thaw/autograd";
 import { elementCount, placeholderRows } from "@thaw/contracts";
-import type { LoadedBatch, Model, ModelOutput, ParameterInfo, Scope, Segment } from "@thaw/contracts";
+import type { LoadedBatch, Model, ModelOutput, ParameterInfo, Scope, Segment, StoredTensor } from "@thaw/contracts";
 import { seededRandom } from "../run/random.js";
 
 /** Sizes of the toy: pictures of 4 numbers, 5 hidden, 11 words; word 0 stands for a picture. */
@@ -32,17 +33,21 @@ const SHAPES: readonly (readonly [string, readonly number[]])[] = [
   ["decoder.head.weight", [TOY.vocabulary, TOY.hidden]],
 ];
 
+const GAIN: StoredTensor = { name: "tower.gain", shape: [], dtype: "F32" };
+
 /** Options of the toy model. */
 export interface ToyOptions {
   readonly seed?: number;
   /** The head is the embedding. */
   readonly isTied?: boolean;
+  /** The tower's features are multiplied by the buffer `tower.gain`, a single number. */
+  readonly hasBuffer?: boolean;
   /** Counts forward passes of the tower. */
   readonly onTower?: () => void;
 }
 
 /** A model of a few dozen numbers with the three usual parts: tower, projector, decoder. */
-export function toyModel({ seed = 1, isTied = false, onTower }: ToyOptions = {}): Model {
+export function toyModel({ seed = 1, isTied = false, hasBuffer = false, onTower }: ToyOptions = {}): Model {
   const parameters = SHAPES.filter(([name]) => !isTied || name !== "decoder.head.weight").map(
     ([name, shape]): ParameterInfo => ({
       name,
@@ -56,7 +61,8 @@ export function toyModel({ seed = 1, isTied = false, onTower }: ToyOptions = {})
     source: "the toy",
     components: ["tower", "projector", "decoder"].map((name) => ({ name, prefixes: [name] })),
     parameters,
-    segments: toySegments(isTied),
+    ...(hasBuffer && { buffers: [GAIN] }),
+    segments: toySegments({ isTied, hasBuffer }),
     deadParameters: ["tower.unused.weight"],
     text: { vocabularySize: TOY.vocabulary, hiddenSize: TOY.hidden, maxPositions: 64, eosTokenIds: [1], padTokenId: 2 },
     async *load(names) {
@@ -64,7 +70,7 @@ export function toyModel({ seed = 1, isTied = false, onTower }: ToyOptions = {})
         yield {
           name,
           values: toyValues(
-            parameters.find((parameter) => parameter.name === name)!,
+            [...parameters, GAIN].find((parameter) => parameter.name === name)!,
             seed,
           ),
         };
@@ -83,7 +89,7 @@ export function toyModel({ seed = 1, isTied = false, onTower }: ToyOptions = {})
   };
 }
 
-function toyValues({ name, shape }: ParameterInfo, seed: number): Float32Array {
+function toyValues({ name, shape }: StoredTensor, seed: number): Float32Array {
   const random = seededRandom(seed, name);
   const size = elementCount(shape);
   return Float32Array.from({ length: size }, () =>
@@ -91,7 +97,7 @@ function toyValues({ name, shape }: ParameterInfo, seed: number): Float32Array {
   );
 }
 
-function toySegments(isTied: boolean): readonly Segment[] {
+function toySegments({ isTied, hasBuffer }: Required<Pick<ToyOptions, "isTied" | "hasBuffer">>): readonly Segment[] {
   const head = isTied ? "decoder.embed.weight" : "decoder.head.weight";
   const layers = Array.from({ length: TOY.layers }, (_, layer): Segment => ({
     name: `decoder.layers.${layer}`,
@@ -100,7 +106,12 @@ function toySegments(isTied: boolean): readonly Segment[] {
     parameters: [`decoder.layers.${layer}.weight`],
   }));
   return [
-    { name: "tower", after: [], reads: ["pixels"], parameters: ["tower.linear.weight", "tower.linear.bias"] },
+    {
+      name: "tower",
+      after: [],
+      reads: ["pixels"],
+      parameters: ["tower.linear.weight", "tower.linear.bias", ...(hasBuffer ? [GAIN.name] : [])],
+    },
     {
       name: "projector",
       after: ["tower"],
@@ -133,11 +144,12 @@ function forward(batch: LoadedBatch, scope: Scope, onTower: (() => void) | undef
   const pictures = placeholderRows(batch.media, batch.tokenCount);
   let image: Value | undefined;
   if (batch.media.length > 0) {
-    const features = scope.segment("tower", [], () => {
+    const made = scope.segment("tower", [], () => {
       onTower?.();
-      return tanh(scope.linear(scope.constant(batch.inputs.pixels!.tensor), "tower.linear"));
+      const features = tanh(scope.linear(scope.constant(batch.inputs.pixels!.tensor), "tower.linear"));
+      return scope.hasParameter(GAIN.name) ? mul(features, scope.parameter(GAIN.name)) : features;
     });
-    image = scope.segment("projector", [features], (x) => scope.linear(x!, "projector.linear"));
+    image = scope.segment("projector", [made], (x) => scope.linear(x!, "projector.linear"));
   }
   const hidden = scope.segment("decoder", image === undefined ? [] : [image], (given) =>
     decode(batch, scope, pictures, given),

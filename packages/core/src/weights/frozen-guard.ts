@@ -3,6 +3,9 @@ import { frozenMoved } from "../errors/parameters.js";
 import type { FrozenProof } from "../api/summary.js";
 import { joinHashes } from "./fingerprint.js";
 
+/** Stands in the proof where buffers do, which no component trains or freezes. */
+const BUFFERS = "buffers";
+
 interface Watched {
   readonly component: string;
   readonly before: string;
@@ -10,18 +13,21 @@ interface Watched {
 
 /**
  * Proves that frozen means untouched: hashes every frozen parameter's live tensor when it becomes frozen, and again
- * when it starts to train or the run ends. Reads each tensor twice in a run and nothing in a step.
+ * when it starts to train or the run ends; a buffer's from the first phase on. Reads each tensor twice in a run and
+ * nothing in a step.
  */
 export class FrozenGuard {
   readonly #hash: (name: string) => Promise<string>;
+  readonly #buffers: readonly string[];
   readonly #watched = new Map<string, Watched>();
   readonly #before = new Map<string, Map<string, string>>();
   readonly #after = new Map<string, Map<string, string>>();
   readonly #counts = new Map<string, Set<string>>();
 
-  /** `hash`: of a parameter's values as they are now. */
-  constructor(hash: (name: string) => Promise<string>) {
+  /** `hash`: of the values of a parameter or buffer as they are now. `buffers`: names. */
+  constructor(hash: (name: string) => Promise<string>, buffers: readonly string[] = []) {
     this.#hash = hash;
+    this.#buffers = buffers;
   }
 
   /** Begins a phase: checks what it lets train, watches what it freezes. @throws THAW_CORE_FROZEN_MOVED */
@@ -30,14 +36,9 @@ export class FrozenGuard {
       phase.entries.filter(({ name, trainable }) => trainable && this.#watched.has(name)).map(({ name }) => name),
       phase.fromStep,
     );
-    for (const { name, component, trainable } of phase.entries) {
-      if (trainable || this.#watched.has(name)) continue;
-      const before = await this.#hash(name);
-      this.#watched.set(name, { component, before });
-      note(this.#before, component, `${name}@${phase.fromStep}`, before);
-      const counted = this.#counts.get(component) ?? new Set();
-      this.#counts.set(component, counted.add(name));
-    }
+    for (const { name, component, trainable } of phase.entries)
+      if (!trainable) await this.#watch(name, component, phase.fromStep);
+    for (const name of this.#buffers) await this.#watch(name, BUFFERS, phase.fromStep);
   }
 
   /** One hash over everything that is frozen now: tells whether a checkpoint belongs to these weights. */
@@ -45,7 +46,7 @@ export class FrozenGuard {
     return joinHashes(new Map([...this.#watched].map(([name, { before }]) => [name, before])));
   }
 
-  /** The proof by component. @throws THAW_CORE_FROZEN_MOVED */
+  /** The proof by component, and of all buffers. @throws THAW_CORE_FROZEN_MOVED */
   async finish(step: number): Promise<readonly FrozenProof[]> {
     await this.#check([...this.#watched.keys()], step);
     return [...this.#counts].map(([component, names]) => {
@@ -53,6 +54,15 @@ export class FrozenGuard {
       const after = joinHashes(this.#after.get(component)!);
       return { component, parameterCount: names.size, before, after, isUnchanged: before === after };
     });
+  }
+
+  async #watch(name: string, component: string, step: number): Promise<void> {
+    if (this.#watched.has(name)) return;
+    const before = await this.#hash(name);
+    this.#watched.set(name, { component, before });
+    note(this.#before, component, `${name}@${step}`, before);
+    const counted = this.#counts.get(component) ?? new Set();
+    this.#counts.set(component, counted.add(name));
   }
 
   async #check(names: readonly string[], step: number): Promise<void> {

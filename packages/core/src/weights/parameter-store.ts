@@ -15,6 +15,7 @@ import {
   parameterMisshaped,
   parameterUnknown,
 } from "../errors/parameters.js";
+import type { PlannedContext } from "../api/contexts.js";
 import { HashCache, hashValues } from "./fingerprint.js";
 import { seededRandom } from "../run/random.js";
 
@@ -35,8 +36,16 @@ export interface StoreOptions {
   readonly unused?: ReadonlySet<string>;
 }
 
+/** All that a model computes with, the plan's parameters first, then its buffers. */
+export function storedTensors({
+  parameters,
+  model,
+}: Pick<PlannedContext, "parameters" | "model">): readonly ParameterInfo[] {
+  return [...parameters, ...(model.buffers ?? [])];
+}
+
 /**
- * The weights of one trainer: float32 tensors by checkpoint name, or words of bfloat16 where {@link Packing} says so;
+ * The weights and buffers of one trainer: float32 tensors by checkpoint name, or words of bfloat16 where {@link Packing} says so;
  * tied names lead to one tensor.
  */
 export class ParameterStore {
@@ -76,14 +85,14 @@ export class ParameterStore {
   }
 
   /**
-   * Reads the model's values; those of a parameter with an initializer come from that instead, seeded by name.
+   * Reads the model's values of what {@link storedTensors} lists; those of a parameter with an initializer come from that instead, seeded by name.
    * @throws THAW_CORE_PARAMETERS_MISSING, THAW_CORE_PARAMETER_MISSHAPED and what the model's `load` throws; then
    * nothing is kept
    */
   async load(model: Model, parameters: readonly ParameterInfo[], seed: number): Promise<void> {
     try {
       this.#model = model;
-      const own = new Set(model.parameters.map(({ name }) => name));
+      const own = new Set(storedTensors({ model, parameters: model.parameters }).map(({ name }) => name));
       const stored = parameters
         .filter(({ name, initialize }) => own.has(name) && initialize === undefined)
         .map(({ name }) => name);

@@ -1,4 +1,4 @@
-import type { ParameterRole, ParameterSpec } from "../contract/family.js";
+import type { ParameterSpec } from "../contract/family.js";
 
 /**
  * Parameters of a layer that `forward` computes by `Scope.linear`, and nowhere else: `weight [out, in]` and, if it has
@@ -9,7 +9,7 @@ export function linearSpecs(
   inputs: number,
   outputs: number,
   hasBias: boolean,
-  role: ParameterRole = "linear",
+  role: ParameterSpec["role"] = "linear",
 ): readonly ParameterSpec[] {
   const weight: ParameterSpec = { name: `${name}.weight`, shape: [outputs, inputs], role, isLinear: true };
   return hasBias ? [weight, { name: `${name}.bias`, shape: [outputs], role: "bias" }] : [weight];

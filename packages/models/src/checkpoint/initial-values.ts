@@ -1,5 +1,5 @@
 import { elementCount } from "@thaw/contracts";
-import type { ParameterSpec } from "../contract/family.js";
+import type { ParameterRole, ParameterSpec } from "../contract/family.js";
 
 /** Deviation of linear weights is this over the square root of the inputs. */
 const LINEAR_GAIN = 0.7;
@@ -8,18 +8,20 @@ const RESIDUAL_FACTOR = 0.4;
 const EMBEDDING_DEVIATION = 0.05;
 
 /**
- * Initial values of a parameter, float32, row-major: linear weights normal with deviation 0.7 / sqrt(fan in) (0.4 of
- * that where the output joins a residual stream), embeddings 0.05, norms 1, biases 0. They depend on seed and name
- * alone.
+ * Initial values of a parameter or buffer, float32, row-major: linear weights normal with deviation 0.7 / sqrt(fan in) (0.4 of
+ * that where the output joins a residual stream), embeddings 0.05, norms 1, biases 0; otherwise what the spec makes.
+ * They depend on seed and name alone.
  */
 export function initialValues(spec: ParameterSpec, seed: number): Float32Array {
-  const values = new Float32Array(elementCount(spec.shape));
-  if (spec.role === "norm") return values.fill(1);
-  if (spec.role === "bias") return values;
-  return fillNormal(values, deviation(spec), randomOf(`${seed}:${spec.name}`));
+  const { role, shape, name } = spec;
+  if (typeof role === "function") return role(shape, randomOf(`${seed}:${name}`));
+  const values = new Float32Array(elementCount(shape));
+  if (role === "norm") return values.fill(1);
+  if (role === "bias") return values;
+  return fillNormal(values, deviation(role, spec), randomOf(`${seed}:${name}`));
 }
 
-function deviation({ role, shape, fanIn = shape.at(-1) ?? 1 }: ParameterSpec): number {
+function deviation(role: ParameterRole, { shape, fanIn = shape.at(-1) ?? 1 }: ParameterSpec): number {
   if (role === "embedding") return EMBEDDING_DEVIATION;
   return (LINEAR_GAIN / Math.sqrt(fanIn)) * (role === "residual" ? RESIDUAL_FACTOR : 1);
 }

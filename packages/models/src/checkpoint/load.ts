@@ -1,4 +1,4 @@
-import type { ParameterInfo } from "@thaw/contracts";
+import type { StoredTensor } from "@thaw/contracts";
 import { openSafetensors, type SafetensorsReader } from "@thaw/safetensors";
 import { tensorsMisshaped, tensorsMissing, unknownParameter } from "../errors.js";
 import type { ParameterSpec } from "../contract/family.js";
@@ -11,12 +11,12 @@ import { initialValues } from "./initial-values.js";
  */
 export async function* loadValues(
   folder: string,
-  parameters: readonly ParameterInfo[],
+  tensors: readonly StoredTensor[],
   fresh: ReadonlyMap<string, ParameterSpec>,
   seed: number,
   names: readonly string[],
 ): AsyncGenerator<{ readonly name: string; readonly values: Float32Array }> {
-  const shapes = new Map(parameters.map(({ name, shape }) => [name, shape]));
+  const shapes = new Map(tensors.map(({ name, shape }) => [name, shape]));
   for (const name of names) if (!shapes.has(name)) throw unknownParameter(folder, name, [...shapes.keys()]);
   const reader = names.every((name) => fresh.has(name)) ? undefined : await openSafetensors(folder);
   try {

@@ -2,9 +2,12 @@ import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promis
 import { tmpdir } from "node:os";
 import { basename, dirname, join } from "node:path";
 import { bfloat16ToFloat32, float32ToBfloat16, openSafetensors } from "@thaw/safetensors";
+import { initialValues } from "./initial-values.js";
+import { llavaFamily } from "../families/llava/family.js";
+import { registerFamily } from "../open/registry.js";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { Model } from "@thaw/contracts";
-import { LLAVA_FOLDER } from "../../test-support/checkpoint.js";
+import { changedCheckpoint, LLAVA_FOLDER } from "../../test-support/checkpoint.js";
 import { openModel } from "../open/open-model.js";
 
 let parent: string;
@@ -129,5 +132,65 @@ describe("a failure leaves nothing behind", () => {
       code: "THAW_CHECKPOINT_UNWRITABLE",
     });
     expect(await filesAround()).toEqual([]);
+  });
+});
+
+describe("a family with buffers", () => {
+  const bound = { name: "vision_tower.vision_model.bound", shape: [] };
+  const statistics = { name: "multi_modal_projector.linear_1.mean", shape: [3] };
+  const spec = { ...bound, role: (): Float32Array => Float32Array.of(-2.5), isBuffer: true };
+  registerFamily({
+    ...llavaFamily,
+    modelType: "llava_bound",
+    describe: (header) => {
+      const made = llavaFamily.describe(header);
+      return {
+        ...made,
+        parameters: [spec, ...made.parameters, { ...statistics, role: "norm", isBuffer: true }],
+      };
+    },
+  });
+  const opened = async (): Promise<string> =>
+    changedCheckpoint({
+      config: (config) => {
+        config.model_type = "llava_bound";
+      },
+      add: { [bound.name]: bound.shape, [statistics.name]: statistics.shape },
+    });
+
+  it("keeps them apart from parameters, loads them and saves them", async () => {
+    const folder = await opened();
+    try {
+      const bounded = await openModel(folder);
+      expect(bounded.buffers).toEqual([
+        { ...bound, dtype: "F32" },
+        { ...statistics, dtype: "F32" },
+      ]);
+      expect(bounded.parameters).toEqual(model.parameters);
+      const given = new Map([...stored, [bound.name, Float32Array.of(7)], [statistics.name, Float32Array.of(1, 2, 3)]]);
+      await bounded.save(target, async (name) => given.get(name)!);
+      const again = await openModel(target);
+      expect(again.buffers).toEqual(bounded.buffers);
+      for await (const { name, values: read } of again.load([statistics.name, bound.name]))
+        expect(read).toEqual(given.get(name));
+    } finally {
+      await rm(folder, { recursive: true });
+    }
+  });
+
+  it("starts them from what the family says, with the component that is made anew", async () => {
+    const folder = await opened();
+    try {
+      const fresh = await openModel(folder, { initialize: ["vision_tower"] });
+      const read = new Map<string, Float32Array>();
+      for await (const { name, values: made } of fresh.load([bound.name, statistics.name])) read.set(name, made);
+      expect([...read]).toEqual([
+        [bound.name, Float32Array.of(-2.5)],
+        [statistics.name, Float32Array.of(0, 0, 0)],
+      ]);
+      expect(initialValues(spec, 1)).toEqual(Float32Array.of(-2.5));
+    } finally {
+      await rm(folder, { recursive: true });
+    }
   });
 });

@@ -1,6 +1,6 @@
 import { copyFile, mkdir, mkdtemp, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
-import { elementCount, ThawError, type ParameterInfo } from "@thaw/contracts";
+import { elementCount, ThawError, type StoredTensor } from "@thaw/contracts";
 import { INDEX_FILE, SINGLE_FILE, writeSafetensors } from "@thaw/safetensors";
 import { folderTaken, folderUnwritable, wrongValueCount } from "../errors.js";
 
@@ -37,7 +37,7 @@ const COMPANIONS = [
 export async function saveModel(
   source: string,
   folder: string,
-  parameters: readonly ParameterInfo[],
+  tensors: readonly StoredTensor[],
   values: (name: string) => Promise<Float32Array>,
   options: SaveOptions = {},
 ): Promise<void> {
@@ -47,7 +47,7 @@ export async function saveModel(
   try {
     await mkdir(dirname(target), { recursive: true });
     staging = await mkdtemp(join(dirname(target), `.${basename(target)}-`));
-    await writeModel(source, staging, parameters, values, options.dtype ?? "F32");
+    await writeModel(source, staging, tensors, values, options.dtype ?? "F32");
     await moveInto(staging, target);
   } catch (cause) {
     if (cause instanceof ThawError && cause.code !== "THAW_SAFETENSORS_UNWRITABLE") throw cause;
@@ -67,17 +67,17 @@ async function refuseTaken(target: string): Promise<void> {
 async function writeModel(
   source: string,
   staging: string,
-  parameters: readonly ParameterInfo[],
+  tensors: readonly StoredTensor[],
   values: (name: string) => Promise<Float32Array>,
   dtype: "F32" | "BF16",
 ): Promise<void> {
   for (const file of COMPANIONS)
     if (await exists(join(source, file))) await copyFile(join(source, file), join(staging, file));
   await writeConfig(source, staging, dtype);
-  const counts = new Map(parameters.map(({ name, shape }) => [name, elementCount(shape)]));
+  const counts = new Map(tensors.map(({ name, shape }) => [name, elementCount(shape)]));
   await writeSafetensors(
     join(staging, SINGLE_FILE),
-    parameters.map(({ name, shape }) => ({ name, shape, dtype })),
+    tensors.map(({ name, shape }) => ({ name, shape, dtype })),
     async (name) => {
       const given = await values(name);
       if (given.length !== counts.get(name)) throw wrongValueCount(name, given.length, counts.get(name)!);

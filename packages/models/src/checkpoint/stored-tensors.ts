@@ -1,11 +1,17 @@
-import { isSegmentPrefix, type ParameterInfo } from "@thaw/contracts";
+import { isSegmentPrefix, type ParameterInfo, type StoredTensor } from "@thaw/contracts";
 import { openSafetensors, type TensorEntry } from "@thaw/safetensors";
 import { tensorNotFloat, tensorsMisshaped, tensorsMissing, tensorsUnexpected } from "../errors.js";
-import type { ParameterSpec } from "../contract/family.js";
+import type { OwnerTable, ParameterSpec } from "../contract/family.js";
 import { containsRun } from "../owners/owners.js";
 
 /** Dtypes that hold parameters. */
 const FLOATS = new Set(["F32", "BF16", "F16", "F64"]);
+
+/** What a checkpoint holds for a model. */
+export interface StoredTensors {
+  readonly parameters: readonly ParameterInfo[];
+  readonly buffers: readonly StoredTensor[];
+}
 
 /** Reads the headers of a checkpoint's weights. @throws THAW_SAFETENSORS_* */
 export async function readHeaders(path: string): Promise<ReadonlyMap<string, TensorEntry>> {
@@ -14,7 +20,7 @@ export async function readHeaders(path: string): Promise<ReadonlyMap<string, Ten
   return reader.entries;
 }
 
-/** The stored tensors that are parameters: not those that a family or the user ignores. */
+/** The stored tensors that are parameters or buffers: not those that a family or the user ignores. */
 export function withoutIgnored(
   entries: ReadonlyMap<string, TensorEntry>,
   ignoredRuns: readonly string[],
@@ -35,7 +41,7 @@ export function matchTensors(
   specs: readonly ParameterSpec[],
   stored: ReadonlyMap<string, TensorEntry>,
   isInitialized: (name: string) => boolean,
-): readonly ParameterInfo[] {
+): StoredTensors {
   const expected = new Map(
     specs.flatMap((spec) => [spec.name, ...(spec.tiedNames ?? [])].map((name) => [name, spec] as const)),
   );
@@ -49,20 +55,31 @@ export function matchTensors(
   if (misshaped.length > 0) throw tensorsMisshaped(source, misshaped);
   if (missing.length > 0) throw tensorsMissing(source, missing, unexpected);
   if (unexpected.length > 0) throw tensorsUnexpected(source, unexpected, [...expected.keys()]);
-  return specs.map(({ name, shape, tiedNames, isLinear }) => ({
+  const infoOf = ({ name, shape, tiedNames, isLinear }: ParameterSpec): ParameterInfo => ({
     name,
     shape,
     dtype: isInitialized(name) ? "F32" : floatDtype(source, stored.get(name)!),
     ...(tiedNames === undefined ? {} : { tiedNames }),
     ...(isLinear === true ? { isLinear } : {}),
-  }));
+  });
+  return {
+    parameters: specs.filter(({ isBuffer }) => isBuffer !== true).map(infoOf),
+    buffers: specs.filter(({ isBuffer }) => isBuffer === true).map(infoOf),
+  };
 }
 
-/** Every stored float tensor as a parameter, for model types whose parameters no family lists. */
-export function storedParameters(stored: ReadonlyMap<string, TensorEntry>): readonly ParameterInfo[] {
-  return [...stored.values()]
-    .filter(({ dtype }) => FLOATS.has(dtype))
-    .map(({ name, shape, dtype }) => ({ name, shape, dtype }));
+/** Every stored float tensor, for model types whose parameters no family lists. */
+export function storedTensors(
+  stored: ReadonlyMap<string, TensorEntry>,
+  { bufferNames = [] }: Pick<OwnerTable, "bufferNames">,
+): StoredTensors {
+  const isBuffer = ({ name }: TensorEntry): boolean => bufferNames.some((run) => containsRun(name, run));
+  const floats = [...stored.values()].filter(({ dtype }) => FLOATS.has(dtype));
+  const infoOf = ({ name, shape, dtype }: TensorEntry): ParameterInfo => ({ name, shape, dtype });
+  return {
+    parameters: floats.filter((entry) => !isBuffer(entry)).map(infoOf),
+    buffers: floats.filter(isBuffer).map(infoOf),
+  };
 }
 
 function floatDtype(source: string, { name, dtype }: TensorEntry): string {

@@ -21,23 +21,33 @@ export interface OwnerTable {
    * `position_ids`).
    */
   readonly ignoredNames: readonly string[];
+  /**
+   * Runs of whole dot-segments: a stored name that contains one is a buffer, for a type whose forward pass is unknown.
+   * Where it is known its specs say so.
+   */
+  readonly bufferNames?: readonly string[];
 }
 
 /** What fills a parameter when the model starts from nothing; see `initialValues`. */
 export type ParameterRole = "linear" | "residual" | "bias" | "norm" | "embedding";
 
-/** A parameter that the config asks for. */
+/** Makes initial values where no role does: float32, row-major. `random` is uniform in [0, 1) and seeded by name. */
+export type InitialValues = (shape: readonly number[], random: () => number) => Float32Array;
+
+/** A parameter or buffer that the config asks for. */
 export interface ParameterSpec {
   /** As the checkpoint spells it. */
   readonly name: string;
   readonly shape: readonly number[];
-  readonly role: ParameterRole;
+  readonly role: ParameterRole | InitialValues;
   /** Inputs summed into one output, for the initial deviation; without it the last dimension. */
   readonly fanIn?: number;
   /** Other names of the same parameter (`lm_head.weight` of tied embeddings), which a file may hold too. */
   readonly tiedNames?: readonly string[];
   /** See `ParameterInfo.isLinear`. */
   readonly isLinear?: boolean;
+  /** True if it is stored and never trained; see `Model.buffers`. */
+  readonly isBuffer?: boolean;
 }
 
 /**
@@ -51,6 +61,7 @@ export interface CheckpointHeader {
 
 /** A model of a family with its sizes known: no weights. Functions read weights from the scope alone. */
 export interface Architecture {
+  /** Buffers too. */
   readonly parameters: readonly ParameterSpec[];
   /** In data-flow order. */
   readonly segments: readonly Segment[];

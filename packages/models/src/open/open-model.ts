@@ -1,4 +1,4 @@
-import { ownerByPrefix, toSnakeCase, type ComponentDeclaration, type Model, type ParameterInfo } from "@thaw/contracts";
+import { ownerByPrefix, toSnakeCase, type ComponentDeclaration, type Model } from "@thaw/contracts";
 import type { TensorEntry } from "@thaw/safetensors";
 import { componentSegments } from "../owners/component-segments.js";
 import type { ConfigReader } from "../reading/config-reader.js";
@@ -11,7 +11,7 @@ import { mergeComponents } from "../owners/owners.js";
 import { findFamily, findOwners, knownFamilies, knownModelTypes } from "./registry.js";
 import { saveModel } from "../checkpoint/save.js";
 import { tokenIds } from "../reading/config-reader.js";
-import { matchTensors, readHeaders, storedParameters, withoutIgnored } from "../checkpoint/stored-tensors.js";
+import { matchTensors, readHeaders, storedTensors, withoutIgnored } from "../checkpoint/stored-tensors.js";
 
 /** How to open a checkpoint. */
 export interface OpenModelOptions {
@@ -40,7 +40,7 @@ export async function openModel(folder: string, options: OpenModelOptions = {}):
   const entries = options.initialize === "all" ? new Map<string, TensorEntry>() : await readHeaders(folder);
   const stored = withoutIgnored(entries, owners.ignoredNames, options.ignored ?? []);
   const family = findFamily(owners.modelType);
-  if (family === undefined) return headerModel(folder, config, components, stored, options);
+  if (family === undefined) return headerModel(folder, config, owners, stored, options);
   return familyModel(folder, family, config, components, stored, isInitialized, options.seed ?? 0);
 }
 
@@ -82,35 +82,39 @@ async function familyModel(
     generationConfig: await readGenerationConfig(folder),
     storedNames: new Set(stored.keys()),
   });
-  const parameters = matchTensors(folder, architecture.parameters, stored, isInitialized);
+  const { parameters, buffers } = matchTensors(folder, architecture.parameters, stored, isInitialized);
   const fresh = new Map(
     architecture.parameters.filter(({ name }) => isInitialized(name)).map((spec) => [spec.name, spec]),
   );
+  const tensors = [...parameters, ...buffers];
   return {
     modelType: family.modelType,
     source: folder,
     components,
     parameters,
+    buffers,
     segments: architecture.segments,
     deadParameters: architecture.deadParameters,
     ...moduleNamesOf(family.modelType, family.moduleNames),
     text: architecture.text,
-    load: (names) => loadValues(folder, parameters, fresh, seed, names),
+    load: (names) => loadValues(folder, tensors, fresh, seed, names),
     forward: (batch, scope) => architecture.forward(batch, scope),
     generate: (batch, scope, generation) => architecture.generate(batch, scope, generation),
-    save: (target, values, saving) => saveModel(folder, target, parameters, values, saving),
+    save: (target, values, saving) => saveModel(folder, target, tensors, values, saving),
   };
 }
 
 function headerModel(
   folder: string,
   config: ConfigReader,
-  components: readonly ComponentDeclaration[],
+  owners: OwnerTable,
   stored: ReadonlyMap<string, TensorEntry>,
   options: OpenModelOptions,
 ): Model {
   if (options.initialize !== undefined && options.initialize.length > 0) throw cannotInitialize(folder);
-  const parameters: readonly ParameterInfo[] = storedParameters(stored);
+  const { parameters, buffers } = storedTensors(stored, owners);
+  const tensors = [...parameters, ...buffers];
+  const components = mergeComponents(owners.components, options.components);
   const modelType = String(config.raw["model_type"]);
   const refuse = (): never => {
     throw noForward(modelType, folder, knownFamilies());
@@ -120,14 +124,15 @@ function headerModel(
     source: folder,
     components,
     parameters,
+    buffers,
     segments: componentSegments(components, parameters),
     deadParameters: [],
     ...moduleNamesOf(modelType),
     text: guessText(config),
-    load: (names) => loadValues(folder, parameters, new Map<string, ParameterSpec>(), 0, names),
+    load: (names) => loadValues(folder, tensors, new Map<string, ParameterSpec>(), 0, names),
     forward: refuse,
     generate: refuse,
-    save: (target, values, saving) => saveModel(folder, target, parameters, values, saving),
+    save: (target, values, saving) => saveModel(folder, target, tensors, values, saving),
   };
 }
 

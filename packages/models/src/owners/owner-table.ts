@@ -6,19 +6,20 @@ export interface DocumentedOwnerTable extends OwnerTable {
   readonly doubt?: string;
 }
 
-/** Buffers that some files store; they are computed, not trained. */
-const BUFFERS: readonly string[] = ["position_ids", "inv_freq", "rotary_emb.inv_freq"];
+/** What some files store although it is computed anew. */
+const COMPUTED: readonly string[] = ["position_ids", "inv_freq", "rotary_emb.inv_freq"];
 
 /** A table of one model type: component to its prefixes, parted by blanks. */
 export function table(
   modelType: string,
   owners: Readonly<Record<string, string>>,
-  more: { readonly doubt?: string; readonly ignored?: readonly string[] } = {},
+  more: { readonly doubt?: string; readonly ignored?: readonly string[]; readonly buffers?: readonly string[] } = {},
 ): DocumentedOwnerTable {
   return {
     modelType,
     components: Object.entries(owners).map(([name, prefixes]) => ({ name, prefixes: prefixes.split(" ") })),
-    ignoredNames: [...BUFFERS, ...(more.ignored ?? [])],
+    ignoredNames: [...COMPUTED, ...(more.ignored ?? [])],
+    ...(more.buffers && { bufferNames: more.buffers }),
     ...(more.doubt === undefined ? {} : { doubt: more.doubt }),
   };
 }

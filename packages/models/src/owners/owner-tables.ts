@@ -37,7 +37,10 @@ export const OWNER_TABLES: readonly DocumentedOwnerTable[] = [
       audio_projector: "model.embed_audio",
       language_model: "model.language_model lm_head",
     },
-    { doubt: "embed_vision, embed_audio: norm and linear layer from a tower to the language model" },
+    {
+      doubt: "embed_vision, embed_audio: norm and linear layer from a tower to the language model",
+      buffers: ["layer_scalar", "input_min", "input_max", "output_min", "output_max", "std_bias", "std_scale"],
+    },
   ),
   table(
     "glm4v",

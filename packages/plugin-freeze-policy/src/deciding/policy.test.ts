@@ -27,6 +27,22 @@ describe("compilePolicy", () => {
     ]);
   });
 
+  it("says of a pattern that matches buffers alone what they are, and selects none beside parameters", () => {
+    const buffers = ["language_model.model.layers.0.layer_scalar", "language_model.model.layers.1.layer_scalar"];
+    const one = compile("freeze: { components: { language_model: { match: [layers.0.layer_scalar] } } }", { buffers });
+    expect(one.findings).toMatchObject([
+      {
+        rule: "selector-matches-nothing",
+        message:
+          "The pattern `layers.0.layer_scalar` of `freeze.components.language_model.match` matches no parameter of the " +
+          "language model. It matches language_model.model.layers.0.layer_scalar, stored with the model as a buffer: " +
+          "nothing trains or freezes that.",
+      },
+    ]);
+    const some = compile("freeze: { components: { language_model: { match: [layers.0] } } }", { buffers });
+    expect([some.findings, trained(some).length]).toEqual([[], 2]);
+  });
+
   it("takes both spellings of every key, and freezeLlm for freezeLanguageModel", () => {
     for (const text of [
       "{ freeze_llm: true, freeze_multi_modal_projector: false }",

@@ -29,6 +29,8 @@ export interface PolicyInput {
   readonly components: readonly ComponentDeclaration[];
   /** Absent where no checkpoint is there: then selectors are not checked and the plan is empty. */
   readonly parameters?: readonly ParameterInfo[];
+  /** Names of the model's buffers, for selectors that mean them: nothing trains a buffer. */
+  readonly buffers?: readonly string[];
   /** True where the parameters are stand-ins for those of a checkpoint that is not there: selectors are not checked. */
   readonly isPlaceholder?: boolean;
   /** True where adapters are another tool's: none is missed in the parameters. */
@@ -86,7 +88,7 @@ export function compilePolicy(input: PolicyInput): CompiledPolicy {
     let selected: ReadonlySet<string> | undefined;
     if (isKnown && intent.kind === "partial") {
       const others = new Map([...names].filter(([other]) => other !== component));
-      selected = selectNames(entry!, names.get(component) ?? [], others, report);
+      selected = selectNames(entry!, names.get(component) ?? [], { others, buffers: input.buffers ?? [] }, report);
       if (selected === undefined) return { ...verdict, state: "undecided" };
     }
     if (

@@ -1,4 +1,4 @@
-import type { Finding, RuleInfo, Setting } from "@thaw/core";
+import { type Finding, nameList, type RuleInfo, type Setting } from "@thaw/core";
 import { componentText, describeSetting, listed, whereSet } from "../deciding/describe.js";
 import { editable, finding } from "./finding.js";
 
@@ -57,21 +57,34 @@ export function componentUnknown(
   });
 }
 
-/** A pattern without a match in its component. `elsewhere`: components in which it does match. */
+/** What a pattern without a match may have meant. */
+export interface NearMatches {
+  readonly nearest: readonly string[];
+  /** Other components in which it matches. */
+  readonly components: readonly string[];
+  /** Buffers that it matches. */
+  readonly buffers: readonly string[];
+}
+
+/** A pattern without a match in its component. */
 export function patternUnmatched(
   setting: Setting,
   pattern: string,
   component: string,
-  nearest: readonly string[],
-  elsewhere: readonly string[],
+  { nearest, components, buffers }: NearMatches,
 ): Finding {
   const hint = pattern.split(".").some((segment) => segment !== "*" && segment.includes("*"))
     ? "`*` stands for one whole segment, not for a part of one. "
     : "";
   const other =
-    elsewhere.length === 0 ? "" : `It matches in ${listed(elsewhere)}; an entry selects within its own component. `;
+    components.length === 0 ? "" : `It matches in ${listed(components)}; an entry selects within its own component. `;
+  const stored =
+    buffers.length === 0
+      ? ""
+      : ` It matches ${nameList(buffers, 3)}, stored with the model as ${buffers.length === 1 ? "a buffer" : "buffers"}: ` +
+        "nothing trains or freezes that.";
   return finding(SELECTOR_MATCHES_NOTHING, {
-    message: `The pattern \`${pattern}\` of \`${setting.path}\` matches no parameter of ${componentText(component)}.`,
+    message: `The pattern \`${pattern}\` of \`${setting.path}\` matches no parameter of ${componentText(component)}.${stored}`,
     fix: `${hint}${other}${nearestText(nearest)}Correct or remove the pattern${whereSet(setting)}.`,
     settings: [setting],
   });

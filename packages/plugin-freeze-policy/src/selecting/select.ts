@@ -4,11 +4,19 @@ import type { Entry } from "../intent/intent.js";
 import { matchesPattern, runsOf } from "./pattern.js";
 import { blocksUnmatched, patternUnmatched } from "../rules/selector-matches-nothing.js";
 
+/** What a selector does not select, for messages about one that selects nothing. */
+export interface Elsewhere {
+  /** Names of other components' parameters. */
+  readonly others: ReadonlyMap<string, readonly string[]>;
+  /** Names of buffers. */
+  readonly buffers: readonly string[];
+}
+
 /** Which names of a component a partial entry trains. Undefined where a selector matches nothing, which is reported. */
 export function selectNames(
   entry: Entry,
   names: readonly string[],
-  namesElsewhere: ReadonlyMap<string, readonly string[]>,
+  { others, buffers }: Elsewhere,
   report: (finding: Finding) => void,
 ): ReadonlySet<string> | undefined {
   const { intent } = entry;
@@ -30,11 +38,14 @@ export function selectNames(
     const matched = names.filter((name) => matchesPattern(name, pattern));
     for (const name of matched) selected.add(name);
     if (matched.length > 0) continue;
-    const elsewhere = [...namesElsewhere]
-      .filter(([, others]) => others.some((name) => matchesPattern(name, pattern)))
-      .map(([component]) => component);
-    const nearest = nearestNames(pattern, runsOf(names, pattern.split(".").length));
-    report(patternUnmatched(leafOf(entry, "match"), pattern, entry.component, nearest, elsewhere));
+    const isHit = (name: string): boolean => matchesPattern(name, pattern);
+    report(
+      patternUnmatched(leafOf(entry, "match"), pattern, entry.component, {
+        nearest: nearestNames(pattern, runsOf(names, pattern.split(".").length)),
+        components: [...others].filter(([, theirs]) => theirs.some(isHit)).map(([component]) => component),
+        buffers: buffers.filter(isHit),
+      }),
+    );
     isComplete = false;
   }
   return isComplete ? selected : undefined;

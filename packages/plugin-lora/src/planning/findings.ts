@@ -1,4 +1,4 @@
-import type { ComponentRequest, Finding, RuleInfo, Setting } from "@thaw/core";
+import { type ComponentRequest, type Finding, nameList, type RuleInfo, type Setting } from "@thaw/core";
 
 export const ADAPTER_FILE_UNUSABLE: RuleInfo = {
   id: "adapter-file-unusable",
@@ -33,11 +33,12 @@ export function fileUnusable(
   };
 }
 
-/** Targets that name no linear layer of the component. */
+/** Targets that name no linear layer of the component. `buffers`: those of the model that end in one of them. */
 export function targetsUnmatched(
   { component, settings }: ComponentRequest,
   targets: readonly string[],
   known: readonly string[],
+  buffers: readonly string[],
 ): Finding {
   const list = targets.map((target) => `\`${target}\``).join(", ");
   return {
@@ -46,7 +47,7 @@ export function targetsUnmatched(
     settings: settings.slice(0, 1),
     message:
       `${list} ${targets.length === 1 ? "is" : "are"} among the target modules of the adapter over ${component}, ` +
-      "and no linear layer there ends in that.",
+      `and no linear layer there ends in that.${buffers.length === 0 ? "" : ` Buffers have no adapter: ${nameList(buffers, 3)}.`}`,
     fix:
       known.length === 0
         ? `Remove the adapter: ${component} has no linear layer that a gradient reaches.`

@@ -46,6 +46,16 @@ describe("planAdapters", () => {
     });
   });
 
+  it("says of a target that is a buffer that it has no adapter", () => {
+    const buffers = [{ name: "language_model.layers.0.layer_scalar", shape: [], dtype: "F32" }];
+    const { findings } = plan([request("language_model", { targetModules: ["layer_scalar"] })], {
+      ...tinyModel(),
+      buffers,
+    });
+    expect(findings).toMatchObject([{ rule: "selector-matches-nothing" }]);
+    expect(findings[0]!.message).toContain("Buffers have no adapter: language_model.layers.0.layer_scalar.");
+  });
+
   it("takes targets as PEFT does: whole names, or their last segments", () => {
     const targets = (targetModules: string | string[]): readonly string[] =>
       plan([request("language_model", { targetModules })]).modules;

@@ -95,7 +95,9 @@ function freshAdapters(
 ): readonly Adapter[] {
   const { selected, unmatched } = selectLayers(layers, lora.targetModules, model);
   if (unmatched.length > 0) {
-    report(targetsUnmatched(request, unmatched, targetNames(layers)));
+    const buffers = (model.buffers ?? []).map(({ name }) => name);
+    const meant = buffers.filter((name) => unmatched.some((target) => name === target || name.endsWith(`.${target}`)));
+    report(targetsUnmatched(request, unmatched, targetNames(layers), meant));
     return [];
   }
   if (selected.length === 0) report(nothingToAdapt(request));
