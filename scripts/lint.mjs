@@ -1,4 +1,4 @@
-/** `npm run lint`: formatting, widths of lines, sizes of folders, then every package's lint. */
+/** `npm run lint`: arrows, widths of lines, sizes of folders, formatting, then every package's lint. */
 import { execFileSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { dirname } from "node:path";
@@ -16,6 +16,7 @@ const tracked = execFileSync("git", ["ls-files", "--cached", "--others", "--excl
 const problems = [...longLines(tracked), ...crowdedFolders(tracked)];
 for (const problem of problems) console.error(problem);
 if (problems.length > 0) process.exitCode = 1;
+run("node", ["scripts/arrows.mjs", "--check"]);
 run("npx", ["--no-install", "oxfmt", "--check", "."]);
 run("npx", ["--no-install", "turbo", "run", "lint", "--output-logs=errors-only"]);
 

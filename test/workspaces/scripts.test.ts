@@ -4,7 +4,7 @@ import { dirname, join } from "node:path";
 import { describe, expect, it } from "vitest";
 
 const root = join(import.meta.dirname, "../..");
-const workspaces = ["packages", "examples"].flatMap((folder) =>
+const workspaces = ["packages", "examples", "test"].flatMap((folder) =>
   execFileSync("git", ["ls-files", `${folder}/*/package.json`], { cwd: root, encoding: "utf8" })
     .trim()
     .split("\n")

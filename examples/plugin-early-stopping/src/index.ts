@@ -1,4 +1,4 @@
-import { API_VERSION, definePlugin, type Trainer } from "@thaw/core";
+import { API_VERSION, definePlugin, type TrainerApi } from "@thaw/core";
 import { z } from "zod";
 import { INITIAL, observe, type PatienceState } from "./patience.js";
 
@@ -28,7 +28,7 @@ export default definePlugin<EarlyStoppingOptions, z.output<typeof optionsSchema>
   apply(trainer, options) {
     const { hooks } = trainer;
     // One plugin may serve several trainers: what belongs to a run is kept by trainer.
-    const states = new WeakMap<Trainer, PatienceState>();
+    const states = new WeakMap<TrainerApi, PatienceState>();
 
     hooks.beforeRun.tap(PLUGIN_NAME, () => {
       if (!states.has(trainer)) states.set(trainer, INITIAL);

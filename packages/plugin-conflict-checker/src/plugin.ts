@@ -1,4 +1,4 @@
-import { API_VERSION, definePlugin, STAGE_LATE, type Rule, type RuleContext, type Trainer } from "@thaw/core";
+import { API_VERSION, definePlugin, STAGE_LATE, type Rule, type RuleContext, type TrainerApi } from "@thaw/core";
 import { checksSchema } from "./options.js";
 import { checkerRules } from "./rules/index.js";
 import { applySeverities, unknownRules } from "./severities.js";
@@ -28,7 +28,7 @@ export const conflictChecker = definePlugin({
 });
 
 /** Every rule that the trainer's plugins hand in, in the order of the plugins; one id may have several parts. */
-export function rulesOf(trainer: Trainer): readonly Rule<RuleContext>[] {
+export function rulesOf(trainer: TrainerApi): readonly Rule<RuleContext>[] {
   const rules: Rule<RuleContext>[] = [];
   trainer.hooks.rules.call({ add: (rule) => void rules.push(rule) });
   return rules;

@@ -7,7 +7,7 @@ import {
   type Plugin,
   type RuleContext,
   type Setting,
-  type Trainer,
+  type TrainerApi,
 } from "@thaw/core";
 import { freezeSchema } from "./options.js";
 import { compilePolicy, findNothingTrains, type CompiledPolicy } from "./deciding/policy.js";
@@ -21,7 +21,7 @@ const PLUGIN_NAME = "FreezePolicyPlugin";
 const ADAPTERS = "adapters";
 
 /** Compiled policy of each trainer that planned. */
-const compiled = new WeakMap<Trainer, CompiledPolicy>();
+const compiled = new WeakMap<TrainerApi, CompiledPolicy>();
 
 /**
  * Turns freeze settings into the trainability plan. By program: `freezePolicy({ trainMmProjOnly: true })`.
@@ -44,7 +44,7 @@ export function foreignFreezePolicy(settings: readonly Setting[], vocabulary: Vo
   return { ...freezePolicy({}, settings), apply: (trainer) => tap(trainer, settings, vocabulary) };
 }
 
-function tap(trainer: Trainer, settings: readonly Setting[], foreign?: Vocabulary): void {
+function tap(trainer: TrainerApi, settings: readonly Setting[], foreign?: Vocabulary): void {
   if (foreign === undefined) {
     trainer.hooks.requests.tap(PLUGIN_NAME, (collector, context) => {
       const vocabulary = thawVocabulary([...settings, ...context.settings]);
@@ -85,7 +85,7 @@ function tap(trainer: Trainer, settings: readonly Setting[], foreign?: Vocabular
 }
 
 /** The policy that a trainer's plan was compiled from, after its `plan` hook ran; for `thaw why`. */
-export function compiledPolicyOf(trainer: Trainer): CompiledPolicy | undefined {
+export function compiledPolicyOf(trainer: TrainerApi): CompiledPolicy | undefined {
   return compiled.get(trainer);
 }
 

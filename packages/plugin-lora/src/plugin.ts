@@ -6,7 +6,7 @@ import {
   trainedNames,
   type Plan,
   type Setting,
-  type Trainer,
+  type TrainerApi,
 } from "@thaw/core";
 import { AdapterScope } from "./adapters/adapter-scope.js";
 import { noAdapters, resumeMismatch } from "./errors.js";
@@ -23,7 +23,7 @@ export const PLUGIN_NAME = "LoraPlugin";
 export const ADAPTER_FOLDER = "adapter";
 
 /** The adapters of each trainer that planned. */
-const planned = new WeakMap<Trainer, AdapterPlan>();
+const planned = new WeakMap<TrainerApi, AdapterPlan>();
 
 /**
  * Low-rank adapters (Hu et al., arXiv:2106.09685) over frozen components. What they are is asked for by `lora` in
@@ -87,7 +87,7 @@ export const lora = definePlugin<LoraSectionOptions, ResolvedLoraSection>({
  * @throws THAW_LORA_NO_ADAPTERS, THAW_LORA_FOLDER_EXISTS, THAW_LORA_FOLDER_UNWRITABLE
  */
 export async function saveAdapter(
-  trainer: Trainer,
+  trainer: TrainerApi,
   folder: string,
   source: { readonly readParameter: (name: string) => Promise<Float32Array> },
 ): Promise<readonly string[]> {

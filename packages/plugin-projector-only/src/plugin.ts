@@ -9,7 +9,7 @@ import {
   type PlannedContext,
   type RowCounts,
   type Setting,
-  type Trainer,
+  type TrainerApi,
 } from "@thaw/core";
 import { defaultCacheFolder } from "./store/disk-room.js";
 import { projectorOnlySchema, type ProjectorOnlyOptions, type ResolvedProjectorOnlyOptions } from "./options.js";
@@ -45,8 +45,8 @@ export const projectorOnly = definePlugin<ProjectorOnlyOptions, ResolvedProjecto
     if (options.featureCache.mode === "off") return;
     // One instance may serve several trainers, and a trainer may open a session and then run: what each keeps is found
     // by its trainer.
-    const plans = new WeakMap<Trainer, PlannedContext>();
-    const runs = new WeakMap<Trainer, RunCaches>();
+    const plans = new WeakMap<TrainerApi, PlannedContext>();
+    const runs = new WeakMap<TrainerApi, RunCaches>();
     hooks.planned.tap(PLUGIN_NAME, (context) => void plans.set(trainer, context));
     hooks.initialize.tap(PLUGIN_NAME, ({ backend, training }) => {
       runs.set(
@@ -87,7 +87,7 @@ export const projectorOnly = definePlugin<ProjectorOnlyOptions, ResolvedProjecto
 });
 
 /** Savings of rows: the batch says which are on, the summary what they were worth. */
-function tapRows({ hooks }: Trainer, { savings }: ResolvedProjectorOnlyOptions): void {
+function tapRows({ hooks }: TrainerApi, { savings }: ResolvedProjectorOnlyOptions): void {
   const shortcuts = shortcutsOf(savings);
   if (shortcuts !== undefined)
     hooks.batch.tap(PLUGIN_NAME, (batch) => ({ ...batch, shortcuts: { ...shortcuts, ...batch.shortcuts } }));
@@ -119,7 +119,7 @@ function cacheNumbers(report: RunCachesReport): Readonly<Record<string, number>>
 }
 
 function runOptions(
-  trainer: Trainer,
+  trainer: TrainerApi,
   backend: string,
   { featureCache: cache, savings }: ResolvedProjectorOnlyOptions,
   settings: readonly Setting[],

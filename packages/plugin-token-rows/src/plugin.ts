@@ -6,7 +6,7 @@ import {
   type Plan,
   type PlanEntry,
   type Setting,
-  type Trainer,
+  type TrainerApi,
 } from "@thaw/core";
 import { rowsAndFull, TOKEN_ROWS_AND_FULL } from "./findings.js";
 import { tokenRowsSchema, type ResolvedTokenRows, type TokenRowsOptions } from "./options.js";
@@ -17,7 +17,7 @@ import { RowsScope } from "./rows-scope.js";
 export const PLUGIN_NAME = "TokenRowsPlugin";
 
 /** The rows of each trainer that planned. */
-const planned = new WeakMap<Trainer, RowsPlan>();
+const planned = new WeakMap<TrainerApi, RowsPlan>();
 
 /**
  * Rows of single tokens that train in a frozen embedding: `tokenRows({ tokens: ["<box>", 32001] })`. They are a

@@ -1,4 +1,4 @@
-import type { Trainer, TrainerHooks } from "@thaw/core";
+import type { TrainerApi, TrainerHooks } from "@thaw/core";
 
 export type HookName = keyof TrainerHooks;
 
@@ -19,7 +19,7 @@ export interface LifecycleRecorder {
 }
 
 /** Records every hook call of a trainer from now on, by interception: no tap is added, no value changed. */
-export function recordLifecycle(trainer: Trainer): LifecycleRecorder {
+export function recordLifecycle(trainer: TrainerApi): LifecycleRecorder {
   const calls: RecordedHook[] = [];
   for (const [name, hook] of Object.entries(trainer.hooks) as [
     HookName,

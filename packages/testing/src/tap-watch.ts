@@ -1,4 +1,4 @@
-import type { Batch, CheckpointState, Plugin, Trainer } from "@thaw/core";
+import type { Batch, CheckpointState, Plugin, TrainerApi } from "@thaw/core";
 
 /** A tap as its plugin registered it. */
 export interface WatchedTap {
@@ -60,7 +60,7 @@ export function watchPlugin(plugin: Plugin): { readonly plugin: Plugin; readonly
     calledInApply: [],
     applied: undefined,
   };
-  const apply = (trainer: Trainer): void => {
+  const apply = (trainer: TrainerApi): void => {
     const hooks = Object.entries(trainer.hooks) as unknown as readonly (readonly [string, AnyHook])[];
     let isApplying = true;
     const restores = hooks.flatMap(([name, hook]) => {
@@ -72,7 +72,7 @@ export function watchPlugin(plugin: Plugin): { readonly plugin: Plugin; readonly
       return METHODS.map((method) => watchMethod(name, hook, method, watch));
     });
     try {
-      watch.applied = (plugin as { apply(trainer: Trainer): unknown }).apply(trainer);
+      watch.applied = (plugin as { apply(trainer: TrainerApi): unknown }).apply(trainer);
     } finally {
       isApplying = false;
       for (const restore of restores) restore();

@@ -1,15 +1,29 @@
 import type { Tensor } from "@tensorflow/tfjs-core";
 import { runBackward } from "./backward.js";
-import type { ValueNode } from "./node.js";
-import { OpRecord } from "./record.js";
-import type { Tape } from "./tape.js";
+import type { NodeKind, ValueNode } from "./node.js";
+import { OpRecord, type RecordingMode } from "./record.js";
 import type { Value } from "./value.js";
+
+/** What a checkpoint needs of its tape. */
+export interface Replayable {
+  records: OpRecord[];
+  mode: RecordingMode;
+  onRead: ((node: ValueNode) => void) | null;
+  node(kind: NodeKind, madeBy: string, tensor: Tensor, needsGradient: boolean): ValueNode;
+  scalar(value: number): Tensor;
+  tidy<T extends Value | readonly Value[]>(run: () => T): T;
+  withMode<T>(mode: RecordingMode, run: () => T): T;
+}
 
 /**
  * Forward of `Tape.checkpoint`: runs `run` without saving anything, notes which outer values it reads, and records one
  * op whose backward runs it again (Chen et al. 2016, arXiv 1604.06174).
  */
-export function recordCheckpoint(tape: Tape, inputs: readonly ValueNode[], run: (...inputs: Value[]) => Value): Value {
+export function recordCheckpoint(
+  tape: Replayable,
+  inputs: readonly ValueNode[],
+  run: (...inputs: Value[]) => Value,
+): Value {
   if (tape.mode !== "on") return tape.tidy(() => run(...inputs));
   const captured = new Set<ValueNode>();
   const firstInside = tape.node("constant", "checkpoint", tape.scalar(1), false).id;
@@ -35,7 +49,7 @@ export function recordCheckpoint(tape: Tape, inputs: readonly ValueNode[], run: 
 }
 
 function recordReplay(
-  tape: Tape,
+  tape: Replayable,
   inputs: readonly ValueNode[],
   captured: readonly ValueNode[],
   run: (...inputs: Value[]) => Value,
@@ -55,7 +69,7 @@ function recordReplay(
  * captured values.
  */
 function replay(
-  tape: Tape,
+  tape: Replayable,
   inputs: readonly ValueNode[],
   captured: readonly ValueNode[],
   run: (...inputs: Value[]) => Value,

@@ -2,7 +2,6 @@ import type { Tensor } from "@tensorflow/tfjs-core";
 import * as tf from "@tensorflow/tfjs-core";
 import type { Bfloat16Products, PackedMatrix } from "../bfloat16/products.js";
 import { valueFreed } from "../errors.js";
-import type { Tape } from "./tape.js";
 import type { Value } from "./value.js";
 
 /** Where a value's tensor comes from: a parameter and a constant are borrowed, the rest belongs to the tape. */
@@ -13,7 +12,8 @@ export type NodeKind = "parameter" | "constant" | "owned";
  * record that saved it) and frees it when nobody does.
  */
 export class ValueNode implements Value {
-  readonly tape: Tape;
+  /** The tape that it belongs to; `tapeOf` knows its type. */
+  readonly tape: object;
   /** Rises with time of creation; tells what was made inside a checkpointed run. */
   readonly id: number;
   readonly kind: NodeKind;
@@ -25,7 +25,7 @@ export class ValueNode implements Value {
   #holders = 0;
 
   constructor(
-    tape: Tape,
+    tape: object,
     id: number,
     kind: NodeKind,
     madeBy: string,
@@ -75,7 +75,7 @@ export class PackedNode extends ValueNode {
   readonly products: Bfloat16Products;
   #wide: Tensor | undefined;
 
-  constructor(tape: Tape, id: number, matrix: PackedMatrix, products: Bfloat16Products) {
+  constructor(tape: object, id: number, matrix: PackedMatrix, products: Bfloat16Products) {
     super(tape, id, "parameter", "parameter", matrix.words, false, matrix.shape);
     this.matrix = matrix;
     this.products = products;

@@ -15,6 +15,12 @@ export type Backward = (
   known: Tensor | null,
 ) => readonly (Tensor | null)[];
 
+/**
+ * `on`: ops record. `off`: nothing needs a gradient. `dry`: gradients are needed but the op will be run again in
+ * backward.
+ */
+export type RecordingMode = "on" | "off" | "dry";
+
 /** Reads a saved tensor in the backward pass. */
 export type Saved = () => Tensor;
 

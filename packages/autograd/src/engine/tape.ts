@@ -2,7 +2,7 @@ import type { Scalar, Tensor } from "@tensorflow/tfjs-core";
 import * as tf from "@tensorflow/tfjs-core";
 import { runBackward } from "./backward.js";
 import type { Bfloat16Products, PackedMatrix, TracedProducts } from "../bfloat16/products.js";
-import { recordCheckpoint } from "./checkpoint.js";
+import { recordCheckpoint, type Replayable } from "./checkpoint.js";
 import { ConstantCache } from "./constant-cache.js";
 import { badArgument, notOfOneTape, parameterTwice, tapeSpent } from "../errors.js";
 import { FLAGS_KERNELS } from "../kernels/flags.js";
@@ -13,7 +13,7 @@ import { tensorflowKernels } from "../kernels/tensorflow.js";
 import { LayoutCache } from "./layout-cache.js";
 import type { NodeKind } from "./node.js";
 import { PackedNode, ValueNode } from "./node.js";
-import { OpRecord } from "./record.js";
+import { OpRecord, type RecordingMode } from "./record.js";
 import type { Value } from "./value.js";
 
 /** How a tape works. */
@@ -33,12 +33,6 @@ export interface TapeOptions {
   readonly bfloat16?: TracedProducts;
 }
 
-/**
- * `on`: ops record. `off`: nothing needs a gradient. `dry`: gradients are needed but the op will be run again in
- * backward.
- */
-export type RecordingMode = "on" | "off" | "dry";
-
 /** A forward function of an op: gets the record to save into, or null if nothing is recorded. Runs in a `tf.tidy`. */
 export type Forward = (record: OpRecord | null) => Tensor;
 
@@ -47,7 +41,7 @@ export type Forward = (record: OpRecord | null) => Tensor;
  * on the way belongs to the tape. After `dispose` exactly the tensors are left that were there before (caches that were
  * passed in aside).
  */
-export class Tape {
+export class Tape implements Replayable {
   /** @internal For ops: what the strategy does its own way. */
   readonly kernels: Kernels;
   /** @internal */
@@ -284,5 +278,5 @@ export class Tape {
 export function tapeOf(name: string, ...values: readonly Value[]): Tape {
   const first = values[0];
   if (!(first instanceof ValueNode)) throw notOfOneTape(name);
-  return first.tape;
+  return first.tape as Tape;
 }

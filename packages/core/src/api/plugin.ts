@@ -1,5 +1,5 @@
 import type { Claims, Setting } from "@thaw/contracts";
-import type { Trainer } from "../run/trainer.js";
+import type { TrainerApi } from "./trainer-api.js";
 
 /** The plugin interface's version; a plugin states the one it was written for. */
 export const API_VERSION = 1;
@@ -15,7 +15,7 @@ export interface Plugin {
   readonly claims?: Claims;
   /** Where its options came from. */
   readonly settings?: readonly Setting[];
-  apply(trainer: Trainer): void;
+  apply(trainer: TrainerApi): void;
 }
 
 /**
@@ -50,7 +50,7 @@ export interface PluginDefinition<Input, Options> {
   /**
    * Only taps. `settings` are the plugin's options one by one with their origin, paths spelt as the user wrote them.
    */
-  apply(trainer: Trainer, options: Options, settings: readonly Setting[]): void;
+  apply(trainer: TrainerApi, options: Options, settings: readonly Setting[]): void;
 }
 
 /** Makes plugins: called by a program with options, or by a config with validated options and their provenance. */

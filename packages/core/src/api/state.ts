@@ -2,8 +2,6 @@ import type { Plan } from "@thaw/contracts";
 import type { ResolvedTrainingOptions } from "./options.js";
 import type { CheckpointState } from "./contexts.js";
 import type { MetricsLine } from "../checkpoint/metrics-file.js";
-import type { EvaluationState } from "../evaluation/evaluation.js";
-import type { StopRuleState } from "../training/stop-rule.js";
 
 /** Version of `state.json`; a newer one is refused. */
 export const STATE_VERSION = 1;
@@ -13,6 +11,20 @@ export interface DataPosition {
   readonly epoch: number;
   /** Micro-batches of this epoch that are done. */
   readonly microBatch: number;
+}
+
+/** Evaluations of a run so far. */
+export interface EvaluationState {
+  readonly latest: Readonly<Record<string, Readonly<Record<string, number>>>>;
+  readonly lastStep: Readonly<Record<string, number>>;
+}
+
+/** What a checkpoint keeps of a stop rule. */
+export interface StopRuleState {
+  readonly evaluation?: string;
+  readonly best?: number;
+  /** Evaluations since the best one. */
+  readonly since: number;
 }
 
 /** Totals of a run so far, for the summary of one that was resumed. */

@@ -1,5 +1,18 @@
 import type { Finding, GradientFlow } from "@thaw/contracts";
-import type { DeadGradient } from "../training/dead-gradients.js";
+
+/** A trained parameter that got no gradient, or a gradient of zeros, for several steps in a row. */
+export interface DeadGradient {
+  readonly name: string;
+  readonly component: string;
+  /** `none`: the loss does not depend on it; `zero`: it does, and the derivative is 0 everywhere. */
+  readonly kind: "none" | "zero";
+  /** First step of the stretch. */
+  readonly fromStep: number;
+  /** Length of the longest stretch so far. */
+  readonly steps: number;
+  /** The likely reason, a sentence without its full stop. */
+  readonly reason: string;
+}
 
 /**
  * Result of comparing the fingerprints of a component's frozen parameters, before the first and after the last step.

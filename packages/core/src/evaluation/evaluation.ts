@@ -4,7 +4,8 @@ import type { EvaluatedContext, StepContext } from "../api/contexts.js";
 import type { TrainerHooks } from "../api/hooks.js";
 import type { ResolvedTrainingOptions } from "../api/options.js";
 import type { Session } from "../api/session.js";
-import type { Evaluator } from "../api/trainer-options.js";
+import type { Evaluator } from "../api/run-options.js";
+import type { EvaluationState } from "../api/state.js";
 
 /** When evaluations happen. */
 export type EvaluationMoment = "start" | "step" | "end";
@@ -103,12 +104,6 @@ export class Evaluation {
     }
     return { loss: supervisedTokens === 0 ? 0 : lossSum / supervisedTokens, supervisedTokens };
   }
-}
-
-/** Evaluations of a run so far. */
-export interface EvaluationState {
-  readonly latest: Readonly<Record<string, Readonly<Record<string, number>>>>;
-  readonly lastStep: Readonly<Record<string, number>>;
 }
 
 interface Measurement {

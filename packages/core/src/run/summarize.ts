@@ -2,8 +2,7 @@ import { elementCount } from "@thaw/contracts";
 import type { RunTotals } from "../api/state.js";
 import type { PlannedContext } from "../api/contexts.js";
 import { planReport } from "../plan/plan-report.js";
-import type { FrozenProof, RunSummary } from "../api/summary.js";
-import type { DeadGradient } from "../training/dead-gradients.js";
+import type { DeadGradient, FrozenProof, RunSummary } from "../api/summary.js";
 import type { LoopEnd } from "../training/train-loop.js";
 
 /** What a summary is made of. */

@@ -20,20 +20,15 @@ import { TrainingRun } from "./training-run.js";
 import type { Session } from "../api/session.js";
 import { joinSettings, settingsOf } from "../api/settings.js";
 import type { RunSummary } from "../api/summary.js";
+import type { PlanResult, TrainerApi } from "../api/trainer-api.js";
 import type { TrainerOptions } from "../api/trainer-options.js";
 import type { TrainerParts } from "./trainer-parts.js";
-
-/** What `Trainer.plan` found out: no weight was read, no backend loaded. */
-export interface PlanResult extends PlannedContext {
-  /** True if an error finding is left: `run` and `open` would throw THAW_CORE_PLAN_REFUSED. */
-  readonly isRefused: boolean;
-}
 
 /**
  * Trains a model under a plan. Plugins tap `hooks`; without any, every parameter trains.
  * Construction is cheap: options are checked and plugins applied, no file and no tensor is touched.
  */
-export class Trainer {
+export class Trainer implements TrainerApi {
   readonly hooks: TrainerHooks = createHooks();
   readonly options: TrainerOptions;
   /** Options with defaults filled in; deep-frozen. */

@@ -6,7 +6,8 @@ import { checkRunOptions } from "../run/check-run.js";
 import {} from "../run/training-run.js";
 import type { RunSummary } from "../api/summary.js";
 import { Trainer } from "../run/trainer.js";
-import type { ResumeOptions, TrainerOptions } from "../api/trainer-options.js";
+import type { ResumeOptions } from "../api/run-options.js";
+import type { TrainerOptions } from "../api/trainer-options.js";
 import { handoverFindings, stageFinding, type PlannedStage } from "./handover.js";
 import {
   createStagedRun,

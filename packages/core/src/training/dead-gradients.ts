@@ -1,20 +1,7 @@
 import type { Logger } from "../api/logger.js";
 import { nameList, type Segment } from "@thaw/contracts";
+import type { DeadGradient } from "../api/summary.js";
 import { segmentsBehind } from "../weights/fingerprint.js";
-
-/** A trained parameter that got no gradient, or a gradient of zeros, for several steps in a row. */
-export interface DeadGradient {
-  readonly name: string;
-  readonly component: string;
-  /** `none`: the loss does not depend on it; `zero`: it does, and the derivative is 0 everywhere. */
-  readonly kind: "none" | "zero";
-  /** First step of the stretch. */
-  readonly fromStep: number;
-  /** Length of the longest stretch so far. */
-  readonly steps: number;
-  /** The likely reason, a sentence without its full stop. */
-  readonly reason: string;
-}
 
 /** What a reason is told from. */
 export interface DeadGradientFacts {

@@ -1,15 +1,8 @@
 import type { EvaluatedContext, StopDecision } from "../api/contexts.js";
 import type { ResolvedTrainingOptions } from "../api/options.js";
+import type { StopRuleState } from "../api/state.js";
 
 type Options = NonNullable<ResolvedTrainingOptions["stopWhen"]>;
-
-/** What a checkpoint keeps of a stop rule. */
-export interface StopRuleState {
-  readonly evaluation?: string;
-  readonly best?: number;
-  /** Evaluations since the best one. */
-  readonly since: number;
-}
 
 /** `training.stopWhen`: looks at evaluations between steps and says when it is enough. */
 export class StopRule {

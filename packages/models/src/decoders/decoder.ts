@@ -56,7 +56,7 @@ export interface Decoder {
   norm(x: Value, scope: Scope): Value;
 }
 
-/** What comes between a decoder's layers from elsewhere: DeepStack's features, added behind the layer with that number. */
+/** What is added between a decoder's layers, by number of the layer behind which it is: DeepStack's features. */
 export type Additions = ReadonlyMap<number, (x: Value) => Value>;
 
 /** Hidden states before a layer (the last one), and what that one reads beside them. */

@@ -6,7 +6,7 @@ import type { RotaryOptions } from "../blocks/rope.js";
 export interface LayerKind {
   /** Unique in its decoder: `full_attention`, `sliding_attention`, `conv`. */
   readonly name: string;
-  /** How many rows a row sees, itself included: a sliding window, or the taps of a convolution. Absent: all before it. */
+  /** Rows that a row sees, itself included: a sliding window, or the taps of a convolution. Absent: all before it. */
   readonly window?: number;
   /**
    * What becomes of rows that see one another both ways (see `Attending`): `cut` by the window, `whole` in spite of it,
@@ -17,7 +17,7 @@ export interface LayerKind {
   readonly rotary?: RotaryOptions;
   /** Tensors that a layer hands to {@link LayerPass.remember}: 2 for keys and values, 1 for a convolution's inputs. */
   readonly remembers: number;
-  /** True if a layer carries a state from row to row, so that what it makes of a row is known from the row before it. */
+  /** True if a layer carries a state from row to row: what it makes of a row needs that of the row before it. */
   readonly isRecurrent?: boolean;
 }
 

@@ -158,7 +158,7 @@ function joined(
   );
 }
 
-/** Samples of `queries[s]` rows that see as many rows before them as `before[s]` says, and themselves up to each row. */
+/** Samples of `queries[s]` rows that see `before[s]` rows before them, and themselves up to each row. */
 function rowsBehind(before: readonly number[], queries: readonly number[]): SeenRows {
   const offsets = rowOffsets(queries.map((count, sample) => before[sample]! + count));
   const firsts = rowOffsets(queries);
