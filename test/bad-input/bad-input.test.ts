@@ -176,7 +176,9 @@ describe("disk and interruption", () => {
     });
     expect(stopped.code).toBe(130);
     const resumed = /npx thaw train --resume (\S+)/.exec(stopped.stderr)?.[1] ?? "";
-    expect(work.files(resumed).filter((file) => file.startsWith("checkpoints/"))).toHaveLength(3);
+    const folders = new Set(work.files(resumed).flatMap((file) => /^checkpoints\/(step-\d+)\//.exec(file)?.[1] ?? []));
+    // The one of the signal, and perhaps that of the end of an epoch of two steps before
+    expect(folders.size === 1 || folders.size === 2).toBe(true);
     const { code, stdout } = await work.run(["train", "--resume", resumed]);
     expect(code).toBe(0);
     expect(stdout.trimEnd().split("\n").at(-1)).toBe(`Run: ${resumed}`);

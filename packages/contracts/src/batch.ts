@@ -101,6 +101,11 @@ export interface BatchSource {
   readonly name: string;
   /** NaN while it is not read: a stand-in that only plans. */
   readonly sampleCount: number;
+  /**
+   * What the batches are made of, as hashes by what they are of (`sample train.jsonl:3`, `the tokenizer`): a resumed run
+   * compares them and names what differs. Absent: unknown.
+   */
+  readonly identity?: Readonly<Record<string, string>>;
   /** Fraction of samples without image, for the checker; undefined if unknown before reading. */
   readonly textOnlyShare?: number;
   /** Random augmentation kinds active on this source (`crop`, `flip`, `colour`, ...), for the checker. */

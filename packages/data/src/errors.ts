@@ -1,4 +1,4 @@
-import { ThawError } from "@thaw/contracts";
+import { nameList, ThawError } from "@thaw/contracts";
 
 function text(cause: unknown): string {
   const message = cause instanceof Error ? cause.message : String(cause);
@@ -98,6 +98,49 @@ export function sampleTooLong(
       `that fit. In ${origin}. Shorten the sample, or raise training.max_length if the model's context allows it.`,
     { details: { origin, tokenCount, maxLength, imageTokenCount } },
   );
+}
+
+/** A sample with a token that the model has no row for. */
+export function tokenWithoutRow(
+  origin: string,
+  {
+    id,
+    token,
+    rows,
+    source,
+  }: { readonly id: number; readonly token?: string; readonly rows: number; readonly source: string },
+): ThawError {
+  return new ThawError(
+    "THAW_DATA_TOKEN_WITHOUT_ROW",
+    `The sample has the token ${token === undefined ? "" : `${JSON.stringify(token)} with `}id ${id}, and the model's ` +
+      `embedding has ${rows} rows. In ${origin}. Use the tokenizer that belongs to ${source}, or enlarge the model's ` +
+      "embedding (resize_token_embeddings in transformers).",
+    { details: { origin, id, token, rows, source } },
+  );
+}
+
+/** Several samples that cannot be used: the first one's error, with the others counted and named. */
+export function samplesRefused(
+  first: ThawError,
+  others: readonly { readonly origin: string; readonly code: string }[],
+): ThawError {
+  const names = nameList(
+    others.map(({ origin, code }) => (code === first.code ? origin : `${origin} (${code})`)),
+    5,
+  );
+  const count = others.length === 1 ? "Another sample" : `${others.length} other samples`;
+  return new ThawError(first.code, `${first.message} ${count} cannot be used either: ${names}.`, {
+    details: { ...first.details, others },
+    cause: first.cause,
+  });
+}
+
+/** A chat template that does not take one sample's conversation. */
+export function sampleTemplateFailed(origin: string, error: ThawError): ThawError {
+  return new ThawError(error.code, `${error.message} For ${origin}.`, {
+    details: { ...error.details, origin },
+    cause: error.cause,
+  });
 }
 
 /** A sample without an answer: nothing of it would train. */
@@ -202,5 +245,15 @@ export function optionsInvalid(problems: readonly string[]): ThawError {
     `The data set is not described rightly: ${problems.join("; ")}. In its options. Correct them; a short form ` +
       `such as "iconify:noto" or a path works too.`,
     { details: { problems } },
+  );
+}
+
+/** One error for all: of one sample its own, of several the first one's with the others in its message. */
+export function refusalOf(problems: readonly { readonly origin: string; readonly error: unknown }[]): unknown {
+  const [first, ...rest] = problems;
+  if (rest.length === 0 || !(first!.error instanceof ThawError)) return first!.error;
+  return samplesRefused(
+    first!.error,
+    rest.map(({ origin, error }) => ({ origin, code: error instanceof ThawError ? error.code : String(error) })),
   );
 }

@@ -1,5 +1,6 @@
 import { basename, dirname } from "node:path";
 import type { Logger, RunSummary, SavedState, Trainer, TrainerOptions } from "@thaw/core";
+import { countText } from "@thaw/contracts";
 import { trainerOptions, type Parts } from "./build-run.js";
 import { captionEvaluators } from "./caption-evaluator.js";
 import type { EventWriter } from "../record/events.js";
@@ -52,12 +53,24 @@ export async function prepareRun(
   context: TrainContext,
 ): Promise<PreparedRun> {
   const { events, terminal, progress, logger, isJson, interrupts, failure } = context;
+  tellLookedAt(parts, logger);
   const record = newRecord(title);
   record.model = parts.model.source;
   const sinks = { record, progress, events, failure, folder: process.cwd() };
   const recorder = recordPlugin({ ...sinks, ...(isJson ? {} : { terminal }) });
   const evaluators = captionEvaluators(config, parts, { record, progress, isStopping: interrupts.isInterrupted });
   return { record, options: await trainerOptions(config, parts, { plugins: [recorder], evaluators, logger }) };
+}
+
+/** Of sets that are too large to be looked at as a whole, how much was. */
+function tellLookedAt({ train, evaluation }: Parts, logger: Logger): void {
+  for (const { name, sampleCount, lookedAt } of [...(train === undefined ? [] : [train]), ...Object.values(evaluation)])
+    if (lookedAt !== undefined && (lookedAt.samples < sampleCount || lookedAt.images < lookedAt.imageCount))
+      logger.info(
+        { name, sampleCount, ...lookedAt },
+        `Looked at ${countText(lookedAt.samples)} of ${countText(sampleCount)} samples of ${name} and at ` +
+          `${countText(lookedAt.images)} of ${countText(lookedAt.imageCount)} images; the others are when their turn comes.`,
+      );
 }
 
 /** After a run: the comparison where it was asked for, the report, the summary. */

@@ -1,6 +1,7 @@
 import type { Batch, BatchSource } from "@thaw/contracts";
 import type { Processor } from "../images/processor.js";
 import type { Sample } from "../samples/sample.js";
+import type { LookedAt } from "./look-ahead.js";
 
 /** A batch of prompts to be answered; `indices[row]` is the sample's position in `DataSource.samples`. */
 export interface PromptBatch extends Batch {
@@ -14,6 +15,8 @@ export interface DataSource extends BatchSource {
   readonly samples: readonly Sample[];
   /** Concept names of the whole set, also of those that `concepts` left out; empty where the set names none. */
   readonly knownConcepts: ReadonlySet<string>;
+  /** How much was looked at when the source was opened: all, unless the set is too large for that. */
+  readonly lookedAt?: LookedAt;
   /** Prompts without their answers, in order; labels are all -100. `indices` picks samples (default: all). */
   prompts(options: {
     readonly microBatchSize: number;

@@ -1,4 +1,4 @@
-import { cp, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { cp, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -302,13 +302,15 @@ describe("openSource", () => {
       });
     });
 
-    it.each([0, 1])("a broken image when it is loaded, naming file and line (%i workers)", async (workers) => {
-      await write("broken.jsonl", [{ image: "truncated.jpg", caption: "a" }]);
-      const source = await open({ type: "captions", path: "broken.jsonl", images }, { workers });
+    it.each([0, 1])("an image that looks whole and is not when it is loaded (%i workers)", async (workers) => {
+      const bytes = await readFile(join(images, "rgb.png"));
+      await writeFile(join(folder, "rotten.png"), bytes.fill(0, 60, bytes.length - 40));
+      await write("broken.jsonl", [{ image: "rotten.png", caption: "a" }]);
+      const source = await open({ type: "captions", path: "broken.jsonl" }, { workers });
       const [batch] = await all(source.batches(EPOCH));
       await expect(values(batch!)).rejects.toMatchObject({
         code: "THAW_DATA_IMAGE_BROKEN",
-        message: expect.stringMatching(/truncated\.jpg.*broken\.jsonl:1/),
+        message: expect.stringMatching(/rotten\.png.*broken\.jsonl:1/),
       });
     });
 

@@ -1,24 +1,19 @@
-import { IGNORE_INDEX, type RowSize } from "@thaw/contracts";
+import type { RowSize } from "@thaw/contracts";
 import { augmentationKinds } from "../images/augment.js";
 import { collate, type Row } from "./collate.js";
 import type { DataSource, PromptBatch, SourceContext } from "./data-source.js";
 import { acquireDecodePool } from "../workers/decode-pool.js";
-import { encodeConversation, encodePrompt } from "../text/encode.js";
-import { sampleTooLong, setEmpty, sourceClosed } from "../errors.js";
-import { createImageLoader, type ImageLoader } from "../workers/image-loader.js";
+import { createEncoder } from "./encoder.js";
+import { setEmpty, sourceClosed } from "../errors.js";
+import { createImageLoader } from "../workers/image-loader.js";
+import { lookAhead } from "./look-ahead.js";
 import { imageReference } from "../samples/image-reference.js";
 import { checkFiles, type LoadedSamples, loadSamples } from "../formats/load-samples.js";
 import type { AugmentOptions, SourceOptions } from "../formats/options.js";
-import type { ImagePlan } from "../images/processor.js";
 import { type Prepared, withPrefetch } from "./prefetch.js";
 import { epochOrder, mixSeeds } from "./random.js";
 import { resolveSource } from "../formats/resolve-source.js";
 import type { Sample } from "../samples/sample.js";
-
-/** Samples whose length is checked on opening: the longest by characters. */
-const CHECKED_ON_OPENING = 256;
-/** Conversations whose ids are kept: some 10 MB for captions. */
-const KEPT_ENCODINGS = 20_000;
 
 interface SourceSettings {
   readonly exif: boolean;
@@ -27,55 +22,11 @@ interface SourceSettings {
   readonly answered: boolean;
 }
 
-function characterCount(sample: Sample): number {
-  return sample.messages.reduce(
-    (sum, { content }) =>
-      sum + content.reduce((inner, part) => inner + (part.type === "text" ? part.text.length : 0), 0),
-    0,
-  );
-}
-
-type Encoded = Pick<Row, "tokenIds" | "labels" | "columns">;
-
-/**
- * Encodes samples of one source: prompts or whole conversations, never longer than allowed. Conversations of small sets
- * are kept for later epochs.
- */
-function createEncoder(
-  context: SourceContext,
-  loader: ImageLoader,
-): (sample: Sample, withAnswer: boolean) => Promise<Encoded> {
-  const { processor } = context;
-  const maxLength = Math.min(
-    context.maxLength ?? Number.POSITIVE_INFINITY,
-    processor.maxPositions ?? Number.POSITIVE_INFINITY,
-  );
-  const kept = new Map<Sample, Encoded>();
-  return async (sample, withAnswer) => {
-    const known = withAnswer ? kept.get(sample) : undefined;
-    if (known !== undefined) return known;
-    const plans: ImagePlan[] = [];
-    for (const image of sample.images) plans.push(await loader.plan(image, sample.origin));
-    const options = { plans, origin: sample.origin };
-    const prompt = withAnswer ? undefined : encodePrompt(processor, sample.messages, options);
-    const encoded =
-      prompt === undefined
-        ? encodeConversation(processor, sample.messages, { ...options, endToken: "close" })
-        : { ...prompt, labels: prompt.tokenIds.map(() => IGNORE_INDEX) };
-    if (encoded.tokenIds.length > maxLength) {
-      const imageTokenCount = plans.reduce((sum, { tokenCount }) => sum + tokenCount, 0);
-      throw sampleTooLong(sample.origin, encoded.tokenIds.length, maxLength, imageTokenCount);
-    }
-    if (withAnswer && kept.size < KEPT_ENCODINGS) kept.set(sample, encoded);
-    return encoded;
-  };
-}
-
 function createSource(
   { samples, knownConcepts }: LoadedSamples,
   settings: SourceSettings,
   context: SourceContext,
-): DataSource & { check(): Promise<void> } {
+): { readonly source: DataSource; readonly check: () => Promise<DataSource> } {
   const { processor, name = context.role } = context;
   const pool = acquireDecodePool(context.workers);
   const loader = createImageLoader(processor, pool, settings);
@@ -109,7 +60,7 @@ function createSource(
     };
   };
 
-  return {
+  const source: DataSource = {
     name,
     processor,
     samples,
@@ -144,23 +95,23 @@ function createSource(
       const [input, { rows, width }] = Object.entries(item.inputs)[0] as [string, RowSize];
       return { values: (await item.load())[input] as Float32Array, shape: [rows, width] };
     },
-    async check() {
-      const longest = [...samples]
-        .sort((left, right) => characterCount(right) - characterCount(left))
-        .slice(0, CHECKED_ON_OPENING);
-      for (const sample of longest) await encode(sample, settings.answered);
-    },
     async close() {
       closed = true;
       await pool.release();
     },
   };
+  return {
+    source,
+    check: async () => {
+      const { answered } = settings;
+      return { ...source, ...(await lookAhead({ samples, processor, encode, loader: plainLoader, answered })) };
+    },
+  };
 }
 
-async function checked(source: DataSource & { check(): Promise<void> }): Promise<DataSource> {
+async function checked({ source, check }: ReturnType<typeof createSource>): Promise<DataSource> {
   try {
-    await source.check();
-    return source;
+    return await check();
   } catch (cause) {
     await source.close();
     throw cause;
@@ -168,8 +119,8 @@ async function checked(source: DataSource & { check(): Promise<void> }): Promise
 }
 
 /**
- * Opens a data set: reads its samples, sees that every image file exists and that the longest samples fit. No image is
- * decoded yet. The caller closes the source.
+ * Opens a data set: reads its samples, and looks at all of them as far as that is cheap ({@link lookAhead}). Of images
+ * only those are decoded that do not look whole. The caller closes the source.
  * @throws THAW_DATA_* naming file and line
  */
 export async function openSource(options: SourceOptions, context: SourceContext): Promise<DataSource> {

@@ -2,7 +2,7 @@ import { access } from "node:fs/promises";
 import { captionSamples } from "../samples/captions.js";
 import { isUnseenConcept } from "../samples/concepts.js";
 import { conversationSamples } from "../samples/conversations.js";
-import { imageMissing, setEmpty } from "../errors.js";
+import { imageMissing, refusalOf, setEmpty } from "../errors.js";
 import { iconifySamples } from "./iconify/iconify.js";
 import type { ResolvedSourceOptions } from "./options.js";
 import type { Sample } from "../samples/sample.js";
@@ -34,20 +34,24 @@ function conceptsOf(options: ResolvedSourceOptions, role: "train" | "evaluation"
   return options.concepts ?? (options.type === "iconify" && role === "train" ? "seen" : "all");
 }
 
-/** Every file must be there before anything starts. @throws THAW_DATA_IMAGE_MISSING for the first that is not */
+/** Every file must be there before anything starts. @throws THAW_DATA_IMAGE_MISSING naming those that are not */
 export async function checkFiles(samples: readonly Sample[]): Promise<void> {
   const files = samples.flatMap(({ images, origin }) =>
     images.flatMap((image) => (image.kind === "file" ? [{ path: image.path, origin }] : [])),
   );
+  const missing: { readonly origin: string; readonly error: unknown }[] = [];
   for (let start = 0; start < files.length; start += CONCURRENT_CHECKS) {
-    await Promise.all(
+    const found = await Promise.all(
       files.slice(start, start + CONCURRENT_CHECKS).map(({ path, origin }) =>
-        access(path).catch(() => {
-          throw imageMissing(path, origin);
-        }),
+        access(path).then(
+          () => [],
+          () => [{ origin, error: imageMissing(path, origin) }],
+        ),
       ),
     );
+    missing.push(...found.flat());
   }
+  if (missing.length > 0) throw refusalOf(missing);
 }
 
 /** Reads a data set's samples, without decoding an image. @throws THAW_DATA_* naming file and line */

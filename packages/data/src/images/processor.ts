@@ -62,6 +62,8 @@ export interface Processor {
   readonly padTokenId: number;
   /** Most tokens that the language model has positions for; a longer sample is an error. */
   readonly maxPositions?: number;
+  /** Rows of the language model's embedding; a sample with a token beyond them is an error. */
+  readonly embeddingRows?: number;
   /** Size at which drawings are rasterised. */
   readonly rasterSize: ImageSize;
   readonly imageProcessor: ImageProcessorModule;

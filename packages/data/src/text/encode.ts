@@ -1,5 +1,11 @@
-import { IGNORE_INDEX } from "@thaw/contracts";
-import { nothingSupervised, placeholderMismatch, templateMissing, templateNotIncremental } from "../errors.js";
+import { IGNORE_INDEX, ThawError } from "@thaw/contracts";
+import {
+  nothingSupervised,
+  placeholderMismatch,
+  sampleTemplateFailed,
+  templateMissing,
+  templateNotIncremental,
+} from "../errors.js";
 import type { ImagePlan, Processor } from "../images/processor.js";
 import type { Message } from "../samples/sample.js";
 import type { ChatTemplate } from "./chat-template.js";
@@ -62,6 +68,17 @@ function answerStart(template: ChatTemplate, before: readonly Message[], turn: s
   if (turn.startsWith(prompt)) return prompt.length;
   const said = before.length === 0 ? "" : template.render(before);
   return turn.startsWith(said) && prompt.startsWith(said) ? commonPrefix(prompt, turn) : undefined;
+}
+
+/** Text and answers of a sample; what the template refuses names the sample. */
+function renderSample(messages: readonly Message[], processor: Processor, origin: string): Rendered {
+  try {
+    return renderTemplate(messages, processor, origin);
+  } catch (error) {
+    throw error instanceof ThawError && error.code === "THAW_DATA_TEMPLATE"
+      ? sampleTemplateFailed(origin, error)
+      : error;
+  }
 }
 
 /** Renders prefix by prefix: an answer is what its turn adds to the prompt that asks for it. */
@@ -135,7 +152,7 @@ export function encodeConversation(
   options: EncodeOptions & { readonly endToken: "template" | "close" },
 ): EncodedConversation {
   const { tokenizer } = processor;
-  const { text, spans } = renderTemplate(messages, processor, options.origin);
+  const { text, spans } = renderSample(messages, processor, options.origin);
   checkPlaceholders(text, processor, options);
   if (spans.length === 0) throw nothingSupervised(options.origin);
   const encode = (part: string): number[] => tokenizer.encode(expand(part, processor, options.plans));
@@ -170,7 +187,7 @@ export function encodePrompt(
 ): EncodedPrompt {
   const last = messages[messages.length - 1];
   const questions = last !== undefined && isAnswer(last) ? messages.slice(0, -1) : messages;
-  const { text } = renderTemplate(questions, processor, options.origin);
+  const { text } = renderSample(questions, processor, options.origin);
   checkPlaceholders(text, processor, options);
   const tokenIds = processor.tokenizer.encode(expand(text, processor, options.plans));
   return { tokenIds, columns: placeImages(tokenIds, options) };

@@ -135,6 +135,7 @@ export async function loadLlavaProcessor(folder: string): Promise<Processor> {
     endTokenId,
     padTokenId: pad === undefined ? padTokenId : idOf(tokenizer, pad, folder),
     maxPositions: config.text.maxPositions,
+    embeddingRows: config.text.vocabularySize,
     rasterSize: image.size,
     imageProcessor: clipImageProcessorModule({ ...image, patchSize }),
     needsImageSize: false,

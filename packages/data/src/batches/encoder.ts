@@ -1,0 +1,56 @@
+import { IGNORE_INDEX } from "@thaw/contracts";
+import { sampleTooLong, tokenWithoutRow } from "../errors.js";
+import type { ImagePlan, Processor } from "../images/processor.js";
+import type { Sample } from "../samples/sample.js";
+import { encodeConversation, encodePrompt } from "../text/encode.js";
+import type { ImageLoader } from "../workers/image-loader.js";
+import type { Row } from "./collate.js";
+import type { SourceContext } from "./data-source.js";
+
+/** Conversations whose ids are kept: some 10 MB for captions. */
+const KEPT_ENCODINGS = 20_000;
+
+/** A sample as ids, with its labels and the places of its images. */
+export type Encoded = Pick<Row, "tokenIds" | "labels" | "columns">;
+
+/** Encodes one sample, or its prompt without the answer. */
+export type Encoder = (sample: Sample, withAnswer: boolean) => Promise<Encoded>;
+
+/**
+ * Encodes samples of one source: prompts or whole conversations, never longer than allowed, with no token that the
+ * model has no embedding for. Conversations of small sets are kept for later epochs.
+ */
+export function createEncoder(context: SourceContext, loader: ImageLoader): Encoder {
+  const { processor } = context;
+  const maxLength = Math.min(
+    context.maxLength ?? Number.POSITIVE_INFINITY,
+    processor.maxPositions ?? Number.POSITIVE_INFINITY,
+  );
+  const kept = new Map<Sample, Encoded>();
+  return async (sample, withAnswer) => {
+    const known = withAnswer ? kept.get(sample) : undefined;
+    if (known !== undefined) return known;
+    const plans: ImagePlan[] = [];
+    for (const image of sample.images) plans.push(await loader.plan(image, sample.origin));
+    const options = { plans, origin: sample.origin };
+    const prompt = withAnswer ? undefined : encodePrompt(processor, sample.messages, options);
+    const encoded =
+      prompt === undefined
+        ? encodeConversation(processor, sample.messages, { ...options, endToken: "close" })
+        : { ...prompt, labels: prompt.tokenIds.map(() => IGNORE_INDEX) };
+    if (encoded.tokenIds.length > maxLength) {
+      const imageTokenCount = plans.reduce((sum, { tokenCount }) => sum + tokenCount, 0);
+      throw sampleTooLong(sample.origin, encoded.tokenIds.length, maxLength, imageTokenCount);
+    }
+    checkRows(encoded, sample, processor);
+    if (withAnswer && kept.size < KEPT_ENCODINGS) kept.set(sample, encoded);
+    return encoded;
+  };
+}
+
+function checkRows({ tokenIds }: Encoded, { origin }: Sample, { tokenizer, embeddingRows, source }: Processor): void {
+  if (embeddingRows === undefined) return;
+  const id = tokenIds.find((candidate) => candidate >= embeddingRows);
+  if (id !== undefined)
+    throw tokenWithoutRow(origin, { id, token: tokenizer.tokenOf(id), rows: embeddingRows, source });
+}

@@ -1,0 +1,66 @@
+import { createHash } from "node:crypto";
+import { open } from "node:fs/promises";
+import { fileUnreadable, imageBroken, imageMissing } from "../errors.js";
+import { imageName } from "../samples/image-reference.js";
+import type { ImageReference } from "../samples/sample.js";
+
+const HEAD_BYTES = 4096;
+const TAIL_BYTES = 64;
+
+/** What the ends of an image's bytes tell. */
+export interface Peek {
+  /** True if it begins and ends as its format does; false also of formats that do not say where they end. */
+  readonly looksWhole: boolean;
+  /** Over size, beginning and end. */
+  readonly hash: string;
+}
+
+/**
+ * Looks at the beginning and the end of an image. @throws THAW_DATA_IMAGE_MISSING, THAW_DATA_IMAGE_BROKEN for what is
+ * empty or not a file, THAW_DATA_FILE_UNREADABLE
+ */
+export async function peekImage(image: ImageReference, origin: string): Promise<Peek> {
+  if (image.kind === "svg") return { looksWhole: true, hash: hashOf(image.svg.length, Buffer.from(image.svg)) };
+  if (image.kind === "bytes") return peekBytes(image.bytes.length, image.bytes, image.bytes.subarray(-TAIL_BYTES));
+  let handle;
+  try {
+    handle = await open(image.path);
+    const info = await handle.stat();
+    if (!info.isFile()) throw imageBroken(imageName(image), origin, new Error("it is not a file"));
+    if (info.size === 0) throw imageBroken(imageName(image), origin, new Error("the file is empty"));
+    const head = Buffer.alloc(Math.min(HEAD_BYTES, info.size));
+    const tail = Buffer.alloc(Math.min(TAIL_BYTES, info.size));
+    await handle.read(head, 0, head.length, 0);
+    await handle.read(tail, 0, tail.length, info.size - tail.length);
+    return peekBytes(info.size, head, tail);
+  } catch (cause) {
+    const { code } = cause as NodeJS.ErrnoException;
+    if (code?.startsWith("THAW_") === true) throw cause;
+    throw code === "ENOENT" || code === "ENOTDIR"
+      ? imageMissing(image.path, origin)
+      : fileUnreadable(image.path, `The image of ${origin}`, cause);
+  } finally {
+    await handle?.close();
+  }
+}
+
+function peekBytes(size: number, head: Uint8Array, tail: Uint8Array): Peek {
+  const [start, end] = [Buffer.from(head), Buffer.from(tail)];
+  return { looksWhole: looksWhole(size, start, end), hash: hashOf(size, start, end) };
+}
+
+function looksWhole(size: number, head: Buffer, tail: Buffer): boolean {
+  if (head.length < 16) return false;
+  if (head.readUInt32BE(0) === 0x89504e47) return tail.includes("IEND") && head.readUInt32BE(12) === 0x49484452;
+  if (head.readUInt16BE(0) === 0xffd8) return tail.includes(Buffer.from([0xff, 0xd9]));
+  if (head.toString("latin1", 0, 4) === "GIF8") return tail.at(-1) === 0x3b;
+  if (head.toString("latin1", 0, 4) === "RIFF" && head.toString("latin1", 8, 12) === "WEBP")
+    return head.readUInt32LE(4) + 8 <= size;
+  return false;
+}
+
+function hashOf(size: number, ...parts: readonly Buffer[]): string {
+  const hash = createHash("sha256").update(String(size));
+  for (const part of parts) hash.update(part.subarray(0, HEAD_BYTES));
+  return hash.digest("hex").slice(0, 16);
+}
