@@ -7,6 +7,7 @@ export type {
   ComponentDeclaration,
   GenerationOptions,
   Initializer,
+  MediaTokens,
   Model,
   ModelOutput,
   ParameterInfo,

@@ -184,6 +184,16 @@ export interface SamplingOptions {
   readonly seed?: number;
 }
 
+/** The tokens of a text that stand for the features of one kind of item. */
+export interface MediaTokens {
+  /** Of the items, as {@link MediaItem.modality} says it. */
+  readonly modality: string;
+  /** The placeholder. */
+  readonly tokenId: number;
+  /** How many of them an item has: one for each row of features that the text reads. */
+  rows(item: MediaItem): number;
+}
+
 /** An opened checkpoint: names and shapes are known, no weight was read yet. */
 export interface Model {
   readonly modelType: string;
@@ -216,6 +226,8 @@ export interface Model {
     readonly maxPositions: number;
     readonly eosTokenIds: readonly number[];
     readonly padTokenId: number;
+    /** Placeholders; core refuses batches in which they and the items' columns disagree. Absent: it does not look. */
+    readonly mediaTokens?: readonly MediaTokens[];
   };
   /** Reads values of parameters and buffers, float32, row-major, in any order. `@throws THAW_CHECKPOINT_*` on a missing or misshaped tensor. */
   load(names: readonly string[]): AsyncIterable<{ readonly name: string; readonly values: Float32Array }>;

@@ -98,6 +98,7 @@ export type {
   Initializer,
   LoadedBatch,
   MediaItem,
+  MediaTokens,
   Model,
   ModelOutput,
   Origin,

@@ -39,6 +39,7 @@ export function tinyModel(options: TinyModelOptions = {}): Model {
       maxPositions: TINY.maxPositions,
       eosTokenIds: [TINY.eosTokenId],
       padTokenId: TINY.padTokenId,
+      mediaTokens: [{ modality: "image", tokenId: TINY.imageTokenId, rows: () => TINY.patches }],
     },
     async *load(names) {
       for (const name of names) {

@@ -72,6 +72,43 @@ export function segmentColumnsBroken(
   );
 }
 
+/** An item's columns are not where the text holds its placeholders. */
+export function itemMisplaced(item: MediaItem, sampleId: string | undefined, problem: string): ThawError {
+  return make(
+    "THAW_CORE_ITEM_MISPLACED",
+    `${sentenceStart(itemText(item))}, ${sampleText(sampleId)}, ${problem}. In a micro-batch. Give an item the ` +
+      "columns of its placeholders, ascending, one for each row of its features; where a plugin changes the batch, " +
+      "look there.",
+    { sample: sampleId, row: item.sample, contentKey: item.contentKey, modality: item.modality, problem },
+  );
+}
+
+/** A placeholder stands in the text, and no item says that it is its own: it would be read as a word. */
+export function placeholderWithoutItem(place: {
+  readonly id: number;
+  readonly modality: string;
+  readonly column: number;
+  readonly row: number;
+  readonly sample: string | undefined;
+}): ThawError {
+  const { id, modality, column, row, sample } = place;
+  return make(
+    "THAW_CORE_PLACEHOLDER_WITHOUT_ITEM",
+    `Token ${id} in column ${column} of row ${row}, ${sampleText(sample)}, stands for the ${modality} features of an ` +
+      "item, but no item of the batch has this column. In a micro-batch. Add the item to the batch's media with its " +
+      "columns, or take the token out of the text.",
+    { ...place },
+  );
+}
+
+function sampleText(id: string | undefined): string {
+  return id === undefined ? "a sample without an id" : `sample ${id}`;
+}
+
+function sentenceStart(text: string): string {
+  return `${text[0]!.toUpperCase()}${text.slice(1)}`;
+}
+
 function itemText({ modality, contentKey, sample }: MediaItem): string {
   return `the ${modality} ${contentKey.slice(0, 16)} of row ${sample}`;
 }

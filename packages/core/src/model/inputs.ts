@@ -1,7 +1,8 @@
 import { isSegmentPrefix, itemsOf, outputOffsets, rowOffsets } from "@thaw/contracts";
-import type { Batch, LoadedBatch, MediaItem, Rows, Segment } from "@thaw/contracts";
+import type { Batch, LoadedBatch, MediaItem, MediaTokens, Rows, Segment } from "@thaw/contracts";
 import type { Value } from "@thaw/autograd";
 import * as tf from "@tensorflow/tfjs-core";
+import { checkPlaces } from "./places.js";
 import { inputItemMisshaped, segmentColumnsBroken, segmentRowsBroken } from "../errors/passes.js";
 
 /** A batch ready for `forward`. The caller frees it once the pass is over. */
@@ -16,12 +17,18 @@ export interface PreparedBatch {
 /**
  * Loads the items that some segment still has to read; inputs whose segments are all substituted are absent, and items
  * without another are never loaded. Takes ownership of `batch.segmentOutputs`, also when it throws.
- * @throws THAW_CORE_INPUT_MISSHAPED, THAW_CORE_SEGMENT_ROWS, THAW_CORE_SEGMENT_COLUMNS and what `load()` throws
+ * @throws THAW_CORE_ITEM_MISPLACED, THAW_CORE_PLACEHOLDER_WITHOUT_ITEM, THAW_CORE_INPUT_MISSHAPED,
+ * THAW_CORE_SEGMENT_ROWS, THAW_CORE_SEGMENT_COLUMNS and what `load()` throws
  */
-export async function loadBatch(batch: Batch, segments: readonly Segment[]): Promise<PreparedBatch> {
+export async function loadBatch(
+  batch: Batch,
+  segments: readonly Segment[],
+  mediaTokens: readonly MediaTokens[] = [],
+): Promise<PreparedBatch> {
   let inputs: Readonly<Record<string, Rows>> = {};
   const dispose = (): void => disposeRows(inputs, batch.segmentOutputs);
   try {
+    checkPlaces(batch, mediaTokens);
     for (const [name, { tensor, offsets }] of Object.entries(batch.segmentOutputs))
       checkOutput(segments, name, batch.media, tensor.shape, offsets);
     inputs = await loadMedia(batch.media, (name) => isNeeded(name, segments, batch.segmentOutputs));

@@ -106,7 +106,7 @@ export class ModelRunner {
   /** Passes a batch through the `batch` hook and loads what is still needed. */
   async prepare(batch: Batch, purpose: BatchContext["purpose"], step: number): Promise<PreparedBatch> {
     const changed = await this.#hooks.batch.promise(batch, this.#batchContext(purpose, step));
-    const prepared = await loadBatch(changed, this.model.segments);
+    const prepared = await loadBatch(changed, this.model.segments, this.model.text.mediaTokens);
     try {
       if (
         this.model.segments.some(

@@ -64,7 +64,14 @@ export function toyModel({ seed = 1, isTied = false, hasBuffer = false, onTower 
     ...(hasBuffer && { buffers: [GAIN] }),
     segments: toySegments({ isTied, hasBuffer }),
     deadParameters: ["tower.unused.weight"],
-    text: { vocabularySize: TOY.vocabulary, hiddenSize: TOY.hidden, maxPositions: 64, eosTokenIds: [1], padTokenId: 2 },
+    text: {
+      vocabularySize: TOY.vocabulary,
+      hiddenSize: TOY.hidden,
+      maxPositions: 64,
+      eosTokenIds: [1],
+      padTokenId: 2,
+      mediaTokens: [{ modality: "image", tokenId: TOY.pictureId, rows: () => 1 }],
+    },
     async *load(names) {
       for (const name of names)
         yield {

@@ -12,7 +12,7 @@ import { loadLlavaProcessor } from "./processor.js";
 import { mixTokens, type MixedTokens } from "../../blocks/merge-features.js";
 import { mlpProjector, PROJECTOR_SEGMENT } from "../../connectors/mlp.js";
 import { readSpecialTokens } from "../../reading/special-tokens.js";
-import { imagesOf, VISION_SEGMENT } from "../../towers/vision-tower.js";
+import { IMAGE, imagesOf, VISION_SEGMENT } from "../../towers/vision-tower.js";
 
 /**
  * LLaVA-1.5 (Liu et al., arXiv:2310.03744): CLIP tower, two-layer projector, Llama. Source: transformers 5.23,
@@ -73,6 +73,9 @@ function build(config: LlavaConfig, { config: reader, generationConfig, storedNa
       hiddenSize: config.text.hiddenSize,
       maxPositions: config.text.maxPositions,
       ...special,
+      mediaTokens: [
+        { modality: IMAGE, tokenId: config.imageTokenId, rows: (item) => tower.segments[0]!.outputRows!(item) },
+      ],
     },
     forward(batch, scope) {
       return new DecodedBatch({
