@@ -59,12 +59,14 @@ export interface Batch {
   /** Free for evaluation and plugins: sample ids, captions. */
   readonly samples: readonly { readonly id: string; readonly reference?: string }[];
   /** What the forward pass may leave out; set by a plugin in the `batch` hook. Absent: all that it can. */
-  readonly shortcuts?: RowSavings;
+  readonly savings?: RowSavings;
 }
 
 /**
- * Parts of a forward pass that the loss does not need; each is left out unless it is false here. Losses and gradients
- * are the same.
+ * Parts of a forward pass that the loss does not need; each may be left out unless it is false here. Losses and
+ * gradients are the same either way, so a model leaves out what it can and no more: one that is not a causal decoder or
+ * of which later tokens see earlier ones' states otherwise, computes whatever its rows depend on, and one that leaves
+ * out nothing may ignore all of this.
  */
 export interface RowSavings {
   /** Rows of padding. */
@@ -79,7 +81,7 @@ export interface RowSavings {
    */
   readonly logits?: boolean;
   /**
-   * Tokens before a sample's first image and its first supervised token: no gradient passes through them where the
+   * Tokens before a sample's first item and its first supervised token: no gradient passes through them where the
    * language model is frozen, and equal ones are computed once.
    */
   readonly prefix?: boolean;
@@ -106,12 +108,12 @@ export interface BatchSource {
    * compares them and names what differs. Absent: unknown.
    */
   readonly identity?: Readonly<Record<string, string>>;
-  /** Fraction of samples without image, for the checker; undefined if unknown before reading. */
+  /** Fraction of samples without an item, for the checker; undefined if unknown before reading. */
   readonly textOnlyShare?: number;
-  /** Random augmentation kinds active on this source (`crop`, `flip`, `colour`, ...), for the checker. */
+  /** Kinds of random changes of items that are active on this source (`crop`, `noise`, ...), for the checker. */
   readonly augmentations: readonly string[];
   /**
-   * How many different pictures augmentation makes of an image, by turns epoch by epoch: content keys repeat after so
+   * How many different variants augmentation makes of an item, by turns epoch by epoch: content keys repeat after so
    * many epochs. Absent: ever new ones.
    */
   readonly views?: number;

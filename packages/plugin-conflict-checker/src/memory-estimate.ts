@@ -26,12 +26,13 @@ export function estimateBytes(
   );
   const trainedBytes = FLOAT32_BYTES * (1 + AdamW.slotsPerParameter) * Math.max(0, ...trainedCounts);
   const { microBatchSize, maxLength } = context.training;
-  const tokens = microBatchSize * Math.min(maxLength ?? USUAL_TOKENS, context.model.text.maxPositions);
+  // No item is known yet; a tower seldom has more rows of an item than the text has of its features.
+  const rows = microBatchSize * Math.min(maxLength ?? USUAL_TOKENS, context.model.text.maxPositions);
   const kept = activationBytes(
     context,
     context.flows,
     new Set(innermost(context.model.segments).map(({ name }) => name)),
-    tokens,
+    () => rows,
   );
   return { weightBytes, trainedBytes, activationBytes: kept, totalBytes: weightBytes + trainedBytes + kept };
 }

@@ -14,7 +14,7 @@ import {
 import { defaultCacheFolder } from "./store/disk-room.js";
 import { projectorOnlySchema, type ProjectorOnlyOptions, type ResolvedProjectorOnlyOptions } from "./options.js";
 import { projectorOnlyRules } from "./rules.js";
-import { rowLines, rowShares, shortcutsOf } from "./savings/row-savings.js";
+import { rowLines, rowShares, rowSavingsOf } from "./savings/row-savings.js";
 import { RunCaches, type RunCachesReport } from "./cache/run-caches.js";
 import { savingLines } from "./savings/saving-lines.js";
 import { SELF_TEST_TOLERANCES } from "./self-test.js";
@@ -34,7 +34,7 @@ export const projectorOnly = definePlugin<ProjectorOnlyOptions, ResolvedProjecto
   optionsSchema: projectorOnlySchema,
   claims: ({ featureCache, savings }) => {
     if (featureCache.mode !== "off") return { reads: ["batch"], writes: ["batch", ...CACHED], exclusive: CACHED };
-    return shortcutsOf(savings) === undefined ? {} : { writes: ["batch"] };
+    return rowSavingsOf(savings) === undefined ? {} : { writes: ["batch"] };
   },
   apply(trainer, options, settings) {
     const { hooks } = trainer;
@@ -88,9 +88,9 @@ export const projectorOnly = definePlugin<ProjectorOnlyOptions, ResolvedProjecto
 
 /** Savings of rows: the batch says which are on, the summary what they were worth. */
 function tapRows({ hooks }: TrainerApi, { savings }: ResolvedProjectorOnlyOptions): void {
-  const shortcuts = shortcutsOf(savings);
-  if (shortcuts !== undefined)
-    hooks.batch.tap(PLUGIN_NAME, (batch) => ({ ...batch, shortcuts: { ...shortcuts, ...batch.shortcuts } }));
+  const rows = rowSavingsOf(savings);
+  if (rows !== undefined)
+    hooks.batch.tap(PLUGIN_NAME, (batch) => ({ ...batch, savings: { ...rows, ...batch.savings } }));
   let sums: RowCounts | undefined;
   hooks.beforeRun.tap(PLUGIN_NAME, () => {
     sums = undefined;

@@ -74,8 +74,8 @@ export interface RuleContext extends PlanningContext {
   /** Flow class per segment in the first phase. */
   readonly flows: ReadonlyMap<string, GradientFlow>;
   /**
-   * Sources that the run reads, by name (`train`, evaluation names): augmentation kinds, how many different pictures
-   * these make of an image, and text-only share.
+   * Sources that the run reads, by name (`train`, evaluation names): augmentation kinds, how many different variants
+   * these make of an item, and text-only share.
    */
   readonly sources: ReadonlyMap<
     string,

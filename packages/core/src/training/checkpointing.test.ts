@@ -38,23 +38,23 @@ const flows = (first: GradientFlow, second: GradientFlow): ReadonlyMap<string, G
     ["decoder.layers.1", second],
   ]);
 /** Ten tokens, and padding. */
-const batch = { attentionMask: Int32Array.of(1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 0, 0) };
+const batch = { attentionMask: Int32Array.of(1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 0, 0), media: [] };
 const blocks = new Set(["decoder.layers.0", "decoder.layers.1"]);
 /** Of one block, a token: its matrices' inputs and outputs. */
 const WIDTHS = 64 + 64 + 128 + 64;
 
 describe("activationBytes", () => {
   it("counts real tokens, and less where a block is frozen", () => {
-    expect(activationBytes(planned, flows("trained", "trained"), blocks, 10)).toBe(4 * 2 * 10 * WIDTHS);
-    expect(activationBytes(planned, flows("through", "trained"), blocks, 10)).toBeCloseTo(4 * 1.6 * 10 * WIDTHS);
-    expect(activationBytes(planned, flows("trained", "trained"), new Set(["decoder.layers.1"]), 10)).toBe(
+    expect(activationBytes(planned, flows("trained", "trained"), blocks, () => 10)).toBe(4 * 2 * 10 * WIDTHS);
+    expect(activationBytes(planned, flows("through", "trained"), blocks, () => 10)).toBeCloseTo(4 * 1.6 * 10 * WIDTHS);
+    expect(activationBytes(planned, flows("trained", "trained"), new Set(["decoder.layers.1"]), () => 10)).toBe(
       4 * 10 * WIDTHS,
     );
   });
 });
 
 describe("Checkpointing", () => {
-  const needed = activationBytes(planned, flows("trained", "trained"), blocks, 10);
+  const needed = activationBytes(planned, flows("trained", "trained"), blocks, () => 10);
   const decide = (choice: "auto" | "on" | "off", memoryBytes: number) => {
     const checkpointing = new Checkpointing({ choice, planned, memoryBytes });
     return { checkpointing, chosen: checkpointing.choose({ flows: flows("trained", "trained") }, batch) };
@@ -70,7 +70,7 @@ describe("Checkpointing", () => {
     const full = decide("auto", needed - 1);
     expect(full.chosen).toEqual(blocks);
     expect(full.checkpointing.lines[0]).toMatch(/^Activation checkpointing: on, since up to about/);
-    full.checkpointing.choose({ flows: flows("trained", "trained") }, { attentionMask: Int32Array.of(1) });
+    full.checkpointing.choose({ flows: flows("trained", "trained") }, { attentionMask: Int32Array.of(1), media: [] });
     expect(full.checkpointing.numbers.checkpointedMicroBatches).toBe(1);
     expect(full.checkpointing.lines[0]).toContain("on for 1 of 2 micro-batches");
   });

@@ -5,10 +5,11 @@ import type { ResolvedTrainingOptions } from "../api/options.js";
 import { activationBytes } from "../plan/activation-bytes.js";
 import { checkpointableSegments, type Phase } from "../model/phase.js";
 import { countTokens } from "../model/supervision.js";
+import { segmentRows } from "../segments/segment-rows.js";
 
 /** WebAssembly addresses 4 GiB, of which weights and slots need a part. */
 const WASM_BYTES = 3e9;
-type CountedBatch = Pick<Batch, "attentionMask">;
+type CountedBatch = Pick<Batch, "attentionMask" | "media">;
 
 /** What decides where blocks are computed again. */
 export interface CheckpointingInput {
@@ -37,7 +38,7 @@ export class Checkpointing {
     const { choice, planned, memoryBytes } = this.#input;
     if (choice === "off") return new Set();
     const blocks = checkpointableSegments(planned.model.segments, phase.flows);
-    const bytes = activationBytes(planned, phase.flows, blocks, countTokens(batch));
+    const bytes = activationBytes(planned, phase.flows, blocks, segmentRows(planned, batch.media, countTokens(batch)));
     const isNeeded = choice === "on" || bytes > memoryBytes;
     this.#microBatches += 1;
     this.#checkpointed += isNeeded ? 1 : 0;

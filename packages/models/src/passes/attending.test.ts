@@ -87,7 +87,7 @@ function pass(decoder: Decoder, attending: Attending, saves: boolean): { loss: n
   const batch: LoadedBatch = {
     ...batchOf(ROWS, [0, 2]),
     ...(!saves && {
-      shortcuts: { padding: false, tail: false, lastLayer: false, logits: false, prefix: false },
+      savings: { padding: false, tail: false, lastLayer: false, logits: false, prefix: false },
     }),
   };
   const scope = testScope(weights, (name) => name === FEATURES);

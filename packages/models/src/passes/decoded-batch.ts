@@ -84,7 +84,7 @@ export class DecodedBatch implements ModelOutput {
 
   crossEntropy(rows: Int32Array, targets: Int32Array, options: { readonly labelSmoothing?: number } = {}): Value {
     const { decoder, scope, batch } = this.#input;
-    if (batch.shortcuts?.logits === false) return this.#crossEntropyOfAll(rows, targets, options);
+    if (batch.savings?.logits === false) return this.#crossEntropyOfAll(rows, targets, options);
     const alone = this.#hidden === undefined && isAscending(rows) ? this.#rowsAlone(rows) : undefined;
     if (alone === undefined) this.#count(this.#runBody({}), 0, rows.length);
     if (decoder.logits !== undefined)
@@ -134,11 +134,10 @@ export class DecodedBatch implements ModelOutput {
   /** Final hidden states of the given rows, `[rows, hidden]`; undefined if one of them is padding. */
   #rowsAlone(rows: Int32Array): Value | undefined {
     const { decoder, scope, batch } = this.#input;
-    const planned =
-      batch.shortcuts?.prefix === false ? undefined : planPrompts(batch, rows, this.#seen(), decoder.kinds);
+    const planned = batch.savings?.prefix === false ? undefined : planPrompts(batch, rows, this.#seen(), decoder.kinds);
     const prompts = planned === undefined ? undefined : promptKeys(decoder, batch, planned, scope);
     const body = this.#runBody({
-      ...(batch.shortcuts?.tail === false ? {} : { ends: neededEnds(batch, rows, this.#seen().bothWays) }),
+      ...(batch.savings?.tail === false ? {} : { ends: neededEnds(batch, rows, this.#seen().bothWays) }),
       ...(prompts === undefined ? {} : { prompts }),
     });
     const { kept, pass, inner } = body;
@@ -146,9 +145,7 @@ export class DecodedBatch implements ModelOutput {
     const chosen = rows.map((row) => index[row]!);
     if (chosen.includes(-1)) return undefined;
     const choosesRows =
-      decoder.layerCount > 0 &&
-      batch.shortcuts?.lastLayer !== false &&
-      chosen.length <= CHOICE_LIMIT * kept.rows.length;
+      decoder.layerCount > 0 && batch.savings?.lastLayer !== false && chosen.length <= CHOICE_LIMIT * kept.rows.length;
     this.#count(body, choosesRows ? kept.rows.length - chosen.length : 0, rows.length);
     if (!choosesRows) return gatherRows(runLastLayer(decoder, inner, pass, scope), chosen);
     return runLastLayer(decoder, inner, pass, scope, pass.choose(decoder.layerCount - 1, chosen));
@@ -170,7 +167,7 @@ export class DecodedBatch implements ModelOutput {
     const even = scope.prefersEvenRows === true && prompts === undefined ? evenEnd(batch, ends) : undefined;
     const kept =
       even === undefined
-        ? keepRows(batch, { skipsPadding: batch.shortcuts?.padding !== false, ...limits })
+        ? keepRows(batch, { skipsPadding: batch.savings?.padding !== false, ...limits })
         : keepRows(batch, { skipsPadding: false, ends: Array.from({ length: batch.batchSize }, () => even) });
     const plain = keptRowsOf(batch, kept, this.#seen());
     const rows = prompts === undefined ? plain : attendToPrompts(plain, prompts, kept.offsets);
@@ -183,11 +180,11 @@ export class DecodedBatch implements ModelOutput {
   }
 
   #count({ kept, prompts }: Body, lastLayer: number, logitRows: number): void {
-    const { batchSize, tokenCount, attentionMask, shortcuts } = this.#input.batch;
+    const { batchSize, tokenCount, attentionMask, savings } = this.#input.batch;
     const rows = batchSize * tokenCount;
     const isPadding = (row: number): number => (attentionMask[row] === 0 ? 1 : 0);
     const padding =
-      shortcuts?.padding === false
+      savings?.padding === false
         ? 0
         : attentionMask.reduce((sum, _, row) => sum + isPadding(row), 0) -
           kept.rows.reduce((sum, row) => sum + isPadding(row), 0);

@@ -2,15 +2,15 @@ import type { RowCounts, RowSavings } from "@thaw/core";
 import type { ResolvedSavingsOptions } from "../options.js";
 
 /** What a batch is told to leave out; undefined where that is all. */
-export function shortcutsOf({
+export function rowSavingsOf({
   padding,
   tail,
   lastLayer,
   logits,
   prefix,
 }: ResolvedSavingsOptions): RowSavings | undefined {
-  const shortcuts = { padding, tail, lastLayer, logits, prefix };
-  return Object.values(shortcuts).every(Boolean) ? undefined : shortcuts;
+  const rows = { padding, tail, lastLayer, logits, prefix };
+  return Object.values(rows).every(Boolean) ? undefined : rows;
 }
 
 /** Shares of all rows of the language model that were left out, by name of the number. */
