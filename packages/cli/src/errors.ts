@@ -95,3 +95,11 @@ export function noEvaluationData(path: string): ThawError {
     { details: { path } },
   );
 }
+
+/** An error with the command that goes on in spite of it; its code stays. */
+export function withCommand(error: ThawError, command: string): ThawError {
+  return new ThawError(error.code, `${error.message}\nGo on with: ${command}`, {
+    details: { ...error.details, command },
+    cause: error,
+  });
+}

@@ -119,7 +119,15 @@ export type {
   RowSavings,
   StoredTensor,
 } from "@thaw/contracts";
-export { openSafetensors, writeSafetensors } from "@thaw/safetensors";
+export {
+  checkBytes,
+  MANIFEST_FILE,
+  openSafetensors,
+  parseManifest,
+  proofOf,
+  writeManifest,
+  writeSafetensors,
+} from "@thaw/safetensors";
 export type { SafetensorsReader, TensorDeclaration, TensorEntry } from "@thaw/safetensors";
 export { findCheckpoint } from "./checkpoint/read-checkpoint.js";
 export type { FoundCheckpoint } from "./checkpoint/read-checkpoint.js";

@@ -176,7 +176,33 @@ describe("an adapter's folder", () => {
       expect(readPeftHeader(folder)).toEqual({ config: { r: 1 }, shapes: new Map([["x", [2]]]) });
       expect(await readPeftValues(folder, "x")).toEqual(Float32Array.of(1, 2));
       await expect(writePeftFolder(folder, {}, [])).rejects.toMatchObject({ code: "THAW_LORA_FOLDER_EXISTS" });
+      await expect(
+        writePeftFolder(
+          join(root, "spoilt"),
+          {},
+          tensor(async () => Float32Array.of(1, Infinity)),
+        ),
+      ).rejects.toMatchObject({ code: "THAW_SAFETENSORS_NOT_FINITE" });
       expect(readPeftHeader(root)).toContain("no such file");
+    });
+  });
+
+  it("that is damaged is refused by the name of its file", async () => {
+    await withTempFolder(async (root) => {
+      const folder = join(root, "adapter");
+      await writePeftFolder(folder, { r: 1 }, [{ name: "x", shape: [2], values: async () => Float32Array.of(1, 2) }]);
+      const flip = async (file: string): Promise<void> => {
+        const bytes = await readFile(join(folder, file));
+        bytes[bytes.length - 5]! ^= 1;
+        await writeFile(join(folder, file), bytes);
+      };
+      await flip("adapter_model.safetensors");
+      await expect(readPeftValues(folder, "x")).rejects.toMatchObject({ code: "THAW_SAFETENSORS_DAMAGED" });
+      await flip("adapter_config.json");
+      expect(readPeftHeader(folder)).toContain(`At ${join(folder, "adapter_config.json")}`);
+      await flip("adapter_config.json");
+      await flip("thaw-manifest.json");
+      expect(readPeftHeader(folder)).toContain(`At ${join(folder, "thaw-manifest.json")}`);
     });
   });
 

@@ -167,7 +167,11 @@ describe("a run with adapters", () => {
     await withTempFolder(async (output) => {
       const summary = await new Trainer(options({ output })).run();
       const folder = join(summary.runFolder!, "final/adapter");
-      expect((await readdir(folder)).toSorted()).toEqual(["adapter_config.json", "adapter_model.safetensors"]);
+      expect((await readdir(folder)).toSorted()).toEqual([
+        "adapter_config.json",
+        "adapter_model.safetensors",
+        "thaw-manifest.json",
+      ]);
       expect(summary.lines).toContain(`Adapter in PEFT's layout: ${folder}.`);
       const silent = await new Trainer(
         options({ output, plugins: [freezePolicy(ADAPTED), lora({ save: false })] }),

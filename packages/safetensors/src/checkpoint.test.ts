@@ -10,7 +10,7 @@ beforeEach(async () => {
 });
 afterEach(() => rm(folder, { recursive: true }));
 
-const shard = (file: string, names: readonly string[]): Promise<void> =>
+const shard = (file: string, names: readonly string[]): Promise<unknown> =>
   writeSafetensors(
     join(folder, file),
     names.map((name) => ({ name, dtype: "F32", shape: [1] })),

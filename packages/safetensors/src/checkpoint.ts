@@ -2,6 +2,8 @@ import { readFile, stat } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { inTwoShards, malformed, notFound, notInShard, shardMissing, unreadable } from "./errors.js";
 import { openFile, type SafetensorsFile } from "./file.js";
+import { proofBeside, readManifest } from "./manifest.js";
+import type { FileProof } from "./proof.js";
 import { createReader, type SafetensorsReader } from "./reader.js";
 
 export const SINGLE_FILE = "model.safetensors";
@@ -9,12 +11,15 @@ export const INDEX_FILE = "model.safetensors.index.json";
 
 /**
  * Opens a safetensors file, an index of shards, or a folder that holds one of them (`model.safetensors` first).
- * Headers are validated, no tensor is read. The caller closes the reader.
- * @throws THAW_SAFETENSORS_NOT_FOUND, _UNREADABLE, _MALFORMED, _SHARD_MISSING, _TWO_SHARDS, _NOT_IN_SHARD
+ * Headers are validated, no tensor is read. Where a manifest lies beside the file, headers are compared with it now, and
+ * tensors when they are read whole. The caller closes the reader.
+ * @throws THAW_SAFETENSORS_NOT_FOUND, _UNREADABLE, _MALFORMED, _DAMAGED, _SHARD_MISSING, _TWO_SHARDS, _NOT_IN_SHARD
  */
 export async function openSafetensors(path: string): Promise<SafetensorsReader> {
   const file = await locate(path);
-  return file.endsWith(".json") ? openShards(file) : createReader(file, [await openFile(file)]);
+  return file.endsWith(".json")
+    ? openShards(file)
+    : createReader(file, [await openFile(file, await proofBeside(file))]);
 }
 
 /** True if the folder holds weights that `openSafetensors` would open. */
@@ -41,8 +46,10 @@ async function isFile(path: string): Promise<boolean> {
 async function openShards(indexFile: string): Promise<SafetensorsReader> {
   const weightMap = await readWeightMap(indexFile);
   const files: SafetensorsFile[] = [];
+  const manifest = await readManifest(dirname(indexFile));
   try {
-    for (const shard of new Set(weightMap.values())) files.push(await openShard(indexFile, shard));
+    for (const shard of new Set(weightMap.values()))
+      files.push(await openShard(indexFile, shard, manifest?.get(shard)));
     checkShards(indexFile, weightMap, files);
     return createReader(indexFile, files);
   } catch (error) {
@@ -51,10 +58,10 @@ async function openShards(indexFile: string): Promise<SafetensorsReader> {
   }
 }
 
-async function openShard(indexFile: string, shard: string): Promise<SafetensorsFile> {
+async function openShard(indexFile: string, shard: string, proof: FileProof | undefined): Promise<SafetensorsFile> {
   const path = join(dirname(indexFile), shard);
   if (!(await isFile(path))) throw shardMissing(indexFile, shard, undefined);
-  return openFile(path);
+  return openFile(path, proof);
 }
 
 async function readWeightMap(indexFile: string): Promise<ReadonlyMap<string, string>> {

@@ -108,3 +108,23 @@ export function unwritable(file: string, cause: unknown): ThawError {
     { details: { file }, cause },
   );
 }
+
+/** A file that is not as Thaw wrote it, by the manifest beside it. */
+export function damaged(file: string, what: string, cause?: unknown): ThawError {
+  return new ThawError(
+    "THAW_SAFETENSORS_DAMAGED",
+    `The file is not as it was written: ${what}. At ${file}. Take an intact copy, or write it again. If it was ` +
+      "changed on purpose, remove thaw-manifest.json beside it.",
+    { details: { file, what }, cause },
+  );
+}
+
+/** A number that is infinite or not a number among values that are to be written. */
+export function notFinite(name: string, index: number, value: number, file: string): ThawError {
+  return new ThawError(
+    "THAW_SAFETENSORS_NOT_FINITE",
+    `The value ${index} of the tensor ${name} is ${value}. For ${file}; nothing was left there. Write finite values: ` +
+      "what holds such a number is not a result.",
+    { details: { file, name, index, value } },
+  );
+}

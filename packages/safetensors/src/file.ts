@@ -1,31 +1,41 @@
 import { open, type FileHandle } from "node:fs/promises";
-import { malformed, unreadable } from "./errors.js";
+import { createHash } from "node:crypto";
+import { damaged, malformed, unreadable } from "./errors.js";
 import { checkHeaderLength, parseHeader, type Header } from "./header.js";
+import { checkSize, MANIFEST_FILE, MANIFEST_KEY } from "./manifest.js";
+import type { FileProof } from "./proof.js";
 
 /** Largest single read; Node's own limit is 2 GiB. */
 const MAX_READ_BYTES = 2 ** 30;
+const OTHER_HEADER = "its header, with names and shapes, is not the one that was written";
 
 /** One open safetensors file. */
 export interface SafetensorsFile extends Header {
   readonly path: string;
+  /** What its tensors are compared with when they are read whole. */
+  readonly proof: FileProof | undefined;
   /** Fills `target` from the byte `position` of the file. @throws THAW_SAFETENSORS_UNREADABLE */
   read(target: Uint8Array, position: number): Promise<void>;
   close(): Promise<void>;
 }
 
 /**
- * Opens one file and validates its header; no tensor is read. @throws THAW_SAFETENSORS_UNREADABLE,
- * THAW_SAFETENSORS_MALFORMED
+ * Opens one file and validates its header, also by its proof; no tensor is read. @throws THAW_SAFETENSORS_UNREADABLE,
+ * THAW_SAFETENSORS_MALFORMED, THAW_SAFETENSORS_DAMAGED
  */
-export async function openFile(path: string): Promise<SafetensorsFile> {
+export async function openFile(path: string, proof?: FileProof): Promise<SafetensorsFile> {
   const handle = await open(path, "r").catch((cause: unknown) => {
     throw unreadable(path, cause);
   });
   try {
-    const header = await readHeader(handle, path);
+    const header = await readHeader(handle, path, proof);
+    if (proof === undefined && header.metadata[MANIFEST_KEY] !== undefined)
+      throw damaged(path, `${MANIFEST_FILE}, which was written beside it and proves it, is missing or lacks it`);
+    if (proof !== undefined) checkNames(path, header, proof);
     return {
       ...header,
       path,
+      proof,
       read: (target, position) => readFully(handle, path, target, position),
       close: () => handle.close(),
     };
@@ -35,8 +45,14 @@ export async function openFile(path: string): Promise<SafetensorsFile> {
   }
 }
 
-async function readHeader(handle: FileHandle, path: string): Promise<Header> {
+function checkNames(path: string, { entries }: Header, { tensors = {} }: FileProof): void {
+  const missing = entries.find(({ name }) => !Object.hasOwn(tensors, name));
+  if (missing !== undefined) throw damaged(path, `${MANIFEST_FILE} does not know its tensor ${missing.name}`);
+}
+
+async function readHeader(handle: FileHandle, path: string, proof: FileProof | undefined): Promise<Header> {
   const { size } = await handle.stat();
+  if (proof !== undefined) checkSize(path, proof, size);
   if (size < 8)
     throw malformed(
       path,
@@ -46,10 +62,20 @@ async function readHeader(handle: FileHandle, path: string): Promise<Header> {
     );
   const lengthField = new Uint8Array(8);
   await readFully(handle, path, lengthField, 0);
-  const length = checkHeaderLength(path, new DataView(lengthField.buffer).getBigUint64(0, true), size);
+  const length = headerLength(path, lengthField, size, proof);
   const bytes = new Uint8Array(length);
   await readFully(handle, path, bytes, 8);
+  if (proof !== undefined && createHash("sha256").update(lengthField).update(bytes).digest("hex") !== proof.sha256)
+    throw damaged(path, OTHER_HEADER);
   return parseHeader(path, decodeUtf8(bytes, path), size, 8 + length);
+}
+
+function headerLength(path: string, field: Uint8Array, size: number, proof: FileProof | undefined): number {
+  try {
+    return checkHeaderLength(path, new DataView(field.buffer).getBigUint64(0, true), size);
+  } catch (cause) {
+    throw proof === undefined ? cause : damaged(path, OTHER_HEADER, cause);
+  }
 }
 
 function decodeUtf8(bytes: Uint8Array, path: string): string {

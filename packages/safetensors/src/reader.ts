@@ -1,9 +1,11 @@
 import { elementCount, nearestNames } from "@thaw/contracts";
 import { bfloat16ToFloat32, float16ToFloat32 } from "./convert.js";
 import { ELEMENT_BYTES } from "./dtype.js";
-import { notConvertible, outOfRange, unknownTensor } from "./errors.js";
+import { createHash } from "node:crypto";
+import { damaged, notConvertible, outOfRange, unknownTensor } from "./errors.js";
 import type { SafetensorsFile } from "./file.js";
 import type { TensorEntry } from "./header.js";
+import { addBytes } from "./proof.js";
 
 /** A range of elements of a flattened tensor. */
 export interface ElementRange {
@@ -11,7 +13,10 @@ export interface ElementRange {
   readonly count: number;
 }
 
-/** One opened file or set of shards. Reads are positioned, so several may run at once. */
+/**
+ * One opened file or set of shards. Reads are positioned, so several may run at once. A tensor of a file with a proof is
+ * compared with it when it is read whole, as it streams by: THAW_SAFETENSORS_DAMAGED names file and tensor.
+ */
 export interface SafetensorsReader {
   /** The file or index that was opened. */
   readonly source: string;
@@ -43,8 +48,20 @@ export function createReader(source: string, files: readonly SafetensorsFile[]):
     if (entry === undefined) throw unknownTensor(name, source, nearestNames(name, entries.keys()));
     return entry;
   };
-  const read = async (entry: TensorEntry, start: number, target: Uint8Array): Promise<void> => {
-    await byPath.get(entry.file)!.read(target, entry.begin + start * ELEMENT_BYTES[entry.dtype]);
+  const begin = (entry: TensorEntry, { count }: ElementRange): Read => {
+    const file = byPath.get(entry.file)!;
+    const isWhole = count === elementCount(entry.shape);
+    const expected = isWhole ? file.proof?.tensors?.[entry.name] : undefined;
+    const hash = expected === undefined ? undefined : createHash("sha256");
+    let left = entry.end - entry.begin;
+    return async (start, target) => {
+      await file.read(target, entry.begin + start * ELEMENT_BYTES[entry.dtype]);
+      if (hash === undefined) return;
+      addBytes(hash, target);
+      left -= target.length;
+      if (left === 0 && hash.digest("hex") !== expected)
+        throw damaged(entry.file, `the values of its tensor ${entry.name} are not those that were written`);
+    };
   };
   return {
     source,
@@ -53,20 +70,26 @@ export function createReader(source: string, files: readonly SafetensorsFile[]):
     entry: entryOf,
     async readBytes(name, range) {
       const entry = entryOf(name);
-      const { start, count } = checkRange(entry, range);
-      const bytes = new Uint8Array(count * ELEMENT_BYTES[entry.dtype]);
-      await read(entry, start, bytes);
-      return bytes;
+      return readAll(entry, checkRange(entry, range), begin);
     },
-    readFloat32: async (name, range) => readFloats(entryOf(name), range, read),
-    readInt32: async (name, range) => readIntegers(entryOf(name), range, read),
+    readFloat32: async (name, range) => readFloats(entryOf(name), range, begin),
+    readInt32: async (name, range) => readIntegers(entryOf(name), range, begin),
     close: async () => {
       await Promise.all(files.map((file) => file.close()));
     },
   };
 }
 
-type Read = (entry: TensorEntry, start: number, target: Uint8Array) => Promise<void>;
+/** Fills `target` from the element `start`; stretches of a whole tensor come in order. */
+type Read = (start: number, target: Uint8Array) => Promise<void>;
+/** Begins to read a range of a tensor. */
+type Begin = (entry: TensorEntry, range: ElementRange) => Read;
+
+async function readAll(entry: TensorEntry, range: ElementRange, begin: Begin): Promise<Uint8Array> {
+  const bytes = new Uint8Array(range.count * ELEMENT_BYTES[entry.dtype]);
+  await begin(entry, range)(range.start, bytes);
+  return bytes;
+}
 
 function checkRange(entry: TensorEntry, range: ElementRange | undefined): ElementRange {
   const total = elementCount(entry.shape);
@@ -83,17 +106,18 @@ function checkRange(entry: TensorEntry, range: ElementRange | undefined): Elemen
   return range;
 }
 
-async function readFloats(entry: TensorEntry, range: ElementRange | undefined, read: Read): Promise<Float32Array> {
+async function readFloats(entry: TensorEntry, range: ElementRange | undefined, begin: Begin): Promise<Float32Array> {
   const { start, count } = checkRange(entry, range);
+  const read = begin(entry, { start, count });
   const out = new Float32Array(count);
   if (entry.dtype === "F32") {
-    await read(entry, start, new Uint8Array(out.buffer));
+    await read(start, new Uint8Array(out.buffer));
     return out;
   }
   const convert = floatConverter(entry);
   for (let done = 0; done < count; done += CHUNK_ELEMENTS) {
     const bytes = new Uint8Array(Math.min(CHUNK_ELEMENTS, count - done) * ELEMENT_BYTES[entry.dtype]);
-    await read(entry, start + done, bytes);
+    await read(start + done, bytes);
     convert(bytes.buffer, out, done);
   }
   return out;
@@ -106,10 +130,8 @@ function floatConverter(entry: TensorEntry): (buffer: ArrayBuffer, out: Float32A
   throw notConvertible(entry.name, entry.dtype, "float32", entry.file);
 }
 
-async function readIntegers(entry: TensorEntry, range: ElementRange | undefined, read: Read): Promise<Int32Array> {
-  const { start, count } = checkRange(entry, range);
-  const bytes = new Uint8Array(count * ELEMENT_BYTES[entry.dtype]);
-  await read(entry, start, bytes);
+async function readIntegers(entry: TensorEntry, range: ElementRange | undefined, begin: Begin): Promise<Int32Array> {
+  const bytes = await readAll(entry, checkRange(entry, range), begin);
   switch (entry.dtype) {
     case "I32":
       return new Int32Array(bytes.buffer);

@@ -5,6 +5,10 @@ import * as fc from "fast-check";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { float32ToBfloat16, openSafetensors, writeAtomically, writeSafetensors } from "./index.js";
 
+/** The largest float32 that does not round to infinity. */
+const LARGEST = Math.fround(3.39e38);
+const FITS_BFLOAT16 = { min: -LARGEST, max: LARGEST, noNaN: true, noDefaultInfinity: true } as const;
+
 let folder: string;
 let path: string;
 beforeEach(async () => {
@@ -26,6 +30,18 @@ describe("writing", () => {
     });
     expect(bytes.length).toBe(16 + length);
     expect(await readdir(folder)).toEqual(["model.safetensors"]);
+  });
+
+  it("takes names that mean something to JavaScript", async () => {
+    const names = ["__proto__", "constructor", "0"];
+    await writeSafetensors(
+      path,
+      names.map((name) => ({ name, dtype: "F32", shape: [1] })),
+      () => Float32Array.of(3),
+    );
+    const reader = await openSafetensors(path);
+    expect([...reader.entries.keys()].toSorted()).toEqual(names.toSorted());
+    await reader.close();
   });
 
   it("takes a view into a larger buffer", async () => {
@@ -69,6 +85,22 @@ describe("writing", () => {
     expect(await readFile(path, "utf8")).toBe("old");
   });
 
+  it.each([
+    ["NaN", "F32", [1, 2, 3, 4, Number.NaN], 4],
+    ["infinity", "F32", [0, Infinity], 1],
+    ["negative infinity", "BF16", [-Infinity, 0], 0],
+    ["what becomes infinite in bfloat16", "BF16", [0, 0, 3.4e38], 2],
+  ] as const)("refuses %s, names the tensor and leaves nothing", async (_, dtype, values, index) => {
+    const writing = writeSafetensors(path, [{ name: "a", dtype, shape: [values.length] }], () =>
+      Float32Array.from(values),
+    );
+    await expect(writing).rejects.toMatchObject({
+      code: "THAW_SAFETENSORS_NOT_FINITE",
+      details: { name: "a", index, value: Math.fround(values[index]!), file: path },
+    });
+    expect(await readdir(folder)).toEqual([]);
+  });
+
   it("says that the disk is full, and leaves nothing", async () => {
     const full = Object.assign(new Error("ENOSPC: no space left on device, write"), {
       code: "ENOSPC",
@@ -82,7 +114,7 @@ describe("writing", () => {
   });
 
   it("says that a folder is missing, or that a folder is in the way", async () => {
-    const write = (target: string): Promise<void> => writeSafetensors(target, [], () => new Float32Array(0));
+    const write = (target: string): Promise<unknown> => writeSafetensors(target, [], () => new Float32Array(0));
     await expect(write(join(folder, "none", "model.safetensors"))).rejects.toMatchObject({
       code: "THAW_SAFETENSORS_UNWRITABLE",
     });
@@ -109,17 +141,14 @@ describe("bfloat16", () => {
 
   it("is within half a step, and exact the second time", async () => {
     await fc.assert(
-      fc.asyncProperty(fc.float32Array({ minLength: 1, maxLength: 50, noNaN: true }), async (values) => {
+      fc.asyncProperty(fc.float32Array({ minLength: 1, maxLength: 50, ...FITS_BFLOAT16 }), async (values) => {
         await writeSafetensors(path, [{ name: "a", dtype: "BF16", shape: [values.length] }], () => values);
         const reader = await openSafetensors(path);
         const rounded = await reader.readFloat32("a");
         await reader.close();
         expect(float32ToBfloat16(rounded)).toEqual(float32ToBfloat16(values));
         for (const [index, value] of values.entries()) {
-          if (Math.abs(value) < 3.3e38)
-            expect(Math.abs(rounded[index]! - value)).toBeLessThanOrEqual(
-              Math.max(Math.abs(value) * 2 ** -8, 2 ** -134),
-            );
+          expect(Math.abs(rounded[index]! - value)).toBeLessThanOrEqual(Math.max(Math.abs(value) * 2 ** -8, 2 ** -134));
         }
       }),
     );

@@ -11,6 +11,7 @@ import { findingLines, verdictLine } from "../render/findings.js";
 import { loadRunConfig, loadStageConfigs, runFolderOf, stagedRunOf, titleOf } from "../running/run-folder.js";
 import type { Terminal } from "../terminal/terminal.js";
 import { finishRun, goOnLine, prepareRun, stoppedRun, type Failure, type TrainContext } from "../running/train-run.js";
+import { withResumeCommand } from "../running/resume-command.js";
 import { trainStages, type StageToTrain } from "../running/train-stages.js";
 
 /** Options of `thaw train`. */
@@ -83,7 +84,8 @@ export async function train(
     return await (work.stages.length > 0
       ? trainStages(work.stages, work.resume, context)
       : trainOne(work.config, work.resume, context));
-  } catch (error) {
+  } catch (cause) {
+    const error = withResumeCommand(cause, work.stages.length > 0 ? work.resume?.from : undefined);
     const { code, message } = error instanceof ThawError ? error : { code: "THAW_UNEXPECTED", message: String(error) };
     events.write("error", { code, message, saved: failure.saved });
     if (failure.saved !== undefined) advise(goOnLine(failure.saved));

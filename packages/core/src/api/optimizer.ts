@@ -48,6 +48,11 @@ export interface Optimizer {
   ): Iterable<readonly [name: string, value: Tensor]>;
   /** State by slot name (`${parameter}/m`); borrowed. */
   slots(): ReadonlyMap<string, Tensor>;
+  /**
+   * Shape by name of the slots that a parameter of this shape has once it was updated. Optional: a checkpoint's slots are
+   * compared with it before they are read.
+   */
+  slotShapes?(parameter: string, shape: readonly number[]): ReadonlyMap<string, readonly number[]>;
   /** Takes ownership of the tensors. */
   restore(slots: ReadonlyMap<string, Tensor>): void;
   /** Frees the state of parameters that no longer train. */

@@ -34,8 +34,9 @@ export interface Session {
   /** Current values of a parameter, float32, row-major. @throws THAW_CORE_PARAMETER_UNKNOWN */
   readParameter(name: string): Promise<Float32Array>;
   /**
-   * Replaces parameters by those of a safetensors file (a run's `final/trained.safetensors`); returns their names.
-   * @throws THAW_CORE_PARAMETER_UNKNOWN, THAW_CORE_SESSION_READ_ONLY during a run, THAW_SAFETENSORS_*
+   * Replaces parameters by those of a safetensors file (a run's `final/trained.safetensors`) and returns their names:
+   * all or, where the file is damaged or does not fit, none.
+   * @throws THAW_CORE_PARAMETERS_UNFIT, THAW_CORE_SESSION_READ_ONLY during a run, THAW_SAFETENSORS_*
    */
   loadParameters(file: string): Promise<readonly string[]>;
   /**

@@ -1,14 +1,13 @@
-import { readdir, readFile } from "node:fs/promises";
+import { readdir } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
-import { openSafetensors } from "@thaw/safetensors";
-import type { Tensor } from "@tensorflow/tfjs-core";
-import * as tf from "@tensorflow/tfjs-core";
-import { checkpointBroken, checkpointNotFound } from "../errors/files.js";
+import { ThawError } from "@thaw/contracts";
+import { MANIFEST_FILE, openSafetensors, proveFolder, readManifest, readProven } from "@thaw/safetensors";
+import { checkpointBroken, checkpointDamaged, checkpointNotFound } from "../errors/files.js";
 import { exists, RunFolder } from "./run-folder.js";
 import { STATE_VERSION, type RunState } from "../api/state.js";
-import { CHECKPOINTS_FOLDER, FINAL_FOLDER, OPTIMIZER_FILE, STATE_FILE } from "./write-checkpoint.js";
+import { CHECKPOINTS_FOLDER, FINAL_FOLDER, OPTIMIZER_FILE, STATE_FILE, TRAINED_FILE } from "./write-checkpoint.js";
 
-/** A checkpoint on disk whose `state.json` was read. */
+/** A checkpoint on disk whose `state.json` and headers were read and compared with its manifest. */
 export interface FoundCheckpoint {
   readonly folder: string;
   readonly state: RunState;
@@ -18,12 +17,13 @@ export interface FoundCheckpoint {
 
 /**
  * Finds a checkpoint: the folder itself, or the latest of a run folder. @throws THAW_CORE_CHECKPOINT_NOT_FOUND,
- * THAW_CORE_CHECKPOINT_BROKEN
+ * THAW_CORE_CHECKPOINT_DAMAGED
  */
 export async function findCheckpoint(from: string): Promise<FoundCheckpoint> {
   const path = resolve(from);
-  if (await exists(join(path, STATE_FILE))) {
-    const run = basename(dirname(path)) === CHECKPOINTS_FOLDER ? dirname(dirname(path)) : undefined;
+  const isInRun = basename(dirname(path)) === CHECKPOINTS_FOLDER && (await exists(path));
+  if (isInRun || (await exists(join(path, STATE_FILE)))) {
+    const run = isInRun ? dirname(dirname(path)) : undefined;
     return found(path, run, run === undefined ? undefined : (await checkpointsOf(run)).at(-1));
   }
   const latest = (await checkpointsOf(path)).at(-1);
@@ -31,36 +31,9 @@ export async function findCheckpoint(from: string): Promise<FoundCheckpoint> {
   return found(latest, path, latest);
 }
 
-/**
- * Reads the parameters of a file (a checkpoint's or a finished run's), one at a time on the host. @throws
- * THAW_SAFETENSORS_*
- */
-export async function readTrained(file: string, set: (name: string, values: Float32Array) => void): Promise<void> {
-  const reader = await openSafetensors(file);
-  try {
-    for (const name of reader.entries.keys()) set(name, await reader.readFloat32(name));
-  } finally {
-    await reader.close();
-  }
-}
-
-/** Reads optimizer slots; the caller owns the tensors. @throws THAW_SAFETENSORS_* */
-export async function readSlots(
-  folder: string,
-  isWanted: (slot: string) => boolean,
-): Promise<ReadonlyMap<string, Tensor>> {
-  const slots = new Map<string, Tensor>();
-  const reader = await openSafetensors(join(folder, OPTIMIZER_FILE));
-  try {
-    for (const [slot, { shape }] of reader.entries)
-      if (isWanted(slot)) slots.set(slot, tf.tensor(await reader.readFloat32(slot), [...shape], "float32"));
-    return slots;
-  } catch (error) {
-    tf.dispose([...slots.values()]);
-    throw error;
-  } finally {
-    await reader.close();
-  }
+/** True if a run has a checkpoint, damaged or not: one that is damaged is not passed over. */
+export async function hasCheckpoint(run: string): Promise<boolean> {
+  return (await checkpointsOf(run)).length > 0;
 }
 
 async function found(folder: string, run: string | undefined, latest: string | undefined): Promise<FoundCheckpoint> {
@@ -69,7 +42,7 @@ async function found(folder: string, run: string | undefined, latest: string | u
   return { folder, state, continues: new RunFolder(run, false) };
 }
 
-/** Whole checkpoints of a run, by step. */
+/** Checkpoint folders of a run, by step. */
 export async function checkpointsOf(run: string): Promise<readonly string[]> {
   const parent = join(run, CHECKPOINTS_FOLDER);
   const steps = (await readdir(parent).catch(() => []))
@@ -79,14 +52,58 @@ export async function checkpointsOf(run: string): Promise<readonly string[]> {
 }
 
 async function readState(folder: string): Promise<RunState> {
+  const state = await provenState(folder).catch(async (error: unknown) => {
+    throw await nameDamage(folder, error);
+  });
+  const version: unknown = state.version;
+  if (version === STATE_VERSION) return state;
+  throw checkpointBroken(
+    join(folder, STATE_FILE),
+    `its version is ${String(version)}, and this Thaw reads ${STATE_VERSION}`,
+  );
+}
+
+/** The state, with the headers of both files of tensors compared. */
+async function provenState(folder: string): Promise<RunState> {
   const file = join(folder, STATE_FILE);
-  let state: Omit<RunState, "version"> & { readonly version: unknown };
-  try {
-    state = JSON.parse(await readFile(file, "utf8")) as typeof state;
-  } catch (cause) {
-    throw checkpointBroken(file, "it cannot be read as JSON", cause);
+  const manifest = await readManifest(folder);
+  if (manifest === undefined)
+    throw checkpointBroken(join(folder, MANIFEST_FILE), "it has no manifest, which is written last and proves it");
+  const state = JSON.parse((await readProven(file, manifest)).toString("utf8")) as RunState;
+  const named = /^step-(\d+)$/.exec(basename(folder))?.[1];
+  if (named !== undefined && Number(named) !== state.step)
+    throw checkpointBroken(file, `it is the state after step ${state.step}, in a folder of step ${named}`);
+  for (const name of [TRAINED_FILE, OPTIMIZER_FILE]) await (await openSafetensors(join(folder, name))).close();
+  return state;
+}
+
+/**
+ * What is wrong with a checkpoint, with the newest other one of its run that is whole to its last byte; another error
+ * comes back as it is. Nothing goes on from another checkpoint than was asked for.
+ */
+export async function nameDamage(folder: string, error: unknown): Promise<unknown> {
+  if (!(error instanceof ThawError) || !DAMAGE.includes(error.code)) return error;
+  const { file = folder, what = error.message } = error.details as { readonly file?: string; readonly what?: string };
+  return checkpointDamaged({ folder, file, what, whole: await newestWhole(folder) }, error);
+}
+
+const DAMAGE: readonly string[] = [
+  "THAW_CORE_CHECKPOINT_BROKEN",
+  "THAW_SAFETENSORS_DAMAGED",
+  "THAW_SAFETENSORS_MALFORMED",
+  "THAW_SAFETENSORS_UNREADABLE",
+];
+
+async function newestWhole(damaged: string): Promise<string | undefined> {
+  for (const folder of (await checkpointsOf(dirname(dirname(damaged)))).toReversed()) {
+    if (folder === damaged) continue;
+    const isWhole = await provenState(folder)
+      .then(() => proveFolder(folder))
+      .then(
+        () => true,
+        () => false,
+      );
+    if (isWhole) return folder;
   }
-  if (state.version !== STATE_VERSION)
-    throw checkpointBroken(file, `its version is ${String(state.version)}, and this Thaw reads ${STATE_VERSION}`);
-  return state as RunState;
+  return undefined;
 }

@@ -3,7 +3,7 @@ import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promis
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import * as tf from "@tensorflow/tfjs-core";
-import { openSafetensors } from "@thaw/safetensors";
+import { openSafetensors, writeManifest } from "@thaw/safetensors";
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { toyModel } from "../toy/toy-model.js";
 import { toySource } from "../toy/toy-source.js";
@@ -12,7 +12,7 @@ import type { TrainerOptions } from "../api/trainer-options.js";
 import { MetricsFile } from "./metrics-file.js";
 import { findCheckpoint } from "./read-checkpoint.js";
 import { RunFolder } from "./run-folder.js";
-import { writeFolder } from "./write-checkpoint.js";
+import { writeFolder, writeState, writeTensors } from "./write-checkpoint.js";
 
 let tensors = 0;
 let output: string;
@@ -170,11 +170,19 @@ describe("resume", () => {
 
   it("says so where there is no checkpoint or a broken one", async () => {
     await expect(findCheckpoint(output)).rejects.toMatchObject({ code: "THAW_CORE_CHECKPOINT_NOT_FOUND" });
-    await mkdir(join(output, "checkpoints/step-3"), { recursive: true });
-    await writeFile(join(output, "checkpoints/step-3/state.json"), "{ half");
-    await expect(findCheckpoint(output)).rejects.toMatchObject({ code: "THAW_CORE_CHECKPOINT_BROKEN" });
-    await writeFile(join(output, "checkpoints/step-3/state.json"), '{ "version": 99 }');
-    await expect(findCheckpoint(output)).rejects.toThrow("its version is 99");
+    const folder = join(output, "checkpoints/step-3");
+    await mkdir(folder, { recursive: true });
+    await writeFile(join(folder, "state.json"), "{ half");
+    await expect(findCheckpoint(output)).rejects.toMatchObject({ code: "THAW_CORE_CHECKPOINT_DAMAGED" });
+    await writeManifest(folder, {
+      "state.json": await writeState(folder, { version: 99, step: 3 }),
+      "trained.safetensors": await writeTensors(join(folder, "trained.safetensors"), new Map()),
+      "optimizer.safetensors": await writeTensors(join(folder, "optimizer.safetensors"), new Map()),
+    });
+    await expect(findCheckpoint(output)).rejects.toMatchObject({
+      code: "THAW_CORE_CHECKPOINT_BROKEN",
+      message: expect.stringContaining("its version is 99"),
+    });
   });
 });
 
@@ -206,9 +214,11 @@ describe("the run folder", () => {
       "checkpoints/step-5",
       "checkpoints/step-5/optimizer.safetensors",
       "checkpoints/step-5/state.json",
+      "checkpoints/step-5/thaw-manifest.json",
       "checkpoints/step-5/trained.safetensors",
       "config.json",
       "final",
+      "final/thaw-manifest.json",
       "final/trained.safetensors",
       "metrics.jsonl",
       "plan.json",
@@ -283,6 +293,7 @@ describe("the run folder", () => {
     const failing = writeFolder(run, "checkpoints/step-1", async (folder) => {
       await writeFile(join(folder, "a"), "half");
       await writeFile("/dev/full", "x");
+      return {};
     });
     await expect(failing).rejects.toMatchObject({ code: "THAW_CORE_CHECKPOINT_UNWRITABLE", cause: { code: "ENOSPC" } });
     expect(await readdir(join(run.path, "checkpoints"))).toEqual([]);
@@ -305,8 +316,12 @@ describe("the run folder", () => {
 
   it("keeps a checkpoint that is there", async () => {
     const run = await RunFolder.create(output, "run", new Date());
-    await writeFolder(run, "checkpoints/step-1", (folder) => writeFile(join(folder, "a"), "first"));
-    await writeFolder(run, "checkpoints/step-1", (folder) => writeFile(join(folder, "a"), "second"));
+    const write = (text: string) => async (folder: string) => {
+      await writeFile(join(folder, "a"), text);
+      return {};
+    };
+    await writeFolder(run, "checkpoints/step-1", write("first"));
+    await writeFolder(run, "checkpoints/step-1", write("second"));
     expect(await readFile(run.file("checkpoints/step-1/a"), "utf8")).toBe("first");
   });
 });

@@ -8,6 +8,7 @@ import {
   checkpointName,
   FINAL_FOLDER,
   OPTIMIZER_FILE,
+  STATE_FILE,
   TRAINED_FILE,
   writeFolder,
   writeState,
@@ -91,18 +92,18 @@ export class RunFiles {
     place?: RunFolder,
   ): Promise<void> {
     const name = checkpointName(state.step);
-    await writeFolder(place ?? this.folder, place === undefined ? name : basename(name), async (folder) => {
-      await writeTensors(join(folder, TRAINED_FILE), trained, { planHash: state.planHash });
-      await writeTensors(join(folder, OPTIMIZER_FILE), slots);
-      await writeState(folder, state);
-    });
+    await writeFolder(place ?? this.folder, place === undefined ? name : basename(name), async (folder) => ({
+      [TRAINED_FILE]: await writeTensors(join(folder, TRAINED_FILE), trained, { planHash: state.planHash }),
+      [OPTIMIZER_FILE]: await writeTensors(join(folder, OPTIMIZER_FILE), slots),
+      [STATE_FILE]: await writeState(folder, state),
+    }));
   }
 
   /** @throws THAW_CORE_CHECKPOINT_UNWRITABLE */
   async final(trained: ReadonlyMap<string, Tensor>, planHash: string): Promise<void> {
-    await writeFolder(this.folder, FINAL_FOLDER, (folder) =>
-      writeTensors(join(folder, TRAINED_FILE), trained, { planHash }),
-    );
+    await writeFolder(this.folder, FINAL_FOLDER, async (folder) => ({
+      [TRAINED_FILE]: await writeTensors(join(folder, TRAINED_FILE), trained, { planHash }),
+    }));
     this.#finalFolder = this.folder.file(FINAL_FOLDER);
   }
 

@@ -1,6 +1,15 @@
 import { mkdir, rename, rm } from "node:fs/promises";
-import { join } from "node:path";
-import { writeAtomically, writeSafetensors } from "@thaw/safetensors";
+import { dirname, join } from "node:path";
+import {
+  MANIFEST_FILE,
+  MANIFEST_KEY,
+  proofOf,
+  syncFolder,
+  writeAtomically,
+  writeManifest,
+  writeSafetensors,
+  type FileProof,
+} from "@thaw/safetensors";
 import type { Tensor } from "@tensorflow/tfjs-core";
 import { checkpointUnwritable } from "../errors/files.js";
 import { exists, type RunFolder } from "./run-folder.js";
@@ -17,22 +26,23 @@ export function checkpointName(step: number): string {
 }
 
 /**
- * Makes a folder whole or not at all: `write` fills a temporary one beside it, which is then renamed. One that exists
- * stays.
+ * Makes a folder whole or not at all: `write` fills a temporary one beside it and gives the proofs of its files, which go
+ * into a manifest, written last; then it is renamed. One that exists stays.
  * @throws THAW_CORE_CHECKPOINT_UNWRITABLE; nothing is left behind
  */
 export async function writeFolder(
   run: RunFolder,
   name: string,
-  write: (folder: string) => Promise<void>,
+  write: (folder: string) => Promise<Readonly<Record<string, FileProof>>>,
 ): Promise<void> {
   const path = run.file(name);
   const temporary = `${path}.${process.pid}.tmp`;
   try {
     if (await exists(path)) return;
     await mkdir(temporary, { recursive: true });
-    await write(temporary);
+    await writeManifest(temporary, await write(temporary));
     await rename(temporary, path);
+    await syncFolder(dirname(path));
   } catch (cause) {
     await rm(temporary, { recursive: true, force: true }).catch(() => undefined);
     throw checkpointUnwritable(path, cause);
@@ -46,22 +56,25 @@ export async function removeFolder(folder: string): Promise<void> {
   await rm(doomed, { recursive: true, force: true });
 }
 
-/** Writes tensors by name, one on the host at a time. */
+/** Writes tensors by name, one on the host at a time; the file says that a manifest proves it. */
 export async function writeTensors(
   file: string,
   tensors: ReadonlyMap<string, Tensor>,
   metadata: Readonly<Record<string, string>> = {},
-): Promise<void> {
+): Promise<FileProof> {
   const declarations = [...tensors].map(([name, { shape }]) => ({ name, shape, dtype: "F32" as const }));
-  await writeSafetensors(file, declarations, (name) => tensors.get(name)!.data<"float32">(), {
+  return writeSafetensors(file, declarations, (name) => tensors.get(name)!.data<"float32">(), {
     format: "pt",
+    [MANIFEST_KEY]: MANIFEST_FILE,
     ...metadata,
   });
 }
 
 /** Writes `state.json` into a checkpoint folder. */
-export async function writeState(folder: string, state: unknown): Promise<void> {
+export async function writeState(folder: string, state: unknown): Promise<FileProof> {
+  const bytes = Buffer.from(`${JSON.stringify(state)}\n`);
   await writeAtomically(join(folder, STATE_FILE), async (handle) => {
-    await handle.writeFile(`${JSON.stringify(state)}\n`);
+    await handle.writeFile(bytes);
   });
+  return proofOf(bytes);
 }

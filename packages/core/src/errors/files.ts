@@ -45,13 +45,41 @@ export function checkpointNotFound(path: string): ThawError {
   );
 }
 
-/** A checkpoint's state cannot be read, or another version of Thaw wrote it. */
+/** A checkpoint's state or tensors are not what its own facts say, or another version of Thaw wrote it. */
 export function checkpointBroken(file: string, what: string, cause?: unknown): ThawError {
   return make(
     "THAW_CORE_CHECKPOINT_BROKEN",
     `The checkpoint is not usable: ${what}. At ${file}. Resume from an earlier checkpoint.`,
-    { file },
+    { file, what },
     cause,
+  );
+}
+
+/** A file of a checkpoint is not as it was written. */
+export function checkpointDamaged(
+  damage: { readonly folder: string; readonly file: string; readonly what: string; readonly whole?: string },
+  cause: unknown,
+): ThawError {
+  const { file, what, whole } = damage;
+  return make(
+    "THAW_CORE_CHECKPOINT_DAMAGED",
+    `The checkpoint is damaged: ${what.replace(/\.$/, "")}. At ${file}. ` +
+      (whole === undefined
+        ? "No other checkpoint of the run is whole: take an intact copy, or start a new run."
+        : `The newest whole one is ${whole}: resume from that.`),
+    damage,
+    cause,
+  );
+}
+
+/** A file of parameters is not of this model. */
+export function parametersUnfit(file: string, problems: readonly string[]): ThawError {
+  const shown = problems.slice(0, 6).join("; ") + (problems.length > 6 ? `; and ${problems.length - 6} more` : "");
+  return make(
+    "THAW_CORE_PARAMETERS_UNFIT",
+    `The file does not fit the model: ${shown}. In ${file}. Nothing of it was taken; use the file of a run with this ` +
+      "model and these plugins.",
+    { file, problems },
   );
 }
 

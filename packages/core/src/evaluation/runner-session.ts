@@ -1,5 +1,5 @@
-import { openSafetensors } from "@thaw/safetensors";
 import type { Batch, GenerationOptions, MediaItem, Model, Plan, Rows } from "@thaw/contracts";
+import { proveParameters, readParameters } from "../checkpoint/read-tensors.js";
 import { sessionReadOnly } from "../errors/parameters.js";
 import type { Backend, PlannedContext } from "../api/contexts.js";
 import type { BatchLoss, Session } from "../api/session.js";
@@ -43,15 +43,8 @@ export class RunnerSession implements Session {
 
   async loadParameters(file: string): Promise<readonly string[]> {
     if (this.#close === undefined) throw sessionReadOnly();
-    const reader = await openSafetensors(file);
-    try {
-      const names = [...reader.entries.keys()];
-      for (const name of names) this.#runner.store.canonical(name); // an unknown name stops before anything changed
-      for (const name of names) this.#runner.store.set(name, await reader.readFloat32(name));
-      return names;
-    } finally {
-      await reader.close();
-    }
+    await proveParameters(file, this.#runner.store);
+    return [...(await readParameters(file, this.#runner.store))];
   }
 
   save(folder: string, options?: Parameters<Session["save"]>[1]): Promise<void> {

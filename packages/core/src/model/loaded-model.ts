@@ -1,4 +1,4 @@
-import { readTrained } from "../checkpoint/read-checkpoint.js";
+import { readParameters } from "../checkpoint/read-tensors.js";
 import { precisionUnsupported } from "../errors/options.js";
 import type { Backend, PlannedContext, RunContext } from "../api/contexts.js";
 import type { Precision } from "../api/options.js";
@@ -43,7 +43,7 @@ export async function loadModel(
   const memory = new MemoryWatch();
   const startMs = performance.now();
   const runner = new ModelRunner({ hooks, planned, backend, isStatic, precision: training.precision });
-  const started = new Set<string>();
+  let started: ReadonlySet<string> = new Set();
   const dispose = (): void => {
     runner.dispose();
     memory.close();
@@ -51,12 +51,8 @@ export async function loadModel(
   };
   try {
     await runner.store.load(options.model, storedTensors(planned), options.seed ?? 0);
-    if (options.startFrom !== undefined && !hasCheckpoint) {
-      await readTrained(options.startFrom, (name, values) => {
-        runner.store.set(name, values);
-        started.add(runner.store.canonical(name));
-      });
-    }
+    if (options.startFrom !== undefined && !hasCheckpoint)
+      started = await readParameters(options.startFrom, runner.store);
   } catch (error) {
     dispose();
     throw error;

@@ -127,12 +127,19 @@ export class AdamW implements Optimizer {
     );
   }
 
+  slotShapes(parameter: string, shape: readonly number[]): ReadonlyMap<string, readonly number[]> {
+    return new Map([
+      [`${parameter}/m`, shape],
+      [`${parameter}/v`, shape],
+    ]);
+  }
+
+  /** Slots come in pairs, as {@link slotShapes} says. */
   restore(slots: ReadonlyMap<string, Tensor>): void {
     for (const [slot, m] of slots) {
       if (!slot.endsWith("/m")) continue;
       const name = slot.slice(0, -2);
-      const v = slots.get(`${name}/v`);
-      if (v !== undefined) this.#moments.put([name], [m.shape], { m, v });
+      this.#moments.put([name], [m.shape], { m, v: slots.get(`${name}/v`)! });
     }
   }
 

@@ -1,9 +1,11 @@
 import { join } from "node:path";
 import type { Optimizer } from "../api/optimizer.js";
-import { readSlots, readTrained, type FoundCheckpoint } from "../checkpoint/read-checkpoint.js";
+import { nameDamage, type FoundCheckpoint } from "../checkpoint/read-checkpoint.js";
+import { readParameters, readSlots } from "../checkpoint/read-tensors.js";
 import { changedOptions, checkResume } from "../checkpoint/resume.js";
 import { TRAINED_FILE } from "../checkpoint/write-checkpoint.js";
 import type { RunFiles } from "../checkpoint/run-files.js";
+import { trainedNames } from "../plan/plan.js";
 import type { Evaluation } from "../evaluation/evaluation.js";
 import type { LoadedModel } from "../model/loaded-model.js";
 import type { StopRule } from "../training/stop-rule.js";
@@ -21,10 +23,29 @@ export interface RestoredParts {
   readonly files: RunFiles | undefined;
 }
 
+/** Weights and slots, both compared with plan and optimizer before the first is set. */
+async function restoreTensors(
+  { folder, state }: FoundCheckpoint,
+  { runner }: LoadedModel,
+  optimizer: Optimizer,
+): Promise<{ readonly carried: ReadonlySet<string>; readonly trained: ReadonlySet<string> }> {
+  try {
+    const phases = state.plan.phases.filter(({ fromStep }) => fromStep <= state.step);
+    const expected = phases.flatMap((phase) => [...trainedNames(phase)]).filter((name) => runner.store.has(name));
+    const carried = await readParameters(join(folder, TRAINED_FILE), runner.store, expected);
+    const { trained } = runner.enterPhase(Math.max(0, state.step - 1));
+    const shapeOf = (name: string): readonly number[] => runner.store.shape(name);
+    optimizer.restore(await readSlots(folder, { optimizer, trained, updates: state.updates, shapeOf }));
+    return { carried, trained };
+  } catch (error) {
+    throw await nameDamage(folder, error);
+  }
+}
+
 /**
  * Puts back weights, slots, counters and plugin state of a checkpoint, in the phase in which it was made, and returns
  * the names of the parameters that it holds.
- * @throws THAW_CORE_RESUME_MISMATCH, THAW_CORE_CHECKPOINT_BROKEN
+ * @throws THAW_CORE_RESUME_MISMATCH, THAW_CORE_CHECKPOINT_DAMAGED, THAW_CORE_PARAMETERS_UNFIT
  */
 export async function restoreRun(
   checkpoint: FoundCheckpoint,
@@ -32,7 +53,7 @@ export async function restoreRun(
 ): Promise<ReadonlySet<string>> {
   const { folder, state } = checkpoint;
   const { options, training, logger, hooks } = parts;
-  const { runner, context } = loaded;
+  const { context } = loaded;
   checkResume(checkpoint, {
     seed: options.seed!,
     sampleCount: options.data!.train!.sampleCount,
@@ -42,13 +63,7 @@ export async function restoreRun(
   const changed = changedOptions(state, training);
   if (changed.length > 0)
     logger.warn({ changed }, `Options differ from those of the checkpoint: ${changed.join(", ")}.`);
-  const carried = new Set<string>();
-  await readTrained(join(folder, TRAINED_FILE), (name, values) => {
-    runner.store.set(name, values);
-    carried.add(name);
-  });
-  const { trained } = runner.enterPhase(Math.max(0, state.step - 1));
-  optimizer.restore(await readSlots(folder, (slot) => trained.has(slot.slice(0, slot.lastIndexOf("/")))));
+  const { carried, trained } = await restoreTensors(checkpoint, loaded, optimizer);
   trainStep.forget(Object.keys(state.updates).filter((name) => !trained.has(name)));
   evaluation.restore(state.evaluation);
   if (state.stopRule !== undefined) stopRule.restore(state.stopRule);

@@ -1,5 +1,5 @@
 import "@tensorflow/tfjs-backend-cpu";
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import * as tf from "@tensorflow/tfjs-core";
@@ -69,7 +69,19 @@ describe("Trainer.open", () => {
       ["projector.linear.bias", "strange"].map((name) => ({ name, dtype: "F32", shape: [TOY.hidden] })),
       () => new Float32Array(TOY.hidden),
     );
-    await expect(session.loadParameters(file)).rejects.toMatchObject({ code: "THAW_CORE_PARAMETER_UNKNOWN" });
+    await expect(session.loadParameters(file)).rejects.toMatchObject({
+      code: "THAW_CORE_PARAMETERS_UNFIT",
+      details: { file, problems: [expect.stringMatching(/^there is no parameter strange/)] },
+    });
+    const final = join(summary.runFolder!, "final/trained.safetensors");
+    const bytes = await readFile(final);
+    bytes[bytes.length - 1]! ^= 1; // in the last tensor: what comes before it must not stay changed
+    await writeFile(final, bytes);
+    const other = await toyTrainer().open();
+    const before = await other.readParameter("projector.linear.weight");
+    await expect(other.loadParameters(final)).rejects.toMatchObject({ code: "THAW_SAFETENSORS_DAMAGED" });
+    expect(await other.readParameter("projector.linear.weight")).toEqual(before);
+    await other.close();
     expect(await session.readParameter("projector.linear.bias")).toEqual(parameters.get("projector.linear.bias"));
     await session.close();
     await rm(folder, { recursive: true });

@@ -1,6 +1,6 @@
 import { readFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
-import { findCheckpoint } from "../checkpoint/read-checkpoint.js";
+import { hasCheckpoint } from "../checkpoint/read-checkpoint.js";
 import { exists, RunFolder } from "../checkpoint/run-folder.js";
 import { FINAL_FOLDER, TRAINED_FILE } from "../checkpoint/write-checkpoint.js";
 import { stagesNotFound } from "../errors/files.js";
@@ -68,11 +68,7 @@ export async function stageState(run: StagedRun, stage: StageRecord): Promise<St
   if (count === 0) return { state: "waiting", folder: path(1) };
   const folder = path(count);
   if (await exists(trainedFile(folder))) return { state: "finished", folder };
-  const canGoOn = await findCheckpoint(folder).then(
-    () => true,
-    () => false,
-  );
-  if (canGoOn) return { state: "begun", folder };
+  if (await hasCheckpoint(folder)) return { state: "begun", folder };
   return { state: "waiting", folder: path(count + 1) };
 }
 

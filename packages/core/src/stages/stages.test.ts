@@ -1,5 +1,5 @@
 import "@tensorflow/tfjs-backend-cpu";
-import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import * as tf from "@tensorflow/tfjs-core";
@@ -119,7 +119,9 @@ describe("runStages", () => {
     ]);
     expect(await tree(runFolder)).toEqual([
       ...["1-align", "2-instruct"].flatMap((name) =>
-        ["config.json", "final/trained.safetensors", "plan.json", "summary.json"].map((file) => `${name}/${file}`),
+        ["config.json", "final/thaw-manifest.json", "final/trained.safetensors", "plan.json", "summary.json"].map(
+          (file) => `${name}/${file}`,
+        ),
       ),
       "stages.json",
     ]);
@@ -258,6 +260,27 @@ describe("runStages", () => {
     await rm(join(runFolder, "2-instruct/checkpoints"), { recursive: true });
     const { stages } = await runStages({ stages: two(log), output, resume: { from: runFolder } });
     expect(stages.map(({ folder }) => basename(folder))).toEqual(["1-align", "2-instruct-2"]);
+  });
+
+  it("does not begin a stage anew where its last checkpoint is damaged, and goes on once that is set aside", async () => {
+    const log = newLog();
+    const stop = tapped("Stop", (trainer) => {
+      trainer.hooks.afterStep.tap("Stop", () => {
+        trainer.stop("Ctrl-C");
+      });
+    });
+    const stages = (plugins: Parameters<typeof stage>[3] = []) => [stage("align", ["projector"], log, plugins)];
+    const { runFolder } = await runStages({ stages: stages([stop]), output });
+    const [checkpoint] = await readdir(join(runFolder, "1-align/checkpoints"));
+    const folder = join(runFolder, "1-align/checkpoints", checkpoint!);
+    await writeFile(join(folder, "state.json"), "{}");
+    await expect(runStages({ stages: stages(), output, resume: { from: runFolder } })).rejects.toMatchObject({
+      code: "THAW_CORE_CHECKPOINT_DAMAGED",
+      details: { folder },
+    });
+    await rename(folder, `${folder}.damaged`);
+    const again = await runStages({ stages: stages(), output, resume: { from: runFolder } });
+    expect(again.stages.map((done) => basename(done.folder))).toEqual(["1-align-2"]);
   });
 
   it("leaves nothing behind when the first stage fails at once, and goes on after a later one that did", async () => {

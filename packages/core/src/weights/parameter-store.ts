@@ -123,6 +123,16 @@ export class ParameterStore {
     return this.#canonical.has(name);
   }
 
+  /** All names, tied ones too. */
+  get names(): Iterable<string> {
+    return this.#canonical.keys();
+  }
+
+  /** @throws THAW_CORE_PARAMETER_UNKNOWN */
+  shape(name: string): readonly number[] {
+    return this.#shapes.get(this.canonical(name))!;
+  }
+
   /** The name under which a tied parameter is kept. @throws THAW_CORE_PARAMETER_UNKNOWN */
   canonical(name: string): string {
     const canonical = this.#canonical.get(name);

@@ -31,7 +31,7 @@ describe("saving", () => {
   it("writes a folder that opens again with the same values and all that belongs to it", async () => {
     await model.save(target, values);
     expect((await readdir(target)).sort()).toEqual(
-      (await readdir(LLAVA_FOLDER)).filter((file) => !/golden|png/.test(file)).sort(),
+      [...(await readdir(LLAVA_FOLDER)).filter((file) => !/golden|png/.test(file)), "thaw-manifest.json"].sort(),
     );
     const again = await openModel(target);
     expect(again.parameters).toEqual(model.parameters);
@@ -62,6 +62,7 @@ describe("saving", () => {
     await model.save(target, values);
     const config = await readFile(join(target, "config.json"), "utf8");
     await writeFile(join(target, "config.json"), config.replace(/ *"dtype".*\n/, ""));
+    await rm(join(target, "thaw-manifest.json")); // changed on purpose
     await (await openModel(target)).save(`${target}-again`, values, { dtype: "BF16" });
     expect(JSON.parse(await readFile(join(`${target}-again`, "config.json"), "utf8"))).toEqual({
       torch_dtype: "bfloat16",
@@ -95,6 +96,39 @@ describe("saving", () => {
     const own = await openModel(target);
     await own.save(target, values, { overwrite: true, dtype: "BF16" });
     expect((await openModel(target)).parameters[0]?.dtype).toBe("BF16");
+  });
+});
+
+describe("a saved model that is damaged", () => {
+  it.each(["config.json", "tokenizer.json", "chat_template.jinja", "model.safetensors", "thaw-manifest.json"])(
+    "is refused by the name of its file when a bit of %s flips",
+    async (file) => {
+      await model.save(target, values);
+      const bytes = await readFile(join(target, file));
+      bytes[bytes.length - 9]! ^= 4;
+      await writeFile(join(target, file), bytes);
+      const read = async (): Promise<void> => {
+        const again = await openModel(target);
+        for await (const _ of again.load([...stored.keys()]));
+      };
+      await expect(read()).rejects.toMatchObject({
+        code: "THAW_SAFETENSORS_DAMAGED",
+        details: { file: join(target, file) },
+      });
+    },
+  );
+
+  it("is never made of values that are not finite", async () => {
+    const spoilt = async (name: string): Promise<Float32Array> => {
+      const own = stored.get(name)!.slice();
+      if (name.endsWith("linear_2.bias")) own[3] = Number.NaN;
+      return own;
+    };
+    await expect(model.save(target, spoilt)).rejects.toMatchObject({
+      code: "THAW_SAFETENSORS_NOT_FINITE",
+      details: { name: expect.stringMatching(/linear_2\.bias$/), index: 3 },
+    });
+    expect(await filesAround()).toEqual([]);
   });
 });
 

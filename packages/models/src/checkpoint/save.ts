@@ -1,7 +1,15 @@
 import { copyFile, mkdir, mkdtemp, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
 import { elementCount, ThawError, type StoredTensor } from "@thaw/contracts";
-import { INDEX_FILE, SINGLE_FILE, writeSafetensors } from "@thaw/safetensors";
+import {
+  INDEX_FILE,
+  MANIFEST_FILE,
+  proofOf,
+  SINGLE_FILE,
+  writeManifest,
+  writeSafetensors,
+  type FileProof,
+} from "@thaw/safetensors";
 import { folderTaken, folderUnwritable, wrongValueCount } from "../errors.js";
 
 /** How to save. */
@@ -30,9 +38,9 @@ const COMPANIONS = [
 ];
 
 /**
- * Writes a complete checkpoint folder. All is written beside the target first and moved there at the end, weights last:
- * a failure leaves nothing, and no reader sees half a model. @throws THAW_CHECKPOINT_EXISTS, THAW_CHECKPOINT_VALUES,
- * THAW_CHECKPOINT_UNWRITABLE
+ * Writes a complete checkpoint folder with a manifest that proves its files. All is written beside the target first and
+ * moved there at the end, weights and manifest last: a failure leaves nothing, and no reader sees half a model.
+ * @throws THAW_CHECKPOINT_EXISTS, THAW_CHECKPOINT_VALUES, THAW_CHECKPOINT_UNWRITABLE, THAW_SAFETENSORS_NOT_FINITE
  */
 export async function saveModel(
   source: string,
@@ -71,11 +79,16 @@ async function writeModel(
   values: (name: string) => Promise<Float32Array>,
   dtype: "F32" | "BF16",
 ): Promise<void> {
-  for (const file of COMPANIONS)
-    if (await exists(join(source, file))) await copyFile(join(source, file), join(staging, file));
+  const proofs: Record<string, FileProof> = {};
+  for (const file of COMPANIONS) {
+    if (!(await exists(join(source, file)))) continue;
+    await copyFile(join(source, file), join(staging, file));
+    proofs[file] = proofOf(await readFile(join(staging, file)));
+  }
   await writeConfig(source, staging, dtype);
+  proofs["config.json"] = proofOf(await readFile(join(staging, "config.json")));
   const counts = new Map(tensors.map(({ name, shape }) => [name, elementCount(shape)]));
-  await writeSafetensors(
+  proofs[SINGLE_FILE] = await writeSafetensors(
     join(staging, SINGLE_FILE),
     tensors.map(({ name, shape }) => ({ name, shape, dtype })),
     async (name) => {
@@ -84,6 +97,7 @@ async function writeModel(
       return given;
     },
   );
+  await writeManifest(staging, proofs);
 }
 
 /**
@@ -106,7 +120,7 @@ async function moveInto(staging: string, target: string): Promise<void> {
     await rename(staging, target);
     return;
   }
-  for (const file of [...COMPANIONS, "config.json", SINGLE_FILE])
+  for (const file of [...COMPANIONS, "config.json", SINGLE_FILE, MANIFEST_FILE])
     if (await exists(join(staging, file))) await rename(join(staging, file), join(target, file));
   await rm(join(target, INDEX_FILE), { force: true });
 }

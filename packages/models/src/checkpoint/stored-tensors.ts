@@ -1,5 +1,6 @@
+import { join } from "node:path";
 import { isSegmentPrefix, type ParameterInfo, type StoredTensor } from "@thaw/contracts";
-import { openSafetensors, type TensorEntry } from "@thaw/safetensors";
+import { openSafetensors, proveFile, readManifest, type TensorEntry } from "@thaw/safetensors";
 import { tensorNotFloat, tensorsMisshaped, tensorsMissing, tensorsUnexpected } from "../errors.js";
 import type { OwnerTable, ParameterSpec } from "../contract/family.js";
 import { containsRun } from "../owners/owners.js";
@@ -18,6 +19,16 @@ export async function readHeaders(path: string): Promise<ReadonlyMap<string, Ten
   const reader = await openSafetensors(path);
   await reader.close();
   return reader.entries;
+}
+
+/**
+ * Compares the files beside the weights (config, tokenizer, template, processor) with the manifest of a folder that Thaw
+ * wrote; a folder without one is somebody else's. @throws THAW_SAFETENSORS_DAMAGED
+ */
+export async function proveCompanions(folder: string): Promise<void> {
+  const manifest = await readManifest(folder);
+  for (const [name, { tensors }] of manifest ?? [])
+    if (tensors === undefined) await proveFile(join(folder, name), manifest!);
 }
 
 /** The stored tensors that are parameters or buffers: not those that a family or the user ignores. */

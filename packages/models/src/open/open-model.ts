@@ -11,7 +11,13 @@ import { mergeComponents } from "../owners/owners.js";
 import { findFamily, findOwners, knownFamilies, knownModelTypes } from "./registry.js";
 import { saveModel } from "../checkpoint/save.js";
 import { tokenIds } from "../reading/config-reader.js";
-import { matchTensors, readHeaders, storedTensors, withoutIgnored } from "../checkpoint/stored-tensors.js";
+import {
+  matchTensors,
+  proveCompanions,
+  readHeaders,
+  storedTensors,
+  withoutIgnored,
+} from "../checkpoint/stored-tensors.js";
 
 /** How to open a checkpoint. */
 export interface OpenModelOptions {
@@ -26,13 +32,15 @@ export interface OpenModelOptions {
 }
 
 /**
- * Opens a Hugging Face checkpoint folder: configs and weight headers are read, no weight. A model type without a family
+ * Opens a Hugging Face checkpoint folder: configs and weight headers are read, no weight. What Thaw wrote is compared
+ * with its manifest. A model type without a family
  * opens for planning and checking if an owner table or `components` says who owns what; then running it throws
  * THAW_MODEL_NO_FORWARD.
  * @throws THAW_CHECKPOINT_UNREADABLE, _CONFIG, _UNKNOWN_TYPE, _TENSOR_MISSING, _TENSOR_MISSHAPED, _TENSOR_UNEXPECTED,
  * _TENSOR_DTYPE, _UNKNOWN_COMPONENT, _CANNOT_INITIALIZE, THAW_SAFETENSORS_*
  */
 export async function openModel(folder: string, options: OpenModelOptions = {}): Promise<Model> {
+  await proveCompanions(folder);
   const config = await readConfig(folder);
   const owners = ownersOf(config, options);
   const components = mergeComponents(owners.components, options.components);

@@ -1,7 +1,16 @@
-import { closeSync, fstatSync, openSync, readFileSync, readSync } from "node:fs";
+import { closeSync, existsSync, fstatSync, openSync, readFileSync, readSync } from "node:fs";
 import { mkdir, rename, rm, stat, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
-import { openSafetensors, ThawError, writeSafetensors } from "@thaw/core";
+import {
+  checkBytes,
+  MANIFEST_FILE,
+  openSafetensors,
+  parseManifest,
+  proofOf,
+  ThawError,
+  writeManifest,
+  writeSafetensors,
+} from "@thaw/core";
 import { folderExists, folderUnwritable } from "../errors.js";
 
 export const PEFT_CONFIG = "adapter_config.json";
@@ -22,12 +31,16 @@ export interface PeftValue {
 }
 
 /**
- * Reads config and header, at once, as planning is synchronous. Otherwise: in one sentence, why not. The file is
- * validated whole when values are read.
+ * Reads config and header, at once, as planning is synchronous; the config of a folder that Thaw wrote is compared with
+ * its manifest. Otherwise: in one sentence, why not. The weights are validated whole when values are read.
  */
 export function readPeftHeader(folder: string): PeftHeader | string {
   try {
-    const config: unknown = JSON.parse(readFileSync(join(folder, PEFT_CONFIG), "utf8"));
+    const bytes = readFileSync(join(folder, PEFT_CONFIG));
+    const manifest = join(folder, MANIFEST_FILE);
+    if (existsSync(manifest))
+      checkBytes(join(folder, PEFT_CONFIG), bytes, parseManifest(manifest, readFileSync(manifest)));
+    const config: unknown = JSON.parse(bytes.toString("utf8"));
     return { config, shapes: readShapes(join(folder, PEFT_WEIGHTS)) };
   } catch (error) {
     return `${(error as Error).message.replace(/\.$/, "")}.`;
@@ -44,7 +57,7 @@ export async function readPeftValues(folder: string, name: string): Promise<Floa
   }
 }
 
-/** Writes a folder whole or not at all. @throws THAW_LORA_FOLDER_EXISTS, THAW_LORA_FOLDER_UNWRITABLE */
+/** Writes a folder whole or not at all, with a manifest that proves it. @throws THAW_SAFETENSORS_NOT_FINITE, THAW_LORA_FOLDER_EXISTS, THAW_LORA_FOLDER_UNWRITABLE */
 export async function writePeftFolder(folder: string, config: unknown, tensors: readonly PeftValue[]): Promise<void> {
   if (await exists(folder)) throw folderExists(folder);
   const temporary = `${folder}.${process.pid}.tmp`;
@@ -52,12 +65,14 @@ export async function writePeftFolder(folder: string, config: unknown, tensors: 
   try {
     await mkdir(dirname(folder), { recursive: true });
     await mkdir(temporary);
-    await writeSafetensors(
+    const weights = await writeSafetensors(
       join(temporary, PEFT_WEIGHTS),
       tensors.map(({ name, shape }) => ({ name, shape, dtype: "F32" as const })),
       (name) => byName.get(name)!.values(),
     );
-    await writeFile(join(temporary, PEFT_CONFIG), `${JSON.stringify(config, null, 2)}\n`);
+    const bytes = Buffer.from(`${JSON.stringify(config, null, 2)}\n`);
+    await writeFile(join(temporary, PEFT_CONFIG), bytes);
+    await writeManifest(temporary, { [PEFT_WEIGHTS]: weights, [PEFT_CONFIG]: proofOf(bytes) });
     await rename(temporary, folder);
   } catch (cause) {
     await rm(temporary, { recursive: true, force: true }).catch(() => undefined);
