@@ -6,7 +6,7 @@ import { cutPatches } from "@thaw/data";
 import { openSafetensors } from "@thaw/safetensors";
 
 /**
- * A golden folder as goldens/README.md describes it.
+ * A golden folder as goldens/README.md describes it, its batch in items of rows whatever the shape of its pixels.
  * @param {string} folder
  */
 export async function openGolden(folder) {
@@ -17,72 +17,102 @@ export async function openGolden(folder) {
 }
 
 /**
- * The batch on the host: the images of `in.pixel_values`, cut into patches, with as many placeholders each.
+ * @typedef {{ image_token_index?: number, image_token_id?: number, vision_config: { patch_size: number } }} Config
+ * @typedef {{ values: Float32Array, width: number, facts: Readonly<Record<string, readonly number[]>> }} GoldenItem
+ */
+
+/**
+ * The batch on the host: one picture per row, in patches, with the placeholders of its row.
  * @param {import("@thaw/safetensors").SafetensorsReader} reader
- * @param {{ image_token_index: number, vision_config: { patch_size: number } }} config
+ * @param {Config} config
  * @returns {Promise<import("@thaw/contracts").Batch>}
  */
 async function readBatch(reader, config) {
   const [batchSize, tokenCount] = /** @type {[number, number]} */ (reader.entry("in.input_ids").shape);
   const tokenIds = await reader.readInt32("in.input_ids");
-  const images = await patchesOf(reader, config.vision_config.patch_size);
+  const pictures = await patchesOf(reader, config.vision_config.patch_size);
+  if (pictures.length !== batchSize) throw new Error(`${pictures.length} pictures for ${batchSize} rows.`);
+  const placeholder = config.image_token_index ?? config.image_token_id;
   return {
     tokenIds,
     attentionMask: await reader.readInt32("in.attention_mask"),
     labels: await reader.readInt32("in.labels"),
     batchSize,
     tokenCount,
-    media: mediaOf(images, placesOf(tokenIds, config.image_token_index), tokenCount),
+    media: pictures.map((picture, row) => {
+      const own = tokenIds.subarray(row * tokenCount, (row + 1) * tokenCount);
+      return itemOf(
+        picture,
+        row,
+        Int32Array.from(own.keys()).filter((column) => own[column] === placeholder),
+      );
+    }),
     segmentOutputs: {},
     samples: Array.from({ length: batchSize }, (_, row) => ({ id: String(row) })),
   };
 }
 
 /**
- * The golden's pictures as rows of patches, as the processor gives them.
+ * The golden's pictures as rows of patches, as processors give them: a grid of them where the golden says one
+ * (`image_grid_thw`), else the patches of each tile that is not a missing one, tile after tile.
  * @param {import("@thaw/safetensors").SafetensorsReader} reader
  * @param {number} patch
+ * @returns {Promise<GoldenItem[]>}
  */
 export async function patchesOf(reader, patch) {
-  const [count, channels, height, width] = /** @type {[number, number, number, number]} */ (
-    reader.entry("in.pixel_values").shape
-  );
+  const { shape } = reader.entry("in.pixel_values");
   const values = await reader.readFloat32("in.pixel_values");
-  const size = values.length / count;
-  return Array.from({ length: count }, (_, index) => ({
-    values: cutPatches(values.subarray(index * size, (index + 1) * size), { channels, height, width }, patch),
-    width: channels * patch ** 2,
-  }));
+  if (shape.length === 2)
+    return griddedPatches(values, /** @type {number} */ (shape[1]), await reader.readInt32("in.image_grid_thw"));
+  const [channels, height, width] = /** @type {[number, number, number]} */ (shape.slice(-3));
+  const tiles = shape.length === 5 ? /** @type {number} */ (shape[1]) : 1;
+  const size = channels * height * width;
+  return Array.from({ length: /** @type {number} */ (shape[0]) }, (_, picture) => {
+    const own = Array.from({ length: tiles }, (_unused, tile) =>
+      values.subarray((picture * tiles + tile) * size, (picture * tiles + tile + 1) * size),
+    ).filter((tile) => tiles === 1 || tile.some((value) => value !== 0));
+    const cut = own.map((tile) => cutPatches(tile, { channels, height, width }, patch));
+    return {
+      values: Float32Array.from(cut.flatMap((part) => [...part])),
+      width: channels * patch ** 2,
+      facts: { grid: [Math.floor(height / patch), Math.floor(width / patch)], tiles: [own.length] },
+    };
+  });
 }
 
 /**
- * Rows of the flattened tokens that hold placeholders.
- * @param {Int32Array} tokenIds
- * @param {number} placeholder
+ * @param {Float32Array} values patches of all pictures, one after the other
+ * @param {number} width
+ * @param {Int32Array} grids frames, rows and columns of each
+ * @returns {GoldenItem[]}
  */
-const placesOf = (tokenIds, placeholder) => [...tokenIds.keys()].filter((at) => tokenIds[at] === placeholder);
+function griddedPatches(values, width, grids) {
+  let start = 0;
+  return Array.from({ length: grids.length / 3 }, (_, picture) => {
+    const grid = [...grids.subarray(3 * picture, 3 * picture + 3)];
+    const end = start + width * grid.reduce((product, count) => product * count, 1);
+    const item = { values: values.slice(start, end), width, facts: { grid } };
+    start = end;
+    return item;
+  });
+}
 
 /**
- * Equally many placeholders for each image, in order.
- * @param {Awaited<ReturnType<typeof patchesOf>>} images
- * @param {readonly number[]} places
- * @param {number} tokenCount
- * @returns {import("@thaw/contracts").MediaItem[]}
+ * @param {GoldenItem} picture
+ * @param {number} sample
+ * @param {Int32Array} columns
+ * @returns {import("@thaw/contracts").MediaItem}
  */
-function mediaOf(images, places, tokenCount) {
-  const share = places.length / images.length;
-  return images.map(({ values, width }, index) => {
-    const own = places.slice(index * share, (index + 1) * share);
-    return {
-      modality: "image",
-      contentKey: createHash("sha256").update(values).digest("hex"),
-      sample: Math.floor(/** @type {number} */ (own[0]) / tokenCount),
-      columns: Int32Array.from(own, (at) => at % tokenCount),
-      facts: {},
-      inputs: { pixelValues: { rows: values.length / width, width } },
-      load: async () => ({ pixelValues: values }),
-    };
-  });
+function itemOf({ values, width, facts }, sample, columns) {
+  return {
+    modality: "image",
+    contentKey: createHash("sha256").update(values).digest("hex"),
+    sample,
+    columns,
+    facts,
+    inputs: { pixelValues: { rows: values.length / width, width } },
+    load: async () => ({ pixelValues: values }),
+  };
 }
 
 /**
