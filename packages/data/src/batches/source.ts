@@ -30,7 +30,6 @@ function createSource(
   const { processor, name = context.role } = context;
   const pool = acquireDecodePool(context.workers);
   const loader = createImageLoader(processor, pool, settings);
-  const plainLoader = createImageLoader(processor, pool, { exif: settings.exif });
   const encode = createEncoder(context, loader);
   let closed = false;
 
@@ -48,9 +47,7 @@ function createSource(
       const images = [];
       for (const [position, image] of sample.images.entries()) {
         const augmentSeed = seed === undefined ? undefined : mixSeeds(seed, index, position);
-        images.push(
-          await (augmentSeed === undefined ? plainLoader : loader).open(image, sample.origin, { augmentSeed, onLoad }),
-        );
+        images.push(await loader.open(image, sample.origin, { augmentSeed, onLoad }));
       }
       rows.push({ sample, ...encoded, images });
     }
@@ -91,7 +88,7 @@ function createSource(
       const sample = samples[index] as Sample;
       const image = sample.images[0];
       if (image === undefined) throw setEmpty(sample.origin, "Only samples with an image have pixels.");
-      const { item } = await plainLoader.open(image, sample.origin);
+      const { item } = await loader.open(image, sample.origin);
       const [input, { rows, width }] = Object.entries(item.inputs)[0] as [string, RowSize];
       return { values: (await item.load())[input] as Float32Array, shape: [rows, width] };
     },
@@ -104,7 +101,7 @@ function createSource(
     source,
     check: async () => {
       const { answered } = settings;
-      return { ...source, ...(await lookAhead({ samples, processor, encode, loader: plainLoader, answered })) };
+      return { ...source, ...(await lookAhead({ samples, processor, encode, loader, answered })) };
     },
   };
 }

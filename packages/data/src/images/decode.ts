@@ -66,9 +66,9 @@ function cmykToRgb({ data, info }: { readonly data: Uint8Array; readonly info: O
   return { width: info.width, height: info.height, data: output };
 }
 
-/** Size from the header, turned as `decodeRgb` turns it. */
-export async function readImageSize(bytes: Uint8Array, options: DecodeOptions): Promise<ImageSize> {
-  const { width, height, autoOrient } = await (await loadSharp())(bytes).metadata();
+/** Size from the header of an image (its bytes, or the path of a file), turned as `decodeRgb` turns it. */
+export async function readImageSize(image: Uint8Array | string, options: DecodeOptions): Promise<ImageSize> {
+  const { width, height, autoOrient } = await (await loadSharp())(image).metadata();
   return options.exif ? { width: autoOrient.width, height: autoOrient.height } : { width, height };
 }
 

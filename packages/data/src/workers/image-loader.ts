@@ -1,4 +1,4 @@
-import { readFile } from "node:fs/promises";
+import { access, constants, readFile } from "node:fs/promises";
 import type { MediaItem } from "@thaw/contracts";
 import { readImageSize } from "../images/decode.js";
 import type { DecodePool } from "./decode-pool.js";
@@ -6,7 +6,7 @@ import { type DecodeReply, type DecodeTask, sha256 } from "./decode-task.js";
 import { fileUnreadable, imageBroken, imageChanged, imageMissing, workerFailed } from "../errors.js";
 import { imageName } from "../samples/image-reference.js";
 import type { AugmentOptions } from "../formats/options.js";
-import type { ImagePlan, Processor } from "../images/processor.js";
+import type { ImagePlan, ImageSize, Processor } from "../images/processor.js";
 import type { ImageReference } from "../samples/sample.js";
 
 /** Part of every content key: raise it when the same settings begin to give other values. */
@@ -25,8 +25,8 @@ export interface PendingImage {
 /** Makes items of image references. */
 export interface ImageLoader {
   /**
-   * Reads no pixels; headers only where the processor needs sizes. @throws THAW_DATA_IMAGE_MISSING,
-   * THAW_DATA_IMAGE_BROKEN
+   * Reads no pixels, and of a file its header alone, once, where the processor needs sizes.
+   * @throws THAW_DATA_IMAGE_MISSING, THAW_DATA_IMAGE_BROKEN
    */
   plan(image: ImageReference, origin: string): Promise<ImagePlan>;
   /**
@@ -44,10 +44,30 @@ async function bytesOf(image: ImageReference, origin: string): Promise<Uint8Arra
   if (image.kind === "svg") return image.svg;
   if (image.kind === "bytes") return image.bytes;
   return readFile(image.path).catch((cause: unknown) => {
-    throw (cause as NodeJS.ErrnoException).code === "ENOENT"
-      ? imageMissing(image.path, origin)
-      : fileUnreadable(image.path, `The image of ${origin}`, cause);
+    throw unreadable(image.path, origin, cause);
   });
+}
+
+/** Width and height as they are once the image is decoded; of a drawing, those that it is rasterised at. */
+async function sizeOf(
+  image: ImageReference,
+  origin: string,
+  { rasterSize, exif }: { readonly rasterSize: ImageSize; readonly exif: boolean },
+): Promise<ImageSize> {
+  if (image.kind === "svg") return rasterSize;
+  if (image.kind === "file")
+    await access(image.path, constants.R_OK).catch((cause: unknown) => {
+      throw unreadable(image.path, origin, cause);
+    });
+  return readImageSize(image.kind === "file" ? image.path : image.bytes, { exif }).catch((cause: unknown) => {
+    throw imageBroken(imageName(image), origin, cause);
+  });
+}
+
+function unreadable(path: string, origin: string, cause: unknown): Error {
+  return (cause as NodeJS.ErrnoException).code === "ENOENT"
+    ? imageMissing(path, origin)
+    : fileUnreadable(path, `The image of ${origin}`, cause);
 }
 
 function problem(reply: Extract<DecodeReply, { ok: false }>, task: DecodeTask, origin: string): Error {
@@ -124,13 +144,7 @@ export function createImageLoader(
   const plan = async (image: ImageReference, origin: string): Promise<ImagePlan> => {
     const known = fixedPlan ?? plans.get(image);
     if (known !== undefined) return known;
-    const bytes = await bytesOf(image, origin);
-    const size =
-      typeof bytes === "string"
-        ? processor.rasterSize
-        : await readImageSize(bytes, options).catch((cause: unknown) => {
-            throw imageBroken(imageName(image), origin, cause);
-          });
+    const size = await sizeOf(image, origin, { rasterSize: processor.rasterSize, exif: options.exif });
     const made = processor.planImage(size);
     plans.set(image, made);
     return made;

@@ -1,0 +1,73 @@
+import type { PathLike } from "node:fs";
+import type * as Files from "node:fs/promises";
+import { fileURLToPath } from "node:url";
+import { beforeEach, describe, expect, it, vi } from "vitest";
+import { testProcessor } from "../../test-support/processor.js";
+import type { Processor } from "../images/processor.js";
+import type { ImageReference } from "../samples/sample.js";
+import type { DecodePool } from "./decode-pool.js";
+import { runDecodeTask } from "./decode-task.js";
+import { createImageLoader } from "./image-loader.js";
+
+const reads: string[] = [];
+vi.mock("node:fs/promises", async (original) => {
+  const files = await original<typeof Files>();
+  const readFile = (path: PathLike, ...rest: readonly never[]): unknown => {
+    reads.push(String(path));
+    return files.readFile(path, ...rest);
+  };
+  return { ...files, readFile };
+});
+
+const path = fileURLToPath(new URL("../../fixtures/images/turned.jpg", import.meta.url));
+const pool: DecodePool = { run: runDecodeTask, release: () => Promise.resolve() };
+
+/** A processor that wants to know sizes, and what it was told. */
+async function sizedProcessor(): Promise<Processor & { readonly sizes: string[] }> {
+  const processor = await testProcessor();
+  const sizes: string[] = [];
+  return {
+    ...processor,
+    sizes,
+    needsImageSize: true,
+    planImage: (size) => {
+      sizes.push(`${size!.width}x${size!.height}`);
+      return processor.planImage();
+    },
+  };
+}
+
+describe("a family that plans by sizes", () => {
+  beforeEach(() => void reads.splice(0));
+
+  it.each([true, false])("reads a new image once, upright %s, and its header once", async (exif) => {
+    const processor = await sizedProcessor();
+    const loader = createImageLoader(processor, pool, { exif });
+    reads.splice(0);
+    const image: ImageReference = { kind: "file", path };
+    await loader.plan(image, "first");
+    await loader.plan(image, "first");
+    const { item } = await loader.open(image, "first");
+    expect(Object.keys(await item.load())).toEqual(["pixelValues"]);
+    expect(reads).toEqual([path]);
+    expect(processor.sizes).toEqual([exif ? "53x41" : "41x53"]);
+    // Later on the worker reads it, and sees that it is what it was.
+    const again = await loader.open(image, "first");
+    expect(again.item.contentKey).toBe(item.contentKey);
+    await again.item.load();
+    expect([reads, processor.sizes.length]).toEqual([[path, path], 1]);
+  });
+
+  it("says what is missing, what cannot be read as an image, and takes drawings at their raster's size", async () => {
+    const processor = await sizedProcessor();
+    const loader = createImageLoader(processor, pool, { exif: true });
+    const missing = loader.plan({ kind: "file", path: `${path}.missing` }, "first");
+    await expect(missing).rejects.toMatchObject({ code: "THAW_DATA_IMAGE_MISSING" });
+    const broken = loader.plan({ kind: "file", path: fileURLToPath(import.meta.url) }, "first");
+    await expect(broken).rejects.toMatchObject({ code: "THAW_DATA_IMAGE_BROKEN" });
+    const bytes = loader.plan({ kind: "bytes", bytes: new Uint8Array(20) }, "first");
+    await expect(bytes).rejects.toMatchObject({ code: "THAW_DATA_IMAGE_BROKEN" });
+    await loader.plan({ kind: "svg", svg: "<svg viewBox='0 0 1 1'/>", background: "#ffffff" }, "first");
+    expect(processor.sizes).toEqual([`${processor.rasterSize.width}x${processor.rasterSize.height}`]);
+  });
+});
