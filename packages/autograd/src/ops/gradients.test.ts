@@ -57,6 +57,33 @@ const CASES: Record<string, readonly [Case, ...Input[]]> = {
     normal(3, 3),
     normal(4, 3),
   ],
+  "gatedDelta over samples": [
+    ([q, k, v, decay, beta]) =>
+      ops.gatedDelta(q!, k!, v!, ops.scale(ops.square(decay!), -0.3), ops.sigmoid(beta!), {
+        headCount: 2,
+        offsets: Int32Array.of(0, 5, 7),
+      }).output,
+    normal(7, 4),
+    randomInput([7, 4], 21),
+    randomInput([7, 6], 22),
+    randomInput([7, 2], 23),
+    randomInput([7, 2], 24),
+  ],
+  "gatedDelta behind a state": [
+    ([q, k, v, decay, initial]) => {
+      const { output, state } = ops.gatedDelta(q!, k!, v!, ops.scale(ops.square(decay!), -0.3), ops.sigmoid(decay!), {
+        headCount: 1,
+        offsets: Int32Array.of(0, 3, 4),
+        initial: initial!,
+      });
+      return ops.add(ops.sum(ops.square(output)), ops.sum(ops.square(state)));
+    },
+    normal(4, 2),
+    randomInput([4, 2], 31),
+    randomInput([4, 3], 32),
+    randomInput([4, 1], 33),
+    randomInput([2, 2, 3], 34),
+  ],
   silu: [([a]) => ops.silu(a!), normal(3, 4)],
   gelu: [([a]) => ops.gelu(a!), normal(3, 4)],
   geluTanh: [([a]) => ops.geluTanh(a!), normal(3, 4)],

@@ -1,7 +1,7 @@
 import { beforeAll, expect, it } from "vitest";
-import { useBackend } from "../../test/backends.js";
-import { type Case, evaluate, type Input, randomInput, relativeError } from "../../test/numeric.js";
-import { causalConvolution } from "../index.js";
+import { useBackend } from "../../../test/backends.js";
+import { type Case, evaluate, type Input, randomInput, relativeError } from "../../../test/numeric.js";
+import { causalConvolution } from "../../index.js";
 
 beforeAll(async () => useBackend("cpu"));
 

@@ -1,8 +1,8 @@
 import type { Tensor } from "@tensorflow/tfjs-core";
 import * as tf from "@tensorflow/tfjs-core";
-import { badArgument } from "../errors.js";
-import { operate } from "../engine/operation.js";
-import type { Value } from "../engine/value.js";
+import { badArgument } from "../../errors.js";
+import { operate } from "../../engine/operation.js";
+import type { Value } from "../../engine/value.js";
 
 /** Options of {@link causalConvolution}. */
 export interface CausalConvolutionOptions {

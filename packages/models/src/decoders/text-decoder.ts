@@ -1,0 +1,178 @@
+import { add, concat, embedding, gatherRows, release, scale, type Value } from "@thaw/autograd";
+import type { Scope } from "@thaw/contracts";
+import { namesOf } from "../blocks/specs.js";
+import type { ParameterSpec } from "../contract/family.js";
+import { normed, normSpec, type NormOptions } from "../layers/norms.js";
+import type { Mixer, RowBlock } from "../layers/parts.js";
+import type { ChosenRows, Decoder, LayerInput } from "./decoder.js";
+import { decoderNames, type DecoderPlace, decoderSegments } from "./decoder-segments.js";
+import type { LayerKind, LayerPass } from "./layer-kind.js";
+
+/** How a checkpoint spells a decoder's names. */
+export interface TextNames {
+  /** Prefix of embeddings, layers and norm: `language_model.model`. */
+  readonly prefix: string;
+  /** The output layer: `language_model.lm_head`. */
+  readonly head: string;
+  /** True if the output layer is the embedding. */
+  readonly isTied: boolean;
+}
+
+/** One layer: rows look at one another, then each is treated by itself. */
+export interface TextLayer {
+  /** Name of its kind. */
+  readonly kind: string;
+  readonly mixer: Mixer;
+  readonly block: RowBlock;
+  /** The layer whose further columns the mixer takes. */
+  readonly takesFrom?: number;
+  /** Columns that it hands on. */
+  readonly handsOn?: number;
+}
+
+/** A decoder, composed. */
+export interface TextDecoderOptions {
+  readonly hiddenSize: number;
+  readonly vocabularySize: number;
+  readonly norm: NormOptions;
+  readonly kinds: readonly LayerKind[];
+  readonly layers: readonly TextLayer[];
+  /** What mixer and block give is normed too before it is added (Gemma2 and later). */
+  readonly normsOutputs?: boolean;
+  /** Factor on embeddings (Gemma). Default: 1. */
+  readonly embeddingScale?: number;
+  /** Factor on what mixer and block add (Granite). Default: 1. */
+  readonly residualScale?: number;
+  readonly logits?: { readonly scale?: number; readonly cap?: number };
+  /** Names of its parts. Default: Llama's, or Gemma's where outputs are normed. */
+  readonly parts?: Partial<typeof PARTS>;
+}
+
+const PARTS = {
+  embed: "embed_tokens",
+  norm: "norm",
+  mixerNorm: "input_layernorm",
+  blockNorm: "post_attention_layernorm",
+};
+/** Norms of layers that norm outputs too. Source: transformers 5.23, `modeling_gemma2.py`. */
+const OUTPUT_PARTS = {
+  blockNorm: "pre_feedforward_layernorm",
+  mixerOutputNorm: "post_attention_layernorm",
+  blockOutputNorm: "post_feedforward_layernorm",
+};
+
+/** A decoder of such layers: each adds what its mixer makes of the normed rows, then what its block makes of them. */
+export function textDecoder(options: TextDecoderOptions, names: TextNames, place: DecoderPlace): Decoder {
+  const { hiddenSize, vocabularySize, layers, kinds, norm } = options;
+  const { prefix, head, isTied } = names;
+  const parts = { ...PARTS, ...(options.normsOutputs === true && OUTPUT_PARTS), ...options.parts };
+  const embed: ParameterSpec = {
+    name: `${prefix}.${parts.embed}.weight`,
+    shape: [vocabularySize, hiddenSize],
+    role: "embedding",
+    ...(isTied ? { tiedNames: [`${head}.weight`] } : {}),
+  };
+  const layerName = (index: number): string => `${prefix}.layers.${index}`;
+  const normOf = (index: number, part: string): ParameterSpec =>
+    normSpec(`${layerName(index)}.${part}`, hiddenSize, norm);
+  const outputNorm = (index: number, part: string): readonly ParameterSpec[] =>
+    options.normsOutputs === true ? [normOf(index, part)] : [];
+  const specs = layers.map(({ mixer, block }, index) => [
+    normOf(index, parts.mixerNorm),
+    ...mixer.specs(layerName(index)),
+    ...outputNorm(index, OUTPUT_PARTS.mixerOutputNorm),
+    normOf(index, parts.blockNorm),
+    ...block.specs(layerName(index)),
+    ...outputNorm(index, OUTPUT_PARTS.blockOutputNorm),
+  ]);
+  const last = normSpec(`${prefix}.${parts.norm}`, hiddenSize, norm);
+  const output: readonly ParameterSpec[] = isTied
+    ? []
+    : [{ name: `${head}.weight`, shape: [vocabularySize, hiddenSize], role: "linear" }];
+  const takesFrom = (index: number): number | undefined => layers[index]!.takesFrom;
+  const outputWeight = isTied ? embed.name : `${head}.weight`;
+  const context: LayerContext = { options, parts };
+  const around = JSON.stringify([norm, options.normsOutputs, options.residualScale]);
+  const formulas = layers.map(({ kind, mixer, block }) => `layer ${kind} ${mixer.formula} ${block.formula} ${around}`);
+  return {
+    parameters: [embed, ...specs.flat(), last, ...output],
+    names: decoderNames(place.component),
+    segments: decoderSegments(
+      place,
+      { embed: [embed.name], layers: specs.map(namesOf), norm: [last.name], head: [outputWeight] },
+      takesFrom,
+    ),
+    layerCount: layers.length,
+    hiddenSize,
+    kinds,
+    kindOf: (index) => layers[index]!.kind,
+    outputWeight,
+    ...(isTied ? {} : { outputLayer: head }),
+    ...(options.logits && { logits: options.logits }),
+    handsOn: (index) => layers[index]!.handsOn ?? 0,
+    takesFrom,
+    embed(ids, scope) {
+      const embedded = embedding(scope.parameter(embed.name), ids, [ids.length]);
+      return options.embeddingScale === undefined ? embedded : scale(embedded, options.embeddingScale);
+    },
+    layer(index, input, decoderPass, scope, chosen) {
+      const layer = layers[index]!;
+      const pass = decoderPass.of(layer.kind);
+      const run = (given: LayerInput, using: LayerPass, within: Scope): Value =>
+        runLayer(layer, layerName(index), index, given, using, within, chosen, context);
+      const { rotary, spans } = pass;
+      const isWhole =
+        layer.block.readsValues !== true &&
+        chosen === undefined &&
+        pass.remember === undefined &&
+        pass.state === undefined;
+      if (scope.stretch === undefined || spans.key === undefined || !isWhole) return run(input, pass, scope);
+      const tables = rotary === undefined ? [] : [scope.constant(rotary.cos), scope.constant(rotary.sin)];
+      const handed = input.handed === undefined ? [] : [input.handed];
+      return scope.stretch(
+        `${formulas[index]!}#${spans.key}`,
+        [input.x, ...handed, ...tables],
+        namesOf(specs[index]!),
+        (inner, ...given) => {
+          const [cos, sin] = given.slice(-2).map(({ tensor }) => tensor);
+          const own = { x: given[0]!, ...(handed.length > 0 && { handed: given[1]! }) };
+          return run(own, rotary === undefined ? pass : { ...pass, rotary: { cos: cos!, sin: sin! } }, inner);
+        },
+      );
+    },
+    norm: (x, scope) => normed(x, `${prefix}.${parts.norm}`, norm, scope),
+  };
+}
+
+interface LayerContext {
+  readonly options: TextDecoderOptions;
+  readonly parts: typeof PARTS;
+}
+
+function runLayer(
+  { mixer, block }: TextLayer,
+  name: string,
+  index: number,
+  { x, handed }: LayerInput,
+  pass: LayerPass,
+  scope: Scope,
+  chosen: ChosenRows | undefined,
+  { options, parts }: LayerContext,
+): Value {
+  const { norm, normsOutputs = false, residualScale } = options;
+  const finish = (made: Value, part: string): Value => {
+    const own = normsOutputs ? normed(made, `${name}.${part}`, norm, scope) : made;
+    return residualScale === undefined ? own : scale(own, residualScale);
+  };
+  const h = normed(x, `${name}.${parts.mixerNorm}`, norm, scope);
+  const given = { x: h, pass, ...(handed && { handed }), ...(chosen && { chosen }) };
+  const { mixed, handsOn } = mixer.run(name, index, given, scope);
+  release(h);
+  const attended = add(
+    chosen === undefined ? x : gatherRows(x, chosen.rows),
+    finish(mixed, OUTPUT_PARTS.mixerOutputNorm),
+  );
+  const inner = block.run(name, normed(attended, `${name}.${parts.blockNorm}`, norm, scope), scope);
+  const output = add(attended, finish(inner, OUTPUT_PARTS.blockOutputNorm));
+  return handsOn === undefined ? output : concat([output, handsOn], 1);
+}

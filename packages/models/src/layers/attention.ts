@@ -1,0 +1,160 @@
+import {
+  concat,
+  gatherRows,
+  mul,
+  multiHeadAttention,
+  release,
+  reshape,
+  rotaryHeads,
+  sigmoid,
+  slice,
+  transpose,
+  type Value,
+} from "@thaw/autograd";
+import { linearSpecs } from "../blocks/specs.js";
+import type { RotaryLines } from "../decoders/layer-kind.js";
+import { normedHeads, normSpec, type NormOptions } from "./norms.js";
+import type { Mixer, MixerInput } from "./parts.js";
+
+/** Attention with grouped heads, as decoders have it. */
+export interface AttentionOptions {
+  readonly hiddenSize: number;
+  readonly headCount: number;
+  readonly keyValueHeadCount: number;
+  readonly headSize: number;
+  /** Factor on scores. Default: `1 / sqrt(headSize)`. */
+  readonly scale?: number;
+  /** Biases on queries, keys and values. */
+  readonly hasBias?: boolean;
+  /** A bias on the output. */
+  readonly hasOutputBias?: boolean;
+  /** Norms on each head of queries and keys before they are turned (Qwen3, Gemma3). */
+  readonly headNorm?: NormOptions;
+  /** The query projection makes a gate too, head by head; its sigmoid is multiplied with what was mixed (Qwen3.5). */
+  readonly isGated?: boolean;
+  /** How pairs of columns are turned: one from each half of the columns that turn (default), or neighbours (GLM). */
+  readonly pairs?: "halves" | "neighbours";
+  /** Columns of a head that turn, the first ones. Default: all. */
+  readonly rotarySize?: number;
+  /** The layer whose keys and values it takes (Gemma3n, Gemma4); it has none of its own then. */
+  readonly keysFrom?: number;
+  /** Hands keys and values on to later layers. */
+  readonly handsOn?: boolean;
+  /** Names of its parts. Default: `self_attn` with `q_proj`, `k_proj`, `v_proj`, `o_proj`, `q_norm` and `k_norm`. */
+  readonly names?: Partial<typeof NAMES>;
+}
+
+const NAMES = {
+  whole: "self_attn",
+  queries: "q_proj",
+  keys: "k_proj",
+  values: "v_proj",
+  output: "o_proj",
+  queryNorm: "q_norm",
+  keyNorm: "k_norm",
+};
+
+/** Multi-head attention (Vaswani et al., arXiv:1706.03762), rotary positions, grouped heads (arXiv:2305.13245). */
+export function attentionMixer(options: AttentionOptions): Mixer {
+  const { hiddenSize, headCount, keyValueHeadCount, headSize, hasBias = false, hasOutputBias = false } = options;
+  const names = { ...NAMES, ...options.names };
+  const [queryWidth, keyWidth] = [headCount * headSize, keyValueHeadCount * headSize];
+  return {
+    formula: `attention ${JSON.stringify(options)}`,
+    specs(layer) {
+      const name = (part: string): string => `${layer}.${names.whole}.${part}`;
+      const linear = (part: string, width: number) => linearSpecs(name(part), hiddenSize, width, hasBias);
+      const norm = (part: string) => (options.headNorm ? [normSpec(name(part), headSize, options.headNorm)] : []);
+      return [
+        ...linear(names.queries, queryWidth * (options.isGated === true ? 2 : 1)),
+        ...(options.keysFrom === undefined ? [...linear(names.keys, keyWidth), ...linear(names.values, keyWidth)] : []),
+        ...linearSpecs(name(names.output), queryWidth, hiddenSize, hasOutputBias, "residual"),
+        ...norm(names.queryNorm),
+        ...(options.keysFrom === undefined ? norm(names.keyNorm) : []),
+      ];
+    },
+    run(layer, index, input, scope) {
+      const name = (part: string): string => `${layer}.${names.whole}.${part}`;
+      const { pass, chosen, x } = input;
+      const asking = chosen?.pass ?? pass;
+      const asked = chosen === undefined ? x : gatherRows(x, chosen.rows);
+      const { plain, gate } = takeGate(scope.linear(asked, name(names.queries)), options);
+      const normOf = (heads: Value, part: string): Value =>
+        options.headNorm === undefined ? heads : normedHeads(heads, headSize, name(part), options.headNorm, scope);
+      const queries = turn(normOf(plain, names.queryNorm), headCount, asking.rotary, options);
+      const made = keysAndValues(input, keyWidth, options, () => [
+        turn(normOf(scope.linear(x, name(names.keys)), names.keyNorm), keyValueHeadCount, pass.rotary, options),
+        scope.linear(x, name(names.values)),
+      ]);
+      const [keys, values] = pass.remember?.(options.keysFrom ?? index, made) ?? made;
+      const heads = multiHeadAttention(queries, keys!, values!, {
+        headCount,
+        keyValueHeadCount,
+        scale: options.scale ?? headSize ** -0.5,
+        spans: asking.spans,
+      });
+      release(queries);
+      if (options.handsOn !== true) release(...made);
+      const mixed = scope.linear(gate === undefined ? heads : mul(heads, sigmoid(gate)), name(names.output));
+      release(heads);
+      return { mixed, ...(options.handsOn === true && { handsOn: concat(made, 1) }) };
+    },
+  };
+}
+
+/** The layer's own keys and values, or those that another layer handed on, side by side. */
+function keysAndValues(
+  { handed }: MixerInput,
+  width: number,
+  { keysFrom }: AttentionOptions,
+  make: () => readonly [Value, Value],
+): readonly [Value, Value] {
+  if (keysFrom === undefined) return make();
+  const rows = handed!.shape[0]!;
+  return [slice(handed!, [0, 0], [rows, width]), slice(handed!, [0, width], [rows, width])];
+}
+
+/** Queries `[rows, heads * size]`, and the gate that lies behind the queries of each head, as wide. */
+function takeGate(
+  projected: Value,
+  { isGated = false, headCount, headSize }: AttentionOptions,
+): { readonly plain: Value; readonly gate: Value | undefined } {
+  if (!isGated) return { plain: projected, gate: undefined };
+  const rows = projected.shape[0]!;
+  const heads = reshape(projected, [rows * headCount, 2 * headSize]);
+  const part = (from: number): Value =>
+    reshape(slice(heads, [0, from], [rows * headCount, headSize]), [rows, headCount * headSize]);
+  return { plain: part(0), gate: part(headSize) };
+}
+
+/** Turns the heads of `x [rows, heads * size]` by their positions. */
+function turn(
+  x: Value,
+  headCount: number,
+  rotary: RotaryLines | undefined,
+  { headSize, rotarySize = headSize, pairs = "halves" }: AttentionOptions,
+): Value {
+  if (rotary === undefined) return x;
+  const apart = pairs === "neighbours" ? toHalves(x, headCount, headSize, rotarySize) : x;
+  if (rotarySize === headSize) return rotaryHeads(apart, headCount, rotary.cos, rotary.sin);
+  const rows = x.shape[0]!;
+  const heads = reshape(apart, [rows * headCount, headSize]);
+  const turning = reshape(slice(heads, [0, 0], [rows * headCount, rotarySize]), [rows, headCount * rotarySize]);
+  const turned = reshape(rotaryHeads(turning, headCount, rotary.cos, rotary.sin), [rows * headCount, rotarySize]);
+  const still = slice(heads, [0, rotarySize], [rows * headCount, headSize - rotarySize]);
+  return reshape(concat([turned, still], 1), [rows, headCount * headSize]);
+}
+
+/**
+ * Brings the first columns of neighbouring pairs to the front, then the second ones: queries and keys in the same new
+ * order have the same products.
+ */
+function toHalves(x: Value, headCount: number, headSize: number, rotarySize: number): Value {
+  const rows = x.shape[0]!;
+  const heads = reshape(x, [rows * headCount, headSize]);
+  const turning = reshape(slice(heads, [0, 0], [rows * headCount, rotarySize]), [rows * headCount, rotarySize / 2, 2]);
+  const halves = reshape(transpose(turning, [0, 2, 1]), [rows * headCount, rotarySize]);
+  if (rotarySize === headSize) return reshape(halves, [rows, headCount * headSize]);
+  const still = slice(heads, [0, rotarySize], [rows * headCount, headSize - rotarySize]);
+  return reshape(concat([halves, still], 1), [rows, headCount * headSize]);
+}

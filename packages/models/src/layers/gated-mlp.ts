@@ -1,0 +1,44 @@
+import { geglu, mul, release, swiglu, type Value } from "@thaw/autograd";
+import { activate, type ActivationName } from "../blocks/activations.js";
+import { linearSpecs } from "../blocks/specs.js";
+import type { RowBlock } from "./parts.js";
+
+/** A gated MLP. */
+export interface GatedMlpOptions {
+  readonly hiddenSize: number;
+  readonly intermediateSize: number;
+  readonly activation: ActivationName;
+  readonly hasBias?: boolean;
+  /** Names of its parts. Default: `mlp` with `gate_proj`, `up_proj` and `down_proj`. */
+  readonly names?: Partial<typeof NAMES>;
+}
+
+const NAMES = { whole: "mlp", gate: "gate_proj", up: "up_proj", down: "down_proj" };
+
+/** `down(activation(gate(x)) * up(x))` (Shazeer, arXiv:2002.05202). */
+export function gatedMlp(options: GatedMlpOptions): RowBlock {
+  const { hiddenSize, intermediateSize, hasBias = false } = options;
+  const names = { ...NAMES, ...options.names };
+  return {
+    formula: `gated mlp ${JSON.stringify(options)}`,
+    specs: (layer) => [
+      ...linearSpecs(`${layer}.${names.whole}.${names.gate}`, hiddenSize, intermediateSize, hasBias),
+      ...linearSpecs(`${layer}.${names.whole}.${names.up}`, hiddenSize, intermediateSize, hasBias),
+      ...linearSpecs(`${layer}.${names.whole}.${names.down}`, intermediateSize, hiddenSize, hasBias, "residual"),
+    ],
+    run(layer, x, scope) {
+      const name = (part: string): string => `${layer}.${names.whole}.${part}`;
+      const [opening, up] = [scope.linear(x, name(names.gate)), scope.linear(x, name(names.up))];
+      release(x);
+      const gated = gate(options.activation, opening, up);
+      release(opening, up);
+      return scope.linear(gated, name(names.down));
+    },
+  };
+}
+
+function gate(activation: ActivationName, gated: Value, up: Value): Value {
+  if (activation === "silu" || activation === "swish") return swiglu(gated, up);
+  if (activation === "gelu_pytorch_tanh") return geglu(gated, up);
+  return mul(activate(activation, gated), up);
+}
