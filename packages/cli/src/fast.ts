@@ -17,9 +17,14 @@ export interface PlanningCommands {
  * Both are the same code; the bundle loads neither the rest of Thaw nor the parts of TensorFlow.js that planning does
  * not need.
  */
-export async function planningCommands(config: string | undefined): Promise<PlanningCommands> {
+export async function planningCommands(
+  config: string | undefined,
+  set: readonly string[] = [],
+): Promise<PlanningCommands> {
+  // What may name code is read module by module
+  const mayNameCode = set.some((text) => /^\s*(plugins|extends|stages|\$saved)\b/.test(text));
   const bundle = new URL("./planning.bundle.js", import.meta.url);
-  if (existsSync(bundle) && isCurrent(bundle)) {
+  if (!mayNameCode && existsSync(bundle) && isCurrent(bundle)) {
     const commands = (await import(bundle.href)) as PlanningCommands;
     if (await commands.isPlainConfig(config)) return commands;
   }

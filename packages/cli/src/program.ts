@@ -66,6 +66,7 @@ export function createProgram(terminal: Terminal, outcome: Outcome): Command {
   withSet(add("train [config]", "train as the config says", TRAIN_HELP))
     .option("--resume <run>", "continue a run that was stopped: its folder, or one checkpoint folder in it")
     .option("--accept-plan-change", "resume although the trainability plan differs")
+    .option("--accept-data-change", "resume although samples, tokenizer or chat template are not what they were")
     .option(
       "--compare-all-trainable [steps]",
       "afterwards measure what freezing saved, by a few steps with everything trainable",
@@ -79,7 +80,11 @@ export function createProgram(terminal: Terminal, outcome: Outcome): Command {
       ).train(config, options, terminal, (line) => outcome.advice.push(line));
     });
   add("evaluate <run-or-checkpoint>", "measure captions: token F1 and exact match beside two baselines", EVALUATE_HELP)
-    .option("--data <set>", "iconify:<set>, or a JSONL file; the run's own evaluation sets without it")
+    .option(
+      "--data <set>",
+      "iconify:<set>, a file, or a mapping as in data.evaluation; the run's own evaluation sets without it",
+    )
+    .option("--images <folder>", "where the images of --data lie; beside the file without it")
     .option("--baseline-data <set>", "training set for the baselines, where the run does not know it")
     .addOption(
       new Option(
@@ -102,14 +107,14 @@ export function createProgram(terminal: Terminal, outcome: Outcome): Command {
     .option("--diff <config>", "what changes from that config's plan to this one")
     .option("--json", "the plan as one JSON object on standard output")
     .action(async (config: string | undefined, options: PlanOptions) => {
-      outcome.code = await (await planningCommands(config)).plan(config, options, terminal);
+      outcome.code = await (await planningCommands(config, options.set)).plan(config, options, terminal);
     });
   withSet(add("check [config]", "report everything that is wrong or contradictory in a config", CHECK_HELP))
     .option("--fix", "edit what has one safe fix, in the config's YAML and JSON files")
     .option("--json", "the findings as one JSON object on standard output")
     .option("--sarif", "the findings as a SARIF 2.1.0 log on standard output, for code review")
     .action(async (config: string | undefined, options: CheckOptions) => {
-      outcome.code = await (await planningCommands(config)).check(config, options, terminal);
+      outcome.code = await (await planningCommands(config, options.set)).check(config, options, terminal);
     });
   withSet(
     add(
@@ -121,7 +126,7 @@ export function createProgram(terminal: Terminal, outcome: Outcome): Command {
     .option("--config <config>", "the config; without it, it is searched for")
     .option("--json", "the answer as one JSON object on standard output")
     .action(async (target: string, options: WhyOptions) => {
-      outcome.code = await (await planningCommands(options.config)).why(target, options, terminal);
+      outcome.code = await (await planningCommands(options.config, options.set)).why(target, options, terminal);
     });
   add("convert <config>", "turn a LLaMA-Factory config or ms-swift arguments into a Thaw config", CONVERT_HELP)
     .option("--output <file>", "write it there; on standard output without it")

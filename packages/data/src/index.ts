@@ -18,8 +18,7 @@ export { clipImageProcessor, clipImageProcessorModule } from "./images/clip-imag
 export type { ClipPatchOptions } from "./images/clip-image-processor.js";
 export { cutPatches } from "./images/patches.js";
 export type { PlaneSize } from "./images/patches.js";
-export type { DataSource, PromptBatch, SourceContext } from "./batches/data-source.js";
-export type { LookedAt } from "./batches/look-ahead.js";
+export type { DataSource, LookedAt, PromptBatch, SourceContext } from "./batches/data-source.js";
 export { decodeRgb, encodePng, rasterizeSvg, readImageSize } from "./images/decode.js";
 export { captionOf, conceptOf, isSkinToneVariant, isUnseenConcept } from "./samples/concepts.js";
 export { acquireDecodePool, defaultWorkers } from "./workers/decode-pool.js";

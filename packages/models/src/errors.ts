@@ -155,7 +155,7 @@ export function folderTaken(folder: string, file: string): ThawError {
   return new ThawError(
     "THAW_CHECKPOINT_EXISTS",
     `A model is already there: the folder holds ${file}. At ${folder}. Save to another folder, or ask for it ` +
-      "with { overwrite: true }.",
+      "with --overwrite ({ overwrite: true } in a program).",
     { details: { folder, file } },
   );
 }

@@ -46,6 +46,21 @@ it("evaluate measures the named set alone, without a name", async () => {
   expect(Object.keys(JSON.parse(out) as object)).not.toContain("name");
 });
 
+it("evaluate takes a set as a config has it, and a folder of images", async () => {
+  mkdirSync("elsewhere", { recursive: true });
+  writeFileSync("elsewhere/set.jsonl", JSON.stringify({ image: "image0.png", caption: "a disc" }));
+  const mapping = "{ type: captions, path: elsewhere/set.jsonl, images: images }";
+  for (const data of [
+    ["--data", mapping],
+    ["--data", "elsewhere/set.jsonl", "--images", "images"],
+  ]) {
+    const { code, out } = await thaw("evaluate", run, ...data, "--quiet", "--json");
+    expect([code, (JSON.parse(out) as { samples: number }).samples]).toEqual([0, 1]);
+  }
+  expect((await thaw("evaluate", run, "--images", "images")).err).toContain("it together with --data");
+  expect((await thaw("evaluate", run, "--data", "{ path: [")).err).toContain("a YAML mapping");
+});
+
 it("evaluate says what is missing where a checkpoint has no sets of its own", async () => {
   const { code, err } = await thaw("evaluate", checkpoint, "--quiet");
   expect([code, err]).toEqual([2, expect.stringContaining("THAW_CLI_NO_EVALUATION_DATA") as string]);

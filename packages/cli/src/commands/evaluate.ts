@@ -1,10 +1,20 @@
-import { openSource, type CaptionEvaluation, type ConceptFilter, type DataSource, type Processor } from "@thaw/data";
+import { resolve } from "node:path";
+import { toCamelCase } from "@thaw/core";
+import {
+  openSource,
+  resolveSource,
+  type CaptionEvaluation,
+  type ConceptFilter,
+  type DataSource,
+  type Processor,
+} from "@thaw/data";
+import { parse } from "yaml";
 import type { CaptionRecord } from "../record/record.js";
 import { openProcessor } from "@thaw/models";
 import { modelFolder, openConfiguredSource, sessionTrainer } from "../running/build-run.js";
 import { captionResult, measureCaptions } from "../running/caption-evaluator.js";
-import { evaluationSources, sourceName } from "../config/data-section.js";
-import { noEvaluationData } from "../errors.js";
+import { evaluationSources, sourceName, type SourceSetting } from "../config/data-section.js";
+import { badOption, noEvaluationData } from "../errors.js";
 import { watchInterrupts } from "../running/interrupt.js";
 import { createLogger, type LogLevel } from "../terminal/log.js";
 import { openConfiguredModel } from "../planning/plan-run.js";
@@ -16,6 +26,7 @@ import type { Terminal } from "../terminal/terminal.js";
 /** Options of `thaw evaluate`. */
 export interface EvaluateOptions {
   readonly data?: string;
+  readonly images?: string;
   readonly baselineData?: string;
   readonly concepts?: Exclude<ConceptFilter, "known">;
   readonly limit?: number;
@@ -32,6 +43,8 @@ export interface EvaluateOptions {
  */
 export async function evaluate(path: string, options: EvaluateOptions, terminal: Terminal): Promise<number> {
   const target = await openTarget(path, options.backend === undefined ? {} : { backend: options.backend });
+  if (options.images !== undefined && options.data === undefined)
+    throw badOption("--images", options.images, "it together with --data");
   if (options.data === undefined && Object.keys(evaluationSources(target.config.data)).length === 0)
     throw noEvaluationData(path);
   const progress = options.quiet === true ? silentProgress() : await createProgress(terminal);
@@ -43,7 +56,7 @@ export async function evaluate(path: string, options: EvaluateOptions, terminal:
   const opened: DataSource[] = [];
   try {
     const processor = await openProcessor(modelFolder(target.config));
-    const sources = await openSources(target, processor, options.data, opened);
+    const sources = await openSources(target, processor, options, opened);
     const training = await openTraining(target, processor, options.baselineData);
     if (training !== undefined) opened.push(training);
     const session = await sessionTrainer(target.config, await openConfiguredModel(target.config), logger).open();
@@ -84,16 +97,36 @@ export async function evaluate(path: string, options: EvaluateOptions, terminal:
 async function openSources(
   { config }: Target,
   processor: Processor,
-  given: string | undefined,
+  { data, images }: Pick<EvaluateOptions, "data" | "images">,
   opened: DataSource[],
 ): Promise<readonly DataSource[]> {
-  if (given !== undefined) {
+  if (data !== undefined) {
+    const given = await givenSource(data, images);
     const name = sourceName(given);
     opened.push(await openSource(given, { processor, baseFolder: process.cwd(), role: "evaluation", name }));
   } else
     for (const [name, setting] of Object.entries(evaluationSources(config.data)))
       opened.push(await openConfiguredSource(config, processor, "evaluation", setting, name));
   return [...opened];
+}
+
+/** A data set as the command line names it: short, or as YAML of a mapping; `images` is where its images lie. */
+async function givenSource(text: string, images?: string): Promise<SourceSetting> {
+  const read = text.trimStart().startsWith("{") ? mappingOf(text) : text;
+  if (images === undefined) return read as SourceSetting;
+  const resolved = await resolveSource(read as SourceSetting, process.cwd());
+  if (resolved.type === "iconify") throw badOption("--images", images, "it for a file of captions or conversations");
+  return { ...resolved, images: resolve(images) };
+}
+
+function mappingOf(text: string): unknown {
+  try {
+    const value = parse(text) as Readonly<Record<string, unknown>>;
+    return Object.fromEntries(Object.entries(value).map(([key, entry]) => [toCamelCase(key), entry]));
+  } catch (cause) {
+    const [line] = (cause instanceof Error ? cause.message : String(cause)).split("\n");
+    throw badOption("--data", text, `a name, a path or a YAML mapping (${line})`);
+  }
 }
 
 /** Scores as one line of JSON; `name` tells several sets apart. */
@@ -112,7 +145,7 @@ async function openTraining(
   given: string | undefined,
 ): Promise<DataSource | undefined> {
   if (given !== undefined)
-    return openSource(given, { processor, baseFolder: process.cwd(), role: "train", name: "train" });
+    return openSource(await givenSource(given), { processor, baseFolder: process.cwd(), role: "train", name: "train" });
   const { train } = config.data;
   return train === undefined ? undefined : openConfiguredSource(config, processor, "train", train, "train");
 }

@@ -4,6 +4,7 @@ import { badOption } from "../errors.js";
 import { eventWriter, type EventWriter } from "../record/events.js";
 import { watchInterrupts } from "../running/interrupt.js";
 import { loadConfig, type LoadedConfig } from "../config/load-config.js";
+import { editedConfigLine } from "../running/edited-config.js";
 import { createLogger, type LogLevel } from "../terminal/log.js";
 import { isConfigRefused, planConfig, planStages, type ConfigPlanning } from "../planning/plan-stages.js";
 import { createProgress, silentProgress } from "../terminal/progress.js";
@@ -19,6 +20,7 @@ export interface TrainOptions {
   readonly set: readonly string[];
   readonly resume?: string;
   readonly acceptPlanChange?: boolean;
+  readonly acceptDataChange?: boolean;
   /** Steps of the comparison; `true`: the default. */
   readonly compareAllTrainable?: string | true;
   readonly json?: boolean;
@@ -81,11 +83,17 @@ export async function train(
       onTrainer,
       failure,
     };
+    for (const line of await editedSince(work)) logger.warn(line);
     return await (work.stages.length > 0
       ? trainStages(work.stages, work.resume, context)
       : trainOne(work.config, work.resume, context));
   } catch (cause) {
     const error = withResumeCommand(cause, work.stages.length > 0 ? work.resume?.from : undefined);
+    // The plan's findings stand above already
+    if (options.json !== true && failure.isPlanPrinted === true && isPlanRefusal(error)) {
+      terminal.err("Nothing was trained.");
+      return 1;
+    }
     const { code, message } = error instanceof ThawError ? error : { code: "THAW_UNEXPECTED", message: String(error) };
     events.write("error", { code, message, saved: failure.saved });
     if (failure.saved !== undefined) advise(goOnLine(failure.saved));
@@ -98,7 +106,7 @@ export async function train(
 
 async function findWork(
   configPath: string | undefined,
-  { set, resume: from, acceptPlanChange = false }: TrainOptions,
+  { set, resume: from, acceptPlanChange = false, acceptDataChange = false }: TrainOptions,
 ): Promise<Work> {
   const loadOptions = { set, requires: "training" } as const;
   if (from === undefined) {
@@ -112,11 +120,16 @@ async function findWork(
       planning: await planStages(stages),
       config: stages[0]!.config,
       stages,
-      resume: { from: staged, acceptPlanChange },
+      resume: { from: staged, acceptPlanChange, acceptDataChange },
     };
   }
   const config = await loadRunConfig(await runFolderOf(from), loadOptions);
-  return { planning: await planConfig(config), config, stages: [], resume: { from, acceptPlanChange } };
+  return {
+    planning: await planConfig(config),
+    config,
+    stages: [],
+    resume: { from, acceptPlanChange, acceptDataChange },
+  };
 }
 
 async function trainOne(
@@ -137,6 +150,18 @@ async function trainOne(
   } finally {
     await parts.close();
   }
+}
+
+function isPlanRefusal(error: unknown): boolean {
+  return error instanceof ThawError && error.code === "THAW_CORE_PLAN_REFUSED";
+}
+
+/** Of a run that goes on: what the config that it was started with says otherwise by now. */
+async function editedSince({ config, stages, resume }: Work): Promise<readonly string[]> {
+  if (resume === undefined) return [];
+  const configs = stages.length > 0 ? stages.map((stage) => stage.config) : [config];
+  const lines = await Promise.all(configs.map(editedConfigLine));
+  return lines.filter((line) => line !== undefined);
 }
 
 function refuse({ findings }: ConfigPlanning, events: EventWriter, terminal: Terminal): number {

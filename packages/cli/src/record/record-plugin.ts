@@ -17,7 +17,7 @@ export interface RecordSinks {
   readonly progress: Progress;
   readonly events: EventWriter;
   /** Told where the state of a run that fails is. */
-  readonly failure: { saved?: SavedState };
+  readonly failure: { saved?: SavedState; isPlanPrinted?: boolean };
   /** Absent: the plan is not printed. */
   readonly terminal?: Terminal;
   /** Paths of settings are shown from here. */
@@ -109,8 +109,9 @@ export function recordPlugin(sinks: RecordSinks): Plugin {
   })();
 }
 
-function printPlan({ record, terminal, folder }: RecordSinks): void {
+function printPlan({ record, terminal, folder, failure }: RecordSinks): void {
   if (terminal === undefined || record.planned === undefined) return;
+  failure.isPlanPrinted = true;
   const { colors, width } = terminal;
   const { findings } = record.planned;
   const lines = [

@@ -45,10 +45,16 @@ function oneFinding(
       : finding.settings.map((setting) => settingPlace(setting, options.folder));
   return [
     `${paint(finding.severity)} ${colors.bold(finding.rule)}`,
-    ...wrap(finding.message, options.width - 2).map((line) => `  ${line}`),
+    ...messageLines(finding.message, options.width - 2).map((line) => `  ${line}`),
     ...places.map((place) => colors.dim(`  at ${place}`)),
     ...wrap(`fix: ${finding.fix}`, options.width - 2).map((line) => `  ${colors.green(line)}`),
   ];
+}
+
+/** A message's first line wrapped; what follows it is a table, whose lines stay as they are. */
+function messageLines(message: string, width: number): readonly string[] {
+  const [first, ...table] = message.split("\n");
+  return [...wrap(first!, width), ...table];
 }
 
 /** `freeze.train_mm_proj_only: true (thaw.config.yaml:3, explicit)`. */

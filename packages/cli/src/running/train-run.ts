@@ -12,6 +12,7 @@ import { recordPlugin } from "../record/record-plugin.js";
 import { shellWord } from "../render/text.js";
 import { summaryLines } from "../render/summary.js";
 import { writeReport } from "../report/report.js";
+import { warnOfOverlap } from "./overlap.js";
 import { measureSaving } from "./saving.js";
 import type { Terminal } from "../terminal/terminal.js";
 
@@ -34,6 +35,8 @@ export interface TrainContext {
 /** What is left of a run that failed. */
 export interface Failure {
   saved?: SavedState;
+  /** The plan with its findings was shown. */
+  isPlanPrinted?: boolean;
 }
 
 /** A run with everything that the command line adds to it. */
@@ -54,6 +57,7 @@ export async function prepareRun(
 ): Promise<PreparedRun> {
   const { events, terminal, progress, logger, isJson, interrupts, failure } = context;
   tellLookedAt(parts, logger);
+  warnOfOverlap(parts.train, parts.evaluation, logger);
   const record = newRecord(title);
   record.model = parts.model.source;
   const sinks = { record, progress, events, failure, folder: process.cwd() };

@@ -15,6 +15,8 @@ export interface Layer {
   readonly folder: string;
   /** For messages: the file, or `--set`. */
   readonly label: string;
+  /** True for the command line, whose lists replace others; those of files join where they can. */
+  readonly replacesLists?: boolean;
   /** The root mapping as written. */
   readonly value: unknown;
   /** Where a key (or its value) stands; undefined where that is not known. The path is spelt as written. */

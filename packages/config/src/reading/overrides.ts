@@ -24,7 +24,7 @@ export function overrideLayer(texts: readonly string[], folder: string): Layer {
     }
     setAt(root, path, value);
   }
-  return { origin: "explicit", folder, label: "--set", value: root, locate: () => undefined };
+  return { origin: "explicit", folder, label: "--set", replacesLists: true, value: root, locate: () => undefined };
 }
 
 /** A layer of plain values that a program gives. */

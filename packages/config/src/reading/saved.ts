@@ -1,7 +1,7 @@
 import { toCamelCase, type Plugin, type Setting } from "@thaw/core";
 import { resolve } from "node:path";
 import type { ResolvedValues } from "../checking/schema.js";
-import { plainValue, writtenValue, type ConfigNode } from "../words/tree.js";
+import { nodeAt, plainValue, writtenValue, type ConfigNode } from "../words/tree.js";
 
 /** Where a saved config came from. */
 export interface SavedSource {
@@ -58,16 +58,27 @@ export function savedConfig(
 }
 
 /**
- * The settings that a saved config came from, and those that were given on top of it; all of `given` for any other
- * config.
+ * The settings that a saved config came from, but for those that what lies on top replaces or removes, and those that
+ * were given on top of it; all of `given` for any other config. `trees`: each layer's values alone.
  */
-export function savedSettings(root: ConfigNode, given: readonly Setting[]): readonly Setting[] {
+export function savedSettings(
+  root: ConfigNode,
+  given: readonly Setting[],
+  trees: readonly ConfigNode[],
+): readonly Setting[] {
   const node = root.children?.get("$saved");
   const saved = node === undefined ? undefined : (writtenValue(node) as { settings?: readonly Setting[] }).settings;
   if (node === undefined || saved === undefined) return given;
   const added = given.filter(({ file }) => file !== node.layer.file);
-  const replaced = new Set(added.map(({ path }) => normalPath(path)));
-  return [...saved.filter(({ path }) => !replaced.has(normalPath(path))), ...added];
+  const replacing = added.map(({ path }) => normalPath(path));
+  const isReplaced = (path: string): boolean => replacing.some((one) => one === path || one.startsWith(`${path}.`));
+  const own = trees.find(({ layer }) => layer.file === node.layer.file);
+  const isRemoved = (path: string): boolean => own !== undefined && holds(own, path) && !holds(root, path);
+  return [...saved.filter(({ path }) => !isReplaced(normalPath(path)) && !isRemoved(normalPath(path))), ...added];
+}
+
+function holds(root: ConfigNode, path: string): boolean {
+  return nodeAt(root, path.split(".")).rest.length === 0;
 }
 
 function normalPath(path: string): string {

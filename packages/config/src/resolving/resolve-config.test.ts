@@ -183,6 +183,23 @@ describe("provenance", () => {
     });
   });
 
+  it("lets --set replace and empty the list of plugins, which files join", async () => {
+    const plugin = (name: string): string => `export default { name: "${name}", apiVersion: 1, apply() {} };`;
+    write({
+      "base.yaml": "plugins: [./a.mjs]\n",
+      "thaw.config.yaml": "extends: ./base.yaml\nmodel: m\nplugins: [./b.mjs]\n",
+      "a.mjs": plugin("a"),
+      "b.mjs": plugin("b"),
+      "c.mjs": plugin("c"),
+    });
+    const names = async (...overrides: readonly string[]) =>
+      (await resolve({ overrides })).plugins.map(({ name }) => name).filter((name) => name.length === 1);
+    expect(await names()).toEqual(["a", "b"]);
+    expect(await names("plugins=[./c.mjs]")).toEqual(["c"]);
+    expect(await names("plugins=[]")).toEqual([]);
+    expect(await names("plugins=null")).toEqual([]);
+  });
+
   it("replaces a mapping of another type as a whole and resolves paths where they are written", async () => {
     write({
       "base/b.yaml": "model: m\ndata: { train: { type: captions, path: ./a.jsonl } }\n",
@@ -383,6 +400,18 @@ describe("saved configs", () => {
     expect(second.plugins[0]?.settings).toMatchObject([
       { path: "freeze.train_mm_proj_only", file: join(folder, "thaw.config.yaml"), line: 4 },
     ]);
+    const removed = await resolve({
+      config: "runs/one/config.json",
+      overrides: ["freeze.trainMmProjOnly=null", "plugins=null", "data.train={ type: iconify, set: noto }"],
+    });
+    expect(removed.settings.map(({ path }) => path).toSorted()).toEqual([
+      "data.train.set",
+      "data.train.type",
+      "model",
+      "seed",
+      "training.epochs",
+    ]);
+    expect(removed.plugins.map(({ name }) => name)).toEqual(["freeze-policy", "backend"]);
     const third = await resolve({ config: "runs/one/config.json", overrides: ["training.epochs=9"] });
     expect(third.values.training.epochs).toBe(9);
     expect(lineOf(third, "training.epochs")).toEqual({ path: "training.epochs", value: 9, origin: "explicit" });

@@ -147,6 +147,7 @@ function resolveLayers(
   const settings = savedSettings(
     root,
     toSettings(["extends", "$schema", "$saved"].reduce((tree, key) => withoutNode(tree, [key]), root)),
+    trees,
   );
   const folder = file === undefined ? options.folder : dirname(file);
   const checked = validate(root, { hosts, named, settings }, findings);
@@ -173,7 +174,10 @@ function resolveLayers(
 }
 
 async function pluginsOf(layers: readonly Layer[], options: ResolveOptions): Promise<readonly NamedPlugin[]> {
-  const lists = layers.flatMap((layer) => {
+  // What the command line says, nothing included, stands for all that files say
+  const isSaid = ({ value }: Layer): boolean => typeof value === "object" && value !== null && "plugins" in value;
+  const last = layers.findLast((layer) => layer.replacesLists === true && isSaid(layer));
+  const lists = (last === undefined ? layers : [last]).flatMap((layer) => {
     const list = (layer.value as Record<string, unknown> | undefined)?.["plugins"];
     return Array.isArray(list)
       ? [readTree(layer, layer.value, undefined, () => undefined).children!.get("plugins")!]

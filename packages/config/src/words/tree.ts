@@ -76,8 +76,8 @@ function readItem(
  */
 export function mergeTrees(base: ConfigNode | undefined, over: ConfigNode): ConfigNode | undefined {
   if (over.kind === "removed") return undefined;
-  if (over.kind === "list" && base?.kind === "list" && over.path.length === 1 && over.path[0] === "plugins")
-    return joinLists(base, over);
+  const isJoined = over.path.length === 1 && over.path[0] === "plugins" && over.layer.replacesLists !== true;
+  if (over.kind === "list" && base?.kind === "list" && isJoined) return joinLists(base, over);
   if (over.kind !== "map") return over;
   const isSameKind = base?.kind === "map" && !isOtherVariant(base, over);
   const children = new Map(isSameKind ? base.children : []);

@@ -22,6 +22,8 @@ export interface ResumeOptions {
   readonly from: string;
   /** Goes on although the plan differs: slots of parameters that now train are made, others dropped. */
   readonly acceptPlanChange?: boolean;
+  /** Goes on although samples, the tokenizer or the chat template are not what they were. */
+  readonly acceptDataChange?: boolean;
 }
 
 /** What a trainer is told of a run, besides plugins. */

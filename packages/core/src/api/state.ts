@@ -46,6 +46,8 @@ export interface RunState {
   readonly seed: number;
   /** Samples of the training source, to notice another one. */
   readonly sampleCount: number;
+  /** What the training source was made of; see `BatchSource.identity`. */
+  readonly data?: Readonly<Record<string, string>>;
   readonly planHash: string;
   readonly plan: Plan;
   /** Over what was frozen at this point. */

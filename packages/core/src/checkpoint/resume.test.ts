@@ -5,6 +5,7 @@ import { join } from "node:path";
 import * as tf from "@tensorflow/tfjs-core";
 import { openSafetensors, writeManifest } from "@thaw/safetensors";
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { silentLogger } from "../api/logger.js";
 import { toyModel } from "../toy/toy-model.js";
 import { toySource } from "../toy/toy-source.js";
 import { runToy, tapped, toyTrainer, trainOnly } from "../toy/toy-trainer.js";
@@ -166,6 +167,49 @@ describe("resume", () => {
       toyTrainer({ ...options, output, plugins: plugins(), resume, model: toyModel({ seed: 2 }) }).run(),
     ).rejects.toMatchObject({ code: "THAW_CORE_BASE_CHANGED" });
     await runToy({ ...options, output, plugins: plugins(), resume });
+  });
+
+  it("compares the data by content, says what differs, and goes on where that is accepted or may be a repair", async () => {
+    const source = (identity: Readonly<Record<string, string>>) => ({ ...toySource({ sampleCount: 11 }), identity });
+    const before = {
+      "samples 1 to 4": "a",
+      "images of samples 1 to 4": "b",
+      "the tokenizer or the chat template": "c",
+    };
+    const training = { ...options.training, keep: 99 };
+    const first = await runToy({
+      ...options,
+      output,
+      training,
+      data: { train: source(before) },
+      plugins: [stopAfter(2)],
+    });
+    const from = first.summary.runFolder!;
+    const warnings: string[] = [];
+    const resumed = (identity: Readonly<Record<string, string>>, acceptDataChange = false) =>
+      toyTrainer({
+        ...options,
+        output,
+        data: { train: source(identity) },
+        training,
+        resume: { from: join(from, "checkpoints/step-2"), acceptDataChange },
+        logger: { ...silentLogger, warn: (_: object | string, line?: string) => void warnings.push(line ?? "") },
+      }).run();
+    await expect(
+      resumed({ ...before, "samples 1 to 4": "x", "the tokenizer or the chat template": "y" }),
+    ).rejects.toMatchObject({
+      code: "THAW_CORE_RESUME_DATA",
+      details: { what: ["samples 1 to 4", "the tokenizer or the chat template"] },
+      message: expect.stringContaining("--accept-data-change"),
+    });
+    await resumed({ ...before, "images of samples 1 to 4": "x" });
+    await resumed({ ...before, "samples 1 to 4": "x" }, true);
+    expect(warnings).toEqual(
+      ["images of samples 1 to 4", "samples 1 to 4"].map(
+        (what) => `The training data is not what it was when the checkpoint was made; different: ${what}.`,
+      ),
+    );
+    await resumed({});
   });
 
   it("says so where there is no checkpoint or a broken one", async () => {

@@ -1,5 +1,5 @@
 import type { Finding, Plan } from "@thaw/contracts";
-import { baseChanged, resumeMismatch } from "../errors/files.js";
+import { baseChanged, resumeDataChanged, resumeMismatch } from "../errors/files.js";
 import type { FoundCheckpoint } from "./read-checkpoint.js";
 import type { RunState } from "../api/state.js";
 import type { ResolvedTrainingOptions } from "../api/options.js";
@@ -23,23 +23,30 @@ export function judgePlanChange(
       fix: isAccepted
         ? "As accepted, the run goes on: slots of what now trains are made anew, slots of what no longer trains " +
           "are dropped."
-        : "Restore the freeze settings of that run, or accept the change (resume.acceptPlanChange): slots are then " +
-          "made and dropped as the table says.",
+        : "Restore the freeze settings of that run, or accept the change (--accept-plan-change; in a program " +
+          "resume.acceptPlanChange): slots are then made and dropped as the table says.",
       settings: [],
     },
   ];
 }
 
-/** What must be equal for a resumed run to see the same data. @throws THAW_CORE_RESUME_MISMATCH */
-export function checkResume(
-  checkpoint: FoundCheckpoint,
-  now: {
-    readonly seed: number;
-    readonly sampleCount: number;
-    readonly training: ResolvedTrainingOptions;
-    readonly optimizer: string;
-  },
-): void {
+/** What a resumed run is made of, as against the run that made the checkpoint. */
+export interface ResumedRun {
+  readonly seed: number;
+  readonly sampleCount: number;
+  /** Of the training source, where it tells. */
+  readonly data: Readonly<Record<string, string>> | undefined;
+  readonly isDataChangeAccepted: boolean;
+  readonly training: ResolvedTrainingOptions;
+  readonly optimizer: string;
+}
+
+/**
+ * What must be equal for a resumed run to see the same data. Returns which of the data differs although the run may go
+ * on: images, which may have been repaired, and what was accepted.
+ * @throws THAW_CORE_RESUME_MISMATCH, THAW_CORE_RESUME_DATA
+ */
+export function checkResume(checkpoint: FoundCheckpoint, now: ResumedRun): readonly string[] {
   const { state, folder } = checkpoint;
   const pairs: [string, unknown, unknown][] = [
     ["seed", state.seed, now.seed],
@@ -55,6 +62,19 @@ export function checkResume(
     .filter(([, before, after]) => before !== after)
     .map(([name, before, after]) => `${name} was ${String(before)} and is ${String(after)}`);
   if (different.length > 0) throw resumeMismatch(different, folder);
+  const changed = changedData(state.data, now.data);
+  const isImage = (what: string): boolean => what.startsWith("images ");
+  if (!now.isDataChangeAccepted && !changed.every(isImage))
+    throw resumeDataChanged(
+      changed.filter((what) => !isImage(what)),
+      folder,
+    );
+  return changed;
+}
+
+/** Names of what is not what it was; what one side does not know is not compared. */
+function changedData(before: RunState["data"] = {}, now: RunState["data"] = {}): readonly string[] {
+  return Object.keys(before).filter((what) => now[what] !== undefined && now[what] !== before[what]);
 }
 
 /** Options that changed although the run may go on with them, for a warning. */

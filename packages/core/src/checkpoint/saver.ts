@@ -98,12 +98,14 @@ export class Saver {
 
   #stateWith({ step }: StepContext, position: DataPosition, plugins: RunState["plugins"]): RunState {
     const { parts, planned, optimizer, trainStep, evaluation, stopRule, totals } = this.#input;
+    const { identity } = parts.options.data!.train!;
     return {
       version: STATE_VERSION,
       step,
       position,
       seed: parts.options.seed!,
       sampleCount: parts.options.data!.train!.sampleCount,
+      ...(identity === undefined ? {} : { data: identity }),
       planHash: planned.planHash,
       plan: planned.plan,
       baseFingerprint: this.#fingerprints.findLast(({ fromSteps }) => fromSteps <= step)!.value,

@@ -1,4 +1,4 @@
-import { bytesText, type ThawError } from "@thaw/contracts";
+import { bytesText, nameList, type ThawError } from "@thaw/contracts";
 import { make } from "./make.js";
 
 /** The run folder, or a file in it, cannot be written. */
@@ -89,6 +89,17 @@ export function resumeMismatch(what: readonly string[], folder: string): ThawErr
     "THAW_CORE_RESUME_MISMATCH",
     `The run differs from the one that made the checkpoint: ${what.join("; ")}. In ${folder}. Use the values of ` +
       "that run, or start a new one.",
+    { what, folder },
+  );
+}
+
+/** The samples, or what makes ids of them, are not those of the run that was stopped. */
+export function resumeDataChanged(what: readonly string[], folder: string): ThawError {
+  return make(
+    "THAW_CORE_RESUME_DATA",
+    `The training data is not what it was when the checkpoint was made; different: ${nameList(what)}. In ${folder}. ` +
+      "Bring the data back, or accept the change (--accept-data-change; in a program resume.acceptDataChange): the run " +
+      "then goes on with the data as it is now.",
     { what, folder },
   );
 }

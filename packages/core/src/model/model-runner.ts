@@ -145,11 +145,11 @@ export class ModelRunner {
     return this.#pass({ trained, flows, checkpointed, stopAfter }, batch, { purpose: "train", ...at });
   }
 
-  /** Cross entropy without gradient, without label smoothing. */
+  /** Cross entropy of the batch as taps of `batch` leave it, without gradient, without label smoothing. */
   async loss(batch: Batch, step: number): Promise<BatchLoss> {
-    const { rows, targets } = superviseTokens(batch);
-    if (rows.length === 0) return { lossSum: 0, supervisedTokenCount: 0 };
     return this.#unrecorded(batch, "evaluate", step, async (loaded, scope) => {
+      const { rows, targets } = superviseTokens(loaded);
+      if (rows.length === 0) return { lossSum: 0, supervisedTokenCount: 0 };
       const loss = this.model.forward(loaded, scope).crossEntropy(rows, targets);
       return { lossSum: (await loss.tensor.data())[0]!, supervisedTokenCount: rows.length };
     });

@@ -1,4 +1,5 @@
 import { join } from "node:path";
+import { nameList } from "@thaw/contracts";
 import type { Optimizer } from "../api/optimizer.js";
 import { nameDamage, type FoundCheckpoint } from "../checkpoint/read-checkpoint.js";
 import { readParameters, readSlots } from "../checkpoint/read-tensors.js";
@@ -45,7 +46,8 @@ async function restoreTensors(
 /**
  * Puts back weights, slots, counters and plugin state of a checkpoint, in the phase in which it was made, and returns
  * the names of the parameters that it holds.
- * @throws THAW_CORE_RESUME_MISMATCH, THAW_CORE_CHECKPOINT_DAMAGED, THAW_CORE_PARAMETERS_UNFIT
+ * @throws THAW_CORE_RESUME_MISMATCH, THAW_CORE_RESUME_DATA, THAW_CORE_CHECKPOINT_DAMAGED,
+ * THAW_CORE_PARAMETERS_UNFIT
  */
 export async function restoreRun(
   checkpoint: FoundCheckpoint,
@@ -54,15 +56,29 @@ export async function restoreRun(
   const { folder, state } = checkpoint;
   const { options, training, logger, hooks } = parts;
   const { context } = loaded;
-  checkResume(checkpoint, {
+  const otherData = checkResume(checkpoint, {
     seed: options.seed!,
     sampleCount: options.data!.train!.sampleCount,
+    data: options.data!.train!.identity,
+    isDataChangeAccepted: options.resume?.acceptDataChange === true,
     training,
     optimizer: optimizer.name,
   });
+  if (otherData.length > 0)
+    logger.warn(
+      { changed: otherData },
+      `The training data is not what it was when the checkpoint was made; different: ${nameList(otherData)}.`,
+    );
   const changed = changedOptions(state, training);
   if (changed.length > 0)
     logger.warn({ changed }, `Options differ from those of the checkpoint: ${changed.join(", ")}.`);
+  logger.info(
+    { step: state.step, folder, ...(context.runFolder === undefined ? {} : { runFolder: context.runFolder }) },
+    checkpoint.continues === undefined
+      ? `Branches off after step ${state.step} of ${folder}` +
+          `${context.runFolder === undefined ? "" : `, into ${context.runFolder}`}.`
+      : `Goes on after step ${state.step}, from ${folder}.`,
+  );
   const { carried, trained } = await restoreTensors(checkpoint, loaded, optimizer);
   trainStep.forget(Object.keys(state.updates).filter((name) => !trained.has(name)));
   evaluation.restore(state.evaluation);

@@ -54,6 +54,45 @@ describe("Trainer.open", () => {
     await session.close();
   });
 
+  it("measures the loss of the batch that taps of `batch` leave: padded, reversed, masked", async () => {
+    const batch = await firstBatch(toySource(), 3);
+    const measured = async (change: (batch: Batch) => Batch) => {
+      const plugin = tapped("Change", ({ hooks }) => {
+        hooks.batch.tap("Change", change);
+      });
+      const session = await toyTrainer({ data: undefined, seed: undefined, plugins: [plugin] }).open();
+      const loss = await session.loss(batch);
+      await session.close();
+      return loss;
+    };
+    const rows = (values: Int32Array, tokens: number): readonly (readonly number[])[] =>
+      Array.from({ length: 3 }, (_, row) => [...values.subarray(row * tokens, (row + 1) * tokens)]);
+    const changed = (
+      given: Batch,
+      change: (rows: readonly (readonly number[])[], padding: number) => number[][],
+    ): Batch => {
+      const { tokenIds, labels, attentionMask, tokenCount } = given;
+      const make = (values: Int32Array, padding: number): Int32Array =>
+        Int32Array.from(change(rows(values, tokenCount), padding).flat());
+      const next = { tokenIds: make(tokenIds, 2), labels: make(labels, -100), attentionMask: make(attentionMask, 0) };
+      return { ...given, ...next, tokenCount: next.labels.length / 3 };
+    };
+    const plain = await measured((given) => given);
+    const padded = await measured((given) => changed(given, (all, padding) => all.map((row) => [...row, padding])));
+    expect(padded.supervisedTokenCount).toBe(plain.supervisedTokenCount);
+    expect(padded.lossSum).toBeCloseTo(plain.lossSum, 5);
+    const reversed = await measured((given) => ({
+      ...changed(given, (all) => all.toReversed().map((row) => [...row])),
+      media: given.media.map((item) => ({ ...item, sample: 2 - item.sample })).toReversed(),
+    }));
+    expect(reversed.supervisedTokenCount).toBe(plain.supervisedTokenCount);
+    expect(reversed.lossSum).toBeCloseTo(plain.lossSum, 5);
+    expect(await measured((given) => ({ ...given, labels: given.labels.map(() => -100) }))).toEqual({
+      lossSum: 0,
+      supervisedTokenCount: 0,
+    });
+  });
+
   it("loads what a run trained, all or nothing", async () => {
     const folder = await mkdtemp(join(tmpdir(), "thaw-core-"));
     const { summary, parameters } = await runToy({ output: folder, plugins: [trainOnly([0, ["projector"]])] });

@@ -160,8 +160,8 @@ async function planChange(
         `Stage ${record.name}: it was finished under the plan ${record.planHash.slice(0, 12)}, and is planned as ` +
         `${planHash.slice(0, 12)} now.`,
       fix:
-        "Restore the freeze settings of that run, or accept the change (resume.acceptPlanChange): what the stage " +
-        "trained stays as it is.",
+        "Restore the freeze settings of that run, or accept the change (--accept-plan-change; in a program " +
+        "resume.acceptPlanChange): what the stage trained stays as it is.",
     },
   ];
 }
@@ -175,10 +175,7 @@ async function runAll(options: StagesOptions, run: StagedRun): Promise<StagesSum
     else {
       const open = await stage.open("run");
       try {
-        const resume =
-          state === "begun"
-            ? { resume: { from: folder, acceptPlanChange: options.resume?.acceptPlanChange === true } }
-            : { runFolder: folder };
+        const resume = state === "begun" ? { resume: { ...options.resume, from: folder } } : { runFolder: folder };
         const trainer = new Trainer({
           ...open.options,
           ...resume,

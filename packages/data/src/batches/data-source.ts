@@ -1,11 +1,18 @@
 import type { Batch, BatchSource } from "@thaw/contracts";
 import type { Processor } from "../images/processor.js";
 import type { Sample } from "../samples/sample.js";
-import type { LookedAt } from "./look-ahead.js";
 
 /** A batch of prompts to be answered; `indices[row]` is the sample's position in `DataSource.samples`. */
 export interface PromptBatch extends Batch {
   readonly indices: readonly number[];
+}
+
+/** What was looked at before the first step. */
+export interface LookedAt {
+  readonly samples: number;
+  readonly images: number;
+  /** Different images of the set. */
+  readonly imageCount: number;
 }
 
 /** What `openSource` returns: a `BatchSource` for core, and more for captioning, evaluation and reports. */

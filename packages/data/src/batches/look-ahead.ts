@@ -4,6 +4,7 @@ import { refusalOf } from "../errors.js";
 import type { Processor } from "../images/processor.js";
 import type { ImageReference, Sample } from "../samples/sample.js";
 import type { ImageLoader } from "../workers/image-loader.js";
+import type { LookedAt } from "./data-source.js";
 import type { Encoder } from "./encoder.js";
 import { peekImage, type Peek } from "./peek-image.js";
 
@@ -12,14 +13,6 @@ const LIMIT_MS = 10_000;
 const AT_A_TIME = 64;
 /** Stretches of the data set that a difference is told apart by. */
 const STRETCHES = 128;
-
-/** What was looked at before the first step. */
-export interface LookedAt {
-  readonly samples: number;
-  readonly images: number;
-  /** Different images of the set. */
-  readonly imageCount: number;
-}
 
 /** What looking needs of a source. */
 export interface LookAheadInput {
