@@ -121,12 +121,14 @@ export type {
 } from "@thaw/contracts";
 export {
   checkBytes,
+  checkHeader,
   MANIFEST_FILE,
   openSafetensors,
   parseManifest,
   proofOf,
   writeManifest,
   writeSafetensors,
+  type Manifest,
 } from "@thaw/safetensors";
 export type { SafetensorsReader, TensorDeclaration, TensorEntry } from "@thaw/safetensors";
 export { findCheckpoint } from "./checkpoint/read-checkpoint.js";

@@ -113,8 +113,8 @@ export function unwritable(file: string, cause: unknown): ThawError {
 export function damaged(file: string, what: string, cause?: unknown): ThawError {
   return new ThawError(
     "THAW_SAFETENSORS_DAMAGED",
-    `The file is not as it was written: ${what}. At ${file}. Take an intact copy, or write it again. If it was ` +
-      "changed on purpose, remove thaw-manifest.json beside it.",
+    `The file is not as it was written: ${what}. At ${file}. Take an intact copy, or write it again. An export that ` +
+      "was changed on purpose is read once its thaw-manifest.json is removed.",
     { details: { file, what }, cause },
   );
 }

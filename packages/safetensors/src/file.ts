@@ -1,13 +1,12 @@
 import { open, type FileHandle } from "node:fs/promises";
-import { createHash } from "node:crypto";
+import { dirname, join } from "node:path";
 import { damaged, malformed, unreadable } from "./errors.js";
 import { checkHeaderLength, parseHeader, type Header } from "./header.js";
-import { checkSize, MANIFEST_FILE, MANIFEST_KEY } from "./manifest.js";
+import { checkHeader, MANIFEST_FILE, MANIFEST_KEY } from "./manifest.js";
 import type { FileProof } from "./proof.js";
 
 /** Largest single read; Node's own limit is 2 GiB. */
 const MAX_READ_BYTES = 2 ** 30;
-const OTHER_HEADER = "its header, with names and shapes, is not the one that was written";
 
 /** One open safetensors file. */
 export interface SafetensorsFile extends Header {
@@ -30,7 +29,7 @@ export async function openFile(path: string, proof?: FileProof): Promise<Safeten
   try {
     const header = await readHeader(handle, path, proof);
     if (proof === undefined && header.metadata[MANIFEST_KEY] !== undefined)
-      throw damaged(path, `${MANIFEST_FILE}, which was written beside it and proves it, is missing or lacks it`);
+      throw damaged(join(dirname(path), MANIFEST_FILE), `it is missing, or does not know ${path}, which needs it`);
     if (proof !== undefined) checkNames(path, header, proof);
     return {
       ...header,
@@ -52,7 +51,7 @@ function checkNames(path: string, { entries }: Header, { tensors = {} }: FilePro
 
 async function readHeader(handle: FileHandle, path: string, proof: FileProof | undefined): Promise<Header> {
   const { size } = await handle.stat();
-  if (proof !== undefined) checkSize(path, proof, size);
+  if (proof !== undefined && size < 8) checkHeader(path, new Uint8Array(0), size, proof);
   if (size < 8)
     throw malformed(
       path,
@@ -63,18 +62,18 @@ async function readHeader(handle: FileHandle, path: string, proof: FileProof | u
   const lengthField = new Uint8Array(8);
   await readFully(handle, path, lengthField, 0);
   const length = headerLength(path, lengthField, size, proof);
-  const bytes = new Uint8Array(length);
-  await readFully(handle, path, bytes, 8);
-  if (proof !== undefined && createHash("sha256").update(lengthField).update(bytes).digest("hex") !== proof.sha256)
-    throw damaged(path, OTHER_HEADER);
-  return parseHeader(path, decodeUtf8(bytes, path), size, 8 + length);
+  const bytes = new Uint8Array(8 + length);
+  await readFully(handle, path, bytes, 0);
+  if (proof !== undefined) checkHeader(path, bytes, size, proof);
+  return parseHeader(path, decodeUtf8(bytes.subarray(8), path), size, 8 + length);
 }
 
 function headerLength(path: string, field: Uint8Array, size: number, proof: FileProof | undefined): number {
   try {
     return checkHeaderLength(path, new DataView(field.buffer).getBigUint64(0, true), size);
   } catch (cause) {
-    throw proof === undefined ? cause : damaged(path, OTHER_HEADER, cause);
+    if (proof !== undefined) checkHeader(path, field, size, proof);
+    throw cause;
   }
 }
 

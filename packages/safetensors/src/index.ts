@@ -5,6 +5,7 @@ export { firstNotFinite } from "./finite.js";
 export type { TensorEntry } from "./header.js";
 export {
   checkBytes,
+  checkHeader,
   MANIFEST_FILE,
   MANIFEST_KEY,
   parseManifest,

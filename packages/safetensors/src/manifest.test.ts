@@ -130,7 +130,7 @@ describe("a folder with a manifest", () => {
     await writeAll();
     await rm(path(MANIFEST_FILE));
     expect(await damagedFile(openSafetensors(path("one.safetensors")))).toBe(
-      `THAW_SAFETENSORS_DAMAGED ${path("one.safetensors")}`,
+      `THAW_SAFETENSORS_DAMAGED ${path(MANIFEST_FILE)}`,
     );
   });
 });

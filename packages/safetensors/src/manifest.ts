@@ -92,6 +92,16 @@ export function checkBytes(path: string, bytes: Uint8Array, manifest: Manifest):
   if (sha256(bytes) !== proof.sha256) throw damaged(path, OTHER_BYTES);
 }
 
+/**
+ * Compares a safetensors file's length and its header, from the first byte to the first tensor, with its proof. @throws
+ * THAW_SAFETENSORS_DAMAGED
+ */
+export function checkHeader(path: string, header: Uint8Array, bytes: number, proof: FileProof): void {
+  checkSize(path, proof, bytes);
+  if (sha256(header) !== proof.sha256)
+    throw damaged(path, "its header, with names and shapes, is not the one that was written");
+}
+
 function proofIn(path: string, manifest: Manifest): FileProof {
   const proof = manifest.get(basename(path));
   if (proof === undefined) throw damaged(path, `${MANIFEST_FILE} does not know it`);
@@ -103,8 +113,7 @@ export async function proofBeside(path: string): Promise<FileProof | undefined> 
   return (await readManifest(dirname(path)))?.get(basename(path));
 }
 
-/** @throws THAW_SAFETENSORS_DAMAGED */
-export function checkSize(path: string, proof: FileProof, bytes: number): void {
+function checkSize(path: string, proof: FileProof, bytes: number): void {
   if (bytes !== proof.bytes) throw damaged(path, `it has ${bytes} bytes, and ${proof.bytes} were written`);
 }
 

@@ -159,7 +159,7 @@ describe("what a run hands over", () => {
       details: { file: startFrom },
     });
     await rm(join(summary.runFolder!, "final", MANIFEST_FILE));
-    await expect(toyTrainer({ ...options, startFrom }).run()).rejects.toThrow("is missing or lacks it");
+    await expect(toyTrainer({ ...options, startFrom }).run()).rejects.toThrow("it is missing, or does not know");
   });
 
   it("may be a file of somebody else, with at least one tensor", async () => {

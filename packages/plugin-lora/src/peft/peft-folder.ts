@@ -3,6 +3,7 @@ import { mkdir, rename, rm, stat, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import {
   checkBytes,
+  checkHeader,
   MANIFEST_FILE,
   openSafetensors,
   parseManifest,
@@ -10,6 +11,7 @@ import {
   ThawError,
   writeManifest,
   writeSafetensors,
+  type Manifest,
 } from "@thaw/core";
 import { folderExists, folderUnwritable } from "../errors.js";
 
@@ -37,11 +39,10 @@ export interface PeftValue {
 export function readPeftHeader(folder: string): PeftHeader | string {
   try {
     const bytes = readFileSync(join(folder, PEFT_CONFIG));
-    const manifest = join(folder, MANIFEST_FILE);
-    if (existsSync(manifest))
-      checkBytes(join(folder, PEFT_CONFIG), bytes, parseManifest(manifest, readFileSync(manifest)));
+    const manifest = readManifest(folder);
+    if (manifest !== undefined) checkBytes(join(folder, PEFT_CONFIG), bytes, manifest);
     const config: unknown = JSON.parse(bytes.toString("utf8"));
-    return { config, shapes: readShapes(join(folder, PEFT_WEIGHTS)) };
+    return { config, shapes: readShapes(join(folder, PEFT_WEIGHTS), manifest) };
   } catch (error) {
     return `${(error as Error).message.replace(/\.$/, "")}.`;
   }
@@ -89,16 +90,22 @@ export async function exists(path: string): Promise<boolean> {
   );
 }
 
+function readManifest(folder: string): Manifest | undefined {
+  const path = join(folder, MANIFEST_FILE);
+  return existsSync(path) ? parseManifest(path, readFileSync(path)) : undefined;
+}
+
 /** Names and shapes from the header of a safetensors file: an 8-byte length, then JSON. */
-function readShapes(path: string): ReadonlyMap<string, readonly number[]> {
+function readShapes(path: string, manifest: Manifest | undefined): ReadonlyMap<string, readonly number[]> {
   const file = openSync(path, "r");
   try {
-    const length = Number(readBytes(file, 8, 0).readBigUInt64LE());
-    if (length > fstatSync(file).size - 8) throw new Error(`${path} is no safetensors file, or is cut off`);
-    const header = JSON.parse(readBytes(file, length, 8).toString("utf8")) as Record<
-      string,
-      { readonly shape?: readonly number[] }
-    >;
+    const { size } = fstatSync(file);
+    const length = size < 8 ? Infinity : Number(readBytes(file, 8, 0).readBigUInt64LE());
+    const bytes = readBytes(file, Math.min(size, 8 + length), 0);
+    const proof = manifest?.get(PEFT_WEIGHTS);
+    if (proof !== undefined) checkHeader(path, bytes, size, proof);
+    if (length > size - 8) throw new Error(`${path} is not a safetensors file, or is cut off`);
+    const header = JSON.parse(bytes.toString("utf8", 8)) as Record<string, { readonly shape?: readonly number[] }>;
     return new Map(
       Object.entries(header)
         .filter(([name]) => name !== "__metadata__")
