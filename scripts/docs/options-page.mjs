@@ -151,9 +151,11 @@ function typeText(shape) {
       ? "text"
       : shape.format === "package-or-path"
         ? "package or path"
-        : shape.format === "source"
-          ? "text"
-          : shape.format;
+        : shape.format === "code-path"
+          ? "path of code"
+          : shape.format === "source"
+            ? "text"
+            : shape.format;
   return "any";
 }
 

@@ -27,11 +27,11 @@ export const backendOptionsSchema = z
             "gates, attention). Default: true on a GPU, false on a processor, which has kernels.",
         ),
       projectFolder: z.string().min(1).optional().meta({
-        format: "path",
+        format: "code-path",
         description: "Folder from which npm packages are looked up. Default: the working directory.",
       }),
       cacheFolder: z.string().min(1).optional().meta({
-        format: "path",
+        format: "code-path",
         description: "Folder into which thaw backend install puts libraries. Default: a folder of the user's cache.",
       }),
     }),

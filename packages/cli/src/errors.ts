@@ -1,4 +1,4 @@
-import { ThawError } from "@thaw/contracts";
+import { ThawError, type Finding } from "@thaw/contracts";
 
 function reasonOf(cause: unknown): string {
   return cause instanceof Error ? cause.message : String(cause);
@@ -21,6 +21,28 @@ export function notARunOrCheckpoint(folder: string, reason: string): ThawError {
     `The folder is neither a run nor a checkpoint: ${reason}. At ${folder}. Give a run folder (with config.json ` +
       "and final/) or a Hugging Face checkpoint folder.",
     { details: { folder } },
+  );
+}
+
+/** The config that a run saved is damaged, or of no run. */
+export function savedConfigWrong(folder: string, findings: readonly Finding[]): ThawError {
+  const errors = findings.filter(({ severity }) => severity === "error").map(({ message }) => message);
+  return new ThawError(
+    "THAW_CLI_RUN_CONFIG",
+    `The run's config is not one that Thaw saved: ${errors.join(" ")} In ${folder}. Take the folder as it was when ` +
+      "the run made it.",
+    { details: { folder, errors } },
+  );
+}
+
+/** A run's plugins were made by a config in code that nobody vouches for. */
+export function originalConfigUntrusted(folder: string, file: string): ThawError {
+  return new ThawError(
+    "THAW_CLI_RUN_CODE",
+    `The run's plugins were made by ${JSON.stringify(file)}, which is code, and a run folder is data: nobody vouches ` +
+      `for what it would run. In $saved.file of ${folder}. Call the command in a folder whose config is that file, or ` +
+      "give --trust, if you know who made that folder: it then runs code as you.",
+    { details: { folder, file } },
   );
 }
 

@@ -35,6 +35,7 @@ export interface Outcome {
   readonly advice: string[];
 }
 
+const TRUST_HELP = "let the run's own config name code: plugins, configs in code, libraries";
 const SET_HELP = "override one value, as YAML: --set training.epochs=3 (repeatable)";
 
 /** The command line. Each command's code is loaded when it runs, so that `check` and `plan` start fast. */
@@ -65,6 +66,7 @@ export function createProgram(terminal: Terminal, outcome: Outcome): Command {
 
   withSet(add("train [config]", "train as the config says", TRAIN_HELP))
     .option("--resume <run>", "continue a run that was stopped: its folder, or one checkpoint folder in it")
+    .option("--trust", TRUST_HELP)
     .option("--accept-plan-change", "resume although the trainability plan differs")
     .option("--accept-data-change", "resume although samples, tokenizer or chat template are not what they were")
     .option(
@@ -96,6 +98,7 @@ export function createProgram(terminal: Terminal, outcome: Outcome): Command {
     .option("--batch-size <n>", "samples answered at once", count("--batch-size"))
     .option("--max-new-tokens <n>", "longest answer", count("--max-new-tokens"))
     .option("--backend <name>", "auto, gpu, webgpu, native, wasm or cpu")
+    .option("--trust", TRUST_HELP)
     .option("--json", "the numbers as one JSON object on standard output")
     .option("--quiet", "no progress bar")
     .addOption(logLevel())
@@ -138,6 +141,7 @@ export function createProgram(terminal: Terminal, outcome: Outcome): Command {
     .option("--prompt <text>", "what to ask; the model's own prompt without it")
     .option("--max-new-tokens <n>", "longest answer", count("--max-new-tokens"))
     .option("--backend <name>", "auto, gpu, webgpu, native, wasm or cpu")
+    .option("--trust", TRUST_HELP)
     .option("--json", "one JSON object a line on standard output")
     .addOption(logLevel().default("warn"))
     .action(async (images: string[], options: CaptionOptions) => {
@@ -152,6 +156,7 @@ export function createProgram(terminal: Terminal, outcome: Outcome): Command {
     .addOption(new Option("--dtype <dtype>", "of the weights").choices(["f32", "bf16"]).default("f32"))
     .option("--overwrite", "replace a model that the folder holds already")
     .option("--backend <name>", "auto, gpu, webgpu, native, wasm or cpu")
+    .option("--trust", TRUST_HELP)
     .option("--json", "one JSON object on standard output")
     .addOption(logLevel().default("warn"))
     .action(async (target: string, folder: string, options: ExportOptions) => {

@@ -89,6 +89,24 @@ export function notAPlugin(name: string, received: string, where: string): ThawE
   );
 }
 
+/** A config that is data names something that runs as code. */
+export function codeUntrusted(found: {
+  readonly file: string;
+  readonly key: string;
+  /** `file:line:column`. */
+  readonly place: string;
+  readonly what: string;
+  readonly fix: string;
+}): ThawError {
+  const { file, key, place, what, fix } = found;
+  return new ThawError(
+    "THAW_CONFIG_UNTRUSTED",
+    `${what}, and a saved config is data: nobody vouches for what it would run. In ${key} (${place}). ${fix} Or give ` +
+      "--trust, if you know who made that folder: it then runs code as you.",
+    { details: { file, key } },
+  );
+}
+
 /** `--set` without a key or an equals sign. */
 export function overrideMalformed(text: string, reason: string): ThawError {
   return new ThawError(

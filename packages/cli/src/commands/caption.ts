@@ -12,6 +12,8 @@ export interface CaptionOptions {
   readonly prompt?: string;
   readonly maxNewTokens?: number;
   readonly backend?: string;
+  /** The run may name code. */
+  readonly trust?: boolean;
   readonly json?: boolean;
   readonly logLevel: LogLevel;
 }
@@ -22,7 +24,7 @@ export interface CaptionOptions {
  */
 export async function caption(images: readonly string[], options: CaptionOptions, terminal: Terminal): Promise<number> {
   const logger = await createLogger(options.logLevel, { isJson: options.json === true });
-  const target = await openTarget(options.model, options.backend === undefined ? {} : { backend: options.backend });
+  const target = await openTarget(options.model, options);
   const processor = await openProcessor(modelFolder(target.config));
   const source = await openImages(images, {
     processor,

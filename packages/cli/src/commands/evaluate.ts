@@ -33,6 +33,8 @@ export interface EvaluateOptions {
   readonly batchSize?: number;
   readonly maxNewTokens?: number;
   readonly backend?: string;
+  /** The run may name code. */
+  readonly trust?: boolean;
   readonly json?: boolean;
   readonly quiet?: boolean;
   readonly logLevel: LogLevel;
@@ -42,7 +44,7 @@ export interface EvaluateOptions {
  * Measures captions of a run or a checkpoint on a data set, beside both baselines. Returns 130 where Ctrl-C stopped it.
  */
 export async function evaluate(path: string, options: EvaluateOptions, terminal: Terminal): Promise<number> {
-  const target = await openTarget(path, options.backend === undefined ? {} : { backend: options.backend });
+  const target = await openTarget(path, options);
   if (options.images !== undefined && options.data === undefined)
     throw badOption("--images", options.images, "it together with --data");
   if (options.data === undefined && Object.keys(evaluationSources(target.config.data)).length === 0)

@@ -13,6 +13,8 @@ export interface ExportOptions {
   readonly dtype: "f32" | "bf16";
   readonly overwrite?: boolean;
   readonly backend?: string;
+  /** The run may name code. */
+  readonly trust?: boolean;
   readonly json?: boolean;
   readonly logLevel: LogLevel;
 }
@@ -27,7 +29,7 @@ export async function exportRun(
   options: ExportOptions,
   terminal: Terminal,
 ): Promise<number> {
-  const target = await openTarget(path, options.backend === undefined ? {} : { backend: options.backend });
+  const target = await openTarget(path, options);
   const written = resolve(folder);
   const trainer = sessionTrainer(
     target.config,

@@ -5,11 +5,13 @@ import { eventWriter, type EventWriter } from "../record/events.js";
 import { watchInterrupts } from "../running/interrupt.js";
 import { loadConfig, type LoadedConfig } from "../config/load-config.js";
 import { editedConfigLine } from "../running/edited-config.js";
+import { needsTrust } from "../config/trusted-code.js";
 import { createLogger, type LogLevel } from "../terminal/log.js";
 import { isConfigRefused, planConfig, planStages, type ConfigPlanning } from "../planning/plan-stages.js";
 import { createProgress, silentProgress } from "../terminal/progress.js";
 import { findingLines, verdictLine } from "../render/findings.js";
-import { loadRunConfig, loadStageConfigs, runFolderOf, stagedRunOf, titleOf } from "../running/run-folder.js";
+import { loadRunConfig, loadStageConfigs } from "../running/run-config.js";
+import { runFolderOf, stagedRunOf, titleOf } from "../running/run-folder.js";
 import type { Terminal } from "../terminal/terminal.js";
 import { finishRun, goOnLine, prepareRun, stoppedRun, type Failure, type TrainContext } from "../running/train-run.js";
 import { withResumeCommand } from "../running/resume-command.js";
@@ -19,6 +21,8 @@ import { trainStages, type StageToTrain } from "../running/train-stages.js";
 export interface TrainOptions {
   readonly set: readonly string[];
   readonly resume?: string;
+  /** The resumed run may name code. */
+  readonly trust?: boolean;
   readonly acceptPlanChange?: boolean;
   readonly acceptDataChange?: boolean;
   /** Steps of the comparison; `true`: the default. */
@@ -71,6 +75,7 @@ export async function train(
     if (reason !== undefined) trainer.stop(reason);
   };
   const failure: Failure = {};
+  const trustWord = (await needsTrust(work.config)) ? " --trust" : "";
   try {
     const context = {
       events,
@@ -82,6 +87,7 @@ export async function train(
       interrupts,
       onTrainer,
       failure,
+      trustWord,
     };
     for (const line of await editedSince(work)) logger.warn(line);
     return await (work.stages.length > 0
@@ -96,7 +102,7 @@ export async function train(
     }
     const { code, message } = error instanceof ThawError ? error : { code: "THAW_UNEXPECTED", message: String(error) };
     events.write("error", { code, message, saved: failure.saved });
-    if (failure.saved !== undefined) advise(goOnLine(failure.saved));
+    if (failure.saved !== undefined) advise(goOnLine(failure.saved, trustWord));
     throw error;
   } finally {
     interrupts.stop();
@@ -106,9 +112,13 @@ export async function train(
 
 async function findWork(
   configPath: string | undefined,
-  { set, resume: from, acceptPlanChange = false, acceptDataChange = false }: TrainOptions,
+  { set, resume: from, trust, acceptPlanChange = false, acceptDataChange = false }: TrainOptions,
 ): Promise<Work> {
-  const loadOptions = { set, requires: "training" } as const;
+  const loadOptions = {
+    set,
+    requires: "training",
+    ...(trust === true ? { trust: "all" as const } : {}),
+  } as const;
   if (from === undefined) {
     const config = await loadConfig(configPath, loadOptions);
     return { planning: await planConfig(config), config, stages: config.stages };

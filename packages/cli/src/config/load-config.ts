@@ -1,11 +1,15 @@
 import { readFileSync } from "node:fs";
+import { dirname, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import {
+  NO_CODE,
   resolveConfig,
   type AnyPluginFactory,
   type ModuleAliases,
   type ResolvedConfig,
   type ResolvedStage,
+  type Trust,
+  type TrustedCode,
 } from "@thaw/config";
 import { backendGpu } from "@thaw/backend-gpu";
 import type { Finding } from "@thaw/core";
@@ -14,6 +18,7 @@ import { freezePolicy } from "@thaw/plugin-freeze-policy";
 import { lora } from "@thaw/plugin-lora";
 import { projectorOnly } from "@thaw/plugin-projector-only";
 import { tokenRows } from "@thaw/plugin-token-rows";
+import { ownConfig } from "./trusted-code.js";
 import { dataSectionSchema, type DataSection } from "./data-section.js";
 
 /**
@@ -40,6 +45,14 @@ export interface LoadOptions {
   readonly requires?: "nothing" | "model" | "training";
   /** Where discovery starts; the working directory without it. */
   readonly folder?: string;
+  /** What a config that is data may name although it is code; without it what the working folder's config names. */
+  readonly trust?: Trust;
+  /** The file is data, also where it does not say that a run saved it. */
+  readonly isData?: boolean;
+  /** A saved config that is no file of its own. */
+  readonly saved?: { readonly file: string; readonly value: unknown };
+  /** What a run was given by `--set`, as its folder says: data. */
+  readonly savedOverrides?: readonly string[];
 }
 
 /** A config with the `data` section typed. */
@@ -67,8 +80,24 @@ export async function loadConfig(config: string | null | undefined, options: Loa
     sections: HOST_SECTIONS,
     requires: options.requires ?? "model",
     alias: configAliases(),
+    trust: options.trust ?? (() => ownCode(config, options)),
+    isData: options.isData === true,
+    ...(options.saved === undefined ? {} : { saved: options.saved }),
+    ...(options.savedOverrides === undefined ? {} : { savedOverrides: options.savedOverrides }),
   });
   return withData(resolved);
+}
+
+/**
+ * What the working folder's config loads as code, for a config that is data: nothing where there is none, or where it is
+ * part of what is opened.
+ */
+async function ownCode(config: string | null | undefined, options: LoadOptions): Promise<TrustedCode> {
+  const { saved, folder = process.cwd() } = options;
+  const opened = saved?.file ?? config ?? undefined;
+  const file = opened === undefined ? undefined : await ownConfig(dirname(resolve(folder, opened)));
+  if (file === undefined) return NO_CODE;
+  return (await loadConfig(file, { requires: "nothing", trust: () => Promise.resolve(NO_CODE) })).code;
 }
 
 function withData(resolved: ResolvedConfig): LoadedConfig {

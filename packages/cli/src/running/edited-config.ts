@@ -18,7 +18,7 @@ interface Source {
 export async function editedConfigLine(config: LoadedConfig): Promise<string | undefined> {
   const { file, stage, overrides = [], settings = [] } = (config.saved["$saved"] ?? {}) as Source;
   if (file === undefined || !(await isPlainConfig(file))) return undefined;
-  const whole = await loadConfig(file, { set: overrides, requires: "nothing" }).catch(() => undefined);
+  const whole = await loadConfig(file, { savedOverrides: overrides, requires: "nothing" }).catch(() => undefined);
   const now = whole?.stages.find(({ name }) => name === stage)?.config ?? whole;
   if (now === undefined) return undefined;
   const [before, after] = [settings, now.settings].map(byPath) as [

@@ -1,8 +1,9 @@
 import { access } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
 import { readStagedRun, stageState, STAGES_FILE, trainedFile } from "@thaw/core";
-import { notARunOrCheckpoint, runNotFinished } from "../errors.js";
-import { loadConfig, type LoadedConfig, type LoadOptions } from "../config/load-config.js";
+import { notARunOrCheckpoint, runNotFinished, savedConfigWrong } from "../errors.js";
+import { loadConfig, type LoadedConfig } from "../config/load-config.js";
+import { loadRunConfig } from "./run-config.js";
 
 /** What a command was pointed at: a run with its config and trained parameters, or a bare checkpoint. */
 export interface Target {
@@ -11,6 +12,13 @@ export interface Target {
   readonly config: LoadedConfig;
   /** Trained parameters to put over the base model's; absent for a checkpoint. */
   readonly trained?: string;
+}
+
+/** What commands say of the folder that they are given. */
+export interface TargetOptions {
+  readonly backend?: string;
+  /** The run's config may name code: plugins, configs that are code, libraries. */
+  readonly trust?: boolean;
 }
 
 async function exists(path: string): Promise<boolean> {
@@ -22,15 +30,21 @@ async function exists(path: string): Promise<boolean> {
 
 /**
  * Opens a run folder (its `config.json` and `final/`), one checkpoint folder in it, or a Hugging Face checkpoint
- * folder. `@throws THAW_CLI_NOT_A_RUN, THAW_CLI_RUN_NOT_FINISHED, THAW_CONFIG_*`.
+ * folder. Each is data: what a run names that is code is loaded where the working folder's config names it too, or with
+ * `trust`. `@throws THAW_CLI_NOT_A_RUN, THAW_CLI_RUN_NOT_FINISHED, THAW_CLI_RUN_CONFIG, THAW_CONFIG_*`.
  */
-export async function openTarget(path: string, options: { readonly backend?: string } = {}): Promise<Target> {
+export async function openTarget(path: string, options: TargetOptions = {}): Promise<Target> {
   const folder = resolve(path);
   if (!(await exists(folder))) throw notARunOrCheckpoint(folder, "it does not exist");
   const values = options.backend === undefined ? undefined : { backend: options.backend };
   const run = await runOf(folder);
   if (run !== undefined) {
-    const config = await loadRunConfig(run.folder, { requires: "model", ...(values === undefined ? {} : { values }) });
+    const config = await loadRunConfig(run.folder, {
+      requires: "model",
+      ...(values === undefined ? {} : { values }),
+      ...(options.trust === true ? { trust: "all" } : {}),
+    });
+    if (config.hasErrors) throw savedConfigWrong(run.folder, config.findings);
     return { kind: "run", folder: run.folder, config, trained: run.trained };
   }
   if (!(await exists(join(folder, "config.json")))) throw notARunOrCheckpoint(folder, "it has no config.json");
@@ -96,46 +110,6 @@ export async function runFolderOf(path: string): Promise<string> {
   for (const candidate of [folder, dirname(folder), dirname(dirname(folder))])
     if (await exists(join(candidate, "plan.json"))) return candidate;
   throw notARunOrCheckpoint(folder, "neither it nor the folder around it has a plan.json");
-}
-
-/**
- * The config that a run was started with. Plugins that were objects in code come from the original file, which must
- * still be there.
- */
-export async function loadRunConfig(folder: string, options: LoadOptions): Promise<LoadedConfig> {
-  return originalConfig(await loadConfig(join(folder, "config.json"), options), options);
-}
-
-/** The configs of a staged run's stages, as `loadRunConfig` reads one. */
-export async function loadStageConfigs(
-  folder: string,
-  options: LoadOptions,
-): Promise<readonly { readonly name: string; readonly config: LoadedConfig }[]> {
-  const { stages } = await readStagedRun(folder);
-  return Promise.all(
-    stages.map(async ({ name, config }) => ({
-      name,
-      config: await originalConfig(await loadConfig(null, { ...options, values: config }), options),
-    })),
-  );
-}
-
-/** A saved config, or where it cannot hold its plugins the one that it was saved from. */
-async function originalConfig(saved: LoadedConfig, options: LoadOptions): Promise<LoadedConfig> {
-  const source = saved.saved["$saved"] as
-    | {
-        readonly file?: string;
-        readonly stage?: string;
-        readonly hasCode?: boolean;
-        readonly overrides?: readonly string[];
-      }
-    | undefined;
-  if (source?.hasCode !== true || source.file === undefined) return saved;
-  const config = await loadConfig(source.file, {
-    ...options,
-    set: [...(source.overrides ?? []), ...(options.set ?? [])],
-  });
-  return config.stages.find(({ name }) => name === source.stage)?.config ?? config;
 }
 
 /** A run's name for titles: `emoji` of `runs/emoji-20250101-120000`. */

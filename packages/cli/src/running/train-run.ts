@@ -30,6 +30,8 @@ export interface TrainContext {
   readonly onTrainer: (trainer: Trainer) => void;
   /** Filled in when a run fails. */
   readonly failure: Failure;
+  /** ` --trust` where going on with the run needs it, else empty. */
+  readonly trustWord: string;
 }
 
 /** What is left of a run that failed. */
@@ -113,21 +115,21 @@ export async function finishRun(
 export function stoppedRun(
   summary: RunSummary,
   runFolder: string | undefined,
-  { events, terminal, interrupts }: TrainContext,
+  { events, terminal, interrupts, trustWord }: TrainContext,
 ): number {
   events.write("stopped", { step: summary.steps, runFolder });
   terminal.err(`Stopped after step ${summary.steps}; a checkpoint is saved.`);
-  if (runFolder !== undefined) terminal.err(`Go on with: npx thaw train --resume ${shellWord(runFolder)}`);
+  if (runFolder !== undefined) terminal.err(`Go on with: npx thaw train --resume ${shellWord(runFolder)}${trustWord}`);
   return interrupts.exitCode();
 }
 
 /** How to go on with a run that failed. */
-export function goOnLine({ folder, belongsTo }: SavedState): string {
+export function goOnLine({ folder, belongsTo }: SavedState, trustWord: string): string {
   const run = dirname(dirname(belongsTo ?? folder));
   if (basename(dirname(belongsTo ?? folder)) !== "checkpoints")
-    return `See what it gives: npx thaw evaluate ${shellWord(dirname(folder))}`;
+    return `See what it gives: npx thaw evaluate ${shellWord(dirname(folder))}${trustWord}`;
   const move = belongsTo === undefined ? "" : `mv ${shellWord(folder)} ${shellWord(belongsTo)} && `;
-  return `Once the cause is gone, go on with: ${move}npx thaw train --resume ${shellWord(run)}`;
+  return `Once the cause is gone, go on with: ${move}npx thaw train --resume ${shellWord(run)}${trustWord}`;
 }
 
 function scores(

@@ -48,7 +48,8 @@ function withBothSpellings(shape: unknown): unknown {
   for (const [key, value] of Object.entries(rest))
     result[key] = key === "default" || key === "enum" || key === "const" ? value : withBothSpellings(value);
   // Our own formats mark paths; editors know none of them.
-  if (format !== undefined && !["path", "source", "package-or-path"].includes(format)) result["format"] = format;
+  if (format !== undefined && !["path", "code-path", "source", "package-or-path"].includes(format))
+    result["format"] = format;
   if (properties !== undefined) {
     const both = Object.entries(properties).flatMap(([key, value]) =>
       [...new Set([key, toSnakeCase(key)])].map((name) => [name, withBothSpellings(value)] as const),

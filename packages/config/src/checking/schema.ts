@@ -24,6 +24,24 @@ const modelSchema = z.union([
   }),
 ]);
 
+/** What a run folder says of where its config came from. */
+export const savedSchema = z.looseObject({
+  file: z.string().optional(),
+  stage: z.string().optional(),
+  hasCode: z.boolean().optional(),
+  overrides: z.array(z.string()).optional(),
+  settings: z
+    .array(
+      z.looseObject({
+        path: z.string(),
+        origin: z.enum(["explicit", "preset", "default"]),
+        file: z.string().optional(),
+        line: z.number().optional(),
+      }),
+    )
+    .optional(),
+});
+
 /**
  * The top-level keys that neither a plugin nor the host (`data`) owns. Strict; sections are checked by their own
  * schemas.
@@ -59,7 +77,14 @@ export const configSchema = z
           "rest of the config.",
       ),
     $schema: z.string().optional().describe("Path of the JSON schema, for editors: what thaw config --schema prints."),
-    $saved: z.looseObject({}).optional().describe("Written into run folders: where the settings came from."),
+    $saved: z
+      .looseObject({})
+      .superRefine((value, context) => {
+        for (const { path, message } of savedSchema.safeParse(value).error?.issues ?? [])
+          context.addIssue({ code: "custom", path, message });
+      })
+      .optional()
+      .describe("Written into run folders: where the settings came from."),
   })
   .meta({ title: "Thaw config" });
 

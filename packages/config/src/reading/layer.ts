@@ -19,6 +19,8 @@ export interface Layer {
   readonly replacesLists?: boolean;
   /** The root mapping as written. */
   readonly value: unknown;
+  /** Set where it was read from a folder that may come from anywhere: it names no code. */
+  readonly isData?: boolean;
   /** Where a key (or its value) stands; undefined where that is not known. The path is spelt as written. */
   locate(path: readonly string[], part: "key" | "value"): Position | undefined;
 }

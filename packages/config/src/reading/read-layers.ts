@@ -1,5 +1,5 @@
 import { existsSync } from "node:fs";
-import { isAbsolute, relative, resolve } from "node:path";
+import { dirname, isAbsolute, relative, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { Finding } from "@thaw/core";
 import { CONFIG_ENDINGS, configKind } from "./discover.js";
@@ -7,12 +7,17 @@ import { configKindUnknown, extendsCycle, packageNotFound } from "../errors.js";
 import type { Layer } from "./layer.js";
 import { moduleLoader, readCodeLayer, type ModuleAliases } from "./read-code.js";
 import { readYamlLayer } from "./read-yaml.js";
+import { isData, isSaved, refuseCode } from "./trust.js";
 
 /** What reading a config and everything it extends needs to know. */
 export interface ReadOptions {
   /** For labels: files below it are named relative to it. */
   readonly folder: string;
   readonly alias?: ModuleAliases;
+  /** The files are data, whatever they say. */
+  readonly isData?: boolean;
+  /** Set where even data may name code. */
+  readonly trustsAll?: boolean;
 }
 
 /** The layers of a file, base first, and their syntax findings. `@throws THAW_CONFIG_*, THAW_PRESET_NOT_FOUND`. */
@@ -38,12 +43,20 @@ async function readWithBases(
   if (kind === undefined) throw configKindUnknown(file, CONFIG_ENDINGS);
   const label = labelOf(file, options.folder);
   const namedIn = names.at(-2);
+  const isMarked = options.isData === true && options.trustsAll !== true;
+  if (kind === "code" && isMarked)
+    refuseCode(
+      { origin, file, folder: dirname(file), label, value: undefined, locate: () => undefined },
+      [],
+      `The config ${label} is code`,
+      "Give a config in JSON or YAML.",
+    );
   const read =
     kind === "data"
       ? await readYamlLayer(file, origin, label, namedIn)
       : await readCodeLayer(file, origin, label, options.alias, namedIn);
   findings.push(...read.findings);
-  const { layer } = read;
+  const layer = { ...read.layer, isData: isMarked || (kind === "data" && isSaved(read.layer.value)) };
   return [...(await readBases(layer, file, chain, options, findings)), layer];
 }
 
@@ -57,6 +70,13 @@ export async function readBases(
 ): Promise<readonly Layer[]> {
   const bases: Layer[] = [];
   for (const name of extendsOf(layer.value)) {
+    if (isData(layer) && options.trustsAll !== true)
+      refuseCode(
+        layer,
+        ["extends"],
+        `The config extends ${JSON.stringify(name)}, a file or package that may be code`,
+        "Remove extends: a saved config holds all that it needs.",
+      );
     const isPath =
       /^\.{1,2}([\\/]|$)/.test(name) ||
       isAbsolute(name) ||

@@ -1,6 +1,6 @@
 import { toCamelCase, type Plugin, type Setting } from "@thaw/core";
-import { resolve } from "node:path";
-import type { ResolvedValues } from "../checking/schema.js";
+import { savedSchema, type ResolvedValues } from "../checking/schema.js";
+import { pluginText } from "../resolving/plugins.js";
 import { nodeAt, plainValue, writtenValue, type ConfigNode } from "../words/tree.js";
 
 /** Where a saved config came from. */
@@ -67,7 +67,8 @@ export function savedSettings(
   trees: readonly ConfigNode[],
 ): readonly Setting[] {
   const node = root.children?.get("$saved");
-  const saved = node === undefined ? undefined : (writtenValue(node) as { settings?: readonly Setting[] }).settings;
+  const read = savedSchema.safeParse(node === undefined ? undefined : writtenValue(node));
+  const saved = read.success ? (read.data.settings as readonly Setting[] | undefined) : undefined;
   if (node === undefined || saved === undefined) return given;
   const added = given.filter(({ file }) => file !== node.layer.file);
   const replacing = added.map(({ path }) => normalPath(path));
@@ -83,9 +84,4 @@ function holds(root: ConfigNode, path: string): boolean {
 
 function normalPath(path: string): string {
   return path.split(".").map(toCamelCase).join(".");
-}
-
-function pluginText(item: ConfigNode): string {
-  const name = String(item.value);
-  return /^\.{1,2}([\\/]|$)/.test(name) ? resolve(item.layer.folder, name) : name;
 }

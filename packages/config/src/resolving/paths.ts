@@ -4,16 +4,27 @@ import { mapLeaves, type ConfigNode } from "../words/tree.js";
 
 /**
  * Makes relative paths absolute, from the folder of the layer that wrote them. A schema marks them by its `format`:
- * `path`; `source` (`kind:name` or a path); `package-or-path` (a path starts with a dot).
+ * `path`; `code-path`, from which code is loaded; `source` (`kind:name` or a path); `package-or-path` (a path starts
+ * with a dot).
  */
 export function resolvePaths(root: ConfigNode): ConfigNode {
   return mapLeaves(root, (leaf) => {
     if (typeof leaf.value !== "string") return leaf.value;
-    const format = variants(leaf.shape).find((variant) => variant.format !== undefined)?.format;
-    if (format === "path") return resolve(leaf.layer.folder, leaf.value);
+    const format = formatOf(leaf);
+    if (format === "path" || format === "code-path") return resolve(leaf.layer.folder, leaf.value);
     if (format === "package-or-path") return fromDot(leaf.value, leaf.layer.folder);
     return format === "source" ? resolveSource(leaf.value, leaf.layer.folder) : leaf.value;
   });
+}
+
+/** Leaves that name a place from which code is loaded: libraries, addons. */
+export function codePaths(root: ConfigNode): readonly ConfigNode[] {
+  if (root.kind === "leaf") return typeof root.value === "string" && formatOf(root) === "code-path" ? [root] : [];
+  return [...(root.children ?? [])].flatMap(([, child]) => codePaths(child));
+}
+
+function formatOf(leaf: ConfigNode): string | undefined {
+  return variants(leaf.shape).find((variant) => variant.format !== undefined)?.format;
 }
 
 /** A data source's short form, `iconify:twemoji`, `iconify:./icons.json` or a path, with its path made absolute. */

@@ -5,7 +5,8 @@ import type { Plugin, PluginDefinition, PluginFactory } from "@thaw/core";
 import { notAPlugin, packageNotFound, pluginThrew } from "../errors.js";
 import { configKind } from "../reading/discover.js";
 import { moduleLoader, type ModuleAliases } from "../reading/read-code.js";
-import { resolvePackage } from "../reading/read-layers.js";
+import { candidateNames, resolvePackage } from "../reading/read-layers.js";
+import { isData, refuseCode, type Trust, type TrustedPlugin } from "../reading/trust.js";
 import { placeOf, writtenValue, type ConfigNode } from "../words/tree.js";
 
 /** A factory of any options: its section is validated by its own schema. */
@@ -31,17 +32,25 @@ export function sectionSchema(named: NamedPlugin): PluginDefinition<unknown, unk
   return named.kind === "factory" ? named.factory.definition.optionsSchema : undefined;
 }
 
+/** Where plugins are loaded from. */
+export interface PluginLoading {
+  readonly alias?: ModuleAliases;
+  /** Whose word counts for plugins that data names. */
+  readonly trust: Trust;
+}
+
 /**
  * Loads what the `plugins` lists of all layers name, base first; each name counts once, the last one stays.
- * Names and paths are resolved from the file that gives them. `@throws THAW_PLUGIN_*`.
+ * Names and paths are resolved from the file that gives them; those of data from the user's config that names them
+ * too. `@throws THAW_PLUGIN_*, THAW_CONFIG_UNTRUSTED`.
  */
 export async function loadPlugins(
   lists: readonly ConfigNode[],
-  alias?: ModuleAliases,
+  loading: PluginLoading,
 ): Promise<readonly NamedPlugin[]> {
   const byName = new Map<string, NamedPlugin>();
   for (const item of lists.flatMap(flatItems)) {
-    const named = await loadPlugin(item, alias);
+    const named = await loadPlugin(item, loading);
     byName.delete(pluginName(named));
     byName.set(pluginName(named), named);
   }
@@ -54,14 +63,55 @@ function flatItems(node: ConfigNode): readonly ConfigNode[] {
   return node.kind === "leaf" && (node.value === false || node.value === null || node.value === "") ? [] : [node];
 }
 
-async function loadPlugin(item: ConfigNode, alias?: ModuleAliases): Promise<NamedPlugin> {
+/** A plugin's name as configs write it, with a path made absolute: two configs that give it equally mean one plugin. */
+export function pluginText(item: ConfigNode): string {
+  const name = String(item.value);
+  return isPath(name) ? resolve(item.layer.folder, name) : name;
+}
+
+/** The texts of all plugins that lists name, with the file that packages are found from. */
+export function namedPlugins(lists: readonly ConfigNode[]): readonly TrustedPlugin[] {
+  return lists
+    .flatMap(flatItems)
+    .flatMap((item) => (typeof item.value === "string" ? [{ name: pluginText(item), from: fileOf(item) }] : []));
+}
+
+function isPath(name: string): boolean {
+  return /^\.{1,2}([\\/]|$)/.test(name) || isAbsolute(name);
+}
+
+function fileOf({ layer }: ConfigNode): string {
+  return layer.file ?? join(layer.folder, "thaw.config.json");
+}
+
+/**
+ * Where a plugin is loaded from. Of what data names, only the user's own entry of that name counts: neither a path of
+ * the data's nor a package that lies beside it.
+ */
+async function trustedPlugin(item: ConfigNode, trust: Trust): Promise<TrustedPlugin> {
+  const name = pluginText(item);
+  if (trust === "all" || !isData(item.layer)) return { name, from: fileOf(item) };
+  const names = new Set(isPath(name) ? [name] : candidateNames("plugin", name));
+  const own = (await trust()).plugins.find((plugin) =>
+    isPath(plugin.name) ? names.has(plugin.name) : candidateNames("plugin", plugin.name).some((one) => names.has(one)),
+  );
+  return (
+    own ??
+    refuseCode(
+      item.layer,
+      item.path,
+      `The plugin ${JSON.stringify(name)} is code`,
+      "Name it in the plugins of the config of your working folder (thaw.config.yaml).",
+    )
+  );
+}
+
+async function loadPlugin(item: ConfigNode, { alias, trust }: PluginLoading): Promise<NamedPlugin> {
   const where = `plugins (${placeOf(item, "value")})`;
   if (typeof item.value !== "string") return asPlugin(writtenValue(item), "the entry", where);
-  const name = item.value;
-  const from = item.layer.file ?? join(item.layer.folder, "thaw.config.json");
-  const isPath = /^\.{1,2}([\\/]|$)/.test(name) || isAbsolute(name);
-  const file = isPath ? resolve(item.layer.folder, name) : await resolvePackage("plugin", name, from, where);
-  if (isPath && !existsSync(file)) throw packageNotFound("plugin", name, [file], where);
+  const { name, from } = await trustedPlugin(item, trust);
+  const file = isPath(name) ? name : await resolvePackage("plugin", name, from, where);
+  if (isPath(name) && !existsSync(file)) throw packageNotFound("plugin", String(item.value), [file], where);
   let loaded: unknown;
   try {
     // Plain JavaScript is imported by Node itself: the modules it shares with Thaw stay one.

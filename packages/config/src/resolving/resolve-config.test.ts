@@ -5,6 +5,7 @@ import { definePlugin } from "@thaw/core";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { z } from "zod";
 import { resolveConfig, type ResolveOptions, type ResolvedConfig } from "./resolve-config.js";
+import type { TrustedCode } from "../reading/trust.js";
 
 let folder = "";
 beforeEach(() => (folder = mkdtempSync(join(tmpdir(), "thaw-config-"))));
@@ -389,7 +390,9 @@ describe("saved configs", () => {
     });
     const first = await resolve({ requires: "training", overrides: ["seed=5"] });
     write({ "runs/one/config.json": JSON.stringify(first.saved) });
-    const second = await resolve({ config: "runs/one/config.json", requires: "training" });
+    await expect(resolve({ config: "runs/one/config.json" })).rejects.toMatchObject({ code: "THAW_CONFIG_UNTRUSTED" });
+    const trust = (): Promise<TrustedCode> => Promise.resolve(first.code);
+    const second = await resolve({ config: "runs/one/config.json", requires: "training", trust });
     expect(second.findings).toEqual([]);
     expect(second.values).toEqual(first.values);
     expect(second.sections).toEqual(first.sections);
@@ -412,7 +415,11 @@ describe("saved configs", () => {
       "training.epochs",
     ]);
     expect(removed.plugins.map(({ name }) => name)).toEqual(["freeze-policy", "backend"]);
-    const third = await resolve({ config: "runs/one/config.json", overrides: ["training.epochs=9"] });
+    const third = await resolve({
+      config: "runs/one/config.json",
+      overrides: ["training.epochs=9"],
+      trust: "all",
+    });
     expect(third.values.training.epochs).toBe(9);
     expect(lineOf(third, "training.epochs")).toEqual({ path: "training.epochs", value: 9, origin: "explicit" });
     expect(third.saved["$saved"]).toMatchObject({ overrides: ["seed=5"] });

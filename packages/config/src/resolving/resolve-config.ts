@@ -4,10 +4,11 @@ import { discoverConfig } from "../reading/discover.js";
 import { finding } from "../checking/issues.js";
 import { locateNearest, type Layer } from "../reading/layer.js";
 import { overrideLayer, programLayer } from "../reading/overrides.js";
+import { type CodeOptions, pluginLists, pluginsOf, savedLayers, savedOverrideLayers, trustedPaths } from "./code.js";
 import { resolvePaths } from "./paths.js";
-import { loadPlugins, pluginName, type AnyPluginFactory, type NamedPlugin } from "./plugins.js";
-import type { ModuleAliases } from "../reading/read-code.js";
-import { readLayers } from "../reading/read-layers.js";
+import { namedPlugins, type NamedPlugin } from "./plugins.js";
+import { readLayers, type ReadOptions } from "../reading/read-layers.js";
+import type { TrustedCode } from "../reading/trust.js";
 import { savedConfig, savedSettings } from "../reading/saved.js";
 import type { ResolvedValues } from "../checking/schema.js";
 import type { Shape } from "../checking/shape.js";
@@ -16,9 +17,7 @@ import { mergeTrees, plainValue, readTree, toSettings, withoutNode, type ConfigN
 import { configShape, validate } from "../checking/validate.js";
 
 /** Where a config comes from and what it must say. */
-export interface ResolveOptions {
-  /** Where discovery starts and `--set` paths begin. */
-  readonly folder: string;
+export interface ResolveOptions extends CodeOptions {
   /** A file or folder; without it cosmiconfig searches. `null`: no file at all, only `values` and `overrides`. */
   readonly config?: string | null;
   /** `a.b=c` texts; they win. */
@@ -27,12 +26,8 @@ export interface ResolveOptions {
   readonly values?: unknown;
   /** Schemas of the host's own top-level sections, e.g. `data`. */
   readonly sections?: Readonly<Record<string, StandardSchema>>;
-  /** Plugins that are always loaded. */
-  readonly builtins?: readonly AnyPluginFactory[];
   /** What must be there: `plan` and `check` need the model alone. */
   readonly requires?: "nothing" | "model" | "training";
-  /** Modules that configs in code may import although their folder has not installed them. */
-  readonly alias?: ModuleAliases;
 }
 
 /**
@@ -58,6 +53,8 @@ export interface ResolvedConfig {
   readonly plugins: readonly Plugin[];
   /** All plugins that were found, for schemas and messages. */
   readonly named: readonly NamedPlugin[];
+  /** What it loads as code, by name and path. */
+  readonly code: TrustedCode;
   /**
    * A config that means the same wherever it lies: absolute paths, defaults filled in, with the settings' origins. JSON
    * values.
@@ -79,14 +76,20 @@ export interface ResolvedStage extends StagePlace {
 /**
  * Finds a config, reads it with all that it extends, and validates it strictly. What is wrong in the values is returned
  * as findings, all at once. `@throws THAW_CONFIG_*` for files that cannot be found or loaded, `THAW_PLUGIN_*` and
- * `THAW_PRESET_*` for packages.
+ * `THAW_PRESET_*` for packages, THAW_CONFIG_UNTRUSTED for code that data names.
  */
 export async function resolveConfig(options: ResolveOptions): Promise<ResolvedConfig> {
   const file = options.config === null ? undefined : await discoverConfig(options.folder, options.config);
-  const reading = { folder: options.folder, ...(options.alias === undefined ? {} : { alias: options.alias }) };
-  const read = file === undefined ? { layers: [], findings: [] } : await readLayers(file, reading);
+  const reading: ReadOptions = {
+    folder: options.folder,
+    ...(options.alias === undefined ? {} : { alias: options.alias }),
+    isData: options.isData === true,
+    trustsAll: options.trust === "all",
+  };
+  const read = file === undefined ? { layers: savedLayers(options), findings: [] } : await readLayers(file, reading);
   const onTop: readonly Layer[] = [
     ...(options.values === undefined ? [] : [programLayer(options.values, options.folder)]),
+    ...savedOverrideLayers(options),
     ...(options.overrides === undefined || options.overrides.length === 0
       ? []
       : [overrideLayer(options.overrides, options.folder)]),
@@ -97,16 +100,17 @@ export async function resolveConfig(options: ResolveOptions): Promise<ResolvedCo
   const requires = options.requires ?? "model";
   if (split.stages.length === 0) return resolveLayers(split.base, { ...context, requires, findings });
   // What all stages share need not be a whole run; what is wrong with it is wrong with every stage.
-  const base = resolveLayers(split.base, { ...context, requires: "nothing", findings: [] });
-  const stages = split.stages.map((stage): ResolvedStage => {
-    const config = resolveLayers(stage.layers, { ...context, requires, findings: [], stage: stage.name });
-    return {
+  const base = await resolveLayers(split.base, { ...context, requires: "nothing", findings: [] });
+  const stages: ResolvedStage[] = [];
+  for (const stage of split.stages) {
+    const config = await resolveLayers(stage.layers, { ...context, requires, findings: [], stage: stage.name });
+    stages.push({
       name: stage.name,
       index: stage.index,
       own: config.settings.flatMap((setting) => ownPlace(setting, stage.own, base.settings)),
       config,
-    };
-  });
+    });
+  }
   const joined = joinStageFindings(stages.map((stage) => ({ stage, findings: stage.config.findings })));
   return {
     ...base,
@@ -138,10 +142,10 @@ interface ResolveContext {
   readonly stage?: string;
 }
 
-function resolveLayers(
+async function resolveLayers(
   layers: readonly Layer[],
   { options, file, named, requires, findings, stage }: ResolveContext,
-): ResolvedConfig {
+): Promise<ResolvedConfig> {
   const hosts = options.sections ?? {};
   const { root, trees } = mergedTree(layers, configShape(hosts, named), findings);
   const settings = savedSettings(
@@ -149,6 +153,7 @@ function resolveLayers(
     toSettings(["extends", "$schema", "$saved"].reduce((tree, key) => withoutNode(tree, [key]), root)),
     trees,
   );
+  const paths = await trustedPaths(root, options.trust);
   const folder = file === undefined ? options.folder : dirname(file);
   const checked = validate(root, { hosts, named, settings }, findings);
   // The default of `output` was written by nobody: it starts from the config's folder.
@@ -163,30 +168,15 @@ function resolveLayers(
     findings,
     isPlannable: !findings.some((entry) => entry.severity === "error" && blocksPlanning(entry)),
     named,
+    code: { plugins: namedPlugins(pluginLists(layers)), paths },
     saved: savedConfig(root, result, {
       settings,
       ...(file === undefined ? {} : { file }),
       ...(stage === undefined ? {} : { stage }),
-      overrides: options.overrides ?? [],
+      overrides: [...(options.savedOverrides ?? []), ...(options.overrides ?? [])],
     }),
     stages: [],
   };
-}
-
-async function pluginsOf(layers: readonly Layer[], options: ResolveOptions): Promise<readonly NamedPlugin[]> {
-  // What the command line says, nothing included, stands for all that files say
-  const isSaid = ({ value }: Layer): boolean => typeof value === "object" && value !== null && "plugins" in value;
-  const last = layers.findLast((layer) => layer.replacesLists === true && isSaid(layer));
-  const lists = (last === undefined ? layers : [last]).flatMap((layer) => {
-    const list = (layer.value as Record<string, unknown> | undefined)?.["plugins"];
-    return Array.isArray(list)
-      ? [readTree(layer, layer.value, undefined, () => undefined).children!.get("plugins")!]
-      : [];
-  });
-  const builtins = (options.builtins ?? []).map((factory): NamedPlugin => ({ kind: "factory", factory }));
-  const given = await loadPlugins(lists, options.alias);
-  const byName = new Map([...builtins, ...given].map((plugin) => [pluginName(plugin), plugin]));
-  return [...byName.values()];
 }
 
 /** The layers' values on top of each other, and each layer's alone. */

@@ -133,8 +133,8 @@ export function stagesMismatch(folder: string, before: readonly string[], now: r
 export function stagesNotFound(folder: string, cause: unknown): ThawError {
   return make(
     "THAW_CORE_STAGES_NOT_FOUND",
-    `The folder is not that of a staged run: it has no stages.json that can be read. At ${folder}. Give the ` +
-      "folder that a run with stages made.",
+    `The folder is not that of a staged run: it has no stages.json that can be read: ` +
+      `${cause instanceof Error ? cause.message : String(cause)}. At ${folder}. Give the folder that a run with stages made.`,
     { folder },
     cause,
   );

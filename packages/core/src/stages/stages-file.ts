@@ -47,13 +47,19 @@ export async function createStagedRun(
   return { folder, stages };
 }
 
-/** Reads a staged run's folder. @throws THAW_CORE_STAGES_NOT_FOUND where it is none */
+/**
+ * Reads a staged run's folder. Stages lie in folders of it and nowhere else. @throws THAW_CORE_STAGES_NOT_FOUND where it
+ * is none
+ */
 export async function readStagedRun(path: string): Promise<StagedRun> {
   const folder = new RunFolder(resolve(path), false);
   try {
     const { stages } = JSON.parse(await readFile(folder.file(STAGES_FILE), "utf8")) as {
       readonly stages: readonly StageRecord[];
     };
+    for (const { name, folder: own } of stages)
+      if (typeof name !== "string" || typeof own !== "string" || !/^\w[\w.-]*$/.test(own))
+        throw new TypeError(`the folder of stage ${JSON.stringify(name)} is ${JSON.stringify(own)}, which is no name`);
     return { folder, stages: [...stages] };
   } catch (cause) {
     throw stagesNotFound(folder.path, cause);
