@@ -21,6 +21,8 @@ export { generate, type Prompted } from "./passes/generate.js";
 export { findPrefix } from "./blocks/layout.js";
 export { llamaDecoder } from "./decoders/llama.js";
 export { textDecoder, type TextDecoderOptions, type TextLayer, type TextNames } from "./decoders/text-decoder.js";
+export { readTextModel, TEXT_MODEL_TYPES } from "./decoders/text/text-model.js";
+export type { TextModel } from "./decoders/text/sizes.js";
 export { attentionMixer, type AttentionOptions } from "./layers/attention.js";
 export { experts, type ExpertsOptions } from "./layers/experts.js";
 export { gatedDeltaNet, type GatedDeltaNetOptions } from "./layers/gated-delta-net.js";

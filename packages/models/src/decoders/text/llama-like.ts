@@ -1,0 +1,124 @@
+import { readActivation } from "../../blocks/activations.js";
+import { attentionMixer } from "../../layers/attention.js";
+import { experts } from "../../layers/experts.js";
+import { gatedMlp } from "../../layers/gated-mlp.js";
+import type { RowBlock } from "../../layers/parts.js";
+import type { ConfigReader } from "../../reading/config-reader.js";
+import type { LayerKind } from "../layer-kind.js";
+import { readRope } from "./rope-config.js";
+import { readLayerTypes, readSizes, type DefaultSizes, type TextModel, type TextSizes } from "./sizes.js";
+
+/** How a model type differs from Llama. */
+interface Differences {
+  readonly sizes?: Partial<DefaultSizes>;
+  /** Biases on queries, keys and values, whatever the config says, and none on the output. */
+  readonly hasQueryBias?: boolean;
+  /** Norms on heads. */
+  readonly hasHeadNorm?: boolean;
+  /** Of which layers a window is asked for. */
+  readonly windows?: "all" | "asked" | "none";
+  /** A router with experts. */
+  readonly hasExperts?: boolean;
+}
+
+/** Defaults: transformers 5.24, `configuration_<type>.py`. */
+const LLAMA: DefaultSizes = {
+  hiddenSize: 4096,
+  intermediateSize: 11008,
+  layerCount: 32,
+  headCount: 32,
+  keyValueHeadCount: 32,
+  vocabularySize: 32000,
+  maxPositions: 2048,
+};
+const QWEN = { intermediateSize: 22016, vocabularySize: 151936, maxPositions: 32768 };
+const TYPES: Readonly<Record<string, Differences>> = {
+  llama: {},
+  mistral: { sizes: { intermediateSize: 14336, keyValueHeadCount: 8, maxPositions: 131072 }, windows: "all" },
+  qwen2: { sizes: QWEN, hasQueryBias: true, windows: "asked" },
+  qwen3: { sizes: { ...QWEN, headSize: 128 }, hasHeadNorm: true, windows: "asked" },
+  qwen3_moe: {
+    sizes: { ...QWEN, hiddenSize: 2048, intermediateSize: 6144, layerCount: 24, keyValueHeadCount: 4 },
+    hasHeadNorm: true,
+    windows: "asked",
+    hasExperts: true,
+  },
+};
+
+/** Model types that are Llama with other options. */
+export const LLAMA_LIKE = Object.keys(TYPES);
+
+/** Reads a config of these types. @throws THAW_CHECKPOINT_CONFIG */
+export function readLlamaLike(config: ConfigReader, modelType: string): TextModel {
+  const own = TYPES[modelType]!;
+  const sizes = readSizes(config, { ...LLAMA, ...own.sizes });
+  const epsilon = config.number("rms_norm_eps", 1e-6);
+  const isBiased = config.boolean("attention_bias", false);
+  const { rotary, size } = readRope(config, sizes.headSize, { theta: 10000 });
+  const mixer = attentionMixer({
+    hiddenSize: sizes.hiddenSize,
+    headCount: sizes.headCount,
+    keyValueHeadCount: sizes.keyValueHeadCount,
+    headSize: sizes.headSize,
+    hasBias: own.hasQueryBias === true || isBiased,
+    hasOutputBias: own.hasQueryBias !== true && isBiased,
+    ...(own.hasHeadNorm === true && { headNorm: { epsilon } }),
+    ...(size !== sizes.headSize && { rotarySize: size }),
+  });
+  const window = windowOf(config, own);
+  const types = readLayerTypes(config, sizes.layerCount, ["full_attention", "sliding_attention"], (layer) =>
+    window !== undefined && layer >= window.from ? "sliding_attention" : "full_attention",
+  );
+  const kinds: readonly LayerKind[] = [
+    { name: "full_attention", rotary, remembers: 2 },
+    ...(window === undefined ? [] : [{ name: "sliding_attention", window: window.size, rotary, remembers: 2 }]),
+  ];
+  if (window === undefined && types.includes("sliding_attention"))
+    config.fail("layer_types", "Sliding layers have no window.", "Give sliding_window, and use_sliding_window: true.");
+  const block = blockOf(config, sizes, own);
+  return {
+    options: {
+      hiddenSize: sizes.hiddenSize,
+      vocabularySize: sizes.vocabularySize,
+      norm: { epsilon },
+      kinds,
+      layers: types.map((kind, layer) => ({ kind, mixer, block: block(layer) })),
+    },
+    maxPositions: sizes.maxPositions,
+    isTied: false,
+  };
+}
+
+/** The window, and the first layer that has it. */
+function windowOf(
+  config: ConfigReader,
+  { windows = "none" }: Differences,
+): { readonly size: number; readonly from: number } | undefined {
+  if (windows === "none" || (windows === "asked" && !config.boolean("use_sliding_window", false))) return undefined;
+  if (config.raw["sliding_window"] === null) return undefined;
+  const size = config.size("sliding_window", 4096);
+  return { size, from: windows === "all" ? 0 : config.number("max_window_layers", 28) };
+}
+
+function blockOf(
+  config: ConfigReader,
+  sizes: TextSizes,
+  { hasExperts = false }: Differences,
+): (layer: number) => RowBlock {
+  const { hiddenSize, intermediateSize } = sizes;
+  const activation = readActivation(config, "hidden_act", "silu");
+  const plain = gatedMlp({ hiddenSize, intermediateSize, activation, hasBias: config.boolean("mlp_bias", false) });
+  if (!hasExperts) return () => plain;
+  const routed = experts({
+    hiddenSize,
+    // transformers 5 writes num_local_experts, published configs num_experts.
+    expertCount: config.size("num_local_experts", config.size("num_experts", 128)),
+    chosenCount: config.size("num_experts_per_tok", 8),
+    intermediateSize: config.size("moe_intermediate_size", 768),
+    activation,
+    isNormalized: config.boolean("norm_topk_prob", false),
+  });
+  const every = config.size("decoder_sparse_step", 1);
+  const without = Array.isArray(config.raw["mlp_only_layers"]) ? (config.raw["mlp_only_layers"] as unknown[]) : [];
+  return (layer) => (without.includes(layer) || (layer + 1) % every !== 0 ? plain : routed);
+}

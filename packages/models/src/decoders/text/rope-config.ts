@@ -1,0 +1,121 @@
+import { rotaryFrequencies, type RotaryOptions } from "../../blocks/rope.js";
+import type { ConfigReader } from "../../reading/config-reader.js";
+
+/** What a model type assumes of rotary positions. */
+export interface RopeDefaults {
+  readonly theta: number;
+  /** Share of a head's columns that turns. Default: 1. */
+  readonly share?: number;
+  /** Kind of layer whose options are wanted, where a config has them by kind. */
+  readonly layerType?: string;
+  /** Reads `rope_theta` of old configs under this name. Default: `rope_theta`. */
+  readonly thetaKey?: string;
+  /** False if old configs' `rope_scaling` is not for these layers. Default: true. */
+  readonly isScaled?: boolean;
+}
+
+/** Rotary options and how many columns of a head they turn. */
+export interface Rope {
+  readonly rotary: RotaryOptions;
+  readonly size: number;
+}
+
+const TYPES = ["default", "linear", "llama3", "yarn", "mrope"] as const;
+
+/**
+ * Reads rotary positions: `rope_parameters` (transformers 5, by kind of layer or for all) or `rope_theta` beside
+ * `rope_scaling` (before). Source: transformers 5.24, `modeling_rope_utils.py`. @throws THAW_CHECKPOINT_CONFIG for
+ * types that are not supported
+ */
+export function readRope(config: ConfigReader, headSize: number, defaults: RopeDefaults): Rope {
+  const { thetaKey = "rope_theta", layerType, isScaled = true } = defaults;
+  const whole = config.child("rope_parameters");
+  const own = layerType !== undefined && whole.has(layerType) ? whole.child(layerType) : whole;
+  const isNew = Object.keys(own.raw).length > 0;
+  const rope = isNew || !isScaled ? own : config.child("rope_scaling");
+  const type = rope.choice(rope.has("rope_type") ? "rope_type" : "type", TYPES, "default");
+  const theta = own.number("rope_theta", config.number(thetaKey, defaults.theta));
+  const share = own.number("partial_rotary_factor", config.number("partial_rotary_factor", defaults.share ?? 1));
+  const size = Math.floor(headSize * share);
+  if (size % 2 !== 0 || size < 2)
+    rope.fail(
+      "partial_rotary_factor",
+      `${share} of a head of ${headSize} columns are ${size}; rotary positions turn pairs.`,
+      "Give a share that leaves an even number of columns.",
+    );
+  const frequencies = rotaryFrequencies(size, theta);
+  const axes = readSections(rope, size / 2);
+  const turned = { rotary: { frequencies, ...(axes && { axes }) }, size };
+  if (type === "linear")
+    return { ...turned, rotary: { ...turned.rotary, frequencies: frequencies.map((each) => each / factorOf(rope)) } };
+  if (type === "llama3") return { ...turned, rotary: { ...turned.rotary, frequencies: llama3(rope, frequencies) } };
+  if (type === "yarn") return { ...turned, rotary: { ...turned.rotary, ...yarn(config, rope, size, theta) } };
+  return turned;
+}
+
+function factorOf(rope: ConfigReader): number {
+  if (!rope.has("factor"))
+    rope.fail("factor", "The factor is missing.", "Give the factor that positions are spread by.");
+  return rope.number("factor", 1);
+}
+
+/**
+ * Which axis of M-RoPE turns each pair: `mrope_section` pairs of time, row and column one after the other (Qwen2-VL),
+ * or by turns (`mrope_interleaved`, Qwen3-VL). Source: transformers 5.24, `modeling_qwen2_vl.py`, `modeling_qwen3_vl.py`.
+ */
+function readSections(rope: ConfigReader, pairs: number): readonly number[] | undefined {
+  const sections = rope.raw["mrope_section"];
+  if (sections === undefined || sections === null) return undefined;
+  const isList =
+    Array.isArray(sections) && sections.length === 3 && sections.every((count) => Number.isSafeInteger(count));
+  const counts = (isList ? sections : []) as number[];
+  if (!isList || counts[0]! + counts[1]! + counts[2]! !== pairs)
+    return rope.fail(
+      "mrope_section",
+      `The sections ${JSON.stringify(sections)} are not three numbers of pairs that make ${pairs}.`,
+      "Give the pairs of time, row and column.",
+    );
+  if (!rope.boolean("mrope_interleaved", false))
+    return counts.flatMap((count, axis) => Array.from({ length: count }, () => axis));
+  return Array.from({ length: pairs }, (_, pair) => {
+    const axis = pair % 3;
+    return axis > 0 && pair < 3 * counts[axis]! ? axis : 0;
+  });
+}
+
+/** Llama 3.1's: long waves are slowed down, short ones stay, those between are mixed. */
+function llama3(rope: ConfigReader, frequencies: Float32Array): Float32Array {
+  const factor = factorOf(rope);
+  const [low, high] = [rope.number("low_freq_factor", 1), rope.number("high_freq_factor", 4)];
+  const before = rope.number("original_max_position_embeddings", 8192);
+  return frequencies.map((frequency) => {
+    const wave = (2 * Math.PI) / frequency;
+    if (wave > before / low) return frequency / factor;
+    if (wave < before / high) return frequency;
+    const smooth = (before / wave - low) / (high - low);
+    return ((1 - smooth) * frequency) / factor + smooth * frequency;
+  });
+}
+
+/** YaRN (Peng et al., arXiv:2309.00071): as Llama 3.1's, by a ramp over pairs, and attention made sharper. */
+function yarn(config: ConfigReader, rope: ConfigReader, size: number, theta: number): Omit<RotaryOptions, "axes"> {
+  const factor = factorOf(rope);
+  const before = rope.number(
+    "original_max_position_embeddings",
+    config.number("original_max_position_embeddings", config.number("max_position_embeddings", 2048)),
+  );
+  const pairAt = (turns: number): number => (size * Math.log(before / (turns * 2 * Math.PI))) / (2 * Math.log(theta));
+  const round = rope.boolean("truncate", true);
+  const [fast, slow] = [pairAt(rope.number("beta_fast", 32)), pairAt(rope.number("beta_slow", 1))];
+  const first = Math.max(round ? Math.floor(fast) : fast, 0);
+  const last = Math.min(round ? Math.ceil(slow) : slow, size - 1);
+  const frequencies = Float32Array.from({ length: size / 2 }, (_, pair) => {
+    const plain = 1 / theta ** ((2 * pair) / size);
+    const ramp = Math.min(1, Math.max(0, (pair - first) / (last === first ? 0.001 : last - first)));
+    return (plain / factor) * ramp + plain * (1 - ramp);
+  });
+  const sharpness = (scale: number): number => (factor <= 1 ? 1 : 0.1 * scale * Math.log(factor) + 1);
+  const [all, own] = [rope.number("mscale_all_dim", 0), rope.number("mscale", 0)];
+  const byScale = all !== 0 && own !== 0 ? sharpness(own) / sharpness(all) : sharpness(1);
+  return { frequencies, scale: rope.number("attention_factor", byScale) };
+}

@@ -1,0 +1,219 @@
+import * as tf from "@tensorflow/tfjs-core";
+import { openSafetensors, type SafetensorsReader } from "@thaw/safetensors";
+import { readFile } from "node:fs/promises";
+import { fileURLToPath } from "node:url";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import type { LoadedBatch } from "@thaw/contracts";
+import { batchOf, testScope } from "../../../test-support/scope.js";
+import { useBackend } from "../../../test-support/golden.js";
+import { mixTokens } from "../../blocks/merge-features.js";
+import { DecodedBatch } from "../../passes/decoded-batch.js";
+import { generate } from "../../passes/generate.js";
+import { configReader } from "../../reading/config-reader.js";
+import type { Decoder } from "../decoder.js";
+import { textDecoder } from "../text-decoder.js";
+import { readTextModel } from "./text-model.js";
+
+const FOLDER = fileURLToPath(new URL("../../../../../test/fixtures/text/", import.meta.url));
+const NAMES = ["llama3-rope", "mistral", "qwen2", "qwen3", "qwen3-moe", "gemma3", "lfm2", "qwen3-5"];
+
+/** One golden of transformers: see test/fixtures/text/make.py. */
+interface Golden {
+  readonly decoder: Decoder;
+  readonly batch: LoadedBatch;
+  /** Rows of the flattened batch whose next token is learnt, and these tokens. */
+  readonly learnt: Int32Array;
+  readonly targets: Int32Array;
+  readonly weights: Map<string, tf.Tensor>;
+  readonly written: readonly number[];
+  readonly read: (name: string) => Promise<Float32Array>;
+  readonly names: readonly string[];
+  close(): Promise<void>;
+}
+
+async function readInts(reader: SafetensorsReader, name: string): Promise<Int32Array> {
+  const bytes = await reader.readBytes(name);
+  return new Int32Array(bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.byteLength));
+}
+
+async function openGolden(name: string): Promise<Golden> {
+  const { config, written } = JSON.parse(await readFile(`${FOLDER}${name}.json`, "utf8")) as {
+    config: Record<string, unknown>;
+    written: number[];
+  };
+  const reader = await openSafetensors(`${FOLDER}${name}.safetensors`);
+  const model = readTextModel(configReader(`${name}.json`, config));
+  const isTied = config["tie_word_embeddings"] === true;
+  const names = { prefix: "model", head: "lm_head", isTied };
+  const decoder = textDecoder(model.options, names, { component: "language_model", after: [] });
+  const [ids, mask, labels] = [
+    await readInts(reader, "input_ids"),
+    await readInts(reader, "attention_mask"),
+    await readInts(reader, "labels"),
+  ];
+  const width = ids.length / 2;
+  const learnt = Int32Array.from(
+    [...labels.keys()].filter((row) => row % width > 0 && labels[row] !== -100),
+    (row) => row - 1,
+  );
+  const weights = new Map<string, tf.Tensor>();
+  for (const { name: parameter, shape } of decoder.parameters)
+    weights.set(parameter, tf.tensor(await reader.readFloat32(`weights.${parameter}`), [...shape]));
+  return {
+    decoder,
+    batch: { ...batchOf([[...ids.subarray(0, width)], [...ids.subarray(width)]], []), attentionMask: mask },
+    learnt,
+    targets: learnt.map((row) => labels[row + 1]!),
+    weights,
+    written,
+    read: (tensor) => reader.readFloat32(tensor),
+    names: [...reader.entries.keys()],
+    close: () => reader.close(),
+  };
+}
+
+function decoded(golden: Golden, scope: ReturnType<typeof testScope>, batch = golden.batch): DecodedBatch {
+  const mix = (rows: Int32Array) => mixTokens(batch.tokenIds, [], rows);
+  return new DecodedBatch({ decoder: golden.decoder, batch, scope, features: [], mix });
+}
+
+function largestDifference(found: ArrayLike<number>, wanted: ArrayLike<number>): number {
+  expect(found.length).toBe(wanted.length);
+  let [largest, size] = [0, 1e-3];
+  for (let at = 0; at < wanted.length; at++) {
+    largest = Math.max(largest, Math.abs(found[at]! - wanted[at]!));
+    size = Math.max(size, Math.abs(wanted[at]!));
+  }
+  return largest / size;
+}
+
+describe.each(NAMES)("%s agrees with transformers", (name) => {
+  let golden: Golden;
+  beforeAll(async () => {
+    await useBackend("cpu");
+    golden = await openGolden(name);
+  });
+  afterAll(async () => {
+    tf.dispose([...golden.weights.values()]);
+    await golden.close();
+  });
+
+  it("in its parameters", () => {
+    const stored = golden.names.filter((each) => each.startsWith("weights.")).map((each) => each.slice(8));
+    expect(golden.decoder.parameters.map((spec) => spec.name).toSorted()).toEqual(stored.toSorted());
+  });
+
+  it("in logits", async () => {
+    const scope = testScope(golden.weights);
+    const wanted = await golden.read("logits");
+    const real = Int32Array.from(
+      [...golden.batch.attentionMask.keys()].filter((row) => golden.batch.attentionMask[row] === 1),
+    );
+    const logits = decoded(golden, scope).logits(real).tensor.dataSync();
+    const width = wanted.length / golden.batch.attentionMask.length;
+    const rows = [...real].flatMap((row) => [...wanted.subarray(row * width, (row + 1) * width)]);
+    scope.tape.dispose();
+    expect(largestDifference(logits, rows)).toBeLessThan(2e-5);
+  });
+
+  it("in the loss and in every gradient", async () => {
+    const scope = testScope(golden.weights, () => true);
+    const loss = decoded(golden, scope).crossEntropy(golden.learnt, golden.targets);
+    const [wanted] = await golden.read("loss");
+    expect(Math.abs(loss.tensor.dataSync()[0]! / wanted! - 1)).toBeLessThan(1e-5);
+    const parameters = [...golden.weights.keys()];
+    const gradients = scope.tape.backward(
+      loss,
+      parameters.map((parameter) => scope.parameter(parameter)),
+    );
+    for (const [index, parameter] of parameters.entries()) {
+      if (!golden.names.includes(`gradients.${parameter}`)) continue;
+      const found = gradients[index]?.dataSync() ?? new Float32Array(golden.weights.get(parameter)!.size);
+      expect(largestDifference(found, await golden.read(`gradients.${parameter}`)), parameter).toBeLessThan(2e-4);
+    }
+    tf.dispose(gradients.filter((gradient): gradient is tf.Tensor => gradient !== null));
+    scope.tape.dispose();
+  });
+
+  it("in what it writes", async () => {
+    const scope = testScope(golden.weights);
+    const width = golden.batch.tokenCount;
+    const batch = batchOf([[...golden.batch.tokenIds.subarray(width, width + 6)]], []);
+    const mix = (rows: Int32Array) => mixTokens(batch.tokenIds, [], rows);
+    const prompted = { decoder: golden.decoder, batch, scope, mix, features: [], eosTokenIds: [] };
+    expect(await generate(prompted, { maxNewTokens: 8 })).toEqual([golden.written]);
+    scope.tape.dispose();
+  });
+});
+
+describe("a text config is refused by file and key", () => {
+  it.each<readonly [string, Record<string, unknown>, string]>([
+    ["an unknown type", { model_type: "qwen9" }, "model_type"],
+    ["a type of rotary positions", { rope_scaling: { rope_type: "longrope" } }, "rope_scaling.rope_type"],
+    ["the same, as old configs have it", { rope_scaling: { type: "dynamic", factor: 2 } }, "rope_scaling.type"],
+    ["a scaling without its factor", { rope_scaling: { type: "linear" } }, "rope_scaling.factor"],
+    ["dropout of attention", { attention_dropout: 0.1 }, "attention_dropout"],
+    ["an odd head", { head_dim: 5 }, "head_dim"],
+    ["heads that do not divide", { num_attention_heads: 4, num_key_value_heads: 3 }, "num_key_value_heads"],
+    ["types of layers", { model_type: "qwen2", num_hidden_layers: 1, layer_types: ["ssm"] }, "layer_types"],
+    [
+      "windows that it switches off",
+      { model_type: "qwen2", num_hidden_layers: 1, layer_types: ["sliding_attention"] },
+      "layer_types",
+    ],
+    ["caps on scores", { model_type: "gemma3_text", attn_logit_softcapping: 50 }, "attn_logit_softcapping"],
+    ["text both ways", { model_type: "gemma3_text", use_bidirectional_attention: true }, "use_bidirectional_attention"],
+    [
+      "heads of a delta net",
+      { model_type: "qwen3_5_text", linear_num_key_heads: 3, linear_num_value_heads: 4 },
+      "linear_num_value_heads",
+    ],
+    [
+      "sections of other sizes",
+      { head_dim: 8, rope_scaling: { type: "mrope", mrope_section: [1, 1, 1] } },
+      "mrope_section",
+    ],
+  ])("%s", (_, config, key) => {
+    expect(() => readTextModel(configReader("folder/config.json", config, "text_config"))).toThrow(
+      expect.objectContaining({
+        code: "THAW_CHECKPOINT_CONFIG",
+        message: expect.stringContaining(key) as string,
+      }) as Error,
+    );
+  });
+
+  it("reads Gemma 3's published spelling", () => {
+    const { options } = readTextModel(
+      configReader("config.json", {
+        model_type: "gemma3_text",
+        num_hidden_layers: 4,
+        sliding_window_pattern: 2,
+        rope_theta: 1e6,
+        rope_local_base_freq: 100,
+        rope_scaling: { rope_type: "linear", factor: 8 },
+        head_dim: 4,
+      }),
+    );
+    expect(options.layers.map(({ kind }) => kind)).toEqual([
+      "sliding_attention",
+      "full_attention",
+      "sliding_attention",
+      "full_attention",
+    ]);
+    const [full, sliding] = options.kinds.map(({ rotary }) => [...rotary!.frequencies]);
+    expect(full).toEqual([1 / 8, Math.fround(Math.fround(1 / 1000) / 8)]);
+    expect(sliding).toEqual([1, Math.fround(0.1)]);
+  });
+
+  it("gives pairs to axes one after the other, or by turns", () => {
+    const axes = (more: object) =>
+      readTextModel(
+        configReader("config.json", {
+          head_dim: 16,
+          rope_scaling: { type: "mrope", mrope_section: [4, 2, 2], ...more },
+        }),
+      ).options.kinds[0]!.rotary!.axes;
+    expect(axes({})).toEqual([0, 0, 0, 0, 1, 1, 2, 2]);
+    expect(axes({ mrope_interleaved: true })).toEqual([0, 1, 2, 0, 1, 2, 0, 0]);
+  });
+});

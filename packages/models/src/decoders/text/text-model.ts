@@ -1,0 +1,25 @@
+import type { ConfigReader } from "../../reading/config-reader.js";
+import { readGemma3 } from "./gemma3.js";
+import { readLfm2 } from "./lfm2.js";
+import { LLAMA_LIKE, readLlamaLike } from "./llama-like.js";
+import { readQwen35 } from "./qwen35.js";
+import type { TextModel } from "./sizes.js";
+
+const READERS: Readonly<Record<string, (config: ConfigReader, modelType: string) => TextModel>> = {
+  ...Object.fromEntries(LLAMA_LIKE.map((modelType) => [modelType, readLlamaLike])),
+  gemma3_text: readGemma3,
+  lfm2: readLfm2,
+  qwen3_5_text: readQwen35,
+};
+
+/** Model types of text models that a decoder is made for. */
+export const TEXT_MODEL_TYPES: readonly string[] = Object.keys(READERS);
+
+/**
+ * Reads the config of a text model, `text_config` of a family: names and defaults of transformers 5.24 and of published
+ * configs. An option that changes numbers is supported or refused by name. @throws THAW_CHECKPOINT_CONFIG
+ */
+export function readTextModel(config: ConfigReader, fallback = "llama"): TextModel {
+  const modelType = config.choice("model_type", TEXT_MODEL_TYPES, fallback);
+  return READERS[modelType]!(config, modelType);
+}
