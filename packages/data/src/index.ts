@@ -44,7 +44,16 @@ export type {
 } from "./images/processor.js";
 export { epochOrder, mixSeeds } from "./batches/random.js";
 export type { ResampleName } from "./images/resample-filters.js";
-export type { ImagePart, ImageReference, Message, MessagePart, Sample, TextPart } from "./samples/sample.js";
+export type {
+  ImageReference,
+  MediaPart,
+  Message,
+  MessagePart,
+  Modality,
+  Sample,
+  SampleMedia,
+  TextPart,
+} from "./samples/sample.js";
 export { resolveSource } from "./formats/resolve-source.js";
 export { openImages, openSource } from "./batches/source.js";
 export { thumbnail } from "./images/thumbnail.js";

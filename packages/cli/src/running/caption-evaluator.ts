@@ -93,9 +93,9 @@ export async function picturesOf(
 ): Promise<Record<number, string>> {
   const pictures: Record<number, string> = {};
   for (const { index } of pickAnswers(result.answers, count)) {
-    const image = source.samples[index]?.images[0];
+    const image = source.samples[index]?.media.find(({ modality }) => modality === "image");
     if (image !== undefined)
-      pictures[index] = `data:image/png;base64,${Buffer.from(await thumbnail(image, 96)).toString("base64")}`;
+      pictures[index] = `data:image/png;base64,${Buffer.from(await thumbnail(image.source, 96)).toString("base64")}`;
   }
   return pictures;
 }

@@ -1,6 +1,6 @@
 import type { Logger } from "@thaw/core";
 import { countText } from "@thaw/contracts";
-import type { DataSource, ImageReference, Sample } from "@thaw/data";
+import type { DataSource, Sample, SampleMedia } from "@thaw/data";
 
 /** Says of which evaluation sets pictures (or, without any, questions) are in the training set too. */
 export function warnOfOverlap(
@@ -21,11 +21,11 @@ export function warnOfOverlap(
   }
 }
 
-function keyOf({ images, messages }: Sample): string {
-  return images.length > 0 ? images.map(imageKey).join("\n") : JSON.stringify(messages);
+function keyOf({ media, messages }: Sample): string {
+  return media.length > 0 ? media.map(mediaKey).join("\n") : JSON.stringify(messages);
 }
 
-function imageKey(image: ImageReference): string {
-  if (image.kind === "file") return image.path;
-  return image.kind === "svg" ? image.svg : Buffer.from(image.bytes).toString("base64");
+function mediaKey({ source }: SampleMedia): string {
+  if (source.kind === "file") return source.path;
+  return source.kind === "svg" ? source.svg : Buffer.from(source.bytes).toString("base64");
 }

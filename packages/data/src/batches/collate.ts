@@ -1,5 +1,5 @@
 import { type Batch, IGNORE_INDEX, type MediaItem } from "@thaw/contracts";
-import type { PendingImage } from "../workers/image-loader.js";
+import type { PendingItem } from "../workers/media-loader.js";
 import type { Sample } from "../samples/sample.js";
 
 /** One row of a batch before padding. */
@@ -7,8 +7,8 @@ export interface Row {
   readonly sample: Sample;
   readonly tokenIds: readonly number[];
   readonly labels: readonly number[];
-  readonly images: readonly PendingImage[];
-  /** Of each image, where its placeholders are among the tokens. */
+  readonly media: readonly PendingItem[];
+  /** Of each item, where its placeholders are among the tokens. */
   readonly columns: readonly Int32Array[];
 }
 
@@ -25,9 +25,7 @@ export function collate(rows: readonly Row[], padTokenId: number): Batch {
     tokenIds.set(row.tokenIds, start);
     labels.set(row.labels, start);
     attentionMask.fill(1, start, start + row.tokenIds.length);
-    row.images.forEach(({ item }, at) =>
-      media.push({ ...item, sample: index, columns: row.columns[at] as Int32Array }),
-    );
+    row.media.forEach(({ item }, at) => media.push({ ...item, sample: index, columns: row.columns[at] as Int32Array }));
   });
   return {
     tokenIds,

@@ -3,14 +3,14 @@ import { sampleTooLong, tokenWithoutRow } from "../errors.js";
 import type { ImagePlan, Processor } from "../images/processor.js";
 import type { Sample } from "../samples/sample.js";
 import { encodeConversation, encodePrompt } from "../text/encode.js";
-import type { ImageLoader } from "../workers/image-loader.js";
+import type { MediaLoader } from "../workers/media-loader.js";
 import type { Row } from "./collate.js";
 import type { SourceContext } from "./data-source.js";
 
 /** Conversations whose ids are kept: some 10 MB for captions. */
 const KEPT_ENCODINGS = 20_000;
 
-/** A sample as ids, with its labels and the places of its images. */
+/** A sample as ids, with its labels and the places of its items. */
 export type Encoded = Pick<Row, "tokenIds" | "labels" | "columns">;
 
 /** Encodes one sample, or its prompt without the answer. */
@@ -20,7 +20,7 @@ export type Encoder = (sample: Sample, withAnswer: boolean) => Promise<Encoded>;
  * Encodes samples of one source: prompts or whole conversations, never longer than allowed, with no token that the
  * model has no embedding for. Conversations of small sets are kept for later epochs.
  */
-export function createEncoder(context: SourceContext, loader: ImageLoader): Encoder {
+export function createEncoder(context: SourceContext, loader: MediaLoader): Encoder {
   const { processor } = context;
   const maxLength = Math.min(
     context.maxLength ?? Number.POSITIVE_INFINITY,
@@ -31,7 +31,7 @@ export function createEncoder(context: SourceContext, loader: ImageLoader): Enco
     const known = withAnswer ? kept.get(sample) : undefined;
     if (known !== undefined) return known;
     const plans: ImagePlan[] = [];
-    for (const image of sample.images) plans.push(await loader.plan(image, sample.origin));
+    for (const item of sample.media) plans.push(await loader.plan(item, sample.origin));
     const options = { plans, origin: sample.origin };
     const prompt = withAnswer ? undefined : encodePrompt(processor, sample.messages, options);
     const encoded =

@@ -2,8 +2,8 @@ import { createHash } from "node:crypto";
 import { setImmediate } from "node:timers/promises";
 import { refusalOf } from "../errors.js";
 import type { Processor } from "../images/processor.js";
-import type { ImageReference, Sample } from "../samples/sample.js";
-import type { ImageLoader } from "../workers/image-loader.js";
+import type { Sample, SampleMedia } from "../samples/sample.js";
+import type { MediaLoader } from "../workers/media-loader.js";
 import type { LookedAt } from "./data-source.js";
 import type { Encoder } from "./encoder.js";
 import { peekImage, type Peek } from "./peek-image.js";
@@ -19,7 +19,7 @@ export interface LookAheadInput {
   readonly samples: readonly Sample[];
   readonly processor: Processor;
   readonly encode: Encoder;
-  readonly loader: ImageLoader;
+  readonly loader: MediaLoader;
   /** False: samples end with a question. */
   readonly answered: boolean;
   readonly limitMs?: number;
@@ -45,7 +45,7 @@ export async function lookAhead(input: LookAheadInput): Promise<LookAhead> {
   const peeks = await peekAll(input, problems);
   const bad = samples.filter((sample) => problems.has(sample));
   if (bad.length > 0) throw refusalOf(bad.map((sample) => ({ origin: sample.origin, error: problems.get(sample) })));
-  const imageCount = new Set(samples.flatMap(({ images }) => images.map(imageKey))).size;
+  const imageCount = new Set(samples.flatMap(({ media }) => media.map(mediaKey))).size;
   return {
     lookedAt: { samples: lookedAt, images: peeks.size, imageCount },
     identity: identityOf(input, peeks),
@@ -57,7 +57,7 @@ async function encodeAll(
   problems: Map<Sample, unknown>,
 ): Promise<number> {
   const imageTokens = processor.needsImageSize ? 0 : processor.planImage().tokenCount;
-  const sizes = new Map(samples.map((sample) => [sample, imageTokens * sample.images.length + characterCount(sample)]));
+  const sizes = new Map(samples.map((sample) => [sample, imageTokens * sample.media.length + characterCount(sample)]));
   const longestFirst = samples.toSorted((left, right) => sizes.get(right)! - sizes.get(left)!);
   const end = performance.now() + limitMs;
   let done = 0;
@@ -75,19 +75,19 @@ async function peekAll(
   { samples, loader, limitMs = LIMIT_MS }: LookAheadInput,
   problems: Map<Sample, unknown>,
 ): Promise<ReadonlyMap<string, Peek>> {
-  const users = new Map<string, { readonly image: ImageReference; readonly sample: Sample }>();
+  const users = new Map<string, { readonly item: SampleMedia; readonly sample: Sample }>();
   for (const sample of samples)
-    for (const image of sample.images) if (!users.has(imageKey(image))) users.set(imageKey(image), { image, sample });
+    for (const item of sample.media) if (!users.has(mediaKey(item))) users.set(mediaKey(item), { item, sample });
   const peeks = new Map<string, Peek>();
   const end = performance.now() + limitMs;
   const all = [...users];
   for (let start = 0; start < all.length && performance.now() <= end; start += AT_A_TIME)
     await Promise.all(
-      all.slice(start, start + AT_A_TIME).map(async ([key, { image, sample }]) => {
+      all.slice(start, start + AT_A_TIME).map(async ([key, { item, sample }]) => {
         try {
-          const peek = await peekImage(image, sample.origin);
+          const peek = await peekImage(item.source, sample.origin);
           // What does not look whole is decoded to be sure: trailers of cameras are no faults
-          if (!peek.looksWhole) await (await loader.open(image, sample.origin)).item.load();
+          if (!peek.looksWhole) await (await loader.open(item, sample.origin)).item.load();
           peeks.set(key, peek);
         } catch (error) {
           if (!problems.has(sample)) problems.set(sample, error);
@@ -111,8 +111,8 @@ function identityOf(
     const stretch = samples.slice(start, start + size);
     const last = start + stretch.length;
     const name = stretch.length === 1 ? `sample ${last}` : `samples ${start + 1} to ${last}`;
-    identity[name] = hashOf(stretch.map(({ messages, images }) => [messages, images.length]));
-    const looks = stretch.flatMap(({ images }) => images.map((image) => peeks.get(imageKey(image))?.hash));
+    identity[name] = hashOf(stretch.map(({ messages, media }) => [messages, media.length]));
+    const looks = stretch.flatMap(({ media }) => media.map((item) => peeks.get(mediaKey(item))?.hash));
     if (looks.length > 0 && looks.every((look) => look !== undefined)) identity[`images of ${name}`] = hashOf(looks);
   }
   identity["the tokenizer or the chat template"] = hashOf(probe(processor));
@@ -139,7 +139,7 @@ function hashOf(value: unknown): string {
   return createHash("sha256").update(JSON.stringify(value)).digest("hex").slice(0, 16);
 }
 
-function imageKey(image: ImageReference): string {
+function mediaKey({ source: image }: SampleMedia): string {
   if (image.kind === "file") return image.path;
   return createHash("sha256")
     .update(image.kind === "svg" ? image.svg : image.bytes)

@@ -5,9 +5,9 @@ import type { DataSource, PromptBatch, SourceContext } from "./data-source.js";
 import { acquireDecodePool } from "../workers/decode-pool.js";
 import { createEncoder } from "./encoder.js";
 import { setEmpty, sourceClosed } from "../errors.js";
-import { createImageLoader } from "../workers/image-loader.js";
+import { createMediaLoader } from "../workers/media-loader.js";
 import { lookAhead } from "./look-ahead.js";
-import { imageReference } from "../samples/image-reference.js";
+import { imageMedia, imageReference } from "../samples/image-reference.js";
 import { checkFiles, type LoadedSamples, loadSamples } from "../formats/load-samples.js";
 import type { AugmentOptions, SourceOptions } from "../formats/options.js";
 import { type Prepared, withPrefetch } from "./prefetch.js";
@@ -29,7 +29,7 @@ function createSource(
 ): { readonly source: DataSource; readonly check: () => Promise<DataSource> } {
   const { processor, name = context.role } = context;
   const pool = acquireDecodePool(context.workers);
-  const loader = createImageLoader(processor, pool, settings);
+  const loader = createMediaLoader(processor, pool, settings);
   const encode = createEncoder(context, loader);
   let closed = false;
 
@@ -44,16 +44,16 @@ function createSource(
     for (const index of indices) {
       const sample = samples[index] as Sample;
       const encoded = await encode(sample, withAnswer);
-      const images = [];
-      for (const [position, image] of sample.images.entries()) {
+      const media = [];
+      for (const [position, item] of sample.media.entries()) {
         const augmentSeed = seed === undefined ? undefined : mixSeeds(seed, index, position);
-        images.push(await loader.open(image, sample.origin, { augmentSeed, onLoad }));
+        media.push(await loader.open(item, sample.origin, { augmentSeed, onLoad }));
       }
-      rows.push({ sample, ...encoded, images });
+      rows.push({ sample, ...encoded, media });
     }
     return {
       batch: collate(rows, processor.padTokenId),
-      prefetch: () => rows.forEach(({ images }) => images.forEach((image) => image.prefetch())),
+      prefetch: () => rows.forEach(({ media }) => media.forEach((item) => item.prefetch())),
     };
   };
 
@@ -63,7 +63,7 @@ function createSource(
     samples,
     knownConcepts,
     sampleCount: samples.length,
-    textOnlyShare: samples.filter(({ images }) => images.length === 0).length / samples.length,
+    textOnlyShare: samples.filter(({ media }) => media.length === 0).length / samples.length,
     augmentations: augmentationKinds(settings.augment),
     ...(settings.augment?.views === undefined ? {} : { views: settings.augment.views }),
     batches({ epoch, seed, microBatchSize, shuffle, skip = 0 }) {
@@ -86,7 +86,7 @@ function createSource(
     async pixels(index) {
       if (closed) throw sourceClosed(name);
       const sample = samples[index] as Sample;
-      const image = sample.images[0];
+      const image = sample.media.find(({ modality }) => modality === "image");
       if (image === undefined) throw setEmpty(sample.origin, "Only samples with an image have pixels.");
       const { item } = await loader.open(image, sample.origin);
       const [input, { rows, width }] = Object.entries(item.inputs)[0] as [string, RowSize];
@@ -152,7 +152,7 @@ export async function openImages(
     id: path,
     origin: path,
     messages: [{ role: "user", content }],
-    images: [imageReference(path, context.baseFolder, path)],
+    media: imageMedia([imageReference(path, context.baseFolder, path)]),
     reference: "",
   }));
   if (samples.length === 0) throw setEmpty("the list of images", "Name at least one image.");

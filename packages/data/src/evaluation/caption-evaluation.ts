@@ -142,12 +142,12 @@ export async function captionBaselines({
 }: BaselineSources): Promise<{ majority: CaptionScores; nearestNeighbour: CaptionScores }> {
   const references = indices.map((index) => (source.samples[index] as Sample).reference);
   const constant = majorityCaption(training.samples.map(({ reference }) => reference)) ?? "";
-  const withImage = training.samples.flatMap(({ images }, index) => (images.length > 0 ? [index] : []));
+  const withImage = training.samples.flatMap(({ media }, index) => (media.length > 0 ? [index] : []));
   const total = withImage.length + 2 * indices.length;
   let done = 0;
   const advance = (): void => onProgress?.((done += 1), total);
   const nearest = await searchAmong(training, withImage, advance);
-  const pictured = indices.filter((index) => (source.samples[index] as Sample).images.length > 0);
+  const pictured = indices.filter((index) => (source.samples[index] as Sample).media.length > 0);
   const pictures = await pixelsOf(source, pictured, advance);
   const guesses = new Map<number, string>();
   for (const [position, picture] of pictures.values.entries()) {

@@ -36,8 +36,8 @@ function conceptsOf(options: ResolvedSourceOptions, role: "train" | "evaluation"
 
 /** Every file must be there before anything starts. @throws THAW_DATA_IMAGE_MISSING naming those that are not */
 export async function checkFiles(samples: readonly Sample[]): Promise<void> {
-  const files = samples.flatMap(({ images, origin }) =>
-    images.flatMap((image) => (image.kind === "file" ? [{ path: image.path, origin }] : [])),
+  const files = samples.flatMap(({ media, origin }) =>
+    media.flatMap(({ source }) => (source.kind === "file" ? [{ path: source.path, origin }] : [])),
   );
   const missing: { readonly origin: string; readonly error: unknown }[] = [];
   for (let start = 0; start < files.length; start += CONCURRENT_CHECKS) {

@@ -1,7 +1,7 @@
 import { dirname, resolve } from "node:path";
 import { conceptOf } from "./concepts.js";
 import { imageRequired, sampleInvalid } from "../errors.js";
-import { imageReferences } from "./image-reference.js";
+import { imageMedia, imageReferences } from "./image-reference.js";
 import { type JsonRecord, readRecords } from "./jsonl.js";
 import type { ResolvedSourceOptions } from "../formats/options.js";
 import type { Sample } from "./sample.js";
@@ -37,7 +37,7 @@ export function captionSample(
     id: typeof id === "string" || typeof id === "number" ? String(id) : origin,
     origin,
     messages: captionMessages(options.prompt, caption),
-    images,
+    media: imageMedia(images),
     reference: caption,
     concept: typeof name === "string" ? name : conceptOf(caption),
   };

@@ -24,7 +24,7 @@ describe("conversationSample reads", () => {
       {
         id: "a",
         messages: [{ role: "user", content: [image, text("What?")] }, answer],
-        images: [{ kind: "file", path: join(folder, "a.png") }],
+        media: [{ modality: "image", source: { kind: "file", path: join(folder, "a.png") } }],
         reference: "A boat.",
       },
     ],
@@ -49,7 +49,10 @@ describe("conversationSample reads", () => {
           { role: "user", content: [image, image, text("Differ?")] },
           answer,
         ],
-        images: [{ path: join(folder, "a.png") }, { path: join(folder, "b.png") }],
+        media: [
+          { modality: "image", source: { path: join(folder, "a.png") } },
+          { modality: "image", source: { path: join(folder, "b.png") } },
+        ],
       },
     ],
     [
@@ -57,7 +60,7 @@ describe("conversationSample reads", () => {
       { messages: [{ role: "user", content: [{ type: "image", image: "a.png" }, text("What?")] }, answer] },
       {
         messages: [{ role: "user", content: [image, text("What?")] }, answer],
-        images: [{ path: join(folder, "a.png") }],
+        media: [{ modality: "image", source: { path: join(folder, "a.png") } }],
       },
     ],
     [
@@ -70,7 +73,7 @@ describe("conversationSample reads", () => {
       { image: "data:image/png;base64,AQID", conversations: [{ from: "human", value: "<image>" }, gpt] },
       {
         messages: [{ role: "user", content: [image] }, answer],
-        images: [{ kind: "bytes", bytes: Buffer.from([1, 2, 3]) }],
+        media: [{ modality: "image", source: { kind: "bytes", bytes: Buffer.from([1, 2, 3]) } }],
       },
     ],
   ])("%s", (_, value, expected) => {
@@ -117,7 +120,7 @@ describe("conversationSample reads", () => {
   });
 
   it("text alone where the data set accepts it", () => {
-    expect(read({ conversations: [{ from: "human", value: "Hi" }, gpt] }, true).images).toEqual([]);
+    expect(read({ conversations: [{ from: "human", value: "Hi" }, gpt] }, true).media).toEqual([]);
   });
 });
 
@@ -231,7 +234,7 @@ describe("captionSample", () => {
       id: "3",
       reference: "red apple",
       concept: "red-apple",
-      images: [{ path: join(folder, "a.png") }],
+      media: [{ modality: "image", source: { path: join(folder, "a.png") } }],
     });
     expect(caption({ file_name: "a.png", text: "an apple", name: "apple" })).toMatchObject({
       reference: "an apple",

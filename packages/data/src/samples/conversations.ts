@@ -1,6 +1,6 @@
 import { dirname, resolve } from "node:path";
 import { imageRequired, placeholderMismatch, sampleInvalid } from "../errors.js";
-import { imageReferences } from "./image-reference.js";
+import { imageMedia, imageReferences } from "./image-reference.js";
 import { type JsonRecord, readRecords } from "./jsonl.js";
 import type { ResolvedSourceOptions } from "../formats/options.js";
 import type { ImageReference, Message, Sample } from "./sample.js";
@@ -112,7 +112,7 @@ export function conversationSample(
     id: typeof id === "string" || typeof id === "number" ? String(id) : origin,
     origin,
     messages: placeholders === 0 && images.length > 0 ? withLeadingImages(messages, images.length) : messages,
-    images,
+    media: imageMedia(images),
     reference,
   };
 }

@@ -1,6 +1,6 @@
 import { resolve } from "node:path";
 import { sampleInvalid } from "../errors.js";
-import type { ImageReference } from "./sample.js";
+import type { ImageReference, SampleMedia } from "./sample.js";
 
 const DATA_URI = /^data:image\/[\w.+-]+;base64,/;
 
@@ -35,6 +35,11 @@ export function imageReference(value: unknown, folder: string, origin: string): 
 export function imageReferences(value: unknown, folder: string, origin: string): ImageReference[] {
   if (value === undefined || value === null) return [];
   return (Array.isArray(value) ? value : [value]).map((entry) => imageReference(entry, folder, origin));
+}
+
+/** Images as items of a sample. */
+export function imageMedia(images: readonly ImageReference[]): readonly SampleMedia[] {
+  return images.map((source) => ({ modality: "image", source }));
 }
 
 /** What to call an image in messages. */

@@ -4,12 +4,15 @@ export interface TextPart {
   readonly text: string;
 }
 
-/** The place of an image in a message; which image it is follows from the order of appearance. */
-export interface ImagePart {
-  readonly type: "image";
+/** Kinds of items that samples hold, as chat templates call them and as `MediaItem.modality` has them. */
+export type Modality = SampleMedia["modality"];
+
+/** The place of an item in a message; which item it is follows from the order of appearance. */
+export interface MediaPart {
+  readonly type: Modality;
 }
 
-export type MessagePart = TextPart | ImagePart;
+export type MessagePart = TextPart | MediaPart;
 
 /** One turn of a conversation, in the form that Hugging Face chat templates read. */
 export interface Message {
@@ -27,15 +30,21 @@ export type ImageReference =
   /** A drawing without a size of its own: rasterised at the processor's size, centred, on `background` (`#rrggbb`). */
   | { readonly kind: "svg"; readonly svg: string; readonly background: string };
 
-/** One sample of a data set, before any image is decoded. */
+/** An item of a sample: its kind, and where its bytes come from. */
+export interface SampleMedia {
+  readonly modality: "image";
+  readonly source: ImageReference;
+}
+
+/** One sample of a data set, before any item is decoded. */
 export interface Sample {
   readonly id: string;
   /** Where it stands, for messages: `train.jsonl:12` or `iconify:noto dog-face`. */
   readonly origin: string;
   /** Always closed by an assistant turn that is supervised. */
   readonly messages: readonly Message[];
-  /** In order of their places in `messages`. */
-  readonly images: readonly ImageReference[];
+  /** Images, in order of their places in `messages`. */
+  readonly media: readonly SampleMedia[];
   /** The caption or last answer, for metrics. */
   readonly reference: string;
   /** Concept name of an icon or captioned picture, e.g. `dog-face`; decides the seen/unseen split. */

@@ -39,7 +39,7 @@ describe("an Iconify set", () => {
         { role: "user", content: [{ type: "image" }, { type: "text", text: "Caption:" }] },
         { role: "assistant", content: [{ type: "text", text: "dog face" }] },
       ],
-      images: [{ kind: "svg", background: "#ffffff" }],
+      media: [{ modality: "image", source: { kind: "svg", background: "#ffffff" } }],
     });
   });
 

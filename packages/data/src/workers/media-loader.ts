@@ -7,37 +7,37 @@ import { fileUnreadable, imageBroken, imageChanged, imageMissing, workerFailed }
 import { imageName } from "../samples/image-reference.js";
 import type { AugmentOptions } from "../formats/options.js";
 import type { ImagePlan, ImageSize, Processor } from "../images/processor.js";
-import type { ImageReference } from "../samples/sample.js";
+import type { ImageReference, SampleMedia } from "../samples/sample.js";
 
 /** Part of every content key: raise it when the same settings begin to give other values. */
 const PROCESSING_VERSION = 2;
 
-/** An image before its place in a batch is known. */
-export type LooseImage = Omit<MediaItem, "sample" | "columns">;
+/** An item before its place in a batch is known. */
+export type LooseItem = Omit<MediaItem, "sample" | "columns">;
 
-/** One image of a batch, and a way to start its decoding early. */
-export interface PendingImage {
-  readonly item: LooseImage;
+/** One item of a batch, and a way to start its decoding early. */
+export interface PendingItem {
+  readonly item: LooseItem;
   /** Starts decoding; the item's `load` then waits for it. Errors come out of `load`. */
   prefetch(): void;
 }
 
-/** Makes items of image references. */
-export interface ImageLoader {
+/** Makes items of what samples refer to. */
+export interface MediaLoader {
   /**
    * Reads no pixels, and of a file its header alone, once, where the processor needs sizes.
    * @throws THAW_DATA_IMAGE_MISSING, THAW_DATA_IMAGE_BROKEN
    */
-  plan(image: ImageReference, origin: string): Promise<ImagePlan>;
+  plan(media: SampleMedia, origin: string): Promise<ImagePlan>;
   /**
-   * Decodes nothing. Of an image that is new, reads the bytes for their hash and keeps them until it is decoded.
+   * Decodes nothing. Of an item that is new, reads the bytes for their hash and keeps them until it is decoded.
    * `onLoad` is told when the item is asked for.
    */
   open(
-    image: ImageReference,
+    media: SampleMedia,
     origin: string,
     options?: { readonly augmentSeed?: number; readonly onLoad?: () => void },
-  ): Promise<PendingImage>;
+  ): Promise<PendingItem>;
 }
 
 async function bytesOf(image: ImageReference, origin: string): Promise<Uint8Array | string> {
@@ -102,15 +102,16 @@ function contentKey(task: DecodeTask, byteHash: string): string {
 }
 
 /** What was loaded is handed over, not kept: loading twice decodes twice. */
-function pendingImage(
+function pendingItem(
+  modality: string,
   plan: ImagePlan,
   key: string,
   decode: () => Promise<Readonly<Record<string, Float32Array>>>,
   onLoad?: () => void,
-): PendingImage {
+): PendingItem {
   let running: ReturnType<typeof decode> | undefined;
-  const item: LooseImage = {
-    modality: "image",
+  const item: LooseItem = {
+    modality,
     contentKey: key,
     facts: plan.facts,
     inputs: plan.inputs,
@@ -130,18 +131,18 @@ function pendingImage(
   };
 }
 
-/** A loader on a pool; bytes are hashed once per image for as long as the loader lives. */
-export function createImageLoader(
+/** A loader on a pool; bytes are hashed once per item for as long as the loader lives. */
+export function createMediaLoader(
   processor: Processor,
   pool: DecodePool,
   options: { readonly exif: boolean; readonly augment?: AugmentOptions },
-): ImageLoader {
+): MediaLoader {
   // How many pictures there are does not change the one that a seed gives.
   const { views: _views, ...augment } = options.augment ?? {};
   const hashes = new WeakMap<ImageReference, string>();
   const plans = new WeakMap<ImageReference, ImagePlan>();
   const fixedPlan = processor.needsImageSize ? undefined : processor.planImage();
-  const plan = async (image: ImageReference, origin: string): Promise<ImagePlan> => {
+  const plan = async ({ source: image }: SampleMedia, origin: string): Promise<ImagePlan> => {
     const known = fixedPlan ?? plans.get(image);
     if (known !== undefined) return known;
     const size = await sizeOf(image, origin, { rasterSize: processor.rasterSize, exif: options.exif });
@@ -151,7 +152,8 @@ export function createImageLoader(
   };
   return {
     plan,
-    open: async (image, origin, { augmentSeed, onLoad } = {}) => {
+    open: async (media, origin, { augmentSeed, onLoad } = {}) => {
+      const { source: image, modality } = media;
       const known = hashes.get(image);
       let bytes = known === undefined ? await bytesOf(image, origin) : undefined;
       const hash = known ?? sha256(bytes!);
@@ -175,7 +177,7 @@ export function createImageLoader(
         if (!reply.ok) throw problem(reply, task, origin);
         return reply.inputs;
       };
-      return pendingImage(await plan(image, origin), contentKey(task, hash), decode, onLoad);
+      return pendingItem(modality, await plan(media, origin), contentKey(task, hash), decode, onLoad);
     },
   };
 }

@@ -4,10 +4,10 @@ import { fileURLToPath } from "node:url";
 import { beforeEach, describe, expect, it, vi } from "vitest";
 import { testProcessor } from "../../test-support/processor.js";
 import type { Processor } from "../images/processor.js";
-import type { ImageReference } from "../samples/sample.js";
+import type { ImageReference, SampleMedia } from "../samples/sample.js";
 import type { DecodePool } from "./decode-pool.js";
 import { runDecodeTask } from "./decode-task.js";
-import { createImageLoader } from "./image-loader.js";
+import { createMediaLoader } from "./media-loader.js";
 
 const reads: string[] = [];
 vi.mock("node:fs/promises", async (original) => {
@@ -20,6 +20,7 @@ vi.mock("node:fs/promises", async (original) => {
 });
 
 const path = fileURLToPath(new URL("../../fixtures/images/turned.jpg", import.meta.url));
+const imageOf = (source: ImageReference): SampleMedia => ({ modality: "image", source });
 const pool: DecodePool = { run: runDecodeTask, release: () => Promise.resolve() };
 
 /** A processor that wants to know sizes, and what it was told. */
@@ -42,9 +43,9 @@ describe("a family that plans by sizes", () => {
 
   it.each([true, false])("reads a new image once, upright %s, and its header once", async (exif) => {
     const processor = await sizedProcessor();
-    const loader = createImageLoader(processor, pool, { exif });
+    const loader = createMediaLoader(processor, pool, { exif });
     reads.splice(0);
-    const image: ImageReference = { kind: "file", path };
+    const image = imageOf({ kind: "file", path });
     await loader.plan(image, "first");
     await loader.plan(image, "first");
     const { item } = await loader.open(image, "first");
@@ -60,14 +61,14 @@ describe("a family that plans by sizes", () => {
 
   it("says what is missing, what cannot be read as an image, and takes drawings at their raster's size", async () => {
     const processor = await sizedProcessor();
-    const loader = createImageLoader(processor, pool, { exif: true });
-    const missing = loader.plan({ kind: "file", path: `${path}.missing` }, "first");
+    const loader = createMediaLoader(processor, pool, { exif: true });
+    const missing = loader.plan(imageOf({ kind: "file", path: `${path}.missing` }), "first");
     await expect(missing).rejects.toMatchObject({ code: "THAW_DATA_IMAGE_MISSING" });
-    const broken = loader.plan({ kind: "file", path: fileURLToPath(import.meta.url) }, "first");
+    const broken = loader.plan(imageOf({ kind: "file", path: fileURLToPath(import.meta.url) }), "first");
     await expect(broken).rejects.toMatchObject({ code: "THAW_DATA_IMAGE_BROKEN" });
-    const bytes = loader.plan({ kind: "bytes", bytes: new Uint8Array(20) }, "first");
+    const bytes = loader.plan(imageOf({ kind: "bytes", bytes: new Uint8Array(20) }), "first");
     await expect(bytes).rejects.toMatchObject({ code: "THAW_DATA_IMAGE_BROKEN" });
-    await loader.plan({ kind: "svg", svg: "<svg viewBox='0 0 1 1'/>", background: "#ffffff" }, "first");
+    await loader.plan(imageOf({ kind: "svg", svg: "<svg viewBox='0 0 1 1'/>", background: "#ffffff" }), "first");
     expect(processor.sizes).toEqual([`${processor.rasterSize.width}x${processor.rasterSize.height}`]);
   });
 });
