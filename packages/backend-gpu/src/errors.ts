@@ -38,10 +38,11 @@ export function backendLoadFailed(
   cause: unknown,
 ): ThawError {
   const reason = cause instanceof Error ? cause.message : String(cause);
+  const other = { wasm: "cpu", cpu: "wasm" }[facts.backend] ?? "wasm";
   return new ThawError(
     "THAW_BACKEND_LOAD_FAILED",
     `The backend "${facts.backend}" was found at ${facts.where} and does not start: ${reason} Repair it with ` +
-      `\`${facts.command}\`, or write \`backend: wasm\` to go on without it.`,
+      `\`${facts.command}\`, or write \`backend: ${other}\` to go on without it.`,
     { details: { ...facts, reason }, cause },
   );
 }

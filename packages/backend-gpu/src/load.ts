@@ -1,5 +1,5 @@
 import * as tf from "@tensorflow/tfjs-core";
-import { type Backend, type Precision, tensorflowBfloat16 } from "@thaw/core";
+import { type Backend, backendInUse, backendIsInUse, type Precision, tensorflowBfloat16 } from "@thaw/core";
 import { createRequire } from "node:module";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
@@ -13,9 +13,12 @@ import type { BackendEntry } from "./table.js";
 /** What holds TensorFlow's library in this process, if anything. */
 let loadedAddon: { readonly name: string; readonly addon: Addon } | undefined;
 
+/** Backend and options that were made current last. */
+let currentMode: string | undefined;
+
 /**
  * Loads a backend and makes it current.
- * @throws THAW_BACKEND_ALREADY_LOADED for the second of `native` and `gpu` in one process; whatever the backend itself
+ * @throws THAW_CORE_BACKEND_IN_USE while a run computes with another one; THAW_BACKEND_ALREADY_LOADED for the second of `native` and `gpu` in one process; whatever the backend itself
  * throws.
  */
 export async function loadBackend(
@@ -23,6 +26,12 @@ export async function loadBackend(
   location: Location,
   options: AddonOptions = { tensorFloat32: false },
 ): Promise<Backend> {
+  const mode = `${entry.engineName} ${JSON.stringify(options)}`;
+  const inUse = backendInUse();
+  // Making another one current, or switching its modes, would take it away from the runs that compute with it
+  if (inUse !== undefined && (inUse !== entry.engineName || (inUse === "tensorflow" && mode !== currentMode)))
+    throw backendIsInUse(entry.name, inUse === entry.engineName ? `${inUse} in another mode` : inUse);
+  currentMode = mode;
   const description = await register(entry, location, options);
   const isCurrent = await tf.setBackend(entry.engineName);
   if (!isCurrent) throw new Error(`TensorFlow.js refused to make "${entry.engineName}" current.`);

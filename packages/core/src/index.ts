@@ -175,6 +175,8 @@ export type { TrainerHooks } from "./api/hooks.js";
 export type { TapDescription } from "./run/intercept.js";
 export { freeBytes } from "./checkpoint/disk-space.js";
 export { savingText } from "./checkpoint/saving.js";
+export { backendInUse } from "./model/backend.js";
+export { backendIsInUse } from "./errors/options.js";
 export { linearLayer } from "./model/linear-layer.js";
 export { silentLogger } from "./api/logger.js";
 export type { Logger, LogMethod } from "./api/logger.js";

@@ -71,6 +71,16 @@ export function precisionUnsupported(
   );
 }
 
+/** TensorFlow.js computes with one backend at a time, and another run of this process has its own. */
+export function backendIsInUse(wanted: string, inUse: string): ThawError {
+  return make(
+    "THAW_CORE_BACKEND_IN_USE",
+    `The backend ${wanted} was asked for while another run or session of this process computes with ${inUse}. In the ` +
+      `current process. Let both compute with ${inUse}, wait until the other one has ended, or start a process for each.`,
+    { wanted, inUse },
+  );
+}
+
 /** TensorFlow.js has nothing to compute with. */
 export function backendMissing(cause: unknown): ThawError {
   return make(

@@ -3,7 +3,7 @@ import { precisionUnsupported } from "../errors/options.js";
 import type { Backend, PlannedContext, RunContext } from "../api/contexts.js";
 import type { Precision } from "../api/options.js";
 import type { TrainerParts } from "../run/trainer-parts.js";
-import { defaultBackend } from "./backend.js";
+import { holdBackend } from "./backend.js";
 import { MemoryWatch } from "../run/memory-watch.js";
 import { storedTensors } from "../weights/parameter-store.js";
 import { ModelRunner } from "./model-runner.js";
@@ -36,9 +36,12 @@ export async function loadModel(
   { runFolder, totalSteps, isStatic, hasCheckpoint = false }: LoadOptions,
 ): Promise<LoadedModel> {
   const { hooks, options, training, settings, logger } = parts;
-  const backend =
-    (await hooks.resolveBackend.promise({ settings, precision: training.precision })) ?? (await defaultBackend());
-  if (!canRun(backend, training.precision)) throw precisionUnsupported(training.precision, backend);
+  const { precision } = training;
+  const { backend, release } = await holdBackend(() => hooks.resolveBackend.promise({ settings, precision }));
+  if (!canRun(backend, precision)) {
+    release();
+    throw precisionUnsupported(precision, backend);
+  }
   logger.debug({ backend: backend.name, precision: training.precision }, `Computing with ${backend.name}.`);
   const memory = new MemoryWatch();
   const startMs = performance.now();
@@ -47,7 +50,7 @@ export async function loadModel(
   const dispose = (): void => {
     runner.dispose();
     memory.close();
-    backend.dispose?.();
+    release();
   };
   try {
     await runner.store.load(options.model, storedTensors(planned), options.seed ?? 0);
