@@ -2,6 +2,7 @@
 
 All in one process: one that fails prints its error and the next one runs. Memory is what torch's allocator had at most in tensors.
 bfloat16: frozen parts are converted to bfloat16, the rest runs under autocast with float32 weights (with everything trained: autocast alone).
+The optimizer is AdamW in one kernel; --compile compiles every layer.
 
   python peer_gpu.py --size M --modes projector projector_cached all --precisions float32 tf32 bfloat16
 """
@@ -30,7 +31,7 @@ def case(torch, device, model, mode, precision, batch, steps, warmup):
         core.vision_tower.to(torch.bfloat16)
         core.language_model.to(torch.bfloat16)
         model.lm_head.to(torch.bfloat16)
-    optimizer = torch.optim.AdamW(trainable, lr=1e-3)
+    optimizer = torch.optim.AdamW(trainable, lr=1e-3, fused=on_gpu)
     images, ids, labels = (t.to(device) for t in peer.make_data(torch, batch, model.config.image_token_id))
     if on_gpu:
         torch.cuda.reset_peak_memory_stats()
@@ -56,12 +57,19 @@ def case(torch, device, model, mode, precision, batch, steps, warmup):
                 loss_last=losses[-1], peak_mb=torch.cuda.max_memory_allocated() / 1e6 if on_gpu else None)
 
 
+def layers_of(torch, model):
+    """The layers of the tower and of the decoder: what stands in a ModuleList called `layers`."""
+    return [layer for name, part in model.named_modules() if name.endswith(".layers") and isinstance(part, torch.nn.ModuleList)
+            for layer in part]
+
+
 def main():
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument("--size", choices=["S", "M", "1B"], default="M")
     p.add_argument("--modes", nargs="+", default=["projector", "projector_cached", "all"])
     p.add_argument("--precisions", nargs="+", default=["float32", "tf32", "bfloat16"])
     p.add_argument("--device", choices=["cuda", "cpu"], default="cuda", help="cpu: to try the script where no GPU is")
+    p.add_argument("--compile", action="store_true", help="compile every layer of tower and decoder, as layer.compile() does")
     p.add_argument("--batch", type=int)
     p.add_argument("--steps", type=int, default=10)
     p.add_argument("--warmup", type=int, default=3)
@@ -77,11 +85,14 @@ def main():
     batch = a.batch or (8 if a.size == "1B" else 4)
     with torch.device(a.device):
         model = peer.build(a.size, "sdpa")
+    if a.compile:
+        for layer in layers_of(torch, model):
+            layer.compile()
     # Parts are converted for bfloat16 with something frozen, so that comes last.
     order = [(m, q) for q in a.precisions for m in a.modes]
     order.sort(key=lambda one: one[1] == "bfloat16" and one[0] != "all")
     for mode, precision in order:
-        line = dict(side="torch", size=a.size, mode=mode, precision=precision, batch=batch, torch=torch.__version__,
+        line = dict(side="torch", compiled=a.compile, size=a.size, mode=mode, precision=precision, batch=batch, torch=torch.__version__,
                     transformers=transformers.__version__, device=torch.cuda.get_device_name() if a.device == "cuda" else "cpu")
         start = time.perf_counter()
         try:

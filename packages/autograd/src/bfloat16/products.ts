@@ -1,5 +1,6 @@
 import type { Tensor, Tensor2D } from "@tensorflow/tfjs-core";
 import type { PackedInput } from "../kernels/functions.js";
+import type { WholeAttention } from "./whole-attention.js";
 
 /**
  * A frozen matrix `[rows, columns]` kept in bfloat16. TensorFlow.js has no such type, so it sees the bytes as float32
@@ -31,8 +32,8 @@ export interface Bfloat16Products {
   widen(words: Tensor): Tensor;
   /** The matrix as functions read it. */
   handle(matrix: PackedMatrix): PackedInput;
-  /** The same products inside of functions, where they stay in float32. */
-  traced(): TracedProducts;
+  /** The same products inside of functions, where they stay in float32; `hasAttention: false` is without attention. */
+  traced(options?: { readonly hasAttention?: boolean }): TracedProducts;
   /** Lets go of what is kept for a matrix, before its words are freed. */
   forget(words: Tensor): void;
   /** Lets go of what is kept of the last operand; called when a pass is over. */
@@ -41,6 +42,8 @@ export interface Bfloat16Products {
 
 /** Products in bfloat16 of what is to become a function. Results have sums in float32 and are not rounded. */
 export interface TracedProducts extends Bfloat16Products {
+  /** Attention that never writes its scores, where the device may have it. */
+  readonly attention?: WholeAttention;
   /** `op(a) op(b)` over the last two axes, `op` the transpose where asked, of float32 that is rounded to bfloat16. */
   batched(a: Tensor, b: Tensor, transposeA: boolean, transposeB: boolean): Tensor;
 }

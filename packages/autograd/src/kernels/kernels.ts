@@ -1,6 +1,7 @@
 import * as tf from "@tensorflow/tfjs-core";
 import type { Tensor, Tensor1D, Tensor2D } from "@tensorflow/tfjs-core";
 import type { TensorFunctions } from "./functions.js";
+import type { WholeAttention } from "../bfloat16/whole-attention.js";
 
 /**
  * How matrix products are made. `flags`: transpose flags are free (native, GPU, cpu). `plain2d`: TensorFlow.js has only
@@ -19,6 +20,8 @@ export interface Kernels {
   readonly functions?: TensorFunctions | undefined;
   /** True where operations are run to make a function of them. */
   readonly isTraced?: boolean;
+  /** Attention that never writes its scores; only where {@link isTraced}, in bfloat16. */
+  readonly wholeAttention?: WholeAttention;
   /** Upper bound for the logits that a cross entropy holds at a time, in bytes. */
   readonly logitsBytes: number;
   /** `op(a) op(b)` over the last two axes, `op` the transpose where asked; leading axes are equal. */

@@ -30,6 +30,7 @@ export function tensorflowKernels(constants: ConstantCache, bfloat16: TracedProd
     ...(bfloat16 === undefined
       ? {}
       : {
+          ...(bfloat16.attention && { wholeAttention: bfloat16.attention }),
           product: (a: Tensor, b: Tensor, transposeA = false, transposeB = false) =>
             a.shape.length > 2
               ? bfloat16.batched(a, b, transposeA, transposeB)

@@ -7,21 +7,27 @@ import {
   add,
   asFunction,
   AttentionSpans,
+  type CompileFunction,
   fuse,
   geglu,
   gelu,
   geluTanh,
   layerNorm,
   linear,
+  mul,
   multiHeadAttention,
   quickGelu,
   rmsNorm,
   rotaryHeads,
   silu,
+  simulatedBfloat16,
   swiglu,
   Tape,
+  type TensorFunctions,
   type Value,
 } from "../index.js";
+import type { TracedProducts } from "../bfloat16/products.js";
+import type { WholeAttention } from "../bfloat16/whole-attention.js";
 
 const at = (shape: readonly number[], seed: number): Input => randomInput(shape, seed);
 const HEADS = { headCount: 4, keyValueHeadCount: 2, scale: 0.4 };
@@ -165,6 +171,39 @@ describe("where the backend makes functions", () => {
     expect(got.output).toEqual(wanted.output);
     expect(got.gradients).toEqual(wanted.gradients);
     expect(functions.made).toEqual([]);
+  });
+
+  it("makes a function without whole attention where the card refuses it", () => {
+    const traced: boolean[] = [];
+    const refused: string[] = [];
+    const products = (options: { readonly hasAttention?: boolean } = {}): TracedProducts => ({
+      ...simulatedBfloat16(),
+      handle: () => ({ id: -1, shape: [2, 2], dtype: "bfloat16" }),
+      traced: (next) => {
+        traced.push(next?.hasAttention !== false);
+        return products(next);
+      },
+      batched: () => expect.unreachable("nothing is multiplied"),
+      ...(options.hasAttention === false ? {} : { attention: {} as WholeAttention }),
+    });
+    const matrix = { words: tf.zeros([2, 1]), shape: [2, 2] as const };
+    const [x, tape] = [tf.tensor1d([1, 2]), new Tape()];
+    const compile: CompileFunction = (given, run) => {
+      if (refused.length === 0) {
+        refused.push("no engine for these heads");
+        throw new Error(refused[0]);
+      }
+      run();
+      return { reads: given.map(() => true), call: ([first]) => [tf.mul(first as tf.Tensor, 3)] };
+    };
+    const functions: TensorFunctions = { get: (_key, _inputs, make) => make(compile), endPass: () => undefined };
+    Object.assign(tape.kernels, { functions });
+    const given = [tape.constant(x), tape.packedParameter(matrix, products())];
+    const output = fuse("three times", given, (first) => mul(first, first));
+    expect([...output.tensor.dataSync()]).toEqual([3, 6]);
+    expect(traced).toEqual([true, false]);
+    tape.dispose();
+    tf.dispose([x, matrix.words]);
   });
 
   it("makes functions of raw tensors", () => {

@@ -1,5 +1,6 @@
 import type { Tensor } from "@tensorflow/tfjs-core";
 import * as tf from "@tensorflow/tfjs-core";
+import type { TracedProducts } from "../bfloat16/products.js";
 import { runBackward } from "../engine/backward.js";
 import {
   type CompileFunction,
@@ -85,17 +86,33 @@ function inputOf(value: Value): FunctionInput {
 }
 
 /**
- * Runs the stretch on a tape of its own, forward and backward, and makes a function of each; both are tried, as
- * compiling may fail.
+ * Makes the pair, with attention that never writes its scores where the device may have it; a card, or a library of it,
+ * that refuses these shapes says so when they are compiled, and the pair is made without it.
  */
-function compilePair(
+function compilePair(...given: PairInputs): FusedPair {
+  const products = given[2].find((value) => value instanceof PackedNode)?.products;
+  const bfloat16 = products?.traced();
+  if (bfloat16?.attention === undefined) return pairOf(bfloat16, ...given);
+  try {
+    return pairOf(bfloat16, ...given);
+  } catch {
+    return pairOf(products!.traced({ hasAttention: false }), ...given);
+  }
+}
+
+type PairInputs = [
   compile: CompileFunction,
   key: string,
   outer: readonly Value[],
   needs: readonly boolean[],
   run: (...inputs: Value[]) => Value,
-): FusedPair {
-  const bfloat16 = outer.find((value) => value instanceof PackedNode)?.products.traced();
+];
+
+/**
+ * Runs the stretch on a tape of its own, forward and backward, and makes a function of each; both are tried, as
+ * compiling may fail.
+ */
+function pairOf(bfloat16: TracedProducts | undefined, ...[compile, key, outer, needs, run]: PairInputs): FusedPair {
   const tape = new Tape({ isTraced: true, ...(bfloat16 === undefined ? {} : { bfloat16 }) });
   const given = outer.map(inputOf);
   try {

@@ -1,4 +1,5 @@
 import type { Tensor } from "@tensorflow/tfjs-core";
+import { createHash } from "node:crypto";
 import type { CompileFunction, FunctionInput, TensorFunction, TensorFunctions } from "@thaw/core";
 import { encodeGraph, neededNodes, outputName } from "./graph.js";
 import { type OperationResult, type Origin, traceGraph, type TracedBackend } from "./trace.js";
@@ -37,7 +38,11 @@ interface Signature {
   made?: object | null;
 }
 
-let functionCount = 0;
+/** By what is in it, so that a function is found again in another process, where XLA keeps what it compiled. */
+function nameOf(graph: Uint8Array, ...rest: readonly (string | readonly string[])[]): string {
+  const hash = createHash("sha256").update(graph).update(JSON.stringify(rest));
+  return `thaw_${hash.digest("hex").slice(0, 32)}`;
+}
 
 /**
  * Makes functions of TensorFlow of what comes again and again. XLA compiles for shapes and takes some tenths of a
@@ -51,6 +56,7 @@ export class CompiledFunctions implements TensorFunctions {
   readonly #onProblem: ((message: string) => void) | undefined;
   /** By what stands in a key before the sizes, then by sizes and shapes. */
   readonly #signatures = new Map<string, Map<string, Signature>>();
+  readonly #names = new Set<string>();
   #pass = 0;
   /** How many pairs were made. */
   madeCount = 0;
@@ -123,14 +129,12 @@ export class CompiledFunctions implements TensorFunctions {
     const graph = traceGraph(this.#backend, given, () => this.#idsOf(run()), origins);
     const needed = neededNodes(graph);
     const reads = inputs.map((_, index) => needed.has(index));
-    const name = `thaw_${functionCount++}`;
-    this.#add(
-      name,
-      encodeGraph(graph, needed, binding),
-      [...ids.keys()].filter((index) => reads[index]).map((index) => outputName({ node: index, index: 0 })),
-      graph.outputs.map(outputName),
-      this.#isCompiled,
-    );
+    const bytes = encodeGraph(graph, needed, binding);
+    const read = [...ids.keys()].filter((index) => reads[index]).map((index) => outputName({ node: index, index: 0 }));
+    const outputs = graph.outputs.map(outputName);
+    const name = nameOf(bytes, read, outputs, this.precision);
+    if (!this.#names.has(name)) this.#add(name, bytes, read, outputs, this.#isCompiled);
+    this.#names.add(name);
     return this.#function(name, reads, graph.outputs.length);
   }
 

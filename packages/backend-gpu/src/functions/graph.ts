@@ -114,6 +114,15 @@ function writeNode(message: MessageWriter, node: GraphNode, number: number, type
 
 function writeAttribute(value: MessageWriter, { type, value: given }: OperationAttribute, types: AttributeTypes): void {
   const list = Array.isArray(given) ? (given as readonly (number | boolean | string)[]) : undefined;
+  if (type === types.TF_ATTR_SHAPE && Array.isArray(list?.[0])) {
+    value.message(1, (items) => {
+      for (const shape of given as readonly (readonly number[])[])
+        items.message(7, (inner) => {
+          writeShape(inner, shape);
+        });
+    });
+    return;
+  }
   if (type === types.TF_ATTR_SHAPE) {
     value.message(7, (shape) => {
       writeShape(shape, list as readonly number[]);

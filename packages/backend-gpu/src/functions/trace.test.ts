@@ -129,6 +129,23 @@ describe("a trace", () => {
     expect(backend.alive.size).toBe(before + 1);
   });
 
+  it("fills in zeros for a call that a compiler passes on, of the types and shapes that it says", () => {
+    const backend = fakeBackend();
+    const a = backend.binding.createTensor([2], FLOAT, new Float32Array(2));
+    const before = backend.alive.size;
+    const attributes = [
+      { name: "result_dtypes", type: TYPES.TF_ATTR_TYPE, value: [BFLOAT16, FLOAT] },
+      { name: "result_shapes", type: TYPES.TF_ATTR_SHAPE, value: [[2, 3], [0]] },
+    ];
+    const graph = traceGraph(backend, [input(a)], () =>
+      backend.binding.executeOp("XlaCustomCallV2", attributes, [a], 2).map(({ id }) => id),
+    );
+    expect(backend.calls).toEqual(["Fill(1,2)", "Cast(3)", "Fill(5,6)", "Cast(7)"]);
+    expect(backend.alive.size).toBe(before + 2);
+    expect(graph.nodes.at(-1)).toMatchObject({ kind: "operation", name: "XlaCustomCallV2" });
+    expect(graph.outputs.map(outputName)).toEqual(["n1:0", "n1:1"]);
+  });
+
   it("knows every kind of attribute that the addon does", () => {
     const attributes = [
       { name: "s", type: 0, value: "text" },
@@ -138,6 +155,8 @@ describe("a trace", () => {
       { name: "t", type: 4, value: FLOAT },
       { name: "shape", type: 5, value: [2, 3] },
       { name: "list", type: 1, value: [1, 2] },
+      { name: "types", type: 4, value: [FLOAT, BFLOAT16] },
+      { name: "shapes", type: 5, value: [[2], [0]] },
     ];
     const graph = {
       nodes: [{ kind: "operation" as const, name: "All", attributes, inputs: [] }],
@@ -152,6 +171,8 @@ describe("a trace", () => {
       "3001",
       "3a08120208021202080" + "3",
       "0a0418011802",
+      "0a043001300e",
+      "0a0c3a04120208023a0412020800",
     ])
       expect(text).toContain(value);
     expect(() =>

@@ -27,6 +27,9 @@ export interface TracedBackend {
   binding: OperationBinding;
 }
 
+/** Numbers of TensorFlow's types (tensorflow/core/framework/types.proto). */
+const [FLOAT32, INT32] = [1, 3];
+
 /** How operations are run that a compiler knows and the library has no kernels for. */
 const STAND_INS: Readonly<
   Record<
@@ -60,7 +63,35 @@ const STAND_INS: Readonly<
     for (const id of wide) binding.deleteTensor(id);
     return results;
   },
+  // A call that a compiler passes on, of which a trace needs shapes and types: zeros.
+  XlaCustomCallV2(binding, attributes) {
+    const value = (name: string): unknown => attributes.find((attribute) => attribute.name === name)?.value;
+    const types = value("result_dtypes") as readonly number[];
+    return (value("result_shapes") as readonly (readonly number[])[]).map((shape, index) =>
+      zeros(binding, shape, types[index]!),
+    );
+  },
 };
+
+/** Made where the backend computes, of whatever type. */
+function zeros(binding: OperationBinding, shape: readonly number[], dtype: number): OperationResult {
+  const type = (name: string, number: number): OperationAttribute => ({
+    name,
+    type: binding.TF_ATTR_TYPE,
+    value: number,
+  });
+  const dimensions = binding.createTensor([shape.length], INT32, Int32Array.from(shape));
+  const zero = binding.createTensor([], FLOAT32, Float32Array.of(0));
+  const [filled] = binding.executeOp("Fill", [type("T", FLOAT32), type("index_type", INT32)], [dimensions, zero], 1);
+  const [cast] = binding.executeOp(
+    "Cast",
+    [type("SrcT", FLOAT32), type("DstT", dtype), { name: "Truncate", type: binding.TF_ATTR_BOOL, value: false }],
+    [filled!.id],
+    1,
+  );
+  for (const id of [dimensions, zero, filled!.id]) binding.deleteTensor(id);
+  return cast!;
+}
 
 /** An input of a trace, with TensorFlow's number for its type. */
 export interface TracedInput {

@@ -12,7 +12,9 @@ import { fuse } from "../fuse.js";
 import { rotary } from "./rotary.js";
 import { gatherRows } from "../rows.js";
 import { reshape, transpose } from "../shape.js";
+import { ruleOf, type WholeAttentionShape } from "../../bfloat16/whole-attention.js";
 import { tracedAttention } from "./traced-attention.js";
+import { wholeAttention } from "./whole-attention.js";
 
 /** Options of {@link multiHeadAttention}. */
 export interface MultiHeadAttentionOptions {
@@ -95,11 +97,27 @@ function evenAttention(
   mask: Value | undefined,
   sight?: Sight,
 ): Value {
+  const { kernels } = tapeOf("multiHeadAttention", q!);
+  const isTraced = kernels.isTraced === true && (mask === undefined || sight !== undefined);
+  const whole = isTraced ? kernels.wholeAttention : undefined;
+  const [queryCount, keyCount] = [q!.shape[0]! / samples, k!.shape[0]! / samples];
+  const rule = whole === undefined ? undefined : ruleOf(sight ?? {}, queryCount, keyCount);
+  if (whole !== undefined && rule !== undefined) {
+    const shape: WholeAttentionShape = {
+      samples,
+      queries: queryCount,
+      keys: keyCount,
+      heads: headCount,
+      keyHeads: keyValueHeadCount,
+      depth: q!.shape[1]! / headCount,
+      scale,
+      ...rule,
+    };
+    if (whole.allows(shape)) return wholeAttention(q!, k!, v!, shape, whole);
+  }
   const split = (x: Value, heads: number): Value =>
     transpose(reshape(x, [samples, x.shape[0]! / samples, heads, x.shape[1]! / heads]), [0, 2, 1, 3]);
   const [queries, keys, values] = [split(q!, headCount), split(k!, keyValueHeadCount), split(v!, keyValueHeadCount)];
-  const isTraced =
-    tapeOf("multiHeadAttention", q!).kernels.isTraced === true && (mask === undefined || sight !== undefined);
   const mixed = isTraced
     ? tracedAttention(queries, keys, values, { scale, ...sight })
     : attention(queries, keys, values, { scale, ...(mask && { mask: mask.tensor }), ...(blocks && { blocks }) });
