@@ -3,7 +3,7 @@ import { memory, setBackend } from "@tensorflow/tfjs-core";
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { OWNER_TABLES } from "@thaw/models";
+import { knownModelTypes } from "@thaw/models";
 import { rulesPages } from "../../scripts/docs/rules-pages.mjs";
 import { codeBlocks, compileBlocks, root } from "./blocks.js";
 import { configBlocks, planConfigText } from "./config-blocks.js";
@@ -73,7 +73,7 @@ describe("docs/freezing.md", () => {
 
   it("names every model type whose owners are known, and every rule of the freeze policy", async () => {
     const text = read("docs/freezing.md");
-    for (const { modelType } of OWNER_TABLES) expect(text).toContain(`\`${modelType}\``);
+    for (const modelType of knownModelTypes()) expect(text).toContain(`\`${modelType}\``);
     const { FREEZE_RULES } = await import("@thaw/plugin-freeze-policy");
     for (const { id } of FREEZE_RULES) expect(text).toContain(`rules/${id}.md`);
   });

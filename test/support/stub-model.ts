@@ -86,7 +86,17 @@ export function stubModel(options: Parameters<typeof stubParameters>[0] = {}): M
       "vision_tower.vision_model.encoder.layers.11.mlp.fc1.weight",
       "vision_tower.vision_model.post_layernorm.weight",
     ],
-    text: { vocabularySize: 32, hiddenSize: 2, maxPositions: 64, eosTokenIds: [1], padTokenId: 0 },
+    text: {
+      vocabularySize: 32,
+      hiddenSize: 2,
+      maxPositions: 64,
+      eosTokenIds: [1],
+      padTokenId: 0,
+      embeddings: {
+        input: "language_model.model.embed_tokens.weight",
+        output: names.find((name) => name.endsWith("lm_head.weight")) ?? "language_model.model.embed_tokens.weight",
+      },
+    },
     load: refuse,
     forward: refuse,
     generate: refuse,

@@ -228,8 +228,16 @@ export interface Model {
     readonly padTokenId: number;
     /** Placeholders; core refuses batches in which they and the items' columns disagree. Absent: it does not look. */
     readonly mediaTokens?: readonly MediaTokens[];
+    /**
+     * Names of the matrices `[vocabulary, hidden]` that embed tokens and that make logits; equal where they are one.
+     * Absent: unknown.
+     */
+    readonly embeddings?: { readonly input: string; readonly output: string };
   };
-  /** Reads values of parameters and buffers, float32, row-major, in any order. `@throws THAW_CHECKPOINT_*` on a missing or misshaped tensor. */
+  /**
+   * Reads values of parameters and buffers, float32, row-major, in any order. `@throws THAW_CHECKPOINT_*` on a missing
+   * or misshaped tensor.
+   */
   load(names: readonly string[]): AsyncIterable<{ readonly name: string; readonly values: Float32Array }>;
   /**
    * Synchronous: all inputs are loaded. Segments that read items come first and touch only these, so that core can run

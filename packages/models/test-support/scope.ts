@@ -50,7 +50,7 @@ export function testScope(
 
 /** All weights of a model as tensors; the caller disposes them. */
 export async function loadWeights(model: Model): Promise<Map<string, Tensor>> {
-  const shapes = new Map(model.parameters.map(({ name, shape }) => [name, shape]));
+  const shapes = new Map([...model.parameters, ...(model.buffers ?? [])].map(({ name, shape }) => [name, shape]));
   const weights = new Map<string, Tensor>();
   for await (const { name, values } of model.load([...shapes.keys()]))
     weights.set(name, tensor(values, [...shapes.get(name)!]));

@@ -59,10 +59,10 @@ export function tokenizerMissing(source: string, settings: readonly Setting[]): 
   );
 }
 
-/** No matrix has a row a token. */
+/** The model does not say which matrix has a row per token. */
 export function embeddingMissing(source: string, settings: readonly Setting[]): Finding {
   return unmatched(
-    `${keyOf(settings)} trains rows of the embedding, and ${source} has no single matrix that could be it.`,
+    `${keyOf(settings)} trains rows of the embedding, and ${source} does not say which matrix it is.`,
     `Remove ${keyOf(settings)}, and train the language model in another way.`,
     settings,
   );

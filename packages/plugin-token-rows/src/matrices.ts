@@ -1,6 +1,6 @@
 import type { Model, ParameterInfo } from "@thaw/core";
 
-/** The matrices that have a row a token. */
+/** The matrices that have one row per token. */
 export interface TokenMatrices {
   /** `[vocabulary, hidden]`; the output layer too, where the two are tied. */
   readonly embedding: ParameterInfo;
@@ -8,18 +8,14 @@ export interface TokenMatrices {
   readonly output?: ParameterInfo;
 }
 
-/** Finds them by shape and name; undefined if there is no embedding, or more than one matrix could be it. */
+/** Those that the model names; undefined if it names none. */
 export function tokenMatrices(
-  model: Pick<Model, "text">,
+  { text: { embeddings } }: Pick<Model, "text">,
   parameters: readonly ParameterInfo[],
 ): TokenMatrices | undefined {
-  const { vocabularySize, hiddenSize } = model.text;
-  const matrices = parameters.filter(
-    ({ shape }) => shape.length === 2 && shape[0] === vocabularySize && shape[1] === hiddenSize,
-  );
-  const isOutput = ({ name }: ParameterInfo): boolean => /(^|\.)(lm_head|output)\.weight$/.test(name);
-  const [embedding, ...others] = matrices.filter((matrix) => !isOutput(matrix));
-  const output = matrices.find(isOutput);
-  if (embedding === undefined || others.length > 0) return undefined;
-  return { embedding, ...(output === undefined ? {} : { output }) };
+  if (embeddings === undefined) return undefined;
+  const find = (wanted: string): ParameterInfo | undefined => parameters.find(({ name }) => name === wanted);
+  const [embedding, output] = [find(embeddings.input), find(embeddings.output)];
+  if (embedding === undefined) return undefined;
+  return { embedding, ...(output === undefined || output === embedding ? {} : { output }) };
 }

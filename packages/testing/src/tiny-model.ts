@@ -40,6 +40,7 @@ export function tinyModel(options: TinyModelOptions = {}): Model {
       eosTokenIds: [TINY.eosTokenId],
       padTokenId: TINY.padTokenId,
       mediaTokens: [{ modality: "image", tokenId: TINY.imageTokenId, rows: () => TINY.patches }],
+      embeddings: { input: "language_model.embed_tokens.weight", output: outputWeight },
     },
     async *load(names) {
       for (const name of names) {

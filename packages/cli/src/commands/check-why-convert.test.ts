@@ -1,7 +1,9 @@
-import { mkdir, mkdtemp, readFile, rm, symlink, writeFile } from "node:fs/promises";
+import { execFile } from "node:child_process";
+import { cp, mkdir, mkdtemp, readFile, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { writeSafetensors } from "@thaw/core";
 import { parse } from "yaml";
@@ -91,7 +93,34 @@ describe("thaw check", () => {
     ]);
   });
 
-  it("counts buffers neither as frozen nor as trained, explains them, and says what a setting for one means", async () => {
+  it("plans a type whose family a plugin brings", async () => {
+    const checkpoint = at("stranger");
+    await cp(join(GOLDENS, "llava"), checkpoint, { recursive: true });
+    const config = await readFile(join(checkpoint, "config.json"), "utf8");
+    await writeFile(
+      join(checkpoint, "config.json"),
+      config.replace('"model_type": "llava"', '"model_type": "stranger"'),
+    );
+    await file(
+      "stranger.ts",
+      [
+        'import { API_VERSION, definePlugin } from "@thaw/core";',
+        'import { llavaFamily, registerFamily } from "@thaw/models";',
+        'registerFamily({ ...llavaFamily, modelType: "stranger" });',
+        'export default definePlugin({ name: "StrangerPlugin", apiVersion: API_VERSION, apply() {} });',
+      ].join("\n"),
+    );
+    const without = await file("plain.yaml", "model: ./stranger\nfreeze: { train_mm_proj_only: true }\n");
+    expect((await thaw("check", without)).code).toBe(1);
+    const path = await file("stranger.yaml", `plugins: [./stranger.ts]\n${await readFile(without, "utf8")}`);
+    // In a process of its own: here the test runner keeps a second copy of the registry
+    const bin = fileURLToPath(new URL("../../bin/thaw.js", import.meta.url));
+    const { stdout } = await promisify(execFile)(process.execPath, [bin, "plan", path, "--json"]);
+    const plan = JSON.parse(stdout) as { components: { flows: string[] }[] };
+    expect(plan.components.map(({ flows }) => flows)).toEqual([["prefix"], ["trained"], ["through"]]);
+  });
+
+  it("counts buffers neither as frozen nor as trained, explains them, and refuses a setting for one", async () => {
     const checkpoint = at("gemma4");
     await mkdir(checkpoint);
     await writeFile(join(checkpoint, "config.json"), '{ "model_type": "gemma4", "text_config": { "vocab_size": 8 } }');

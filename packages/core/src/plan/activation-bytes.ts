@@ -21,13 +21,14 @@ export function activationBytes(
   rowsOf: (segment: string) => number,
 ): number {
   const shapes = new Map(parameters.map(({ name, shape }) => [name, shape]));
-  const { vocabularySize } = model.text;
+  const { input, output } = model.text.embeddings ?? {};
   const kept = model.segments
     .filter(({ name }) => segments.has(name))
     .map((segment) => {
       const matrices = segment.parameters
+        .filter((name) => name !== input && name !== output)
         .map((name) => shapes.get(name) ?? [])
-        .filter(({ length, 0: rows }) => length === 2 && rows !== vocabularySize);
+        .filter(({ length }) => length === 2);
       const widths = matrices.flat().reduce((sum, width) => sum + width, 0);
       return KEPT[flows.get(segment.name) ?? "prefix"] * widths * rowsOf(segment.name);
     });

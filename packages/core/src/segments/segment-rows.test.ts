@@ -34,8 +34,7 @@ const item = (modality: string, input: string, rows: number, merged: number): Me
 
 it("counts a tower's rows by the items of its kind, and the text's by its tokens", () => {
   const planned = {
-    model: { segments: SEGMENTS, text: { vocabularySize: 99 } },
-    parameters: [{ name: "words", shape: [99, 8], dtype: "F32" }],
+    model: { segments: SEGMENTS, text: { embeddings: { input: "words", output: "words" } } },
   } as unknown as PlannedContext;
   const media = [item("image", "pixels", 16, 4), item("audio", "frames", 30, 0), item("image", "pixels", 8, 2)];
   const rowsOf = segmentRows(planned, media, 50);

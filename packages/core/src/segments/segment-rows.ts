@@ -3,23 +3,21 @@ import type { PlannedContext } from "../api/contexts.js";
 
 /**
  * Rows that each segment computes on a batch, by its name: of a tower as many as the items that it reads have there, of
- * what follows a tower as many as that one made, of what embeds the text (its parameters know the vocabulary) and of
- * what follows, `textRows`.
+ * what follows a tower as many as that one made, of what embeds the text and of what follows,
+ * `textRows`.
  */
 export function segmentRows(
-  { parameters, model }: Pick<PlannedContext, "parameters" | "model">,
+  { model }: Pick<PlannedContext, "model">,
   media: readonly MediaItem[],
   textRows: number,
 ): (segment: string) => number {
   const { segments, text } = model;
-  const vocabulary = new Set(
-    parameters.filter(({ shape }) => shape.length === 2 && shape[0] === text.vocabularySize).map(({ name }) => name),
-  );
+  const words = new Set([text.embeddings?.input, text.embeddings?.output]);
   const byName = new Map(segments.map((segment) => [segment.name, segment]));
   const known = new Map<string, number>();
   const count = (segment: Segment): number => {
     const { reads, after } = segment;
-    if (segment.parameters.some((name) => vocabulary.has(name))) return textRows;
+    if (segment.parameters.some((name) => words.has(name))) return textRows;
     if (reads.length > 0) return outputOffsets(segment, itemsOf(segment, media)).at(-1)!;
     return after.length === 0 ? textRows : Math.max(...after.map(rowsOf));
   };

@@ -71,6 +71,10 @@ export function toyModel({ seed = 1, isTied = false, hasBuffer = false, onTower 
       eosTokenIds: [1],
       padTokenId: 2,
       mediaTokens: [{ modality: "image", tokenId: TOY.pictureId, rows: () => 1 }],
+      embeddings: {
+        input: "decoder.embed.weight",
+        output: isTied ? "decoder.embed.weight" : "decoder.head.weight",
+      },
     },
     async *load(names) {
       for (const name of names)

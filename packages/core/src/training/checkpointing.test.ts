@@ -22,7 +22,7 @@ const SEGMENTS: readonly Segment[] = [
   })),
 ];
 const planned = {
-  model: { segments: SEGMENTS, text: { vocabularySize: 1000 } },
+  model: { segments: SEGMENTS, text: {} },
   parameters: [0, 1].flatMap((index) =>
     [
       ["norm", [64]],

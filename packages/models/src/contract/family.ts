@@ -10,6 +10,9 @@ import type {
 import type { Processor } from "@thaw/data";
 import type { ConfigReader } from "../reading/config-reader.js";
 
+/** Runs of whole dot-segments in the names of what files of all types may hold although it is computed anew. */
+export const COMPUTED_NAMES: readonly string[] = ["position_ids", "inv_freq"];
+
 /** Who owns which parameters of a model type: enough to plan and check a checkpoint from its headers. */
 export interface OwnerTable {
   /** `model_type` of config.json. */
@@ -26,6 +29,8 @@ export interface OwnerTable {
    * Where it is known its specs say so.
    */
   readonly bufferNames?: readonly string[];
+  /** See `Model.moduleNames`. Absent: modules are named as parameters are. */
+  readonly moduleNames?: Model["moduleNames"];
 }
 
 /** What fills a parameter when the model starts from nothing; see `initialValues`. */
@@ -75,14 +80,12 @@ export interface Architecture {
 }
 
 /**
- * A model type that Thaw runs: one object in one short file, made of the towers, projectors and decoders beside it.
+ * A model type that Thaw runs, by `defineFamily`: a folder with towers, connectors and a decoder to compose it of.
  * Third parties hand theirs to `registerFamily`.
  */
 export interface Family extends OwnerTable {
   /** Reads sizes and names. @throws THAW_CHECKPOINT_CONFIG for values that it does not support */
   describe(header: CheckpointHeader): Architecture;
-  /** See `Model.moduleNames`; default: those that Thaw knows for the type. */
-  readonly moduleNames?: Model["moduleNames"];
   /** Makes the processor of a checkpoint folder: pixels, placeholders, ids. @throws THAW_DATA_*, THAW_CHECKPOINT_* */
   readonly processor?: (folder: string) => Promise<Processor>;
 }

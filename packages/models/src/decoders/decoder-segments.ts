@@ -1,4 +1,5 @@
 import type { Segment } from "@thaw/contracts";
+import type { Place } from "../contract/parts.js";
 
 /** Names of a decoder's segments. */
 export interface DecoderSegments {
@@ -12,16 +13,9 @@ export interface DecoderSegments {
   readonly head: string;
 }
 
-/** Where a decoder stands in its model. */
-export interface DecoderPlace {
-  /** Its component, `language_model`, after which its segments are named. */
-  readonly component: string;
-  /** Segments whose outputs take the place of tokens. */
-  readonly after: readonly string[];
-}
-
 /** Parameters of a decoder's segments, by checkpoint name. */
 export interface DecoderParts {
+  /** The embedding first. */
   readonly embed: readonly string[];
   /** Absent: layers read nothing beside the hidden states. */
   readonly beside?: readonly string[];
@@ -46,7 +40,7 @@ export function decoderNames(component: string): DecoderSegments {
  * Segments of a decoder, its own first, then those inside it in data-flow order. `takesFrom`: see `Decoder`.
  */
 export function decoderSegments(
-  { component, after }: DecoderPlace,
+  { component, after }: Place,
   parts: DecoderParts,
   takesFrom?: (layer: number) => number | undefined,
 ): readonly Segment[] {

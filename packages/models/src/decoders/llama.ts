@@ -2,7 +2,7 @@ import { rotaryFrequencies } from "../blocks/rope.js";
 import { attentionMixer } from "../layers/attention.js";
 import { gatedMlp } from "../layers/gated-mlp.js";
 import type { Decoder } from "./decoder.js";
-import type { DecoderPlace } from "./decoder-segments.js";
+import type { Place } from "../contract/parts.js";
 import type { LlamaConfig } from "./llama-config.js";
 import { textDecoder, type TextNames } from "./text-decoder.js";
 
@@ -12,7 +12,7 @@ const KIND = "full_attention";
  * The decoder of Llama (Touvron et al., arXiv:2302.13971, grouped heads as in arXiv:2307.09288). Source: transformers
  * 5.23, `modeling_llama.py`.
  */
-export function llamaDecoder(config: LlamaConfig, names: TextNames, place: DecoderPlace): Decoder {
+export function llamaDecoder(config: LlamaConfig, names: TextNames, place: Place): Decoder {
   const { hiddenSize, headSize, attentionBias } = config;
   const layer = {
     kind: KIND,

@@ -5,7 +5,8 @@ import type { ParameterSpec } from "../contract/family.js";
 import { normed, normSpec, type NormOptions } from "../layers/norms.js";
 import type { Mixer, RowBlock } from "../layers/parts.js";
 import type { ChosenRows, Decoder, LayerInput } from "./decoder.js";
-import { decoderNames, type DecoderPlace, decoderSegments } from "./decoder-segments.js";
+import { decoderNames, decoderSegments } from "./decoder-segments.js";
+import type { Place } from "../contract/parts.js";
 import type { LayerKind, LayerPass } from "./layer-kind.js";
 
 /** How a checkpoint spells a decoder's names. */
@@ -62,7 +63,7 @@ const OUTPUT_PARTS = {
 };
 
 /** A decoder of such layers: each adds what its mixer makes of the normed rows, then what its block makes of them. */
-export function textDecoder(options: TextDecoderOptions, names: TextNames, place: DecoderPlace): Decoder {
+export function textDecoder(options: TextDecoderOptions, names: TextNames, place: Place): Decoder {
   const { hiddenSize, vocabularySize, layers, kinds, norm } = options;
   const { prefix, head, isTied } = names;
   const parts = { ...PARTS, ...(options.normsOutputs === true && OUTPUT_PARTS), ...options.parts };

@@ -34,12 +34,16 @@ describe("a LLaVA checkpoint", () => {
       shape: [40, 3, 7, 7],
       dtype: "F32",
     });
-    expect(model.text).toEqual({
+    expect(model.text).toMatchObject({
       vocabularySize: 336,
       hiddenSize: 32,
       maxPositions: 512,
       eosTokenIds: [2],
       padTokenId: 331,
+      embeddings: {
+        input: "language_model.model.embed_tokens.weight",
+        output: "language_model.lm_head.weight",
+      },
     });
     expect(model.modelType).toBe("llava");
   });
@@ -434,13 +438,27 @@ describe("a model type without a family", () => {
     const model = await openModel(folder, { components });
     expect(model.components[0]).toEqual({ name: "vision_tower", prefixes: ["vision_tower"] });
     expect(model.parameters.map(({ name }) => name).sort()).toEqual(Object.keys(facts.owner).sort());
-    expect(model.text).toMatchObject({ vocabularySize: 336, eosTokenIds: [2] });
+    expect(model.text).toMatchObject({
+      vocabularySize: 336,
+      eosTokenIds: [2],
+      embeddings: {
+        input: "language_model.model.embed_tokens.weight",
+        output: "language_model.lm_head.weight",
+      },
+    });
     expect(() => model.forward({} as never, {} as never)).toThrow(
       expect.objectContaining({ code: "THAW_MODEL_NO_FORWARD" }) as Error,
     );
     await expect(async () => model.generate({} as never, {} as never, { maxNewTokens: 1 })).rejects.toMatchObject({
       code: "THAW_MODEL_NO_FORWARD",
     });
+    const tied = await changed({ config: other, rename: (name) => (name.includes("lm_head") ? null : name) });
+    expect((await openModel(tied, { components })).text.embeddings).toEqual({
+      input: "language_model.model.embed_tokens.weight",
+      output: "language_model.model.embed_tokens.weight",
+    });
+    const twice = await changed({ config: other, add: { "language_model.model.more.weight": [336, 32] } });
+    expect((await openModel(twice, { components })).text.embeddings).toBeUndefined();
     await expect(openModel(folder, { components, initialize: ["vision_tower"] })).rejects.toMatchObject({
       code: "THAW_CHECKPOINT_CANNOT_INITIALIZE",
     });

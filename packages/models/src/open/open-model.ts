@@ -3,14 +3,19 @@ import type { TensorEntry } from "@thaw/safetensors";
 import { componentSegments } from "../owners/component-segments.js";
 import type { ConfigReader } from "../reading/config-reader.js";
 import { cannotInitialize, noForward, unknownComponent, unknownModelType } from "../errors.js";
-import type { Architecture, Family, OwnerTable, ParameterSpec } from "../contract/family.js";
+import {
+  COMPUTED_NAMES,
+  type Architecture,
+  type Family,
+  type OwnerTable,
+  type ParameterSpec,
+} from "../contract/family.js";
 import { readConfig, readGenerationConfig } from "../reading/folder.js";
 import { loadValues } from "../checkpoint/load.js";
-import { MODULE_NAMES } from "../owners/module-names.js";
 import { mergeComponents } from "../owners/owners.js";
+import { guessText } from "./guess-text.js";
 import { findFamily, findOwners, knownFamilies, knownModelTypes } from "./registry.js";
 import { saveModel } from "../checkpoint/save.js";
-import { tokenIds } from "../reading/config-reader.js";
 import {
   matchTensors,
   proveCompanions,
@@ -33,9 +38,8 @@ export interface OpenModelOptions {
 
 /**
  * Opens a Hugging Face checkpoint folder: configs and weight headers are read, no weight. What Thaw wrote is compared
- * with its manifest. A model type without a family
- * opens for planning and checking if an owner table or `components` says who owns what; then running it throws
- * THAW_MODEL_NO_FORWARD.
+ * with its manifest. A model type without a family opens for planning and checking if an owner table or `components`
+ * says who owns what; then running it throws THAW_MODEL_NO_FORWARD.
  * @throws THAW_CHECKPOINT_UNREADABLE, _CONFIG, _UNKNOWN_TYPE, _TENSOR_MISSING, _TENSOR_MISSHAPED, _TENSOR_UNEXPECTED,
  * _TENSOR_DTYPE, _UNKNOWN_COMPONENT, _CANNOT_INITIALIZE, THAW_SAFETENSORS_*
  */
@@ -60,7 +64,7 @@ function ownersOf(config: ConfigReader, { components }: OpenModelOptions): Owner
   return {
     modelType: typeof modelType === "string" ? modelType : "unknown",
     components: [],
-    ignoredNames: ["position_ids", "inv_freq"],
+    ignoredNames: COMPUTED_NAMES,
   };
 }
 
@@ -103,7 +107,7 @@ async function familyModel(
     buffers,
     segments: architecture.segments,
     deadParameters: architecture.deadParameters,
-    ...moduleNamesOf(family.modelType, family.moduleNames),
+    ...moduleNamesOf(family),
     text: architecture.text,
     load: (names) => loadValues(folder, tensors, fresh, seed, names),
     forward: (batch, scope) => architecture.forward(batch, scope),
@@ -135,8 +139,8 @@ function headerModel(
     buffers,
     segments: componentSegments(components, parameters),
     deadParameters: [],
-    ...moduleNamesOf(modelType),
-    text: guessText(config),
+    ...moduleNamesOf(owners),
+    text: guessText(config, parameters),
     load: (names) => loadValues(folder, tensors, new Map<string, ParameterSpec>(), 0, names),
     forward: refuse,
     generate: refuse,
@@ -144,31 +148,6 @@ function headerModel(
   };
 }
 
-function moduleNamesOf(
-  modelType: string,
-  moduleNames: Model["moduleNames"] = MODULE_NAMES[modelType],
-): Pick<Model, "moduleNames"> {
+function moduleNamesOf({ moduleNames }: OwnerTable): Pick<Model, "moduleNames"> {
   return moduleNames === undefined ? {} : { moduleNames };
-}
-
-/** Sizes of the language model where a config has them in the usual places, else 0. */
-function guessText(config: ConfigReader): Model["text"] {
-  const text = ["text_config", "llm_config", "language_config"].find((key) => config.has(key));
-  const reader = text === undefined ? config : config.child(text);
-  const number = (key: string): number => (typeof reader.raw[key] === "number" ? reader.raw[key] : 0);
-  const eosTokenIds =
-    [reader, config]
-      .map((place) =>
-        Number.isSafeInteger(place.raw["eos_token_id"]) || Array.isArray(place.raw["eos_token_id"])
-          ? tokenIds(place, "eos_token_id")
-          : [],
-      )
-      .find((ids) => ids.length > 0) ?? [];
-  return {
-    vocabularySize: number("vocab_size"),
-    hiddenSize: number("hidden_size"),
-    maxPositions: number("max_position_embeddings"),
-    eosTokenIds,
-    padTokenId: number("pad_token_id"),
-  };
 }

@@ -35,4 +35,26 @@ describe("componentSegments", () => {
       ["language_model", ["multi_modal_projector", "audio_projector"], 1],
     ]);
   });
+
+  it("takes any number of towers and projectors from their names, and puts the rest behind the language model", () => {
+    const names = [
+      "depth_tower",
+      "language_model",
+      "multi_modal_projector",
+      "talker",
+      "touch_projector",
+      "touch_tower",
+    ];
+    const components = [...names, "vision_tower"].map((name) => ({ name, prefixes: [name] }));
+    const parameters = components.map(({ name }) => ({ name: `${name}.weight`, shape: [1], dtype: "F32" }));
+    expect(componentSegments(components, parameters).map(({ name, after }) => [name, after])).toEqual([
+      ["depth_tower", []],
+      ["touch_tower", []],
+      ["vision_tower", []],
+      ["multi_modal_projector", ["depth_tower", "vision_tower"]],
+      ["touch_projector", ["touch_tower"]],
+      ["language_model", ["multi_modal_projector", "touch_projector"]],
+      ["talker", ["language_model"]],
+    ]);
+  });
 });

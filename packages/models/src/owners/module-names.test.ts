@@ -1,7 +1,7 @@
 import { readdir, readFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
-import { MODULE_NAMES } from "./module-names.js";
+import { findOwners } from "../open/registry.js";
 
 const goldens = fileURLToPath(new URL("../../../../test/fixtures/goldens/", import.meta.url));
 const types = (await readdir(goldens, { withFileTypes: true }))
@@ -26,8 +26,8 @@ describe("module names", () => {
       };
       for (const name of Object.keys(golden.owner)) {
         const wanted = golden.module_names[name] ?? name;
-        expect(moduleName(MODULE_NAMES[type] ?? [], name)).toBe(wanted);
-        expect(moduleName(MODULE_NAMES[type] ?? [], wanted)).toBe(wanted);
+        expect(moduleName(findOwners(type)?.moduleNames ?? [], name)).toBe(wanted);
+        expect(moduleName(findOwners(type)?.moduleNames ?? [], wanted)).toBe(wanted);
       }
     },
   );

@@ -1,7 +1,11 @@
 /** A prefix of whole segments as a checkpoint spells it, and as the module tree of transformers 5.23 does. */
 export type ModuleName = readonly [checkpoint: string, module: string];
 
-const LLAVA: readonly ModuleName[] = [
+/**
+ * Where the modules of LLaVA and its kin are named otherwise than the parameters of a published file: what transformers
+ * renames when it loads one. Files that other tools make for modules (adapters) use the module's name.
+ */
+export const LLAVA_MODULES: readonly ModuleName[] = [
   ["language_model.lm_head", "lm_head"],
   ["language_model.model", "model.language_model"],
   ["language_model", "model.language_model"],
@@ -11,22 +15,13 @@ const LLAVA: readonly ModuleName[] = [
   ["multi_modal_projector", "model.multi_modal_projector"],
 ];
 
-const QWEN2_VL: readonly ModuleName[] = [
+/** Those of LLaVA-NeXT. */
+export const LLAVA_NEXT_MODULES: readonly ModuleName[] = [...LLAVA_MODULES, ["image_newline", "model.image_newline"]];
+
+/** Those of Qwen2-VL and Qwen2.5-VL. */
+export const QWEN2_VL_MODULES: readonly ModuleName[] = [
   ["model", "model.language_model"],
   ["model.language_model", "model.language_model"],
   ["model.visual", "model.visual"],
   ["visual", "model.visual"],
 ];
-
-/**
- * Where modules are named otherwise than the checkpoint's parameters, by model type: what transformers renames when it
- * loads a published file. Files that other tools make for modules (adapters) use the module's name. A type that is
- * absent renames nothing.
- */
-export const MODULE_NAMES: Readonly<Record<string, readonly ModuleName[]>> = {
-  llava: LLAVA,
-  llava_next: [...LLAVA, ["image_newline", "model.image_newline"]],
-  paligemma: LLAVA,
-  qwen2_vl: QWEN2_VL,
-  qwen2_5_vl: QWEN2_VL,
-};

@@ -1,4 +1,4 @@
-import type { OwnerTable } from "../contract/family.js";
+import { COMPUTED_NAMES, type OwnerTable } from "../contract/family.js";
 
 /** An owner table with what others may judge differently. */
 export interface DocumentedOwnerTable extends OwnerTable {
@@ -6,20 +6,23 @@ export interface DocumentedOwnerTable extends OwnerTable {
   readonly doubt?: string;
 }
 
-/** What some files store although it is computed anew. */
-const COMPUTED: readonly string[] = ["position_ids", "inv_freq", "rotary_emb.inv_freq"];
-
 /** A table of one model type: component to its prefixes, parted by blanks. */
 export function table(
   modelType: string,
   owners: Readonly<Record<string, string>>,
-  more: { readonly doubt?: string; readonly ignored?: readonly string[]; readonly buffers?: readonly string[] } = {},
+  more: {
+    readonly doubt?: string;
+    readonly ignored?: readonly string[];
+    readonly buffers?: readonly string[];
+    readonly modules?: OwnerTable["moduleNames"];
+  } = {},
 ): DocumentedOwnerTable {
   return {
     modelType,
     components: Object.entries(owners).map(([name, prefixes]) => ({ name, prefixes: prefixes.split(" ") })),
-    ignoredNames: [...COMPUTED, ...(more.ignored ?? [])],
+    ignoredNames: [...COMPUTED_NAMES, ...(more.ignored ?? [])],
     ...(more.buffers && { bufferNames: more.buffers }),
+    ...(more.modules && { moduleNames: more.modules }),
     ...(more.doubt === undefined ? {} : { doubt: more.doubt }),
   };
 }

@@ -1,11 +1,19 @@
+import { LLAVA_MODULES, LLAVA_NEXT_MODULES, QWEN2_VL_MODULES } from "./module-names.js";
 import { table, type DocumentedOwnerTable } from "./owner-table.js";
 
+/** Owners where parts are named as in LLaVA, in published files and in transformers' modules. */
+const LLAVA_LIKE = {
+  vision_tower: "vision_tower model.vision_tower",
+  multi_modal_projector: "multi_modal_projector model.multi_modal_projector",
+  language_model: "language_model model.language_model lm_head",
+};
+
 /**
- * Components of the model types that people fine-tune with LLaMA-Factory and ms-swift, for planning and checking their
- * checkpoints from the headers alone. Prefixes are of whole segments, the longest wins. Both the names of published
- * files and those of the modules in transformers 5.23 are here (files saved by transformers 5 may have either). Judged
- * from the module classes of transformers 5.23; `doubt` marks what is a matter of judgement or was taken from published
- * names alone.
+ * Components of model types that Thaw does not run and people fine-tune with LLaMA-Factory and ms-swift, for planning
+ * and checking their checkpoints from the headers alone. A type that it runs says them in its family. Prefixes are of
+ * whole segments, the longest wins. Both the names of published files and those of the modules in transformers 5.23 are
+ * here (files saved by transformers 5 may have either). Judged from the module classes of transformers 5.23; `doubt`
+ * marks what is a matter of judgement or was taken from published names alone.
  */
 export const OWNER_TABLES: readonly DocumentedOwnerTable[] = [
   table(
@@ -105,11 +113,6 @@ export const OWNER_TABLES: readonly DocumentedOwnerTable[] = [
     },
     { doubt: "not in transformers; published names only" },
   ),
-  table("llava", {
-    vision_tower: "vision_tower model.vision_tower",
-    multi_modal_projector: "multi_modal_projector model.multi_modal_projector",
-    language_model: "language_model model.language_model lm_head",
-  }),
   table(
     "llava_next",
     {
@@ -117,7 +120,10 @@ export const OWNER_TABLES: readonly DocumentedOwnerTable[] = [
       multi_modal_projector: "image_newline multi_modal_projector model.image_newline model.multi_modal_projector",
       language_model: "language_model model.language_model lm_head",
     },
-    { doubt: "image_newline: a single vector added by the packing of tiles; trained with the projector here" },
+    {
+      doubt: "image_newline: a single vector added by the packing of tiles; trained with the projector here",
+      modules: LLAVA_NEXT_MODULES,
+    },
   ),
   table(
     "llava_next_video",
@@ -167,11 +173,7 @@ export const OWNER_TABLES: readonly DocumentedOwnerTable[] = [
     },
     { doubt: "cross_attn: cross-attention layers sit inside the language model and stay with it" },
   ),
-  table("paligemma", {
-    vision_tower: "vision_tower model.vision_tower",
-    multi_modal_projector: "multi_modal_projector model.multi_modal_projector",
-    language_model: "language_model model.language_model lm_head",
-  }),
+  table("paligemma", LLAVA_LIKE, { modules: LLAVA_MODULES }),
   table("qwen2_5_omni_thinker", {
     vision_tower: "visual.blocks visual.patch_embed model.visual.patch_embed model.visual.blocks",
     multi_modal_projector: "visual.merger model.visual.merger",
@@ -182,11 +184,15 @@ export const OWNER_TABLES: readonly DocumentedOwnerTable[] = [
     audio_projector: "audio_tower.proj model.audio_tower.proj",
     language_model: "lm_head model model.language_model",
   }),
-  table("qwen2_5_vl", {
-    vision_tower: "visual.blocks visual.patch_embed model.visual.patch_embed model.visual.blocks",
-    multi_modal_projector: "visual.merger model.visual.merger",
-    language_model: "lm_head model model.language_model",
-  }),
+  table(
+    "qwen2_5_vl",
+    {
+      vision_tower: "visual.blocks visual.patch_embed model.visual.patch_embed model.visual.blocks",
+      multi_modal_projector: "visual.merger model.visual.merger",
+      language_model: "lm_head model model.language_model",
+    },
+    { modules: QWEN2_VL_MODULES },
+  ),
   table(
     "qwen2_audio",
     {
@@ -196,11 +202,15 @@ export const OWNER_TABLES: readonly DocumentedOwnerTable[] = [
     },
     { doubt: "multi_modal_projector: named like an image projector, but it follows the audio tower" },
   ),
-  table("qwen2_vl", {
-    vision_tower: "visual.blocks visual.patch_embed model.visual.patch_embed model.visual.blocks",
-    multi_modal_projector: "visual.merger model.visual.merger",
-    language_model: "lm_head model model.language_model",
-  }),
+  table(
+    "qwen2_vl",
+    {
+      vision_tower: "visual.blocks visual.patch_embed model.visual.patch_embed model.visual.blocks",
+      multi_modal_projector: "visual.merger model.visual.merger",
+      language_model: "lm_head model model.language_model",
+    },
+    { modules: QWEN2_VL_MODULES },
+  ),
   table(
     "qwen3_5",
     {
@@ -245,26 +255,14 @@ export const OWNER_TABLES: readonly DocumentedOwnerTable[] = [
     multi_modal_projector: "multi_modal_projector model.multi_modal_projector",
     language_model: "language_model model.language_model lm_head",
   }),
-  table("gemma3", {
-    vision_tower: "vision_tower model.vision_tower",
-    multi_modal_projector: "multi_modal_projector model.multi_modal_projector",
-    language_model: "language_model model.language_model lm_head",
-  }),
-  table("internvl", {
-    vision_tower: "vision_tower model.vision_tower",
-    multi_modal_projector: "multi_modal_projector model.multi_modal_projector",
-    language_model: "language_model model.language_model lm_head",
-  }),
+  table("gemma3", LLAVA_LIKE),
+  table("internvl", LLAVA_LIKE),
   table("llama4", {
     vision_tower: "vision_model",
     multi_modal_projector: "multi_modal_projector",
     language_model: "language_model",
   }),
-  table("mistral3", {
-    vision_tower: "vision_tower model.vision_tower",
-    multi_modal_projector: "multi_modal_projector model.multi_modal_projector",
-    language_model: "language_model model.language_model lm_head",
-  }),
+  table("mistral3", LLAVA_LIKE),
   table(
     "moss_vl",
     {

@@ -17,8 +17,9 @@ import { activate } from "../blocks/activations.js";
 import type { ClipConfig } from "./clip-config.js";
 import { inputMissing, inputShape } from "../errors.js";
 import type { ParameterSpec } from "../contract/family.js";
+import type { Tower, TowerPlace } from "../contract/parts.js";
 import { layerNormSpecs, linearSpecs, namesOf } from "../blocks/specs.js";
-import { IMAGE, imagesOf, PIXEL_VALUES, VISION_SEGMENT, type VisionTower } from "./vision-tower.js";
+import { PIXEL_VALUES } from "./inputs.js";
 
 /** What a model takes from a CLIP tower. */
 export interface ClipUse {
@@ -33,28 +34,29 @@ export interface ClipUse {
 
 /**
  * The vision tower of CLIP (Radford et al., arXiv:2103.00020) as transformers 5.23 has it in `modeling_clip.py`:
- * patches, class token, learned positions, `pre_layrnorm` (spelt so), pre-norm layers. Patches come cut, one a row, and
- * are multiplied, without a convolution.
+ * patches, class token, learned positions, `pre_layrnorm` (spelt so), pre-norm layers. Patches come cut, one per row,
+ * and are multiplied, without a convolution.
  */
-export function clipTower(config: ClipConfig, use: ClipUse): VisionTower {
-  const grid = Math.floor(config.imageSize / config.patchSize);
+export function clipTower(config: ClipConfig, use: ClipUse, { component, modality }: TowerPlace): Tower {
+  const { channelCount, patchSize } = config;
+  const grid = Math.floor(config.imageSize / patchSize);
   const patchCount = grid * grid;
   const usedLayers = Math.max(...use.featureStates);
   const embeddingParameters = embeddingSpecs(config, use.prefix, patchCount);
   const layers = Array.from({ length: config.layerCount }, (_, index) => layerSpecs(config, layerName(use, index)));
   const post = layerNormSpecs(`${use.prefix}.post_layernorm`, config.hiddenSize);
   const live = layers.slice(0, usedLayers);
-  const embeddings = `${VISION_SEGMENT}.embeddings`;
+  const embeddings = `${component}.embeddings`;
   const formula = `clip layer ${JSON.stringify(config)}`;
-  const layerSegment = (index: number): string => `${VISION_SEGMENT}.layers.${index}`;
+  const layerSegment = (index: number): string => `${component}.layers.${index}`;
   return {
     parameters: [...embeddingParameters, ...layers.flat(), ...post],
     segments: [
       {
-        name: VISION_SEGMENT,
+        name: component,
         after: [],
         reads: [PIXEL_VALUES],
-        modality: IMAGE,
+        modality,
         outputRows: () => patchCount + (use.keepClassToken ? 1 : 0),
         parameters: namesOf([...embeddingParameters, ...live.flat()]),
         signature: signatureOf(config, use),
@@ -63,7 +65,7 @@ export function clipTower(config: ClipConfig, use: ClipUse): VisionTower {
         name: embeddings,
         after: [],
         reads: [PIXEL_VALUES],
-        modality: IMAGE,
+        modality,
         outputRows: () => patchCount + 1,
         parameters: namesOf(embeddingParameters),
       },
@@ -76,10 +78,13 @@ export function clipTower(config: ClipConfig, use: ClipUse): VisionTower {
     ],
     deadParameters: namesOf([...layers.slice(usedLayers).flat(), ...post]),
     outputSize: config.hiddenSize * use.featureStates.length,
-    run: (batch, scope) =>
-      scope.segment(VISION_SEGMENT, [], () => {
-        let x = scope.segment(embeddings, [], () => embed(config, use.prefix, batch, scope, patchCount));
-        const images = imagesOf(batch).length;
+    run: (batch, scope, items) =>
+      scope.segment(component, [], () => {
+        const images = items.length;
+        let x = scope.segment(embeddings, [], () => {
+          const patches = checkPatches(batch, component, images, patchCount, channelCount * patchSize ** 2);
+          return embed(config, use.prefix, patches, images, scope);
+        });
         const spans = AttentionSpans.even(images, patchCount + 1, false);
         const states = new Map([[0, x]]);
         for (let index = 0; index < usedLayers; index++) {
@@ -145,12 +150,12 @@ function layerSpecs({ hiddenSize, intermediateSize }: ClipConfig, name: string):
   ];
 }
 
-/** `[images * tokens, hidden]`: rows stay flat between here and the features. */
-function embed(config: ClipConfig, prefix: string, batch: LoadedBatch, scope: Scope, patchCount: number): Value {
-  const { hiddenSize, patchSize, channelCount } = config;
-  const width = channelCount * patchSize ** 2;
-  const images = imagesOf(batch).length;
-  const patches = scope.constant(checkPatches(batch, patchCount, width));
+/** `[images * patches, width]` to `[images * tokens, hidden]`: rows stay flat between here and the features. */
+function embed(config: ClipConfig, prefix: string, given: Tensor, images: number, scope: Scope): Value {
+  const { hiddenSize } = config;
+  const [rows, width] = given.shape as [number, number];
+  const patchCount = rows / images;
+  const patches = scope.constant(given);
   const kernel = reshape(scope.parameter(`${prefix}.embeddings.patch_embedding.weight`), [hiddenSize, width]);
   const embedded = reshape(matmul(patches, transpose(kernel, [1, 0])), [images, patchCount, hiddenSize]);
   const classToken = reshape(scope.parameter(`${prefix}.embeddings.class_embedding`), [1, 1, hiddenSize]);
@@ -160,14 +165,13 @@ function embed(config: ClipConfig, prefix: string, batch: LoadedBatch, scope: Sc
 }
 
 /** The patches of all images, if each has as many as this tower has positions. */
-function checkPatches(batch: LoadedBatch, patchCount: number, width: number): Tensor {
+function checkPatches(batch: LoadedBatch, segment: string, images: number, patchCount: number, width: number): Tensor {
   const patches = batch.inputs[PIXEL_VALUES];
-  if (patches === undefined) throw inputMissing(PIXEL_VALUES, VISION_SEGMENT);
+  if (patches === undefined) throw inputMissing(PIXEL_VALUES, segment);
   const { tensor, offsets } = patches;
-  const images = imagesOf(batch).length;
   const isWhole = offsets.length === images + 1 && offsets.every((offset, image) => offset === image * patchCount);
   if (isWhole && tensor.shape.length === 2 && tensor.shape[1] === width) return tensor;
-  throw inputShape(PIXEL_VALUES, tensor.shape, `[images * ${patchCount}, ${width}], ${patchCount} patches an image`);
+  throw inputShape(PIXEL_VALUES, tensor.shape, `[images * ${patchCount}, ${width}], ${patchCount} patches per image`);
 }
 
 function layer(config: ClipConfig, name: string, x: Value, spans: AttentionSpans, scope: Scope): Value {

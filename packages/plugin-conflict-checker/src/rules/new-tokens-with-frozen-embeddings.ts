@@ -40,16 +40,12 @@ run, the model never learns what the token means. Train the rows of these tokens
         entries.length > 0 && entries.every(({ trainable, isAdapted }) => !trainable && isAdapted !== true);
       return isFrozen ? [newTokens(setting, "the language model")] : [];
     }
-    const embeddings = context.parameters.filter(
-      ({ name, shape }) =>
-        shape.length === 2 && shape[0] === context.model.text.vocabularySize && !name.endsWith("lm_head.weight"),
-    );
-    const trained = everTrained(context.plan.phases);
+    const { embeddings } = context.model.text;
+    if (embeddings === undefined) return [];
     // What a plugin adds to the embedding's module, as the rows of single tokens, trains it too.
-    const modules = embeddings.map(({ name }) => name.replace(/[^.]+$/, ""));
-    if (embeddings.length === 0 || [...trained].some((name) => modules.some((module) => name.startsWith(module))))
-      return [];
-    return [newTokens(setting, embeddings[0]!.name)];
+    const module = embeddings.input.replace(/[^.]+$/, "");
+    const isTrained = [...everTrained(context.plan.phases)].some((name) => name.startsWith(module));
+    return isTrained ? [] : [newTokens(setting, embeddings.input)];
   },
 };
 

@@ -19,7 +19,11 @@ const WEIGHT = ".weight";
 export function linearLayers(model: Model, isOwned: (name: string) => boolean): readonly LinearLayer[] {
   const says = model.parameters.some(({ isLinear }) => isLinear === true);
   const dead = new Set(model.deadParameters);
-  const isLayer = (parameter: ParameterInfo): boolean => (says ? parameter.isLinear === true : looksLinear(parameter));
+  const { input, output } = model.text.embeddings ?? {};
+  const isLayer = (parameter: ParameterInfo): boolean =>
+    says
+      ? parameter.isLinear === true
+      : looksLinear(parameter) && parameter.name !== input && parameter.name !== output;
   return model.parameters
     .filter((parameter) => isLayer(parameter) && isOwned(parameter.name) && !dead.has(parameter.name))
     .map(({ name, shape }) => ({

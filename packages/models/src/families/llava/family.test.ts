@@ -15,7 +15,6 @@ import {
 } from "../../../test-support/golden.js";
 import { batchOf, loadWeights, testScope, type TestScope } from "../../../test-support/scope.js";
 import { openModel } from "../../open/open-model.js";
-import { PROJECTOR_SEGMENT } from "../../connectors/mlp.js";
 
 const cases = (Object.keys(GOLDEN_FOLDERS) as GoldenName[]).flatMap((name) =>
   (["cpu", "wasm"] as const).map((backend) => ({ name, backend })),
@@ -52,7 +51,7 @@ describe.each(cases)("$name on $backend agrees with transformers", ({ name, back
     let features: Float32Array | undefined;
     const segment: TestScope["segment"] = (segmentName, inputs, run) => {
       const value = scope.segment(segmentName, inputs, run);
-      if (segmentName === PROJECTOR_SEGMENT) features = value.tensor.dataSync() as Float32Array;
+      if (segmentName === "multi_modal_projector") features = value.tensor.dataSync() as Float32Array;
       return value;
     };
     const logits = model.forward(batch, { ...scope, segment }).logits(null);

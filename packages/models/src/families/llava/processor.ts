@@ -12,7 +12,7 @@ import {
 } from "@thaw/data";
 import { readConfig, readGenerationConfig } from "../../reading/folder.js";
 import { type LlavaConfig, readLlavaConfig } from "./config.js";
-import { PIXEL_VALUES } from "../../towers/vision-tower.js";
+import { PIXEL_VALUES } from "../../towers/inputs.js";
 import { readSpecialTokens } from "../../reading/special-tokens.js";
 
 type Json = Readonly<Record<string, unknown>>;
