@@ -16,18 +16,18 @@ const PIXELS = 1e-5;
  */
 export async function* compareInputs({ folder, facts, reader, batch }) {
   const processor = await openProcessor(folder);
-  const { module, exportName, options } = processor.imageProcessor;
+  const { module, exportName, options } = processor.media.image.worker;
   /** @type {import("@thaw/data").ImageProcessor} */
   const images = (await import(module))[exportName](options);
   const config = JSON.parse(await readFile(join(folder, "config.json"), "utf8"));
   /** @type {Float32Array[]} */
   const pixels = [];
-  /** @type {import("@thaw/data").ImagePlan[]} */
+  /** @type {import("@thaw/data").ItemPlan[]} */
   const plans = [];
   for (const file of facts.images) {
     const image = await decodeRgb(await readFile(join(folder, file)), { exif: true });
     pixels.push(images.process(image)["pixelValues"] ?? new Float32Array());
-    plans.push(processor.planImage({ width: image.width, height: image.height }));
+    plans.push(processor.media.image.plan({ width: image.width, height: image.height }));
   }
   yield judged(
     folder,
@@ -42,7 +42,7 @@ export async function* compareInputs({ folder, facts, reader, batch }) {
     (/** @type {{ messages: import("@thaw/data").Message[] }} */ { messages }, /** @type {number} */ row) =>
       differentIds(
         encodePrompt(processor, messages, {
-          plans: [/** @type {import("@thaw/data").ImagePlan} */ (plans[row])],
+          plans: [/** @type {import("@thaw/data").ItemPlan} */ (plans[row])],
           origin: `${folder} sample ${row}`,
         }).tokenIds,
         promptOf(batch, row),

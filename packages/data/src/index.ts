@@ -35,10 +35,11 @@ export { augmentSchema, captionsSchema, conversationsSchema, iconifySchema, sour
 export type { AugmentOptions, ResolvedSourceOptions, SourceOptions } from "./formats/options.js";
 export { pilResize } from "./images/pil-resize.js";
 export type {
-  ImagePlan,
   ImageProcessor,
   ImageProcessorModule,
   ImageSize,
+  ItemPlan,
+  MediaProcessor,
   Processor,
   RgbImage,
 } from "./images/processor.js";

@@ -18,7 +18,7 @@ export async function testProcessor(
     ...options.image,
   };
   const patchSize = Math.floor(image.size.height / 2);
-  const context = { special: tokenizer.special, imagePlaceholder: "<image>" };
+  const context = { special: tokenizer.special, placeholders: { image: "<image>" } };
   const template =
     options.template === undefined
       ? await loadChatTemplate(GOLDEN_LLAVA, context)
@@ -37,15 +37,19 @@ export async function testProcessor(
     source: GOLDEN_LLAVA,
     tokenizer,
     template,
-    imagePlaceholder: "<image>",
     captionPrompt: "Caption:",
     endTokenIds: [2],
     endTokenId: 2,
     padTokenId: 331,
     rasterSize: image.size,
-    imageProcessor: clipImageProcessorModule({ ...image, patchSize }),
-    needsImageSize: false,
     maxPositions: 512,
-    planImage: () => plan,
+    media: {
+      image: {
+        placeholder: "<image>",
+        worker: clipImageProcessorModule({ ...image, patchSize }),
+        needsSize: false,
+        plan: () => plan,
+      },
+    },
   };
 }

@@ -1,6 +1,6 @@
 import { IGNORE_INDEX } from "@thaw/contracts";
 import { sampleTooLong, tokenWithoutRow } from "../errors.js";
-import type { ImagePlan, Processor } from "../images/processor.js";
+import type { ItemPlan, Processor } from "../images/processor.js";
 import type { Sample } from "../samples/sample.js";
 import { encodeConversation, encodePrompt } from "../text/encode.js";
 import type { MediaLoader } from "../workers/media-loader.js";
@@ -30,7 +30,7 @@ export function createEncoder(context: SourceContext, loader: MediaLoader): Enco
   return async (sample, withAnswer) => {
     const known = withAnswer ? kept.get(sample) : undefined;
     if (known !== undefined) return known;
-    const plans: ImagePlan[] = [];
+    const plans: ItemPlan[] = [];
     for (const item of sample.media) plans.push(await loader.plan(item, sample.origin));
     const options = { plans, origin: sample.origin };
     const prompt = withAnswer ? undefined : encodePrompt(processor, sample.messages, options);

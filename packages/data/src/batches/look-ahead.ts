@@ -56,7 +56,7 @@ async function encodeAll(
   { samples, processor, encode, answered, limitMs = LIMIT_MS }: LookAheadInput,
   problems: Map<Sample, unknown>,
 ): Promise<number> {
-  const imageTokens = processor.needsImageSize ? 0 : processor.planImage().tokenCount;
+  const imageTokens = processor.media.image.needsSize ? 0 : processor.media.image.plan().tokenCount;
   const sizes = new Map(samples.map((sample) => [sample, imageTokens * sample.media.length + characterCount(sample)]));
   const longestFirst = samples.toSorted((left, right) => sizes.get(right)! - sizes.get(left)!);
   const end = performance.now() + limitMs;
@@ -120,7 +120,7 @@ function identityOf(
 }
 
 /** What tokenizer and template make of a sample that every set could have. */
-function probe({ tokenizer, template, imagePlaceholder, endTokenIds }: Processor): unknown {
+function probe({ tokenizer, template, media, endTokenIds }: Processor): unknown {
   const text = 'A small dog, 3 years old: "déjà vu" 東京 🐕\n';
   const messages = [
     { role: "user", content: [{ type: "image" as const }, { type: "text" as const, text }] },
@@ -132,7 +132,7 @@ function probe({ tokenizer, template, imagePlaceholder, endTokenIds }: Processor
   } catch {
     rendered = "refused";
   }
-  return [tokenizer.encode(text), tokenizer.vocabularySize, rendered, imagePlaceholder, endTokenIds];
+  return [tokenizer.encode(text), tokenizer.vocabularySize, rendered, media.image.placeholder, endTokenIds];
 }
 
 function hashOf(value: unknown): string {

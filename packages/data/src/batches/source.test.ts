@@ -26,6 +26,12 @@ const ids = (batches: readonly Batch[]): string[] => batches.flatMap(({ samples 
 const values = (batch: Batch): Promise<Float32Array[]> =>
   Promise.all(batch.media.map(async (item) => (await item.load())["pixelValues"]!));
 
+/** A processor whose images are made by another module, or with other options. */
+const withWorker = (processor: Processor, worker: Processor["media"]["image"]["worker"]): Processor => ({
+  ...processor,
+  media: { image: { ...processor.media.image, worker } },
+});
+
 describe("openSource", () => {
   let folder: string;
   let processor: Processor;
@@ -129,13 +135,11 @@ describe("openSource", () => {
     expect(new Set(first).size).toBe(5);
     await Promise.all(FILES.map((file) => cp(join(images, file), join(folder, file))));
     expect(await keys(await open({ type: "captions", path: "captions.jsonl" }))).toEqual(first);
-    const other = {
-      ...processor,
-      imageProcessor: {
-        ...processor.imageProcessor,
-        options: { ...(processor.imageProcessor.options as object), resample: "bilinear" },
-      },
-    };
+    const { worker } = processor.media.image;
+    const other = withWorker(processor, {
+      ...worker,
+      options: { ...(worker.options as object), resample: "bilinear" },
+    });
     for (const key of await keys(await open(undefined, { processor: other }))) expect(first).not.toContain(key);
     for (const key of await keys(await open({ type: "captions", path: "captions.jsonl", exif: false })))
       expect(first).not.toContain(key);
@@ -148,7 +152,7 @@ describe("openSource", () => {
       "data:text/javascript,export const make = () => ({ process() { globalThis.thawDecoded(); return { " +
       "pixelValues: new Float32Array(2352) } } })";
     const source = await open(undefined, {
-      processor: { ...processor, imageProcessor: { module, exportName: "make", options: null } },
+      processor: withWorker(processor, { module, exportName: "make", options: null }),
     });
     await all(source.batches(EPOCH));
     expect(decoded).toBe(0);
@@ -329,7 +333,7 @@ describe("openSource", () => {
 
     it("an image processor that cannot be imported", async () => {
       const source = await open(undefined, {
-        processor: { ...processor, imageProcessor: { module: "file:///none.js", exportName: "make", options: null } },
+        processor: withWorker(processor, { module: "file:///none.js", exportName: "make", options: null }),
       });
       await expect(source.pixels(0)).rejects.toMatchObject({
         code: "THAW_DATA_WORKER",

@@ -67,7 +67,7 @@ export function clipImageProcessor(options: ClipPatchOptions): ImageProcessor {
   };
 }
 
-/** `clipImageProcessor` for decode workers: what a family's processor gives as `imageProcessor`. */
+/** `clipImageProcessor` for decode workers: what a family's processor gives as `media.image.worker`. */
 export function clipImageProcessorModule(options: ClipPatchOptions): ImageProcessorModule {
   return { module: workerModuleUrl(import.meta.url), exportName: "clipImageProcessor", options };
 }

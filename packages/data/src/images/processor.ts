@@ -14,9 +14,9 @@ export interface ImageSize {
   readonly height: number;
 }
 
-/** What one image becomes. */
-export interface ImagePlan {
-  /** Text that stands for the image in the prompt once it is expanded, e.g. `<image>` 576 times. */
+/** What one item becomes. */
+export interface ItemPlan {
+  /** Text that stands for the item in the prompt once it is expanded, e.g. `<image>` 576 times. */
   readonly placeholder: string;
   /** Id of the tokens that features stand in for; the placeholder may hold others too. */
   readonly tokenId: number;
@@ -30,7 +30,7 @@ export interface ImagePlan {
 
 /** The part of a processor that runs in a decode worker. */
 export interface ImageProcessor {
-  /** Values per input of `ImagePlan.inputs`: float32 `[rows, width]`, row-major. */
+  /** Values per input of `ItemPlan.inputs`: float32 `[rows, width]`, row-major. */
   process(image: RgbImage): Readonly<Record<string, Float32Array>>;
 }
 
@@ -43,6 +43,18 @@ export interface ImageProcessorModule {
   readonly options: unknown;
 }
 
+/** What a processor does with one kind of item. */
+export interface MediaProcessor {
+  /** What the chat template renders for one item, e.g. `<image>`. */
+  readonly placeholder: string;
+  /** Makes the model's inputs of it, in a decode worker. */
+  readonly worker: ImageProcessorModule;
+  /** True where the plan of an item depends on its size (tiles); then headers are read first. */
+  readonly needsSize: boolean;
+  /** `size` is given whenever `needsSize`. */
+  plan(size?: ImageSize): ItemPlan;
+}
+
 /** Turns samples of a family into what its model reads. Built from a checkpoint folder by the family. */
 export interface Processor {
   readonly modelType: string;
@@ -51,8 +63,6 @@ export interface Processor {
   readonly tokenizer: Tokenizer;
   /** Absent for checkpoints that only caption. */
   readonly template?: ChatTemplate;
-  /** What the chat template renders for one image, e.g. `<image>`. */
-  readonly imagePlaceholder: string;
   /** Prompt of a captioning sample unless the data set has its own. */
   readonly captionPrompt: string;
   /** Ids that end an answer. */
@@ -66,9 +76,6 @@ export interface Processor {
   readonly embeddingRows?: number;
   /** Size at which drawings are rasterised. */
   readonly rasterSize: ImageSize;
-  readonly imageProcessor: ImageProcessorModule;
-  /** True where the plan of an image depends on its size (tiles); then headers are read first. */
-  readonly needsImageSize: boolean;
-  /** `size` is given whenever `needsImageSize`. */
-  planImage(size?: ImageSize): ImagePlan;
+  /** By modality, what becomes of items. */
+  readonly media: { readonly image: MediaProcessor };
 }

@@ -1,7 +1,7 @@
 import { Template } from "@huggingface/jinja";
 import { readCheckpointJson, readCheckpointText } from "./checkpoint-file.js";
 import { templateFailed } from "../errors.js";
-import type { Message } from "../samples/sample.js";
+import type { Message, Modality } from "../samples/sample.js";
 import type { SpecialTokens } from "./tokenizer.js";
 
 /** A checkpoint's chat template. */
@@ -12,17 +12,20 @@ export interface ChatTemplate {
 
 const PROBE = "thawprobe";
 
+/** What stands for one item of a kind in a text. */
+type Placeholders = Readonly<Record<Modality, string>>;
+
 /**
- * Messages with text instead of parts, for templates of text-only models; images come before the text that follows
+ * Messages with text instead of parts, for templates of text-only models; items come before the text that follows
  * them.
  */
 function flatten(
   messages: readonly Message[],
-  imagePlaceholder: string,
+  placeholders: Placeholders,
 ): { readonly role: string; readonly content: string }[] {
   return messages.map(({ role, content }) => ({
     role,
-    content: content.map((part) => (part.type === "text" ? part.text : `${imagePlaceholder}\n`)).join(""),
+    content: content.map((part) => (part.type === "text" ? part.text : `${placeholders[part.type]}\n`)).join(""),
   }));
 }
 
@@ -42,9 +45,9 @@ function readsParts(render: (messages: readonly unknown[]) => string): boolean {
  */
 export function compileChatTemplate(
   text: string,
-  options: { readonly source: string; readonly special: SpecialTokens; readonly imagePlaceholder: string },
+  options: { readonly source: string; readonly special: SpecialTokens; readonly placeholders: Placeholders },
 ): ChatTemplate {
-  const { source, special, imagePlaceholder } = options;
+  const { source, special, placeholders } = options;
   let template: Template;
   try {
     template = new Template(text);
@@ -68,7 +71,7 @@ export function compileChatTemplate(
   return {
     render: (messages, { addGenerationPrompt } = {}) => {
       try {
-        return render(structured ? messages : flatten(messages, imagePlaceholder), addGenerationPrompt);
+        return render(structured ? messages : flatten(messages, placeholders), addGenerationPrompt);
       } catch (cause) {
         throw templateFailed(source, cause);
       }
@@ -92,7 +95,7 @@ function templateText(value: unknown): string | undefined {
  */
 export async function loadChatTemplate(
   folder: string,
-  options: { readonly special: SpecialTokens; readonly imagePlaceholder: string },
+  options: { readonly special: SpecialTokens; readonly placeholders: Placeholders },
 ): Promise<ChatTemplate | undefined> {
   let text = await readCheckpointText(folder, "chat_template.jinja");
   let source = `${folder}/chat_template.jinja`;

@@ -26,7 +26,7 @@ function learned(
   images: number,
   endToken: "template" | "close" = "template",
 ): { spans: string[]; ids: readonly number[] } {
-  const plans = Array.from({ length: images }, () => processor.planImage());
+  const plans = Array.from({ length: images }, () => processor.media.image.plan());
   const { tokenIds, labels } = encodeConversation(processor, messages, {
     plans,
     origin: "test",
@@ -91,7 +91,10 @@ describe("encodeConversation", () => {
     const { spans, ids } = learned(processor, messages, 1, "close");
     expect(ids.slice(0, 4)).toEqual([332, 332, 332, 332]);
     expect(spans).toEqual(["▁a▁boat</s>"]);
-    const { tokenIds: prompt } = encodePrompt(processor, messages, { plans: [processor.planImage()], origin: "test" });
+    const { tokenIds: prompt } = encodePrompt(processor, messages, {
+      plans: [processor.media.image.plan()],
+      origin: "test",
+    });
     expect(ids.slice(0, prompt.length)).toEqual(prompt);
     expect(processor.tokenizer.tokenOf(prompt.at(-1)!)).toBe(":");
   });
@@ -178,7 +181,7 @@ describe("a chat template sees what transformers gives it", () => {
 
   it("no tools and no documents as none, and every named token", async () => {
     const processor = await testProcessor({ template: asking });
-    const options = { source: "test", special: { named: { boi_token: "[I]" } }, imagePlaceholder: "<image>" };
+    const options = { source: "test", special: { named: { boi_token: "[I]" } }, placeholders: { image: "<image>" } };
     const rendered = compileChatTemplate(`{{ boi_token }}${asking}`, options).render([user("Hi")]);
     expect(rendered).toBe("[I]<s>user\nHi</s>\n");
     expect(processor.template?.render([user("Hi")])).toBe("<s>user\nHi</s>\n");

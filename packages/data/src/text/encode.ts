@@ -6,7 +6,7 @@ import {
   templateMissing,
   templateNotIncremental,
 } from "../errors.js";
-import type { ImagePlan, Processor } from "../images/processor.js";
+import type { ItemPlan, Processor } from "../images/processor.js";
 import type { Message } from "../samples/sample.js";
 import type { ChatTemplate } from "./chat-template.js";
 
@@ -24,7 +24,7 @@ export type EncodedPrompt = Pick<EncodedConversation, "tokenIds" | "columns">;
 /** What an encoding needs beside the messages. */
 export interface EncodeOptions {
   /** One per image, in order of appearance. */
-  readonly plans: readonly ImagePlan[];
+  readonly plans: readonly ItemPlan[];
   /** Names the sample in errors. */
   readonly origin: string;
 }
@@ -52,7 +52,7 @@ function renderPlain(messages: readonly Message[], processor: Processor, origin:
   const questions = answered ? messages.slice(0, -1) : messages;
   if (questions.length !== 1 || questions[0]?.role !== "user") throw templateMissing(origin, processor.source);
   const prompt = questions[0].content
-    .map((part) => (part.type === "text" ? part.text : processor.imagePlaceholder))
+    .map((part) => (part.type === "text" ? part.text : processor.media[part.type].placeholder))
     .join("");
   if (!answered) return { text: prompt, spans: [] };
   const text = `${prompt} ${plainText(messages[messages.length - 1] as Message)}`;
@@ -100,9 +100,9 @@ function renderTemplate(messages: readonly Message[], processor: Processor, orig
 }
 
 /** Puts each image's expanded placeholder in the place of the one that was rendered; `text` may be a prefix. */
-function expand(text: string, processor: Processor, plans: readonly ImagePlan[]): string {
+function expand(text: string, processor: Processor, plans: readonly ItemPlan[]): string {
   let index = 0;
-  return text.replaceAll(processor.imagePlaceholder, () => (plans[index++] as ImagePlan).placeholder);
+  return text.replaceAll(processor.media.image.placeholder, () => (plans[index++] as ItemPlan).placeholder);
 }
 
 function commonPrefix<Item>(left: ArrayLike<Item>, right: ArrayLike<Item>): number {
@@ -119,7 +119,7 @@ function isClosed(tokenIds: readonly number[], { tokenizer, endTokenIds }: Proce
 }
 
 function checkPlaceholders(text: string, processor: Processor, { plans, origin }: EncodeOptions): void {
-  const count = text.split(processor.imagePlaceholder).length - 1;
+  const count = text.split(processor.media.image.placeholder).length - 1;
   if (count !== plans.length) throw placeholderMismatch(origin, count, plans.length);
 }
 

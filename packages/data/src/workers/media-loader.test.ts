@@ -30,10 +30,15 @@ async function sizedProcessor(): Promise<Processor & { readonly sizes: string[] 
   return {
     ...processor,
     sizes,
-    needsImageSize: true,
-    planImage: (size) => {
-      sizes.push(`${size!.width}x${size!.height}`);
-      return processor.planImage();
+    media: {
+      image: {
+        ...processor.media.image,
+        needsSize: true,
+        plan: (size) => {
+          sizes.push(`${size!.width}x${size!.height}`);
+          return processor.media.image.plan();
+        },
+      },
     },
   };
 }

@@ -6,7 +6,7 @@ import { type DecodeReply, type DecodeTask, sha256 } from "./decode-task.js";
 import { fileUnreadable, imageBroken, imageChanged, imageMissing, workerFailed } from "../errors.js";
 import { imageName } from "../samples/image-reference.js";
 import type { AugmentOptions } from "../formats/options.js";
-import type { ImagePlan, ImageSize, Processor } from "../images/processor.js";
+import type { ItemPlan, ImageSize, Processor } from "../images/processor.js";
 import type { ImageReference, SampleMedia } from "../samples/sample.js";
 
 /** Part of every content key: raise it when the same settings begin to give other values. */
@@ -28,7 +28,7 @@ export interface MediaLoader {
    * Reads no pixels, and of a file its header alone, once, where the processor needs sizes.
    * @throws THAW_DATA_IMAGE_MISSING, THAW_DATA_IMAGE_BROKEN
    */
-  plan(media: SampleMedia, origin: string): Promise<ImagePlan>;
+  plan(media: SampleMedia, origin: string): Promise<ItemPlan>;
   /**
    * Decodes nothing. Of an item that is new, reads the bytes for their hash and keeps them until it is decoded.
    * `onLoad` is told when the item is asked for.
@@ -104,7 +104,7 @@ function contentKey(task: DecodeTask, byteHash: string): string {
 /** What was loaded is handed over, not kept: loading twice decodes twice. */
 function pendingItem(
   modality: string,
-  plan: ImagePlan,
+  plan: ItemPlan,
   key: string,
   decode: () => Promise<Readonly<Record<string, Float32Array>>>,
   onLoad?: () => void,
@@ -140,13 +140,13 @@ export function createMediaLoader(
   // How many pictures there are does not change the one that a seed gives.
   const { views: _views, ...augment } = options.augment ?? {};
   const hashes = new WeakMap<ImageReference, string>();
-  const plans = new WeakMap<ImageReference, ImagePlan>();
-  const fixedPlan = processor.needsImageSize ? undefined : processor.planImage();
-  const plan = async ({ source: image }: SampleMedia, origin: string): Promise<ImagePlan> => {
+  const plans = new WeakMap<ImageReference, ItemPlan>();
+  const fixedPlan = processor.media.image.needsSize ? undefined : processor.media.image.plan();
+  const plan = async ({ source: image }: SampleMedia, origin: string): Promise<ItemPlan> => {
     const known = fixedPlan ?? plans.get(image);
     if (known !== undefined) return known;
     const size = await sizeOf(image, origin, { rasterSize: processor.rasterSize, exif: options.exif });
-    const made = processor.planImage(size);
+    const made = processor.media.image.plan(size);
     plans.set(image, made);
     return made;
   };
@@ -167,7 +167,7 @@ export function createMediaLoader(
           options.augment === undefined || augmentSeed === undefined
             ? undefined
             : { options: augment, seed: augmentSeed },
-        processor: processor.imageProcessor,
+        processor: processor.media[modality].worker,
       };
       const decode = async (): Promise<Readonly<Record<string, Float32Array>>> => {
         // What was read for the hash is what is decoded; later on the hash tells whether the file is still the same.

@@ -1,7 +1,7 @@
 import {
   type ClipImageOptions,
   clipImageProcessorModule,
-  type ImagePlan,
+  type ItemPlan,
   loadChatTemplate,
   loadTokenizer,
   parseClipImageConfig,
@@ -116,7 +116,7 @@ export async function loadLlavaProcessor(folder: string): Promise<Processor> {
   const { patchSize } = config.vision;
   const tokenCount = imageTokenCount(config, image, file, folder);
   const grid = [Math.floor(image.size.height / patchSize), Math.floor(image.size.width / patchSize)] as const;
-  const plan: ImagePlan = {
+  const plan: ItemPlan = {
     placeholder: imageToken.repeat(tokenCount),
     tokenId: config.imageTokenId,
     tokenCount,
@@ -128,8 +128,7 @@ export async function loadLlavaProcessor(folder: string): Promise<Processor> {
     modelType: "llava",
     source: folder,
     tokenizer,
-    template: await loadChatTemplate(folder, { special: tokenizer.special, imagePlaceholder: imageToken }),
-    imagePlaceholder: imageToken,
+    template: await loadChatTemplate(folder, { special: tokenizer.special, placeholders: { image: imageToken } }),
     captionPrompt: typeof prompt === "string" ? prompt : CAPTION_PROMPT,
     endTokenIds: [...new Set([...eosTokenIds, endTokenId])],
     endTokenId,
@@ -137,8 +136,13 @@ export async function loadLlavaProcessor(folder: string): Promise<Processor> {
     maxPositions: config.text.maxPositions,
     embeddingRows: config.text.vocabularySize,
     rasterSize: image.size,
-    imageProcessor: clipImageProcessorModule({ ...image, patchSize }),
-    needsImageSize: false,
-    planImage: () => plan,
+    media: {
+      image: {
+        placeholder: imageToken,
+        worker: clipImageProcessorModule({ ...image, patchSize }),
+        needsSize: false,
+        plan: () => plan,
+      },
+    },
   };
 }
