@@ -1,4 +1,5 @@
 import * as tf from "@tensorflow/tfjs-core";
+import { append } from "@thaw/core";
 
 /** Parameters that are updated together as one tensor: few large operations instead of many small ones. */
 export interface TensorGroup {
@@ -32,7 +33,7 @@ export function groupParameters(parameters: ReadonlyMap<string, readonly number[
     const [rows, columns] = shape as readonly [number, number];
     const isTransposed = rows > columns;
     const key = isTransposed ? `${columns}x${rows}` : `${rows}x${columns}`;
-    matrices.set(key, [...(matrices.get(key) ?? []), { name, shape, isTransposed }]);
+    append(matrices, key, { name, shape, isTransposed });
   }
   return {
     matrices: [...matrices].map(([name, members]) => ({

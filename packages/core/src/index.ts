@@ -133,7 +133,8 @@ export {
 export type { SafetensorsReader, TensorDeclaration, TensorEntry } from "@thaw/safetensors";
 export { findCheckpoint } from "./checkpoint/read-checkpoint.js";
 export type { FoundCheckpoint } from "./checkpoint/read-checkpoint.js";
-export type { MetricsLine } from "./checkpoint/metrics-file.js";
+export { evaluatedLine, readMetrics, stepLine } from "./checkpoint/metrics-file.js";
+export type { EvaluatedLine, MetricsLine, StepLine } from "./checkpoint/metrics-file.js";
 export type { DataPosition, RunState, RunTotals } from "./api/state.js";
 export {
   CHECKPOINTS_FOLDER,

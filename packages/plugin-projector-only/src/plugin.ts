@@ -16,7 +16,7 @@ import { projectorOnlySchema, type ProjectorOnlyOptions, type ResolvedProjectorO
 import { projectorOnlyRules } from "./rules.js";
 import { rowLines, rowShares, rowSavingsOf } from "./savings/row-savings.js";
 import { RunCaches, type RunCachesReport } from "./cache/run-caches.js";
-import { savingLines } from "./savings/saving-lines.js";
+import { cacheLines } from "./savings/cache-lines.js";
 import { SELF_TEST_TOLERANCES } from "./self-test.js";
 
 export const PLUGIN_NAME = "ProjectorOnlyPlugin";
@@ -76,7 +76,7 @@ export const projectorOnly = definePlugin<ProjectorOnlyOptions, ResolvedProjecto
     hooks.done.tap(PLUGIN_NAME, (summary) => {
       const report = runs.get(trainer)?.report;
       if (report === undefined) return;
-      summary.lines.push(...savingLines(report));
+      summary.lines.push(...cacheLines(report));
       Object.assign(summary.numbers, cacheNumbers(report));
     });
     hooks.shutdown.tapPromise(PLUGIN_NAME, async () => {

@@ -1,5 +1,5 @@
 import { applyEdits } from "@thaw/config";
-import type { Edit, Finding } from "@thaw/core";
+import { append, type Edit, type Finding } from "@thaw/core";
 import { readFile, rename, rm, writeFile } from "node:fs/promises";
 import { cannotFix } from "../errors.js";
 
@@ -17,8 +17,7 @@ export interface FixedFile {
 export async function applyFixes(findings: readonly Finding[]): Promise<readonly FixedFile[]> {
   const byFile = new Map<string, Edit[]>();
   for (const { edit } of findings)
-    if (edit !== undefined && /\.(ya?ml|json)$|rc$/.test(edit.file))
-      byFile.set(edit.file, [...(byFile.get(edit.file) ?? []), edit]);
+    if (edit !== undefined && /\.(ya?ml|json)$|rc$/.test(edit.file)) append(byFile, edit.file, edit);
   const fixed: FixedFile[] = [];
   for (const [file, edits] of byFile) {
     const { text, done } = applyEdits(await readFile(file, "utf8"), edits);

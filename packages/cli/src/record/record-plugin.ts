@@ -1,7 +1,16 @@
-import { API_VERSION, definePlugin, planReport, STAGE_LATE, type Plugin, type SavedState } from "@thaw/core";
+import {
+  API_VERSION,
+  definePlugin,
+  evaluatedLine,
+  planReport,
+  STAGE_LATE,
+  stepLine,
+  type Plugin,
+  type SavedState,
+} from "@thaw/core";
 import type { EventWriter } from "./events.js";
 import type { Progress } from "../terminal/progress.js";
-import type { RunRecord } from "./record.js";
+import { addLine, tokenRate, type RunRecord } from "./record.js";
 import { restoreRecord, savedRecord } from "./record-state.js";
 import { findingLines, verdictLine } from "../render/findings.js";
 import { planLines } from "../render/plan.js";
@@ -55,35 +64,16 @@ export function recordPlugin(sinks: RecordSinks): Plugin {
         return Promise.resolve();
       });
       hooks.afterStep.tapPromise({ name: PLUGIN_NAME, stage: STAGE_LATE }, (context) => {
-        const { step, epoch, loss, gradientNorm, learningRates, tokens, supervisedTokens, durationMs } = context;
-        const tokensPerSecond = (1000 * tokens) / Math.max(1e-6, durationMs);
-        const { peakBytes } = context.memory();
-        record.steps.push({
-          step: step + 1,
-          loss,
-          gradientNorm,
-          learningRate: Math.max(0, ...Object.values(learningRates)),
-          tokensPerSecond,
-          durationMs,
-          peakBytes,
-        });
-        progress.step(step + 1, { loss, tokensPerSecond });
-        events.write("step", {
-          step: step + 1,
-          epoch,
-          loss,
-          gradientNorm,
-          learningRates,
-          supervisedTokens,
-          tokens,
-          tokensPerSecond,
-          durationMs,
-        });
+        const { event, ...fields } = stepLine(context);
+        const tokensPerSecond = tokenRate(fields);
+        addLine(record, { event, ...fields }, context.memory().peakBytes);
+        progress.step(fields.step, { loss: fields.loss, tokensPerSecond });
+        events.write(event, { ...fields, tokensPerSecond });
         return Promise.resolve();
       });
-      hooks.evaluated.tapPromise(PLUGIN_NAME, ({ name, step, metrics }) => {
-        const { loss } = metrics;
-        if (loss !== undefined) (record.losses[name] ??= []).push({ step, value: loss });
+      hooks.evaluated.tapPromise(PLUGIN_NAME, (context) => {
+        const { name, step, metrics } = context;
+        addLine(record, evaluatedLine(context));
         record.isBarTaken = true;
         events.write("evaluated", { name, step, metrics });
         return Promise.resolve();

@@ -1,4 +1,4 @@
-import type { PlannedContext, RunSummary } from "@thaw/core";
+import type { MetricsLine, PlannedContext, RunSummary, StepLine } from "@thaw/core";
 
 /** One optimizer step, as charts and reports need it. */
 export interface StepPoint {
@@ -94,4 +94,25 @@ export interface RunRecord {
 /** A record of a run that has not begun. */
 export function newRecord(title: string): RunRecord {
   return { title, startedAt: new Date(), steps: [], losses: {}, captions: [], isBarTaken: true };
+}
+
+/**
+ * Adds what a line of `metrics.jsonl` says, of a run that goes on or of one that is taken up again. `peakBytes`: the
+ * most bytes in tensors during the step, which no line has.
+ */
+export function addLine(record: RunRecord, line: MetricsLine, peakBytes = 0): void {
+  if (line.event === "step") {
+    const { step, loss, gradientNorm, learningRates, durationMs } = line;
+    const learningRate = Math.max(0, ...Object.values(learningRates));
+    const tokensPerSecond = tokenRate(line);
+    record.steps.push({ step, loss, gradientNorm, learningRate, tokensPerSecond, durationMs, peakBytes });
+    return;
+  }
+  const { loss } = line.metrics;
+  if (loss !== undefined) (record.losses[line.name] ??= []).push({ step: line.step, value: loss });
+}
+
+/** Tokens per second of a step. */
+export function tokenRate({ tokens, durationMs }: Pick<StepLine, "tokens" | "durationMs">): number {
+  return (1000 * tokens) / Math.max(1e-6, durationMs);
 }

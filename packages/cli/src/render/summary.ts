@@ -41,7 +41,7 @@ export function summaryLines(
   add("Trained without gradient", deadGradientLines(summary?.deadGradients ?? []));
   add("Frozen, proven", proofLines(record, colors));
   add("What freezing saved", [
-    ...(record.saving === undefined ? [] : savingLines(record.saving, colors)),
+    ...(record.saving === undefined ? [] : comparisonLines(record.saving, colors)),
     ...(summary?.lines ?? []),
   ]);
   return sections.flatMap((lines, index) => (index === 0 ? lines : ["", ...lines]));
@@ -61,7 +61,7 @@ export function proofLines(record: RunRecord, colors: Colors): readonly string[]
 }
 
 /** The measured comparison. */
-export function savingLines({ frozen, allTrainable }: Saving, colors: Colors): readonly string[] {
+export function comparisonLines({ frozen, allTrainable }: Saving, colors: Colors): readonly string[] {
   const faster = allTrainable.stepMs / Math.max(1e-9, frozen.stepMs);
   const smaller = allTrainable.peakBytes / Math.max(1, frozen.peakBytes);
   return [

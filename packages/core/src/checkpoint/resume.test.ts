@@ -10,7 +10,7 @@ import { toyModel } from "../toy/toy-model.js";
 import { toySource } from "../toy/toy-source.js";
 import { runToy, tapped, toyTrainer, trainOnly } from "../toy/toy-trainer.js";
 import type { TrainerOptions } from "../api/trainer-options.js";
-import { MetricsFile } from "./metrics-file.js";
+import { MetricsFile, readMetrics } from "./metrics-file.js";
 import { findCheckpoint } from "./read-checkpoint.js";
 import { RunFolder } from "./run-folder.js";
 import { writeFolder, writeState, writeTensors } from "./write-checkpoint.js";
@@ -345,15 +345,25 @@ describe("the run folder", () => {
 
   it("drops half a line and lines after the checkpoint when its metrics are taken up again", async () => {
     const run = await RunFolder.create(output, "run", new Date());
-    await writeFile(run.file("metrics.jsonl"), '{"event":"step","step":1}\n{"event":"step","step":2}\n{"event":"st');
+    const numbers = { epoch: 0, loss: 2, gradientNorm: 1, learningRates: { default: 0.1 }, durationMs: 5 };
+    const first = { event: "step", step: 1, ...numbers, supervisedTokens: 3, tokens: 4 } as const;
+    const lines = [first, { ...first, step: 2 }, { ...first, durationMs: undefined }];
+    await writeFile(run.file("metrics.jsonl"), `${lines.map((line) => JSON.stringify(line)).join("\n")}\n{"event":"st`);
     const file = await MetricsFile.open(run, 1);
-    await file.append({ event: "evaluated", step: 1 });
+    const evaluated = {
+      event: "evaluated",
+      step: 1,
+      epoch: 0,
+      name: "validation",
+      metrics: { loss: Number.NaN },
+    } as const;
+    await file.append(evaluated);
     await file.close();
-    expect(await metrics(run.path)).toEqual([
-      { event: "step", step: 1 },
-      { event: "evaluated", step: 1 },
-    ]);
-    await expect(file.append({ event: "step", step: 2 })).rejects.toMatchObject({
+    const { durationMs: _, ...timeless } = first;
+    expect(await metrics(run.path)).toEqual([timeless, { ...evaluated, metrics: { loss: null } }]);
+    expect(await readMetrics(run.path)).toEqual([first, evaluated]);
+    expect(await readMetrics(run.path, 0)).toEqual([]);
+    await expect(file.append({ ...evaluated, step: 2 })).rejects.toMatchObject({
       code: "THAW_CORE_RUN_FOLDER_UNWRITABLE",
     });
   });

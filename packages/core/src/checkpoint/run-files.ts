@@ -1,7 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { basename, join } from "node:path";
 import type { Tensor } from "@tensorflow/tfjs-core";
-import { MetricsFile, type MetricsLine } from "./metrics-file.js";
+import { evaluatedLine, MetricsFile, stepLine, type MetricsLine } from "./metrics-file.js";
 import { jsonText, RunFolder } from "./run-folder.js";
 import type { RunState } from "../api/state.js";
 import {
@@ -75,8 +75,8 @@ export class RunFiles {
     return this.#finalFolder;
   }
 
-  async evaluated({ step, epoch, name, metrics }: EvaluatedContext): Promise<void> {
-    await this.#metrics.append({ event: "evaluated", step, epoch, name, metrics });
+  async evaluated(context: EvaluatedContext): Promise<void> {
+    await this.#metrics.append(evaluatedLine(context));
   }
 
   /** Lines that a run which failed could not write. @throws THAW_CORE_RUN_FOLDER_UNWRITABLE */
@@ -127,22 +127,4 @@ async function writeOnce(folder: RunFolder, name: string, value: unknown, stepsD
   const before = await readFile(folder.file(`${name}.json`), "utf8").catch(() => undefined);
   if (before === undefined) return folder.writeJson(`${name}.json`, value);
   if (before !== jsonText(value)) await folder.writeJson(`${name}-step-${stepsDone}.json`, value);
-}
-
-/** A step's line of `metrics.jsonl`. */
-export function stepLine(context: AfterStepContext, metrics: Readonly<Record<string, number>>): MetricsLine {
-  const { step, epoch, loss, gradientNorm, learningRates, supervisedTokens, tokens, durationMs } = context;
-  const extra = Object.keys(metrics).length > 0 ? { metrics } : {};
-  return {
-    event: "step",
-    step: step + 1,
-    epoch,
-    loss,
-    gradientNorm,
-    learningRates,
-    supervisedTokens,
-    tokens,
-    durationMs,
-    ...extra,
-  };
 }

@@ -1,4 +1,4 @@
-import type { Model, ParameterInfo, Segment } from "@thaw/contracts";
+import { append, type Model, type ParameterInfo, type Segment } from "@thaw/contracts";
 
 /**
  * The model with each parameter that a plugin added listed by the segments in which it acts, so that flow, caches and
@@ -32,9 +32,7 @@ export function segmentsByParameter(segments: readonly Segment[]): ReadonlyMap<s
   const users = new Map<string, string[]>();
   for (const { name, parameters } of segments) {
     for (const parameter of parameters) {
-      const list = users.get(parameter);
-      if (list === undefined) users.set(parameter, [name]);
-      else list.push(name);
+      append(users, parameter, name);
     }
   }
   return users;
@@ -57,8 +55,7 @@ function segmentsWith(segments: readonly Segment[], added: readonly string[]): r
   const extra = new Map<string, string[]>();
   for (const parameter of added) {
     if (users.has(parameter)) continue;
-    for (const segment of segmentsByModule(parameter, users))
-      extra.set(segment, [...(extra.get(segment) ?? []), parameter]);
+    for (const segment of segmentsByModule(parameter, users)) append(extra, segment, parameter);
   }
   return segments.map((segment) => ({
     ...segment,

@@ -1,5 +1,5 @@
 import { innermost, outerOf } from "../segments/segments.js";
-import type { GradientFlow, Segment } from "@thaw/contracts";
+import { append, type GradientFlow, type Segment } from "@thaw/contracts";
 import { segmentsByModule, segmentsByParameter } from "./added-parameters.js";
 
 /**
@@ -51,10 +51,7 @@ export function componentFlows(
   for (const { name, parameters } of innermost(segments)) {
     const flow = flows.get(name)!;
     for (const component of new Set(parameters.map((parameter) => owners.get(parameter)))) {
-      if (component === undefined) continue;
-      const list = result.get(component) ?? [];
-      if (!list.includes(flow)) list.push(flow);
-      result.set(component, list);
+      if (component !== undefined && !result.get(component)?.includes(flow)) append(result, component, flow);
     }
   }
   return result;

@@ -1,4 +1,4 @@
-import type { Plan, PlanEntry } from "@thaw/contracts";
+import { append, type Plan, type PlanEntry } from "@thaw/contracts";
 import { textTable } from "../text.js";
 import { phaseAt } from "./plan.js";
 
@@ -37,7 +37,7 @@ export function planDiffTable(differences: readonly PlanDifference[]): string {
   const rows = new Map<string, PlanDifference[]>();
   for (const difference of differences) {
     const key = JSON.stringify([difference.fromStep, difference.component, difference.before, difference.after]);
-    rows.set(key, [...(rows.get(key) ?? []), difference]);
+    append(rows, key, difference);
   }
   const cells = [...rows.values()].map((group) => {
     const { fromStep, component, before, after, name } = group[0]!;

@@ -6,9 +6,8 @@ import type { AfterStepContext, SavedState, StepContext } from "../api/contexts.
 import type { Logger } from "../api/logger.js";
 import type { DataPosition } from "../api/state.js";
 import { checkpointsOf } from "../checkpoint/read-checkpoint.js";
-import { stepLine } from "../checkpoint/run-files.js";
 import { RunFolder } from "../checkpoint/run-folder.js";
-import type { MetricsLine } from "../checkpoint/metrics-file.js";
+import { stepLine, type MetricsLine } from "../checkpoint/metrics-file.js";
 import type { Saver } from "../checkpoint/saver.js";
 import type { ModelRunner } from "../model/model-runner.js";
 import type { TrainStep } from "../training/train-step.js";
@@ -44,7 +43,7 @@ export async function rescueRun(run: FailedRun, error: unknown): Promise<Rescue>
     return { text: `What trained is whole, in ${finalFolder}.`, saved: { step, folder: finalFolder } };
   const spoilt = await spoiltBy(run, error);
   if (spoilt !== undefined) return lost(run, spoilt);
-  const lines = run.unwritten === undefined ? [] : [stepLine(run.unwritten, {})];
+  const lines = run.unwritten === undefined ? [] : [stepLine(run.unwritten)];
   const unwritten: readonly MetricsLine[] | undefined =
     lines.length === 0
       ? undefined

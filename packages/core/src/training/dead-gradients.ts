@@ -1,5 +1,5 @@
 import type { Logger } from "../api/logger.js";
-import { nameList, type Segment } from "@thaw/contracts";
+import { append, nameList, type Segment } from "@thaw/contracts";
 import type { DeadGradient } from "../api/summary.js";
 import { segmentsBehind } from "../weights/fingerprint.js";
 
@@ -119,8 +119,7 @@ export class DeadGradients {
 export function deadGradientLines(found: readonly DeadGradient[]): readonly string[] {
   const groups = new Map<string, DeadGradient[]>();
   for (const dead of found) {
-    const key = `${dead.component} ${dead.reason}`;
-    groups.set(key, [...(groups.get(key) ?? []), dead]);
+    append(groups, `${dead.component} ${dead.reason}`, dead);
   }
   return [...groups.values()].map((group) => {
     const { component, reason } = group[0]!;

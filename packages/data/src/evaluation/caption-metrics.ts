@@ -1,3 +1,5 @@
+import { append } from "@thaw/contracts";
+
 /** Scores of captions against references, each from 0 to 1. */
 export interface CaptionScores {
   readonly exactMatch: number;
@@ -54,7 +56,7 @@ export function majorityCaption(captions: readonly string[]): string | undefined
   const lengths = parsed.map((words) => [...words.values()].reduce((sum, count) => sum + count, 0));
   const index = new Map<string, { readonly caption: number; readonly count: number }[]>();
   parsed.forEach((words, caption) => {
-    for (const [word, count] of words) index.set(word, [...(index.get(word) ?? []), { caption, count }]);
+    for (const [word, count] of words) append(index, word, { caption, count });
   });
   let best: { readonly caption: string; readonly score: number } | undefined;
   const tried = new Set<string>();

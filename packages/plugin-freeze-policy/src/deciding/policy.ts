@@ -1,4 +1,5 @@
 import {
+  append,
   type ComponentDeclaration,
   type Finding,
   nearestNames,
@@ -171,10 +172,7 @@ function namesByComponent(input: PolicyInput): ReadonlyMap<string, readonly stri
   for (const parameter of input.parameters ?? []) {
     for (const name of [parameter.name, ...(parameter.tiedNames ?? [])]) {
       const owner = ownerOf(input, parameter, name);
-      if (owner === undefined) continue;
-      const list = names.get(owner) ?? [];
-      list.push(name);
-      names.set(owner, list);
+      if (owner !== undefined) append(names, owner, name);
     }
   }
   return names;

@@ -1,4 +1,4 @@
-import type { Finding, Origin, Setting } from "@thaw/core";
+import { append, type Finding, type Origin, type Setting } from "@thaw/core";
 import { assemble, flatten, isEmpty } from "./flatten.js";
 import { readIntent, type Entry } from "./intent.js";
 import { aliasesDisagree } from "../rules/aliases-disagree.js";
@@ -53,7 +53,7 @@ export function collectSettings(settings: readonly Setting[], vocabulary: Vocabu
       continue;
     if (path.length <= 2 && isEmpty(setting.value)) continue; // an entry without a word about the component
     const key = path[0] === "components" ? path.slice(0, 2).join(".") : path[0]!;
-    groups.set(key, [...(groups.get(key) ?? []), { path, setting }]);
+    append(groups, key, { path, setting });
   }
   const flags = new Map<string, Resolved<boolean>>();
   const entries = new Map<string, Resolved<Entry>>();

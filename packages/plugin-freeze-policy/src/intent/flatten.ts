@@ -1,4 +1,4 @@
-import type { Setting } from "@thaw/core";
+import { append, type Setting } from "@thaw/core";
 
 /**
  * A setting with an object value as one setting per leaf; any other as it is. Origin, file and line are kept. Arrays
@@ -17,8 +17,7 @@ export function assemble(leaves: readonly (readonly [readonly string[], unknown]
   const whole = leaves.find(([path, value]) => path.length === 0 && (leaves.length === 1 || !isEmpty(value)));
   if (whole !== undefined) return whole[1];
   const groups = new Map<string, (readonly [readonly string[], unknown])[]>();
-  for (const [[key, ...rest], value] of leaves)
-    if (key !== undefined) groups.set(key, [...(groups.get(key) ?? []), [rest, value]]);
+  for (const [[key, ...rest], value] of leaves) if (key !== undefined) append(groups, key, [rest, value]);
   const entries = [...groups].map(([key, inner]) => [key, assemble(inner)] as const);
   if (entries.length > 0 && entries.every(([key]) => /^\d+$/.test(key))) {
     return entries.sort(([left], [right]) => Number(left) - Number(right)).map(([, value]) => value);

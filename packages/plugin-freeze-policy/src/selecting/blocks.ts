@@ -1,3 +1,5 @@
+import { append } from "@thaw/core";
+
 /** A numbered list of blocks in a component, e.g. `vision_tower.vision_model.encoder.layers` with blocks 0 to 23. */
 export interface BlockList {
   /** Everything before the number. */
@@ -21,8 +23,7 @@ export function findBlocks(names: Iterable<string>): BlockList | undefined {
     const prefix = segments.slice(0, index).join(".");
     const list = lists.get(prefix) ?? new Map<number, string[]>();
     lists.set(prefix, list);
-    const number = Number(segments[index]);
-    list.set(number, [...(list.get(number) ?? []), name]);
+    append(list, Number(segments[index]), name);
   }
   const ranked = [...lists].sort(
     ([leftPrefix, left], [rightPrefix, right]) =>

@@ -1,4 +1,4 @@
-import type { Model } from "@thaw/core";
+import { append, type Model } from "@thaw/core";
 import { moduleName } from "../planning/module-names.js";
 
 /** Modules that a PEFT adapter saves whole, for the parameters that trained without one. */
@@ -47,7 +47,7 @@ class ModuleTree {
       const segments = moduleName(model, name).split(".");
       for (let depth = 1; depth < segments.length; depth++) {
         const module = segments.slice(0, depth).join(".");
-        this.#parameters.set(module, [...this.parametersOf(module), name]);
+        append(this.#parameters, module, name);
         this.#children.set(module, (this.#children.get(module) ?? new Set()).add(segments[depth]!));
       }
     }

@@ -2,7 +2,7 @@ import type { RunCachesReport } from "../cache/run-caches.js";
 import { bytesText } from "@thaw/core";
 
 /** What the run's summary says about the caches; nothing if none was used. */
-export function savingLines(report: RunCachesReport): string[] {
+export function cacheLines(report: RunCachesReport): string[] {
   const notes = report.notes.map((note) => `Feature cache: ${note}`);
   const count = report.hits + report.misses;
   if (count === 0) return notes;
