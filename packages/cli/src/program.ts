@@ -140,9 +140,17 @@ export function createProgram(terminal: Terminal, outcome: Outcome): Command {
     .requiredOption("--model <run-or-checkpoint>", "a run folder or a checkpoint")
     .option("--prompt <text>", "what to ask; the model's own prompt without it")
     .option("--max-new-tokens <n>", "longest answer", count("--max-new-tokens"))
+    .option(
+      "--temperature <t>",
+      "draw tokens, more evenly the higher; the likeliest ones without it",
+      bounded("--temperature", 0),
+    )
+    .option("--top-k <n>", "draw among so many of the likeliest tokens", count("--top-k"))
+    .option("--top-p <p>", "draw among the fewest tokens that make this probability", bounded("--top-p", 0, 1))
+    .option("--seed <n>", "the same seed draws the same tokens", count("--seed", 0))
     .option("--backend <name>", "auto, gpu, webgpu, native, wasm or cpu")
     .option("--trust", TRUST_HELP)
-    .option("--json", "one JSON object a line on standard output")
+    .option("--json", "one JSON object per line on standard output")
     .addOption(logLevel().default("warn"))
     .action(async (images: string[], options: CaptionOptions) => {
       outcome.code = await (await import("./commands/caption.js")).caption(images, options, terminal);
@@ -203,6 +211,14 @@ export function createProgram(terminal: Terminal, outcome: Outcome): Command {
 
 function collect(value: string, earlier: readonly string[]): readonly string[] {
   return [...earlier, value];
+}
+
+function bounded(option: string, least: number, most = Infinity): (text: string) => number {
+  return (text) => {
+    const value = Number(text);
+    if (text.trim() !== "" && value >= least && value <= most) return value;
+    throw badOption(option, text, most === Infinity ? `a number from ${least}` : `a number from ${least} to ${most}`);
+  };
 }
 
 function count(option: string, least = 1): (text: string) => number {

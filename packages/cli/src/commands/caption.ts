@@ -1,3 +1,4 @@
+import type { GenerationOptions } from "@thaw/contracts";
 import { openImages } from "@thaw/data";
 import { openProcessor } from "@thaw/models";
 import { modelFolder, sessionTrainer } from "../running/build-run.js";
@@ -11,6 +12,11 @@ export interface CaptionOptions {
   readonly model: string;
   readonly prompt?: string;
   readonly maxNewTokens?: number;
+  /** With one of these tokens are drawn, without them the likeliest are taken. */
+  readonly temperature?: number;
+  readonly topK?: number;
+  readonly topP?: number;
+  readonly seed?: number;
   readonly backend?: string;
   /** The run may name code. */
   readonly trust?: boolean;
@@ -19,7 +25,7 @@ export interface CaptionOptions {
 }
 
 /**
- * Writes one caption an image, in the order given. `@throws THAW_DATA_IMAGE_*` naming the file, before anything is
+ * Writes one caption per image, in the order given. `@throws THAW_DATA_IMAGE_*` naming the file, before anything is
  * written about it.
  */
 export async function caption(images: readonly string[], options: CaptionOptions, terminal: Terminal): Promise<number> {
@@ -38,6 +44,7 @@ export async function caption(images: readonly string[], options: CaptionOptions
       for await (const batch of source.prompts({ microBatchSize: 8 })) {
         const answers = await session.generate(batch, {
           maxNewTokens: options.maxNewTokens ?? target.config.data.maxNewTokens,
+          ...samplingOf(options),
         });
         batch.indices.forEach((index, row) => {
           const image = images[index]!;
@@ -58,4 +65,9 @@ export async function caption(images: readonly string[], options: CaptionOptions
   } finally {
     await source.close();
   }
+}
+
+function samplingOf({ temperature, topK, topP, seed }: CaptionOptions): Pick<GenerationOptions, "sampling"> {
+  if (temperature === undefined && topK === undefined && topP === undefined && seed === undefined) return {};
+  return { sampling: { temperature, topK, topP, seed } };
 }

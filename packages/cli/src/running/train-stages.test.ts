@@ -158,6 +158,12 @@ describe("a staged recipe", () => {
           .out,
       ),
     );
+    const draw = async (seed: string): Promise<string> =>
+      (await thaw("caption", "image0.png", "--model", run, "--temperature", "5", "--seed", seed, "--backend", "cpu"))
+        .out;
+    expect(await draw("1")).toBe(await draw("1"));
+    expect(await draw("2")).not.toBe(await draw("1"));
+    expect((await thaw("caption", "image0.png", "--model", run, "--top-p", "2")).err).toContain("a number from 0 to 1");
   });
 
   it("goes on where Ctrl-C stopped it, in either stage, as if it had not been stopped", async () => {
