@@ -22,6 +22,7 @@ import {
   linearSpecs,
   namesOf,
   type ParameterSpec,
+  type Place,
   rotaryFrequencies,
 } from "@thaw/models";
 import { SIZES } from "./towers.js";
@@ -49,7 +50,7 @@ const takesFrom = (layer: number): number | undefined => (layer === SHARING ? SH
 const layerName = (index: number): string => `language_model.layers.${index}`;
 
 /** Four layers of three kinds, per-layer inputs, shared keys, capped logits: all that a decoder may be at once. */
-export function mixedDecoder(): Decoder {
+export function mixedDecoder(place: Place): Decoder {
   const embed: ParameterSpec = { name: "language_model.embed.weight", shape: [vocabulary, hidden], role: "embedding" };
   const beside = linearSpecs("language_model.beside", hidden, BESIDE * LAYERS.length, false);
   const layers = LAYERS.map((kind, index) => layerSpecs(kind, index));
@@ -62,7 +63,6 @@ export function mixedDecoder(): Decoder {
     norm: [norm.name],
     head: namesOf(head),
   };
-  const place = { component: "language_model", after: ["multi_modal_projector", "audio_projector"] };
   return {
     parameters: [embed, ...beside, ...layers.flat(), norm, ...head],
     names: decoderNames(place.component),

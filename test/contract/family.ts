@@ -1,22 +1,10 @@
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { placeholderRows, type LoadedBatch, type Model, type Scope } from "@thaw/core";
-import {
-  type Attending,
-  DecodedBatch,
-  type Family,
-  findFamily,
-  generate,
-  mixTokens,
-  openModel,
-  registerFamily,
-} from "@thaw/models";
-import type { Value } from "@thaw/autograd";
+import type { Model } from "@thaw/core";
+import { type Attending, compose, defineFamily, findFamily, openModel, registerFamily } from "@thaw/models";
 import { mixedDecoder } from "./decoder.js";
-import { audioTower, SIZES, visionTower } from "./towers.js";
-
-export const END = 1;
-const MODALITIES = ["image", "audio"];
+import { AUDIO_TOKEN, END, IMAGE_TOKEN } from "./tokens.js";
+import { audioTower, deepConnector, plainConnector, visionTower } from "./towers.js";
 
 /**
  * Text counts up on all axes; a picture's tokens stand at its row and column and at one time, and the text behind it
@@ -57,53 +45,30 @@ export const attending: Attending = {
       })),
 };
 
-const family: Family = {
+const family = defineFamily({
   modelType: "contract_model",
-  components: [
-    { name: "vision_tower", prefixes: ["vision_tower"] },
-    { name: "multi_modal_projector", prefixes: ["multi_modal_projector"] },
-    { name: "audio_tower", prefixes: ["audio_tower"] },
-    { name: "audio_projector", prefixes: ["audio_projector"] },
-    { name: "language_model", prefixes: ["language_model", "lm_head"] },
-  ],
-  ignoredNames: [],
-  describe() {
-    const towers = [visionTower(), audioTower()];
-    const decoder = mixedDecoder();
-    const parts = (batch: LoadedBatch, scope: Scope): Omit<Parameters<typeof generate>[0], "eosTokenIds"> => {
-      const made = towers.map((tower) => tower.run(batch, scope));
-      const places = MODALITIES.map((modality) =>
-        placeholderRows(
-          batch.media.filter((item) => item.modality === modality),
-          batch.tokenCount,
-        ),
-      ).filter((_, index) => made[index] !== undefined);
-      const features = made.filter((each): each is Value => each !== undefined);
-      return {
-        decoder,
-        batch,
-        scope,
-        features,
-        attending,
-        mix: (rows) => mixTokens(batch.tokenIds, places, rows),
-      };
-    };
-    return {
-      parameters: [...towers.flatMap(({ parameters }) => parameters), ...decoder.parameters],
-      segments: [...towers.flatMap(({ segments }) => segments), ...decoder.segments],
-      deadParameters: [],
-      text: {
-        vocabularySize: SIZES.vocabulary,
-        hiddenSize: SIZES.hidden,
-        maxPositions: 128,
-        eosTokenIds: [END],
-        padTokenId: 0,
-      },
-      forward: (batch, scope) => new DecodedBatch(parts(batch, scope)),
-      generate: (batch, scope, options) => generate({ ...parts(batch, scope), eosTokenIds: [END] }, options),
-    };
+  components: {
+    vision_tower: ["vision_tower"],
+    multi_modal_projector: ["multi_modal_projector"],
+    audio_tower: ["audio_tower"],
+    audio_projector: ["audio_projector"],
+    language_model: ["language_model", "lm_head"],
   },
-};
+  read: (config) => config,
+  build: () =>
+    compose({
+      towers: { vision_tower: visionTower, audio_tower: audioTower },
+      connectors: { multi_modal_projector: deepConnector, audio_projector: plainConnector },
+      decoder: mixedDecoder,
+      media: {
+        image: { placeholder: IMAGE_TOKEN, through: ["vision_tower", "multi_modal_projector"] },
+        audio: { placeholder: AUDIO_TOKEN, through: ["audio_tower", "audio_projector"] },
+      },
+      attending,
+      addedBehind: { deep: 1 },
+      text: { maxPositions: 128, eosTokenIds: [END], padTokenId: 0 },
+    }),
+});
 
 /** Opens the model with new values in a folder that is empty, as a stranger's family. */
 export async function openContractModel(folder: string, seed = 5): Promise<Model> {

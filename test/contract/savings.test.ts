@@ -68,6 +68,7 @@ it("leaves out what may be left out, and proves frozen towers and language model
     ["vision_tower", true],
     ["audio_tower", true],
     ["language_model", true],
+    ["buffers", true],
   ]);
 });
 

@@ -1,10 +1,7 @@
 import { createHash } from "node:crypto";
 import { IGNORE_INDEX, mulberry32, type Batch, type BatchSource, type MediaItem } from "@thaw/core";
-import { END } from "./family.js";
+import { AUDIO_TOKEN, END, IMAGE_TOKEN } from "./tokens.js";
 import { SIZES } from "./towers.js";
-
-export const IMAGE_TOKEN = 38;
-export const AUDIO_TOKEN = 39;
 
 /** A piece of a sample: ids, a picture of such a grid, or a sound of so many frames. */
 type Piece = readonly number[] | { readonly grid: readonly [number, number] } | { readonly frames: number };

@@ -75,6 +75,7 @@ export function deepModel(): Model {
       maxPositions: 64,
       eosTokenIds: [1],
       padTokenId: 2,
+      embeddings: { input: "language_model.embed_tokens.weight", output: "lm_head.weight" },
       mediaTokens: [{ modality: "image", tokenId: 0, rows: ({ inputs }) => inputs.patches!.rows / DEEP.merged }],
     },
     async *load(names) {
