@@ -1,9 +1,10 @@
 /**
- * `npm run trial -- <name> [--count n] [--seconds n] [--seed n] [--json]`: does something bad to Thaw again and again and
- * counts what came of it. Trials are the files of `scripts/trials`; each exports `about`, `count` (its default), `setUp`
+ * `npm run trial -- <name> [--count n] [--seconds n] [--seed n] [--json]`: does something bad to Thaw again and again
+ * and counts what came of it. Trials are the files of `scripts/trials`; each exports `count` (its default), `setUp`
  * (given a temporary folder, makes what attempts share) and `attempt` (given that, `{ random, index, folder }`), which
- * returns `{ outcome, note }`. Outcomes: `survived` (the right result, or an error that says what is wrong), `silent` (a
- * wrong result without a word), `lost` (work is gone that need not be), `hung`, `crashed` (an error that is not Thaw's).
+ * returns `{ outcome, note }`; it may export `timeoutMs` and `tearDown`. Outcomes: `survived` (the right result, or an
+ * error that says what is wrong), `silent` (a wrong result without a word), `lost` (work is gone that need not be),
+ * `hung`, `crashed` (an error that is not Thaw's).
  * Prints one line, `{ "trial", "count", "survived", "silent", "lost", "hung", "crashed" }` with `--json`; exit 1 unless
  * all survived. What did not is told on stderr, with the seed that makes it again.
  */
@@ -26,9 +27,8 @@ const names = (await readdir(new URL("trials/", import.meta.url)))
   .toSorted();
 
 function fail(problem) {
-  process.stderr.write(
-    `${problem} In npm run trial. Write npm run trial -- <${names.join(" | ")}> [--count n] [--seconds n] [--seed n] [--json].\n`,
-  );
+  const usage = `npm run trial -- <${names.join(" | ")}> [--count n] [--seconds n] [--seed n] [--json]`;
+  process.stderr.write(`${problem} In npm run trial. Write ${usage}.\n`);
   return process.exit(2);
 }
 

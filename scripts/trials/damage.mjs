@@ -10,7 +10,7 @@ import { lora } from "../../packages/plugin-lora/dist/index.js";
 import { runDifference, runTiny, tinyTrainerOptions } from "../../packages/testing/dist/index.js";
 import { damageAtRandom } from "./support/damages.mjs";
 
-export const about = "Files of a small real run are damaged, and whoever reads them goes on.";
+/** Files of a small real run are damaged, and whoever reads them goes on. */
 export const count = 400;
 
 const golden = fileURLToPath(new URL("../../test/fixtures/goldens/llava", import.meta.url));

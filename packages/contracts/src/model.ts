@@ -238,7 +238,12 @@ export interface Model {
    * Reads values of parameters and buffers, float32, row-major, in any order. `@throws THAW_CHECKPOINT_*` on a missing
    * or misshaped tensor.
    */
-  load(names: readonly string[]): AsyncIterable<{ readonly name: string; readonly values: Float32Array }>;
+  load(names: readonly string[]): AsyncIterable<{
+    readonly name: string;
+    readonly values: Float32Array;
+    /** That holds them, for messages. */
+    readonly file?: string;
+  }>;
   /**
    * Synchronous: all inputs are loaded. Segments that read items come first and touch only these, so that core can run
    * one alone (`runSegment`) on a batch without tokens. A batch without items runs none of them.

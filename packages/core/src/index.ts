@@ -122,6 +122,7 @@ export type {
 export {
   checkBytes,
   checkHeader,
+  firstNotFinite,
   MANIFEST_FILE,
   openSafetensors,
   parseManifest,

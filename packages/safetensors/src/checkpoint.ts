@@ -11,8 +11,8 @@ export const INDEX_FILE = "model.safetensors.index.json";
 
 /**
  * Opens a safetensors file, an index of shards, or a folder that holds one of them (`model.safetensors` first).
- * Headers are validated, no tensor is read. Where a manifest lies beside the file, headers are compared with it now, and
- * tensors when they are read whole. The caller closes the reader.
+ * Headers are validated, no tensor is read. Where a manifest lies beside the file, headers are compared with it now,
+ * and tensors when they are read whole. The caller closes the reader.
  * @throws THAW_SAFETENSORS_NOT_FOUND, _UNREADABLE, _MALFORMED, _DAMAGED, _SHARD_MISSING, _TWO_SHARDS, _NOT_IN_SHARD
  */
 export async function openSafetensors(path: string): Promise<SafetensorsReader> {

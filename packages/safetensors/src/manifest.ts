@@ -7,8 +7,8 @@ import { sha256, type FileProof } from "./proof.js";
 import { writeAtomically } from "./writer.js";
 
 /**
- * Name of the file that proves the others of a folder. A safetensors file whose metadata has {@link MANIFEST_KEY} is not
- * read without it.
+ * Name of the file that proves the others of a folder. A safetensors file whose metadata has {@link MANIFEST_KEY} is
+ * not read without it.
  */
 export const MANIFEST_FILE = "thaw-manifest.json";
 /** Key of a safetensors file's metadata: the file is not whole without the manifest that the value names. */

@@ -9,8 +9,8 @@ import type { FileProof } from "./proof.js";
 const STRETCH = 2 ** 23;
 
 /**
- * Compares every file of a folder with its manifest, tensors in stretches of 8 MB. @throws THAW_SAFETENSORS_DAMAGED with
- * the first that differs, also where there is no manifest
+ * Compares every file of a folder with its manifest, tensors in stretches of 8 MB. @throws THAW_SAFETENSORS_DAMAGED
+ * with the first that differs, also where there is no manifest
  */
 export async function proveFolder(folder: string): Promise<void> {
   const manifest = await readManifest(folder);

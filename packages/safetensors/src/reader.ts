@@ -14,8 +14,8 @@ export interface ElementRange {
 }
 
 /**
- * One opened file or set of shards. Reads are positioned, so several may run at once. A tensor of a file with a proof is
- * compared with it when it is read whole, as it streams by: THAW_SAFETENSORS_DAMAGED names file and tensor.
+ * One opened file or set of shards. Reads are positioned, so several may run at once. A tensor of a file with a proof
+ * is compared with it when it is read whole, as it streams by: THAW_SAFETENSORS_DAMAGED names file and tensor.
  */
 export interface SafetensorsReader {
   /** The file or index that was opened. */

@@ -25,9 +25,9 @@ export type TensorValues = Float32Array | Float64Array | Int32Array | BigInt64Ar
  * Writes a safetensors file, one tensor in memory at a time: into a temporary file beside it, synchronised, then
  * renamed, so that `path` holds the old file or the whole new one. The header is padded with spaces to 8 bytes, as
  * readers that map it want. Returns what proves the file, made while it was written.
- * @throws THAW_SAFETENSORS_BAD_VALUES, THAW_SAFETENSORS_UNWRITABLE, THAW_SAFETENSORS_NOT_FINITE where float32 values are
- * given of which one is infinite or not a number, or becomes so as bfloat16; errors of `values` pass through. Nothing is
- * left behind.
+ * @throws THAW_SAFETENSORS_BAD_VALUES, THAW_SAFETENSORS_UNWRITABLE, THAW_SAFETENSORS_NOT_FINITE where float32 values
+ * are given of which one is infinite or not a number, or becomes so as bfloat16; errors of `values` pass through.
+ * Nothing is left behind.
  */
 export async function writeSafetensors(
   path: string,

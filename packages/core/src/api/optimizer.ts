@@ -49,8 +49,8 @@ export interface Optimizer {
   /** State by slot name (`${parameter}/m`); borrowed. */
   slots(): ReadonlyMap<string, Tensor>;
   /**
-   * Shape by name of the slots that a parameter of this shape has once it was updated. Optional: a checkpoint's slots are
-   * compared with it before they are read.
+   * Shape by name of the slots that a parameter of this shape has once it was updated. Optional: a checkpoint's slots
+   * are compared with it before they are read.
    */
   slotShapes?(parameter: string, shape: readonly number[]): ReadonlyMap<string, readonly number[]>;
   /** Takes ownership of the tensors. */

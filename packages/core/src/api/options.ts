@@ -32,8 +32,8 @@ export const scheduleSchema = z.strictObject({
 export const optimizerSchema = z.strictObject({
   type: z.enum(["adamw"]).default("adamw").describe("The update rule."),
   weightDecay: rate.default(0).describe("Decoupled weight decay."),
-  beta1: z.number().min(0).max(1).default(0.9).describe("Decay of the mean of gradients."),
-  beta2: z.number().min(0).max(1).default(0.999).describe("Decay of the mean of squared gradients."),
+  beta1: z.number().min(0).lt(1).default(0.9).describe("Decay of the mean of gradients."),
+  beta2: z.number().min(0).lt(1).default(0.999).describe("Decay of the mean of squared gradients."),
   epsilon: z.number().positive().default(1e-8).describe("Added to the root of the mean square."),
   clipNorm: z
     .number()

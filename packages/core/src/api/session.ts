@@ -17,7 +17,7 @@ export interface Session {
   readonly plan: Plan;
   readonly planned: PlannedContext;
   readonly backend: Backend;
-  /** No gradient, no label smoothing, inference mode. */
+  /** No gradient, no label smoothing, inference mode. @throws THAW_CORE_EVALUATION_NOT_FINITE with its samples */
   loss(batch: Batch): Promise<BatchLoss>;
   /**
    * New token ids per row, without the end token: the most likely ones, or drawn ones. Prompts may be padded on either

@@ -6,12 +6,13 @@ import { openSafetensors, type SafetensorsReader } from "@thaw/safetensors";
 import type { Optimizer } from "../api/optimizer.js";
 import { checkpointBroken, parametersUnfit } from "../errors/files.js";
 import type { ParameterStore } from "../weights/parameter-store.js";
+import { checkFinite } from "../weights/check-finite.js";
 import { OPTIMIZER_FILE } from "./write-checkpoint.js";
 
 /**
  * Puts the parameters of a file (a checkpoint's or a finished run's) into the store, one at a time on the host, and
  * returns their canonical names. Names and shapes are compared before the first is set; `expected` must all be there.
- * @throws THAW_CORE_PARAMETERS_UNFIT, THAW_SAFETENSORS_*
+ * @throws THAW_CORE_PARAMETERS_UNFIT, THAW_CORE_PARAMETER_NOT_FINITE, THAW_SAFETENSORS_*
  */
 export async function readParameters(
   file: string,
@@ -22,7 +23,7 @@ export async function readParameters(
   try {
     checkParameters(file, reader, store, expected);
     const names = [...reader.entries.keys()];
-    for (const name of names) store.set(name, await reader.readFloat32(name));
+    for (const name of names) store.set(name, await reader.readFloat32(name), file);
     return new Set(names.map((name) => store.canonical(name)));
   } finally {
     await reader.close();
@@ -34,7 +35,7 @@ export async function proveParameters(file: string, store: ParameterStore): Prom
   const reader = await openSafetensors(file);
   try {
     checkParameters(file, reader, store, []);
-    for (const name of reader.entries.keys()) await reader.readFloat32(name);
+    for (const name of reader.entries.keys()) checkFinite(name, await reader.readFloat32(name), file);
   } finally {
     await reader.close();
   }

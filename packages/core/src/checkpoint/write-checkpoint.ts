@@ -10,8 +10,9 @@ import {
   writeSafetensors,
   type FileProof,
 } from "@thaw/safetensors";
+import { ThawError } from "@thaw/contracts";
 import type { Tensor } from "@tensorflow/tfjs-core";
-import { checkpointUnwritable } from "../errors/files.js";
+import { checkpointNotFinite, checkpointUnwritable } from "../errors/files.js";
 import { exists, type RunFolder } from "./run-folder.js";
 
 export const TRAINED_FILE = "trained.safetensors";
@@ -26,9 +27,9 @@ export function checkpointName(step: number): string {
 }
 
 /**
- * Makes a folder whole or not at all: `write` fills a temporary one beside it and gives the proofs of its files, which go
- * into a manifest, written last; then it is renamed. One that exists stays.
- * @throws THAW_CORE_CHECKPOINT_UNWRITABLE; nothing is left behind
+ * Makes a folder whole or not at all: `write` fills a temporary one beside it and gives the proofs of its files, which
+ * go into a manifest, written last; then it is renamed. One that exists stays.
+ * @throws THAW_CORE_CHECKPOINT_UNWRITABLE, THAW_CORE_CHECKPOINT_NOT_FINITE; nothing is left behind
  */
 export async function writeFolder(
   run: RunFolder,
@@ -45,7 +46,8 @@ export async function writeFolder(
     await syncFolder(dirname(path));
   } catch (cause) {
     await rm(temporary, { recursive: true, force: true }).catch(() => undefined);
-    throw checkpointUnwritable(path, cause);
+    const isSpoilt = cause instanceof ThawError && cause.code === "THAW_SAFETENSORS_NOT_FINITE";
+    throw isSpoilt ? checkpointNotFinite(path, cause) : checkpointUnwritable(path, cause);
   }
 }
 

@@ -55,6 +55,22 @@ export function checkpointBroken(file: string, what: string, cause?: unknown): T
   );
 }
 
+/** A checkpoint or a result would hold a number that is infinite or not a number. */
+export function checkpointNotFinite(path: string, cause: ThawError): ThawError {
+  const { name, index, value } = cause.details as {
+    readonly name: string;
+    readonly index: number;
+    readonly value: number;
+  };
+  return make(
+    "THAW_CORE_CHECKPOINT_NOT_FINITE",
+    `The value ${index} of ${name} is ${value}, so nothing is saved as if it were good. For ${path}. Lower the ` +
+      "learning rate or the weight decay, and resume from an earlier checkpoint.",
+    { path, name, index, value },
+    cause,
+  );
+}
+
 /** A file of a checkpoint is not as it was written. */
 export function checkpointDamaged(
   damage: { readonly folder: string; readonly file: string; readonly what: string; readonly whole?: string },

@@ -71,3 +71,13 @@ export function parametersChanged(names: readonly string[], source: string): Tha
     { names, source },
   );
 }
+
+/** Values of a parameter that cannot be computed with. */
+export function parameterNotFinite(name: string, index: number, value: number, source: string): ThawError {
+  return make(
+    "THAW_CORE_PARAMETER_NOT_FINITE",
+    `The value ${index} of the parameter ${name} is ${value}. From ${source}. Take an intact copy; where a plugin or ` +
+      "a training made it, look there.",
+    { name, index, value, source },
+  );
+}

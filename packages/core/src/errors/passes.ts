@@ -135,7 +135,11 @@ export function lossReachesNothing(trained: readonly string[], step: number): Th
 }
 
 /** A step without a single token to learn from. */
-export function nothingSupervised(samples: readonly string[], step: number): ThawError {
+export function nothingSupervised(
+  batches: readonly { readonly samples: readonly { readonly id: string }[] }[],
+  step: number,
+): ThawError {
+  const samples = batches.flatMap((batch) => batch.samples.map(({ id }) => id));
   return make(
     "THAW_CORE_NOTHING_SUPERVISED",
     `No token of the step has a label, so there is nothing to learn from: samples ${nameList(samples)}. At step ` +
@@ -145,12 +149,47 @@ export function nothingSupervised(samples: readonly string[], step: number): Tha
 }
 
 /** The loss or the gradient is infinite or not a number. */
-export function lossNotFinite(loss: number, gradientNorm: number, step: number): ThawError {
+export function lossNotFinite(
+  loss: number,
+  gradientNorm: number,
+  step: number,
+  found: { readonly cause: string; readonly advice: string; readonly details: Readonly<Record<string, unknown>> },
+): ThawError {
   return make(
     "THAW_CORE_NOT_FINITE",
-    `The loss is ${loss} and the gradient norm ${gradientNorm}. At step ${step}. Lower the learning rate, ` +
-      "lengthen the warm-up, or clip to a smaller norm; nothing was updated with it.",
-    { loss, gradientNorm, step },
+    `The loss is ${loss} and the gradient norm ${gradientNorm}: ${found.cause}. At step ${step}. ${found.advice}; ` +
+      "nothing was updated with it.",
+    { loss, gradientNorm, step, ...found.details },
+  );
+}
+
+/** An evaluation's loss is infinite or not a number. */
+export function evaluationNotFinite(loss: number, samples: readonly string[], step: number, cause: string): ThawError {
+  return make(
+    "THAW_CORE_EVALUATION_NOT_FINITE",
+    `The evaluation loss of ${nameList(samples)} is ${loss}: ${cause}. After ${step} steps. Look at these samples, ` +
+      "lower the learning rate, or resume from an earlier checkpoint.",
+    { loss, samples, step },
+  );
+}
+
+/** An evaluator measured something that is not a number. */
+export function metricNotFinite(name: string, metric: string, value: number, step: number): ThawError {
+  return make(
+    "THAW_CORE_METRIC_NOT_FINITE",
+    `The evaluation ${name} gave ${value} for ${metric}. After ${step} steps. Leave a metric out where there is ` +
+      "nothing to measure.",
+    { name, metric, value, step },
+  );
+}
+
+/** An evaluation without a single token to measure. */
+export function evaluationUnsupervised(name: string): ThawError {
+  return make(
+    "THAW_CORE_EVALUATION_UNSUPERVISED",
+    `No token of the evaluation ${name} has a label, so there is no loss. In data.evaluation. Check that its samples ` +
+      "have answers and that max_length does not cut them off.",
+    { name },
   );
 }
 

@@ -1,5 +1,6 @@
 import { setImmediate } from "node:timers/promises";
 import type { BatchSource } from "@thaw/contracts";
+import { evaluationUnsupervised, metricNotFinite } from "../errors/passes.js";
 import type { EvaluatedContext, StepContext } from "../api/contexts.js";
 import type { TrainerHooks } from "../api/hooks.js";
 import type { ResolvedTrainingOptions } from "../api/options.js";
@@ -40,7 +41,8 @@ export class Evaluation {
 
   /**
    * Evaluates everything that is due after `context.step` steps and was not measured at that step already; stops early
-   * when asked.
+   * when asked. @throws THAW_CORE_EVALUATION_NOT_FINITE, THAW_CORE_METRIC_NOT_FINITE,
+   * THAW_CORE_EVALUATION_UNSUPERVISED
    */
   async run(moment: EvaluationMoment, context: StepContext): Promise<void> {
     for (const { key, name, everySteps, atStart, evaluate } of this.#measurements()) {
@@ -48,6 +50,8 @@ export class Evaluation {
       if (this.#lastStep.get(key) === context.step || !isDue(moment, context.step, everySteps, atStart)) continue;
       const metrics = await evaluate(context);
       if (metrics === undefined) return;
+      for (const [metric, value] of Object.entries(metrics))
+        if (!Number.isFinite(value)) throw metricNotFinite(name, metric, value, context.step);
       this.#lastStep.set(key, context.step);
       this.#latest[name] = { ...this.#latest[name], ...metrics };
       const evaluated: EvaluatedContext = Object.freeze({ ...context, name, metrics });
@@ -73,7 +77,7 @@ export class Evaluation {
       name,
       everySteps: training.evaluateEverySteps,
       atStart: true,
-      evaluate: () => this.#loss(source),
+      evaluate: () => this.#loss(name, source),
     }));
     const others = evaluators.map((evaluator): Measurement => ({
       key: `evaluator/${evaluator.name}`,
@@ -86,7 +90,7 @@ export class Evaluation {
   }
 
   /** Mean loss over a source's supervised tokens; undefined if the run was told to stop meanwhile. */
-  async #loss(source: BatchSource): Promise<Readonly<Record<string, number>> | undefined> {
+  async #loss(name: string, source: BatchSource): Promise<Readonly<Record<string, number>> | undefined> {
     const { session, seed, training, isStopping } = this.#input;
     let lossSum = 0;
     let supervisedTokens = 0;
@@ -102,7 +106,8 @@ export class Evaluation {
       supervisedTokens += part.supervisedTokenCount;
       await setImmediate();
     }
-    return { loss: supervisedTokens === 0 ? 0 : lossSum / supervisedTokens, supervisedTokens };
+    if (supervisedTokens === 0) throw evaluationUnsupervised(name);
+    return { loss: lossSum / supervisedTokens, supervisedTokens };
   }
 }
 

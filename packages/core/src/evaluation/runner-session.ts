@@ -1,5 +1,6 @@
 import type { Batch, GenerationOptions, MediaItem, Model, Plan, Rows } from "@thaw/contracts";
 import { proveParameters, readParameters } from "../checkpoint/read-tensors.js";
+import { explainEvaluation } from "../training/not-finite.js";
 import { sessionReadOnly } from "../errors/parameters.js";
 import type { Backend, PlannedContext } from "../api/contexts.js";
 import type { BatchLoss, Session } from "../api/session.js";
@@ -25,8 +26,10 @@ export class RunnerSession implements Session {
     this.#close = close;
   }
 
-  loss(batch: Batch): Promise<BatchLoss> {
-    return this.#runner.loss(batch, this.#step());
+  async loss(batch: Batch): Promise<BatchLoss> {
+    const result = await this.#runner.loss(batch, this.#step());
+    if (Number.isFinite(result.lossSum)) return result;
+    throw await explainEvaluation(this.#runner, batch, result.lossSum, this.#step());
   }
 
   generate(batch: Batch, options: GenerationOptions): Promise<number[][]> {

@@ -81,11 +81,14 @@ async function spoiltBy({ trainStep, runner, context }: FailedRun, error: unknow
   if (trainStep.isTorn) return "the error came in the middle of an update";
   const code = error instanceof ThawError ? error.code : undefined;
   if (code === "THAW_CORE_FROZEN_MOVED") return "it was trained beside weights that moved";
-  if (code !== "THAW_CORE_NOT_FINITE" || trainStep.proven === undefined) return undefined;
+  if (code === undefined || !NOT_FINITE.includes(code) || trainStep.proven === undefined) return undefined;
   // Was it the new samples, or did the update before them spoil the weights?
   const { lossSum } = await runner.loss(trainStep.proven, context.step).catch(() => ({ lossSum: Number.NaN }));
   return Number.isFinite(lossSum) ? undefined : "its loss is not finite on samples that had one before the last update";
 }
+
+/** After these, the weights themselves may be what is wrong. */
+const NOT_FINITE: readonly string[] = ["THAW_CORE_NOT_FINITE", "THAW_CORE_EVALUATION_NOT_FINITE"];
 
 async function elsewhere(
   run: FailedRun,
@@ -115,8 +118,10 @@ async function elsewhere(
   }
 }
 
+/** A checkpoint of this very step holds the state that is not worth saving. */
 async function lost({ saver: { files }, context }: FailedRun, reason: string): Promise<Rescue> {
-  const newest = (await checkpointsOf(files.folder.path)).at(-1);
+  const own = files.checkpointFolder(context.step);
+  const newest = (await checkpointsOf(files.folder.path)).findLast((folder) => folder !== own);
   const rest = newest === undefined ? "The run has no checkpoint" : `The newest checkpoint is ${newest}`;
   return { text: `The state after step ${context.step} is not saved: ${reason}. ${rest}.` };
 }

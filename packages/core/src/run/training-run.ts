@@ -21,6 +21,8 @@ import { checkSpace } from "../checkpoint/disk-space.js";
 import { RunFiles } from "../checkpoint/run-files.js";
 import { Saver } from "../checkpoint/saver.js";
 import { RunnerSession } from "../evaluation/runner-session.js";
+import { StepMetrics } from "./step-metrics.js";
+import { checkTrained } from "../training/not-finite.js";
 import { StopRule } from "../training/stop-rule.js";
 import { summarize } from "./summarize.js";
 import { TrainLoop, type LoopEnd } from "../training/train-loop.js";
@@ -53,6 +55,7 @@ export class TrainingRun {
   readonly #stopRule: StopRule;
   #carried: ReadonlySet<string> = new Set();
   readonly #progress: RunProgress;
+  readonly #metrics: StepMetrics;
 
   constructor({ parts, planned, checkpoint, stopReason }: TrainingRunInput) {
     this.#parts = parts;
@@ -61,6 +64,7 @@ export class TrainingRun {
     this.#stopReason = stopReason;
     this.#stopRule = new StopRule(parts.training.stopWhen);
     this.#dead = new DeadGradients(parts.training.deadGradientSteps, deadGradientFacts(parts, planned));
+    this.#metrics = new StepMetrics(parts);
     this.#progress = new RunProgress(checkpoint?.state.totals);
   }
 
@@ -231,15 +235,7 @@ export class TrainingRun {
   }
 
   async #afterStep(context: AfterStepContext, evaluation: Evaluation): Promise<void> {
-    const metrics: Record<string, number> = {};
-    this.#parts.hooks.collectMetrics.call(
-      {
-        add: (name, value) => {
-          metrics[name] = value;
-        },
-      },
-      context,
-    );
+    const metrics = this.#metrics.collect(context);
     await this.#files?.step(context, metrics);
     this.#made = undefined;
     await evaluation.run("step", this.#stepContext(context.step + 1, { epoch: context.epoch, microBatch: 0 }));
@@ -259,6 +255,7 @@ export class TrainingRun {
       await this.#saver?.save(context, loop.position);
     if (!end.isInterrupted) await evaluation.run("end", context);
     const frozenProof = await guard.finish(loop.stepsDone);
+    await checkTrained(loaded.runner);
     if (!end.isInterrupted) await this.#files?.final(this.#trainedTensors(loop.stepsDone), this.#planned.planHash);
     const summary = summarize({
       planned: this.#planned,

@@ -262,7 +262,7 @@ describe("runStages", () => {
     expect(stages.map(({ folder }) => basename(folder))).toEqual(["1-align", "2-instruct-2"]);
   });
 
-  it("does not begin a stage anew where its last checkpoint is damaged, and goes on once that is set aside", async () => {
+  it("does not begin a stage anew where its last checkpoint is damaged, and goes on once it is aside", async () => {
     const log = newLog();
     const stop = tapped("Stop", (trainer) => {
       trainer.hooks.afterStep.tap("Stop", () => {

@@ -1,7 +1,7 @@
 import type { Tensor } from "@tensorflow/tfjs-core";
 import * as tf from "@tensorflow/tfjs-core";
 import type { Batch } from "@thaw/contracts";
-import { lossNotFinite, lossReachesNothing, nothingSupervised, optimizerUpdatedFrozen } from "../errors/passes.js";
+import { lossReachesNothing, nothingSupervised, optimizerUpdatedFrozen } from "../errors/passes.js";
 import type { AfterStepContext, StepContext } from "../api/contexts.js";
 import type { TrainerHooks } from "../api/hooks.js";
 import { clipFactors, type ClipResult } from "../optimize/clip.js";
@@ -13,6 +13,7 @@ import { Accumulator } from "./accumulator.js";
 import type { DeadGradient } from "../api/summary.js";
 import type { DeadGradients } from "./dead-gradients.js";
 import type { ModelRunner, Pass } from "../model/model-runner.js";
+import { explainNotFinite } from "./not-finite.js";
 import { missingInputs } from "./missing-inputs.js";
 import { countTokens, superviseTokens } from "../model/supervision.js";
 
@@ -39,6 +40,8 @@ export interface TrainStepInput {
 /** A step's gradients and what is known of them before anything is updated. */
 interface Measured {
   readonly gradients: ReadonlyMap<string, Tensor>;
+  /** As they were summed. */
+  readonly sums: ReadonlyMap<string, Tensor>;
   readonly clip: ClipResult;
   /** Sum of losses, norm, and the squares of `clip`, in one tensor. */
   readonly numbers: Tensor;
@@ -52,7 +55,7 @@ export class TrainStep {
   readonly #sums = new Accumulator();
   readonly #updates: Map<string, number>;
   readonly #decaying: ReadonlySet<string>;
-  #samples: string[] = [];
+  #batches: Batch[] = [];
   #microBatches = 0;
   #missingInputs: ReadonlySet<string> | undefined;
   #computeMs = 0;
@@ -89,7 +92,7 @@ export class TrainStep {
     const { hooks, runner, training } = this.#input;
     const prepared = await runner.prepare(batch, "train", step);
     const { rows, targets } = superviseTokens(prepared.batch);
-    this.#samples.push(...batch.samples.map(({ id }) => id));
+    this.#batches.push(batch);
     const microBatch = this.#microBatches++;
     this.#missingInputs = missingInputs(prepared.host, runner.model.segments, this.#missingInputs);
     if (rows.length === 0) return prepared.dispose();
@@ -146,7 +149,7 @@ export class TrainStep {
    */
   async finish(context: StepContext): Promise<StepResult> {
     const { supervisedTokens, tokens, lossSum, rowCounts } = this.#sums;
-    if (lossSum === undefined) throw nothingSupervised(this.#samples, context.step);
+    if (lossSum === undefined) throw nothingSupervised(this.#batches, context.step);
     const start = performance.now();
     const learningRates = learningRatesAt(this.#input.runner.phase.groups, context.step, this.#input.totalSteps);
     const measured = this.#measure(context, lossSum);
@@ -154,8 +157,9 @@ export class TrainStep {
       const numbers = await measured.numbers.data();
       const [sum, gradientNorm, ...squares] = numbers as unknown as [number, number, ...number[]];
       const loss = sum / supervisedTokens;
+      const found = { loss, gradientNorm, batches: this.#batches };
       if (!Number.isFinite(loss) || !Number.isFinite(gradientNorm))
-        throw lossNotFinite(loss, gradientNorm, context.step);
+        throw await explainNotFinite({ ...this.#input, ...measured, ...found, step: context.step });
       tf.tidy(() => this.#update(context, learningRates, measured));
       this.#proven = this.#lastSupervised;
       this.#watchGradients(context.step, new Map(measured.clip.names.map((name, index) => [name, squares[index]!])));
@@ -190,7 +194,7 @@ export class TrainStep {
   /** Frees what an unfinished step holds. */
   clear(): void {
     this.#sums.clear();
-    this.#samples = [];
+    this.#batches = [];
     this.#microBatches = 0;
     this.#missingInputs = undefined;
   }
@@ -230,7 +234,7 @@ export class TrainStep {
         const factors = [...gradients.keys()].map((name) => clip!.factor(name));
         return [numbers, ...factors, ...(isTapped ? gradients.values() : [])];
       });
-      return { gradients, clip: clip!, numbers: made[0]!, owned: new Set([...sums.values(), ...made]) };
+      return { gradients, sums, clip: clip!, numbers: made[0]!, owned: new Set([...sums.values(), ...made]) };
     } catch (error) {
       for (const sum of sums.values()) sum.dispose();
       throw error;

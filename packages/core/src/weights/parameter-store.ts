@@ -16,6 +16,7 @@ import {
   parameterUnknown,
 } from "../errors/parameters.js";
 import type { PlannedContext } from "../api/contexts.js";
+import { checkFinite } from "./check-finite.js";
 import { HashCache, hashValues } from "./fingerprint.js";
 import { seededRandom } from "../run/random.js";
 
@@ -85,8 +86,9 @@ export class ParameterStore {
   }
 
   /**
-   * Reads the model's values of what {@link storedTensors} lists; those of a parameter with an initializer come from that instead, seeded by name.
-   * @throws THAW_CORE_PARAMETERS_MISSING, THAW_CORE_PARAMETER_MISSHAPED and what the model's `load` throws; then
+   * Reads the model's values of what {@link storedTensors} lists; those of a parameter with an initializer come from
+   * that instead, seeded by name. @throws THAW_CORE_PARAMETERS_MISSING, THAW_CORE_PARAMETER_MISSHAPED,
+   * THAW_CORE_PARAMETER_NOT_FINITE and what the model's `load` throws; then
    * nothing is kept
    */
   async load(model: Model, parameters: readonly ParameterInfo[], seed: number): Promise<void> {
@@ -96,16 +98,16 @@ export class ParameterStore {
       const stored = parameters
         .filter(({ name, initialize }) => own.has(name) && initialize === undefined)
         .map(({ name }) => name);
-      for await (const { name, values } of model.load(stored)) {
+      for await (const { name, values, file = model.source } of model.load(stored)) {
         if (this.#unused.has(this.canonical(name)))
-          this.#notKept.set(this.canonical(name), hashValues(this.#checked(name, values)));
-        else this.set(name, values, () => loadOne(model, name));
+          this.#notKept.set(this.canonical(name), hashValues(this.#checked(name, values, file)));
+        else this.set(name, values, file, () => loadOne(model, name));
       }
       for (const parameter of parameters) {
         const { name, initialize } = parameter;
         if (initialize === undefined) continue;
         const make = async (): Promise<Float32Array> => initialize(parameter, seededRandom(seed, name));
-        this.set(name, await make(), make);
+        this.set(name, await make(), "its initializer", make);
       }
       this.#changed.clear();
       for (const { name, initialize } of parameters) if (initialize !== undefined) this.#changed.add(name);
@@ -199,8 +201,8 @@ export class ParameterStore {
     const before = new Map(this.#released);
     if (before.size === 0) return;
     const model = this.#model!;
-    for await (const { name, values } of model.load([...before.keys()])) {
-      this.set(name, values, () => loadOne(model, name));
+    for await (const { name, values, file = model.source } of model.load([...before.keys()])) {
+      this.set(name, values, file, () => loadOne(model, name));
       this.#changed.delete(this.canonical(name));
     }
     const changed: string[] = [];
@@ -219,13 +221,19 @@ export class ParameterStore {
   }
 
   /**
-   * Replaces a parameter by host values; `again` gives them once more if packing loses bits, where that costs less than
-   * keeping them. @throws THAW_CORE_PARAMETER_MISSHAPED, THAW_CORE_PARAMETER_UNKNOWN
+   * Replaces a parameter by host values from `source`; `again` gives them once more if packing loses bits, where that
+   * costs less than keeping them.
+   * @throws THAW_CORE_PARAMETER_MISSHAPED, THAW_CORE_PARAMETER_NOT_FINITE, THAW_CORE_PARAMETER_UNKNOWN
    */
-  set(name: string, values: Float32Array, again: () => Promise<Float32Array> = async () => values.slice()): void {
+  set(
+    name: string,
+    values: Float32Array,
+    source: string,
+    again: () => Promise<Float32Array> = async () => values.slice(),
+  ): void {
     const canonical = this.canonical(name);
     const shape = this.#shapes.get(canonical)!;
-    this.#checked(name, values);
+    this.#checked(name, values, source);
     if (this.#packing?.names.has(canonical) !== true) {
       this.#take(canonical, tf.tensor(values, [...shape], "float32"));
       return;
@@ -241,9 +249,10 @@ export class ParameterStore {
     return this.#released.get(canonical) ?? this.#notKept.get(canonical);
   }
 
-  #checked(name: string, values: Float32Array): Float32Array {
+  #checked(name: string, values: Float32Array, source: string): Float32Array {
     const shape = this.#shapes.get(this.canonical(name))!;
     if (values.length !== elementCount(shape)) throw parameterMisshaped(this.canonical(name), shape, values.length);
+    checkFinite(name, values, source);
     return values;
   }
 

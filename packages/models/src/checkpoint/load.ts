@@ -15,18 +15,18 @@ export async function* loadValues(
   fresh: ReadonlyMap<string, ParameterSpec>,
   seed: number,
   names: readonly string[],
-): AsyncGenerator<{ readonly name: string; readonly values: Float32Array }> {
+): AsyncGenerator<{ readonly name: string; readonly values: Float32Array; readonly file?: string }> {
   const shapes = new Map(tensors.map(({ name, shape }) => [name, shape]));
   for (const name of names) if (!shapes.has(name)) throw unknownParameter(folder, name, [...shapes.keys()]);
   const reader = names.every((name) => fresh.has(name)) ? undefined : await openSafetensors(folder);
   try {
     for (const name of names) {
       const spec = fresh.get(name);
-      yield {
-        name,
-        values:
-          spec === undefined ? await readStored(reader!, name, shapes.get(name)!, folder) : initialValues(spec, seed),
-      };
+      if (spec !== undefined) yield { name, values: initialValues(spec, seed) };
+      else {
+        const values = await readStored(reader!, name, shapes.get(name)!, folder);
+        yield { name, values, file: reader!.entry(name).file };
+      }
     }
   } finally {
     await reader?.close();

@@ -22,8 +22,8 @@ export async function readHeaders(path: string): Promise<ReadonlyMap<string, Ten
 }
 
 /**
- * Compares the files beside the weights (config, tokenizer, template, processor) with the manifest of a folder that Thaw
- * wrote; a folder without one is somebody else's. @throws THAW_SAFETENSORS_DAMAGED
+ * Compares the files beside the weights (config, tokenizer, template, processor) with the manifest of a folder that
+ * Thaw wrote; a folder without one is somebody else's. @throws THAW_SAFETENSORS_DAMAGED
  */
 export async function proveCompanions(folder: string): Promise<void> {
   const manifest = await readManifest(folder);

@@ -58,7 +58,10 @@ export async function readPeftValues(folder: string, name: string): Promise<Floa
   }
 }
 
-/** Writes a folder whole or not at all, with a manifest that proves it. @throws THAW_SAFETENSORS_NOT_FINITE, THAW_LORA_FOLDER_EXISTS, THAW_LORA_FOLDER_UNWRITABLE */
+/**
+ * Writes a folder whole or not at all, with a manifest that proves it. @throws THAW_SAFETENSORS_NOT_FINITE,
+ * THAW_LORA_FOLDER_EXISTS, THAW_LORA_FOLDER_UNWRITABLE
+ */
 export async function writePeftFolder(folder: string, config: unknown, tensors: readonly PeftValue[]): Promise<void> {
   if (await exists(folder)) throw folderExists(folder);
   const temporary = `${folder}.${process.pid}.tmp`;

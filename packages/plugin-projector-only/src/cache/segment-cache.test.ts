@@ -107,13 +107,20 @@ describe("SegmentCache", () => {
           keys.map(() => (count += 1))
       )(0),
     ],
-    ["the segment makes values that are no numbers", (keys) => keys.map(() => NaN)],
   ])("is off where %s", async (_, forward) => {
     const { output, logs, cache } = make({}, forward);
     expect(await output(1, 2)).toBeUndefined();
     expect(await output(1, 2)).toBeUndefined();
     expect(logs.join()).toContain("The feature cache of tower is off: the features computed in a batch");
     expect(cache.report).toMatchObject({ memoryBytes: 0, offReason: expect.stringContaining("differ") });
+  });
+
+  it("keeps nothing that is not finite, and names the item", async () => {
+    const { output } = make({}, (keys) => keys.map((key) => (key === 2 ? NaN : key)));
+    await expect(output(1, 2)).rejects.toMatchObject({
+      code: "THAW_PROJECTOR_ONLY_FEATURE_NOT_FINITE",
+      details: { segment: "tower", index: 0 },
+    });
   });
 
   it("goes to disk by itself where memory is too small, and only then makes a folder", async () => {

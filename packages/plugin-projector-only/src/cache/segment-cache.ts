@@ -1,4 +1,5 @@
-import type { BatchContext, Logger, MediaItem, Rows, Segment } from "@thaw/core";
+import { firstNotFinite, type BatchContext, type Logger, type MediaItem, type Rows, type Segment } from "@thaw/core";
+import { featureNotFinite } from "../errors.js";
 import { ByteLru } from "../store/byte-lru.js";
 import { type CacheDecision, decideCache } from "./decide.js";
 import type { DiskStore } from "../store/disk-store.js";
@@ -154,7 +155,12 @@ export class SegmentCache {
 
   async #compute(items: readonly MediaItem[], runs: Runs): Promise<Feature[]> {
     const start = performance.now();
-    const features = await splitRows(await runs.runSegment(this.#options.segment.name, items));
+    const { name } = this.#options.segment;
+    const features = await splitRows(await runs.runSegment(name, items));
+    for (const [position, { values }] of features.entries()) {
+      const index = firstNotFinite(values);
+      if (index >= 0) throw featureNotFinite(name, items[position]!.contentKey, index, values[index]!);
+    }
     this.#computedMs += performance.now() - start;
     this.#computedCount += items.length;
     return features;
