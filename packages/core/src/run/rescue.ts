@@ -8,6 +8,7 @@ import type { DataPosition } from "../api/state.js";
 import { checkpointsOf } from "../checkpoint/read-checkpoint.js";
 import { RunFolder } from "../checkpoint/run-folder.js";
 import { stepLine, type MetricsLine } from "../checkpoint/metrics-file.js";
+import { make } from "../errors/make.js";
 import type { Saver } from "../checkpoint/saver.js";
 import type { ModelRunner } from "../model/model-runner.js";
 import type { TrainStep } from "../training/train-step.js";
@@ -68,10 +69,8 @@ export async function rescueRun(run: FailedRun, error: unknown): Promise<Rescue>
 /** The same error with what became of the run in its message and details. Errors of others than Thaw stay as they are. */
 export function withRescue(error: unknown, { text, saved }: Rescue): unknown {
   if (!(error instanceof ThawError)) return error;
-  const result = new ThawError(error.code, `${error.message} ${text}`, {
-    details: { ...error.details, ...(saved === undefined ? {} : { saved }) },
-    cause: error.cause,
-  });
+  const details = { ...error.details, ...(saved === undefined ? {} : { saved }) };
+  const result = make(error.code, `${error.message} ${text}`, details, error.cause);
   if (error.stack !== undefined) result.stack = error.stack.replace(error.message, () => result.message);
   return result;
 }
