@@ -157,8 +157,8 @@ export const trainingSchema = z.strictObject({
     .nullable()
     .optional()
     .describe(
-      "Minutes between checkpoints; null: none by time or epochs. Default: 15, and one at the end of each epoch; none " +
-        "beside save_every_steps. A run that ends early is saved in any case.",
+      "Minutes between checkpoints; null: none by time or epochs. Default: 15, and one at the end of each epoch; " +
+        "none beside save_every_steps. A run that ends early is saved in any case.",
     ),
   keep: z
     .number()

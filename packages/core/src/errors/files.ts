@@ -29,8 +29,8 @@ export function checkpointUnwritable(path: string, cause: unknown): ThawError {
 export function diskTooSmall(folder: string, neededBytes: number, freeBytes: number): ThawError {
   return make(
     "THAW_CORE_DISK_TOO_SMALL",
-    `The run writes at least ${bytesText(neededBytes)}, and ${bytesText(freeBytes)} are free. At ${folder}. Make room, ` +
-      "choose another output folder, or train less.",
+    `The run writes at least ${bytesText(neededBytes)}, and ${bytesText(freeBytes)} are free. At ${folder}. Make ` +
+      "room, choose another output folder, or train less.",
     { folder, neededBytes, freeBytes },
   );
 }
@@ -114,8 +114,8 @@ export function resumeDataChanged(what: readonly string[], folder: string): Thaw
   return make(
     "THAW_CORE_RESUME_DATA",
     `The training data is not what it was when the checkpoint was made; different: ${nameList(what)}. In ${folder}. ` +
-      "Bring the data back, or accept the change (--accept-data-change; in a program resume.acceptDataChange): the run " +
-      "then goes on with the data as it is now.",
+      "Bring the data back, or accept the change (--accept-data-change; in a program resume.acceptDataChange): the " +
+      "run then goes on with the data as it is now.",
     { what, folder },
   );
 }
@@ -150,7 +150,8 @@ export function stagesNotFound(folder: string, cause: unknown): ThawError {
   return make(
     "THAW_CORE_STAGES_NOT_FOUND",
     `The folder is not that of a staged run: it has no stages.json that can be read: ` +
-      `${cause instanceof Error ? cause.message : String(cause)}. At ${folder}. Give the folder that a run with stages made.`,
+      `${cause instanceof Error ? cause.message : String(cause)}. At ${folder}. Give the folder that a run ` +
+      "with stages made.",
     { folder },
     cause,
   );

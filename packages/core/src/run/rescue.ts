@@ -10,6 +10,7 @@ import { RunFolder } from "../checkpoint/run-folder.js";
 import { stepLine, type MetricsLine } from "../checkpoint/metrics-file.js";
 import { make } from "../errors/make.js";
 import type { Saver } from "../checkpoint/saver.js";
+import { make } from "../errors/make.js";
 import type { ModelRunner } from "../model/model-runner.js";
 import type { TrainStep } from "../training/train-step.js";
 
@@ -66,7 +67,7 @@ export async function rescueRun(run: FailedRun, error: unknown): Promise<Rescue>
   }
 }
 
-/** The same error with what became of the run in its message and details. Errors of others than Thaw stay as they are. */
+/** An error with what became of the run in its message and details. Errors of others than Thaw stay as they are. */
 export function withRescue(error: unknown, { text, saved }: Rescue): unknown {
   if (!(error instanceof ThawError)) return error;
   const details = { ...error.details, ...(saved === undefined ? {} : { saved }) };

@@ -46,8 +46,8 @@ export function storedTensors({
 }
 
 /**
- * The weights and buffers of one trainer: float32 tensors by checkpoint name, or words of bfloat16 where {@link Packing} says so;
- * tied names lead to one tensor.
+ * The weights and buffers of one trainer: float32 tensors by checkpoint name, or words of bfloat16 where
+ * {@link Packing} says so; tied names lead to one tensor.
  */
 export class ParameterStore {
   readonly #tensors = new Map<string, Tensor>();
