@@ -10,7 +10,6 @@ import { RunFolder } from "../checkpoint/run-folder.js";
 import { stepLine, type MetricsLine } from "../checkpoint/metrics-file.js";
 import { make } from "../errors/make.js";
 import type { Saver } from "../checkpoint/saver.js";
-import { make } from "../errors/make.js";
 import type { ModelRunner } from "../model/model-runner.js";
 import type { TrainStep } from "../training/train-step.js";
 
