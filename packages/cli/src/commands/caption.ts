@@ -1,5 +1,6 @@
 import type { GenerationOptions } from "@thaw/contracts";
-import { openImages } from "@thaw/data";
+import { ThawError } from "@thaw/core";
+import { openImages, type DataSource } from "@thaw/data";
 import { openProcessor } from "@thaw/models";
 import { modelFolder, sessionTrainer } from "../running/build-run.js";
 import { createLogger, type LogLevel } from "../terminal/log.js";
@@ -25,18 +26,22 @@ export interface CaptionOptions {
 }
 
 /**
- * Writes one caption per image, in the order given. `@throws THAW_DATA_IMAGE_*` naming the file, before anything is
- * written about it.
+ * Writes one caption per image, in the order given; pictures that cannot be used are named on standard error, and the
+ * others get theirs. Returns 1 where there are such. `@throws THAW_DATA_IMAGE_*` where none can be used
  */
-export async function caption(images: readonly string[], options: CaptionOptions, terminal: Terminal): Promise<number> {
+export async function caption(given: readonly string[], options: CaptionOptions, terminal: Terminal): Promise<number> {
   const logger = await createLogger(options.logLevel, { isJson: options.json === true });
   const target = await openTarget(options.model, options);
   const processor = await openProcessor(modelFolder(target.config));
-  const source = await openImages(images, {
-    processor,
-    baseFolder: process.cwd(),
-    ...(options.prompt === undefined ? {} : { prompt: options.prompt }),
-  });
+  const { images, source } = await openUsable(
+    given,
+    {
+      processor,
+      baseFolder: process.cwd(),
+      ...(options.prompt === undefined ? {} : { prompt: options.prompt }),
+    },
+    terminal,
+  );
   try {
     const session = await sessionTrainer(target.config, await openConfiguredModel(target.config), logger).open();
     try {
@@ -52,19 +57,43 @@ export async function caption(images: readonly string[], options: CaptionOptions
           terminal.out(
             options.json === true
               ? JSON.stringify({ image, caption: text })
-              : images.length === 1
+              : given.length === 1
                 ? text
                 : `${image}: ${text}`,
           );
         });
       }
-      return 0;
+      return images.length < given.length ? 1 : 0;
     } finally {
       await session.close();
     }
   } finally {
     await source.close();
   }
+}
+
+/** Opens all pictures, or where that fails those that can be opened by themselves, and says what is wrong with others. */
+async function openUsable(
+  given: readonly string[],
+  context: Parameters<typeof openImages>[1],
+  terminal: Terminal,
+): Promise<{ readonly images: readonly string[]; readonly source: DataSource }> {
+  try {
+    return { images: given, source: await openImages(given, context) };
+  } catch (error) {
+    if (given.length === 1 || !(error instanceof ThawError)) throw error;
+  }
+  const images: string[] = [];
+  for (const image of given)
+    try {
+      await (await openImages([image], context)).close();
+      images.push(image);
+    } catch (error) {
+      if (!(error instanceof ThawError)) throw error;
+      const { errorColors: colors } = terminal;
+      terminal.err(`${colors.red("error")} ${error.message} ${colors.dim(`[${error.code}]`)}`);
+    }
+  return { images, source: await openImages(images, context) };
 }
 
 function samplingOf({ temperature, topK, topP, seed }: CaptionOptions): Pick<GenerationOptions, "sampling"> {

@@ -66,3 +66,16 @@ it("evaluate says what is missing where a checkpoint has no sets of its own", as
   expect([code, err]).toEqual([2, expect.stringContaining("THAW_CLI_NO_EVALUATION_DATA") as string]);
   expect(err).not.toContain("undefined");
 });
+
+it("caption names the pictures that cannot be used, and captions the others", async () => {
+  writeFileSync("empty.png", "");
+  const picture = join("images", "image0.png");
+  const args = ["--model", run, "--json", "--max-new-tokens", "1", "--backend", "wasm"];
+  const { code, out, err } = await thaw("caption", "empty.png", picture, "gone.png", ...args);
+  expect(code).toBe(1);
+  expect(JSON.parse(out)).toMatchObject({ image: picture });
+  expect(err.split("\n").map((line) => /(\w+\.png).*\[(\w+)\]/.exec(line)?.slice(1))).toEqual([
+    ["empty.png", "THAW_DATA_IMAGE_BROKEN"],
+    ["gone.png", "THAW_DATA_IMAGE_MISSING"],
+  ]);
+});

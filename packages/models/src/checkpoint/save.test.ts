@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { basename, dirname, join } from "node:path";
 import { bfloat16ToFloat32, float32ToBfloat16, openSafetensors } from "@thaw/safetensors";
@@ -30,6 +30,10 @@ const filesAround = async (): Promise<readonly string[]> => readdir(dirname(targ
 describe("saving", () => {
   it("writes a folder that opens again with the same values and all that belongs to it", async () => {
     await model.save(target, values);
+    // As every folder that the user makes: others may read it where the umask lets them
+    await mkdir(`${target}-plain`);
+    expect((await stat(target)).mode).toBe((await stat(`${target}-plain`)).mode);
+    await rm(`${target}-plain`, { recursive: true });
     expect((await readdir(target)).sort()).toEqual(
       [...(await readdir(LLAVA_FOLDER)).filter((file) => !/golden|png/.test(file)), "thaw-manifest.json"].sort(),
     );

@@ -51,10 +51,13 @@ export async function saveModel(
 ): Promise<void> {
   const target = resolve(folder);
   if (options.overwrite !== true) await refuseTaken(target);
-  let staging: string | undefined;
+  let holder: string | undefined;
   try {
     await mkdir(dirname(target), { recursive: true });
-    staging = await mkdtemp(join(dirname(target), `.${basename(target)}-`));
+    holder = await mkdtemp(join(dirname(target), `.${basename(target)}-`));
+    // A folder of the user's usual mode: the holder is readable by its owner alone
+    const staging = join(holder, "model");
+    await mkdir(staging);
     await writeModel(source, staging, tensors, values, options.dtype ?? "F32");
     await moveInto(staging, target);
   } catch (cause) {
@@ -63,7 +66,7 @@ export async function saveModel(
       throw folderUnwritable(target, cause);
     throw cause;
   } finally {
-    if (staging !== undefined) await rm(staging, { recursive: true, force: true });
+    if (holder !== undefined) await rm(holder, { recursive: true, force: true });
   }
 }
 
