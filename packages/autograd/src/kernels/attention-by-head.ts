@@ -1,7 +1,7 @@
 import type { Tensor } from "@tensorflow/tfjs-core";
 import * as tf from "@tensorflow/tfjs-core";
-import type { AttentionKernels, AttentionShape } from "./attention.js";
-import { throughSoftmax } from "./attention.js";
+import type { AttentionKernels, AttentionShape, CappedScores } from "./attention.js";
+import { capScores, throughCap, throughSoftmax } from "./attention.js";
 import type { Kernels } from "./kernels.js";
 import { turned } from "./kernels.js";
 import { picker } from "./plain2d.js";
@@ -16,7 +16,7 @@ export const ATTENTION_BY_HEAD: AttentionKernels = {
     const pick = { q: picker(q), keysByDepth: picker(turned(k)), v: picker(v), mask: maskPicker(mask, shape) };
     const parts = eachHead(shape, (index) =>
       kernels.product(
-        probabilities(kernels, pick.q(index), pick.keysByDepth(index), pick.mask(index), shape),
+        probabilities(kernels, pick.q(index), pick.keysByDepth(index), pick.mask(index), shape, false)[0],
         pick.v(index),
       ),
     );
@@ -38,10 +38,18 @@ export const ATTENTION_BY_HEAD: AttentionKernels = {
     const parts: { q: Tensor[]; k: Tensor[]; v: Tensor[] } = { q: [], k: [], v: [] };
     for (let index = 0; index < batch * kvHeads; index += 1) {
       tf.tidy(() => {
-        const weights = probabilities(kernels, pick.q(index), pick.keysByDepth(index), pick.mask(index), shape);
+        const [weights, slope] = probabilities(
+          kernels,
+          pick.q(index),
+          pick.keysByDepth(index),
+          pick.mask(index),
+          shape,
+          throughScores,
+        );
         if (pickUpstreamByDepth !== null) parts.v.push(tf.keep(kernels.product(pickUpstreamByDepth(index), weights)));
         if (pickValuesByDepth === null) return;
-        const scores = throughSoftmax(weights, kernels.product(pick.upstream(index), pickValuesByDepth(index)));
+        const through = kernels.product(pick.upstream(index), pickValuesByDepth(index));
+        const scores = throughCap(throughSoftmax(weights, through), slope);
         if (wantQ) parts.q.push(tf.keep(kernels.product(scores, pick.k(index))));
         if (pickQueriesByDepth !== null) parts.k.push(tf.keep(kernels.product(pickQueriesByDepth(index), scores)));
       });
@@ -63,21 +71,19 @@ function eachHead(shape: AttentionShape, run: (index: number) => Tensor): Tensor
   return Array.from({ length: shape.batch * shape.kvHeads }, (_, index) => tf.tidy(() => run(index)));
 }
 
-/** `softmax(q k^T + mask)` of one head: `[1, groupRows, keys]`. */
+/** `softmax(q k^T + mask)` of one head and the slope of the cap: `[1, groupRows, keys]`. */
 function probabilities(
   kernels: Kernels,
   q: Tensor,
   keysByDepth: Tensor,
   mask: Tensor | null,
-  { groupRows, queries, keys }: AttentionShape,
-): Tensor {
-  const scores = kernels.product(q, keysByDepth);
-  if (mask === null) return tf.softmax(scores);
-  return tf.reshape(tf.softmax(tf.add(tf.reshape(scores, [groupRows / queries, queries, keys]), mask)), [
-    1,
-    groupRows,
-    keys,
-  ]);
+  { groupRows, queries, keys, cap }: AttentionShape,
+  wantsSlope: boolean,
+): CappedScores {
+  const [scores, ...slope] = capScores(kernels.product(q, keysByDepth), cap, wantsSlope);
+  if (mask === null) return [tf.softmax(scores), ...slope];
+  const masked = tf.softmax(tf.add(tf.reshape(scores, [groupRows / queries, queries, keys]), mask));
+  return [tf.reshape(masked, [1, groupRows, keys]), ...slope];
 }
 
 /** The part of the mask that belongs to a key head, `[1 or group, 1 or queries, 1 or keys]`; null without a mask. */

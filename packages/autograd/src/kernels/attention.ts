@@ -3,8 +3,8 @@ import * as tf from "@tensorflow/tfjs-core";
 import type { Kernels } from "./kernels.js";
 
 /**
- * Sizes of an attention. Query heads that share a key head are folded into its rows: `groupRows = heads / kvHeads *
- * queries`.
+ * Sizes of an attention and the cap on its scores. Query heads that share a key head are folded into its rows:
+ * `groupRows = heads / kvHeads * queries`.
  */
 export interface AttentionShape {
   readonly batch: number;
@@ -15,6 +15,8 @@ export interface AttentionShape {
   readonly depth: number;
   readonly valueDepth: number;
   readonly groupRows: number;
+  /** Scores become `cap * tanh(scores / cap)` before the mask is added. Absent: they stay. */
+  readonly cap?: number;
 }
 
 /**
@@ -40,6 +42,22 @@ export interface AttentionKernels {
     upstream: Tensor,
     wants: readonly [boolean, boolean, boolean],
   ): [Tensor | null, Tensor | null, Tensor | null];
+}
+
+/** Scores and, where they are capped and it is wanted, what each one's gradient is multiplied with on the way back. */
+export type CappedScores = readonly [scores: Tensor, slope?: Tensor];
+
+/** `cap * tanh(scores / cap)`, or the scores themselves without a cap. Called in a tidy. */
+export function capScores(scores: Tensor, cap: number | undefined, wantsSlope: boolean): CappedScores {
+  if (cap === undefined) return [scores];
+  const bent = tf.tanh(tf.div(scores, cap));
+  const capped = tf.mul(bent, cap);
+  return wantsSlope ? [capped, tf.sub(1, tf.square(bent))] : [capped];
+}
+
+/** Gradient of scores before they were capped, from that after. */
+export function throughCap(gradient: Tensor, slope: Tensor | undefined): Tensor {
+  return slope === undefined ? gradient : tf.mul(gradient, slope);
 }
 
 /** Gradient of a softmax' input from its output and the output's gradient. */

@@ -26,6 +26,8 @@ export function softmax(x: Value): Value {
 export interface AttentionOptions {
   /** Factor on the scores, usually `headSize ** -0.5`. */
   readonly scale: number;
+  /** Scores become `cap * tanh(scores / cap)` before the mask is added (Gemma2). Absent: they stay. */
+  readonly cap?: number;
   /** Added to the scores; broadcastable to `[batch, heads, queries, keys]`. Borrowed, must live until backward. */
   readonly mask?: Tensor;
   /**
@@ -66,6 +68,7 @@ export function attention(q: Value, k: Value, v: Value, options: AttentionOption
     depth,
     valueDepth: v.shape[3] as number,
     groupRows: (heads / kvHeads) * queries,
+    ...(options.cap !== undefined && { cap: options.cap }),
   };
   return operate("attention", [q, k, v], (record, tape) => {
     const { blocks } = options;

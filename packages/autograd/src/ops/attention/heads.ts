@@ -23,6 +23,8 @@ export interface MultiHeadAttentionOptions {
   readonly keyValueHeadCount?: number;
   /** Factor on the scores, usually `headSize ** -0.5`. */
   readonly scale: number;
+  /** Scores become `cap * tanh(scores / cap)` (Gemma2). Absent: they stay. */
+  readonly cap?: number;
   readonly spans: AttentionSpans;
 }
 
@@ -30,11 +32,11 @@ export interface MultiHeadAttentionOptions {
  * Attention on rows that hold one head after the other, as products with weights make them: `q [queries, heads * d]`,
  * `k` and `v` `[keys, kvHeads * d]` to `[queries, heads * d]`. The same as {@link attention} between splitting and
  * joining heads; where the backend has a kernel for it, nothing is moved, scores exist for a few queries at a time, and
- * those that no query sees are not made. Saves q, k and v.
+ * those that no query sees are not made; capped scores always go the first way. Saves q, k and v.
  * @throws THAW_AUTOGRAD_SHAPE
  */
 export function multiHeadAttention(q: Value, k: Value, v: Value, options: MultiHeadAttentionOptions): Value {
-  const { headCount, keyValueHeadCount = headCount, scale, spans } = options;
+  const { headCount, keyValueHeadCount = headCount, scale, cap, spans } = options;
   const [queries, width] = q.shape as [number, number];
   const keyWidth = (width / headCount) * keyValueHeadCount;
   const isRight =
@@ -52,12 +54,18 @@ export function multiHeadAttention(q: Value, k: Value, v: Value, options: MultiH
         "queries.",
     );
   }
-  if (hasFused("ThawAttention"))
+  if (hasFused("ThawAttention") && cap === undefined)
     return fusedAttention(q, k, v, spans, { heads: headCount, key_heads: keyValueHeadCount, scale });
   const tape = tapeOf("multiHeadAttention", q);
   const even = evenSamples(spans, k.shape[0] as number);
-  const sizes = `${headCount} ${keyValueHeadCount} ${scale}`;
-  const layout: EvenOptions = { samples: even.samples, headCount, keyValueHeadCount, scale, blocks: even.blocks };
+  const sizes = `${headCount} ${keyValueHeadCount} ${scale} ${cap ?? ""}`;
+  const layout: EvenOptions = {
+    samples: even.samples,
+    headCount,
+    keyValueHeadCount,
+    factors: { scale, ...(cap !== undefined && { cap }) },
+    blocks: even.blocks,
+  };
   const stretches = even.blocks?.map(({ firstKey, endKey }) => ` ${firstKey}-${endKey}`).join("") ?? "";
   return tape.tidy(() => {
     const rows = [atRows(q, even.queryRows), atRows(k, even.keyRows), atRows(v, even.keyRows)];
@@ -83,7 +91,7 @@ interface EvenOptions {
   readonly samples: number;
   readonly headCount: number;
   readonly keyValueHeadCount: number;
-  readonly scale: number;
+  readonly factors: { readonly scale: number; readonly cap?: number };
   readonly blocks: readonly QueryBlock[] | null;
 }
 
@@ -93,13 +101,13 @@ interface EvenOptions {
  */
 function evenAttention(
   [q, k, v]: readonly Value[],
-  { samples, headCount, keyValueHeadCount, scale, blocks }: EvenOptions,
+  { samples, headCount, keyValueHeadCount, factors, blocks }: EvenOptions,
   mask: Value | undefined,
   sight?: Sight,
 ): Value {
   const { kernels } = tapeOf("multiHeadAttention", q!);
   const isTraced = kernels.isTraced === true && (mask === undefined || sight !== undefined);
-  const whole = isTraced ? kernels.wholeAttention : undefined;
+  const whole = isTraced && factors.cap === undefined ? kernels.wholeAttention : undefined;
   const [queryCount, keyCount] = [q!.shape[0]! / samples, k!.shape[0]! / samples];
   const rule = whole === undefined ? undefined : ruleOf(sight ?? {}, queryCount, keyCount);
   if (whole !== undefined && rule !== undefined) {
@@ -110,7 +118,7 @@ function evenAttention(
       heads: headCount,
       keyHeads: keyValueHeadCount,
       depth: q!.shape[1]! / headCount,
-      scale,
+      scale: factors.scale,
       ...rule,
     };
     if (whole.allows(shape)) return wholeAttention(q!, k!, v!, shape, whole);
@@ -119,8 +127,8 @@ function evenAttention(
     transpose(reshape(x, [samples, x.shape[0]! / samples, heads, x.shape[1]! / heads]), [0, 2, 1, 3]);
   const [queries, keys, values] = [split(q!, headCount), split(k!, keyValueHeadCount), split(v!, keyValueHeadCount)];
   const mixed = isTraced
-    ? tracedAttention(queries, keys, values, { scale, ...sight })
-    : attention(queries, keys, values, { scale, ...(mask && { mask: mask.tensor }), ...(blocks && { blocks }) });
+    ? tracedAttention(queries, keys, values, { ...factors, ...sight })
+    : attention(queries, keys, values, { ...factors, ...(mask && { mask: mask.tensor }), ...(blocks && { blocks }) });
   return reshape(transpose(mixed, [0, 2, 1, 3]), q!.shape);
 }
 

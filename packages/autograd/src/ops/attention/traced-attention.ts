@@ -1,5 +1,6 @@
 import type { Tensor } from "@tensorflow/tfjs-core";
 import * as tf from "@tensorflow/tfjs-core";
+import { type CappedScores, capScores, throughCap } from "../../kernels/attention.js";
 import type { Kernels } from "../../kernels/kernels.js";
 import { operate } from "../../engine/operation.js";
 import type { Value } from "../../engine/value.js";
@@ -24,6 +25,8 @@ const [HIDDEN, VISIBLE] = [-1e9, 1e30];
 /** Options of {@link tracedAttention}. */
 export interface TracedAttentionOptions extends Sight {
   readonly scale: number;
+  /** Scores become `cap * tanh(scores / cap)`. Absent: they stay. */
+  readonly cap?: number;
 }
 
 /**
@@ -43,7 +46,7 @@ interface Block {
  * and backward makes probabilities of scores and each row's normaliser at once, as FlashAttention-2 does (Dao 2023,
  * arXiv 2307.08691, section 3.1), so that scores are read fewer times. Saves q, k, v and one number a row and head.
  */
-export function tracedAttention(q: Value, k: Value, v: Value, { scale, ...sight }: TracedAttentionOptions): Value {
+export function tracedAttention(q: Value, k: Value, v: Value, { scale, cap, ...sight }: TracedAttentionOptions): Value {
   const [batch, heads, queries, depth] = q.shape as [number, number, number, number];
   const [, kvHeads, keyCount] = k.shape as [number, number, number, number];
   const keys = aligned(keyCount);
@@ -71,9 +74,17 @@ export function tracedAttention(q: Value, k: Value, v: Value, { scale, ...sight 
         ]);
   const keysOf = (x: Tensor, block: Block): Tensor =>
     block.keys === keys ? x : tf.slice(x, [0, 0, block.firstKey, 0], [-1, -1, block.keys, -1]);
-  const scoresOf = (kernels: Kernels, scaled: Tensor, allKeys: Tensor, block: Block): Tensor => {
-    const scores = kernels.product(rowsOf(scaled, block), keysOf(allKeys, block), false, true);
-    return block.bound === null ? scores : tf.reshape(tf.minimum(asRows(scores, block), block.bound), scores.shape);
+  const scoresOf = (
+    kernels: Kernels,
+    scaled: Tensor,
+    allKeys: Tensor,
+    block: Block,
+    wantsSlope: boolean,
+  ): CappedScores => {
+    const plain = kernels.product(rowsOf(scaled, block), keysOf(allKeys, block), false, true);
+    const [scores, ...slope] = capScores(plain, cap, wantsSlope);
+    if (block.bound === null) return [scores, ...slope];
+    return [tf.reshape(tf.minimum(asRows(scores, block), block.bound), scores.shape), ...slope];
   };
   return operate("attention", [q, k, v], (record, tape) => {
     const { kernels } = tape;
@@ -83,7 +94,7 @@ export function tracedAttention(q: Value, k: Value, v: Value, { scale, ...sight 
     const [allKeys, values] = [evenKeys(k.tensor), evenKeys(v.tensor)];
     const normalisers: Tensor[] = [];
     const mixed = blocksOf(queries, keyCount, sight).map((block) => {
-      const scores = scoresOf(kernels, scaled, allKeys, block);
+      const [scores] = scoresOf(kernels, scaled, allKeys, block, false);
       const most = tf.max(scores, -1, true);
       const weights = tf.exp(tf.sub(scores, most));
       const sum = tf.sum(weights, -1, true);
@@ -106,9 +117,11 @@ export function tracedAttention(q: Value, k: Value, v: Value, { scale, ...sight 
         ];
         const parts = blocksOf(queries, keyCount, sight).map((block) => {
           const rows = rowsOf(upstream, block);
-          const weights = tf.exp(tf.sub(scoresOf(kernels, again, keysAgain, block), rowsOf(normaliser(), block)));
+          const [bounded, slope] = scoresOf(kernels, again, keysAgain, block, true);
+          const weights = tf.exp(tf.sub(bounded, rowsOf(normaliser(), block)));
           const through = kernels.product(rows, keysOf(valuesAgain, block), false, true);
-          const scores = tf.mul(weights, tf.sub(through, tf.sum(tf.mul(weights, through), -1, true)));
+          const capped = tf.mul(weights, tf.sub(through, tf.sum(tf.mul(weights, through), -1, true)));
+          const scores = throughCap(capped, slope);
           const lastKey = block.firstKey + block.keys;
           const whole = (x: Tensor): Tensor => {
             const real = lastKey > keyCount ? tf.slice(x, [0, 0, 0, 0], [-1, -1, keyCount - block.firstKey, -1]) : x;

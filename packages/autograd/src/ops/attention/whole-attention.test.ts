@@ -119,12 +119,18 @@ describe("attention that never writes its scores", () => {
     checkGradients(attends(spans, kernel), inputs);
   });
 
-  it("is left alone where rows differ, or the kernel does not take the shape", () => {
+  it("is left alone where rows differ, scores are capped or the kernel does not take the shape", () => {
     const kernel = new PlainAttention();
     const needs = [true, false, false];
     evaluate(attends(AttentionSpans.causal(Int32Array.of(0, 6, 10)), kernel), inputs, needs, null, "flags");
     const narrow = [randomInput([10, 16], 1), randomInput([10, 8], 2), randomInput([10, 8], 3)];
-    evaluate(attends(AttentionSpans.even(2, 5, true), kernel), narrow, needs, null, "flags");
+    const spans = AttentionSpans.even(2, 5, true);
+    evaluate(attends(spans, kernel), narrow, needs, null, "flags");
+    const capped: Case = ([q, k, v], tape) => {
+      Object.assign(tape.kernels, { isTraced: true, wholeAttention: kernel });
+      return multiHeadAttention(q!, k!, v!, { ...options, spans, cap: 2 });
+    };
+    evaluate(capped, inputs, needs, null, "flags");
     expect(kernel.seen).toEqual([]);
   });
 });
