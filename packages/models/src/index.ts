@@ -19,7 +19,6 @@ export type {
 } from "./contract/family.js";
 export { generate, type Prompted } from "./passes/generate.js";
 export { findPrefix } from "./blocks/layout.js";
-export { llamaDecoder } from "./decoders/llama.js";
 export { textDecoder, type TextDecoderOptions, type TextLayer, type TextNames } from "./decoders/text-decoder.js";
 export { readTextModel, TEXT_MODEL_TYPES } from "./decoders/text/text-model.js";
 export type { TextModel } from "./decoders/text/sizes.js";
@@ -30,7 +29,6 @@ export { gatedMlp, type GatedMlpOptions } from "./layers/gated-mlp.js";
 export { normed, normedHeads, normSpec, type NormOptions } from "./layers/norms.js";
 export type { Mixer, MixerInput, RowBlock } from "./layers/parts.js";
 export { convolveSeen, shortConvolution, type ShortConvolutionOptions } from "./layers/short-convolution.js";
-export { readLlamaConfig, type LlamaConfig } from "./decoders/llama-config.js";
 export { llavaFamily } from "./families/llava/family.js";
 export { loadLlavaProcessor } from "./families/llava/processor.js";
 export { mixTokens, type MixedTokens } from "./blocks/merge-features.js";

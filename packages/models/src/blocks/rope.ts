@@ -6,6 +6,11 @@ export interface RotaryOptions {
   readonly axes?: readonly number[];
   /** Factor on cosines and sines (YaRN's attention factor). Default: 1. */
   readonly scale?: number;
+  /**
+   * Queries at position `p` are longer by `1 + beta log(1 + floor(p / stretch))`, keys are not (Llama 4, Ministral 3).
+   * Where all columns of a head turn.
+   */
+  readonly queries?: { readonly beta: number; readonly stretch: number };
 }
 
 /** Cosines and sines of rotary positions, each `[count, size]`, row-major. */
@@ -22,15 +27,21 @@ export function rotaryFrequencies(size: number, theta: number): Float32Array {
   return Float32Array.from({ length: size / 2 }, (_, pair) => 1 / Math.fround(theta ** Math.fround((2 * pair) / size)));
 }
 
+/** The factor on queries at a position. */
+export function queryLength({ queries }: RotaryOptions, position: number): number {
+  return queries === undefined ? 1 : 1 + queries.beta * Math.log(1 + Math.floor(position / queries.stretch));
+}
+
 /**
- * Lines for `count` positions from `start`. Of an axis: pairs that another axis turns are 0 there, so that the lines of
- * all axes add up to a row's.
+ * Lines for `count` positions from `start`, times `lengthOf` each. Of an axis: pairs that another axis turns are 0
+ * there, so that the lines of all axes add up to a row's.
  */
 export function rotaryTable(
   start: number,
   count: number,
   { frequencies, axes, scale = 1 }: RotaryOptions,
   axis = 0,
+  lengthOf: (position: number) => number = () => 1,
 ): RotaryTable {
   const half = frequencies.length;
   const cos = new Float32Array(count * 2 * half);
@@ -40,8 +51,9 @@ export function rotaryTable(
     for (let row = 0; row < count; row++) {
       const angle = Math.fround((start + row) * frequencies[pair]!);
       const at = row * 2 * half + pair;
-      cos[at] = cos[at + half] = scale * Math.cos(angle);
-      sin[at] = sin[at + half] = scale * Math.sin(angle);
+      const length = scale * lengthOf(start + row);
+      cos[at] = cos[at + half] = length * Math.cos(angle);
+      sin[at] = sin[at + half] = length * Math.sin(angle);
     }
   }
   return { cos, sin };

@@ -25,6 +25,8 @@ export interface LayerKind {
 export interface RotaryLines {
   readonly cos: Tensor;
   readonly sin: Tensor;
+  /** The same for queries, where these become longer with their positions. Absent: the same lines turn them. */
+  readonly queries?: { readonly cos: Tensor; readonly sin: Tensor };
 }
 
 /** What a layer of one kind needs beside its input `[rows, hidden]`. */

@@ -128,16 +128,22 @@ export function textDecoder(options: TextDecoderOptions, names: TextNames, place
         pass.remember === undefined &&
         pass.state === undefined;
       if (scope.stretch === undefined || spans.key === undefined || !isWhole) return run(input, pass, scope);
-      const tables = rotary === undefined ? [] : [scope.constant(rotary.cos), scope.constant(rotary.sin)];
+      const lines = rotary === undefined ? [] : [rotary, ...(rotary.queries ? [rotary.queries] : [])];
+      const tables = lines.flatMap(({ cos, sin }) => [scope.constant(cos), scope.constant(sin)]);
       const handed = input.handed === undefined ? [] : [input.handed];
       return scope.stretch(
         `${formulas[index]!}#${spans.key}`,
         [input.x, ...handed, ...tables],
         namesOf(specs[index]!),
         (inner, ...given) => {
-          const [cos, sin] = given.slice(-2).map(({ tensor }) => tensor);
+          const [cos, sin, ...queries] = given.slice(given.length - tables.length).map(({ tensor }) => tensor);
+          const longer = queries.length > 0 && { queries: { cos: queries[0]!, sin: queries[1]! } };
           const own = { x: given[0]!, ...(handed.length > 0 && { handed: given[1]! }) };
-          return run(own, rotary === undefined ? pass : { ...pass, rotary: { cos: cos!, sin: sin! } }, inner);
+          return run(
+            own,
+            rotary === undefined ? pass : { ...pass, rotary: { cos: cos!, sin: sin!, ...longer } },
+            inner,
+          );
         },
       );
     },

@@ -4,29 +4,15 @@ import type { LoadedBatch, MediaItem, Rows } from "@thaw/contracts";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { useBackend } from "../../test-support/golden.js";
 import { batchOf, testScope, type TestScope } from "../../test-support/scope.js";
+import { SMALL_TEXT } from "../../test-support/small-text.js";
 import { linearSpecs, namesOf } from "../blocks/specs.js";
 import type { Connector, ConnectorPlace, Tower, TowerPlace } from "../contract/parts.js";
-import { llamaDecoder } from "../decoders/llama.js";
+import { textDecoder } from "../decoders/text-decoder.js";
 import type { Attending } from "../passes/attending.js";
 import { compose } from "./compose.js";
 
 const HIDDEN = 8;
 const [IMAGE, VIDEO, SOUND] = [20, 21, 22];
-const CONFIG = {
-  hiddenSize: HIDDEN,
-  intermediateSize: 12,
-  layerCount: 3,
-  headCount: 2,
-  keyValueHeadCount: 1,
-  headSize: 4,
-  vocabularySize: 30,
-  maxPositions: 64,
-  ropeTheta: 100,
-  epsilon: 1e-6,
-  activation: "silu",
-  attentionBias: false,
-  mlpBias: false,
-} as const;
 
 /** One matrix over the rows of an input, with a dead parameter. */
 function tower(input: string, width: number, outputSize: number) {
@@ -69,7 +55,7 @@ const model = (more: { readonly hasDeep?: boolean; readonly attending?: Attendin
   compose({
     towers: { vision_tower: tower("patches", 3, 5), audio_tower: tower("frames", 2, 4) },
     connectors: { multi_modal_projector: connector(more.hasDeep), audio_projector: connector() },
-    decoder: (place) => llamaDecoder(CONFIG, { prefix: "language_model", head: "lm_head", isTied: false }, place),
+    decoder: (place) => textDecoder(SMALL_TEXT, { prefix: "language_model", head: "lm_head", isTied: false }, place),
     media: {
       image: { placeholder: IMAGE, through: ["vision_tower", "multi_modal_projector"] },
       video: { placeholder: VIDEO, through: ["vision_tower", "multi_modal_projector"] },
@@ -217,7 +203,7 @@ describe("compose", () => {
     const shared = compose({
       towers: { vision_tower: tower("patches", 3, 5), video_tower: tower("frames", 2, 5) },
       connectors: { multi_modal_projector: connector() },
-      decoder: (place) => llamaDecoder(CONFIG, { prefix: "language_model", head: "lm_head", isTied: true }, place),
+      decoder: (place) => textDecoder(SMALL_TEXT, { prefix: "language_model", head: "lm_head", isTied: true }, place),
       media: {
         image: { placeholder: IMAGE, through: ["vision_tower", "multi_modal_projector"] },
         video: { placeholder: VIDEO, through: ["video_tower", "multi_modal_projector"] },

@@ -24,6 +24,8 @@ export interface AttentionOptions {
   readonly headSize: number;
   /** Factor on scores. Default: `1 / sqrt(headSize)`. */
   readonly scale?: number;
+  /** Scores become `cap * tanh(scores / cap)` (Gemma2). Absent: they stay. */
+  readonly cap?: number;
   /** Biases on queries, keys and values. */
   readonly hasBias?: boolean;
   /** A bias on the output. */
@@ -81,7 +83,7 @@ export function attentionMixer(options: AttentionOptions): Mixer {
       const { plain, gate } = takeGate(scope.linear(asked, name(names.queries)), options);
       const normOf = (heads: Value, part: string): Value =>
         options.headNorm === undefined ? heads : normedHeads(heads, headSize, name(part), options.headNorm, scope);
-      const queries = turn(normOf(plain, names.queryNorm), headCount, asking.rotary, options);
+      const queries = turn(normOf(plain, names.queryNorm), headCount, asking.rotary?.queries ?? asking.rotary, options);
       const made = keysAndValues(input, keyWidth, options, () => [
         turn(normOf(scope.linear(x, name(names.keys)), names.keyNorm), keyValueHeadCount, pass.rotary, options),
         scope.linear(x, name(names.values)),
@@ -91,6 +93,7 @@ export function attentionMixer(options: AttentionOptions): Mixer {
         headCount,
         keyValueHeadCount,
         scale: options.scale ?? headSize ** -0.5,
+        ...(options.cap !== undefined && { cap: options.cap }),
         spans: asking.spans,
       });
       release(queries);

@@ -238,10 +238,10 @@ describe("a checkpoint is refused", () => {
       "text_config.model_type",
     ],
     [
-      "with rotary positions that are scaled",
+      "with rotary positions of a type that is not supported",
       {
         config: (config) => {
-          config.text_config["rope_parameters"] = { rope_type: "yarn" };
+          config.text_config["rope_parameters"] = { rope_type: "longrope" };
         },
       },
       "THAW_CHECKPOINT_CONFIG",
@@ -251,11 +251,31 @@ describe("a checkpoint is refused", () => {
       "with version 4's spelling of scaling",
       {
         config: (config) => {
-          config.text_config["rope_scaling"] = { type: "linear", factor: 2 };
+          config.text_config["rope_scaling"] = { type: "dynamic", factor: 2 };
         },
       },
       "THAW_CHECKPOINT_CONFIG",
       "rope_scaling.type",
+    ],
+    [
+      "with quantised weights",
+      {
+        config: (config) => {
+          config["quantization_config"] = { quant_method: "gptq", bits: 4 };
+        },
+      },
+      "THAW_CHECKPOINT_CONFIG",
+      "quantization_config",
+    ],
+    [
+      "with quantised weights, said in the text's config",
+      {
+        config: (config) => {
+          config.text_config["quantization_config"] = { quant_method: "fp8" };
+        },
+      },
+      "THAW_CHECKPOINT_CONFIG",
+      "text_config.quantization_config",
     ],
     [
       "with an unknown activation",

@@ -80,6 +80,20 @@ function initializedBy(
   return (name) => wanted.has(ownerByPrefix(name, components) ?? "");
 }
 
+/** Quantised weights are other numbers than those that a forward pass multiplies with. */
+function refuseQuantized(config: ConfigReader): void {
+  const parts = Object.entries(config.raw).filter(
+    ([key, value]) => key.endsWith("_config") && typeof value === "object" && !Array.isArray(value),
+  );
+  for (const reader of [config, ...parts.map(([key]) => config.child(key))])
+    if (reader.has("quantization_config"))
+      reader.fail(
+        "quantization_config",
+        `The weights are quantised (${String(reader.child("quantization_config").raw["quant_method"])}).`,
+        "Use the checkpoint that these weights were made from, or its copy in bfloat16.",
+      );
+}
+
 async function familyModel(
   folder: string,
   family: Family,
@@ -89,6 +103,7 @@ async function familyModel(
   isInitialized: (name: string) => boolean,
   seed: number,
 ): Promise<Model> {
+  refuseQuantized(config);
   const architecture: Architecture = family.describe({
     config,
     generationConfig: await readGenerationConfig(folder),

@@ -5,31 +5,16 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { useBackend } from "../../test-support/golden.js";
 import { IMAGE } from "../../test-support/images.js";
 import { batchOf, testScope } from "../../test-support/scope.js";
+import { SMALL_TEXT } from "../../test-support/small-text.js";
 import { mixTokens } from "../blocks/merge-features.js";
 import type { Decoder } from "../decoders/decoder.js";
 import type { LayerKind } from "../decoders/layer-kind.js";
-import { llamaDecoder } from "../decoders/llama.js";
-import type { LlamaConfig } from "../decoders/llama-config.js";
+import { textDecoder } from "../decoders/text-decoder.js";
 import type { Attending } from "./attending.js";
 import { DecodedBatch } from "./decoded-batch.js";
 import { generate } from "./generate.js";
 import { neededEnds } from "./row-plan.js";
 
-const CONFIG: LlamaConfig = {
-  hiddenSize: 8,
-  intermediateSize: 12,
-  layerCount: 3,
-  headCount: 2,
-  keyValueHeadCount: 1,
-  headSize: 4,
-  vocabularySize: 30,
-  maxPositions: 64,
-  ropeTheta: 100,
-  epsilon: 1e-6,
-  activation: "silu",
-  attentionBias: false,
-  mlpBias: false,
-};
 const FEATURES = "features";
 /** Two samples of text, an image of four tokens and an answer; the second is shorter. */
 const ROWS = [
@@ -52,8 +37,8 @@ const RANGES: Readonly<Record<string, readonly RowRange[]>> = {
   "rows on both sides of the last that is learnt": [{ first: 10, end: 13 }],
   "rows before the image": [{ first: 2, end: 4 }],
 };
-const plain = llamaDecoder(
-  CONFIG,
+const plain = textDecoder(
+  SMALL_TEXT,
   { prefix: "model", head: "lm_head", isTied: false },
   { component: "language_model", after: [] },
 );

@@ -1,6 +1,6 @@
 import type { Scope } from "@thaw/contracts";
 import { addN, gatherND, tensor, tensor2d, tidy, type Tensor } from "@tensorflow/tfjs-core";
-import { axisCount, rotaryTable, type RotaryOptions, type RotaryTable } from "../blocks/rope.js";
+import { axisCount, queryLength, rotaryTable, type RotaryOptions, type RotaryTable } from "../blocks/rope.js";
 import type { RotaryLines } from "../decoders/layer-kind.js";
 
 /** Tables of positions have a multiple of this many lines, so that batches of other lengths share them. */
@@ -35,26 +35,33 @@ export function linesAt(source: RotarySource, axes: readonly Int32Array[], scope
       : tableLines(`${name} axis ${axis}`, lineCount, options, axis, scope);
     return { positions, table };
   });
-  const lines = (part: "cos" | "sin"): Tensor =>
+  const lines = (tableOf: (lines: RotaryLines) => Tensor): Tensor =>
     scope.own(
       tidy(() => {
         const gathered = parts.map(({ positions, table }) =>
-          gatherND(table[part], tensor2d(positions, [positions.length, 1], "int32")),
+          gatherND(tableOf(table), tensor2d(positions, [positions.length, 1], "int32")),
         );
         return gathered.length === 1 ? gathered[0]! : addN(gathered);
       }),
     ).tensor;
-  return { cos: lines("cos"), sin: lines("sin") };
+  const turning = { cos: lines(({ cos }) => cos), sin: lines(({ sin }) => sin) };
+  if (options.queries === undefined) return turning;
+  const queries = { cos: lines((table) => table.queries!.cos), sin: lines((table) => table.queries!.sin) };
+  return { ...turning, queries };
 }
 
 function tableLines(name: string, count: number, options: RotaryOptions, axis: number, scope: Scope): RotaryLines {
-  let table: RotaryTable | undefined;
-  const part = (wanted: "cos" | "sin"): Tensor => {
-    const make = (): Tensor => {
-      table ??= rotaryTable(0, count, options, axis);
-      return tensor(table[wanted], [count, 2 * options.frequencies.length]);
+  const lines = (whose: string, lengthOf?: (position: number) => number): Omit<RotaryLines, "queries"> => {
+    let table: RotaryTable | undefined;
+    const part = (wanted: "cos" | "sin"): Tensor => {
+      const make = (): Tensor => {
+        table ??= rotaryTable(0, count, options, axis, lengthOf);
+        return tensor(table[wanted], [count, 2 * options.frequencies.length]);
+      };
+      return scope.shared?.(`${whose} rotary ${wanted} ${count}`, make) ?? scope.own(make()).tensor;
     };
-    return scope.shared?.(`${name} rotary ${wanted} ${count}`, make) ?? scope.own(make()).tensor;
+    return { cos: part("cos"), sin: part("sin") };
   };
-  return { cos: part("cos"), sin: part("sin") };
+  if (options.queries === undefined) return lines(name);
+  return { ...lines(name), queries: lines(`${name} queries`, (position) => queryLength(options, position)) };
 }

@@ -16,9 +16,13 @@ interface Differences {
   /** Norms on heads. */
   readonly hasHeadNorm?: boolean;
   /** Of which layers a window is asked for. */
-  readonly windows?: "all" | "asked" | "none";
+  readonly windows?: "all" | "given" | "asked" | "none";
+  /** What norms add, where the config does not say. Default: 1e-6. */
+  readonly epsilon?: number;
   /** A router with experts. */
   readonly hasExperts?: boolean;
+  /** Rotary positions where the config says nothing of them. */
+  readonly rope?: Readonly<Record<string, unknown>>;
 }
 
 /** Defaults: transformers 5.24, `configuration_<type>.py`. */
@@ -35,6 +39,27 @@ const QWEN = { intermediateSize: 22016, vocabularySize: 151936, maxPositions: 32
 const TYPES: Readonly<Record<string, Differences>> = {
   llama: {},
   mistral: { sizes: { intermediateSize: 14336, keyValueHeadCount: 8, maxPositions: 131072 }, windows: "all" },
+  ministral3: {
+    sizes: {
+      intermediateSize: 14336,
+      layerCount: 34,
+      keyValueHeadCount: 8,
+      headSize: 128,
+      vocabularySize: 131072,
+      maxPositions: 262144,
+    },
+    epsilon: 1e-5,
+    windows: "given",
+    rope: {
+      rope_type: "yarn",
+      rope_theta: 1e6,
+      factor: 16,
+      original_max_position_embeddings: 16384,
+      mscale_all_dim: 1,
+      mscale: 1,
+      llama_4_scaling_beta: 0.1,
+    },
+  },
   qwen2: { sizes: QWEN, hasQueryBias: true, windows: "asked" },
   qwen3: { sizes: { ...QWEN, headSize: 128 }, hasHeadNorm: true, windows: "asked" },
   qwen3_moe: {
@@ -52,9 +77,13 @@ export const LLAMA_LIKE = Object.keys(TYPES);
 export function readLlamaLike(config: ConfigReader, modelType: string): TextModel {
   const own = TYPES[modelType]!;
   const sizes = readSizes(config, { ...LLAMA, ...own.sizes });
-  const epsilon = config.number("rms_norm_eps", 1e-6);
+  const epsilon = config.number("rms_norm_eps", own.epsilon ?? 1e-6);
   const isBiased = config.boolean("attention_bias", false);
-  const { rotary, size } = readRope(config, sizes.headSize, { theta: 10000 });
+  const { rotary, size } = readRope(config, sizes.headSize, {
+    theta: 10000,
+    ...(own.rope && { missing: own.rope }),
+    hasLongerQueries: modelType === "ministral3",
+  });
   const mixer = attentionMixer({
     hiddenSize: sizes.hiddenSize,
     headCount: sizes.headCount,
@@ -95,9 +124,9 @@ function windowOf(
   { windows = "none" }: Differences,
 ): { readonly size: number; readonly from: number } | undefined {
   if (windows === "none" || (windows === "asked" && !config.boolean("use_sliding_window", false))) return undefined;
-  if (config.raw["sliding_window"] === null) return undefined;
+  if (config.raw["sliding_window"] === null || (windows === "given" && !config.has("sliding_window"))) return undefined;
   const size = config.size("sliding_window", 4096);
-  return { size, from: windows === "all" ? 0 : config.number("max_window_layers", 28) };
+  return { size, from: windows !== "asked" ? 0 : config.number("max_window_layers", 28) };
 }
 
 function blockOf(

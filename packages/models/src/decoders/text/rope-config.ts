@@ -1,5 +1,5 @@
 import { rotaryFrequencies, type RotaryOptions } from "../../blocks/rope.js";
-import type { ConfigReader } from "../../reading/config-reader.js";
+import { configReader, type ConfigReader } from "../../reading/config-reader.js";
 
 /** What a model type assumes of rotary positions. */
 export interface RopeDefaults {
@@ -12,6 +12,10 @@ export interface RopeDefaults {
   readonly thetaKey?: string;
   /** False if old configs' `rope_scaling` is not for these layers. Default: true. */
   readonly isScaled?: boolean;
+  /** Stands for `rope_parameters` where a config has none of its own, nor `rope_scaling`. */
+  readonly missing?: Readonly<Record<string, unknown>>;
+  /** True if `llama_4_scaling_beta` makes queries longer. Default: false, as of a type that does not read it. */
+  readonly hasLongerQueries?: boolean;
 }
 
 /** Rotary options and how many columns of a head they turn. */
@@ -24,18 +28,24 @@ const TYPES = ["default", "linear", "llama3", "yarn", "mrope"] as const;
 
 /**
  * Reads rotary positions: `rope_parameters` (transformers 5, by kind of layer or for all) or `rope_theta` beside
- * `rope_scaling` (before). Source: transformers 5.24, `modeling_rope_utils.py`. @throws THAW_CHECKPOINT_CONFIG for
- * types that are not supported
+ * `rope_scaling` (before), which takes their place where both are there. Source: transformers 5.24,
+ * `modeling_rope_utils.py`. @throws THAW_CHECKPOINT_CONFIG for types that are not supported
  */
 export function readRope(config: ConfigReader, headSize: number, defaults: RopeDefaults): Rope {
   const { thetaKey = "rope_theta", layerType, isScaled = true } = defaults;
-  const whole = config.child("rope_parameters");
+  const isMissing = !config.has("rope_parameters") && !config.has("rope_scaling");
+  const spelled =
+    isMissing && defaults.missing !== undefined
+      ? configReader(config.file, { rope_parameters: defaults.missing }, config.path)
+      : config;
+  const whole = spelled.child("rope_parameters");
   const own = layerType !== undefined && whole.has(layerType) ? whole.child(layerType) : whole;
-  const isNew = Object.keys(own.raw).length > 0;
-  const rope = isNew || !isScaled ? own : config.child("rope_scaling");
+  const scaling = config.child("rope_scaling");
+  const rope = isScaled && Object.keys(scaling.raw).length > 0 ? scaling : own;
+  const kept = layerType === undefined ? rope : own;
   const type = rope.choice(rope.has("rope_type") ? "rope_type" : "type", TYPES, "default");
-  const theta = own.number("rope_theta", config.number(thetaKey, defaults.theta));
-  const share = own.number("partial_rotary_factor", config.number("partial_rotary_factor", defaults.share ?? 1));
+  const theta = rope.number("rope_theta", kept.number("rope_theta", config.number(thetaKey, defaults.theta)));
+  const share = rope.number("partial_rotary_factor", config.number("partial_rotary_factor", defaults.share ?? 1));
   const size = Math.floor(headSize * share);
   if (size % 2 !== 0 || size < 2)
     rope.fail(
@@ -45,12 +55,30 @@ export function readRope(config: ConfigReader, headSize: number, defaults: RopeD
     );
   const frequencies = rotaryFrequencies(size, theta);
   const axes = readSections(rope, size / 2);
-  const turned = { rotary: { frequencies, ...(axes && { axes }) }, size };
+  const queries = defaults.hasLongerQueries === true ? readQueries(rope) : undefined;
+  if (queries !== undefined && size !== headSize)
+    rope.fail("llama_4_scaling_beta", "Longer queries of which a part turns are not supported.", "Turn whole heads.");
+  const turned = { rotary: { frequencies, ...(axes && { axes }), ...(queries && { queries }) }, size };
   if (type === "linear")
     return { ...turned, rotary: { ...turned.rotary, frequencies: frequencies.map((each) => each / factorOf(rope)) } };
   if (type === "llama3") return { ...turned, rotary: { ...turned.rotary, frequencies: llama3(rope, frequencies) } };
   if (type === "yarn") return { ...turned, rotary: { ...turned.rotary, ...yarn(config, rope, size, theta) } };
   return turned;
+}
+
+/** How queries grow with their positions. Source: transformers 5.24, `modeling_ministral3.py`. */
+function readQueries(rope: ConfigReader): RotaryOptions["queries"] {
+  if (!rope.has("llama_4_scaling_beta")) return undefined;
+  if (!rope.has("original_max_position_embeddings"))
+    rope.fail(
+      "original_max_position_embeddings",
+      "The positions after which queries grow are missing.",
+      "Give how many positions the model was first trained on.",
+    );
+  return {
+    beta: rope.number("llama_4_scaling_beta", 0),
+    stretch: rope.number("original_max_position_embeddings", 1),
+  };
 }
 
 function factorOf(rope: ConfigReader): number {
@@ -61,7 +89,8 @@ function factorOf(rope: ConfigReader): number {
 
 /**
  * Which axis of M-RoPE turns each pair: `mrope_section` pairs of time, row and column one after the other (Qwen2-VL),
- * or by turns (`mrope_interleaved`, Qwen3-VL). Source: transformers 5.24, `modeling_qwen2_vl.py`, `modeling_qwen3_vl.py`.
+ * or by turns (`mrope_interleaved`, Qwen3-VL). Source: transformers 5.24, `modeling_qwen2_vl.py` and
+ * `modeling_qwen3_vl.py`.
  */
 function readSections(rope: ConfigReader, pairs: number): readonly number[] | undefined {
   const sections = rope.raw["mrope_section"];

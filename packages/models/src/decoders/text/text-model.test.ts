@@ -15,7 +15,19 @@ import { textDecoder } from "../text-decoder.js";
 import { readTextModel } from "./text-model.js";
 
 const FOLDER = fileURLToPath(new URL("../../../../../test/fixtures/text/", import.meta.url));
-const NAMES = ["llama3-rope", "mistral", "qwen2", "qwen3", "qwen3-moe", "gemma3", "lfm2", "qwen3-5"];
+const NAMES = [
+  "llama3-rope",
+  "mistral",
+  "ministral3",
+  "qwen2",
+  "qwen3",
+  "qwen3-moe",
+  "gemma",
+  "gemma2",
+  "gemma3",
+  "lfm2",
+  "qwen3-5",
+];
 
 /** One golden of transformers: see test/fixtures/text/make.py. */
 interface Golden {
@@ -161,7 +173,7 @@ describe("a text config is refused by file and key", () => {
       { model_type: "qwen2", num_hidden_layers: 1, layer_types: ["sliding_attention"] },
       "layer_types",
     ],
-    ["caps on scores", { model_type: "gemma3_text", attn_logit_softcapping: 50 }, "attn_logit_softcapping"],
+    ["a cap of nothing", { model_type: "gemma2", attn_logit_softcapping: 0 }, "attn_logit_softcapping"],
     ["text both ways", { model_type: "gemma3_text", use_bidirectional_attention: true }, "use_bidirectional_attention"],
     [
       "heads of a delta net",
@@ -203,6 +215,28 @@ describe("a text config is refused by file and key", () => {
     const [full, sliding] = options.kinds.map(({ rotary }) => [...rotary!.frequencies]);
     expect(full).toEqual([1 / 8, Math.fround(Math.fround(1 / 1000) / 8)]);
     expect(sliding).toEqual([1, Math.fround(0.1)]);
+  });
+
+  it("lets rope_scaling take the place of rope_parameters, as transformers does", () => {
+    const { frequencies } = readTextModel(
+      configReader("config.json", {
+        head_dim: 4,
+        rope_theta: 100,
+        rope_parameters: { rope_type: "default", rope_theta: 9 },
+        rope_scaling: { type: "linear", factor: 2 },
+      }),
+    ).options.kinds[0]!.rotary!;
+    expect([...frequencies]).toEqual([0.5, Math.fround(Math.fround(0.1) / 2)]);
+  });
+
+  it("lets queries of Ministral 3 grow, also where its config says nothing of positions", () => {
+    const queriesOf = (config: object) =>
+      readTextModel(configReader("config.json", { model_type: "ministral3", ...config })).options.kinds[0]!.rotary!
+        .queries;
+    expect(queriesOf({})).toEqual({ beta: 0.1, stretch: 16384 });
+    expect(queriesOf({ rope_parameters: { rope_theta: 100 } })).toBeUndefined();
+    const parameters = { llama_4_scaling_beta: 0.1 };
+    expect(() => queriesOf({ rope_parameters: parameters })).toThrow("original_max_position_embeddings");
   });
 
   it("gives pairs to axes one after the other, or by turns", () => {

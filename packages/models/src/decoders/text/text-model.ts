@@ -1,5 +1,5 @@
 import type { ConfigReader } from "../../reading/config-reader.js";
-import { readGemma3 } from "./gemma3.js";
+import { readGemma, readGemma2, readGemma3 } from "./gemma.js";
 import { readLfm2 } from "./lfm2.js";
 import { LLAMA_LIKE, readLlamaLike } from "./llama-like.js";
 import { readQwen35 } from "./qwen35.js";
@@ -7,6 +7,8 @@ import type { TextModel } from "./sizes.js";
 
 const READERS: Readonly<Record<string, (config: ConfigReader, modelType: string) => TextModel>> = {
   ...Object.fromEntries(LLAMA_LIKE.map((modelType) => [modelType, readLlamaLike])),
+  gemma: readGemma,
+  gemma2: readGemma2,
   gemma3_text: readGemma3,
   lfm2: readLfm2,
   qwen3_5_text: readQwen35,

@@ -1,12 +1,13 @@
 import { readActivation, type ActivationName } from "../../blocks/activations.js";
 import { readClipConfig, type ClipConfig } from "../../towers/clip-config.js";
 import { configReader, type ConfigReader } from "../../reading/config-reader.js";
-import { readLlamaConfig, type LlamaConfig } from "../../decoders/llama-config.js";
+import type { TextModel } from "../../decoders/text/sizes.js";
+import { readTextModel } from "../../decoders/text/text-model.js";
 
 /** Everything that config.json says about a LLaVA-1.5 model. */
 export interface LlavaConfig {
   readonly vision: ClipConfig;
-  readonly text: LlamaConfig;
+  readonly text: TextModel;
   readonly imageTokenId: number;
   /** Hidden states of the tower that make the features, from 0. */
   readonly featureStates: readonly number[];
@@ -42,9 +43,10 @@ export function readLlavaConfig(config: ConfigReader): LlavaConfig {
       : configReader(config.file, DEFAULT_TOWER, "vision_config"),
   );
   const text = config.child("text_config");
+  const textModel = readTextModel(text);
   return {
     vision,
-    text: readLlamaConfig(text),
+    text: textModel,
     imageTokenId: config.has("image_token_id")
       ? config.number("image_token_id", 32000)
       : config.number("image_token_index", 32000),
@@ -52,7 +54,7 @@ export function readLlavaConfig(config: ConfigReader): LlavaConfig {
     keepClassToken: config.choice("vision_feature_select_strategy", ["default", "full"], "default") === "full",
     projectorActivation: readActivation(config, "projector_hidden_act", "gelu"),
     projectorBias: config.boolean("multimodal_projector_bias", true),
-    tied: readTied(config, text),
+    tied: readTied(config, text, textModel.isTied),
   };
 }
 
@@ -74,10 +76,10 @@ function readFeatureStates(config: ConfigReader, layerCount: number): readonly n
   );
 }
 
-/** Version 4 heeds `text_config.tie_word_embeddings`, version 5 the one at the top. */
-function readTied(config: ConfigReader, text: ConfigReader): boolean | "unclear" {
+/** Version 4 heeds `text_config.tie_word_embeddings`, version 5 the one at the top, which is false if left out. */
+function readTied(config: ConfigReader, text: ConfigReader, isTextTied: boolean): boolean | "unclear" {
   const said = [config, text]
     .filter((reader) => reader.has("tie_word_embeddings"))
     .map((reader) => reader.boolean("tie_word_embeddings", false));
-  return said.every((value) => value === said[0]) ? (said[0] ?? false) : "unclear";
+  return said.every((value) => value === said[0]) ? (said[0] ?? (isTextTied ? "unclear" : false)) : "unclear";
 }

@@ -1,8 +1,7 @@
 import { findPrefix } from "../../blocks/layout.js";
 import { mlpProjector } from "../../connectors/mlp.js";
 import { defineFamily } from "../../contract/define-family.js";
-import { llamaDecoder } from "../../decoders/llama.js";
-import type { TextNames } from "../../decoders/text-decoder.js";
+import { textDecoder, type TextNames } from "../../decoders/text-decoder.js";
 import { LLAVA_MODULES } from "../../owners/module-names.js";
 import { readSpecialTokens } from "../../reading/special-tokens.js";
 import { clipTower } from "../../towers/clip.js";
@@ -11,9 +10,9 @@ import { readLlavaConfig, type LlavaConfig } from "./config.js";
 import { loadLlavaProcessor } from "./processor.js";
 
 /**
- * LLaVA-1.5 (Liu et al., arXiv:2310.03744): CLIP tower, two-layer projector, Llama. Source: transformers 5.23,
- * `modeling_llava.py`. Reads published names, those of transformers 5's modules, and files without the tower's
- * `vision_model.` level.
+ * LLaVA-1.5 (Liu et al., arXiv:2310.03744): CLIP tower, two-layer projector, Llama or another text model. Source:
+ * transformers 5.23, `modeling_llava.py`. Reads published names, those of transformers 5's modules, and files without
+ * the tower's `vision_model.` level.
  */
 export const llavaFamily = defineFamily({
   modelType: "llava",
@@ -28,7 +27,7 @@ export const llavaFamily = defineFamily({
     const { vision, text, featureStates, keepClassToken } = config;
     const projector = {
       prefix: findPrefix(storedNames, ["multi_modal_projector", "model.multi_modal_projector"], "linear_1"),
-      outputSize: text.hiddenSize,
+      outputSize: text.options.hiddenSize,
       activation: config.projectorActivation,
       hasBias: config.projectorBias,
     };
@@ -38,7 +37,7 @@ export const llavaFamily = defineFamily({
           clipTower(vision, { prefix: towerPrefix(storedNames), featureStates, keepClassToken }, place),
       },
       connectors: { multi_modal_projector: (place) => mlpProjector(projector, place) },
-      decoder: (place) => llamaDecoder(text, decoderNames(config, storedNames), place),
+      decoder: (place) => textDecoder(text.options, decoderNames(config, storedNames), place),
       media: { image: { placeholder: config.imageTokenId, through: ["vision_tower", "multi_modal_projector"] } },
       text: {
         maxPositions: text.maxPositions,

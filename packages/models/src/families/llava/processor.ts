@@ -134,7 +134,7 @@ export async function loadLlavaProcessor(folder: string): Promise<Processor> {
     endTokenId,
     padTokenId: pad === undefined ? padTokenId : idOf(tokenizer, pad, folder),
     maxPositions: config.text.maxPositions,
-    embeddingRows: config.text.vocabularySize,
+    embeddingRows: config.text.options.vocabularySize,
     rasterSize: image.size,
     media: {
       image: {
