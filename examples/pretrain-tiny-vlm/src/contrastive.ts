@@ -3,6 +3,7 @@ import {
   add,
   API_VERSION,
   definePlugin,
+  elementCount,
   linear,
   type LossContext,
   matmul,
@@ -128,10 +129,7 @@ function classesOf(context: LossContext, classes: ReadonlyMap<string, number>): 
 function parameterOf(name: string, shape: readonly number[], deviation: number, seed: number) {
   const initialize = (): Float32Array => {
     const random = mulberry32(seed);
-    return Float32Array.from(
-      { length: shape.reduce((product, size) => product * size, 1) },
-      () => deviation * normal(random),
-    );
+    return Float32Array.from({ length: elementCount(shape) }, () => deviation * normal(random));
   };
   return { name, shape, dtype: "F32", component: CONTRASTIVE_COMPONENT, initialize };
 }

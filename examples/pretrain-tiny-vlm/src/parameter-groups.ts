@@ -1,5 +1,5 @@
 import * as tf from "@tensorflow/tfjs-core";
-import { append } from "@thaw/core";
+import { append, elementCount } from "@thaw/core";
 
 /** Parameters that are updated together as one tensor: few large operations instead of many small ones. */
 export interface TensorGroup {
@@ -66,9 +66,4 @@ export function splitGroup(group: TensorGroup, joined: tf.Tensor): Map<string, t
       return [name, isTransposed ? tf.transpose(tf.reshape(part, [...shape].reverse())) : tf.reshape(part, [...shape])];
     }),
   );
-}
-
-/** Product of the sizes. */
-export function elementCount(shape: readonly number[]): number {
-  return shape.reduce((product, size) => product * size, 1);
 }

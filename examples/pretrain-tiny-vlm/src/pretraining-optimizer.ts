@@ -1,7 +1,7 @@
 import * as tf from "@tensorflow/tfjs-core";
-import { type Optimizer, ThawError, type UpdateContext } from "@thaw/core";
+import { elementCount, type Optimizer, ThawError, type UpdateContext } from "@thaw/core";
 import { keptScalars, orthogonalise, updateScale } from "./muon.js";
-import { elementCount, groupParameters, joinGroup, splitGroup, type TensorGroup } from "./parameter-groups.js";
+import { groupParameters, joinGroup, splitGroup, type TensorGroup } from "./parameter-groups.js";
 
 export interface PretrainingOptimizerOptions {
   /** Rate of layer matrices over that of everything else. */

@@ -203,7 +203,7 @@ export { deadGradientLines } from "./training/dead-gradients.js";
 export { sumRowCounts } from "./training/accumulator.js";
 export { MemoryWatch } from "./run/memory-watch.js";
 export { seededRandom } from "./run/random.js";
-export { innermost, isInside, outermost, outerOf, readersOf } from "./segments/segments.js";
+export { innermost, isInside, outermost, outerOf, outersOf, readersOf } from "./segments/segments.js";
 export { ScopeLayer } from "./model/scope-layer.js";
 export type { BatchLoss, Session } from "./api/session.js";
 export { joinSettings, settingsOf } from "./api/settings.js";

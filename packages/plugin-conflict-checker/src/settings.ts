@@ -1,9 +1,4 @@
-import type { Setting } from "@thaw/core";
-
-/** A path segment in snake case, as far as spelling style goes. */
-export function normalSegment(segment: string): string {
-  return segment.replaceAll(/([a-z0-9])([A-Z])/g, "$1_$2").toLowerCase();
-}
+import { toCamelCase, toSnakeCase, type Setting } from "@thaw/core";
 
 /**
  * Settings at or below a path of Thaw's words, whatever case or words the user has for its keys. `path` is in snake
@@ -18,7 +13,7 @@ export function settingsUnder(settings: readonly Setting[], path: readonly strin
 
 /** The segments of what a setting means in Thaw's words, in snake case. */
 export function normalPath(setting: Setting): readonly string[] {
-  return (setting.means?.path ?? setting.path).split(".").map(normalSegment);
+  return (setting.means?.path ?? setting.path).split(".").map(toSnakeCase);
 }
 
 /** `training.learning_rate: 0`, the setting as the user wrote it; `--vit_lr 1e-5` for a command-line argument. */
@@ -60,6 +55,6 @@ export function spelledLike(settings: readonly Setting[], key: string): string {
   const usesCamel = own.some(({ path }) => /[a-z0-9][A-Z]/.test(path));
   const usesSnake = own.some(({ path }) => /[a-z0-9]_[a-z0-9]/.test(path));
   const isCode = own.length > 0 && own.every(({ file }) => file === undefined || /\.[cm]?[jt]s$/.test(file));
-  const camel = key.replaceAll(/_([a-z0-9])/g, (_, letter: string) => letter.toUpperCase());
+  const camel = toCamelCase(key);
   return usesCamel && !usesSnake ? camel : usesSnake || !isCode ? key : camel;
 }

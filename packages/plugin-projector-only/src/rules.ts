@@ -1,4 +1,12 @@
-import type { Finding, Plan, PlanPhase, Rule, RuleContext, Setting } from "@thaw/core";
+import {
+  outermost,
+  type Finding,
+  type Plan,
+  type PlanPhase,
+  type Rule,
+  type RuleContext,
+  type Setting,
+} from "@thaw/core";
 import type { ResolvedProjectorOnlyOptions } from "./options.js";
 
 /** Share of samples without image above which a run that trains the projector alone wastes its time. */
@@ -108,8 +116,7 @@ function reasonSettings(phase: PlanPhase, components: readonly string[]): readon
 function trainableTower(context: RuleContext, cacheSettings: readonly Setting[]): Finding[] {
   const findings: Finding[] = [];
   const readers = context.model.segments.filter((segment) => segment.reads.length > 0 && segment.after.length === 0);
-  const outermost = readers.filter((segment) => !readers.some((other) => segment.name.startsWith(`${other.name}.`)));
-  for (const segment of outermost) {
+  for (const segment of outermost(readers)) {
     const names = new Set(segment.parameters);
     const index = context.plan.phases.findIndex((phase) => trainedComponents(phase, names).length > 0);
     if (index < 0) continue;

@@ -1,4 +1,4 @@
-import { toCamelCase, type Plugin, type Setting } from "@thaw/core";
+import { isSegmentPrefix, toCamelCase, type Plugin, type Setting } from "@thaw/core";
 import { savedSchema, type ResolvedValues } from "../checking/schema.js";
 import { pluginText } from "../resolving/plugins.js";
 import { nodeAt, plainValue, writtenValue, type ConfigNode } from "../words/tree.js";
@@ -72,7 +72,7 @@ export function savedSettings(
   if (node === undefined || saved === undefined) return given;
   const added = given.filter(({ file }) => file !== node.layer.file);
   const replacing = added.map(({ path }) => normalPath(path));
-  const isReplaced = (path: string): boolean => replacing.some((one) => one === path || one.startsWith(`${path}.`));
+  const isReplaced = (path: string): boolean => replacing.some((one) => isSegmentPrefix(path, one));
   const own = trees.find(({ layer }) => layer.file === node.layer.file);
   const isRemoved = (path: string): boolean => own !== undefined && holds(own, path) && !holds(root, path);
   return [...saved.filter(({ path }) => !isReplaced(normalPath(path)) && !isRemoved(normalPath(path))), ...added];

@@ -1,4 +1,5 @@
 import { append, type Model, type ParameterInfo, type Segment } from "@thaw/contracts";
+import { isInside, outersOf } from "../segments/segments.js";
 
 /**
  * The model with each parameter that a plugin added listed by the segments in which it acts, so that flow, caches and
@@ -42,9 +43,8 @@ export function segmentsByParameter(segments: readonly Segment[]): ReadonlyMap<s
  * Segments that use a parameter of the same module, or of the nearest module around it: where an added parameter acts.
  */
 export function segmentsByModule(parameter: string, users: ReadonlyMap<string, readonly string[]>): readonly string[] {
-  for (let end = parameter.lastIndexOf("."); end > 0; end = parameter.lastIndexOf(".", end - 1)) {
-    const prefix = parameter.slice(0, end + 1);
-    const found = [...users].filter(([name]) => name.startsWith(prefix)).flatMap(([, segments]) => segments);
+  for (const module of outersOf(parameter)) {
+    const found = [...users].filter(([name]) => isInside(name, module)).flatMap(([, segments]) => segments);
     if (found.length > 0) return [...new Set(found)];
   }
   return [];

@@ -69,7 +69,7 @@ export class TrainingRun {
   }
 
   async run(): Promise<RunSummary> {
-    const { hooks, watch, options, training } = this.#parts;
+    const { hooks, options, training } = this.#parts;
     const source = options.data!.train!;
     const start = {
       step: this.#checkpoint?.state.step ?? 0,
@@ -87,7 +87,7 @@ export class TrainingRun {
     this.#loaded = loaded;
     this.#carried = loaded.started;
     const { runner, context } = loaded;
-    const optimizer = this.#makeOptimizer(loaded.backend);
+    const { optimizer, optimizerPlugin } = this.#makeOptimizer(loaded.backend);
     await hooks.initialize.promise(context);
     this.#checkpointing = new Checkpointing({
       choice: training.activationCheckpointing,
@@ -100,7 +100,7 @@ export class TrainingRun {
       training,
       optimizer,
       totalSteps,
-      optimizerPlugin: optimizer instanceof AdamW ? undefined : lastCalled(watch, "resolveOptimizer"),
+      optimizerPlugin,
       deadGradients: this.#dead,
       onDead: (found) => warnOfDeadGradients(found, this.#parts.logger),
       updates: this.#checkpoint?.state.updates,
@@ -148,12 +148,12 @@ export class TrainingRun {
     if (hasFailed && !this.#progress.hasTrained) await this.#files?.folder.discard();
   }
 
-  #makeOptimizer({ joinBytes }: Backend): Optimizer {
-    const { hooks, training } = this.#parts;
-    this.#optimizer =
-      hooks.resolveOptimizer.call({ training, groups: this.#planned.groups }) ??
-      new AdamW(training.optimizer, { joinBytes });
-    return this.#optimizer;
+  /** A plugin's optimizer with the plugin's name, or core's own. */
+  #makeOptimizer({ joinBytes }: Backend): { readonly optimizer: Optimizer; readonly optimizerPlugin?: string } {
+    const { hooks, training, watch } = this.#parts;
+    const given = hooks.resolveOptimizer.call({ training, groups: this.#planned.groups });
+    const optimizer = (this.#optimizer = given ?? new AdamW(training.optimizer, { joinBytes }));
+    return given === undefined ? { optimizer } : { optimizer, optimizerPlugin: lastCalled(watch, "resolveOptimizer") };
   }
 
   #makeSaver(optimizer: Optimizer, evaluation: Evaluation): Saver | undefined {

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { innermost, isInside, outermost, outerOf, readersOf } from "./segments.js";
+import { innermost, isInside, outermost, outerOf, outersOf, readersOf } from "./segments.js";
 
 const path = fc
   .array(fc.constantFrom("a", "ab", "layers", "1", "10"), { minLength: 1, maxLength: 4 })
@@ -13,6 +13,11 @@ describe("segments", () => {
     ["layers.1", "layers.1", false],
     ["layers.10", "layers.1", false],
   ])("%s lies inside %s: %s", (name, outer, inside) => expect(isInside(name, outer)).toBe(inside));
+
+  it("have all that lies around a name, the nearest first", () => {
+    expect([...outersOf("decoder.layers.1")]).toEqual(["decoder.layers", "decoder"]);
+    expect([...outersOf("decoder")]).toEqual([]);
+  });
 
   it("have the longest of those around them as their outer one", () => {
     fc.assert(

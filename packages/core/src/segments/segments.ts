@@ -8,12 +8,14 @@ export function isInside(name: string, outer: string): boolean {
   return name.startsWith(`${outer}.`);
 }
 
+/** All that a name lies inside of, the nearest first: `decoder.layers` and `decoder` for `decoder.layers.1`. */
+export function* outersOf(name: string): Generator<string> {
+  for (let end = name.lastIndexOf("."); end > 0; end = name.lastIndexOf(".", end - 1)) yield name.slice(0, end);
+}
+
 /** The nearest segment that contains this one. */
 export function outerOf(name: string, segments: { has(name: string): boolean }): string | undefined {
-  for (let end = name.lastIndexOf("."); end > 0; end = name.lastIndexOf(".", end - 1)) {
-    const outer = name.slice(0, end);
-    if (segments.has(outer)) return outer;
-  }
+  for (const outer of outersOf(name)) if (segments.has(outer)) return outer;
   return undefined;
 }
 

@@ -6,6 +6,7 @@ import { toySource } from "../toy/toy-source.js";
 import { runToy, tapped, trainOnly } from "../toy/toy-trainer.js";
 import type { TrainerOptions } from "../api/trainer-options.js";
 import { deadGradientLines } from "./dead-gradients.js";
+import { AdamW } from "../optimize/adamw.js";
 
 let tensors = 0;
 beforeAll(async () => {
@@ -196,6 +197,22 @@ describe("trainability", () => {
             ["tower.linear.bias", tf.zeros([3])] as const,
           ]),
       }));
+    });
+    await expect(runToy({ plugins: [trainOnly([0, ["projector"]]), bad] })).rejects.toMatchObject({
+      code: "THAW_CORE_OPTIMIZER_UPDATED_FROZEN",
+      details: { plugin: "Bad", names: ["tower.linear.bias"] },
+    });
+  });
+
+  it("cannot be changed by a plugin's AdamW: it is the plugin's optimizer all the same", async () => {
+    class Greedy extends AdamW {
+      override *update(...given: Parameters<AdamW["update"]>): ReturnType<AdamW["update"]> {
+        yield* super.update(...given);
+        yield ["tower.linear.bias", tf.zeros([3])];
+      }
+    }
+    const bad = tapped("Bad", ({ hooks }) => {
+      hooks.resolveOptimizer.tap("Bad", ({ training }) => new Greedy(training.optimizer));
     });
     await expect(runToy({ plugins: [trainOnly([0, ["projector"]]), bad] })).rejects.toMatchObject({
       code: "THAW_CORE_OPTIMIZER_UPDATED_FROZEN",

@@ -1,6 +1,6 @@
-import type { Finding, Rule, RuleContext, Setting } from "@thaw/core";
+import { toSnakeCase, type Finding, type Rule, type RuleContext, type Setting } from "@thaw/core";
 import { everTrained } from "../plan-facts.js";
-import { normalSegment, quotedSetting } from "../settings.js";
+import { quotedSetting } from "../settings.js";
 
 /** Keys under which tokens are added, in Thaw and in the configs of others that `thaw check` reads. */
 const ADDED_TOKEN_KEYS = ["added_tokens", "add_tokens", "add_special_tokens", "new_special_tokens"];
@@ -15,7 +15,7 @@ run, the model never learns what the token means. Train the rows of these tokens
 `,
   check(context) {
     const setting = context.settings.find(({ path, value, origin }) => {
-      const key = normalSegment(
+      const key = toSnakeCase(
         path
           .replace(/\.\d+$/, "")
           .split(".")
@@ -30,9 +30,7 @@ run, the model never learns what the token means. Train the rows of these tokens
         .filter(({ component }) => component === "language_model");
       // Rows of single tokens cannot be seen in a plan without names.
       if (
-        context.settings.some(
-          ({ path, value }) => normalSegment(path.split(".")[0]!) === "token_rows" && !isEmpty(value),
-        )
+        context.settings.some(({ path, value }) => toSnakeCase(path.split(".")[0]!) === "token_rows" && !isEmpty(value))
       )
         return [];
       // An adapter over it may cover the embeddings; that is not known here.

@@ -1,6 +1,6 @@
-import type { Finding, Rule, RuleContext, Setting } from "@thaw/core";
+import { toSnakeCase, type Finding, type Rule, type RuleContext, type Setting } from "@thaw/core";
 import { componentFacts, type ComponentFacts } from "../plan-facts.js";
-import { describeSetting, normalPath, normalSegment, quotedSetting, settingsUnder } from "../settings.js";
+import { describeSetting, normalPath, quotedSetting, settingsUnder } from "../settings.js";
 
 /**
  * Settings of `training.components` for components that no phase trains. The freeze policy reports adapters under the
@@ -14,7 +14,7 @@ export const settingForFrozenComponent: Rule<RuleContext> = {
     const facts = componentFacts(context);
     return settingsUnder(context.settings, ["training", "components"]).flatMap((setting): readonly Finding[] => {
       const component = normalPath(setting)[2] ?? "";
-      const found = [...facts.values()].find(({ name }) => normalSegment(name) === component);
+      const found = [...facts.values()].find(({ name }) => toSnakeCase(name) === component);
       return found === undefined || found.trains || setting.origin === "default"
         ? []
         : [frozenComponent(setting, found)];

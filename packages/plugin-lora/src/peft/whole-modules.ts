@@ -1,4 +1,4 @@
-import { append, type Model } from "@thaw/core";
+import { append, outermost, outersOf, type Model } from "@thaw/core";
 import { moduleName } from "../planning/module-names.js";
 
 /** Modules that a PEFT adapter saves whole, for the parameters that trained without one. */
@@ -29,7 +29,7 @@ export function wholeModules(model: Model, trained: ReadonlySet<string>): WholeM
     if (module === undefined) omitted.push(name);
     else modules.add(module);
   }
-  const largest = [...modules].filter((module) => ![...modules].some((other) => module.startsWith(`${other}.`)));
+  const largest = outermost([...modules].map((name) => ({ name }))).map(({ name }) => name);
   return { modules: largest, parameters: largest.flatMap((module) => tree.parametersOf(module)), omitted };
 }
 
@@ -63,8 +63,7 @@ class ModuleTree {
    */
   largestWhole(parameter: string, isTrained: (name: string) => boolean): string | undefined {
     let found: string | undefined;
-    for (let end = parameter.lastIndexOf("."); end > 0; end = parameter.lastIndexOf(".", end - 1)) {
-      const module = parameter.slice(0, end);
+    for (const module of outersOf(parameter)) {
       const parameters = this.parametersOf(module);
       const isWhole = parameters.every((name) => isTrained(name) && !this.#tied.has(name));
       if (found === undefined ? isWhole || this.#isLeaf(module, parameter) : isWhole && !this.#isList(module))
