@@ -2,6 +2,7 @@ import { readFile } from "node:fs/promises";
 import { basename, join } from "node:path";
 import type { Tensor } from "@tensorflow/tfjs-core";
 import { evaluatedLine, MetricsFile, stepLine, type MetricsLine } from "./metrics-file.js";
+import { lockRun } from "./run-lock.js";
 import { jsonText, RunFolder } from "./run-folder.js";
 import type { RunState } from "../api/state.js";
 import {
@@ -23,16 +24,19 @@ import type { TrainerParts } from "../run/trainer-parts.js";
 export class RunFiles {
   readonly folder: RunFolder;
   readonly #metrics: MetricsFile;
+  readonly #release: () => Promise<void>;
   #finalFolder: string | undefined;
 
-  private constructor(folder: RunFolder, metrics: MetricsFile) {
+  private constructor(folder: RunFolder, metrics: MetricsFile, release: () => Promise<void>) {
     this.folder = folder;
     this.#metrics = metrics;
+    this.#release = release;
   }
 
   /**
    * Makes the folder with `config.json` and `plan.json`, or goes on in one after `stepsDone` steps; undefined where the
-   * options name no place. @throws THAW_CORE_RUN_FOLDER_UNWRITABLE
+   * options name no place. Nobody else writes there until it is closed.
+   * @throws THAW_CORE_RUN_FOLDER_UNWRITABLE, THAW_CORE_RUN_LOCKED, THAW_CORE_RUN_FOLDER_LINKED
    */
   static async open(
     parts: TrainerParts,
@@ -47,7 +51,9 @@ export class RunFiles {
       (await (runFolder === undefined
         ? RunFolder.create(output ?? ".", runName, new Date())
         : RunFolder.createAt(runFolder)));
+    let release = (): Promise<void> => Promise.resolve();
     try {
+      release = await lockRun(folder.path);
       const {
         options: { config, model, seed },
         training,
@@ -59,8 +65,9 @@ export class RunFiles {
         { ...planReport(planned), phases: planned.plan.phases.map(({ fromStep }) => fromStep) },
         stepsDone,
       );
-      return new RunFiles(folder, await MetricsFile.open(folder, stepsDone));
+      return new RunFiles(folder, await MetricsFile.open(folder, stepsDone), release);
     } catch (error) {
+      await release();
       await folder.discard();
       throw error;
     }
@@ -119,6 +126,7 @@ export class RunFiles {
 
   async close(): Promise<void> {
     await this.#metrics.close();
+    await this.#release();
   }
 }
 

@@ -40,6 +40,8 @@ export async function writeFolder(
   const temporary = `${path}.${process.pid}.tmp`;
   try {
     if (await exists(path)) return;
+    // In a container a process that was killed may have had the same number
+    await rm(temporary, { recursive: true, force: true });
     await mkdir(temporary, { recursive: true });
     await writeManifest(temporary, await write(temporary));
     await rename(temporary, path);

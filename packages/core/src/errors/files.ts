@@ -13,6 +13,30 @@ export function runFolderUnwritable(path: string, cause: unknown): ThawError {
   );
 }
 
+/** Another process writes in the run folder. */
+export function runLocked(
+  folder: string,
+  owner: { readonly pid: number; readonly host: string } | undefined,
+): ThawError {
+  const who = owner === undefined ? "Another process" : `The process ${owner.pid} on ${owner.host}`;
+  return make(
+    "THAW_CORE_RUN_LOCKED",
+    `${who} writes in the run folder; two would spoil each other's files. At ${folder}. Wait for it or end it; where ` +
+      "it is surely gone (a machine that was lost), remove the file run.lock there.",
+    { folder, owner },
+  );
+}
+
+/** Something in the run folder is a link that leads out of it. */
+export function runFolderLinked(path: string, target: string | undefined): ThawError {
+  return make(
+    "THAW_CORE_RUN_FOLDER_LINKED",
+    `The run would write through a link to ${target ?? "a place that is not there"}, outside of its folder. At ` +
+      `${path}. Put the file or folder itself there, or remove the link.`,
+    { path, target },
+  );
+}
+
 /** A checkpoint cannot be written: a full disk, or missing permissions. */
 export function checkpointUnwritable(path: string, cause: unknown): ThawError {
   const text = cause instanceof Error ? cause.message : String(cause);
