@@ -40,8 +40,8 @@ export function originalConfigUntrusted(folder: string, file: string): ThawError
   return new ThawError(
     "THAW_CLI_RUN_CODE",
     `The run's plugins were made by ${JSON.stringify(file)}, which is code, and a run folder is data: nobody vouches ` +
-      `for what it would run. In $saved.file of ${folder}. Call the command in a folder whose config is that file, or ` +
-      "give --trust, if you know who made that folder: it then runs code as you.",
+      `for what it would run. In $saved.file of ${folder}. Call the command in a folder whose config is that file, ` +
+      "or give --trust, if you know who made that folder: it then runs code as you.",
     { details: { folder, file } },
   );
 }

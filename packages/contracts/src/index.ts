@@ -17,6 +17,7 @@ export type {
   Segment,
   StoredTensor,
 } from "./model.js";
+export { fileInFolder, MAX_TEXT_BYTES, openPlainFile, readPlainFile } from "./plain-file.js";
 export type { GradientFlow, Plan, PlanEntry, PlanPhase, PlanReason } from "./plan.js";
 export type { Claims, Edit, Finding, Origin, Rule, RuleInfo, Setting, Severity } from "./settings.js";
 export { mulberry32, type Random } from "./random.js";

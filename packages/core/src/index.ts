@@ -66,6 +66,8 @@ export type {
 export {
   append,
   bytesText,
+  MAX_TEXT_BYTES,
+  readPlainFile,
   countText,
   editDistance,
   elementCount,
@@ -174,7 +176,8 @@ export type {
   StopDecision,
 } from "./api/contexts.js";
 export type { TrainerHooks } from "./api/hooks.js";
-export type { TapDescription } from "./run/intercept.js";
+export { runningTap } from "./run/intercept.js";
+export type { TapDescription, TapPlace } from "./run/intercept.js";
 export { freeBytes } from "./checkpoint/disk-space.js";
 export { savingText } from "./checkpoint/saving.js";
 export { backendInUse } from "./model/backend.js";

@@ -28,7 +28,8 @@ export function notFound(folder: string, looked: readonly string[]): ThawError {
   return new ThawError(
     "THAW_SAFETENSORS_NOT_FOUND",
     `No weights were found: neither ${looked.join(" nor ")} exists. In ${folder}. Point to a folder that holds ` +
-      "one of them.",
+      "one of them. Pickles (.bin, .pt) run code when they are read, so they are not: save them with transformers as " +
+      "safetensors.",
     { details: { folder, looked } },
   );
 }

@@ -1,4 +1,5 @@
-import { open, type FileHandle } from "node:fs/promises";
+import type { FileHandle } from "node:fs/promises";
+import { openPlainFile } from "@thaw/contracts";
 import { dirname, join } from "node:path";
 import { damaged, malformed, unreadable } from "./errors.js";
 import { checkHeaderLength, parseHeader, type Header } from "./header.js";
@@ -23,7 +24,7 @@ export interface SafetensorsFile extends Header {
  * THAW_SAFETENSORS_MALFORMED, THAW_SAFETENSORS_DAMAGED
  */
 export async function openFile(path: string, proof?: FileProof): Promise<SafetensorsFile> {
-  const handle = await open(path, "r").catch((cause: unknown) => {
+  const handle = await openPlainFile(path).catch((cause: unknown) => {
     throw unreadable(path, cause);
   });
   try {

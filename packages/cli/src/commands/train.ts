@@ -2,6 +2,7 @@ import { ThawError, Trainer, type ResumeOptions } from "@thaw/core";
 import { openParts } from "../running/build-run.js";
 import { badOption } from "../errors.js";
 import { eventWriter, type EventWriter } from "../record/events.js";
+import { watchExit } from "../running/ended-process.js";
 import { watchInterrupts } from "../running/interrupt.js";
 import { loadConfig, type LoadedConfig } from "../config/load-config.js";
 import { editedConfigLine } from "../running/edited-config.js";
@@ -47,6 +48,20 @@ interface Work {
  * stopped it and what is usual for other signals. `advise` is told what to print below an error.
  */
 export async function train(
+  configPath: string | undefined,
+  options: TrainOptions,
+  terminal: Terminal,
+  advise: (line: string) => void,
+): Promise<number> {
+  const stopWatching = watchExit(terminal);
+  try {
+    return await trainWatched(configPath, options, terminal, advise);
+  } finally {
+    stopWatching();
+  }
+}
+
+async function trainWatched(
   configPath: string | undefined,
   options: TrainOptions,
   terminal: Terminal,

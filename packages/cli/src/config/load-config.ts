@@ -89,8 +89,8 @@ export async function loadConfig(config: string | null | undefined, options: Loa
 }
 
 /**
- * What the working folder's config loads as code, for a config that is data: nothing where there is none, or where it is
- * part of what is opened.
+ * What the working folder's config loads as code, for a config that is data: nothing where there is none, or where
+ * it is part of what is opened.
  */
 async function ownCode(config: string | null | undefined, options: LoadOptions): Promise<TrustedCode> {
   const { saved, folder = process.cwd() } = options;

@@ -1,4 +1,5 @@
 import type { Logger } from "@thaw/core";
+import { visible } from "./visible.js";
 
 /** Levels that `--log-level` takes. */
 export const LOG_LEVELS = ["debug", "info", "warn", "error", "silent"] as const;
@@ -33,6 +34,9 @@ export async function createLogger(level: LogLevel, options: LogOptions = {}): P
     ignore: "pid,hostname",
     hideObject: level !== "debug",
   });
-  const readable: Logger = pino({ level, base: null }, { write: (line: string): boolean => write(text(line)) });
+  const readable: Logger = pino(
+    { level, base: null },
+    { write: (line: string): boolean => write(visible(text(line))) },
+  );
   return readable;
 }

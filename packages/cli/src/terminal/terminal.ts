@@ -1,9 +1,10 @@
 import pc from "picocolors";
+import { visible } from "./visible.js";
 
 /** Colour functions; they return their text unchanged off a terminal. */
 export type Colors = ReturnType<typeof pc.createColors>;
 
-/** Where a command writes. Results go to `out`, everything else to `err`. */
+/** Where a command writes. Results go to `out`, everything else to `err`; control characters are shown, not obeyed. */
 export interface Terminal {
   out(text: string): void;
   err(text: string): void;
@@ -21,8 +22,8 @@ export interface Terminal {
 export function processTerminal(): Terminal {
   outliveReaders();
   return {
-    out: (text) => void process.stdout.write(`${text}\n`),
-    err: (text) => void process.stderr.write(`${text}\n`),
+    out: (text) => void process.stdout.write(`${visible(text)}\n`),
+    err: (text) => void process.stderr.write(`${visible(text)}\n`),
     colors: pc.createColors(wantsColor(process.stdout.isTTY)),
     errorColors: pc.createColors(wantsColor(process.stderr.isTTY)),
     isInteractive: process.stderr.isTTY === true && process.env["CI"] === undefined,
@@ -65,8 +66,8 @@ export function memoryTerminal(
   const [out, err]: [string[], string[]] = [[], []];
   const colors = pc.createColors(false);
   return {
-    out: (text) => void out.push(text),
-    err: (text) => void err.push(text),
+    out: (text) => void out.push(visible(text)),
+    err: (text) => void err.push(visible(text)),
     colors,
     errorColors: colors,
     isInteractive: false,

@@ -1,6 +1,7 @@
-import { parse } from "yaml";
+import { LineCounter } from "yaml";
 import { overrideMalformed } from "../errors.js";
 import type { Layer } from "./layer.js";
+import { readYaml } from "./yaml-value.js";
 
 /**
  * The layer of `--set a.b=c` texts; values are YAML. A later one replaces an earlier one of the same key. `@throws
@@ -13,15 +14,9 @@ export function overrideLayer(texts: readonly string[], folder: string): Layer {
     if (at < 1) throw overrideMalformed(text, at < 0 ? "it has no equals sign" : "it has no key");
     const path = text.slice(0, at).trim().split(".");
     if (path.some((segment) => segment === "")) throw overrideMalformed(text, "its key has an empty part");
-    let value: unknown;
-    try {
-      value = parse(text.slice(at + 1));
-    } catch (cause) {
-      throw overrideMalformed(
-        text,
-        `its value is no YAML: ${cause instanceof Error ? (cause.message.split("\n")[0] ?? "") : String(cause)}`,
-      );
-    }
+    const { problems, value } = readYaml(text.slice(at + 1), new LineCounter());
+    const [problem] = problems;
+    if (problem !== undefined) throw overrideMalformed(text, `its value is no YAML: ${problem.message}`);
     setAt(root, path, value);
   }
   return { origin: "explicit", folder, label: "--set", replacesLists: true, value: root, locate: () => undefined };

@@ -1,9 +1,10 @@
-import { readFile } from "node:fs/promises";
+import { MAX_TEXT_BYTES, readPlainFile } from "@thaw/core";
 import { basename, dirname } from "node:path";
 import type { Finding } from "@thaw/core";
-import { isMap, isScalar, isSeq, LineCounter, parseDocument, type Document, type Node } from "yaml";
+import { isMap, isScalar, isSeq, LineCounter, type Document, type Node } from "yaml";
 import { configUnreadable } from "../errors.js";
 import type { Layer, Position, ReadLayer } from "./layer.js";
+import { readYaml } from "./yaml-value.js";
 
 /**
  * Reads YAML or JSON (YAML's subset, so lines and columns come from one reader); `package.json` yields its `thaw`
@@ -17,7 +18,7 @@ export async function readYamlLayer(
 ): Promise<ReadLayer> {
   let text: string;
   try {
-    text = await readFile(file, "utf8");
+    text = (await readPlainFile(file, MAX_TEXT_BYTES)).toString("utf8");
   } catch (cause) {
     throw configUnreadable(file, cause, namedIn);
   }
@@ -39,15 +40,15 @@ export function yamlLayer(
 ): ReadLayer {
   const { file, origin, label, prefix = [] } = options;
   const counter = new LineCounter();
-  const document = parseDocument(text.replace(/^\uFEFF/, ""), { lineCounter: counter, merge: true });
-  const findings = document.errors.map((error): Finding => {
-    const position = counter.linePos(error.pos[0]);
+  const { document, problems, value } = readYaml(text.replace(/^\uFEFF/, ""), counter);
+  const findings = problems.map(({ message, fix, offset }): Finding => {
+    const { line, col } = counter.linePos(offset);
     return {
       rule: "config",
       severity: "error",
-      message: `The file cannot be read: ${firstSentence(error.message)} (${label}:${position.line}:${position.col}).`,
-      fix: error.code === "DUPLICATE_KEY" ? "Keep one of the two entries." : "Correct the syntax there.",
-      settings: [{ path: "", value: undefined, origin, file, line: position.line }],
+      message: `The file cannot be read: ${message} (${label}:${line}:${col}).`,
+      fix,
+      settings: [{ path: "", value: undefined, origin, file, line }],
     };
   });
   const layer: Layer = {
@@ -55,17 +56,10 @@ export function yamlLayer(
     file,
     folder: dirname(file),
     label,
-    value:
-      findings.length > 0
-        ? undefined
-        : prefix.reduce<unknown>((value, key) => (value as Record<string, unknown> | null)?.[key], document.toJS()),
-    locate: (path, part) => locate(document, counter, [...prefix, ...path], part),
+    value: prefix.reduce<unknown>((part, key) => (part as Record<string, unknown> | null | undefined)?.[key], value),
+    locate: (path, part) => document && locate(document, counter, [...prefix, ...path], part),
   };
   return { layer, findings };
-}
-
-function firstSentence(message: string): string {
-  return (message.split("\n")[0] ?? message).replace(/ at line \d+, column \d+:?$/, "").replace(/[.:]$/, "");
 }
 
 function locate(

@@ -72,7 +72,7 @@ export async function pluginsOf(layers: readonly Layer[], options: CodeOptions):
   return [...byName.values()];
 }
 
-/** The `plugins` lists of layers, in their order; what the command line says, nothing included, stands for all files. */
+/** The `plugins` lists of layers, in their order; what the command line says, also nothing, stands for all files. */
 export function pluginLists(layers: readonly Layer[]): readonly ConfigNode[] {
   const isSaid = ({ value }: Layer): boolean => typeof value === "object" && value !== null && "plugins" in value;
   const last = layers.findLast((layer) => layer.replacesLists === true && isSaid(layer));

@@ -21,14 +21,29 @@ type AnyTap = { name: string; stage?: number; type: string; fn: AnyFunction };
 const WATERFALLS: readonly unknown[] = [SyncWaterfallHook, AsyncSeriesWaterfallHook];
 type AnyHook = { readonly taps: readonly AnyTap[]; intercept(interceptor: { register(tap: AnyTap): AnyTap }): void };
 
+/** Whose tap it is, and of which hook. */
+export interface TapPlace {
+  readonly plugin: string;
+  readonly hook: string;
+}
+
 interface TapRecord {
   callCount: number;
   durationMs: number;
 }
-interface PendingTap {
-  readonly plugin: string;
-  readonly hook: string;
+interface PendingTap extends TapPlace {
   readonly reject: (error: ThawError) => void;
+}
+
+/** Of all trainers of this process. */
+const running: TapPlace[] = [];
+
+/**
+ * The tap that runs or is waited for in this process, the last one that began; undefined outside of taps. It says who
+ * ended the process where it was ended.
+ */
+export function runningTap(): TapPlace | undefined {
+  return running.at(-1);
 }
 
 /**
@@ -84,6 +99,7 @@ export class HookWatch {
   #wrapSync(hook: string, { name, fn }: AnyTap, record: TapRecord): AnyFunction {
     return (...parameters) => {
       const start = performance.now();
+      const place = enter(name, hook);
       try {
         const result = fn(...parameters);
         if (isThenable(result))
@@ -93,6 +109,7 @@ export class HookWatch {
       } catch (error) {
         throw this.#named(name, hook, error);
       } finally {
+        leave(place);
         count(record, start);
       }
     };
@@ -102,6 +119,7 @@ export class HookWatch {
     return async (...parameters) => {
       const start = performance.now();
       let pending: PendingTap | undefined;
+      const place = enter(name, hook);
       try {
         const result = await Promise.race([
           Promise.resolve(fn(...parameters)),
@@ -115,6 +133,7 @@ export class HookWatch {
         throw this.#named(name, hook, error);
       } finally {
         if (pending !== undefined) this.#pending.delete(pending);
+        leave(place);
         count(record, start);
       }
     };
@@ -157,4 +176,14 @@ function count(record: TapRecord, start: number): void {
 
 function isThenable(value: unknown): boolean {
   return typeof value === "object" && value !== null && typeof (value as { then?: unknown }).then === "function";
+}
+
+function enter(plugin: string, hook: string): TapPlace {
+  const place = { plugin, hook };
+  running.push(place);
+  return place;
+}
+
+function leave(place: TapPlace): void {
+  running.splice(running.lastIndexOf(place), 1);
 }

@@ -48,8 +48,8 @@ export async function createStagedRun(
 }
 
 /**
- * Reads a staged run's folder. Stages lie in folders of it and nowhere else. @throws THAW_CORE_STAGES_NOT_FOUND where it
- * is none
+ * Reads a staged run's folder. Stages lie in folders of it and nowhere else. @throws THAW_CORE_STAGES_NOT_FOUND where
+ * it is none
  */
 export async function readStagedRun(path: string): Promise<StagedRun> {
   const folder = new RunFolder(resolve(path), false);

@@ -1,8 +1,8 @@
-import { access } from "node:fs/promises";
+import { stat } from "node:fs/promises";
 import { captionSamples } from "../samples/captions.js";
 import { isUnseenConcept } from "../samples/concepts.js";
 import { conversationSamples } from "../samples/conversations.js";
-import { imageMissing, refusalOf, setEmpty } from "../errors.js";
+import { imageBroken, imageMissing, refusalOf, setEmpty } from "../errors.js";
 import { iconifySamples } from "./iconify/iconify.js";
 import type { ResolvedSourceOptions } from "./options.js";
 import type { Sample } from "../samples/sample.js";
@@ -43,8 +43,8 @@ export async function checkFiles(samples: readonly Sample[]): Promise<void> {
   for (let start = 0; start < files.length; start += CONCURRENT_CHECKS) {
     const found = await Promise.all(
       files.slice(start, start + CONCURRENT_CHECKS).map(({ path, origin }) =>
-        access(path).then(
-          () => [],
+        stat(path).then(
+          (status) => (status.isFile() ? [] : [{ origin, error: imageBroken(path, origin, "it is not a file") }]),
           () => [{ origin, error: imageMissing(path, origin) }],
         ),
       ),

@@ -1,4 +1,5 @@
 import type { ImageSize, RgbImage } from "./processor.js";
+import { judgeResult } from "./size-limits.js";
 
 /** Copies `image` into a canvas of `size` with its top left corner at (left, top), which may lie outside. */
 function place(
@@ -42,6 +43,7 @@ export function centerCrop(image: RgbImage, size: ImageSize): RgbImage {
 export function padToSquare(image: RgbImage, fill: readonly [number, number, number]): RgbImage {
   if (image.width === image.height) return image;
   const side = Math.max(image.width, image.height);
+  judgeResult(image, { width: side, height: side });
   return place(
     image,
     { width: side, height: side },

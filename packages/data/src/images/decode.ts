@@ -1,5 +1,9 @@
 import type { OutputInfo, Sharp } from "sharp";
 import type { ImageSize, RgbImage } from "./processor.js";
+import { judgeSize } from "./size-limits.js";
+
+/** Sizes are judged here, with a message that says them. */
+const UNLIMITED = { failOn: "error", limitInputPixels: false } as const;
 
 /** How to decode. */
 export interface DecodeOptions {
@@ -24,7 +28,8 @@ export async function decodeRgb(bytes: Uint8Array, options: DecodeOptions): Prom
     const image = sharp(bytes, { failOn: "error", ignoreIcc: true });
     return options.exif ? image.autoOrient() : image;
   };
-  const { space, depth, hasAlpha } = await sharp(bytes, { failOn: "error" }).metadata();
+  const { space, depth, hasAlpha, ...size } = await sharp(bytes, UNLIMITED).metadata();
+  judgeSize(size);
   if (space === "grey16" && depth === "ushort" && !hasAlpha)
     return clipGrey16(
       await open().removeAlpha().toColourspace("grey16").raw({ depth: "ushort" }).toBuffer({ resolveWithObject: true }),
@@ -68,7 +73,8 @@ function cmykToRgb({ data, info }: { readonly data: Uint8Array; readonly info: O
 
 /** Size from the header of an image (its bytes, or the path of a file), turned as `decodeRgb` turns it. */
 export async function readImageSize(image: Uint8Array | string, options: DecodeOptions): Promise<ImageSize> {
-  const { width, height, autoOrient } = await (await loadSharp())(image).metadata();
+  const { width, height, autoOrient } = await (await loadSharp())(image, UNLIMITED).metadata();
+  judgeSize({ width, height });
   return options.exif ? { width: autoOrient.width, height: autoOrient.height } : { width, height };
 }
 

@@ -1,4 +1,5 @@
 import type { ImageSize, RgbImage } from "./processor.js";
+import { judgeResult } from "./size-limits.js";
 import { RESAMPLE_FILTERS, type ResampleFilter, type ResampleName } from "./resample-filters.js";
 
 /** Fixed-point bits of a coefficient: 32 - 8 of a pixel - 2 of headroom. */
@@ -128,9 +129,11 @@ function nearest(image: RgbImage, size: ImageSize): RgbImage {
  * between the passes. Port of python-pillow/Pillow 12.3.0, `src/libImaging/Resample.c` and (nearest) `Geometry.c`.
  * Pillow 13 runs the vertical pass first where the height shrinks much more than the width (python-pillow/Pillow#9549),
  * which moves single values by 1; the order here is that of all before.
+ * @throws Error for a result that no memory should hold
  */
 export function pilResize(image: RgbImage, size: ImageSize, resample: ResampleName): RgbImage {
   if (image.width === size.width && image.height === size.height) return image;
+  judgeResult(image, size);
   if (resample === "nearest") return nearest(image, size);
   const filter = RESAMPLE_FILTERS[resample];
   const wide = image.width === size.width ? image : horizontal(image, size.width, filter);

@@ -1,5 +1,5 @@
-import { createReadStream } from "node:fs";
-import { readFile } from "node:fs/promises";
+import type { FileHandle } from "node:fs/promises";
+import { openPlainFile } from "@thaw/contracts";
 import { fileMalformed, fileUnreadable } from "../errors.js";
 
 /** One object of a data file. */
@@ -19,10 +19,18 @@ const FOREIGN: readonly (readonly [magic: string, name: string])[] = [
   ["version https://git-lfs", "a git-lfs pointer: the file itself was not fetched (`git lfs pull`)"],
 ];
 
+/** A pipe or device would be waited for without end. @throws THAW_DATA_FILE_UNREADABLE */
+function openData(path: string): Promise<FileHandle> {
+  return openPlainFile(path).catch((cause: unknown) => {
+    throw fileUnreadable(path, "The data file", cause);
+  });
+}
+
 /** Lines as bytes, without their end; each byte is looked at once, however long the line is. */
 async function* linesOf(path: string): AsyncGenerator<Buffer> {
   let parts: Buffer[] = [];
-  for await (const chunk of createReadStream(path) as AsyncIterable<Buffer>) {
+  const handle = await openData(path);
+  for await (const chunk of handle.createReadStream() as AsyncIterable<Buffer>) {
     let start = 0;
     for (let end = chunk.indexOf(NEWLINE); end >= 0; end = chunk.indexOf(NEWLINE, start)) {
       yield Buffer.concat([...parts, chunk.subarray(start, end)]);
@@ -69,7 +77,13 @@ function record(value: unknown, origin: string, advice: string): JsonRecord {
 
 async function* arrayRecords(path: string): AsyncGenerator<JsonRecord> {
   const advice = "A .json data file holds one array of objects; a .jsonl file one object per line.";
-  const value = parse(textOf(await readFile(path), path), path, advice);
+  const handle = await openData(path);
+  let value: unknown;
+  try {
+    value = parse(textOf(await handle.readFile(), path), path, advice);
+  } finally {
+    await handle.close();
+  }
   if (!Array.isArray(value)) throw fileMalformed(path, "The value is not a JSON array.", advice);
   for (const [index, entry] of value.entries()) yield record(entry, `${path}[${index}]`, advice);
 }

@@ -1,5 +1,5 @@
-import { readFile } from "node:fs/promises";
 import { join } from "node:path";
+import { fileInFolder, MAX_TEXT_BYTES, readPlainFile } from "@thaw/contracts";
 import { fileMalformed, fileUnreadable } from "../errors.js";
 
 type Json = Readonly<Record<string, unknown>>;
@@ -8,10 +8,13 @@ function isMissing(cause: unknown): boolean {
   return cause instanceof Error && "code" in cause && cause.code === "ENOENT";
 }
 
-/** Text of a file of a checkpoint folder; undefined where it does not exist. @throws THAW_DATA_FILE_UNREADABLE */
+/**
+ * Text of a file of a checkpoint folder; undefined where it does not exist. @throws THAW_DATA_FILE_UNREADABLE, also for
+ * a link out of the folder and for what is not a file
+ */
 export async function readCheckpointText(folder: string, name: string): Promise<string | undefined> {
   try {
-    return await readFile(join(folder, name), "utf8");
+    return (await readPlainFile(await fileInFolder(folder, name), MAX_TEXT_BYTES)).toString("utf8");
   } catch (cause) {
     if (isMissing(cause)) return undefined;
     throw fileUnreadable(join(folder, name), `The file ${name}`, cause);

@@ -1,7 +1,8 @@
 import { createHash } from "node:crypto";
-import { readFile } from "node:fs/promises";
+import { readPlainFile } from "@thaw/contracts";
 import { augmentImage } from "../images/augment.js";
 import { decodeRgb, rasterizeSvg } from "../images/decode.js";
+import { MAX_IMAGE_BYTES } from "../images/size-limits.js";
 import type { AugmentOptions } from "../formats/options.js";
 import type { ImageProcessor, ImageProcessorModule, ImageSize, RgbImage } from "../images/processor.js";
 import type { ImageReference } from "../samples/sample.js";
@@ -54,7 +55,7 @@ function failed(problem: "missing" | "broken" | "changed" | "processor", cause: 
 
 async function pixelsOf(task: DecodeTask): Promise<RgbImage | "changed"> {
   if (task.image.kind === "svg") return rasterizeSvg(task.image.svg, task.rasterSize, task.image.background);
-  const bytes = task.image.kind === "file" ? await readFile(task.image.path) : task.image.bytes;
+  const bytes = task.image.kind === "file" ? await readPlainFile(task.image.path, MAX_IMAGE_BYTES) : task.image.bytes;
   if (task.sha256 !== undefined && sha256(bytes) !== task.sha256) return "changed";
   return decodeRgb(bytes, { exif: task.exif });
 }
@@ -68,8 +69,13 @@ export async function runDecodeTask(task: DecodeTask): Promise<DecodeReply> {
     return failed(isMissing(cause) ? "missing" : "broken", cause);
   }
   if (image === "changed") return failed("changed", "other bytes than before");
+  let processor: ImageProcessor;
   try {
-    const processor = await processorOf(task.processor);
+    processor = await processorOf(task.processor);
+  } catch (cause) {
+    return failed("processor", cause);
+  }
+  try {
     return {
       ok: true,
       inputs: processor.process(
@@ -77,6 +83,6 @@ export async function runDecodeTask(task: DecodeTask): Promise<DecodeReply> {
       ),
     };
   } catch (cause) {
-    return failed("processor", cause);
+    return failed("broken", cause);
   }
 }

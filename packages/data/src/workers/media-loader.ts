@@ -1,6 +1,6 @@
-import { access, constants, readFile } from "node:fs/promises";
-import type { MediaItem } from "@thaw/contracts";
+import { openPlainFile, readPlainFile, type MediaItem } from "@thaw/contracts";
 import { readImageSize } from "../images/decode.js";
+import { MAX_IMAGE_BYTES } from "../images/size-limits.js";
 import type { DecodePool } from "./decode-pool.js";
 import { type DecodeReply, type DecodeTask, sha256 } from "./decode-task.js";
 import { fileUnreadable, imageBroken, imageChanged, imageMissing, workerFailed } from "../errors.js";
@@ -43,7 +43,7 @@ export interface MediaLoader {
 async function bytesOf(image: ImageReference, origin: string): Promise<Uint8Array | string> {
   if (image.kind === "svg") return image.svg;
   if (image.kind === "bytes") return image.bytes;
-  return readFile(image.path).catch((cause: unknown) => {
+  return readPlainFile(image.path, MAX_IMAGE_BYTES).catch((cause: unknown) => {
     throw unreadable(image.path, origin, cause);
   });
 }
@@ -56,9 +56,11 @@ async function sizeOf(
 ): Promise<ImageSize> {
   if (image.kind === "svg") return rasterSize;
   if (image.kind === "file")
-    await access(image.path, constants.R_OK).catch((cause: unknown) => {
-      throw unreadable(image.path, origin, cause);
-    });
+    await openPlainFile(image.path)
+      .then((handle) => handle.close())
+      .catch((cause: unknown) => {
+        throw unreadable(image.path, origin, cause);
+      });
   return readImageSize(image.kind === "file" ? image.path : image.bytes, { exif }).catch((cause: unknown) => {
     throw imageBroken(imageName(image), origin, cause);
   });

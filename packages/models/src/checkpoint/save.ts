@@ -1,6 +1,6 @@
 import { copyFile, mkdir, mkdtemp, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
-import { elementCount, ThawError, type StoredTensor } from "@thaw/contracts";
+import { elementCount, fileInFolder, ThawError, type StoredTensor } from "@thaw/contracts";
 import {
   INDEX_FILE,
   MANIFEST_FILE,
@@ -10,7 +10,7 @@ import {
   writeSafetensors,
   type FileProof,
 } from "@thaw/safetensors";
-import { folderTaken, folderUnwritable, wrongValueCount } from "../errors.js";
+import { folderTaken, folderUnreadable, folderUnwritable, wrongValueCount } from "../errors.js";
 
 /** How to save. */
 export interface SaveOptions {
@@ -85,7 +85,7 @@ async function writeModel(
   const proofs: Record<string, FileProof> = {};
   for (const file of COMPANIONS) {
     if (!(await exists(join(source, file)))) continue;
-    await copyFile(join(source, file), join(staging, file));
+    await copyFile(await companion(source, file), join(staging, file));
     proofs[file] = proofOf(await readFile(join(staging, file)));
   }
   await writeConfig(source, staging, dtype);
@@ -101,6 +101,13 @@ async function writeModel(
     },
   );
   await writeManifest(staging, proofs);
+}
+
+/** What is copied is part of the folder: an export never carries along what a link in it points to. */
+function companion(source: string, file: string): Promise<string> {
+  return fileInFolder(source, file).catch((cause: unknown) => {
+    throw folderUnreadable(source, new Error(`${file}: ${cause instanceof Error ? cause.message : String(cause)}`));
+  });
 }
 
 /**

@@ -1,5 +1,6 @@
-import { readFile, stat } from "node:fs/promises";
+import { stat } from "node:fs/promises";
 import { join } from "node:path";
+import { fileInFolder, MAX_TEXT_BYTES, readPlainFile } from "@thaw/contracts";
 import { configReader, type ConfigReader } from "./config-reader.js";
 import { badConfig, folderUnreadable } from "../errors.js";
 
@@ -10,7 +11,7 @@ export async function readConfig(folder: string): Promise<ConfigReader> {
   });
   if (!status.isDirectory()) throw folderUnreadable(folder, new Error("this is no folder"));
   const file = join(folder, "config.json");
-  const text = await readFile(file, "utf8").catch((cause: unknown) => {
+  const text = await readText(folder, "config.json").catch((cause: unknown) => {
     throw folderUnreadable(folder, cause);
   });
   return parse(file, text);
@@ -19,11 +20,15 @@ export async function readConfig(folder: string): Promise<ConfigReader> {
 /** Reads generation_config.json; empty if there is none. @throws THAW_CHECKPOINT_CONFIG */
 export async function readGenerationConfig(folder: string): Promise<ConfigReader> {
   const file = join(folder, "generation_config.json");
-  const text = await readFile(file, "utf8").catch((cause: unknown) => {
+  const text = await readText(folder, "generation_config.json").catch((cause: unknown) => {
     if ((cause as NodeJS.ErrnoException).code === "ENOENT") return "{}";
     throw folderUnreadable(folder, cause);
   });
   return parse(file, text);
+}
+
+async function readText(folder: string, name: string): Promise<string> {
+  return (await readPlainFile(await fileInFolder(folder, name), MAX_TEXT_BYTES)).toString("utf8");
 }
 
 function parse(file: string, text: string): ConfigReader {

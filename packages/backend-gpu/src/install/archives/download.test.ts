@@ -91,12 +91,23 @@ test("says what the server answered", async () => {
   await expect(download(options())).rejects.toThrow(/could not fetch .*file\.whl: the server answered 404/);
 });
 
+test("ends a download that is longer than it should be", async () => {
+  answer = (_, response) => void response.end(Buffer.concat([content, content]));
+  await expect(download(options())).rejects.toThrow(/the server sends more than \d+ bytes/);
+});
+
 test("reads and checks members of a zip file without the rest", async () => {
   const file = join(folder, "a.whl");
   const zip = makeZip({ "a/one.txt": Buffer.from("one"), "b/two.bin": content });
   writeFileSync(file, zip);
   const directory = await readZipDirectory(file);
   expect([...directory.keys()]).toEqual(["a/one.txt", "b/two.bin"]);
+  await extractEntry(file, directory.get("b/two.bin")!, join(folder, "out", "two.bin"));
+  expect(readFileSync(join(folder, "out", "two.bin"))).toEqual(content);
+
+  const changed = Buffer.from(content);
+  changed[0]! ^= 1;
+  writeFileSync(join(folder, "out", "two.bin"), changed);
   await extractEntry(file, directory.get("b/two.bin")!, join(folder, "out", "two.bin"));
   expect(readFileSync(join(folder, "out", "two.bin"))).toEqual(content);
 

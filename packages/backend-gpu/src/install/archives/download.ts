@@ -56,7 +56,7 @@ async function receive(
       transform(chunk: Buffer, _, done) {
         received += chunk.length;
         onBytes?.(received, bytes);
-        done(null, chunk);
+        done(received > bytes ? new Error(`the server sends more than ${bytes} bytes`) : null, chunk);
       },
     });
     await pipeline(

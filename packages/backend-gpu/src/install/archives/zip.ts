@@ -69,7 +69,8 @@ function parseDirectory(directory: Buffer, file: string): Map<string, ZipEntry> 
 }
 
 /**
- * Writes one member to `target`, which appears only when it is complete. A target of the right size is left alone.
+ * Writes one member to `target`, which appears only when it is complete. A target of the right size and checksum is
+ * left alone.
  * @throws THAW_INSTALL_WHEEL_BROKEN if the checksum differs
  */
 export async function extractEntry(
@@ -79,7 +80,7 @@ export async function extractEntry(
   onBytes: (bytes: number) => void = () => {},
 ): Promise<void> {
   const known = await stat(target).catch(() => undefined);
-  if (known?.size === entry.bytes) {
+  if (known?.size === entry.bytes && (await crc32Of(target)) === entry.crc32) {
     onBytes(entry.bytes);
     return;
   }
@@ -107,6 +108,12 @@ export async function extractEntry(
     await rm(part, { force: true });
     throw error;
   }
+}
+
+async function crc32Of(file: string): Promise<number> {
+  let sum = 0;
+  for await (const chunk of createReadStream(file) as AsyncIterable<Buffer>) sum = crc32(chunk, sum);
+  return sum;
 }
 
 async function memberStream(file: string, entry: ZipEntry): Promise<NodeJS.ReadableStream> {
