@@ -6,8 +6,8 @@ const BY_SIGNAL: readonly number[] = [129, 130, 131, 143];
 
 /**
  * Says who ended the process where that is neither the command nor a signal: a plugin, or a library that it calls,
- * which calls `process.exit`. A scheduler would take its exit code 0 for a run that is done; it becomes 1. Returns what takes
- * the watch away.
+ * which calls `process.exit`. A scheduler would take its exit code 0 for a run that is done; it becomes 1.
+ * Returns what ends the watch.
  */
 export function watchExit(terminal: Terminal): () => void {
   const onExit = (code: number): void => {

@@ -23,8 +23,8 @@ const held = new Set<string>();
 
 /**
  * Takes a run folder for this process: nobody else writes there until it is released. The lock of a process that is
- * gone is taken over, and what it left half written is removed. Entries of the folder that are links out of it are refused:
- * what is written in a run folder stays there.
+ * gone is taken over, and what it left half written is removed. Entries of the folder that are links out of it are
+ * refused: what is written in a run folder stays there.
  * @throws THAW_CORE_RUN_LOCKED, THAW_CORE_RUN_FOLDER_LINKED, THAW_CORE_RUN_FOLDER_UNWRITABLE
  */
 export async function lockRun(folder: string): Promise<() => Promise<void>> {
