@@ -1,6 +1,5 @@
-import type { PathLike } from "node:fs";
-import type * as Files from "node:fs/promises";
 import { fileURLToPath } from "node:url";
+import type * as Contracts from "@thaw/contracts";
 import { beforeEach, describe, expect, it, vi } from "vitest";
 import { testProcessor } from "../../test-support/processor.js";
 import type { Processor } from "../images/processor.js";
@@ -10,13 +9,13 @@ import { runDecodeTask } from "./decode-task.js";
 import { createMediaLoader } from "./media-loader.js";
 
 const reads: string[] = [];
-vi.mock("node:fs/promises", async (original) => {
-  const files = await original<typeof Files>();
-  const readFile = (path: PathLike, ...rest: readonly never[]): unknown => {
-    reads.push(String(path));
-    return files.readFile(path, ...rest);
+vi.mock("@thaw/contracts", async (original) => {
+  const contracts = await original<typeof Contracts>();
+  const readPlainFile = (file: string, limitBytes: number): Promise<Buffer> => {
+    reads.push(file);
+    return contracts.readPlainFile(file, limitBytes);
   };
-  return { ...files, readFile };
+  return { ...contracts, readPlainFile };
 });
 
 const path = fileURLToPath(new URL("../../fixtures/images/turned.jpg", import.meta.url));
