@@ -26,9 +26,14 @@ Function Find(napi_env env, const char* name) {
   void* library = dlopen("libtensorflow_framework.so.2", RTLD_LAZY | RTLD_NOLOAD);
   void* symbol = library == nullptr ? nullptr : dlsym(library, name);
   if (library != nullptr) dlclose(library);
-  if (symbol == nullptr) napi_throw_error(env, nullptr, "TensorFlow's library is not loaded, or lacks the switch for TensorFloat-32.");
+  if (symbol == nullptr) napi_throw_error(env, nullptr, "TensorFlow's library is not loaded, or lacks one of the switches that Thaw sets.");
   return reinterpret_cast<Function>(symbol);
 }
+
+// absl::SetMinLogLevel(absl::LogSeverityAtLeast), which the same library exports under the name of its version of Abseil.
+using SetMinLogLevel = void (*)(int);
+constexpr char kSetMinLogLevel[] = "_ZN4absl12lts_2025081414SetMinLogLevelENS0_18LogSeverityAtLeastE";
+constexpr int kFatal = 3;
 
 using thaw::ReadString;
 
@@ -69,6 +74,14 @@ napi_value TensorFloat32(napi_env env, napi_callback_info) {
   return result;
 }
 
+// muteErrors(): of the library's own lines on standard error, only what ends the process is left. What goes wrong comes back as a status; and reading what XLA kept
+// writes a line for each function, as it tries a text format first.
+napi_value MuteErrors(napi_env env, napi_callback_info) {
+  SetMinLogLevel set = Find<SetMinLogLevel>(env, kSetMinLogLevel);
+  if (set != nullptr) set(kFatal);
+  return nullptr;
+}
+
 napi_value Init(napi_env env, napi_value exports) {
 #if defined(__GLIBC__)
   // Arrays of JavaScript that weights come in or are hashed from: freed, they would stay with malloc, whose threshold grows up to 32 MB.
@@ -76,10 +89,11 @@ napi_value Init(napi_env env, napi_value exports) {
 #endif
   const napi_property_descriptor properties[] = {
       {"setEnvironment", nullptr, SetEnvironment, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
+      {"muteErrors", nullptr, MuteErrors, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
       {"setTensorFloat32", nullptr, SetTensorFloat32, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
       {"tensorFloat32", nullptr, TensorFloat32, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
   };
-  napi_define_properties(env, exports, 3, properties);
+  napi_define_properties(env, exports, 4, properties);
   return exports;
 }
 

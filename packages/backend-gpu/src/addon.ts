@@ -2,7 +2,16 @@ import * as tf from "@tensorflow/tfjs-core";
 import { createRequire } from "node:module";
 import { totalmem } from "node:os";
 import { join } from "node:path";
-import { type AddFunction, CompiledFunctions, type FunctionBackend } from "./functions/index.js";
+import {
+  type AddFunction,
+  type CompiledCache,
+  CompiledFunctions,
+  describeCards,
+  type FunctionBackend,
+  openCompiledCache,
+} from "./functions/index.js";
+import { addonSourcesHash } from "./install/addons.js";
+import { TENSORFLOW_VERSION } from "./install/recipe.js";
 import { hasXlaTools, XLA_FOLDER } from "./install/xla.js";
 import { loadNativeKernels } from "./kernels.js";
 
@@ -17,6 +26,8 @@ interface TensorFlowControls {
   /** What is set already stays. */
   setEnvironment(name: string, value: string): void;
   setTensorFloat32(enabled: boolean): void;
+  /** Leaves of the library's lines on standard error those that end the process; the rest comes back as statuses. */
+  muteErrors(): void;
 }
 
 /** A loaded library. */
@@ -39,7 +50,10 @@ export interface AddonOptions {
   readonly tensorFloat32: boolean;
   /** False: TensorFlow's own operations alone, without Thaw's kernels for the processor. Default: true. */
   readonly kernels?: boolean;
-  /** True: functions of many operations, which XLA compiles. Default: on a GPU. */
+  /**
+   * True: functions of many operations, which XLA compiles, whatever that takes. False: none. Default: on a GPU, where
+   * they are worth their time.
+   */
   readonly functions?: boolean;
 }
 
@@ -82,17 +96,22 @@ export function registerInstalledAddon(folder: string, kind: "native" | "gpu", i
   const require = createRequire(join(folder, "package", "dist", "index.js"));
   const controls = require(join(folder, "addon", "thaw_controls.node")) as TensorFlowControls;
   for (const [name, value] of Object.entries(LIBRARY_ENVIRONMENT)) controls.setEnvironment(name, value);
+  const kept = kind === "gpu" && isCurrent ? keptFunctions(folder) : undefined;
   if (kind === "gpu") controls.setEnvironment("XLA_FLAGS", xlaFlags(folder));
+  if (kept !== undefined) controls.setEnvironment("TF_XLA_FLAGS", kept.flags);
   restoreOldUtil();
   Object.assign(globalThis, { [TFJS_CORE_KEY]: createRequire(import.meta.url)("@tensorflow/tfjs-core") });
   const binding = require(join(folder, "addon", "tfjs_binding.node")) as TensorFlowBinding;
+  // Reading what XLA kept writes a line for each function, since it tries another format first.
+  if (kept !== undefined) controls.muteErrors();
   require("./register_all_kernels.js");
   const { NodeJSKernelBackend } = require("./nodejs_kernel_backend.js") as {
     NodeJSKernelBackend: new (binding: TensorFlowBinding, packageName: string) => tf.KernelBackend;
   };
   tf.registerBackend("tensorflow", () => new NodeJSKernelBackend(binding, NAMES_OF_THE_ADDON_PACKAGE[kind]), 3);
   const kernelSet = !isCurrent || binding.isUsingGpuDevice() ? undefined : loadNativeKernels(folder);
-  const functions = !isCurrent || (kind === "gpu" && !hasXlaTools(folder)) ? undefined : loadFunctions(folder, require);
+  const functions =
+    !isCurrent || (kind === "gpu" && !hasXlaTools(folder)) ? undefined : loadFunctions(folder, require, kept);
   return {
     binding,
     setTensorFloat32(enabled) {
@@ -104,8 +123,16 @@ export function registerInstalledAddon(folder: string, kind: "native" | "gpu", i
   };
 }
 
+/** What earlier runs compiled on these cards with this driver, this library and this version of Thaw. */
+function keptFunctions(folder: string): CompiledCache | undefined {
+  const cards = describeCards();
+  if (cards === null) return undefined;
+  const facts = [TENSORFLOW_VERSION, addonSourcesHash(), xlaFlags(folder), ...cards];
+  return openCompiledCache(join(folder, "compiled"), facts);
+}
+
 /** native/thaw_functions.cc, for the addon beside it. */
-function loadFunctions(folder: string, require: NodeJS.Require): CompiledFunctions {
+function loadFunctions(folder: string, require: NodeJS.Require, kept: CompiledCache | undefined): CompiledFunctions {
   const native = require(join(folder, "addon", "thaw_functions.node")) as {
     addFunction(addon: string, ...rest: Parameters<AddFunction>): void;
   };
@@ -121,7 +148,7 @@ function loadFunctions(folder: string, require: NodeJS.Require): CompiledFunctio
     (...parameters) => {
       native.addFunction(addon, ...parameters);
     },
-    { onProblem },
+    { onProblem, ...(kept && { kept }) },
   );
 }
 

@@ -105,6 +105,7 @@ async function registerTensorFlow(entry: BackendEntry, location: Location, optio
   const kernels = options.kernels === false ? undefined : kernelSet;
   useNativeKernels(kernels);
   const isCompiled = functions !== undefined && (options.functions ?? isOnGpu);
+  if (functions !== undefined) functions.isSelective = options.functions === undefined;
   Object.assign(tf.findBackend("tensorflow"), { tensorFunctions: isCompiled ? functions : undefined });
   const parts = [
     kernels === undefined ? "" : ` with Thaw's kernels for ${kernels}`,

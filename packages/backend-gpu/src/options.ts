@@ -24,7 +24,8 @@ export const backendOptionsSchema = z
         .optional()
         .describe(
           "Whether TensorFlow's backends make compiled functions of operations that belong together (norms, " +
-            "gates, attention). Default: true on a GPU, false on a processor, which has kernels.",
+            "gates, attention). Default: on a GPU where what is left of the run pays for compiling them; not on a " +
+            "processor, which has kernels.",
         ),
       projectFolder: z.string().min(1).optional().meta({
         format: "code-path",
@@ -51,7 +52,7 @@ export interface ResolvedBackendOptions {
   readonly tensorFloat32: boolean;
   /** Thaw's kernels for the processor, where they are installed. */
   readonly kernels: boolean;
-  /** Compiled functions in place of single operations; absent: on a GPU. */
+  /** Compiled functions in place of single operations; absent: on a GPU where they are worth their time. */
   readonly functions?: boolean;
   readonly projectFolder: string;
   readonly cacheFolder: string;

@@ -57,7 +57,7 @@ async function train(mode, precision) {
     projectFolder: process.cwd(),
     cacheFolder: options.cacheFolder ?? defaultCacheFolder(),
     tensorFloat32: precision !== "float32",
-    functions: options.functions,
+    functions: options.functions ?? true,
     kernels: options.kernels,
   });
   const [times, losses, counts] = [[], [], []];

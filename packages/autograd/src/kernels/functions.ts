@@ -32,14 +32,18 @@ export type CompileFunction = (inputs: readonly FunctionInput[], run: () => read
 export interface TensorFunctions {
   /**
    * What `make` made for inputs of these shapes, if that is worth its time by now; undefined as long as running
-   * operations one by one costs less, or if it failed. `key` says everything else that the results depend on; what
-   * follows a `#` in it tells sizes apart, as the inputs' shapes do.
+   * operations one by one costs less, or if it failed; the caller runs them and says {@link ran}. `key` says everything
+   * else that the results depend on; what follows a `#` in it tells sizes apart, as the inputs' shapes do.
    */
   get<T extends object>(
     key: string,
     inputs: readonly FunctionInput[],
     make: (compile: CompileFunction) => T,
   ): T | undefined;
+  /** What `get` had no function for last has run, whether it failed or not. */
+  ran?(): void;
+  /** How many passes are still to come, the one that begins now included. Unknown as long as nobody says it. */
+  expect?(passes: number): void;
   /** A pass is over: what comes in every pass is worth making a function of. */
   endPass(): void;
 }
@@ -47,4 +51,12 @@ export interface TensorFunctions {
 /** The current backend's, if it has them. */
 export function tensorFunctions(): TensorFunctions | undefined {
   return (tf.backend() as unknown as { readonly tensorFunctions?: TensorFunctions }).tensorFunctions;
+}
+
+/**
+ * Tells the current backend how many passes are still to come, the one that begins now included: by that it decides
+ * whether making functions pays.
+ */
+export function expectPasses(passes: number): void {
+  tensorFunctions()?.expect?.(passes);
 }

@@ -6,6 +6,7 @@ import {
   type CompileFunction,
   type FunctionInput,
   type TensorFunction,
+  type TensorFunctions,
   tensorFunctions,
 } from "../kernels/functions.js";
 import { PackedNode, type ValueNode } from "../engine/node.js";
@@ -39,7 +40,7 @@ export function fuse(key: string, inputs: readonly Value[], run: (...inputs: Val
   const pair = functions.get(`${needs.map(Number).join("")} ${key}`, given, (compile) =>
     compilePair(compile, key, inputs, needs, run),
   );
-  if (pair === undefined) return run(...inputs);
+  if (pair === undefined) return watched(functions, () => run(...inputs));
   const { forward, backward } = pair;
   return operate(key, inputs, (record) => {
     const [output, ...between] = forward.call(given) as [Tensor, ...Tensor[]];
@@ -72,13 +73,24 @@ export function asFunction(
   inputs: readonly Tensor[],
   run: (inputs: readonly Tensor[]) => readonly Tensor[],
 ): readonly Tensor[] {
-  const made = tensorFunctions()?.get(key, inputs, (compile) => {
+  const functions = tensorFunctions();
+  if (functions === undefined) return run(inputs);
+  const made = functions.get(key, inputs, (compile) => {
     const compiled = compile(inputs, () => run(inputs));
     // Compiling may fail, and does so at the first call.
     tf.dispose(compiled.call(inputs));
     return compiled;
   });
-  return made === undefined ? run(inputs) : made.call(inputs);
+  return made === undefined ? watched(functions, () => run(inputs)) : made.call(inputs);
+}
+
+/** Runs what there is no function for, and says so when it has run. */
+function watched<T>(functions: TensorFunctions, run: () => T): T {
+  try {
+    return run();
+  } finally {
+    functions.ran?.();
+  }
 }
 
 function inputOf(value: Value): FunctionInput {

@@ -47,7 +47,8 @@ class AddingBackend implements FunctionBackend {
 }
 
 describe("functions", () => {
-  const setUp = (options: { readonly fails?: boolean } = {}) => {
+  const setUp = (options: { readonly fails?: boolean; readonly kept?: Set<string> } = {}) => {
+    let now = 0;
     const [backend, problems, added]: [AddingBackend, string[], string[]] = [new AddingBackend(), [], []];
     const functions = new CompiledFunctions(
       backend,
@@ -55,7 +56,11 @@ describe("functions", () => {
         if (options.fails === true) throw new Error("no compiler");
         added.push(name);
       },
-      { onProblem: (message) => problems.push(message) },
+      {
+        onProblem: (message) => problems.push(message),
+        now: () => now,
+        ...(options.kept && { kept: options.kept }),
+      },
     );
     /** Whether a function was there for a pass with inputs of that shape. */
     const pass = (...shapes: readonly (readonly number[])[]): boolean[] => {
@@ -68,6 +73,12 @@ describe("functions", () => {
             ]),
           ) !== undefined
         );
+      });
+      // Operation by operation, a stretch takes 10 ms of the clock.
+      found.forEach((isThere) => {
+        if (isThere) return;
+        now += 10;
+        functions.ran();
       });
       functions.endPass();
       return found;
@@ -84,6 +95,24 @@ describe("functions", () => {
     // Neither is used any more: the next shapes must come twice more.
     expect([pass([4]), pass([4]), pass([4]), pass([4])].flat()).toEqual([false, false, false, true]);
     expect(added).toHaveLength(3);
+  });
+
+  it("are made where they are worth their time, which is little where an earlier run compiled them", () => {
+    const kept = new Set<string>();
+    const first = setUp({ kept });
+    first.functions.isSelective = true;
+    // 10 ms a pass, of which 5 are saved, against 1500: after 300 passes.
+    const answers = Array.from({ length: 310 }, () => first.pass([2])[0]!);
+    expect(answers.indexOf(true)).toBe(300);
+    expect(kept.size).toBe(1);
+    const second = setUp({ kept });
+    second.functions.isSelective = true;
+    const sooner = Array.from({ length: 40 }, () => second.pass([2])[0]!);
+    expect(sooner.indexOf(true)).toBe(30);
+    const short = setUp({ kept });
+    short.functions.isSelective = true;
+    short.functions.expect(10);
+    expect(Array.from({ length: 40 }, () => short.pass([2])[0])).not.toContain(true);
   });
 
   it("run by name, and of precisions each has its own", () => {

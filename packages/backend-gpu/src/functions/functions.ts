@@ -1,8 +1,10 @@
 import type { Tensor } from "@tensorflow/tfjs-core";
 import { createHash } from "node:crypto";
 import type { CompileFunction, FunctionInput, TensorFunction, TensorFunctions } from "@thaw/core";
+import type { CompiledCache } from "./compiled-cache.js";
 import { encodeGraph, neededNodes, outputName } from "./graph.js";
 import { type OperationResult, type Origin, traceGraph, type TracedBackend } from "./trace.js";
+import { type Watched, Worth } from "./worth.js";
 
 /**
  * Adds a serialised graph to TensorFlow as a function of that name; `inputs` and `outputs` are `node:output`. Throws
@@ -27,10 +29,14 @@ export interface FunctionOptions {
   readonly isCompiled?: boolean;
   /** Told what went wrong when a function could not be made; its operations run one by one then. */
   readonly onProblem?: (message: string) => void;
+  /** Functions that an earlier run compiled and that are read from the disk. */
+  readonly kept?: Pick<CompiledCache, "has" | "add">;
+  /** A clock in milliseconds, for tests. */
+  readonly now?: () => number;
 }
 
 /** A key with one set of shapes. */
-interface Signature {
+interface Signature extends Watched {
   /** Passes in which it came. */
   passCount: number;
   lastPass: number;
@@ -45,9 +51,10 @@ function nameOf(graph: Uint8Array, ...rest: readonly (string | readonly string[]
 }
 
 /**
- * Makes functions of TensorFlow of what comes again and again. XLA compiles for shapes and takes some tenths of a
- * second, so that a function is made in the second pass in which its shapes come, or later by as many passes as
- * functions of that key are out of use: batches of ever new sizes are not compiled for in vain.
+ * Makes functions of TensorFlow of what comes again and again. XLA compiles for shapes and takes tenths of a second to
+ * seconds, so that a function is made in the second pass in which its shapes come, or later by as many passes as
+ * functions of that key are out of use: batches of ever new sizes are not compiled for in vain. Where it
+ * {@link isSelective}, it must also be worth its time ({@link Worth}).
  */
 export class CompiledFunctions implements TensorFunctions {
   readonly #backend: FunctionBackend;
@@ -57,6 +64,9 @@ export class CompiledFunctions implements TensorFunctions {
   /** By what stands in a key before the sizes, then by sizes and shapes. */
   readonly #signatures = new Map<string, Map<string, Signature>>();
   readonly #names = new Set<string>();
+  readonly #kept: FunctionOptions["kept"];
+  readonly #now: () => number;
+  readonly #worth: Worth;
   #pass = 0;
   /** How many pairs were made. */
   madeCount = 0;
@@ -66,12 +76,17 @@ export class CompiledFunctions implements TensorFunctions {
   precision = "";
   /** In which pass of its shapes a function is made at the earliest. */
   patience = 2;
+  /** Whether a function must be worth its time; else it is made whatever it takes. */
+  isSelective = false;
 
   constructor(backend: FunctionBackend, add: AddFunction, options: FunctionOptions = {}) {
     this.#backend = backend;
     this.#add = add;
     this.#isCompiled = options.isCompiled !== false;
     this.#onProblem = options.onProblem;
+    this.#kept = options.kept;
+    this.#now = options.now ?? (() => performance.now());
+    this.#worth = new Worth(this.#now);
   }
 
   get<T extends object>(
@@ -81,41 +96,57 @@ export class CompiledFunctions implements TensorFunctions {
   ): T | undefined {
     const [formula, sizes = ""] = key.split("#", 2) as [string, string?];
     const family = entryOf(this.#signatures, this.precision + formula, () => new Map<string, Signature>());
-    const signature = entryOf(
-      family,
-      `${sizes}#${shapesOf(inputs)}`,
-      () => ({ passCount: 0, lastPass: -1 }) as Signature,
-    );
+    const shapes = `${sizes}#${shapesOf(inputs)}`;
+    const signature = entryOf(family, shapes, () => ({ passCount: 0, lastPass: -1, runs: 0, ms: 0 }) as Signature);
     if (signature.lastPass !== this.#pass) {
       signature.lastPass = this.#pass;
       signature.passCount += 1;
     }
-    if (signature.made === undefined && !this.#isUnusable && this.#isDue(signature, family))
-      this.#make(signature, make);
-    return (signature.made ?? undefined) as T | undefined;
+    const name = `${this.precision}${formula}#${shapes}`;
+    if (signature.made === undefined && !this.#isUnusable && this.#isDue(signature, family, name))
+      this.#make(signature, name, make);
+    if (signature.made === undefined || signature.made === null) {
+      this.#worth.begin(signature);
+      return undefined;
+    }
+    this.#worth.replaced(signature);
+    return signature.made as T;
+  }
+
+  ran(): void {
+    this.#worth.end();
+  }
+
+  expect(passes: number): void {
+    this.#worth.passesLeft = passes;
   }
 
   endPass(): void {
     this.#pass += 1;
+    this.#worth.endPass();
   }
 
-  #isDue({ passCount }: Signature, family: ReadonlyMap<string, Signature>): boolean {
+  #isDue(signature: Signature, family: ReadonlyMap<string, Signature>, name: string): boolean {
+    if (this.isSelective && !this.#worth.isWorth(signature, this.#kept?.has(name) === true)) return false;
     const unused = [...family.values()].filter(
       ({ made, lastPass }) => made !== undefined && lastPass < this.#pass - 1,
     ).length;
-    return passCount >= this.patience + unused;
+    return signature.passCount >= this.patience + unused;
   }
 
-  #make(signature: Signature, make: (compile: CompileFunction) => object): void {
+  #make(signature: Signature, name: string, make: (compile: CompileFunction) => object): void {
     const origins = new Map<number, Origin>();
+    const [started, isRead] = [this.#now(), this.#kept?.has(name) === true];
     signature.made = null;
     try {
       signature.made = make((inputs, run) => this.#compile(inputs, run, origins));
       this.madeCount += 1;
+      this.#kept?.add(name);
     } catch (error) {
       this.#isUnusable = this.madeCount === 0;
       this.#onProblem?.(error instanceof Error ? error.message : String(error));
     }
+    this.#worth.made(this.#now() - started, isRead);
   }
 
   #compile(

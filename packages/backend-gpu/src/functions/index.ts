@@ -1,2 +1,4 @@
 export { CompiledFunctions } from "./functions.js";
 export type { AddFunction, FunctionBackend, FunctionOptions } from "./functions.js";
+export { describeCards, openCompiledCache } from "./compiled-cache.js";
+export type { CompiledCache } from "./compiled-cache.js";

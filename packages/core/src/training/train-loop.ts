@@ -1,4 +1,5 @@
 import { setImmediate } from "node:timers/promises";
+import { expectPasses } from "@thaw/autograd";
 import type { Batch, BatchSource } from "@thaw/contracts";
 import { noBatches } from "../errors/passes.js";
 import type { AfterStepContext, EpochContext, RunContext, StepContext, StopDecision } from "../api/contexts.js";
@@ -111,6 +112,8 @@ export class TrainLoop {
       if (isPhaseEdge(context.plan, this.#stepsDone)) await events.enterPhase(this.#stepsDone);
       await hooks.beforeStep.promise(stepContext);
     }
+    const stepsLeft = context.totalSteps - this.#stepsDone;
+    expectPasses(stepsLeft * training.gradientAccumulationSteps - this.#inStep);
     await trainStep.addMicroBatch(item, this.#stepsDone);
     this.#inStep += 1;
     await setImmediate();
