@@ -10,7 +10,7 @@ import { fileURLToPath } from "node:url";
 import { rolldown } from "rolldown";
 
 const dist = fileURLToPath(new URL("dist/", import.meta.url));
-/** Everything else that is no package of ours is left out. */
+/** Everything else that is not a package of ours is left out. */
 const BUNDLED = new RegExp(
   "^(zod|yaml|tapable|cosmiconfig|js-yaml|argparse|parse-json|import-fresh|env-paths|picocolors" +
     "|@tensorflow/tfjs-core|@thaw/.*)$",

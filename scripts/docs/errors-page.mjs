@@ -51,7 +51,7 @@ export function errorsPage(sources) {
     "Every error that Thaw throws on purpose is a `ThawError`: `code` is stable and never used for anything " +
       "else, `details` holds the message's facts as data, `cause` the error",
     "behind it. A message says what is wrong, where, and what to do. Facts of the case stand in {braces} here. " +
-      "What is wrong with a config or plan is no error of this kind but a",
+      "What is wrong with a config or plan is not an error of this kind but a",
     "finding, all of them at once: see [the rules](rules/README.md). An error in a plugin's tap is " +
       "`THAW_CORE_PLUGIN_FAILED`, or keeps its own code where it is a `ThawError`, and",
     "names plugin, hook and step in `details`.",

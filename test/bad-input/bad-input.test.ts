@@ -26,7 +26,7 @@ describe("data", () => {
   });
 
   it("names the sample of a broken image, and leaves no run of zero steps", async () => {
-    work.write("broken.png", "this is no picture");
+    work.write("broken.png", "this is not a picture");
     work.write("train.jsonl", [caption("broken.png"), caption("broken.png")].join("\n"));
     expectRefused(await work.run(["train"]), "THAW_DATA_IMAGE_BROKEN", "broken.png", "train.jsonl:");
   });
@@ -122,7 +122,7 @@ describe("checkpoint", () => {
     expect(outcome.code).toBe(1);
   });
 
-  it("says what is wrong with a path that is no model, run or image", async () => {
+  it("says what is wrong with a path that is not a model, run or image", async () => {
     expectRefused(
       await work.run(["evaluate", "nowhere", "--data", "iconify:twemoji"]),
       "THAW_CLI_NOT_A_RUN",

@@ -5,11 +5,12 @@
  * projector,projector_cached,all] [--precisions float32,tf32,bfloat16] [--steps 10] [--backend gpu] [--device cuda|cpu]
  * [--cache-folder <folder>]
  *
- * One line a size, mode and precision. Ratios are Thaw over PyTorch. M is that of `peer`, a batch of 4 with 220 tokens
- * each; 1B is the tower of LLaVA-1.5 (ViT-L/14, 336 pixels) and Llama 3.2 1B, a batch of 8 with 600 tokens each. Both
- * sides' memory is what their allocator had in tensors at most. `gradientError`: of the projector's first weight, to
- * Thaw's own in float32. Thaw's bfloat16 keeps and multiplies frozen weights in it, so that with everything trained it
- * is TF32; PyTorch's also runs autocast. On a processor: `--backend native --device cpu --precisions float32,bfloat16`.
+ * One line per size, mode and precision. Ratios are Thaw over PyTorch. M is that of `peer`, a batch of 4 with 220
+ * tokens each; 1B is the tower of LLaVA-1.5 (ViT-L/14, 336 pixels) and Llama 3.2 1B, a batch of 8 with 600 tokens each.
+ * Both sides' memory is what their allocator had in tensors at most. `gradientError`: of the projector's first weight,
+ * to Thaw's own in float32. Thaw's bfloat16 keeps and multiplies frozen weights in it, so that with everything trained
+ * it is TF32; PyTorch's also runs autocast. On a processor: `--backend native --device cpu --precisions
+ * float32,bfloat16`.
  */
 import { spawn } from "node:child_process";
 import { createInterface } from "node:readline";

@@ -100,7 +100,7 @@ async function draw(folder, axis, series, size) {
   await mkdir(folder, { recursive: true });
   await writeFile(
     join(folder, `growth-${axis}.svg`),
-    growthSvg({ series, title: `Projector-only step, size ${size}`, x: AXES[axis].x, y: "ms a step" }),
+    growthSvg({ series, title: `Projector-only step, size ${size}`, x: AXES[axis].x, y: "ms per step" }),
   );
 }
 

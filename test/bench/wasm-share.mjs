@@ -41,7 +41,7 @@ export async function* run({ arguments: given, log }) {
     const plain = Math.max(before.plain, after.plain);
     const work = productWork(values.size, { ...DEFAULT_SHAPE, isCached: mode === "projector_cached" });
     const gflops = (2 * work) / line.step_ms_min / 1e6;
-    log(`${mode}: ${line.step_ms_min.toFixed(0)} ms a step, ${gflops.toFixed(1)} of ${plain.toFixed(1)} GFLOP/s`);
+    log(`${mode}: ${line.step_ms_min.toFixed(0)} ms per step, ${gflops.toFixed(1)} of ${plain.toFixed(1)} GFLOP/s`);
     yield {
       mode,
       size: values.size,

@@ -61,7 +61,7 @@ describe.each(BACKENDS)("on %s", (backend) => {
     ["trained in its last block", { lastBlocks: 1 }],
     ["trained", false],
   ] as const)("a tower of several outputs that is %s", (name, state) => {
-    it.each([1, 2])("learns the same with and without the cache, %d samples a batch", async (size) => {
+    it.each([1, 2])("learns the same with and without the cache, %d samples per batch", async (size) => {
       const plain = await train(backend, state, size, { featureCache: "off" });
       expect(plain.losses.every(Number.isFinite)).toBe(true);
       const found = plain.gradients[0]!;
@@ -85,7 +85,7 @@ describe.each(BACKENDS)("on %s", (backend) => {
     });
   });
 
-  it.each([1, 2])("takes several outputs from disk that another run left, %d samples a batch", async (size) => {
+  it.each([1, 2])("takes several outputs from disk that another run left, %d samples per batch", async (size) => {
     const plain = await train(backend, "frozen", size, { featureCache: "off" });
     await withTempFolder(async (disk) => {
       for (const [featureCache, misses] of [

@@ -51,7 +51,7 @@ describe.each(USABLE_BACKENDS)("the feature cache changes no loss on %s where th
     ["trained where names match", { match: ["layers.1.mlp"] }],
     ["given adapters", { lora: { rank: 2 } }],
     ["trained from a step on", { unfreezeAtStep: 2 }],
-  ] as const)("%s, with one and two samples a batch", async (_, state) => {
+  ] as const)("%s, with one and two samples per batch", async (_, state) => {
     for (const size of [1, 2]) {
       const [cached, plain] = [await losses(backend, state, size, "auto"), await losses(backend, state, size, "off")];
       expect(plain.every(Number.isFinite)).toBe(true);

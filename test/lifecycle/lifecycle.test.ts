@@ -17,7 +17,9 @@ const MICRO_BATCH = ["batch", "scope", "loss"];
 const UPDATE = ["gradients", "afterStep", "collectMetrics"];
 const EVALUATION = ["batch", "scope", "evaluated"];
 
-/** Five samples by twos: three micro-batches an epoch, two to a step, so the second step of an epoch is a short one. */
+/**
+ * Five samples by twos: three micro-batches per epoch, two to a step, so the second step of an epoch is a short one.
+ */
 function makeTrainer(options: Partial<TrainerOptions> = {}): Trainer {
   const trainer = new Trainer({
     model: tinyModel(),

@@ -21,7 +21,7 @@ afterEach(() => {
 
 /**
  * The projector trains until step 5, the tower from step 2 with a warm-up of two steps, the last decoder block from
- * epoch 1.5 (two steps an epoch).
+ * epoch 1.5 (two steps per epoch).
  */
 const freeze = {
   components: {

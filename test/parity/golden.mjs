@@ -116,7 +116,7 @@ function itemOf({ values, width, facts }, sample, columns) {
 }
 
 /**
- * A source that gives the golden's batch once an epoch.
+ * A source that gives the golden's batch once per epoch.
  * @param {import("@thaw/contracts").Batch} batch
  * @returns {import("@thaw/contracts").BatchSource}
  */

@@ -72,7 +72,7 @@ describe.each(folders.flatMap((folder) => ["wasm", "cpu"].map((backend) => ({ fo
 );
 
 describe("npm run parity", () => {
-  it("prints one object a line and succeeds, wherever the folder lies", async () => {
+  it("prints one object per line and succeeds, wherever the folder lies", async () => {
     const folder = await copy();
     const { status, lines, errors } = command(folder, "--backend", "wasm", "--json");
     expect(errors).toBe("");

@@ -53,7 +53,7 @@ describe("the quickstart", () => {
       /twemoji\s+24\s+before[^\n]*\n\s+after[^\n]*\n\s+majority baseline[^\n]*\n\s+nearest neighbour baseline/,
       /Samples, spread evenly/,
       /vision_tower\s+\d+ tensors\s+sha256 [0-9a-f]{12}…\s+no bit moved/,
-      /time a step: .* instead of .*, .*x faster/,
+      /time per step: .* instead of .*, .*x faster/,
       /peak in tensors: .* instead of .*, .*x less/,
     ])
       expect(stdout).toMatch(pattern);

@@ -175,7 +175,7 @@ it("reports a token that the tokenizer does not have, with near ones", async () 
   expect((await trainer.plan()).findings).toMatchObject([
     {
       rule: "selector-matches-nothing",
-      message: "`<imag>` in tokenRows is no token of this model.",
+      message: "`<imag>` in tokenRows is not a token of this model.",
       fix: expect.stringContaining("`<image>`") as string,
     },
   ]);

@@ -17,7 +17,7 @@ defineConfig({
 
 // @ts-expect-error a config needs a model
 defineConfig({ seed: 1 });
-// @ts-expect-error a word that is no schedule
+// @ts-expect-error a word that is not a schedule
 defineConfig({ model: "m", training: { schedule: { type: "cosin" } } });
 // @ts-expect-error an unknown option
 defineConfig({ model: "m", freeze: { trainMmProjOnyl: true } });

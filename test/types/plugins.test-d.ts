@@ -10,7 +10,7 @@ import { tinyModel } from "@thaw/testing";
 projectorOnly();
 projectorOnly({ featureCache: "auto", required: true });
 projectorOnly({ featureCache: { memory: "2GB", disk: true } });
-// @ts-expect-error a word that is no mode
+// @ts-expect-error a word that is not a mode
 projectorOnly({ featureCache: "sometimes" });
 // @ts-expect-error an unknown key
 projectorOnly({ featureCach: "auto" });

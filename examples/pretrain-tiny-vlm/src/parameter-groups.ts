@@ -56,7 +56,7 @@ export function joinGroup(group: TensorGroup, tensors: ReadonlyMap<string, tf.Te
   return parts.length === 1 ? (parts[0] as tf.Tensor) : tf.concat(parts, 0);
 }
 
-/** The opposite of `joinGroup`: one tensor a parameter, in the parameter's shape. */
+/** The opposite of `joinGroup`: one tensor per parameter, in the parameter's shape. */
 export function splitGroup(group: TensorGroup, joined: tf.Tensor): Map<string, tf.Tensor> {
   const sizes = group.parameters.map(({ shape }) => (group.matrixShape === undefined ? elementCount(shape) : 1));
   const parts = group.parameters.length === 1 ? [joined] : tf.split(joined, sizes, 0);

@@ -5,7 +5,7 @@ import { linear, type MatmulStrategy, Tape } from "@thaw/core";
 export interface ProductSpeed {
   /** E.g. `880x576x1536, second operand transposed`. */
   readonly name: string;
-  /** 10^9 floating-point operations a second, 2mnk a product, reading one number of the result included. */
+  /** 10^9 floating-point operations per second, 2mnk a product, reading one number of the result included. */
   readonly gflops: number;
   /** Of the fastest plain product measured here. */
   readonly share: number;
@@ -16,7 +16,7 @@ export interface BackendSpeed {
   readonly products: readonly ProductSpeed[];
   /** One addition of 16 numbers, on average. */
   readonly operationMicroseconds: number;
-  /** Host to device, 10^9 bytes a second. */
+  /** Host to device, 10^9 bytes per second. */
   readonly uploadGigabytesPerSecond: number;
 }
 

@@ -18,8 +18,8 @@ let currentMode: string | undefined;
 
 /**
  * Loads a backend and makes it current.
- * @throws THAW_CORE_BACKEND_IN_USE while a run computes with another one; THAW_BACKEND_ALREADY_LOADED for the second of `native` and `gpu` in one process; whatever the backend itself
- * throws.
+ * @throws THAW_CORE_BACKEND_IN_USE while a run computes with another one; THAW_BACKEND_ALREADY_LOADED for the second of
+ * `native` and `gpu` in one process; whatever the backend itself throws.
  */
 export async function loadBackend(
   entry: BackendEntry,

@@ -79,11 +79,11 @@ export function pluginThrew(name: string, file: string, cause: unknown, where: s
   );
 }
 
-/** What a plugin's module exports is no plugin. */
+/** What a plugin's module exports is not a plugin. */
 export function notAPlugin(name: string, received: string, where: string): ThawError {
   return new ThawError(
     "THAW_PLUGIN_SHAPE",
-    `"${name}" is no plugin: its default export is ${received}. Named in ${where}. Export what definePlugin({ ` +
+    `"${name}" is not a plugin: its default export is ${received}. Named in ${where}. Export what definePlugin({ ` +
       "name, apiVersion, apply }) of @thaw/core returns.",
     { details: { name, received, where } },
   );

@@ -104,8 +104,8 @@ export interface BatchSource {
   /** NaN while it is not read: a stand-in that only plans. */
   readonly sampleCount: number;
   /**
-   * What the batches are made of, as hashes by what they are of (`sample train.jsonl:3`, `the tokenizer`): a resumed run
-   * compares them and names what differs. Absent: unknown.
+   * What the batches are made of, as hashes by what they are of (`sample train.jsonl:3`, `the tokenizer`): a resumed
+   * run compares them and names what differs. Absent: unknown.
    */
   readonly identity?: Readonly<Record<string, string>>;
   /** Fraction of samples without an item, for the checker; undefined if unknown before reading. */

@@ -20,7 +20,7 @@ describe("a file that may be anything", () => {
     await expect(readPlainFile(join(folder, "b"), 3)).rejects.toMatchObject({ code: "ENOENT" });
   });
 
-  it.skipIf(process.platform === "win32")("is refused where it is no file, at once", async () => {
+  it.skipIf(process.platform === "win32")("is refused where it is not a file, at once", async () => {
     execFileSync("mkfifo", [join(folder, "pipe")]);
     await expect(readPlainFile(join(folder, "pipe"), 9)).rejects.toThrow("it is a pipe, not a file");
     await expect(readPlainFile("/dev/zero", 9)).rejects.toThrow("it is a device, not a file");

@@ -48,7 +48,7 @@ export function toCamelCase(name: string): string {
 }
 
 /**
- * True if `prefix` is `name` or a run of its leading whole dot-segments: `layers.1` is no prefix of `layers.10`. The
+ * True if `prefix` is `name` or a run of its leading whole dot-segments: `layers.1` is not a prefix of `layers.10`. The
  * empty prefix leads every name.
  */
 export function isSegmentPrefix(prefix: string, name: string): boolean {

@@ -112,7 +112,8 @@ export function tokenWithoutRow(
 ): ThawError {
   return new ThawError(
     "THAW_DATA_TOKEN_WITHOUT_ROW",
-    `The sample has the token ${token === undefined ? "" : `${JSON.stringify(token)} with `}id ${id}, and the model's ` +
+    `The sample has the token ${token === undefined ? "" : `${JSON.stringify(token)} with `}id ${id}, and the ` +
+      "model's " +
       `embedding has ${rows} rows. In ${origin}. Use the tokenizer that belongs to ${source}, or enlarge the model's ` +
       "embedding (resize_token_embeddings in transformers).",
     { details: { origin, id, token, rows, source } },

@@ -8,7 +8,9 @@ import { loadTokenizer } from "../src/text/tokenizer.js";
 
 export const GOLDEN_LLAVA = fileURLToPath(new URL("../../../test/fixtures/goldens/llava", import.meta.url));
 
-/** A processor of the golden LLaVA checkpoint with 4 tokens an image; `template: null` for none, a text for another. */
+/**
+ * A processor of the golden LLaVA checkpoint with 4 tokens per image; `template: null` for none, a text for another.
+ */
 export async function testProcessor(
   options: { readonly template?: string | null; readonly image?: Partial<ClipImageOptions> } = {},
 ): Promise<Processor> {

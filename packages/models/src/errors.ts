@@ -209,12 +209,12 @@ export function inputShape(input: string, found: readonly number[], wanted: stri
   );
 }
 
-/** Image placeholders in the text and image features differ in number. */
-export function imageTokenMismatch(placeholders: number, features: number): ThawError {
+/** Placeholders in the text and rows of features differ in number. */
+export function placeholderMismatch(placeholders: number, features: number): ThawError {
   return new ThawError(
-    "THAW_MODEL_IMAGE_TOKENS",
-    `The batch holds ${placeholders} image tokens, but its images give ${features} features. In the forward ` +
-      "pass. Expand each image placeholder to as many tokens as the image has features, and do not truncate them.",
+    "THAW_MODEL_PLACEHOLDERS",
+    `The batch holds ${placeholders} placeholders, but its items give ${features} rows of features. In the forward ` +
+      "pass. Expand each placeholder to as many tokens as its item has rows of features, and do not truncate them.",
     { details: { placeholders, features } },
   );
 }

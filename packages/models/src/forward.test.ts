@@ -197,17 +197,17 @@ describe("a batch is refused", () => {
     [
       "with an image but no image token",
       () => batchOf([[1]], [], { pixelValues: pixels([1, 3, 28, 28]) }),
-      "THAW_MODEL_IMAGE_TOKENS",
+      "THAW_MODEL_PLACEHOLDERS",
     ],
     [
       "with too few image tokens",
       () => batchOf([[1, ...image.slice(1)]], [], { pixelValues: pixels([1, 3, 28, 28]) }),
-      "THAW_MODEL_IMAGE_TOKENS",
+      "THAW_MODEL_PLACEHOLDERS",
     ],
     [
       "with more images than places",
       () => batchOf([[1, ...image]], [], { pixelValues: pixels([2, 3, 28, 28]) }),
-      "THAW_MODEL_IMAGE_TOKENS",
+      "THAW_MODEL_PLACEHOLDERS",
     ],
     [
       "with images of another size",

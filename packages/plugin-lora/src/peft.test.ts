@@ -142,7 +142,7 @@ describe("wholeModules", () => {
   it("take the rest of a module along of which a part trained", () => {
     expect(of(["p.one.bias"])).toEqual({ modules: ["p.one"], parameters: ["p.one.weight", "p.one.bias"], omitted: [] });
   });
-  it("are no lists of blocks, which PEFT cannot wrap, but may hold them", () => {
+  it("are not lists of blocks, which PEFT cannot wrap, but may hold them", () => {
     expect(of(["m.layers.0.w.weight", "m.layers.1.w.weight"]).modules).toEqual(["m.layers.0", "m.layers.1"]);
     expect(of(["m.layers.0.w.weight", "m.layers.1.w.weight", "m.embed.weight"]).modules).toEqual(["m"]);
   });

@@ -9,7 +9,7 @@ const bytesSchema = z.union([
     if (bytes !== undefined) return bytes;
     context.addIssue({
       code: "custom",
-      message: `"${text}" is no size; write bytes as a number, or a size such as 2GB or 512MiB`,
+      message: `"${text}" is not a size; write bytes as a number, or a size such as 2GB or 512MiB`,
     });
     return z.NEVER;
   }),

@@ -173,7 +173,7 @@ describe("the feature cache", () => {
 
   it("keeps within its memory, and says which share fits", async () => {
     await withTempFolder(async (folder) => {
-      // A folder that is no folder: no disk, so that memory alone decides.
+      // A folder that is not a folder: no disk, so that memory alone decides.
       await mkdir(join(folder, "d"));
       const { options: more, summary } = observed();
       await trained([projectorOnly({ featureCache: { memory: 100 } })], more);

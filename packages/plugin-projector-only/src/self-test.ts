@@ -22,7 +22,7 @@ export function selfTestFailure(
   if (error <= tolerance) return undefined;
   const text =
     error === Infinity
-      ? "in shape or in values that are no numbers"
+      ? "in shape or in values that are not numbers"
       : `by ${error.toExponential(1)} of the largest value (limit ${tolerance})`;
   return `the features ${where} and those computed from the image again differ ${text}`;
 }

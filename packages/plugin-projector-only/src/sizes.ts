@@ -10,7 +10,7 @@ const UNITS: Readonly<Record<string, number>> = {
   tib: 2 ** 40,
 };
 
-/** Bytes of `2GB`, `512 MiB`, `1.5gb`; undefined if the text is no size. */
+/** Bytes of `2GB`, `512 MiB`, `1.5gb`; undefined if the text is not a size. */
 export function parseBytes(text: string): number | undefined {
   const match = /^\s*(\d+(?:\.\d+)?)\s*([kmgt]?i?b)\s*$/i.exec(text);
   if (match === null) return undefined;

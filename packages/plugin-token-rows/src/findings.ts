@@ -38,13 +38,13 @@ export function tokenUnknown(token: string, nearest: readonly string[], settings
     nearest.length === 0
       ? "Add it to the tokenizer first, or correct its name."
       : `Write one of ${nearest.map((name) => `\`${name}\``).join(", ")}, or add it to the tokenizer first.`;
-  return unmatched(`\`${token}\` in ${keyOf(settings)} is no token of this model.`, near, settings);
+  return unmatched(`\`${token}\` in ${keyOf(settings)} is not a token of this model.`, near, settings);
 }
 
 /** An id behind the last row. */
 export function idUnknown(id: number, count: number, settings: readonly Setting[]): Finding {
   return unmatched(
-    `${id} in ${keyOf(settings)} is no row of the embedding, which has ${count}.`,
+    `${id} in ${keyOf(settings)} is not a row of the embedding, which has ${count}.`,
     `Use ids from 0 to ${count - 1}, or make the embedding larger first.`,
     settings,
   );

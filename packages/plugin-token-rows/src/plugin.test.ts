@@ -108,7 +108,7 @@ describe("the plan with token rows", () => {
 
   it("reports ids behind the last row, and names without a tokenizer", async () => {
     expect((await plan({ tokens: [12, 13] })).findings).toMatchObject([
-      { rule: "selector-matches-nothing", message: "13 in tokenRows is no row of the embedding, which has 13." },
+      { rule: "selector-matches-nothing", message: "13 in tokenRows is not a row of the embedding, which has 13." },
     ]);
     expect((await plan({ tokens: ["<box>"] })).findings).toMatchObject([
       { rule: "selector-matches-nothing", message: expect.stringContaining("no tokenizer.json") as string },

@@ -3,7 +3,7 @@ import type { TokenRows } from "./rows.js";
 
 /**
  * A scope in which some rows of a matrix are others. While training, the matrix is put together at each use, inside the
- * segment that uses it, and freed there; without gradients once a pass.
+ * segment that uses it, and freed there; without gradients once per pass.
  */
 export class RowsScope extends ScopeLayer {
   readonly #rows: ReadonlyMap<string, TokenRows>;

@@ -51,11 +51,11 @@ describe("a folder", () => {
 
 describe("an index is refused", () => {
   it.each([
-    ["where it is no JSON", "{", "index-not-json"],
+    ["where it is not JSON", "{", "index-not-json"],
     ["where it is null", "null", "index-without-map"],
     ["without a map", "{}", "index-without-map"],
     ["with a list for the map", '{"weight_map":[]}', "index-without-map"],
-    ["with a shard that is no text", '{"weight_map":{"a":3}}', "bad-shard-name"],
+    ["with a shard that is not text", '{"weight_map":{"a":3}}', "bad-shard-name"],
     ["with a shard in another folder", '{"weight_map":{"a":"../a.safetensors"}}', "bad-shard-name"],
     ["with a shard named ..", '{"weight_map":{"a":".."}}', "bad-shard-name"],
     ["with a shard without a name", '{"weight_map":{"a":""}}', "bad-shard-name"],

@@ -74,7 +74,7 @@ async function readWeightMap(indexFile: string): Promise<ReadonlyMap<string, str
       throw malformed(
         indexFile,
         "bad-shard-name",
-        `The shard of ${name} is ${JSON.stringify(shard)}, which is no file name.`,
+        `The shard of ${name} is ${JSON.stringify(shard)}, which is not a file name.`,
         "Name files beside the index.",
         { name },
       );

@@ -82,7 +82,7 @@ function decodeUtf8(bytes: Uint8Array, path: string): string {
   try {
     return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
   } catch {
-    throw malformed(path, "header-not-utf8", "The header is no UTF-8 text.", "This is likely not a safetensors file.");
+    throw malformed(path, "header-not-utf8", "The header is not UTF-8 text.", "This is likely not a safetensors file.");
   }
 }
 

@@ -72,7 +72,7 @@ function parseObject(file: string, text: string): Record<string, unknown> {
     throw malformed(file, "header-not-json", `The header is not JSON: ${(cause as Error).message}.`, DAMAGED);
   }
   if (!isRecord(parsed) || !text.startsWith("{"))
-    throw malformed(file, "header-not-object", "The header is no JSON object.", DAMAGED);
+    throw malformed(file, "header-not-object", "The header is not a JSON object.", DAMAGED);
   const twice = duplicateKeys(text);
   if (twice.length > 0)
     throw malformed(
@@ -88,12 +88,12 @@ function parseObject(file: string, text: string): Record<string, unknown> {
 function parseMetadata(file: string, value: unknown): Readonly<Record<string, string>> {
   if (isRecord(value) && Object.values(value).every((item) => typeof item === "string"))
     return value as Record<string, string>;
-  throw malformed(file, "metadata", "The entry __metadata__ is no map of strings.", "Write the file again.");
+  throw malformed(file, "metadata", "The entry __metadata__ is not a map of strings.", "Write the file again.");
 }
 
 function parseEntry(file: string, name: string, value: unknown, dataStart: number): TensorEntry {
   if (!isRecord(value))
-    throw malformed(file, "entry-not-object", `The entry of tensor ${name} is no JSON object.`, DAMAGED, { name });
+    throw malformed(file, "entry-not-object", `The entry of tensor ${name} is not a JSON object.`, DAMAGED, { name });
   const { dtype, shape, data_offsets: offsets } = value;
   if (!isDtype(dtype))
     throw malformed(
@@ -107,7 +107,7 @@ function parseEntry(file: string, name: string, value: unknown, dataStart: numbe
     throw malformed(
       file,
       "bad-shape",
-      `The tensor ${name} has the shape ${JSON.stringify(shape)}, which is no list of sizes.`,
+      `The tensor ${name} has the shape ${JSON.stringify(shape)}, which is not a list of sizes.`,
       DAMAGED,
       { name },
     );
@@ -115,7 +115,7 @@ function parseEntry(file: string, name: string, value: unknown, dataStart: numbe
     throw malformed(
       file,
       "bad-offsets",
-      `The tensor ${name} has the offsets ${JSON.stringify(offsets)}, which are no range.`,
+      `The tensor ${name} has the offsets ${JSON.stringify(offsets)}, which are not a range.`,
       DAMAGED,
       { name },
     );

@@ -145,7 +145,7 @@ describe("reading", () => {
   it("says that a path does not exist or is something else", async () => {
     await expect(openSafetensors(join(folder, "none"))).rejects.toMatchObject({ code: "THAW_SAFETENSORS_UNREADABLE" });
     await expect(openSafetensors(folder)).rejects.toMatchObject({ code: "THAW_SAFETENSORS_NOT_FOUND" });
-    await writeFile(join(folder, "text.safetensors"), "hello, this is no checkpoint");
+    await writeFile(join(folder, "text.safetensors"), "hello, this is not a checkpoint");
     await expect(openSafetensors(join(folder, "text.safetensors"))).rejects.toMatchObject({
       code: "THAW_SAFETENSORS_MALFORMED",
     });

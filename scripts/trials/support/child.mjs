@@ -1,7 +1,7 @@
 /**
- * One small run in a process of its own, for trials that end processes: `node child.mjs '{ "kind", "output", "resume" }'`.
- * `kind`: `plain`, `lora` (with dropout), `cache` (features on disk) or `stages` (two of them). Says in JSON lines on
- * stdout how far it is: `step`, `saving`, `done`, `failed` with the error's code, message and what was saved.
+ * One small run in a process of its own, for trials that end processes: `node child.mjs '{ "kind", "output", "resume"
+ * }'`. `kind`: `plain`, `lora` (with dropout), `cache` (features on disk) or `stages` (two of them). Says in JSON lines
+ * on stdout how far it is: `step`, `saving`, `done`, `failed` with the error's code, message and what was saved.
  */
 import "@tensorflow/tfjs-backend-cpu";
 import { setBackend } from "@tensorflow/tfjs-core";
@@ -34,10 +34,7 @@ const store = cache ?? (output === undefined ? undefined : join(output, "cache")
 const PLUGINS = {
   plain: () => [freezePolicy({ trainMmProjOnly: true })],
   lora: () => [freezePolicy({ freezeMultiModalProjector: false, ...adapters }), lora()],
-  cache: () => [
-    freezePolicy({ trainMmProjOnly: true }),
-    projectorOnly({ featureCache: { disk: store } }),
-  ],
+  cache: () => [freezePolicy({ trainMmProjOnly: true }), projectorOnly({ featureCache: { disk: store } })],
 };
 const options = (plugins, more = {}) => tinyTrainerOptions({ plugins: [...plugins, reporter], training, ...more });
 const place = resume === undefined ? { output } : { output, resume: { from: resume } };

@@ -16,7 +16,7 @@ const MODES = {
   },
 };
 /**
- * Matrices larger than this are not read back: the proof that frozen weights did not move is no part of a step, and
+ * Matrices larger than this are not read back: the proof that frozen weights did not move is not part of a step, and
  * takes minutes at a billion.
  */
 const READ_ELEMENTS = 1e6;

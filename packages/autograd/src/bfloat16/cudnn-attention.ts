@@ -7,10 +7,10 @@ import { BFLOAT16, FLOAT32, type OpResult, type Operations, UINT8 } from "./oper
 const [DEPTH_STEP, MOST_DEPTH] = [8, 128];
 
 /**
- * cuDNN's fused attention (FlashAttention-2, Dao 2023, arXiv 2307.08691) by a call that XLA knows and turns into a graph
- * of cuDNN's, as JAX makes it (jax/_src/cudnn/fused_attention_stablehlo.py). Tensors are `[samples, rows, heads, depth]`
- * going in and `[samples, heads, rows, depth]` coming out. Saves q, k, v and the output in bfloat16, as float32 words,
- * and one number per row and head.
+ * cuDNN's fused attention (FlashAttention-2, Dao 2023, arXiv 2307.08691) by a call that XLA knows and turns into a
+ * graph of cuDNN's, as JAX makes it (jax/_src/cudnn/fused_attention_stablehlo.py). Tensors are `[samples, rows, heads,
+ * depth]` going in and `[samples, heads, rows, depth]` coming out. Saves q, k, v and the output in bfloat16, as float32
+ * words, and one number per row and head.
  */
 export class CudnnAttention implements WholeAttention {
   readonly #operations: Operations;

@@ -14,7 +14,7 @@ import { rowsOfWeight } from "./weight.js";
  * Rows of `weight [rows, hidden]` by `ids` (any number may repeat), in the given `shape`: `[...shape, hidden]`. Saves
  * nothing but the ids. Of a frozen matrix with rows from {@link scatterRows} only those rows get a gradient, and no
  * other is made.
- * @throws THAW_AUTOGRAD_SHAPE if an id is no row, or ids and shape disagree
+ * @throws THAW_AUTOGRAD_SHAPE if an id is not a row, or ids and shape disagree
  */
 export function embedding(weight: Value, ids: Int32Array, shape: readonly number[]): Value {
   const [rows, hidden] = weight.shape as [number, number];
@@ -37,7 +37,7 @@ export function embedding(weight: Value, ids: Int32Array, shape: readonly number
 
 /**
  * Rows of `x [rows, columns]` by index: `[indices, columns]`; an index may repeat. `@throws THAW_AUTOGRAD_SHAPE` if one
- * is no row.
+ * is not a row.
  */
 export function gatherRows(x: Value, rows: Int32Array): Value {
   const count = x.shape[0] as number;
@@ -51,7 +51,7 @@ export function gatherRows(x: Value, rows: Int32Array): Value {
 /**
  * A copy of `base [rows, columns]` whose rows at `rows` are those of `values [indices, columns]`. Saves nothing but the
  * indices.
- * @throws THAW_AUTOGRAD_SHAPE if an index is no row or repeats
+ * @throws THAW_AUTOGRAD_SHAPE if an index is not a row or repeats
  */
 export function scatterRows(base: Value, rows: Int32Array, values: Value): Value {
   const count = base.shape[0] as number;
@@ -87,7 +87,7 @@ export function scatterRows(base: Value, rows: Int32Array, values: Value): Value
  * Rows of constants and of `values [n, columns]` in a new order: row r of the result is row `source[r]` of `known[0]`,
  * `known[1]`, ..., `values`, one after the other. Each row of `values` is used exactly once. `known` are borrowed and
  * not read after the call. Saves nothing but the indices.
- * @throws THAW_AUTOGRAD_SHAPE if a row of `values` is not used exactly once, or an index is no row
+ * @throws THAW_AUTOGRAD_SHAPE if a row of `values` is not used exactly once, or an index is not a row
  */
 export function insertRows(known: readonly Tensor[], values: Value, source: Int32Array): Value {
   const count = values.shape[0] as number;

@@ -101,7 +101,7 @@ describe("functions", () => {
     const kept = new Set<string>();
     const first = setUp({ kept });
     first.functions.isSelective = true;
-    // 10 ms a pass, of which 5 are saved, against 1500: after 300 passes.
+    // 10 ms per pass, of which 5 are saved, against 1500: after 300 passes.
     const answers = Array.from({ length: 310 }, () => first.pass([2])[0]!);
     expect(answers.indexOf(true)).toBe(300);
     expect(kept.size).toBe(1);

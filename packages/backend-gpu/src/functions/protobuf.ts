@@ -48,7 +48,7 @@ export class MessageWriter {
   }
 }
 
-/** Seven bits a byte, lowest first; the eighth says that more follow. */
+/** Seven bits per byte, lowest first; the eighth says that more follow. */
 function varint(value: bigint): Uint8Array {
   const bytes: number[] = [];
   let rest = value;

@@ -113,7 +113,7 @@ export type Origin =
 /**
  * Runs `run`, which returns numbers of tensors, and writes down what it computes from the inputs, as a graph.
  * Everything is computed while it is written, so that results are there. Tensors that `run` makes from values of
- * JavaScript are constants of the graph; one that existed before and is no input is an error.
+ * JavaScript are constants of the graph; one that existed before and is not an input is an error.
  * @param origins of tensors from earlier traces that this one may read, in which case it makes them again; those that
  * are made now are added
  */

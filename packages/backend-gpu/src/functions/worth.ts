@@ -20,10 +20,10 @@ interface Made {
 }
 
 /**
- * Whether compiling pays. A stretch is timed while it runs operation by operation, and by its part of a pass it is known
- * what its function would have saved so far. It is made once that would have paid for it, and only if what is left of
- * the run will again: so a run loses at most what it would have won, whatever comes after (the rule of those who rent
- * skis before they buy them). Times are in milliseconds.
+ * Whether compiling pays. A stretch is timed while it runs operation by operation, and by its part of a pass it is
+ * known what its function would have saved so far. It is made once that would have paid for it, and only if what is
+ * left of the run will again: so a run loses at most what it would have won, whatever comes after (the rule of those
+ * who rent skis before they buy them). Times are in milliseconds.
  */
 export class Worth {
   readonly #now: () => number;

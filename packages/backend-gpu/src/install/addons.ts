@@ -5,7 +5,7 @@ import { fileURLToPath } from "node:url";
 
 const NATIVE = fileURLToPath(new URL("../../native/", import.meta.url));
 
-/** Compares kernels with their formulas, and is no part of them. */
+/** Compares kernels with their formulas, and is not part of them. */
 const CHECK = "check_kernels.cc";
 
 /** A source file: of `@tensorflow/tfjs-node`, in the installed folder, or Thaw's own. */

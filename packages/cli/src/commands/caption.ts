@@ -72,7 +72,9 @@ export async function caption(given: readonly string[], options: CaptionOptions,
   }
 }
 
-/** Opens all pictures, or where that fails those that can be opened by themselves, and says what is wrong with others. */
+/**
+ * Opens all pictures, or where that fails those that can be opened by themselves, and says what is wrong with others.
+ */
 async function openUsable(
   given: readonly string[],
   context: Parameters<typeof openImages>[1],

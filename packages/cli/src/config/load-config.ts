@@ -49,7 +49,7 @@ export interface LoadOptions {
   readonly trust?: Trust;
   /** The file is data, also where it does not say that a run saved it. */
   readonly isData?: boolean;
-  /** A saved config that is no file of its own. */
+  /** A saved config that is not a file of its own. */
   readonly saved?: { readonly file: string; readonly value: unknown };
   /** What a run was given by `--set`, as its folder says: data. */
   readonly savedOverrides?: readonly string[];

@@ -14,7 +14,7 @@ export function readForeignFile(path: string | undefined): ForeignConfig | undef
 }
 
 /**
- * Judges another tool's config by the same rules, in its words. Models and data sets that are not local are no errors.
+ * Judges another tool's config by the same rules, in its words. Models and data sets that are not local are not errors.
  */
 export async function planForeign(config: ForeignConfig): Promise<Planning> {
   const { model, findings } = await modelOf(config);
@@ -54,7 +54,7 @@ async function modelOf(
   const note: Finding = {
     rule: "config",
     severity: "note",
-    message: `${name} is no local folder, so what needs a checkpoint was not checked.`,
+    message: `${name} is not a local folder, so what needs a checkpoint was not checked.`,
     fix: "Name a local checkpoint folder to check everything.",
     settings,
   };

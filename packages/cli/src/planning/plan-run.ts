@@ -124,7 +124,7 @@ function modelFinding(error: ThawError, config: LoadedConfig): Finding {
     rule: "config",
     severity: "note",
     settings,
-    message: `${name} is no local folder, so what needs a checkpoint was not checked.`,
+    message: `${name} is not a local folder, so what needs a checkpoint was not checked.`,
     fix: `Download it, and name its folder as the model, to check everything and to train.`,
   };
 }

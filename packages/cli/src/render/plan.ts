@@ -3,7 +3,7 @@ import { planMemory, planReport, type PlannedContext } from "@thaw/core";
 import type { Colors } from "../terminal/terminal.js";
 import { table } from "./text.js";
 
-/** The trainability plan for people: one row a component, then what the words mean. */
+/** The trainability plan for people: one row per component, then what the words mean. */
 export function planLines(
   planned: PlannedContext,
   options: { readonly colors: Colors; readonly width: number; readonly step?: number },

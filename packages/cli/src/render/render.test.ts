@@ -129,7 +129,7 @@ describe("the summary", () => {
       ),
     );
     expect(text).toContain("vision_tower    2 tensors  sha256 abababababab…  no bit moved");
-    expect(text).toContain("time a step: 240 ms instead of 2.9 s, 12.1x faster");
+    expect(text).toContain("time per step: 240 ms instead of 2.9 s, 12.1x faster");
     expect(text).toContain("peak in tensors: 61.0 MB instead of 410 MB, 6.7x less");
     expect(text).toMatchSnapshot();
   });

@@ -47,7 +47,7 @@ export function summaryLines(
   return sections.flatMap((lines, index) => (index === 0 ? lines : ["", ...lines]));
 }
 
-/** One line a component: fingerprints before the first and after the last step. */
+/** One line per component: fingerprints before the first and after the last step. */
 export function proofLines(record: RunRecord, colors: Colors): readonly string[] {
   const proofs = record.summary?.frozenProof ?? [];
   const width = Math.max(0, ...proofs.map(({ component }) => component.length));
@@ -65,7 +65,7 @@ export function comparisonLines({ frozen, allTrainable }: Saving, colors: Colors
   const faster = allTrainable.stepMs / Math.max(1e-9, frozen.stepMs);
   const smaller = allTrainable.peakBytes / Math.max(1, frozen.peakBytes);
   return [
-    `time a step: ${durationText(frozen.stepMs)} instead of ${durationText(allTrainable.stepMs)}, ` +
+    `time per step: ${durationText(frozen.stepMs)} instead of ${durationText(allTrainable.stepMs)}, ` +
       `${colors.green(`${faster.toFixed(1)}x faster`)}`,
     `peak in tensors: ${bytesText(frozen.peakBytes)} instead of ${bytesText(allTrainable.peakBytes)}, ` +
       `${colors.green(`${smaller.toFixed(1)}x less`)}`,

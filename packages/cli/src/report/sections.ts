@@ -31,7 +31,7 @@ export function cardsSection(record: RunRecord): Html {
     ]);
   }
   if (record.saving !== undefined)
-    cards.push([`${savingFactor(record.saving).toFixed(1)}x`, "faster a step than training everything"]);
+    cards.push([`${savingFactor(record.saving).toFixed(1)}x`, "faster per step than training everything"]);
   return html`<div class="cards">
     ${cards.map(([value, label]) => html`<div class="card"><b>${value}</b><span>${label}</span></div>`)}
   </div>`;
@@ -223,7 +223,7 @@ export function savingSection(saving: Saving | undefined, lines: readonly string
               <thead>
                 <tr>
                   <th></th>
-                  <th class="number">time a step</th>
+                  <th class="number">time per step</th>
                   <th class="number">peak tensor memory</th>
                   <th class="number">trained parameters</th>
                 </tr>

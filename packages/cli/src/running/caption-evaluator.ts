@@ -121,7 +121,7 @@ export function canCompareNeighbours(train: Pick<DataSource, "sampleCount" | "pr
   return train.sampleCount * width * height * 3 * Float32Array.BYTES_PER_ELEMENT <= BASELINE_BYTES;
 }
 
-/** One evaluator an evaluation set: captions before, during and after, baselines once. */
+/** One evaluator per evaluation set: captions before, during and after, baselines once. */
 export function captionEvaluators(
   config: LoadedConfig,
   parts: Parts,

@@ -15,7 +15,8 @@ export function warnOfOverlap(
     if (count > 0)
       logger.warn(
         { name, count, samples: samples.length },
-        `${countText(count)} of ${countText(samples.length)} samples of the evaluation set ${name} are in the training ` +
+        `${countText(count)} of ${countText(samples.length)} samples of the evaluation set ${name} are in the ` +
+          "training " +
           "set too: its scores say how much was remembered.",
       );
   }

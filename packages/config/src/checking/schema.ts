@@ -16,7 +16,7 @@ const modelSchema = z.union([
       .record(z.string(), z.array(z.string()).min(1))
       .optional()
       .describe("Component to name prefixes, for model types that Thaw has no table for."),
-    ignored: z.array(z.string()).optional().describe("Name prefixes in the files that are no parameters."),
+    ignored: z.array(z.string()).optional().describe("Name prefixes in the files that are not parameters."),
     startFrom: path.optional().meta({
       format: "path",
       description: "A finished run's folder or a safetensors file, whose parameters replace the checkpoint's.",

@@ -16,7 +16,7 @@ export function overrideLayer(texts: readonly string[], folder: string): Layer {
     if (path.some((segment) => segment === "")) throw overrideMalformed(text, "its key has an empty part");
     const { problems, value } = readYaml(text.slice(at + 1), new LineCounter());
     const [problem] = problems;
-    if (problem !== undefined) throw overrideMalformed(text, `its value is no YAML: ${problem.message}`);
+    if (problem !== undefined) throw overrideMalformed(text, `its value is not YAML: ${problem.message}`);
     setAt(root, path, value);
   }
   return { origin: "explicit", folder, label: "--set", replacesLists: true, value: root, locate: () => undefined };

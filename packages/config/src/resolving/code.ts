@@ -27,7 +27,7 @@ export interface CodeOptions {
 
 const trustNothing: Trust = () => Promise.resolve(NO_CODE);
 
-/** The layer of a config that a run saved, where it is no file of its own. */
+/** The layer of a config that a run saved, where it is not a file of its own. */
 export function savedLayers({ saved }: CodeOptions): readonly Layer[] {
   if (saved === undefined) return [];
   const { file, value } = saved;

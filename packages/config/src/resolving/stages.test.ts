@@ -174,8 +174,8 @@ describe("stages of a config", () => {
   });
 
   it.each([
-    ["stages: 3\n", "stages is no list (thaw.yaml:1:9).", ["stages"]],
-    ["stages: { a: {} }\n", "stages is no list (thaw.yaml:1:9).", ["stages"]],
+    ["stages: 3\n", "stages is not a list (thaw.yaml:1:9).", ["stages"]],
+    ["stages: { a: {} }\n", "stages is not a list (thaw.yaml:1:9).", ["stages"]],
     ["stages: []\n", "stages is empty (thaw.yaml:1:9).", ["stages"]],
     ["stages:\n  - training: { max_steps: 1 }\n", "Stage 1 has no name (thaw.yaml:2:5).", ["stages.0"]],
     ["stages:\n  - a\n", "Stage 1 has no name (thaw.yaml:2:5).", ["stages.0"]],

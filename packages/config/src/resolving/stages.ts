@@ -53,7 +53,7 @@ export async function splitStages(
       problem(
         odd,
         ["stages"],
-        "stages is no list",
+        "stages is not a list",
         "Write a list of stages, each with a name: stages: [{ name: align, ... }].",
       ),
     );
@@ -169,7 +169,7 @@ function partOf(layer: Layer, key: string, findings: Finding[]): readonly OwnLay
       problem(
         layer,
         ["stages", key],
-        `Stage ${key} is no mapping`,
+        `Stage ${key} is not a mapping`,
         "Write what differs in this stage: { training: { max_steps: 100 } }.",
       ),
     );

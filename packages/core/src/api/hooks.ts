@@ -68,7 +68,7 @@ export function createHooks() {
     ]),
     /** Sync, once: plugins hand in rules, which core then runs. */
     rules: new SyncHook<[{ readonly add: (rule: Rule<RuleContext>) => void }]>(["collector"]),
-    /** Sync, once: plugins report findings that are no rule's. */
+    /** Sync, once: plugins report findings that are not a rule's. */
     collectIssues: new SyncHook<[{ readonly report: (finding: Finding) => void }, RuleContext]>([
       "collector",
       "context",
@@ -85,13 +85,14 @@ export function createHooks() {
      * one is used.
      */
     resolveBackend: new AsyncSeriesBailHook<[BackendContext], Backend | undefined>(["context"]),
-    /** Sync bail, once a run: an optimizer instead of AdamW. Core disposes it. */
+    /** Sync bail, once per run: an optimizer instead of AdamW. Core disposes it. */
     resolveOptimizer: new SyncBailHook<
       [{ readonly training: ResolvedTrainingOptions; readonly groups: readonly ParameterGroup[] }],
       Optimizer | undefined
     >(["context"]),
     /**
-     * Async series, once a run or session: the backend is there and the weights are loaded; open files, start writers.
+     * Async series, once per run or session: the backend is there and the weights are loaded; open files, start
+     * writers.
      */
     initialize: new AsyncSeriesHook<[RunContext]>(["context"]),
     /**
@@ -99,14 +100,14 @@ export function createHooks() {
      * state back by your name.
      */
     restored: new AsyncSeriesHook<[CheckpointState, CheckpointContext]>(["state", "context"]),
-    /** Async series, once a run, before the first evaluation and step. */
+    /** Async series, once per run, before the first evaluation and step. */
     beforeRun: new AsyncSeriesHook<[RunContext]>(["context"]),
-    /** Async series, once an epoch; again for an epoch that is resumed in its middle. */
+    /** Async series, once per epoch; again for an epoch that is resumed in its middle. */
     beforeEpoch: new AsyncSeriesHook<[EpochContext]>(["context"]),
-    /** Async series, once a step, before its first micro-batch. */
+    /** Async series, once per step, before its first micro-batch. */
     beforeStep: new AsyncSeriesHook<[StepContext]>(["context"]),
     /**
-     * Async waterfall, once a micro-batch, evaluation and generation included: change or replace it, or set
+     * Async waterfall, once per micro-batch, evaluation and generation included: change or replace it, or set
      * `segmentOutputs`, whose tensors core disposes.
      */
     batch: new AsyncSeriesWaterfallHook<[Batch, BatchContext]>(["batch", "context"]),
@@ -122,23 +123,23 @@ export function createHooks() {
      */
     loss: new SyncWaterfallHook<[Value, LossContext]>(["loss", "context"]),
     /**
-     * Sync waterfall, once a step, in `tf.tidy`: named gradients after accumulation and division, before clipping.
+     * Sync waterfall, once per step, in `tf.tidy`: named gradients after accumulation and division, before clipping.
      * Values may change, names may not.
      */
     gradients: new SyncWaterfallHook<[ReadonlyMap<string, Tensor>, StepContext]>(["gradients", "context"]),
-    /** Async series, once a step, after the update. No tensors of the step are left. */
+    /** Async series, once per step, after the update. No tensors of the step are left. */
     afterStep: new AsyncSeriesHook<[AfterStepContext]>(["context"]),
-    /** Sync, once a step after `afterStep`: names and numbers for `metrics.jsonl` and loggers. */
+    /** Sync, once per step after `afterStep`: names and numbers for `metrics.jsonl` and loggers. */
     collectMetrics: new SyncHook<[MetricsCollector, AfterStepContext]>(["collector", "context"]),
     /**
      * Async series, after each evaluation: before the first step, between steps, at the end. `step` counts the steps
      * done.
      */
     evaluated: new AsyncSeriesHook<[EvaluatedContext]>(["context"]),
-    /** Sync bail, once a step, after evaluations: ends the epoch or the run with a reason. */
+    /** Sync bail, once per step, after evaluations: ends the epoch or the run with a reason. */
     shouldStop: new SyncBailHook<[AfterStepContext], StopDecision | undefined>(["context"]),
     /**
-     * Async series, once an epoch, after its last step; not for an epoch that `Trainer.stop` cuts, which goes on when
+     * Async series, once per epoch, after its last step; not for an epoch that `Trainer.stop` cuts, which goes on when
      * resumed.
      */
     afterEpoch: new AsyncSeriesHook<[EpochContext]>(["context"]),
@@ -149,8 +150,8 @@ export function createHooks() {
      */
     checkpoint: new AsyncSeriesWaterfallHook<[CheckpointState, CheckpointContext]>(["state", "context"]),
     /**
-     * Async waterfall, once a parameter whenever a complete checkpoint is written (`Session.save`): its values as they
-     * are to be read without plugins.
+     * Async waterfall, once per parameter whenever a complete checkpoint is written (`Session.save`): its values as
+     * they are to be read without plugins.
      */
     exported: new AsyncSeriesWaterfallHook<[Float32Array, ExportContext]>(["values", "context"]),
     /**

@@ -46,7 +46,7 @@ const stopAfter = (count: number) =>
     });
   });
 
-/** Eleven samples by twos, three micro-batches a step: two steps an epoch, the second one short. */
+/** Eleven samples by twos, three micro-batches per step: two steps per epoch, the second one short. */
 const options: Partial<TrainerOptions> = {
   data: { train: toySource({ sampleCount: 11 }), evaluation: { held: toySource({ seed: 9, sampleCount: 3 }) } },
   training: {
@@ -169,7 +169,7 @@ describe("resume", () => {
     await runToy({ ...options, output, plugins: plugins(), resume });
   });
 
-  it("compares the data by content, says what differs, and goes on where that is accepted or may be a repair", async () => {
+  it("compares the data by content, says what differs, and goes on where that is accepted", async () => {
     const source = (identity: Readonly<Record<string, string>>) => ({ ...toySource({ sampleCount: 11 }), identity });
     const before = {
       "samples 1 to 4": "a",

@@ -26,7 +26,7 @@ afterEach(async () => {
   expect(tf.memory().numTensors).toBe(tensors);
 });
 
-/** Two steps an epoch. */
+/** Two steps per epoch. */
 async function checkpoints(training: TrainingOptions): Promise<readonly string[]> {
   const { summary } = await runToy({
     output,

@@ -76,7 +76,8 @@ export function backendIsInUse(wanted: string, inUse: string): ThawError {
   return make(
     "THAW_CORE_BACKEND_IN_USE",
     `The backend ${wanted} was asked for while another run or session of this process computes with ${inUse}. In the ` +
-      `current process. Let both compute with ${inUse}, wait until the other one has ended, or start a process for each.`,
+      `current process. Let both compute with ${inUse}, wait until the other one has ended, or start a process ` +
+      "for each.",
     { wanted, inUse },
   );
 }

@@ -92,7 +92,7 @@ export function trainabilityChanged(plugin: string, hook: string, names: readonl
   );
 }
 
-/** The run waits for something that is no tap, and nothing is left that could end the wait. */
+/** The run waits for something that is not a tap, and nothing is left that could end the wait. */
 export function runStalled(): ThawError {
   return make(
     "THAW_CORE_RUN_STALLED",

@@ -12,7 +12,7 @@ import type { ParameterGroup } from "../api/contexts.js";
 import type { ResolvedTrainingOptions } from "../api/options.js";
 
 /**
- * One group a component that trains in some phase, with the component's own rates where `training.components` gives
+ * One group per component that trains in some phase, with the component's own rates where `training.components` gives
  * them.
  */
 export function defaultGroups(plan: Plan, training: ResolvedTrainingOptions): readonly ParameterGroup[] {

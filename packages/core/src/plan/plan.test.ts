@@ -177,7 +177,7 @@ describe("Trainer.plan", () => {
       "phases start at steps 0, 5, 5",
     ],
     ["no phases", { phases: [] }, "phases start at steps (none)"],
-    ["an unknown segment", { phases: [{ fromStep: 0, entries, stopGradientAfter: ["towr"] }] }, "are no segments"],
+    ["an unknown segment", { phases: [{ fromStep: 0, entries, stopGradientAfter: ["towr"] }] }, "are not segments"],
     [
       "an unknown group",
       { phases: [{ fromStep: 0, entries: entries.map((entry) => ({ ...entry, group: "fast" })) }] },

@@ -122,7 +122,7 @@ function checkPhase(
     .map(({ name }) => name);
   const stops = (phase.stopGradientAfter ?? []).filter((name) => !known.segments.has(name));
   const problems: [readonly string[], string, string][] = [
-    [twice, `The plan lists ${nameList(twice)} twice${since(phase)}.`, "Keep one entry a parameter."],
+    [twice, `The plan lists ${nameList(twice)} twice${since(phase)}.`, "Keep one entry per parameter."],
     [
       buffers,
       `The plan lists ${nameList(buffers)}${since(phase)}: buffers, which the model stores and nothing trains.`,
@@ -140,7 +140,7 @@ function checkPhase(
     ],
     [
       stops,
-      `The plan stops gradients after ${nameList(stops)}${since(phase)}, which are no segments of this model.`,
+      `The plan stops gradients after ${nameList(stops)}${since(phase)}, which are not segments of this model.`,
       `Segments are: ${nameList([...known.segments], 12)}.`,
     ],
   ];

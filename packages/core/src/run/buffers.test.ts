@@ -61,7 +61,7 @@ describe("a buffer", () => {
     ]);
   });
 
-  it("is no parameter of the plan, and an error in a plan that lists it", async () => {
+  it("is not a parameter of the plan, and an error in a plan that lists it", async () => {
     const planned = await toyTrainer({ model }).plan();
     expect(planned.findings).toEqual([]);
     const report = planReport(planned);

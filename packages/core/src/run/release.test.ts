@@ -133,7 +133,7 @@ describe("a released segment", () => {
     expect(bytes.every((count) => count === 0)).toBe(true);
   });
 
-  it("is no part of a checkpoint, and a resumed run is as one that never stopped", async () => {
+  it("is not part of a checkpoint, and a resumed run is as one that never stopped", async () => {
     const output = await mkdtemp(join(tmpdir(), "thaw-release-"));
     try {
       const run = (more: Partial<TrainerOptions>) =>

@@ -29,7 +29,9 @@ afterEach(async () => {
   expect(tf.memory().numTensors).toBe(tensors);
 });
 
-/** Eleven samples by twos, two micro-batches a step: three steps an epoch, six in all, evaluated after every second. */
+/**
+ * Eleven samples by twos, two micro-batches per step: three steps per epoch, six in all, evaluated after every second.
+ */
 const options: Partial<TrainerOptions> = {
   data: { train: toySource({ sampleCount: 11 }), evaluation: { held: toySource({ seed: 9, sampleCount: 3 }) } },
   training: {
@@ -79,7 +81,10 @@ async function expectEqualAfterResume(folder: string, given: Partial<TrainerOpti
   expect(await metrics(folder)).toEqual(await metrics(whole.summary.runFolder!));
 }
 
-/** A tap of `gradients` that changes nothing: with one, sums are divided before they are clipped, which rounds otherwise. */
+/**
+ * A tap of `gradients` that changes nothing: with one, sums are divided before they are clipped, which rounds
+ * otherwise.
+ */
 const watchGradients = (): Plugin =>
   tapped("Watch", ({ hooks }) => {
     hooks.gradients.tap("Watch", (gradients) => gradients);

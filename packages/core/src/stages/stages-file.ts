@@ -59,7 +59,9 @@ export async function readStagedRun(path: string): Promise<StagedRun> {
     };
     for (const { name, folder: own } of stages)
       if (typeof name !== "string" || typeof own !== "string" || !/^\w[\w.-]*$/.test(own))
-        throw new TypeError(`the folder of stage ${JSON.stringify(name)} is ${JSON.stringify(own)}, which is no name`);
+        throw new TypeError(
+          `the folder of stage ${JSON.stringify(name)} is ${JSON.stringify(own)}, which is not a name`,
+        );
     return { folder, stages: [...stages] };
   } catch (cause) {
     throw stagesNotFound(folder.path, cause);

@@ -219,7 +219,7 @@ describe("runStages", () => {
     ).resolves.toMatchObject({ isInterrupted: false });
   });
 
-  it("refuses names that are none, other stages, and folders that are no staged run's", async () => {
+  it("refuses names that are none, other stages, and folders that are not a staged run's", async () => {
     const log = newLog();
     const named = (...names: string[]) =>
       runStages({ stages: names.map((name) => stage(name, ["projector"], log)), output });

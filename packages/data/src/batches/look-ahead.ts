@@ -86,7 +86,7 @@ async function peekAll(
       all.slice(start, start + AT_A_TIME).map(async ([key, { item, sample }]) => {
         try {
           const peek = await peekImage(item.source, sample.origin);
-          // What does not look whole is decoded to be sure: trailers of cameras are no faults
+          // What does not look whole is decoded to be sure: trailers of cameras are not faults
           if (!peek.looksWhole) await (await loader.open(item, sample.origin)).item.load();
           peeks.set(key, peek);
         } catch (error) {

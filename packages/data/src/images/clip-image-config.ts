@@ -58,7 +58,7 @@ function sizeOf(value: unknown, key: string, source: string): ImageSize {
     return { width: value["width"], height: value["height"] };
   throw processorUnsupported(
     source,
-    `The ${key} ${JSON.stringify(value)} is no size.`,
+    `The ${key} ${JSON.stringify(value)} is not a size.`,
     `Write { "height", "width" }${key === "size" ? ' or { "shortest_edge" }' : ""}.`,
   );
 }

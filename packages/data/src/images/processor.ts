@@ -24,7 +24,7 @@ export interface ItemPlan {
   readonly tokenCount: number;
   /** What the model has to know on the host: grid, tiles, original size. */
   readonly facts: Readonly<Record<string, readonly number[]>>;
-  /** Model inputs made from it: `{ pixelValues: { rows: 576, width: 588 } }`, a patch a row. */
+  /** Model inputs made from it: `{ pixelValues: { rows: 576, width: 588 } }`, one patch per row. */
   readonly inputs: Readonly<Record<string, RowSize>>;
 }
 

@@ -75,7 +75,7 @@ it("an SVG reaches no file, by link, entity or style", async () => {
 });
 
 describe.skipIf(process.platform === "win32")("pipes, devices and folders", () => {
-  it("are no images and no data", async () => {
+  it("are not images and no data", async () => {
     const pipe = join(folder, "pipe");
     execFileSync("mkfifo", [pipe]);
     for (const path of [pipe, "/dev/zero", folder]) {

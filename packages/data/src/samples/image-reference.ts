@@ -17,7 +17,7 @@ export function imageReference(value: unknown, folder: string, origin: string): 
   if (typeof value !== "string" || value === "")
     throw sampleInvalid(
       origin,
-      `The image ${JSON.stringify(value)} (${typeof value}) is no path.`,
+      `The image ${JSON.stringify(value)} (${typeof value}) is not a path.`,
       "Give the path of an image file.",
     );
   const uri = DATA_URI.exec(value);

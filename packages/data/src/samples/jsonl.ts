@@ -10,7 +10,7 @@ export interface JsonRecord {
 }
 
 const NEWLINE = 0x0a;
-/** How files that are no text begin: read as text they would fill the terminal with their bytes. */
+/** How files that are not a text begin: read as text they would fill the terminal with their bytes. */
 const FOREIGN: readonly (readonly [magic: string, name: string])[] = [
   ["PAR1", "a Parquet file"],
   ["ARROW1", "an Arrow file"],

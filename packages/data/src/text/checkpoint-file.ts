@@ -32,7 +32,7 @@ export async function readCheckpointJson(folder: string, name: string): Promise<
   } catch (cause) {
     throw fileMalformed(
       join(folder, name),
-      `The file is no JSON: ${cause instanceof Error ? cause.message : String(cause)}.`,
+      `The file is not JSON: ${cause instanceof Error ? cause.message : String(cause)}.`,
       advice,
       cause,
     );

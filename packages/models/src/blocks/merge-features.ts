@@ -1,5 +1,5 @@
 import { gatherRows, scatterRows, type Value } from "@thaw/autograd";
-import { imageTokenMismatch } from "../errors.js";
+import { placeholderMismatch } from "../errors.js";
 
 /** Token ids ready to be embedded, and how features join them. */
 export interface MixedTokens {
@@ -7,7 +7,7 @@ export interface MixedTokens {
   readonly tokenIds: Int32Array;
   /**
    * Puts features into the embeddings `[rows, hidden]`, one tensor `[places, hidden]` per stretch of places, in order.
-   * @throws THAW_MODEL_IMAGE_TOKENS if the counts differ
+   * @throws THAW_MODEL_PLACEHOLDERS if the counts differ
    */
   merge(embedded: Value, ...features: readonly Value[]): Value;
 }
@@ -27,7 +27,7 @@ export function mixTokens(given: Int32Array, places: readonly Int32Array[], rows
       let merged = embedded;
       for (const [index, { at, chosen }] of kept.entries()) {
         const [wanted, count] = [places[index]!.length, features[index]?.shape[0] ?? 0];
-        if (count !== wanted) throw imageTokenMismatch(wanted, count);
+        if (count !== wanted) throw placeholderMismatch(wanted, count);
         if (at.length === 0) continue;
         const own = features[index]!;
         merged = scatterRows(merged, at, chosen === null ? own : gatherRows(own, chosen));

@@ -8,9 +8,9 @@ const RESIDUAL_FACTOR = 0.4;
 const EMBEDDING_DEVIATION = 0.05;
 
 /**
- * Initial values of a parameter or buffer, float32, row-major: linear weights normal with deviation 0.7 / sqrt(fan in) (0.4 of
- * that where the output joins a residual stream), embeddings 0.05, norms 1, biases 0; otherwise what the spec makes.
- * They depend on seed and name alone.
+ * Initial values of a parameter or buffer, float32, row-major: linear weights normal with deviation 0.7 / sqrt(fan in)
+ * (0.4 of that where the output joins a residual stream), embeddings 0.05, norms 1, biases 0; otherwise what the spec
+ * makes. They depend on seed and name alone.
  */
 export function initialValues(spec: ParameterSpec, seed: number): Float32Array {
   const { role, shape, name } = spec;

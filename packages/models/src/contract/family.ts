@@ -20,7 +20,7 @@ export interface OwnerTable {
   /** Longest prefix of whole dot-segments wins. */
   readonly components: readonly ComponentDeclaration[];
   /**
-   * Runs of whole dot-segments: a stored name that contains one is no parameter (`rotary_emb.inv_freq`,
+   * Runs of whole dot-segments: a stored name that contains one is not a parameter (`rotary_emb.inv_freq`,
    * `position_ids`).
    */
   readonly ignoredNames: readonly string[];

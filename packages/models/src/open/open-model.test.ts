@@ -81,7 +81,7 @@ describe("a LLaVA checkpoint", () => {
     });
   });
 
-  it("ignores what is stored but is no parameter", async () => {
+  it("ignores what is stored but is not a parameter", async () => {
     const folder = await changed({
       add: {
         "vision_tower.vision_model.embeddings.position_ids": [1, 17],
@@ -308,7 +308,7 @@ describe("a checkpoint is refused", () => {
       "default, full",
     ],
     [
-      "with a size that is no number",
+      "with a size that is not a number",
       {
         config: (config) => {
           config.text_config["hidden_size"] = "32";
@@ -328,7 +328,7 @@ describe("a checkpoint is refused", () => {
       "num_key_value_heads",
     ],
     [
-      "with a config that is no object",
+      "with a config that is not an object",
       {
         config: (config) => {
           config["text_config"] = [] as never;

@@ -32,7 +32,7 @@ export interface OpenModelOptions {
   readonly seed?: number;
   /** Owners by name prefix, beside the family's or instead of an unknown type's. */
   readonly components?: Readonly<Record<string, readonly string[]>>;
-  /** Prefixes of stored names that are no parameters. */
+  /** Prefixes of stored names that are not parameters. */
   readonly ignored?: readonly string[];
 }
 

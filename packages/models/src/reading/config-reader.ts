@@ -60,7 +60,7 @@ export function configReader(file: string, raw: Readonly<Record<string, unknown>
     child(key) {
       const value = raw[key] ?? {};
       if (typeof value !== "object" || Array.isArray(value))
-        fail(key, `The value ${JSON.stringify(value)} is no object.`, "Give an object.");
+        fail(key, `The value ${JSON.stringify(value)} is not an object.`, "Give an object.");
       return configReader(file, value as Record<string, unknown>, dotted(key));
     },
     fail,
@@ -76,5 +76,5 @@ export function tokenIds(config: ConfigReader, key: string): readonly number[] {
   const value = config.raw[key];
   const ids = Array.isArray(value) ? (value as unknown[]) : [value];
   if (ids.every((id) => Number.isSafeInteger(id))) return (ids as number[]).filter((id) => id >= 0);
-  return config.fail(key, `The value ${JSON.stringify(value)} is no token id.`, "Give an id or a list of ids.");
+  return config.fail(key, `The value ${JSON.stringify(value)} is not a token id.`, "Give an id or a list of ids.");
 }

@@ -9,7 +9,7 @@ export async function readConfig(folder: string): Promise<ConfigReader> {
   const status = await stat(folder).catch((cause: unknown) => {
     throw folderUnreadable(folder, cause);
   });
-  if (!status.isDirectory()) throw folderUnreadable(folder, new Error("this is no folder"));
+  if (!status.isDirectory()) throw folderUnreadable(folder, new Error("this is not a folder"));
   const file = join(folder, "config.json");
   const text = await readText(folder, "config.json").catch((cause: unknown) => {
     throw folderUnreadable(folder, cause);

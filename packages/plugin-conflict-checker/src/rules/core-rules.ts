@@ -28,7 +28,7 @@ A longer prefix wins: \`vision_tower.merger\` may belong to another component th
     defaultSeverity: "error",
     summary: "No component owns a parameter.",
     docs: `A parameter that belongs to nothing would neither be frozen nor trained by any setting. Declare its owner,
-or say that the name is no parameter:
+or say that the name is not a parameter:
 
 \`\`\`yaml config expects=parameter-unowned
 model:
@@ -44,7 +44,7 @@ model:
     language_model: [language_model.model, language_model.lm_head]
 \`\`\`
 
-\`ignored\` is for names that are no parameters, such as buffers that a file stores:
+\`ignored\` is for names that are not parameters, such as buffers that a file stores:
 
 \`\`\`yaml config expects=none
 model:

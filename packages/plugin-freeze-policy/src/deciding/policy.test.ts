@@ -34,7 +34,8 @@ describe("compilePolicy", () => {
       {
         rule: "selector-matches-nothing",
         message:
-          "The pattern `layers.0.layer_scalar` of `freeze.components.language_model.match` matches no parameter of the " +
+          "The pattern `layers.0.layer_scalar` of `freeze.components.language_model.match` matches no parameter " +
+          "of the " +
           "language model. It matches language_model.model.layers.0.layer_scalar, stored with the model as a buffer: " +
           "nothing trains or freezes that.",
       },

@@ -81,10 +81,13 @@ export function patternUnmatched(
   const stored =
     buffers.length === 0
       ? ""
-      : ` It matches ${nameList(buffers, 3)}, stored with the model as ${buffers.length === 1 ? "a buffer" : "buffers"}: ` +
+      : ` It matches ${nameList(buffers, 3)}, stored with the model as ` +
+        `${buffers.length === 1 ? "a buffer" : "buffers"}: ` +
         "nothing trains or freezes that.";
   return finding(SELECTOR_MATCHES_NOTHING, {
-    message: `The pattern \`${pattern}\` of \`${setting.path}\` matches no parameter of ${componentText(component)}.${stored}`,
+    message:
+      `The pattern \`${pattern}\` of \`${setting.path}\` matches no parameter of ` +
+      `${componentText(component)}.${stored}`,
     fix: `${hint}${other}${nearestText(nearest)}Correct or remove the pattern${whereSet(setting)}.`,
     settings: [setting],
   });
@@ -114,7 +117,7 @@ export function blocksUnmatched(
 /** A segment name that the model does not have. */
 export function segmentUnknown(setting: Setting, segment: string, nearest: readonly string[]): Finding {
   return finding(SELECTOR_MATCHES_NOTHING, {
-    message: `\`${setting.path}\` names ${segment}, which is no segment of this model.`,
+    message: `\`${setting.path}\` names ${segment}, which is not a segment of this model.`,
     fix: `${nearestText(nearest)}Correct or remove the name${whereSet(setting)}.`,
     settings: [setting],
   });

@@ -111,7 +111,7 @@ function matched(
   const module = weight.slice(0, -".weight".length);
   const component = owners.get(weight) ?? "";
   const layer = layersOf(component).find((one) => one.module === module);
-  if (layer === undefined) problems.push(`${module} is no linear layer that a gradient reaches.`);
+  if (layer === undefined) problems.push(`${module} is not a linear layer that a gradient reaches.`);
   else if (a === undefined || b === undefined) problems.push(`${module} has one of its two matrices only.`);
   else if (a[1] !== layer.inputs || b[0] !== layer.outputs || a[0] !== b[1])
     problems.push(

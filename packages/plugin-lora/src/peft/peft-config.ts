@@ -11,7 +11,7 @@ export interface PeftConfig {
 
 /** Reads a config. Otherwise: in one sentence each, what Thaw cannot do with it. */
 export function parsePeftConfig(value: unknown): PeftConfig | readonly string[] {
-  if (typeof value !== "object" || value === null || Array.isArray(value)) return ["It is no JSON object."];
+  if (typeof value !== "object" || value === null || Array.isArray(value)) return ["It is not a JSON object."];
   const config = value as Readonly<Record<string, unknown>>;
   const problems = [
     ...(config["peft_type"] === "LORA" ? [] : [`Its peft_type is ${JSON.stringify(config["peft_type"])}, not "LORA".`]),

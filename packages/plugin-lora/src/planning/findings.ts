@@ -3,7 +3,7 @@ import { type ComponentRequest, type Finding, nameList, type RuleInfo, type Sett
 export const ADAPTER_FILE_UNUSABLE: RuleInfo = {
   id: "adapter-file-unusable",
   defaultSeverity: "error",
-  summary: "`lora.adapter` names a folder that is no adapter for this model and plan.",
+  summary: "`lora.adapter` names a folder that is not an adapter for this model and plan.",
   docs: `A run may start from an adapter in PEFT's layout (\`adapter_config.json\`, \`adapter_model.safetensors\`).
 Rank, alpha and target modules then come from the folder: settings that say otherwise contradict it. Each component of
 which it adapts layers needs a \`lora\` entry, and its layers must be the model's.
@@ -47,7 +47,8 @@ export function targetsUnmatched(
     settings: settings.slice(0, 1),
     message:
       `${list} ${targets.length === 1 ? "is" : "are"} among the target modules of the adapter over ${component}, ` +
-      `and no linear layer there ends in that.${buffers.length === 0 ? "" : ` Buffers have no adapter: ${nameList(buffers, 3)}.`}`,
+      "and no linear layer there ends in " +
+      `that.${buffers.length === 0 ? "" : ` Buffers have no adapter: ${nameList(buffers, 3)}.`}`,
     fix:
       known.length === 0
         ? `Remove the adapter: ${component} has no linear layer that a gradient reaches.`

@@ -74,7 +74,7 @@ describe("planAdapters", () => {
     });
   });
 
-  it("never adapts what is no linear layer of the forward pass, or what the loss does not reach", () => {
+  it("never adapts what is not a linear layer of the forward pass, or what the loss does not reach", () => {
     for (const name of ["lm_head", "embed_tokens", "norm"])
       expect(plan([request("language_model", { targetModules: [name] })]).findings[0]!.message).toContain(name);
     const model = tinyModel();
@@ -106,7 +106,7 @@ describe("planAdapters", () => {
     });
   });
 
-  it("adds two parameters a layer that start as PEFT's do: A within the root of its inputs, B zero", async () => {
+  it("adds two parameters per layer that start as PEFT's do: A within the root of its inputs, B zero", async () => {
     const made = plan([request("language_model", { rank: 3, targetModules: ["down_proj"] })]);
     const added = made.parameters.filter(({ name }) => adapterNames(made).has(name));
     expect(added.map(({ name, shape, component }) => [name, shape, component])).toEqual(

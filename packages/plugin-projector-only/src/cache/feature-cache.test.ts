@@ -23,7 +23,7 @@ function computing(delay?: Promise<void>): {
 }
 
 describe("FeatureCache", () => {
-  it("computes what is missing only, once a key, and keeps the order", async () => {
+  it("computes what is missing only, once per key, and keeps the order", async () => {
     const cache = new FeatureCache({ memory: new ByteLru(1000) });
     const { asked, compute } = computing();
     expect(values(await cache.get(["a", "b", "a"], compute))).toEqual([0, 10, 0]);

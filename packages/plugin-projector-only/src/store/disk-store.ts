@@ -44,7 +44,7 @@ export function storeFolderName(identity: StoreIdentity): string {
 /**
  * Features on disk, shared by runs, also by runs at the same time. Each writer appends to a data file of its own and
  * then one line to that file's index, so a crash loses at most the feature being written: a line without its newline,
- * or one whose checksum does not fit the data, is no entry. Files: `identity.json`, `<writer>.features` (float32,
+ * or one whose checksum does not fit the data, is not an entry. Files: `identity.json`, `<writer>.features` (float32,
  * little-endian), `<writer>.index`.
  */
 export class DiskStore {

@@ -55,11 +55,11 @@ const FUSED: Record<string, readonly [Case, readonly Input[]]> = {
   geluTanh: [([x]) => geluTanh(x!), [at([19], 1)]],
   swiglu: [([gate, up]) => swiglu(gate!, up!), [at([3, 7], 1), at([3, 7], 2)]],
   geglu: [([gate, up]) => geglu(gate!, up!), [at([3, 7], 1), at([3, 7], 2)]],
-  "rotaryHeads with a line a position": [
+  "rotaryHeads with one line per position": [
     ([x], tape) => rotaryHeads(x!, 3, table(tape, [5, 4], 4), table(tape, [5, 4], 5)),
     [at([10, 12], 1)],
   ],
-  "rotaryHeads with a line a row": [
+  "rotaryHeads with one line per row": [
     ([x], tape) => rotaryHeads(x!, 2, table(tape, [3, 6], 4), table(tape, [3, 6], 5)),
     [at([3, 12], 1)],
   ],
@@ -125,7 +125,7 @@ describe.each(SETUPS)("on $backend with $matmul (simd: $simd)", ({ backend, matm
         [10, 12],
       );
     const [together, wanted] = [
-      run(FUSED["rotaryHeads with a line a position"]!, [true], matmul),
+      run(FUSED["rotaryHeads with one line per position"]!, [true], matmul),
       run([apart, [at([10, 12], 1)]], [true], matmul),
     ];
     expect(relativeError(together.output, wanted.output)).toBeLessThan(1e-5);

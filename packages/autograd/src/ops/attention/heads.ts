@@ -151,7 +151,7 @@ function atRows(x: Value, rows: Int32Array | null): Value {
 
 /**
  * {@link rotary} on rows that hold one head after the other: `x [rows, heads * d]`. `cos` and `sin` `[n, d]`, borrowed
- * until backward: one line a row, or `n` lines used again and again where every sample has `n` rows. Saves nothing.
+ * until backward: one line per row, or `n` lines used again and again where every sample has `n` rows. Saves nothing.
  * @throws THAW_AUTOGRAD_SHAPE
  */
 export function rotaryHeads(x: Value, headCount: number, cos: Tensor, sin: Tensor): Value {
@@ -206,7 +206,7 @@ function fusedAttention(
   });
 }
 
-/** Uploaded once a pass, not once a layer. A bound that spans have not got is empty. */
+/** Uploaded once per pass, not once per layer. A bound that spans have not got is empty. */
 function spanTensors(tape: Tape, spans: AttentionSpans): Readonly<Record<"spans" | "first" | "end", Tensor>> {
   const bound = (name: "first" | "end"): Tensor =>
     kept(tape, spans, name, () => tf.tensor1d(spans[name] ?? new Int32Array(0), "int32"));

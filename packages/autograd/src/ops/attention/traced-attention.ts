@@ -44,7 +44,7 @@ interface Block {
  * The same as `attention`, for functions, whose compiler makes one pass of operations between products: `q [batch,
  * heads, queries, d]`, `k` and `v [batch, kvHeads, keys, d]`. Rows are divided by their sum after the product with `v`,
  * and backward makes probabilities of scores and each row's normaliser at once, as FlashAttention-2 does (Dao 2023,
- * arXiv 2307.08691, section 3.1), so that scores are read fewer times. Saves q, k, v and one number a row and head.
+ * arXiv 2307.08691, section 3.1), so that scores are read fewer times. Saves q, k, v and one number per row and head.
  */
 export function tracedAttention(q: Value, k: Value, v: Value, { scale, cap, ...sight }: TracedAttentionOptions): Value {
   const [batch, heads, queries, depth] = q.shape as [number, number, number, number];

@@ -60,7 +60,7 @@ export async function loadIconSet(set: string, baseFolder: string): Promise<Icon
   } catch (cause) {
     throw fileMalformed(
       path,
-      "The icon set is no JSON.",
+      "The icon set is not JSON.",
       "Install the package again, or give the path of an icons.json.",
       cause,
     );
@@ -68,7 +68,7 @@ export async function loadIconSet(set: string, baseFolder: string): Promise<Icon
   if (!isIconSet(value))
     throw fileMalformed(
       path,
-      "The file is no Iconify set: it needs prefix and icons with a body each.",
+      "The file is not an Iconify set: it needs prefix and icons with a body each.",
       "Give the icons.json of an @iconify-json package.",
     );
   return value;
