@@ -96,7 +96,7 @@ describe("adapter_config.json", () => {
   });
 
   it.each([
-    [[], "no JSON object"],
+    [[], "not a JSON object"],
     [{ peft_type: "LOHA", lora_alpha: 1 }, "LOHA"],
     [{ peft_type: "LORA" }, "lora_alpha"],
     [{ peft_type: "LORA", lora_alpha: 1, bias: "all" }, "biases"],
