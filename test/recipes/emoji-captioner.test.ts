@@ -62,6 +62,7 @@ describe("the quickstart", () => {
 
   it("leaves config, plan, metrics, summary, projector and a report with pictures", () => {
     expect(readdirSync(runFolder).sort()).toEqual([
+      "checkpoints",
       "config.json",
       "final",
       "metrics.jsonl",
@@ -69,7 +70,7 @@ describe("the quickstart", () => {
       "report.html",
       "summary.json",
     ]);
-    expect(readdirSync(join(runFolder, "final"))).toEqual(["trained.safetensors"]);
+    expect(readdirSync(join(runFolder, "final"))).toEqual(["thaw-manifest.json", "trained.safetensors"]);
     const report = readFileSync(join(runFolder, "report.html"), "utf8");
     expect(report.match(/<img alt/g)).toHaveLength(24);
   });
