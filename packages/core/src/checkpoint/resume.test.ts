@@ -1,32 +1,21 @@
-import "@tensorflow/tfjs-backend-cpu";
-import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { mkdir, readdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import * as tf from "@tensorflow/tfjs-core";
 import { openSafetensors, writeManifest } from "@thaw/safetensors";
-import { afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import { silentLogger } from "../api/logger.js";
 import { toyModel } from "../toy/toy-model.js";
 import { toySource } from "../toy/toy-source.js";
 import { runToy, tapped, toyTrainer, trainOnly } from "../toy/toy-trainer.js";
+import { useToyOutput } from "../toy/toy-output.js";
 import type { TrainerOptions } from "../api/trainer-options.js";
 import { MetricsFile, readMetrics } from "./metrics-file.js";
 import { findCheckpoint } from "./read-checkpoint.js";
 import { RunFolder } from "./run-folder.js";
 import { writeFolder, writeState, writeTensors } from "./write-checkpoint.js";
 
-let tensors = 0;
 let output: string;
-beforeAll(async () => {
-  await tf.setBackend("cpu");
-});
-beforeEach(async () => {
-  tensors = tf.memory().numTensors;
-  output = await mkdtemp(join(tmpdir(), "thaw-core-"));
-});
-afterEach(async () => {
-  await rm(output, { recursive: true, force: true });
-  expect(tf.memory().numTensors).toBe(tensors);
+useToyOutput((folder) => {
+  output = folder;
 });
 
 const json = async (...path: string[]): Promise<Record<string, unknown>> =>

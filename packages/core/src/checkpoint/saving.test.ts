@@ -1,29 +1,18 @@
-import "@tensorflow/tfjs-backend-cpu";
-import { mkdtemp, readdir, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { readdir } from "node:fs/promises";
 import { join } from "node:path";
-import * as tf from "@tensorflow/tfjs-core";
-import { afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import type { TrainingOptions } from "../api/options.js";
 import type { Logger } from "../api/logger.js";
 import { toySource } from "../toy/toy-source.js";
 import { runToy, tapped, toyTrainer } from "../toy/toy-trainer.js";
+import { useToyOutput } from "../toy/toy-output.js";
 import { checkSpace, freeBytes, spaceNeed } from "./disk-space.js";
 import { findCheckpoint } from "./read-checkpoint.js";
 import { savingText } from "./saving.js";
 
-let tensors = 0;
 let output: string;
-beforeAll(async () => {
-  await tf.setBackend("cpu");
-});
-beforeEach(async () => {
-  tensors = tf.memory().numTensors;
-  output = await mkdtemp(join(tmpdir(), "thaw-saving-"));
-});
-afterEach(async () => {
-  await rm(output, { recursive: true, force: true });
-  expect(tf.memory().numTensors).toBe(tensors);
+useToyOutput((folder) => {
+  output = folder;
 });
 
 /** Two steps per epoch. */

@@ -1,26 +1,14 @@
-import "@tensorflow/tfjs-backend-cpu";
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
-import * as tf from "@tensorflow/tfjs-core";
 import { openSafetensors } from "@thaw/safetensors";
-import { afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import { toyModel } from "../toy/toy-model.js";
 import { runToy, tapped, toyTrainer, trainOnly } from "../toy/toy-trainer.js";
+import { useToyOutput } from "../toy/toy-output.js";
 import { planReport } from "../plan/plan-report.js";
 
-let tensors = 0;
 let output: string;
-beforeAll(async () => {
-  await tf.setBackend("cpu");
-});
-beforeEach(async () => {
-  tensors = tf.memory().numTensors;
-  output = await mkdtemp(join(tmpdir(), "thaw-core-"));
-});
-afterEach(async () => {
-  await rm(output, { recursive: true, force: true });
-  expect(tf.memory().numTensors).toBe(tensors);
+useToyOutput((folder) => {
+  output = folder;
 });
 
 const model = toyModel({ hasBuffer: true });

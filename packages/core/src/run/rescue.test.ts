@@ -1,10 +1,8 @@
-import "@tensorflow/tfjs-backend-cpu";
-import { mkdir, mkdtemp, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { mkdir, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import * as tf from "@tensorflow/tfjs-core";
 import type { BatchSource } from "@thaw/contracts";
-import { afterEach, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
+import { afterEach, describe, expect, it, vi } from "vitest";
 import type { FailedContext, SavedState } from "../api/contexts.js";
 import type { TrainerHooks } from "../api/hooks.js";
 import type { Plugin } from "../api/plugin.js";
@@ -12,21 +10,15 @@ import type { TrainerOptions } from "../api/trainer-options.js";
 import { toyModel } from "../toy/toy-model.js";
 import { toySource } from "../toy/toy-source.js";
 import { runToy, tapped, toyTrainer, trainOnly } from "../toy/toy-trainer.js";
+import { useToyOutput } from "../toy/toy-output.js";
 import type { Trainer } from "./trainer.js";
 
-let tensors = 0;
 let output: string;
-beforeAll(async () => {
-  await tf.setBackend("cpu");
+useToyOutput((folder) => {
+  output = folder;
 });
-beforeEach(async () => {
-  tensors = tf.memory().numTensors;
-  output = await mkdtemp(join(tmpdir(), "thaw-rescue-"));
-});
-afterEach(async () => {
+afterEach(() => {
   vi.unstubAllEnvs();
-  await rm(output, { recursive: true, force: true });
-  expect(tf.memory().numTensors).toBe(tensors);
 });
 
 /**

@@ -1,28 +1,17 @@
-import "@tensorflow/tfjs-backend-cpu";
-import { mkdir, mkdtemp, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { mkdir, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { basename, join } from "node:path";
-import * as tf from "@tensorflow/tfjs-core";
 import { openSafetensors } from "@thaw/safetensors";
-import { afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import type { Plugin } from "../api/plugin.js";
 import { toyModel } from "../toy/toy-model.js";
 import { toySource } from "../toy/toy-source.js";
 import { runToy, tapped, trainOnly } from "../toy/toy-trainer.js";
+import { useToyOutput } from "../toy/toy-output.js";
 import { runStages, type Stage, type StageContext } from "./run-stages.js";
 
-let tensors = 0;
 let output: string;
-beforeAll(async () => {
-  await tf.setBackend("cpu");
-});
-beforeEach(async () => {
-  tensors = tf.memory().numTensors;
-  output = await mkdtemp(join(tmpdir(), "thaw-stages-"));
-});
-afterEach(async () => {
-  await rm(output, { recursive: true, force: true });
-  expect(tf.memory().numTensors).toBe(tensors);
+useToyOutput((folder) => {
+  output = folder;
 });
 
 interface Log {

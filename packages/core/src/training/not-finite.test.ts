@@ -1,30 +1,20 @@
-import "@tensorflow/tfjs-backend-cpu";
-import { mkdtemp, readdir, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { scale } from "@thaw/autograd";
 import * as tf from "@tensorflow/tfjs-core";
 import { firstNotFinite, openSafetensors } from "@thaw/safetensors";
 import type { Batch, BatchSource, Model } from "@thaw/contracts";
-import { afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import { silentLogger, type Logger } from "../api/logger.js";
 import type { TrainerOptions } from "../api/trainer-options.js";
 import { toyModel } from "../toy/toy-model.js";
 import { toySource } from "../toy/toy-source.js";
 import { runToy, tapped, toyTrainer } from "../toy/toy-trainer.js";
+import { useToyOutput } from "../toy/toy-output.js";
 
-let tensors = 0;
 let output: string;
-beforeAll(async () => {
-  await tf.setBackend("cpu");
-});
-beforeEach(async () => {
-  tensors = tf.memory().numTensors;
-  output = await mkdtemp(join(tmpdir(), "thaw-finite-"));
-});
-afterEach(async () => {
-  await rm(output, { recursive: true });
-  expect(tf.memory().numTensors).toBe(tensors);
+useToyOutput((folder) => {
+  output = folder;
 });
 
 const training = { maxSteps: 4, saveEverySteps: 1 };

@@ -1,25 +1,12 @@
-import "@tensorflow/tfjs-backend-cpu";
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import * as tf from "@tensorflow/tfjs-core";
-import { afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import { toySource } from "../toy/toy-source.js";
 import { runToy, tapped, toyTrainer } from "../toy/toy-trainer.js";
+import { useToyOutput } from "../toy/toy-output.js";
 import type { TrainerOptions } from "../api/trainer-options.js";
 
-let tensors = 0;
 let output: string;
-beforeAll(async () => {
-  await tf.setBackend("cpu");
-});
-beforeEach(async () => {
-  tensors = tf.memory().numTensors;
-  output = await mkdtemp(join(tmpdir(), "thaw-stop-"));
-});
-afterEach(async () => {
-  await rm(output, { recursive: true, force: true });
-  expect(tf.memory().numTensors).toBe(tensors);
+useToyOutput((folder) => {
+  output = folder;
 });
 
 /** Measures 9, 7, 8, 6, 7, 7, 5 ... at steps 0, 1, 2 ... */

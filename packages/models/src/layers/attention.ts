@@ -138,26 +138,22 @@ function turn(
   { headSize, rotarySize = headSize, pairs = "halves" }: AttentionOptions,
 ): Value {
   if (rotary === undefined) return x;
-  const apart = pairs === "neighbours" ? toHalves(x, headCount, headSize, rotarySize) : x;
-  if (rotarySize === headSize) return rotaryHeads(apart, headCount, rotary.cos, rotary.sin);
   const rows = x.shape[0]!;
-  const heads = reshape(apart, [rows * headCount, headSize]);
-  const turning = reshape(slice(heads, [0, 0], [rows * headCount, rotarySize]), [rows, headCount * rotarySize]);
-  const turned = reshape(rotaryHeads(turning, headCount, rotary.cos, rotary.sin), [rows * headCount, rotarySize]);
-  const still = slice(heads, [0, rotarySize], [rows * headCount, headSize - rotarySize]);
-  return reshape(concat([turned, still], 1), [rows, headCount * headSize]);
+  const count = rows * headCount;
+  const order = (columns: Value): Value => (pairs === "neighbours" ? toHalves(columns, count, rotarySize) : columns);
+  const turned = (columns: Value): Value =>
+    rotaryHeads(reshape(columns, [rows, headCount * rotarySize]), headCount, rotary.cos, rotary.sin);
+  if (rotarySize === headSize) return turned(order(x));
+  const heads = reshape(x, [count, headSize]);
+  const still = slice(heads, [0, rotarySize], [count, headSize - rotarySize]);
+  const own = reshape(turned(order(slice(heads, [0, 0], [count, rotarySize]))), [count, rotarySize]);
+  return reshape(concat([own, still], 1), [rows, headCount * headSize]);
 }
 
 /**
- * Brings the first columns of neighbouring pairs to the front, then the second ones: queries and keys in the same new
- * order have the same products.
+ * Brings the first columns of neighbouring pairs to the front, then the second ones, in each of the heads: queries and
+ * keys in the same new order have the same products.
  */
-function toHalves(x: Value, headCount: number, headSize: number, rotarySize: number): Value {
-  const rows = x.shape[0]!;
-  const heads = reshape(x, [rows * headCount, headSize]);
-  const turning = reshape(slice(heads, [0, 0], [rows * headCount, rotarySize]), [rows * headCount, rotarySize / 2, 2]);
-  const halves = reshape(transpose(turning, [0, 2, 1]), [rows * headCount, rotarySize]);
-  if (rotarySize === headSize) return reshape(halves, [rows, headCount * headSize]);
-  const still = slice(heads, [0, rotarySize], [rows * headCount, headSize - rotarySize]);
-  return reshape(concat([halves, still], 1), [rows, headCount * headSize]);
+function toHalves(x: Value, count: number, size: number): Value {
+  return transpose(reshape(x, [count, size / 2, 2]), [0, 2, 1]);
 }

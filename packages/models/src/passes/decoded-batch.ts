@@ -87,23 +87,13 @@ export class DecodedBatch implements ModelOutput {
     if (batch.savings?.logits === false) return this.#crossEntropyOfAll(rows, targets, options);
     const alone = this.#hidden === undefined && isAscending(rows) ? this.#rowsAlone(rows) : undefined;
     if (alone === undefined) this.#count(this.#runBody({}), 0, rows.length);
-    if (decoder.logits !== undefined)
-      return scope.segment(decoder.names.head, [alone ?? this.hidden], (x) =>
-        softmaxCrossEntropy(
-          outputLogits(decoder, alone === undefined ? gatherRows(flat(x), rows) : x, scope),
-          targets,
-          options,
-        ),
-      );
     return scope.segment(decoder.names.head, [alone ?? this.hidden], (x) => {
+      const wanted = alone === undefined ? gatherRows(flat(x), rows) : x;
+      if (decoder.logits !== undefined)
+        return softmaxCrossEntropy(outputLogits(decoder, wanted, scope), targets, options);
       const bias = decoder.outputLayer === undefined ? undefined : `${decoder.outputLayer}.bias`;
       const offset = bias !== undefined && scope.hasParameter(bias) ? { bias: scope.parameter(bias) } : {};
-      return crossEntropy(
-        alone === undefined ? gatherRows(flat(x), rows) : x,
-        scope.parameter(decoder.outputWeight),
-        targets,
-        { ...options, ...offset },
-      );
+      return crossEntropy(wanted, scope.parameter(decoder.outputWeight), targets, { ...options, ...offset });
     });
   }
 

@@ -3,7 +3,6 @@ import { argMax, keep, tidy, type Tensor } from "@tensorflow/tfjs-core";
 import type { Value } from "@thaw/autograd";
 import type { GenerationOptions, LoadedBatch, Scope } from "@thaw/contracts";
 import { keepRows, type KeptRows } from "../blocks/kept-rows.js";
-import type { MixedTokens } from "../blocks/merge-features.js";
 import {
   type Additions,
   type Decoder,
@@ -13,25 +12,14 @@ import {
   runLastLayer,
 } from "../decoders/decoder.js";
 import { emptyRow } from "../errors.js";
-import { type Attending, type Sight, sightOf } from "./attending.js";
+import { type Sight, sightOf } from "./attending.js";
+import type { DecodedBatchInput } from "./decoded-batch.js";
 import { keptRowsOf, rowsPass, type RowsPass } from "./decoder-pass.js";
 import { RowMemory } from "./row-memory.js";
 import { type TokenChoice, tokenChoice } from "./sampling.js";
 
-/** What goes on: a batch of prompts and the model around its decoder. */
-export interface Prompted {
-  readonly decoder: Decoder;
-  readonly batch: LoadedBatch;
-  /** Must not record. */
-  readonly scope: Scope;
-  /** Tokens of the given rows of the flattened batch. */
-  readonly mix: (rows: Int32Array) => MixedTokens;
-  /** In the embedding space, one per stretch of places that `mix` knows. */
-  readonly features: readonly Value[];
-  /** How rows attend. Default: as `Attending` says. */
-  readonly attending?: Attending;
-  /** What comes between layers, for the given rows of the flattened batch. */
-  readonly additions?: (rows: Int32Array) => Additions;
+/** What goes on: a batch of prompts and the model around its decoder. The scope must not record. */
+export interface Prompted extends DecodedBatchInput {
   /** A row ends with one of them, which is not part of its answer. */
   readonly eosTokenIds: readonly number[];
 }

@@ -1,9 +1,10 @@
-import { AttentionSpans, insertRows, type SampleSpan, type Value } from "@thaw/autograd";
+import { AttentionSpans, insertRows, type Value } from "@thaw/autograd";
 import { rowOffsets, type LoadedBatch, type Scope } from "@thaw/contracts";
 import { clone, keep, tidy, type Tensor } from "@tensorflow/tfjs-core";
 import { type Decoder, runInnerLayers, runLastLayer } from "../decoders/decoder.js";
 import { type PassRows, rowsPass, type SeenRows } from "./decoder-pass.js";
 import type { Prompts } from "./row-plan.js";
+import { rowsBehind } from "./rows-behind.js";
 
 /** Fewer tokens than these at the beginning of all prompts are not computed apart. */
 const LEAST_SHARED = 4;
@@ -81,7 +82,7 @@ export function attendToPrompts(left: PassRows, { known, rows, lengths }: Prompt
       ...Array.from({ length: queries[sample]! }, (_unused, at) => knownCount + offsets[sample]! + at),
     ]),
   );
-  const seen = rowsBehind(lengths, queries);
+  const seen = seenBehind(lengths, queries);
   return { ...left, seen: () => seen, remember: (layer, made) => joined(known, layer, made, source) };
 }
 
@@ -100,7 +101,7 @@ function computeKeys(
     ]),
   );
   const made: (readonly Tensor[])[] = Array.from({ length: decoder.layerCount }, () => []);
-  const seen = rowsBehind(
+  const seen = seenBehind(
     pieces.map(() => start),
     pieces.map(({ length }) => length),
   );
@@ -158,23 +159,15 @@ function joined(
   );
 }
 
-/** Samples of `queries[s]` rows that see `before[s]` rows before them, and themselves up to each row. */
-function rowsBehind(before: readonly number[], queries: readonly number[]): SeenRows {
-  const offsets = rowOffsets(queries.map((count, sample) => before[sample]! + count));
-  const firsts = rowOffsets(queries);
-  const samples = queries.map((count, sample): SampleSpan => ({
-    firstQuery: firsts[sample]!,
-    queries: count,
-    firstKey: offsets[sample]!,
-    keys: before[sample]! + count,
-  }));
-  const end = queries.flatMap((count, sample) => Array.from({ length: count }, (_, at) => before[sample]! + at + 1));
+/** Rows behind `before[s]` rows of each sample, for all kinds of layers. */
+function seenBehind(before: readonly number[], queries: readonly number[]): SeenRows {
+  const { samples, end, offsets } = rowsBehind(before, queries);
   const isEven =
     queries.length > 0 &&
     queries.every((count, sample) => count > 0 && count === queries[0] && before[sample] === before[0]);
   const spans = new AttentionSpans(
     samples.filter((span) => span.queries > 0),
-    { end: Int32Array.from(end) },
+    { end },
     isEven ? `${samples.length} samples of ${queries[0]} rows behind ${before[0]}` : undefined,
   );
   return { spans, offsets };

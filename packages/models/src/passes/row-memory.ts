@@ -1,4 +1,4 @@
-import { AttentionSpans, type SampleSpan, type Value } from "@thaw/autograd";
+import { AttentionSpans, type Value } from "@thaw/autograd";
 import { rowOffsets, type Scope } from "@thaw/contracts";
 import {
   clone,
@@ -14,6 +14,7 @@ import {
 import type { Decoder } from "../decoders/decoder.js";
 import type { LayerKind, LayerPass, LayerState } from "../decoders/layer-kind.js";
 import type { PassRows, SeenRows } from "./decoder-pass.js";
+import { rowsBehind } from "./rows-behind.js";
 
 /** Rows that one kind of layer sees in a pass. */
 interface KindRows extends SeenRows {
@@ -104,22 +105,15 @@ function seenRows({ window }: LayerKind, before: KindRows | undefined, counts: r
   const known = before?.kept ?? counts.map(() => 0);
   const knownCount = before?.offsets.at(-1) ?? 0;
   const firsts = rowOffsets(counts);
-  const offsets = rowOffsets(counts.map((count, sample) => known[sample]! + count));
+  const { samples, end, offsets } = rowsBehind(known, counts);
   const source = Int32Array.from(
     counts.flatMap((count, sample) => [
       ...Array.from({ length: known[sample]! }, (_, at) => ends[sample]! - known[sample]! + at),
       ...Array.from({ length: count }, (_, at) => knownCount + firsts[sample]! + at),
     ]),
   );
-  const samples = counts.map((count, sample): SampleSpan => ({
-    firstQuery: firsts[sample]!,
-    queries: count,
-    firstKey: offsets[sample]!,
-    keys: known[sample]! + count,
-  }));
-  const end = counts.flatMap((count, sample) => Array.from({ length: count }, (_, at) => known[sample]! + at + 1));
   return {
-    spans: new AttentionSpans(samples, { end: Int32Array.from(end) }),
+    spans: new AttentionSpans(samples, { end }),
     offsets,
     source: source.every((row, at) => row === at) && source.length === knownCount + firsts.at(-1)! ? undefined : source,
     kept: samples.map(({ keys }) => (window === undefined ? keys : Math.min(keys, window - 1))),

@@ -2,7 +2,8 @@ import * as tf from "@tensorflow/tfjs-core";
 import { beforeAll, describe, expect, it } from "vitest";
 import { SETUPS, useBackend } from "../../../test/backends.js";
 import { registerStandIns } from "../../../test/fused-stand-ins.js";
-import { type Case, checkGradients, evaluate, type Input, randomInput, relativeError } from "../../../test/numeric.js";
+import { type Case, checkGradients, type Input, randomInput } from "../../../test/numeric.js";
+import { expectSame as expectSameCase } from "../../../test/same.js";
 import { installFunctions } from "../../../test/replayed-functions.js";
 import {
   add,
@@ -63,20 +64,8 @@ const inSteps =
   };
 
 const expectSame = (spans: AttentionSpans, needs: readonly boolean[], prepare?: () => () => void): void => {
-  const inputs = inputsOf(spans);
-  const direction = randomInput([spans.queryCount * 12], 9).values;
-  const wanted = evaluate(inSteps(spans), inputs, needs, direction, "flags");
-  const undo = prepare?.();
-  try {
-    const got = evaluate(attends(spans), inputs, needs, direction, "flags");
-    expect(relativeError(got.output, wanted.output)).toBeLessThan(2e-5);
-    wanted.gradients.forEach((gradient, index) => {
-      if (gradient === null) expect(got.gradients[index]).toBeNull();
-      else expect(relativeError(got.gradients[index]!, gradient)).toBeLessThan(5e-5);
-    });
-  } finally {
-    undo?.();
-  }
+  const size = spans.queryCount * 12;
+  expectSameCase(attends(spans), inputsOf(spans), { as: inSteps(spans), needs, size, prepare });
 };
 
 const ALL = [true, true, true];
