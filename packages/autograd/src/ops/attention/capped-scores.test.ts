@@ -1,5 +1,5 @@
 import * as tf from "@tensorflow/tfjs-core";
-import { beforeAll, describe, expect, it } from "vitest";
+import { beforeAll, describe, it } from "vitest";
 import { SETUPS, useBackend } from "../../../test/backends.js";
 import { registerStandIns } from "../../../test/fused-stand-ins.js";
 import { type Case, checkGradients, type Input, randomInput } from "../../../test/numeric.js";
