@@ -1,5 +1,8 @@
 export { ACTIVATION_NAMES, activate, readActivation, type ActivationName } from "./blocks/activations.js";
 export { clipTower, type ClipUse } from "./towers/clip.js";
+export { encoder, type EncoderEmbeddings, type EncoderEnd, type EncoderOptions } from "./towers/encoder.js";
+export { encoderLayer, type EncoderLayer, type EncoderLayerOptions, type EncoderPass } from "./towers/encoder-layer.js";
+export { embedPatches, patchEmbeddingSpecs, patchesOf, type PatchEmbeddingOptions } from "./towers/patches.js";
 export { readClipConfig, type ClipConfig } from "./towers/clip-config.js";
 export { configReader, tokenIds, type ConfigReader } from "./reading/config-reader.js";
 export { DecodedBatch, type DecodedBatchInput } from "./passes/decoded-batch.js";
@@ -26,7 +29,8 @@ export { attentionMixer, type AttentionOptions } from "./layers/attention.js";
 export { experts, type ExpertsOptions } from "./layers/experts.js";
 export { gatedDeltaNet, type GatedDeltaNetOptions } from "./layers/gated-delta-net.js";
 export { gatedMlp, type GatedMlpOptions } from "./layers/gated-mlp.js";
-export { normed, normedHeads, normSpec, type NormOptions } from "./layers/norms.js";
+export { normed, normedHeads, normSpecs, type NormOptions } from "./layers/norms.js";
+export { plainMlp, type PlainMlpOptions } from "./layers/plain-mlp.js";
 export type { Mixer, MixerInput, RowBlock } from "./layers/parts.js";
 export { convolveSeen, shortConvolution, type ShortConvolutionOptions } from "./layers/short-convolution.js";
 export { llavaFamily } from "./families/llava/family.js";

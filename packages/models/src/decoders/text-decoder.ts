@@ -2,7 +2,7 @@ import { add, concat, embedding, gatherRows, release, scale, type Value } from "
 import type { Scope } from "@thaw/contracts";
 import { namesOf } from "../blocks/specs.js";
 import type { ParameterSpec } from "../contract/family.js";
-import { normed, normSpec, type NormOptions } from "../layers/norms.js";
+import { normed, normSpecs, type NormOptions } from "../layers/norms.js";
 import type { Mixer, RowBlock } from "../layers/parts.js";
 import type { ChosenRows, Decoder, LayerInput } from "./decoder.js";
 import { decoderNames, decoderSegments } from "./decoder-segments.js";
@@ -74,19 +74,19 @@ export function textDecoder(options: TextDecoderOptions, names: TextNames, place
     ...(isTied ? { tiedNames: [`${head}.weight`] } : {}),
   };
   const layerName = (index: number): string => `${prefix}.layers.${index}`;
-  const normOf = (index: number, part: string): ParameterSpec =>
-    normSpec(`${layerName(index)}.${part}`, hiddenSize, norm);
+  const normOf = (index: number, part: string): readonly ParameterSpec[] =>
+    normSpecs(`${layerName(index)}.${part}`, hiddenSize, norm);
   const outputNorm = (index: number, part: string): readonly ParameterSpec[] =>
-    options.normsOutputs === true ? [normOf(index, part)] : [];
+    options.normsOutputs === true ? normOf(index, part) : [];
   const specs = layers.map(({ mixer, block }, index) => [
-    normOf(index, parts.mixerNorm),
+    ...normOf(index, parts.mixerNorm),
     ...mixer.specs(layerName(index)),
     ...outputNorm(index, OUTPUT_PARTS.mixerOutputNorm),
-    normOf(index, parts.blockNorm),
+    ...normOf(index, parts.blockNorm),
     ...block.specs(layerName(index)),
     ...outputNorm(index, OUTPUT_PARTS.blockOutputNorm),
   ]);
-  const last = normSpec(`${prefix}.${parts.norm}`, hiddenSize, norm);
+  const last = normSpecs(`${prefix}.${parts.norm}`, hiddenSize, norm);
   const output: readonly ParameterSpec[] = isTied
     ? []
     : [{ name: `${head}.weight`, shape: [vocabularySize, hiddenSize], role: "linear" }];
@@ -96,11 +96,11 @@ export function textDecoder(options: TextDecoderOptions, names: TextNames, place
   const around = JSON.stringify([norm, options.normsOutputs, options.residualScale]);
   const formulas = layers.map(({ kind, mixer, block }) => `layer ${kind} ${mixer.formula} ${block.formula} ${around}`);
   return {
-    parameters: [embed, ...specs.flat(), last, ...output],
+    parameters: [embed, ...specs.flat(), ...last, ...output],
     names: decoderNames(place.component),
     segments: decoderSegments(
       place,
-      { embed: [embed.name], layers: specs.map(namesOf), norm: [last.name], head: [outputWeight] },
+      { embed: [embed.name], layers: specs.map(namesOf), norm: namesOf(last), head: [outputWeight] },
       takesFrom,
     ),
     layerCount: layers.length,

@@ -13,7 +13,7 @@ import {
 } from "@thaw/autograd";
 import { linearSpecs } from "../blocks/specs.js";
 import type { RotaryLines } from "../decoders/layer-kind.js";
-import { normedHeads, normSpec, type NormOptions } from "./norms.js";
+import { normedHeads, normSpecs, type NormOptions } from "./norms.js";
 import type { Mixer, MixerInput } from "./parts.js";
 
 /** Attention with grouped heads, as decoders have it. */
@@ -66,7 +66,7 @@ export function attentionMixer(options: AttentionOptions): Mixer {
     specs(layer) {
       const name = (part: string): string => `${layer}.${names.whole}.${part}`;
       const linear = (part: string, width: number) => linearSpecs(name(part), hiddenSize, width, hasBias);
-      const norm = (part: string) => (options.headNorm ? [normSpec(name(part), headSize, options.headNorm)] : []);
+      const norm = (part: string) => (options.headNorm ? normSpecs(name(part), headSize, options.headNorm) : []);
       return [
         ...linear(names.queries, queryWidth * (options.isGated === true ? 2 : 1)),
         ...(options.keysFrom === undefined ? [...linear(names.keys, keyWidth), ...linear(names.values, keyWidth)] : []),

@@ -1,22 +1,28 @@
-import { reshape, rmsNorm, type Value } from "@thaw/autograd";
+import { layerNorm, reshape, rmsNorm, type Value } from "@thaw/autograd";
 import type { Scope } from "@thaw/contracts";
+import { layerNormSpecs } from "../blocks/specs.js";
 import type { ParameterSpec } from "../contract/family.js";
 
-/** A root mean square norm. */
+/** A norm over the last axis. */
 export interface NormOptions {
   readonly epsilon: number;
-  /** True if the weight is stored minus one (Gemma, Qwen3.5). */
+  /** Root mean square (default), or a layer norm, which has a bias too. */
+  readonly kind?: "rms" | "layer";
+  /** True if the weight of a root mean square norm is stored minus one (Gemma, Qwen3.5). */
   readonly unitOffset?: boolean;
 }
 
-/** The weight of a norm over `size` columns. Where it is stored minus one it starts from 0. */
-export function normSpec(name: string, size: number, { unitOffset }: NormOptions): ParameterSpec {
-  return { name: `${name}.weight`, shape: [size], role: unitOffset === true ? "bias" : "norm" };
+/** Parameters of a norm over `size` columns. A weight that is stored minus one starts from 0. */
+export function normSpecs(name: string, size: number, { kind, unitOffset }: NormOptions): readonly ParameterSpec[] {
+  if (kind === "layer") return layerNormSpecs(name, size);
+  return [{ name: `${name}.weight`, shape: [size], role: unitOffset === true ? "bias" : "norm" }];
 }
 
 /** Norms the rows of `x [rows, size]`. */
-export function normed(x: Value, name: string, { epsilon, unitOffset }: NormOptions, scope: Scope): Value {
-  return rmsNorm(x, scope.parameter(`${name}.weight`), epsilon, unitOffset === true ? { unitOffset } : {});
+export function normed(x: Value, name: string, { kind, epsilon, unitOffset }: NormOptions, scope: Scope): Value {
+  const weight = scope.parameter(`${name}.weight`);
+  if (kind === "layer") return layerNorm(x, weight, scope.parameter(`${name}.bias`), epsilon);
+  return rmsNorm(x, weight, epsilon, unitOffset === true ? { unitOffset } : {});
 }
 
 /** Norms every head of `x [rows, heads * size]` by itself, with one weight for all. */
