@@ -1,7 +1,8 @@
 /**
  * `npm run parity -- <golden folder>... [--backend wasm] [--json]`: compares golden folders with what Thaw computes.
- * One line a comparison, `{ folder, quantity, maxError, tolerance, pass }` with `--json`; exit 1 if one fails or a
- * folder cannot be compared. Errors go to stderr.
+ * One line per comparison, `{ folder, quantity, maxError, tolerance, pass }` with `--json`; a folder that cannot be
+ * compared is a line too, `{ folder, quantity: "open", pass: false, error }`, and the others still run. Exit 1 if one
+ * fails.
  */
 import { spawnSync } from "node:child_process";
 import { fileURLToPath } from "node:url";
@@ -47,7 +48,9 @@ for (const folder of folders) {
     }
   } catch (error) {
     failures += 1;
-    process.stderr.write(`${folder}: ${error.code === undefined ? error.stack : `${error.code}: ${error.message}`}\n`);
+    const reason = error.code === undefined ? error.stack : `${error.code}: ${error.message}`;
+    const failed = { folder, quantity: "open", pass: false, error: reason };
+    process.stdout.write(`${json ? JSON.stringify(failed) : `FAIL  ${folder}  open  ${reason}`}\n`);
   }
 }
 process.exitCode = failures > 0 ? 1 : 0;

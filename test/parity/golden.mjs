@@ -1,118 +1,74 @@
 // @ts-check
-import { createHash } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { cutPatches } from "@thaw/data";
+import { openProcessor } from "@thaw/models";
 import { openSafetensors } from "@thaw/safetensors";
+import { readItems } from "./media.mjs";
 
 /**
- * A golden folder as goldens/README.md describes it, its batch in items of rows whatever the shape of its pixels.
+ * A golden folder as goldens/README.md describes it: its batch, and that of conversations of several turns, in items of
+ * rows. What items are (rows, facts, placeholders) is what the folder's processor says of the files; their values are
+ * the golden's.
  * @param {string} folder
  */
 export async function openGolden(folder) {
   const facts = JSON.parse(await readFile(join(folder, "golden.json"), "utf8"));
   const reader = await openSafetensors(join(folder, "golden.safetensors"));
-  const config = JSON.parse(await readFile(join(folder, "config.json"), "utf8"));
-  return { folder, facts, reader, batch: await readBatch(reader, config) };
+  const processor = await openProcessor(folder);
+  const items = await readItems(folder, facts, processor, reader);
+  const multi =
+    facts.multi?.text === undefined ? undefined : await readBatch(reader, "multi.in", items, facts.multi.media);
+  return { folder, facts, reader, processor, items, batch: await readBatch(reader, "in", items), multi };
 }
 
-/**
- * @typedef {{ image_token_index?: number, image_token_id?: number, vision_config: { patch_size: number } }} Config
- * @typedef {{ values: Float32Array, width: number, facts: Readonly<Record<string, readonly number[]>> }} GoldenItem
- */
+/** @typedef {import("./media.mjs").GoldenItem} GoldenItem */
 
 /**
- * The batch on the host: one picture per row, in patches, with the placeholders of its row.
+ * The batch on the host, whose tensors begin with `prefix`.
  * @param {import("@thaw/safetensors").SafetensorsReader} reader
- * @param {Config} config
+ * @param {string} prefix
+ * @param {readonly GoldenItem[]} items
+ * @param {readonly (readonly string[])[]} [media] files of each row; one after the other's if absent
  * @returns {Promise<import("@thaw/contracts").Batch>}
  */
-async function readBatch(reader, config) {
-  const [batchSize, tokenCount] = /** @type {[number, number]} */ (reader.entry("in.input_ids").shape);
-  const tokenIds = await reader.readInt32("in.input_ids");
-  const pictures = await patchesOf(reader, config.vision_config.patch_size);
-  if (pictures.length !== batchSize) throw new Error(`${pictures.length} pictures for ${batchSize} rows.`);
-  const placeholder = config.image_token_index ?? config.image_token_id;
+async function readBatch(reader, prefix, items, media = items.map(({ file }) => [file])) {
+  const [batchSize, tokenCount] = /** @type {[number, number]} */ (reader.entry(`${prefix}.input_ids`).shape);
+  const tokenIds = await reader.readInt32(`${prefix}.input_ids`);
   return {
     tokenIds,
-    attentionMask: await reader.readInt32("in.attention_mask"),
-    labels: await reader.readInt32("in.labels"),
+    attentionMask: await reader.readInt32(`${prefix}.attention_mask`),
+    labels: await reader.readInt32(`${prefix}.labels`),
     batchSize,
     tokenCount,
-    media: pictures.map((picture, row) => {
-      const own = tokenIds.subarray(row * tokenCount, (row + 1) * tokenCount);
-      return itemOf(
-        picture,
+    media: media.flatMap((files, row) =>
+      placed(
+        files.map((file) => /** @type {GoldenItem} */ (items.find((item) => item.file === file))),
+        tokenIds.subarray(row * tokenCount, (row + 1) * tokenCount),
         row,
-        Int32Array.from(own.keys()).filter((column) => own[column] === placeholder),
-      );
-    }),
+      ),
+    ),
     segmentOutputs: {},
     samples: Array.from({ length: batchSize }, (_, row) => ({ id: String(row) })),
   };
 }
 
 /**
- * The golden's pictures as rows of patches, as processors give them: a grid of them where the golden says one
- * (`image_grid_thw`), else the patches of each tile that is not a missing one, tile after tile.
- * @param {import("@thaw/safetensors").SafetensorsReader} reader
- * @param {number} patch
- * @returns {Promise<GoldenItem[]>}
- */
-export async function patchesOf(reader, patch) {
-  const { shape } = reader.entry("in.pixel_values");
-  const values = await reader.readFloat32("in.pixel_values");
-  if (shape.length === 2)
-    return griddedPatches(values, /** @type {number} */ (shape[1]), await reader.readInt32("in.image_grid_thw"));
-  const [channels, height, width] = /** @type {[number, number, number]} */ (shape.slice(-3));
-  const tiles = shape.length === 5 ? /** @type {number} */ (shape[1]) : 1;
-  const size = channels * height * width;
-  return Array.from({ length: /** @type {number} */ (shape[0]) }, (_, picture) => {
-    const own = Array.from({ length: tiles }, (_unused, tile) =>
-      values.subarray((picture * tiles + tile) * size, (picture * tiles + tile + 1) * size),
-    ).filter((tile) => tiles === 1 || tile.some((value) => value !== 0));
-    const cut = own.map((tile) => cutPatches(tile, { channels, height, width }, patch));
-    return {
-      values: Float32Array.from(cut.flatMap((part) => [...part])),
-      width: channels * patch ** 2,
-      facts: { grid: [Math.floor(height / patch), Math.floor(width / patch)], tiles: [own.length] },
-    };
-  });
-}
-
-/**
- * @param {Float32Array} values patches of all pictures, one after the other
- * @param {number} width
- * @param {Int32Array} grids frames, rows and columns of each
- * @returns {GoldenItem[]}
- */
-function griddedPatches(values, width, grids) {
-  let start = 0;
-  return Array.from({ length: grids.length / 3 }, (_, picture) => {
-    const grid = [...grids.subarray(3 * picture, 3 * picture + 3)];
-    const end = start + width * grid.reduce((product, count) => product * count, 1);
-    const item = { values: values.slice(start, end), width, facts: { grid } };
-    start = end;
-    return item;
-  });
-}
-
-/**
- * @param {GoldenItem} picture
+ * Items of one row, each with the next placeholders of its plan.
+ * @param {readonly GoldenItem[]} items
+ * @param {Int32Array} tokenIds
  * @param {number} sample
- * @param {Int32Array} columns
- * @returns {import("@thaw/contracts").MediaItem}
+ * @returns {import("@thaw/contracts").MediaItem[]}
  */
-function itemOf({ values, width, facts }, sample, columns) {
-  return {
-    modality: "image",
-    contentKey: createHash("sha256").update(values).digest("hex"),
-    sample,
-    columns,
-    facts,
-    inputs: { pixelValues: { rows: values.length / width, width } },
-    load: async () => ({ pixelValues: values }),
-  };
+export function placed(items, tokenIds, sample) {
+  let at = 0;
+  return items.map(({ modality, contentKey, plan, values }) => {
+    const columns = Int32Array.from({ length: plan.tokenCount }, () => {
+      at = tokenIds.indexOf(plan.tokenId, at) + 1;
+      if (at === 0) throw new Error(`Row ${sample} has too few placeholders ${plan.tokenId}.`);
+      return at - 1;
+    });
+    return { modality, contentKey, sample, columns, facts: plan.facts, inputs: plan.inputs, load: async () => values };
+  });
 }
 
 /**

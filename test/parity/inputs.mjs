@@ -1,65 +1,91 @@
 // @ts-check
-import { readFile } from "node:fs/promises";
-import { join } from "node:path";
-import { decodeRgb, encodePrompt } from "@thaw/data";
-import { openProcessor } from "@thaw/models";
-import { patchesOf } from "./golden.mjs";
+import { encodeConversation, encodePrompt } from "@thaw/data";
 import { judged, maxDifference } from "./compare.mjs";
 
-/** goldens/README.md, section Tolerances. */
-const PIXELS = 1e-5;
+/** goldens/README.md, section Tolerances, by the golden's name of an input. */
+const VALUES = { pixel_values: 1e-5, input_features: 1e-4 };
 
 /**
- * What the processor makes of the golden's pictures and messages.
+ * What the processor makes of the golden's files and messages: values, ids and labels.
  * @param {import("./runs.mjs").Golden} golden
  * @returns {AsyncGenerator<import("./compare.mjs").Comparison>}
  */
-export async function* compareInputs({ folder, facts, reader, batch }) {
-  const processor = await openProcessor(folder);
-  const { module, exportName, options } = processor.media.image.worker;
-  /** @type {import("@thaw/data").ImageProcessor} */
-  const images = (await import(module))[exportName](options);
-  const config = JSON.parse(await readFile(join(folder, "config.json"), "utf8"));
-  /** @type {Float32Array[]} */
-  const pixels = [];
-  /** @type {import("@thaw/data").ItemPlan[]} */
-  const plans = [];
-  for (const file of facts.images) {
-    const image = await decodeRgb(await readFile(join(folder, file)), { exif: true });
-    pixels.push(images.process(image)["pixelValues"] ?? new Float32Array());
-    plans.push(processor.media.image.plan({ width: image.width, height: image.height }));
-  }
-  yield judged(
-    folder,
-    "pixel_values",
-    maxDifference(
-      joined(pixels),
-      joined((await patchesOf(reader, config.vision_config.patch_size)).map(({ values }) => values)),
-    ),
-    PIXELS,
+export async function* compareInputs(golden) {
+  const { folder, items } = golden;
+  const name = items[0]?.modality === "image" ? "pixel_values" : "input_features";
+  const worst = items.flatMap(({ made, values }) =>
+    Object.keys(values).map((input) => maxDifference(made[input], /** @type {Float32Array} */ (values[input]))),
   );
-  const wrong = facts.text.map(
-    (/** @type {{ messages: import("@thaw/data").Message[] }} */ { messages }, /** @type {number} */ row) =>
-      differentIds(
-        encodePrompt(processor, messages, {
-          plans: [/** @type {import("@thaw/data").ItemPlan} */ (plans[row])],
-          origin: `${folder} sample ${row}`,
-        }).tokenIds,
-        promptOf(batch, row),
-      ),
-  );
-  yield judged(folder, "prompt_ids", Math.max(...wrong), 0);
+  yield judged(folder, name, Math.max(...worst), VALUES[name]);
+  const files = items.map(({ file }) => [file]);
+  yield judged(folder, "prompt_ids", differentPrompts(golden, golden.batch, files), 0);
+  yield judged(folder, "labels", differentRows(golden, golden.batch, golden.facts.text, files), 0);
+  if (golden.multi === undefined) return;
+  const { text, media } = golden.facts.multi;
+  yield judged(folder, "multi/labels", differentRows(golden, golden.multi, text, media), 0);
 }
 
-/** @param {readonly Float32Array[]} parts */
-function joined(parts) {
-  const all = new Float32Array(parts.reduce((total, part) => total + part.length, 0));
-  let offset = 0;
-  for (const part of parts) {
-    all.set(part, offset);
-    offset += part.length;
-  }
-  return all;
+/**
+ * Ids of prompts that differ.
+ * @param {import("./runs.mjs").Golden} golden
+ * @param {import("@thaw/contracts").Batch} batch
+ * @param {readonly (readonly string[])[]} files
+ */
+function differentPrompts(golden, batch, files) {
+  return golden.facts.text.reduce(
+    (/** @type {number} */ total, /** @type {Conversation} */ text, /** @type {number} */ row) =>
+      total +
+      different(
+        encodePrompt(golden.processor, text.messages, optionsOf(golden, files, row)).tokenIds,
+        promptOf(batch, row),
+      ),
+    0,
+  );
+}
+
+/**
+ * Ids and labels of whole conversations that differ.
+ * @param {import("./runs.mjs").Golden} golden
+ * @param {import("@thaw/contracts").Batch} batch
+ * @param {readonly Conversation[]} texts
+ * @param {readonly (readonly string[])[]} files
+ */
+function differentRows(golden, batch, texts, files) {
+  return texts.reduce((total, { messages }, row) => {
+    const options = { ...optionsOf(golden, files, row), endToken: /** @type {const} */ ("template") };
+    const encoded = encodeConversation(golden.processor, messages, options);
+    return (
+      total +
+      different(encoded.tokenIds, rowOf(batch, batch.tokenIds, row)) +
+      different(encoded.labels, rowOf(batch, batch.labels, row))
+    );
+  }, 0);
+}
+
+/** @typedef {{ readonly messages: import("@thaw/data").Message[] }} Conversation */
+
+/**
+ * @param {import("./runs.mjs").Golden} golden
+ * @param {readonly (readonly string[])[]} files
+ * @param {number} row
+ */
+function optionsOf({ folder, items }, files, row) {
+  const plans = (files[row] ?? []).map((file) => {
+    const { plan } = /** @type {import("./media.mjs").GoldenItem} */ (items.find((item) => item.file === file));
+    return plan;
+  });
+  return { plans, origin: `${folder} sample ${row}` };
+}
+
+/**
+ * A row without its padding.
+ * @param {import("@thaw/contracts").Batch} batch
+ * @param {Int32Array} values
+ * @param {number} row
+ */
+function rowOf({ attentionMask, tokenCount }, values, row) {
+  const at = row * tokenCount;
+  return values.subarray(at, at + tokenCount).filter((_, column) => attentionMask[at + column] === 1);
 }
 
 /**
@@ -67,20 +93,20 @@ function joined(parts) {
  * @param {import("@thaw/contracts").Batch} batch
  * @param {number} row
  */
-function promptOf({ tokenIds, labels, tokenCount }, row) {
-  const start = row * tokenCount;
-  return tokenIds.subarray(
-    start,
-    start + labels.subarray(start, start + tokenCount).findIndex((label) => label !== -100),
+export function promptOf(batch, row) {
+  const labels = rowOf(batch, batch.labels, row);
+  return rowOf(batch, batch.tokenIds, row).subarray(
+    0,
+    labels.findIndex((label) => label !== -100),
   );
 }
 
 /**
  * How many ids differ; all that one side has more count.
- * @param {readonly number[]} got
- * @param {Int32Array} wanted
+ * @param {ArrayLike<number>} got
+ * @param {ArrayLike<number>} wanted
  */
-function differentIds(got, wanted) {
+function different(got, wanted) {
   const length = Math.max(got.length, wanted.length);
   return Array.from({ length }, (_, index) => got[index] !== wanted[index]).filter(Boolean).length;
 }

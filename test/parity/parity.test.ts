@@ -1,17 +1,31 @@
 import { spawnSync } from "node:child_process";
+import { readdirSync, readFileSync } from "node:fs";
 import { cp, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import "@tensorflow/tfjs-backend-cpu";
 import { memory, setBackend } from "@tensorflow/tfjs-core";
+import { findFamily } from "@thaw/models";
 import { openSafetensors } from "@thaw/safetensors";
 import { afterEach, beforeAll, describe, expect, it } from "vitest";
 import { compareFolder } from "./parity.mjs";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
 const LLAVA = "test/fixtures/goldens/llava";
-const folders = [LLAVA, "test/fixtures/llava_options"];
+const GOLDENS = "test/fixtures/goldens";
+/** Folders of a type that runs, with a tower that does not yet. */
+const OPEN = ["llava_siglip_qwen2", "pixtral_llava"];
+const folders = readdirSync(join(root, GOLDENS), { withFileTypes: true })
+  .filter((entry) => entry.isDirectory() && findFamily(modelTypeOf(join(GOLDENS, entry.name))) !== undefined)
+  .filter(({ name }) => !OPEN.includes(name))
+  .map(({ name }) => `${GOLDENS}/${name}`)
+  .concat("test/fixtures/llava_options");
+
+function modelTypeOf(folder: string): string {
+  return (JSON.parse(readFileSync(join(root, folder, "config.json"), "utf8")) as { model_type: string }).model_type;
+}
+
 const made: string[] = [];
 beforeAll(() => setBackend("cpu"));
 afterEach(async () => {
@@ -50,14 +64,24 @@ describe.each(folders.flatMap((folder) => ["wasm", "cpu"].map((backend) => ({ fo
       const golden = await openSafetensors(join(root, folder, "golden.safetensors"));
       const names = [...golden.entries.keys()];
       await golden.close();
+      const facts = JSON.parse(await readFile(join(root, folder, "golden.json"), "utf8")) as {
+        greedy?: object;
+        multi?: { text?: object };
+      };
+      const hasMulti = facts.multi?.text !== undefined;
       expect(compared).toEqual([
-        "pixel_values",
+        names.includes("in.pixel_values") ? "pixel_values" : "input_features",
         "prompt_ids",
-        "image_features",
+        "labels",
+        ...(hasMulti ? ["multi/labels"] : []),
+        ...names.filter((name) => /^out\.(?:image|audio)_features$/u.test(name)).map((name) => name.slice(4)),
+        ...names.filter((name) => name.startsWith("out.deepstack_features.")).map((name) => name.slice(4)),
         "logits",
         "loss",
         "grad_norm",
         ...names.filter((name) => name.startsWith("grad.")),
+        ...(facts.greedy === undefined ? [] : ["greedy"]),
+        ...(hasMulti ? ["multi/logits", "multi/loss"] : []),
         "projector/losses",
         "projector/grad_norms",
         "projector/loss_after",
@@ -97,12 +121,19 @@ describe("npm run parity", () => {
     facts.loss += 3e-4;
     facts.runs.projector.losses.pop();
     await writeFile(join(wrong, "golden.json"), JSON.stringify(facts));
-    const { status, lines, errors } = command(unknown, wrong);
-    expect(status).toBe(1);
-    expect(errors).toMatch(new RegExp(`^${unknown}: THAW_[A-Z_]+: .*unheard_of.*llava`));
-    const failed = lines.filter((line) => !line.startsWith("pass"));
-    expect(failed.map((line) => line.split("  ").at(-1))).toEqual(["loss", "projector/losses"]);
-    expect(failed[1]).toContain("1.80e+308");
+    const { status, lines, errors } = command(unknown, wrong, "--json");
+    expect([status, errors]).toEqual([1, ""]);
+    const failed = lines
+      .map((line) => JSON.parse(line) as { folder: string; quantity: string; maxError?: number; pass: boolean })
+      .filter(({ pass }) => !pass);
+    expect(failed[0]).toEqual({
+      folder: unknown,
+      quantity: "open",
+      pass: false,
+      error: expect.stringMatching(/^THAW_[A-Z_]+: .*unheard_of.*llava/u) as string,
+    });
+    expect(failed.slice(1).map(({ quantity }) => quantity)).toEqual(["loss", "projector/losses"]);
+    expect(failed[2]!.maxError).toBe(Number.MAX_VALUE);
     expect(lines.length).toBeGreaterThan(60);
   });
 

@@ -5,6 +5,7 @@ import { API_VERSION, definePlugin, Trainer } from "@thaw/core";
 import { openModel } from "@thaw/models";
 import { judged, maxAbsolute, maxDifference, maxRelativeDifference } from "./compare.mjs";
 import { onlyBatch } from "./golden.mjs";
+import { compareWritten } from "./written.mjs";
 
 /** @typedef {Awaited<ReturnType<typeof import("./golden.mjs").openGolden>>} Golden */
 /** @typedef {import("./compare.mjs").Comparison} Comparison */
@@ -15,8 +16,8 @@ const LOSS = 1e-4;
 const NORM = 1e-3;
 const END = 1e-4;
 const GRADIENT = { relative: 1e-3, absolute: 1e-6 };
-/** Segment whose output the goldens call image features. */
-const PROJECTOR = "multi_modal_projector";
+/** By modality, the segment whose output the goldens call features. */
+const FEATURES = { image: "multi_modal_projector", audio: "audio_projector" };
 
 /**
  * Trains the components in `trainable` (all parameters if null) as the golden's optimizer did, for `steps` steps.
@@ -24,10 +25,10 @@ const PROJECTOR = "multi_modal_projector";
  * @param {string} backend
  * @param {readonly string[] | null} trainable
  * @param {number} steps
- * @param {{ plugins?: readonly import("@thaw/core").Plugin[], after?: (session: import("@thaw/core").Session) =>
- * Promise<void> }} [more]
+ * @param {{ batch?: import("@thaw/contracts").Batch, plugins?: readonly import("@thaw/core").Plugin[], before?: Look,
+ * after?: Look }} [more]
  */
-async function train(golden, backend, trainable, steps, { plugins = [], after } = {}) {
+async function train(golden, backend, trainable, steps, { batch = golden.batch, plugins = [], before, after } = {}) {
   const { optimizer } = golden.facts;
   /** @type {{ losses: number[], norms: number[] }} */
   const log = { losses: [], norms: [] };
@@ -39,7 +40,7 @@ async function train(golden, backend, trainable, steps, { plugins = [], after } 
   });
   const trainer = new Trainer({
     model: await openModel(golden.folder),
-    data: { train: onlyBatch(golden.batch) },
+    data: { train: onlyBatch(batch) },
     plugins: [
       backendGpu(/** @type {never} */ (backend)),
       ...(trainable === null ? [] : [trainsOnly(trainable)]),
@@ -49,7 +50,7 @@ async function train(golden, backend, trainable, steps, { plugins = [], after } 
     seed: 0,
     training: {
       maxSteps: steps,
-      microBatchSize: golden.batch.batchSize,
+      microBatchSize: batch.batchSize,
       shuffle: false,
       learningRate: optimizer.lr,
       schedule: { type: optimizer.schedule, warmupSteps: optimizer.warmup_steps },
@@ -62,22 +63,29 @@ async function train(golden, backend, trainable, steps, { plugins = [], after } 
         decayNormsAndBiases: true,
       },
     },
-    evaluators:
-      after === undefined
-        ? []
-        : [
-            {
-              name: "after",
-              atStart: false,
-              evaluate: async (session) => {
-                await after(session);
-                return {};
-              },
-            },
-          ],
+    evaluators: [...looking("before", before), ...looking("after", after)],
   });
   await trainer.run();
   return log;
+}
+
+/** @typedef {(session: import("@thaw/core").Session) => Promise<void>} Look */
+
+/**
+ * An evaluator that looks at the session once: before the first step, or after the last.
+ * @param {"before" | "after"} name
+ * @param {Look | undefined} look
+ * @returns {import("@thaw/core").Evaluator[]}
+ */
+function looking(name, look) {
+  if (look === undefined) return [];
+  let isDone = false;
+  const evaluate = async (/** @type {import("@thaw/core").Session} */ session) => {
+    if (!isDone) await look(session);
+    isDone = true;
+    return {};
+  };
+  return [{ name, atStart: name === "before", evaluate }];
 }
 
 /**
@@ -102,13 +110,13 @@ function trainsOnly(components) {
 }
 
 /**
- * One step with every parameter trained: image features, logits, loss, norm and gradients.
+ * Tensors of one step with every parameter trained, and its loss, norm and gradients.
  * @param {Golden} golden
  * @param {string} backend
- * @returns {AsyncGenerator<Comparison>}
+ * @param {import("@thaw/contracts").Batch} batch
+ * @param {Look} [before]
  */
-export async function* compareOutputs(golden, backend) {
-  const { folder, facts, reader, batch } = golden;
+async function probe(golden, backend, batch, before) {
   /** @type {Map<string, Float32Array>} */
   const got = new Map();
   /** @type {Map<string, import("@tensorflow/tfjs-core").Tensor>} */
@@ -119,9 +127,10 @@ export async function* compareOutputs(golden, backend) {
   ) => {
     if (tensor !== undefined) kept.set(name, keep(clone(tensor)));
   };
-  const probe = plugin("ParityProbe", ({ hooks }) => {
+  const watch = plugin("ParityProbe", ({ hooks }) => {
     hooks.loss.tap("ParityProbe", (loss, { output, segmentOutput }) => {
-      take("image_features", segmentOutput(PROJECTOR)?.tensor);
+      for (const [modality, segment] of Object.entries(FEATURES))
+        take(`${modality}_features`, segmentOutput(segment)?.tensor);
       take("logits", output.logits(null).tensor);
       return loss;
     });
@@ -137,21 +146,29 @@ export async function* compareOutputs(golden, backend) {
       kept.clear();
     });
   });
-  const { losses, norms } = await train(golden, backend, null, 1, { plugins: [probe] });
+  const { losses, norms } = await train(golden, backend, null, 1, { batch, plugins: [watch], before });
+  return { got, losses, norms };
+}
+
+/**
+ * One step with every parameter trained: features, logits, loss, norm and gradients; what is written; the batch of
+ * conversations of several turns.
+ * @param {Golden} golden
+ * @param {string} backend
+ * @returns {AsyncGenerator<Comparison>}
+ */
+export async function* compareOutputs(golden, backend) {
+  const { folder, facts, reader, batch, multi } = golden;
+  /** @type {Comparison | undefined} */
+  let written;
+  const { got, losses, norms } = await probe(golden, backend, batch, async (session) => {
+    if (facts.greedy !== undefined) written = await compareWritten(golden, session);
+  });
+  yield* compareFeatures(golden, got);
   const logits = await reader.readFloat32("out.logits");
   const vocabulary = logits.length / batch.attentionMask.length;
-  yield judged(
-    folder,
-    "image_features",
-    maxDifference(got.get("image_features"), await reader.readFloat32("out.image_features")),
-    OUTPUT,
-  );
-  yield judged(
-    folder,
-    "logits",
-    maxDifference(got.get("logits"), logits, (index) => batch.attentionMask[Math.floor(index / vocabulary)] === 1),
-    OUTPUT,
-  );
+  const isReal = (/** @type {number} */ index) => batch.attentionMask[Math.floor(index / vocabulary)] === 1;
+  yield judged(folder, "logits", maxDifference(got.get("logits"), logits, isReal), OUTPUT);
   yield judged(folder, "loss", maxDifference(losses, [facts.loss]), LOSS);
   yield judged(folder, "grad_norm", maxRelativeDifference(norms, [facts.grad_norm]), NORM);
   for (const name of reader.entries.keys()) {
@@ -163,6 +180,42 @@ export async function* compareOutputs(golden, backend) {
       maxDifference(got.get(name), wanted),
       GRADIENT.relative * maxAbsolute(wanted) + GRADIENT.absolute,
     );
+  }
+  if (written !== undefined) yield written;
+  if (multi === undefined) return;
+  const several = await probe(golden, backend, multi);
+  const all = several.got.get("logits");
+  yield judged(
+    folder,
+    "multi/logits",
+    maxDifference(
+      all?.filter((_, index) => multi.attentionMask[Math.floor(index / vocabulary)] === 1),
+      await reader.readFloat32("multi.out.logits"),
+    ),
+    OUTPUT,
+  );
+  yield judged(folder, "multi/loss", maxDifference(several.losses, [facts.multi.loss]), LOSS);
+}
+
+/**
+ * Features, and those for later layers, which lie behind them in the width.
+ * @param {Golden} golden
+ * @param {ReadonlyMap<string, Float32Array>} got
+ * @returns {AsyncGenerator<Comparison>}
+ */
+async function* compareFeatures({ folder, reader }, got) {
+  for (const modality of Object.keys(FEATURES)) {
+    const name = `${modality}_features`;
+    if (!reader.entries.has(`out.${name}`)) continue;
+    const [rows, width] = /** @type {[number, number]} */ (reader.entry(`out.${name}`).shape);
+    const whole = got.get(name);
+    const outputs = [name, ...[...reader.entries.keys()].filter((key) => key.startsWith("out.deepstack_features."))];
+    const columns = (whole?.length ?? 0) / rows;
+    for (const [index, output] of outputs.entries()) {
+      const own = whole?.filter((_, at) => Math.floor((at % columns) / width) === index);
+      const wanted = await reader.readFloat32(index === 0 ? `out.${name}` : output);
+      yield judged(folder, index === 0 ? name : output.slice(4), maxDifference(own, wanted), OUTPUT);
+    }
   }
 }
 

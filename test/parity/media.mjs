@@ -1,0 +1,45 @@
+// @ts-check
+import { createHash } from "node:crypto";
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { decodeRgb } from "@thaw/data";
+import { goldenValues } from "./layouts.mjs";
+
+/**
+ * One picture or clip: what the processor says and makes of it, and the golden's values in the same rows, by input.
+ * @typedef {{ readonly file: string, readonly modality: "image", readonly contentKey: string, readonly plan:
+ * import("@thaw/data").ItemPlan, readonly made: Readonly<Record<string, Float32Array>>, readonly values:
+ * Readonly<Record<string, Float32Array>> }} GoldenItem
+ */
+
+/**
+ * The golden's pictures in order.
+ * @param {string} folder
+ * @param {{ images?: readonly string[], model_type: string }} facts
+ * @param {import("@thaw/data").Processor} processor
+ * @param {import("@thaw/safetensors").SafetensorsReader} reader
+ * @returns {Promise<GoldenItem[]>}
+ */
+export async function readItems(folder, facts, processor, reader) {
+  const { module, exportName, options } = processor.media.image.worker;
+  /** @type {import("@thaw/data").ImageProcessor} */
+  const images = (await import(module))[exportName](options);
+  const read = await Promise.all(
+    (facts.images ?? []).map(async (file) => {
+      const image = await decodeRgb(await readFile(join(folder, file)), { exif: true });
+      const plan = processor.media.image.plan({ width: image.width, height: image.height });
+      return { file, modality: /** @type {const} */ ("image"), plan, made: images.process(image) };
+    }),
+  );
+  const values = await goldenValues(
+    facts.model_type,
+    reader,
+    read.map(({ plan }) => plan),
+  );
+  return read.map((item, index) => {
+    const own = /** @type {Readonly<Record<string, Float32Array>>} */ (values[index]);
+    const hash = createHash("sha256");
+    for (const part of Object.values(own)) hash.update(part);
+    return { ...item, contentKey: hash.digest("hex"), values: own };
+  });
+}
