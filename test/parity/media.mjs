@@ -2,7 +2,7 @@
 import { createHash } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { decodeRgb } from "@thaw/data";
+import { decodeRgb, mediaOf } from "@thaw/data";
 import { goldenValues } from "./layouts.mjs";
 
 /**
@@ -21,13 +21,14 @@ import { goldenValues } from "./layouts.mjs";
  * @returns {Promise<GoldenItem[]>}
  */
 export async function readItems(folder, facts, processor, reader) {
-  const { module, exportName, options } = processor.media.image.worker;
-  /** @type {import("@thaw/data").ImageProcessor} */
-  const images = (await import(module))[exportName](options);
   const read = await Promise.all(
     (facts.images ?? []).map(async (file) => {
       const image = await decodeRgb(await readFile(join(folder, file)), { exif: true });
-      const plan = processor.media.image.plan({ width: image.width, height: image.height });
+      const media = mediaOf(processor, "image", file);
+      const plan = media.plan({ width: image.width, height: image.height });
+      const { module, exportName, options } = media.worker;
+      /** @type {import("@thaw/data").ImageProcessor} */
+      const images = (await import(module))[exportName](options);
       return { file, modality: /** @type {const} */ ("image"), plan, made: images.process(image) };
     }),
   );

@@ -143,7 +143,7 @@ describe("parts", () => {
   });
   it("looks for neighbours among few or small training pictures only", () => {
     const source = (sampleCount: number, size: number) =>
-      ({ sampleCount, processor: { rasterSize: { width: size, height: size } } }) as Parameters<
+      ({ sampleCount, processor: { media: { image: { rasterSize: { width: size, height: size } } } } }) as Parameters<
         typeof canCompareNeighbours
       >[0];
     expect([source(1498, 48), source(300, 336), source(558_000, 336)].map(canCompareNeighbours)).toEqual([

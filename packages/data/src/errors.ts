@@ -1,4 +1,5 @@
 import { nameList, ThawError } from "@thaw/contracts";
+import type { Modality } from "./samples/sample.js";
 
 function text(cause: unknown): string {
   const message = cause instanceof Error ? cause.message : String(cause);
@@ -41,47 +42,75 @@ export function kindUnknown(given: string, advice: string): ThawError {
   });
 }
 
-/** An image that a sample names is not there. */
-export function imageMissing(path: string, origin: string): ThawError {
+/** What items are called in messages. */
+const WORDS = { image: "image" } as const;
+
+/** An item that a sample names is not there. */
+export function mediaMissing(modality: Modality, path: string, origin: string): ThawError {
   return new ThawError(
     "THAW_DATA_IMAGE_MISSING",
-    `The image ${path} does not exist. In ${origin}. Add the file, correct the path, or set the folder of the images.`,
+    `The ${WORDS[modality]} ${path} does not exist. In ${origin}. Add the file, correct the path, or set the folder ` +
+      `of the ${WORDS[modality]}s.`,
     { details: { path, origin } },
   );
 }
 
-/** An image that cannot be decoded. */
-export function imageBroken(image: string, origin: string, cause: unknown): ThawError {
+/** An item that cannot be decoded. */
+export function mediaBroken(modality: Modality, name: string, origin: string, cause: unknown): ThawError {
   return new ThawError(
     "THAW_DATA_IMAGE_BROKEN",
-    `The image ${image} cannot be decoded: ${text(cause)}. In ${origin}. Replace the file or remove the sample.`,
-    { details: { image, origin }, cause },
+    `The ${WORDS[modality]} ${name} cannot be decoded: ${text(cause)}. In ${origin}. Replace the file or remove the ` +
+      "sample.",
+    { details: { [modality]: name, origin }, cause },
   );
 }
 
-/** An image that is not the file it was when the run began. */
-export function imageChanged(image: string, origin: string): ThawError {
+/** An item that is not the file it was when the run began. */
+export function mediaChanged(modality: Modality, name: string, origin: string): ThawError {
   return new ThawError(
     "THAW_DATA_IMAGE_CHANGED",
-    `The image ${image} changed while it was in use. In ${origin}. Start again once the files no longer change.`,
-    { details: { image, origin } },
+    `The ${WORDS[modality]} ${name} changed while it was in use. In ${origin}. Start again once the files no longer ` +
+      "change.",
+    { details: { [modality]: name, origin } },
   );
 }
 
-/** A sample without image where one is needed. */
-export function imageRequired(origin: string, advice: string): ThawError {
+/** An item of a kind that the model does not read. */
+export function modalityUnsupported(
+  origin: string,
+  modality: Modality,
+  source: string,
+  known: readonly string[],
+): ThawError {
+  return new ThawError(
+    "THAW_DATA_MODALITY",
+    `The sample has an item of the kind ${modality}, and the model ${source} reads ` +
+      `${known.length === 0 ? "text alone" : known.join(" and ")}. In ${origin}. Leave the sample out, or use a ` +
+      "model that reads it.",
+    { details: { origin, modality, source, known } },
+  );
+}
+
+/** A sample without an item where one is needed. */
+export function mediaRequired(origin: string, advice: string): ThawError {
   return new ThawError("THAW_DATA_IMAGE_REQUIRED", `The sample has no image. In ${origin}. ${advice}`, {
     details: { origin },
   });
 }
 
-/** A text with another number of image placeholders than the sample has images. */
-export function placeholderMismatch(origin: string, placeholders: number, images: number): ThawError {
+/** A text with another number of placeholders than the sample has items of a kind. */
+export function placeholderMismatch(
+  origin: string,
+  modality: Modality,
+  placeholders: number,
+  items: number,
+): ThawError {
   return new ThawError(
     "THAW_DATA_PLACEHOLDER_MISMATCH",
-    `The text has ${placeholders} <image> placeholder(s), the sample has ${images} image(s). In ${origin}. Write ` +
-      "one <image> for each image, or none to put all images before the first question.",
-    { details: { origin, placeholders, images } },
+    `The text has ${placeholders} <${modality}> placeholder(s), the sample has ${items} ${WORDS[modality]}(s). In ` +
+      `${origin}. Write one <${modality}> for each ${WORDS[modality]}, or none to put all of them before the first ` +
+      "question.",
+    { details: { origin, modality, placeholders, items } },
   );
 }
 
@@ -90,13 +119,13 @@ export function sampleTooLong(
   origin: string,
   tokenCount: number,
   maxLength: number,
-  imageTokenCount: number,
+  mediaTokenCount: number,
 ): ThawError {
   return new ThawError(
     "THAW_DATA_TOO_LONG",
-    `The sample has ${tokenCount} tokens (${imageTokenCount} of them for images), more than the ${maxLength} ` +
+    `The sample has ${tokenCount} tokens (${mediaTokenCount} of them for images), more than the ${maxLength} ` +
       `that fit. In ${origin}. Shorten the sample, or raise training.max_length if the model's context allows it.`,
-    { details: { origin, tokenCount, maxLength, imageTokenCount } },
+    { details: { origin, tokenCount, maxLength, mediaTokenCount } },
   );
 }
 
@@ -212,11 +241,11 @@ export function processorUnsupported(source: string, problem: string, advice: st
   return new ThawError("THAW_DATA_PROCESSOR", `${problem} In ${source}. ${advice}`, { details: { source } });
 }
 
-/** A thread that decodes images failed. */
+/** A thread that decodes items failed. */
 export function workerFailed(module: string, cause: unknown): ThawError {
   return new ThawError(
     "THAW_DATA_WORKER",
-    `A decode worker failed: ${text(cause)}. With the image processor ${module}. Build the packages (npm run ` +
+    `A decode worker failed: ${text(cause)}. With the processor ${module}. Build the packages (npm run ` +
       "build) if the module is missing.",
     { details: { module }, cause },
   );

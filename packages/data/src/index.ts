@@ -34,20 +34,22 @@ export type { PictureSet } from "./evaluation/nearest-pixels.js";
 export { augmentSchema, captionsSchema, conversationsSchema, iconifySchema, sourceSchema } from "./formats/options.js";
 export type { AugmentOptions, ResolvedSourceOptions, SourceOptions } from "./formats/options.js";
 export { pilResize } from "./images/pil-resize.js";
+export type { ImageProcessor, ImageSize, RgbImage } from "./images/processor.js";
+export { mediaOf, placeholdersOf } from "./media/processor.js";
 export type {
-  ImageProcessor,
-  ImageProcessorModule,
-  ImageSize,
+  ImageMedia,
   ItemPlan,
   MediaProcessor,
+  MediaProcessorModule,
   Processor,
-  RgbImage,
-} from "./images/processor.js";
+  ProcessorMedia,
+} from "./media/processor.js";
 export { epochOrder, mixSeeds } from "./batches/random.js";
 export type { ResampleName } from "./images/resample-filters.js";
 export type {
   ImageReference,
   MediaPart,
+  MediaReference,
   Message,
   MessagePart,
   Modality,
@@ -56,7 +58,7 @@ export type {
   TextPart,
 } from "./samples/sample.js";
 export { resolveSource } from "./formats/resolve-source.js";
-export { openImages, openSource } from "./batches/source.js";
+export { openMedia, openSource } from "./batches/source.js";
 export { thumbnail } from "./images/thumbnail.js";
 export { loadTokenizer } from "./text/tokenizer.js";
 export type { SpecialTokens, Tokenizer } from "./text/tokenizer.js";

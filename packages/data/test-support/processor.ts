@@ -3,7 +3,7 @@ import { compileChatTemplate, loadChatTemplate } from "../src/text/chat-template
 import { type ClipImageOptions, parseClipImageConfig } from "../src/images/clip-image-config.js";
 import { clipImageProcessorModule } from "../src/images/clip-image-processor.js";
 import { readCheckpointJson } from "../src/text/checkpoint-file.js";
-import type { Processor } from "../src/images/processor.js";
+import type { Processor } from "../src/media/processor.js";
 import { loadTokenizer } from "../src/text/tokenizer.js";
 
 export const GOLDEN_LLAVA = fileURLToPath(new URL("../../../test/fixtures/goldens/llava", import.meta.url));
@@ -43,11 +43,11 @@ export async function testProcessor(
     endTokenIds: [2],
     endTokenId: 2,
     padTokenId: 331,
-    rasterSize: image.size,
     maxPositions: 512,
     media: {
       image: {
         placeholder: "<image>",
+        rasterSize: image.size,
         worker: clipImageProcessorModule({ ...image, patchSize }),
         needsSize: false,
         plan: () => plan,

@@ -1,6 +1,6 @@
 import type { GenerationOptions } from "@thaw/contracts";
 import { ThawError } from "@thaw/core";
-import { openImages, type DataSource } from "@thaw/data";
+import { openMedia, type DataSource } from "@thaw/data";
 import { openProcessor } from "@thaw/models";
 import { modelFolder, sessionTrainer } from "../running/build-run.js";
 import { createLogger, type LogLevel } from "../terminal/log.js";
@@ -77,25 +77,25 @@ export async function caption(given: readonly string[], options: CaptionOptions,
  */
 async function openUsable(
   given: readonly string[],
-  context: Parameters<typeof openImages>[1],
+  context: Parameters<typeof openMedia>[1],
   terminal: Terminal,
 ): Promise<{ readonly images: readonly string[]; readonly source: DataSource }> {
   try {
-    return { images: given, source: await openImages(given, context) };
+    return { images: given, source: await openMedia(given, context) };
   } catch (error) {
     if (given.length === 1 || !(error instanceof ThawError)) throw error;
   }
   const images: string[] = [];
   for (const image of given)
     try {
-      await (await openImages([image], context)).close();
+      await (await openMedia([image], context)).close();
       images.push(image);
     } catch (error) {
       if (!(error instanceof ThawError)) throw error;
       const { errorColors: colors } = terminal;
       terminal.err(`${colors.red("error")} ${error.message} ${colors.dim(`[${error.code}]`)}`);
     }
-  return { images, source: await openImages(images, context) };
+  return { images, source: await openMedia(images, context) };
 }
 
 function samplingOf({ temperature, topK, topP, seed }: CaptionOptions): Pick<GenerationOptions, "sampling"> {

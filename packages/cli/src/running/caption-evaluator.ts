@@ -117,7 +117,9 @@ const BASELINE_BYTES = 512e6;
  * True where the training pictures, decoded, are few and small enough to look for neighbours among them during a run.
  */
 export function canCompareNeighbours(train: Pick<DataSource, "sampleCount" | "processor">): boolean {
-  const { width, height } = train.processor.rasterSize;
+  const { image } = train.processor.media;
+  if (image === undefined) return false;
+  const { width, height } = image.rasterSize;
   return train.sampleCount * width * height * 3 * Float32Array.BYTES_PER_ELEMENT <= BASELINE_BYTES;
 }
 

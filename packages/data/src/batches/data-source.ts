@@ -1,5 +1,5 @@
 import type { Batch, BatchSource } from "@thaw/contracts";
-import type { Processor } from "../images/processor.js";
+import type { Processor } from "../media/processor.js";
 import type { Sample } from "../samples/sample.js";
 
 /** A batch of prompts to be answered; `indices[row]` is the sample's position in `DataSource.samples`. */

@@ -1,6 +1,6 @@
 import { IGNORE_INDEX } from "@thaw/contracts";
 import { sampleTooLong, tokenWithoutRow } from "../errors.js";
-import type { ItemPlan, Processor } from "../images/processor.js";
+import type { ItemPlan, Processor } from "../media/processor.js";
 import type { Sample } from "../samples/sample.js";
 import { encodeConversation, encodePrompt } from "../text/encode.js";
 import type { MediaLoader } from "../workers/media-loader.js";
@@ -39,8 +39,8 @@ export function createEncoder(context: SourceContext, loader: MediaLoader): Enco
         ? encodeConversation(processor, sample.messages, { ...options, endToken: "close" })
         : { ...prompt, labels: prompt.tokenIds.map(() => IGNORE_INDEX) };
     if (encoded.tokenIds.length > maxLength) {
-      const imageTokenCount = plans.reduce((sum, { tokenCount }) => sum + tokenCount, 0);
-      throw sampleTooLong(sample.origin, encoded.tokenIds.length, maxLength, imageTokenCount);
+      const mediaTokenCount = plans.reduce((sum, { tokenCount }) => sum + tokenCount, 0);
+      throw sampleTooLong(sample.origin, encoded.tokenIds.length, maxLength, mediaTokenCount);
     }
     checkRows(encoded, sample, processor);
     if (withAnswer && kept.size < KEPT_ENCODINGS) kept.set(sample, encoded);

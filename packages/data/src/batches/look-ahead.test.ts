@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { testProcessor } from "../../test-support/processor.js";
-import type { Processor } from "../images/processor.js";
+import type { Processor } from "../media/processor.js";
 import type { DataSource, SourceContext } from "./data-source.js";
 import { openSource } from "./source.js";
 

@@ -1,12 +1,13 @@
 import { createHash } from "node:crypto";
 import { setImmediate } from "node:timers/promises";
 import { refusalOf } from "../errors.js";
-import type { Processor } from "../images/processor.js";
+import { placeholdersOf, type MediaProcessor, type Processor } from "../media/processor.js";
+import { MODALITIES } from "../samples/media-reference.js";
 import type { Sample, SampleMedia } from "../samples/sample.js";
 import type { MediaLoader } from "../workers/media-loader.js";
 import type { LookedAt } from "./data-source.js";
 import type { Encoder } from "./encoder.js";
-import { peekImage, type Peek } from "./peek-image.js";
+import { peek, type Peek } from "./peek.js";
 
 /** Time for looking at samples, and as much for images: of sets that take longer a part is looked at. */
 const LIMIT_MS = 10_000;
@@ -56,8 +57,15 @@ async function encodeAll(
   { samples, processor, encode, answered, limitMs = LIMIT_MS }: LookAheadInput,
   problems: Map<Sample, unknown>,
 ): Promise<number> {
-  const imageTokens = processor.media.image.needsSize ? 0 : processor.media.image.plan().tokenCount;
-  const sizes = new Map(samples.map((sample) => [sample, imageTokens * sample.media.length + characterCount(sample)]));
+  const tokens = new Map(
+    Object.entries(processor.media).map(([modality, { needsSize, plan }]: [string, MediaProcessor<unknown>]) => [
+      modality,
+      needsSize ? 0 : plan().tokenCount,
+    ]),
+  );
+  const sizeOf = (sample: Sample): number =>
+    sample.media.reduce((sum, { modality }) => sum + (tokens.get(modality) ?? 0), characterCount(sample));
+  const sizes = new Map(samples.map((sample) => [sample, sizeOf(sample)]));
   const longestFirst = samples.toSorted((left, right) => sizes.get(right)! - sizes.get(left)!);
   const end = performance.now() + limitMs;
   let done = 0;
@@ -85,10 +93,10 @@ async function peekAll(
     await Promise.all(
       all.slice(start, start + AT_A_TIME).map(async ([key, { item, sample }]) => {
         try {
-          const peek = await peekImage(item.source, sample.origin);
+          const look = await peek(item, sample.origin);
           // What does not look whole is decoded to be sure: trailers of cameras are not faults
-          if (!peek.looksWhole) await (await loader.open(item, sample.origin)).item.load();
-          peeks.set(key, peek);
+          if (!look.looksWhole) await (await loader.open(item, sample.origin)).item.load();
+          peeks.set(key, look);
         } catch (error) {
           if (!problems.has(sample)) problems.set(sample, error);
         }
@@ -123,7 +131,10 @@ function identityOf(
 function probe({ tokenizer, template, media, endTokenIds }: Processor): unknown {
   const text = 'A small dog, 3 years old: "déjà vu" 東京 🐕\n';
   const messages = [
-    { role: "user", content: [{ type: "image" as const }, { type: "text" as const, text }] },
+    {
+      role: "user",
+      content: [...MODALITIES.filter((kind) => media[kind]).map((type) => ({ type })), { type: "text" as const, text }],
+    },
     { role: "assistant", content: [{ type: "text" as const, text }] },
   ];
   let rendered: string | undefined;
@@ -132,17 +143,23 @@ function probe({ tokenizer, template, media, endTokenIds }: Processor): unknown 
   } catch {
     rendered = "refused";
   }
-  return [tokenizer.encode(text), tokenizer.vocabularySize, rendered, media.image.placeholder, endTokenIds];
+  return [
+    tokenizer.encode(text),
+    tokenizer.vocabularySize,
+    rendered,
+    Object.values(placeholdersOf(media)).join(),
+    endTokenIds,
+  ];
 }
 
 function hashOf(value: unknown): string {
   return createHash("sha256").update(JSON.stringify(value)).digest("hex").slice(0, 16);
 }
 
-function mediaKey({ source: image }: SampleMedia): string {
-  if (image.kind === "file") return image.path;
+function mediaKey({ source }: SampleMedia): string {
+  if (source.kind === "file") return source.path;
   return createHash("sha256")
-    .update(image.kind === "svg" ? image.svg : image.bytes)
+    .update(source.kind === "svg" ? source.svg : source.bytes)
     .digest("hex");
 }
 

@@ -7,8 +7,8 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { testProcessor } from "../../test-support/processor.js";
 import type { DataSource, SourceContext } from "./data-source.js";
 import type { SourceOptions } from "../formats/options.js";
-import type { Processor } from "../images/processor.js";
-import { openImages, openSource } from "./source.js";
+import type { MediaProcessorModule, Processor } from "../media/processor.js";
+import { openMedia, openSource } from "./source.js";
 
 const root = fileURLToPath(new URL("../../../../", import.meta.url));
 const images = fileURLToPath(new URL("../../fixtures/images/", import.meta.url));
@@ -27,9 +27,9 @@ const values = (batch: Batch): Promise<Float32Array[]> =>
   Promise.all(batch.media.map(async (item) => (await item.load())["pixelValues"]!));
 
 /** A processor whose images are made by another module, or with other options. */
-const withWorker = (processor: Processor, worker: Processor["media"]["image"]["worker"]): Processor => ({
+const withWorker = (processor: Processor, worker: MediaProcessorModule): Processor => ({
   ...processor,
-  media: { image: { ...processor.media.image, worker } },
+  media: { image: { ...processor.media.image!, worker } },
 });
 
 describe("openSource", () => {
@@ -135,7 +135,7 @@ describe("openSource", () => {
     expect(new Set(first).size).toBe(5);
     await Promise.all(FILES.map((file) => cp(join(images, file), join(folder, file))));
     expect(await keys(await open({ type: "captions", path: "captions.jsonl" }))).toEqual(first);
-    const { worker } = processor.media.image;
+    const { worker } = processor.media.image!;
     const other = withWorker(processor, {
       ...worker,
       options: { ...(worker.options as object), resample: "bilinear" },
@@ -257,12 +257,12 @@ describe("openSource", () => {
   });
 
   it("opens pictures to be captioned", async () => {
-    const source = await openImages([join(images, "rgb.png")], { processor, baseFolder: folder, workers: 0 });
+    const source = await openMedia([join(images, "rgb.png")], { processor, baseFolder: folder, workers: 0 });
     opened.push(source);
     const [batch] = await all(source.prompts({ microBatchSize: 4 }));
     expect(batch!.batchSize).toBe(1);
     expect((await values(batch!))[0]).toHaveLength(2352);
-    await expect(openImages(["none.png"], { processor, baseFolder: folder })).rejects.toMatchObject({
+    await expect(openMedia(["none.png"], { processor, baseFolder: folder })).rejects.toMatchObject({
       code: "THAW_DATA_IMAGE_MISSING",
     });
   });

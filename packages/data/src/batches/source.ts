@@ -7,7 +7,7 @@ import { createEncoder } from "./encoder.js";
 import { setEmpty, sourceClosed } from "../errors.js";
 import { createMediaLoader } from "../workers/media-loader.js";
 import { lookAhead } from "./look-ahead.js";
-import { imageMedia, imageReference } from "../samples/image-reference.js";
+import { mediaReference } from "../samples/media-reference.js";
 import { checkFiles, type LoadedSamples, loadSamples } from "../formats/load-samples.js";
 import type { AugmentOptions, SourceOptions } from "../formats/options.js";
 import { type Prepared, withPrefetch } from "./prefetch.js";
@@ -140,21 +140,22 @@ export async function openSource(options: SourceOptions, context: SourceContext)
  * Opens pictures to be captioned or asked about: `prompts` gives one row each. The caller closes the source. @throws
  * THAW_DATA_IMAGE_MISSING
  */
-export async function openImages(
+export async function openMedia(
   paths: readonly string[],
   context: Omit<SourceContext, "role"> & { readonly prompt?: string },
 ): Promise<DataSource> {
-  const content = [
-    { type: "image" as const },
-    { type: "text" as const, text: context.prompt ?? context.processor.captionPrompt },
-  ];
-  const samples = paths.map((path): Sample => ({
-    id: path,
-    origin: path,
-    messages: [{ role: "user", content }],
-    media: imageMedia([imageReference(path, context.baseFolder, path)]),
-    reference: "",
-  }));
+  const { baseFolder } = context;
+  const text = context.prompt ?? context.processor.captionPrompt;
+  const samples = paths.map((path): Sample => {
+    const item = mediaReference(path, "image", { image: baseFolder }, path);
+    return {
+      id: path,
+      origin: path,
+      messages: [{ role: "user", content: [{ type: item.modality }, { type: "text", text }] }],
+      media: [item],
+      reference: "",
+    };
+  });
   if (samples.length === 0) throw setEmpty("the list of images", "Name at least one image.");
   await checkFiles(samples);
   return checked(

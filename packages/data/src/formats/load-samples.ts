@@ -2,7 +2,7 @@ import { stat } from "node:fs/promises";
 import { captionSamples } from "../samples/captions.js";
 import { isUnseenConcept } from "../samples/concepts.js";
 import { conversationSamples } from "../samples/conversations.js";
-import { imageBroken, imageMissing, refusalOf, setEmpty } from "../errors.js";
+import { mediaBroken, mediaMissing, refusalOf, setEmpty } from "../errors.js";
 import { iconifySamples } from "./iconify/iconify.js";
 import type { ResolvedSourceOptions } from "./options.js";
 import type { Sample } from "../samples/sample.js";
@@ -37,15 +37,16 @@ function conceptsOf(options: ResolvedSourceOptions, role: "train" | "evaluation"
 /** Every file must be there before anything starts. @throws THAW_DATA_IMAGE_MISSING naming those that are not */
 export async function checkFiles(samples: readonly Sample[]): Promise<void> {
   const files = samples.flatMap(({ media, origin }) =>
-    media.flatMap(({ source }) => (source.kind === "file" ? [{ path: source.path, origin }] : [])),
+    media.flatMap(({ modality, source }) => (source.kind === "file" ? [{ modality, path: source.path, origin }] : [])),
   );
   const missing: { readonly origin: string; readonly error: unknown }[] = [];
   for (let start = 0; start < files.length; start += CONCURRENT_CHECKS) {
     const found = await Promise.all(
-      files.slice(start, start + CONCURRENT_CHECKS).map(({ path, origin }) =>
+      files.slice(start, start + CONCURRENT_CHECKS).map(({ modality, path, origin }) =>
         stat(path).then(
-          (status) => (status.isFile() ? [] : [{ origin, error: imageBroken(path, origin, "it is not a file") }]),
-          () => [{ origin, error: imageMissing(path, origin) }],
+          (status) =>
+            status.isFile() ? [] : [{ origin, error: mediaBroken(modality, path, origin, "it is not a file") }],
+          () => [{ origin, error: mediaMissing(modality, path, origin) }],
         ),
       ),
     );
@@ -54,7 +55,7 @@ export async function checkFiles(samples: readonly Sample[]): Promise<void> {
   if (missing.length > 0) throw refusalOf(missing);
 }
 
-/** Reads a data set's samples, without decoding an image. @throws THAW_DATA_* naming file and line */
+/** Reads a data set's samples, without decoding an item. @throws THAW_DATA_* naming file and line */
 export async function loadSamples(
   options: ResolvedSourceOptions,
   context: { readonly baseFolder: string; readonly captionPrompt: string; readonly role: "train" | "evaluation" },

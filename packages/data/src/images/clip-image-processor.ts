@@ -2,7 +2,8 @@ import type { ClipImageOptions } from "./clip-image-config.js";
 import { centerCrop, padToSquare } from "./crop.js";
 import { cutPatches } from "./patches.js";
 import { pilResize } from "./pil-resize.js";
-import type { ImageProcessor, ImageProcessorModule, ImageSize, RgbImage } from "./processor.js";
+import type { ImageProcessor, ImageSize, RgbImage } from "./processor.js";
+import type { MediaProcessorModule } from "../media/processor.js";
 import { workerModuleUrl } from "../workers/worker-module.js";
 
 /** Image settings, and the side of the patches that the tower reads, in pixels. */
@@ -68,6 +69,6 @@ export function clipImageProcessor(options: ClipPatchOptions): ImageProcessor {
 }
 
 /** `clipImageProcessor` for decode workers: what a family's processor gives as `media.image.worker`. */
-export function clipImageProcessorModule(options: ClipPatchOptions): ImageProcessorModule {
+export function clipImageProcessorModule(options: ClipPatchOptions): MediaProcessorModule {
   return { module: workerModuleUrl(import.meta.url), exportName: "clipImageProcessor", options };
 }

@@ -1,7 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { rasterizeSvg, encodePng, loadSharp } from "./decode.js";
-import { imageBroken } from "../errors.js";
-import { imageName } from "../samples/image-reference.js";
+import { mediaBroken } from "../errors.js";
+import { mediaName } from "../samples/media-reference.js";
 import type { ImageReference } from "../samples/sample.js";
 
 /** A small PNG of an image for reports, at most `size` pixels a side. @throws THAW_DATA_IMAGE_BROKEN */
@@ -18,6 +18,6 @@ export async function thumbnail(image: ImageReference, size: number): Promise<Ui
       .png()
       .toBuffer();
   } catch (cause) {
-    throw imageBroken(imageName(image), "a report", cause);
+    throw mediaBroken("image", mediaName({ modality: "image", source: image }), "a report", cause);
   }
 }

@@ -1,17 +1,18 @@
 import { dirname, resolve } from "node:path";
 import { conceptOf } from "./concepts.js";
-import { imageRequired, sampleInvalid } from "../errors.js";
-import { imageMedia, imageReferences } from "./image-reference.js";
+import { mediaRequired, sampleInvalid } from "../errors.js";
+import { listedMedia, type MediaFolders, mediaFolders, MODALITIES } from "./media-reference.js";
 import { type JsonRecord, readRecords } from "./jsonl.js";
 import type { ResolvedSourceOptions } from "../formats/options.js";
-import type { Sample } from "./sample.js";
+import type { Modality, Sample } from "./sample.js";
 
 type CaptionOptions = Extract<ResolvedSourceOptions, { type: "captions" }>;
 
-/** A picture, a prompt and its caption. */
-export function captionMessages(prompt: string, caption: string): Sample["messages"] {
+/** An item, a prompt and its caption. */
+export function captionMessages(prompt: string, caption: string, modality: Modality = "image"): Sample["messages"] {
+  const asked = prompt === "" ? [] : [{ type: "text" as const, text: prompt }];
   return [
-    { role: "user", content: [{ type: "image" }, ...(prompt === "" ? [] : [{ type: "text" as const, text: prompt }])] },
+    { role: "user", content: [{ type: modality }, ...asked] },
     { role: "assistant", content: [{ type: "text", text: caption }] },
   ];
 }
@@ -19,15 +20,17 @@ export function captionMessages(prompt: string, caption: string): Sample["messag
 /** Reads `{ image, caption, id?, name? }`. @throws THAW_DATA_SAMPLE_INVALID, THAW_DATA_IMAGE_REQUIRED */
 export function captionSample(
   { value, origin }: JsonRecord,
-  options: { readonly folder: string; readonly prompt: string },
+  options: { readonly folders: MediaFolders; readonly prompt: string },
 ): Sample {
-  const images = imageReferences(value["image"] ?? value["file_name"], options.folder, origin);
-  if (images.length === 0) throw imageRequired(origin, 'Give its path as "image".');
-  if (images.length > 1)
+  const record = { ...value, image: value["image"] ?? value["file_name"] };
+  const media = MODALITIES.flatMap((modality) => listedMedia(record, modality, options.folders, origin));
+  const [item] = media;
+  if (item === undefined) throw mediaRequired(origin, 'Give its path as "image".');
+  if (media.length > 1)
     throw sampleInvalid(
       origin,
-      `The caption has ${images.length} images.`,
-      "Write one image a caption, or use a data set of conversations.",
+      `The caption has ${media.length} images.`,
+      "Write one image per caption, or use a data set of conversations.",
     );
   const said = value["caption"] ?? value["text"];
   const caption = typeof said === "string" ? said.trim() : "";
@@ -36,8 +39,8 @@ export function captionSample(
   return {
     id: typeof id === "string" || typeof id === "number" ? String(id) : origin,
     origin,
-    messages: captionMessages(options.prompt, caption),
-    media: imageMedia(images),
+    messages: captionMessages(options.prompt, caption, item.modality),
+    media,
     reference: caption,
     concept: typeof name === "string" ? name : conceptOf(caption),
   };
@@ -49,9 +52,9 @@ export async function captionSamples(
   context: { readonly baseFolder: string; readonly captionPrompt: string },
 ): Promise<Sample[]> {
   const path = resolve(context.baseFolder, options.path);
-  const folder = options.images === undefined ? dirname(path) : resolve(context.baseFolder, options.images);
+  const folders = mediaFolders(options, dirname(path), context.baseFolder);
   const samples: Sample[] = [];
   for await (const record of readRecords(path))
-    samples.push(captionSample(record, { folder, prompt: options.prompt ?? context.captionPrompt }));
+    samples.push(captionSample(record, { folders, prompt: options.prompt ?? context.captionPrompt }));
   return samples;
 }

@@ -8,9 +8,10 @@ import { readRecords } from "./jsonl.js";
 import { resolveSource } from "../formats/resolve-source.js";
 
 const folder = resolve("/pictures");
+const folders = { image: folder };
 const origin = "train.jsonl:7";
 const read = (value: Record<string, unknown>, textOnly = false): ReturnType<typeof conversationSample> =>
-  conversationSample({ value, origin }, { folder, textOnly });
+  conversationSample({ value, origin }, { folders, textOnly });
 const text = (value: string): { type: "text"; text: string } => ({ type: "text", text: value });
 const image = { type: "image" };
 const answer = { role: "assistant", content: [text("A boat.")] };
@@ -108,7 +109,7 @@ describe("conversationSample reads", () => {
         },
         origin,
       },
-      { folder, textOnly: false, roles: { bot: "assistant" } },
+      { folders, textOnly: false, roles: { bot: "assistant" } },
     );
     expect(messages.map(({ role, isLearned }) => [role, isLearned])).toEqual([
       ["system", undefined],
@@ -135,6 +136,11 @@ describe("conversationSample refuses", () => {
     [
       "more images than placeholders",
       { images: ["a.png", "b.png"], conversations: [{ from: "human", value: "<image>\nHi" }, gpt] },
+      "THAW_DATA_PLACEHOLDER_MISMATCH",
+    ],
+    [
+      "an image that has no question to stand before",
+      { image: "a.png", conversations: [gpt] },
       "THAW_DATA_PLACEHOLDER_MISMATCH",
     ],
     ["no turns", { image: "a.png" }, "THAW_DATA_SAMPLE_INVALID"],
@@ -227,7 +233,7 @@ describe("conversationSample refuses", () => {
 
 describe("captionSample", () => {
   const caption = (value: Record<string, unknown>): ReturnType<typeof captionSample> =>
-    captionSample({ value, origin }, { folder, prompt: "Caption:" });
+    captionSample({ value, origin }, { folders, prompt: "Caption:" });
 
   it("reads image and caption, and the concept from either", () => {
     expect(caption({ id: 3, image: "a.png", caption: " red apple " })).toMatchObject({

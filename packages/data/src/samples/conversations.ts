@@ -1,9 +1,9 @@
 import { dirname, resolve } from "node:path";
-import { imageRequired, placeholderMismatch, sampleInvalid } from "../errors.js";
-import { imageMedia, imageReferences } from "./image-reference.js";
+import { mediaRequired, placeholderMismatch, sampleInvalid } from "../errors.js";
+import { listedMedia, type MediaFolders, mediaFolders, MODALITIES } from "./media-reference.js";
 import { type JsonRecord, readRecords } from "./jsonl.js";
 import type { ResolvedSourceOptions } from "../formats/options.js";
-import type { ImageReference, Message, Sample } from "./sample.js";
+import type { Message, Modality, Sample, SampleMedia } from "./sample.js";
 import { messageOf } from "./turns.js";
 
 type ConversationOptions = Extract<ResolvedSourceOptions, { type: "conversations" }>;
@@ -63,17 +63,50 @@ function answerOf(messages: readonly Message[], origin: string): string {
   return text;
 }
 
-/** Images without any placeholder stand before the first question, as TRL's `prepare_multimodal_messages` puts them. */
-function withLeadingImages(messages: readonly Message[], count: number): Message[] {
+/** Items without any placeholder stand before the first question, as TRL's `prepare_multimodal_messages` puts them. */
+function withLeading(
+  messages: readonly Message[],
+  modalities: readonly Modality[],
+  origin: string,
+): readonly Message[] {
+  const [modality] = modalities;
+  if (modality === undefined) return messages;
   const first = messages.findIndex(({ role }) => role === "user");
+  if (first < 0) throw placeholderMismatch(origin, modality, 0, modalities.length);
+  const parts = modalities.map((type) => ({ type }));
   return messages.map((message, index) =>
-    index === first
-      ? {
-          ...message,
-          content: [...Array.from({ length: count }, () => ({ type: "image" as const })), ...message.content],
-        }
-      : message,
+    index === first ? { ...message, content: [...parts, ...message.content] } : message,
   );
+}
+
+function kindsOf(messages: readonly Message[]): readonly Modality[] {
+  return messages.flatMap(({ content }) => content.flatMap(({ type }) => (type === "text" ? [] : [type])));
+}
+
+/**
+ * Messages that have a place for every item, and the items in order of their places. Of each kind those that the record
+ * lists count, or where it lists none, those given in place. @throws THAW_DATA_PLACEHOLDER_MISMATCH
+ */
+function placed(
+  messages: readonly Message[],
+  listed: readonly SampleMedia[],
+  inPlace: readonly SampleMedia[],
+  origin: string,
+): Pick<Sample, "messages" | "media"> {
+  const places = kindsOf(messages);
+  const leading: Modality[] = [];
+  const queues = new Map<Modality, readonly SampleMedia[]>();
+  for (const modality of MODALITIES) {
+    const [own, given] = [listed, inPlace].map((items) => items.filter((item) => item.modality === modality));
+    const items = own!.length > 0 ? own! : given!;
+    const count = places.filter((kind) => kind === modality).length;
+    if (count > 0 && count !== items.length) throw placeholderMismatch(origin, modality, count, items.length);
+    if (count === 0) leading.push(...items.map(() => modality));
+    queues.set(modality, items);
+  }
+  const next = new Map([...queues].map(([modality, items]) => [modality, items.values()]));
+  const whole = withLeading(messages, leading, origin);
+  return { messages: whole, media: kindsOf(whole).map((modality) => next.get(modality)!.next().value!) };
 }
 
 /**
@@ -82,7 +115,7 @@ function withLeadingImages(messages: readonly Message[], count: number): Message
 export function conversationSample(
   { value, origin }: JsonRecord,
   options: {
-    readonly folder: string;
+    readonly folders: MediaFolders;
     readonly textOnly: boolean;
     readonly roles?: Readonly<Record<string, string>> | undefined;
   },
@@ -95,24 +128,21 @@ export function conversationSample(
       "The sample has no conversation.",
       'Write its turns as "conversations" (LLaVA) or "messages" (ShareGPT).',
     );
-  const inPlace: ImageReference[] = [];
-  const context = { folder: options.folder, origin, roles: options.roles ?? {} };
-  const said = turns.map((turn) => messageOf(turn, inPlace, context));
-  const messages = withSystem(said, value["system"], origin);
-  const listed = imageReferences(value["images"] ?? value["image"], options.folder, origin);
-  const images = listed.length > 0 ? listed : inPlace;
-  const placeholders = messages.flatMap(({ content }) => content).filter(({ type }) => type === "image").length;
-  if (images.length === 0 && placeholders === 0 && !options.textOnly)
-    throw imageRequired(origin, "Add an image, or set text_only: true for the data set to accept such samples.");
-  if (placeholders > 0 && placeholders !== images.length)
-    throw placeholderMismatch(origin, placeholders, images.length);
+  const inPlace: SampleMedia[] = [];
+  const { folders, roles = {} } = options;
+  const said = turns.map((turn) => messageOf(turn, inPlace, { folders, origin, roles }));
+  const asked = withSystem(said, value["system"], origin);
+  const listed = MODALITIES.flatMap((modality) => listedMedia(value, modality, folders, origin));
+  const { messages, media } = placed(asked, listed, inPlace, origin);
+  if (media.length === 0 && !options.textOnly)
+    throw mediaRequired(origin, "Add an image, or set text_only: true for the data set to accept such samples.");
   const reference = answerOf(messages, origin);
   const id = value["id"];
   return {
     id: typeof id === "string" || typeof id === "number" ? String(id) : origin,
     origin,
-    messages: placeholders === 0 && images.length > 0 ? withLeadingImages(messages, images.length) : messages,
-    media: imageMedia(images),
+    messages,
+    media,
     reference,
   };
 }
@@ -120,9 +150,9 @@ export function conversationSample(
 /** All conversations of a file. */
 export async function conversationSamples(options: ConversationOptions, baseFolder: string): Promise<Sample[]> {
   const path = resolve(baseFolder, options.path);
-  const folder = options.images === undefined ? dirname(path) : resolve(baseFolder, options.images);
+  const folders = mediaFolders(options, dirname(path), baseFolder);
   const samples: Sample[] = [];
   for await (const record of readRecords(path))
-    samples.push(conversationSample(record, { folder, textOnly: options.textOnly, roles: options.roles }));
+    samples.push(conversationSample(record, { folders, textOnly: options.textOnly, roles: options.roles }));
   return samples;
 }

@@ -23,14 +23,18 @@ export interface Message {
   readonly isLearned?: boolean;
 }
 
-/** Where the bytes of an image come from. */
-export type ImageReference =
+/** Where the bytes of an item come from. */
+export type MediaReference =
   | { readonly kind: "file"; readonly path: string }
-  | { readonly kind: "bytes"; readonly bytes: Uint8Array }
+  | { readonly kind: "bytes"; readonly bytes: Uint8Array };
+
+/** Where an image comes from. */
+export type ImageReference =
+  | MediaReference
   /** A drawing without a size of its own: rasterised at the processor's size, centred, on `background` (`#rrggbb`). */
   | { readonly kind: "svg"; readonly svg: string; readonly background: string };
 
-/** An item of a sample: its kind, and where its bytes come from. */
+/** An item of a sample: its kind, and where it comes from. */
 export interface SampleMedia {
   readonly modality: "image";
   readonly source: ImageReference;
@@ -43,7 +47,7 @@ export interface Sample {
   readonly origin: string;
   /** Always closed by an assistant turn that is supervised. */
   readonly messages: readonly Message[];
-  /** Images, in order of their places in `messages`. */
+  /** Items, in order of their places in `messages`. */
   readonly media: readonly SampleMedia[];
   /** The caption or last answer, for metrics. */
   readonly reference: string;

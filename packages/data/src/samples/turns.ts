@@ -1,19 +1,18 @@
 import { sampleInvalid } from "../errors.js";
-import { imageReference } from "./image-reference.js";
-import type { ImageReference, Message, MessagePart } from "./sample.js";
+import { type MediaFolders, mediaReference, MODALITIES } from "./media-reference.js";
+import type { Message, MessagePart, Modality, SampleMedia } from "./sample.js";
 
 /** What reading a turn needs. */
 export interface TurnContext {
-  /** Folder that relative image paths start from. */
-  readonly folder: string;
+  readonly folders: MediaFolders;
   /** Names the sample in errors. */
   readonly origin: string;
   /** Roles of the file and what they are here: `{ chatbot: assistant }`. */
   readonly roles: Readonly<Record<string, string>>;
 }
 
-/** What data files write for an image, whatever the model's own token is. */
-const PLACEHOLDER = "<image>";
+/** What data files write for items, whatever the model's own tokens are: `<image>`. */
+const PLACEHOLDERS = new RegExp(`<(${MODALITIES.join("|")})>`);
 const ROLES: Readonly<Record<string, string>> = {
   human: "user",
   user: "user",
@@ -39,15 +38,17 @@ type Json = Readonly<Record<string, unknown>>;
  * apart (LLaVA: `<image>\n`) and go where it begins or ends the text; inside a sentence they belong to the sentence.
  */
 export function splitPlaceholders(text: string): MessagePart[] {
-  const pieces = text.split(PLACEHOLDER);
-  if (pieces.length === 1) return [{ type: "text", text }];
+  // The expression has a group: kinds stand between the pieces.
+  const parts = text.split(PLACEHOLDERS);
+  if (parts.length === 1) return [{ type: "text", text }];
+  const pieces = parts.filter((_, index) => index % 2 === 0);
   const first = pieces.findIndex((piece) => piece.trim() !== "");
   const last = pieces.findLastIndex((piece) => piece.trim() !== "");
   return pieces.flatMap((piece, index): MessagePart[] => {
     const opened = index === first && index > 0 ? piece.trimStart() : piece;
     const words = index === last && index < pieces.length - 1 ? opened.trimEnd() : opened;
     return [
-      ...(index > 0 ? [{ type: "image" as const }] : []),
+      ...(index > 0 ? [{ type: parts[2 * index - 1] as Modality }] : []),
       ...(index < first || index > last || first < 0 || words === "" ? [] : [{ type: "text" as const, text: words }]),
     ];
   });
@@ -57,22 +58,29 @@ function asRecord(value: unknown): Json {
   return typeof value === "object" && value !== null ? (value as Json) : {};
 }
 
+/** Types of parts that stand for an item, beside the kind's own name. */
+const PART_TYPES: Readonly<Record<string, Modality>> = { image_url: "image" };
+
 /**
- * OpenAI's form: `[{ type: "image" | "image_url", ... }, { type: "text", text }]`; images given in place are collected.
+ * OpenAI's form: `[{ type: "image" | "image_url", ... }, { type: "text", text }]`; items given in place are collected.
  */
-function structured(parts: readonly unknown[], inPlace: ImageReference[], context: TurnContext): MessagePart[] {
-  return parts.flatMap((part): MessagePart[] => {
-    const { type, text, image, path, url, image_url: imageUrl } = asRecord(part);
-    if (type === "text" && typeof text === "string") return [{ type: "text", text }];
-    if (type !== "image" && type !== "image_url")
+function structured(parts: readonly unknown[], inPlace: SampleMedia[], context: TurnContext): MessagePart[] {
+  return parts.map((value): MessagePart => {
+    const part = asRecord(value);
+    const { type, text } = part;
+    if (type === "text" && typeof text === "string") return { type, text };
+    const modality =
+      MODALITIES.find((kind) => kind === type) ??
+      (typeof type === "string" && Object.hasOwn(PART_TYPES, type) ? PART_TYPES[type] : undefined);
+    if (modality === undefined)
       throw sampleInvalid(
         context.origin,
-        `The part ${JSON.stringify(part)} is neither text nor image.`,
+        `The part ${JSON.stringify(value)} is neither text nor image.`,
         'Write { "type": "text", "text" } or { "type": "image" }.',
       );
-    const given = image ?? path ?? url ?? imageUrl;
-    if (given !== undefined) inPlace.push(imageReference(given, context.folder, context.origin));
-    return [{ type: "image" }];
+    const given = part[modality] ?? part["path"] ?? part["url"] ?? part[type as string];
+    if (given !== undefined) inPlace.push(mediaReference(given, modality, context.folders, context.origin));
+    return { type: modality };
   });
 }
 
@@ -126,10 +134,10 @@ function checkText(text: string, origin: string): string {
 }
 
 /**
- * Reads one turn; images given in place are added to `inPlace`.
+ * Reads one turn; items given in place are added to `inPlace`.
  * @throws THAW_DATA_SAMPLE_INVALID for what it says and is not obeyed: unknown roles, weights, calls of tools
  */
-export function messageOf(value: unknown, inPlace: ImageReference[], context: TurnContext): Message {
+export function messageOf(value: unknown, inPlace: SampleMedia[], context: TurnContext): Message {
   const turn = asRecord(value);
   const role = roleOf(turn, context);
   checkKeys(turn, context.origin);

@@ -12,8 +12,8 @@ export interface ChatTemplate {
 
 const PROBE = "thawprobe";
 
-/** What stands for one item of a kind in a text. */
-type Placeholders = Readonly<Record<Modality, string>>;
+/** What stands for one item of a kind in a text, of the kinds that the model reads. */
+type Placeholders = Readonly<Partial<Record<Modality, string>>>;
 
 /**
  * Messages with text instead of parts, for templates of text-only models; items come before the text that follows
@@ -25,7 +25,14 @@ function flatten(
 ): { readonly role: string; readonly content: string }[] {
   return messages.map(({ role, content }) => ({
     role,
-    content: content.map((part) => (part.type === "text" ? part.text : `${placeholders[part.type]}\n`)).join(""),
+    content: content
+      .map((part) => {
+        if (part.type === "text") return part.text;
+        const placeholder = placeholders[part.type];
+        if (placeholder === undefined) throw new Error(`the model reads no item of the kind ${part.type}`);
+        return `${placeholder}\n`;
+      })
+      .join(""),
   }));
 }
 

@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import { testProcessor } from "../../test-support/processor.js";
 import { compileChatTemplate } from "./chat-template.js";
 import { encodeConversation, encodePrompt } from "./encode.js";
-import type { Processor } from "../images/processor.js";
+import type { Processor } from "../media/processor.js";
 import type { Message } from "../samples/sample.js";
 
 const QWEN =
@@ -26,7 +26,7 @@ function learned(
   images: number,
   endToken: "template" | "close" = "template",
 ): { spans: string[]; ids: readonly number[] } {
-  const plans = Array.from({ length: images }, () => processor.media.image.plan());
+  const plans = Array.from({ length: images }, () => processor.media.image!.plan());
   const { tokenIds, labels } = encodeConversation(processor, messages, {
     plans,
     origin: "test",
@@ -92,7 +92,7 @@ describe("encodeConversation", () => {
     expect(ids.slice(0, 4)).toEqual([332, 332, 332, 332]);
     expect(spans).toEqual(["▁a▁boat</s>"]);
     const { tokenIds: prompt } = encodePrompt(processor, messages, {
-      plans: [processor.media.image.plan()],
+      plans: [processor.media.image!.plan()],
       origin: "test",
     });
     expect(ids.slice(0, prompt.length)).toEqual(prompt);

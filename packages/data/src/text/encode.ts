@@ -6,15 +6,15 @@ import {
   templateMissing,
   templateNotIncremental,
 } from "../errors.js";
-import type { ItemPlan, Processor } from "../images/processor.js";
-import type { Message } from "../samples/sample.js";
+import { mediaOf, type ItemPlan, type Processor } from "../media/processor.js";
+import type { Message, Modality } from "../samples/sample.js";
 import type { ChatTemplate } from "./chat-template.js";
 
 /** Ids of a conversation; `labels[i]` is `tokenIds[i]` where the token is learned, -100 elsewhere, not shifted. */
 export interface EncodedConversation {
   readonly tokenIds: readonly number[];
   readonly labels: readonly number[];
-  /** Of each image, where the tokens are that its features stand in for. */
+  /** Of each item, where the tokens are that its features stand in for. */
   readonly columns: readonly Int32Array[];
 }
 
@@ -23,7 +23,7 @@ export type EncodedPrompt = Pick<EncodedConversation, "tokenIds" | "columns">;
 
 /** What an encoding needs beside the messages. */
 export interface EncodeOptions {
-  /** One per image, in order of appearance. */
+  /** One per item, in order of appearance in the messages. */
   readonly plans: readonly ItemPlan[];
   /** Names the sample in errors. */
   readonly origin: string;
@@ -52,7 +52,7 @@ function renderPlain(messages: readonly Message[], processor: Processor, origin:
   const questions = answered ? messages.slice(0, -1) : messages;
   if (questions.length !== 1 || questions[0]?.role !== "user") throw templateMissing(origin, processor.source);
   const prompt = questions[0].content
-    .map((part) => (part.type === "text" ? part.text : processor.media[part.type].placeholder))
+    .map((part) => (part.type === "text" ? part.text : mediaOf(processor, part.type, origin).placeholder))
     .join("");
   if (!answered) return { text: prompt, spans: [] };
   const text = `${prompt} ${plainText(messages[messages.length - 1] as Message)}`;
@@ -99,10 +99,41 @@ function renderTemplate(messages: readonly Message[], processor: Processor, orig
   return { text, spans };
 }
 
-/** Puts each image's expanded placeholder in the place of the one that was rendered; `text` may be a prefix. */
-function expand(text: string, processor: Processor, plans: readonly ItemPlan[]): string {
-  let index = 0;
-  return text.replaceAll(processor.media.image.placeholder, () => (plans[index++] as ItemPlan).placeholder);
+/** An item of the messages: its kind, and what becomes of it. */
+interface PlannedItem {
+  readonly modality: Modality;
+  readonly plan: ItemPlan;
+}
+
+/** Items with their plans, in order of appearance. @throws THAW_DATA_PLACEHOLDER_MISMATCH */
+function plannedItems(messages: readonly Message[], { plans, origin }: EncodeOptions): readonly PlannedItem[] {
+  const kinds = messages.flatMap(({ content }) => content.flatMap(({ type }) => (type === "text" ? [] : [type])));
+  if (kinds.length !== plans.length) throw placeholderMismatch(origin, kinds[0] ?? "image", kinds.length, plans.length);
+  return kinds.map((modality, index) => ({ modality, plan: plans[index]! }));
+}
+
+/** Placeholders of the kinds that the model reads, the longest first: one may begin as another does. */
+function placeholders({ media }: Processor): readonly (readonly [Modality, string])[] {
+  return (Object.keys(media) as Modality[])
+    .map((modality) => [modality, media[modality]!.placeholder] as const)
+    .toSorted(([, left], [, right]) => right.length - left.length);
+}
+
+/**
+ * Puts each item's expanded placeholder in the place of the one that was rendered, kind by kind in order of appearance;
+ * `text` may be a prefix.
+ */
+function expand(text: string, processor: Processor, items: readonly PlannedItem[]): string {
+  const known = new Map(placeholders(processor).map(([modality, placeholder]) => [placeholder, modality]));
+  const left = new Map(
+    [...known.values()].map((modality) => [modality, items.filter((item) => item.modality === modality).values()]),
+  );
+  const pattern = new RegExp([...known.keys()].map(escaped).join("|"), "g");
+  return text.replace(pattern, (found) => left.get(known.get(found)!)!.next().value!.plan.placeholder);
+}
+
+function escaped(text: string): string {
+  return text.replaceAll(/[.*+?^${}()|[\]\\]/g, String.raw`\$&`);
 }
 
 function commonPrefix<Item>(left: ArrayLike<Item>, right: ArrayLike<Item>): number {
@@ -118,23 +149,36 @@ function isClosed(tokenIds: readonly number[], { tokenizer, endTokenIds }: Proce
   return last !== undefined && endTokenIds.includes(last);
 }
 
-function checkPlaceholders(text: string, processor: Processor, { plans, origin }: EncodeOptions): void {
-  const count = text.split(processor.media.image.placeholder).length - 1;
-  if (count !== plans.length) throw placeholderMismatch(origin, count, plans.length);
+/** @throws THAW_DATA_PLACEHOLDER_MISMATCH where a kind's items are not as many as its placeholders in the text */
+function checkPlaceholders(text: string, processor: Processor, items: readonly PlannedItem[], origin: string): void {
+  let rest = text;
+  for (const [modality, placeholder] of placeholders(processor)) {
+    const pieces = rest.split(placeholder);
+    const count = items.filter((item) => item.modality === modality).length;
+    if (pieces.length - 1 !== count) throw placeholderMismatch(origin, modality, pieces.length - 1, count);
+    rest = pieces.join(" ");
+  }
 }
 
-/** Where each image's placeholder tokens are: found here, once, and carried from then on. */
-function placeImages(tokenIds: readonly number[], { plans, origin }: EncodeOptions): Int32Array[] {
-  let at = 0;
-  const columns = plans.map(({ tokenId, tokenCount }, index) =>
-    Int32Array.from({ length: tokenCount }, () => {
-      at = tokenIds.indexOf(tokenId, at) + 1;
-      if (at === 0) throw placeholderMismatch(origin, index, plans.length);
-      return at - 1;
+/** Where each item's placeholder tokens are: found here, once, and carried from then on. */
+function placeItems(tokenIds: readonly number[], items: readonly PlannedItem[], origin: string): Int32Array[] {
+  // Kinds have tokens of their own, so a template may show them in another order than the messages do.
+  const next = new Map<number, number>();
+  const mismatch = (of: PlannedItem, more: number): Error => {
+    const same = items.filter(({ modality }) => modality === of.modality);
+    return placeholderMismatch(origin, of.modality, same.length + more, same.length);
+  };
+  const columns = items.map((item) =>
+    Int32Array.from({ length: item.plan.tokenCount }, () => {
+      const { tokenId } = item.plan;
+      const at = tokenIds.indexOf(tokenId, next.get(tokenId) ?? 0);
+      if (at < 0) throw mismatch(item, -1);
+      next.set(tokenId, at + 1);
+      return at;
     }),
   );
-  if (plans.some(({ tokenId }) => tokenIds.includes(tokenId, at)))
-    throw placeholderMismatch(origin, plans.length + 1, plans.length);
+  for (const item of items)
+    if (tokenIds.includes(item.plan.tokenId, next.get(item.plan.tokenId) ?? 0)) throw mismatch(item, 1);
   return columns;
 }
 
@@ -153,9 +197,10 @@ export function encodeConversation(
 ): EncodedConversation {
   const { tokenizer } = processor;
   const { text, spans } = renderSample(messages, processor, options.origin);
-  checkPlaceholders(text, processor, options);
+  const items = plannedItems(messages, options);
+  checkPlaceholders(text, processor, items, options.origin);
   if (spans.length === 0) throw nothingSupervised(options.origin);
-  const encode = (part: string): number[] => tokenizer.encode(expand(part, processor, options.plans));
+  const encode = (part: string): number[] => tokenizer.encode(expand(part, processor, items));
   const tokenIds = encode(text);
   const labels = tokenIds.map(() => IGNORE_INDEX);
   for (const { start, end } of spans) {
@@ -172,7 +217,7 @@ export function encodeConversation(
   return {
     tokenIds,
     labels,
-    columns: placeImages(tokenIds, options),
+    columns: placeItems(tokenIds, items, options.origin),
   };
 }
 
@@ -188,7 +233,8 @@ export function encodePrompt(
   const last = messages[messages.length - 1];
   const questions = last !== undefined && isAnswer(last) ? messages.slice(0, -1) : messages;
   const { text } = renderSample(questions, processor, options.origin);
-  checkPlaceholders(text, processor, options);
-  const tokenIds = processor.tokenizer.encode(expand(text, processor, options.plans));
-  return { tokenIds, columns: placeImages(tokenIds, options) };
+  const items = plannedItems(questions, options);
+  checkPlaceholders(text, processor, items, options.origin);
+  const tokenIds = processor.tokenizer.encode(expand(text, processor, items));
+  return { tokenIds, columns: placeItems(tokenIds, items, options.origin) };
 }

@@ -4,20 +4,25 @@ import { augmentImage } from "../images/augment.js";
 import { decodeRgb, rasterizeSvg } from "../images/decode.js";
 import { MAX_IMAGE_BYTES } from "../images/size-limits.js";
 import type { AugmentOptions } from "../formats/options.js";
-import type { ImageProcessor, ImageProcessorModule, ImageSize, RgbImage } from "../images/processor.js";
+import type { ImageProcessor, ImageSize, RgbImage } from "../images/processor.js";
+import type { MediaProcessorModule } from "../media/processor.js";
 import type { ImageReference } from "../samples/sample.js";
 
-/** One image to be decoded and processed; plain data. */
-export interface DecodeTask {
-  readonly image: ImageReference;
+/** An image to be decoded and processed. */
+export interface ImageTask {
+  readonly modality: "image";
+  readonly source: ImageReference;
   readonly exif: boolean;
   /** For drawings. */
   readonly rasterSize: ImageSize;
   /** Of the bytes that the content key was made of; a file that changed since is refused. */
   readonly sha256?: string;
   readonly augment?: { readonly options: AugmentOptions; readonly seed: number };
-  readonly processor: ImageProcessorModule;
+  readonly processor: MediaProcessorModule;
 }
+
+/** One item to be decoded and processed; plain data. */
+export type DecodeTask = ImageTask;
 
 /** Errors cross threads as data; the caller knows the sample and makes the error. */
 export type DecodeReply =
@@ -27,7 +32,7 @@ export type DecodeReply =
 const processors = new Map<string, Promise<ImageProcessor>>();
 
 /** Imports a processor once per thread and options. */
-function processorOf({ module, exportName, options }: ImageProcessorModule): Promise<ImageProcessor> {
+function processorOf({ module, exportName, options }: MediaProcessorModule): Promise<ImageProcessor> {
   const key = JSON.stringify([module, exportName, options]);
   let processor = processors.get(key);
   if (processor === undefined) {
@@ -53,14 +58,15 @@ function failed(problem: "missing" | "broken" | "changed" | "processor", cause: 
   return { ok: false, problem, message: cause instanceof Error ? cause.message : String(cause) };
 }
 
-async function pixelsOf(task: DecodeTask): Promise<RgbImage | "changed"> {
-  if (task.image.kind === "svg") return rasterizeSvg(task.image.svg, task.rasterSize, task.image.background);
-  const bytes = task.image.kind === "file" ? await readPlainFile(task.image.path, MAX_IMAGE_BYTES) : task.image.bytes;
+async function pixelsOf(task: ImageTask): Promise<RgbImage | "changed"> {
+  const { source } = task;
+  if (source.kind === "svg") return rasterizeSvg(source.svg, task.rasterSize, source.background);
+  const bytes = source.kind === "file" ? await readPlainFile(source.path, MAX_IMAGE_BYTES) : source.bytes;
   if (task.sha256 !== undefined && sha256(bytes) !== task.sha256) return "changed";
   return decodeRgb(bytes, { exif: task.exif });
 }
 
-/** Reads, decodes, augments and processes one image on the calling thread. Never rejects. */
+/** Reads, decodes, augments and processes one item on the calling thread. Never rejects. */
 export async function runDecodeTask(task: DecodeTask): Promise<DecodeReply> {
   let image: RgbImage | "changed";
   try {

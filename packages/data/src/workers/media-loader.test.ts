@@ -2,7 +2,7 @@ import { fileURLToPath } from "node:url";
 import type * as Contracts from "@thaw/contracts";
 import { beforeEach, describe, expect, it, vi } from "vitest";
 import { testProcessor } from "../../test-support/processor.js";
-import type { Processor } from "../images/processor.js";
+import type { Processor } from "../media/processor.js";
 import type { ImageReference, SampleMedia } from "../samples/sample.js";
 import type { DecodePool } from "./decode-pool.js";
 import { runDecodeTask } from "./decode-task.js";
@@ -31,11 +31,11 @@ async function sizedProcessor(): Promise<Processor & { readonly sizes: string[] 
     sizes,
     media: {
       image: {
-        ...processor.media.image,
+        ...processor.media.image!,
         needsSize: true,
         plan: (size) => {
           sizes.push(`${size!.width}x${size!.height}`);
-          return processor.media.image.plan();
+          return processor.media.image!.plan();
         },
       },
     },
@@ -73,6 +73,16 @@ describe("a family that plans by sizes", () => {
     const bytes = loader.plan(imageOf({ kind: "bytes", bytes: new Uint8Array(20) }), "first");
     await expect(bytes).rejects.toMatchObject({ code: "THAW_DATA_IMAGE_BROKEN" });
     await loader.plan(imageOf({ kind: "svg", svg: "<svg viewBox='0 0 1 1'/>", background: "#ffffff" }), "first");
-    expect(processor.sizes).toEqual([`${processor.rasterSize.width}x${processor.rasterSize.height}`]);
+    expect(processor.sizes).toEqual([
+      `${processor.media.image!.rasterSize.width}x${processor.media.image!.rasterSize.height}`,
+    ]);
   });
+});
+
+it("refuses an item of a kind that the model does not read, naming the sample", async () => {
+  const loader = createMediaLoader({ ...(await testProcessor()), media: {} }, pool, { exif: true });
+  const image = imageOf({ kind: "file", path });
+  const refusal = { code: "THAW_DATA_MODALITY", message: expect.stringContaining("text alone. In train.jsonl:3") };
+  await expect(loader.plan(image, "train.jsonl:3")).rejects.toMatchObject(refusal);
+  await expect(loader.open(image, "train.jsonl:3")).rejects.toMatchObject(refusal);
 });

@@ -3,11 +3,12 @@ import { readImageSize } from "../images/decode.js";
 import { MAX_IMAGE_BYTES } from "../images/size-limits.js";
 import type { DecodePool } from "./decode-pool.js";
 import { type DecodeReply, type DecodeTask, sha256 } from "./decode-task.js";
-import { fileUnreadable, imageBroken, imageChanged, imageMissing, workerFailed } from "../errors.js";
-import { imageName } from "../samples/image-reference.js";
+import { fileUnreadable, mediaBroken, mediaChanged, mediaMissing, workerFailed } from "../errors.js";
+import { mediaName } from "../samples/media-reference.js";
 import type { AugmentOptions } from "../formats/options.js";
-import type { ItemPlan, ImageSize, Processor } from "../images/processor.js";
-import type { ImageReference, SampleMedia } from "../samples/sample.js";
+import type { ImageSize } from "../images/processor.js";
+import { mediaOf, type ItemPlan, type Processor } from "../media/processor.js";
+import type { SampleMedia } from "../samples/sample.js";
 
 /** Part of every content key: raise it when the same settings begin to give other values. */
 const PROCESSING_VERSION = 2;
@@ -40,60 +41,63 @@ export interface MediaLoader {
   ): Promise<PendingItem>;
 }
 
-async function bytesOf(image: ImageReference, origin: string): Promise<Uint8Array | string> {
-  if (image.kind === "svg") return image.svg;
-  if (image.kind === "bytes") return image.bytes;
-  return readPlainFile(image.path, MAX_IMAGE_BYTES).catch((cause: unknown) => {
-    throw unreadable(image.path, origin, cause);
+async function bytesOf(media: SampleMedia, origin: string): Promise<Uint8Array | string> {
+  const { source } = media;
+  if (source.kind === "svg") return source.svg;
+  if (source.kind === "bytes") return source.bytes;
+  return readPlainFile(source.path, MAX_IMAGE_BYTES).catch((cause: unknown) => {
+    throw unreadable(media, source.path, origin, cause);
   });
 }
 
 /** Width and height as they are once the image is decoded; of a drawing, those that it is rasterised at. */
 async function sizeOf(
-  image: ImageReference,
+  media: SampleMedia,
   origin: string,
   { rasterSize, exif }: { readonly rasterSize: ImageSize; readonly exif: boolean },
 ): Promise<ImageSize> {
-  if (image.kind === "svg") return rasterSize;
-  if (image.kind === "file")
-    await openPlainFile(image.path)
+  const { source } = media;
+  if (source.kind === "svg") return rasterSize;
+  if (source.kind === "file")
+    await openPlainFile(source.path)
       .then((handle) => handle.close())
       .catch((cause: unknown) => {
-        throw unreadable(image.path, origin, cause);
+        throw unreadable(media, source.path, origin, cause);
       });
-  return readImageSize(image.kind === "file" ? image.path : image.bytes, { exif }).catch((cause: unknown) => {
-    throw imageBroken(imageName(image), origin, cause);
+  return readImageSize(source.kind === "file" ? source.path : source.bytes, { exif }).catch((cause: unknown) => {
+    throw mediaBroken(media.modality, mediaName(media), origin, cause);
   });
 }
 
-function unreadable(path: string, origin: string, cause: unknown): Error {
+function unreadable({ modality }: SampleMedia, path: string, origin: string, cause: unknown): Error {
   return (cause as NodeJS.ErrnoException).code === "ENOENT"
-    ? imageMissing(path, origin)
-    : fileUnreadable(path, `The image of ${origin}`, cause);
+    ? mediaMissing(modality, path, origin)
+    : fileUnreadable(path, `The ${modality} of ${origin}`, cause);
 }
 
 function problem(reply: Extract<DecodeReply, { ok: false }>, task: DecodeTask, origin: string): Error {
-  const name = imageName(task.image);
-  if (reply.problem === "missing") return imageMissing(name, origin);
-  if (reply.problem === "changed") return imageChanged(name, origin);
+  const { modality } = task;
+  const name = mediaName(task);
+  if (reply.problem === "missing") return mediaMissing(modality, name, origin);
+  if (reply.problem === "changed") return mediaChanged(modality, name, origin);
   return reply.problem === "broken"
-    ? imageBroken(name, origin, reply.message)
+    ? mediaBroken(modality, name, origin, reply.message)
     : workerFailed(task.processor.module, reply.message);
 }
 
 /** The same task on bytes that are in memory. */
 function withBytes({ sha256: _hash, ...task }: DecodeTask, bytes: Uint8Array): DecodeTask {
-  return { ...task, image: { kind: "bytes", bytes } };
+  return { ...task, source: { kind: "bytes", bytes } };
 }
 
-/** What decides an image's values, its bytes included. */
+/** What decides an item's values, its bytes included. */
 function contentKey(task: DecodeTask, byteHash: string): string {
   const { module: _module, ...processing } = task.processor;
-  const drawing = task.image.kind === "svg" ? [task.rasterSize, task.image.background] : [];
+  const drawing = task.source.kind === "svg" ? [task.rasterSize, task.source.background] : [];
   return sha256(
     JSON.stringify([
       PROCESSING_VERSION,
-      task.image.kind === "svg",
+      task.source.kind === "svg",
       byteHash,
       drawing,
       task.exif,
@@ -141,35 +145,35 @@ export function createMediaLoader(
 ): MediaLoader {
   // How many pictures there are does not change the one that a seed gives.
   const { views: _views, ...augment } = options.augment ?? {};
-  const hashes = new WeakMap<ImageReference, string>();
-  const plans = new WeakMap<ImageReference, ItemPlan>();
-  const fixedPlan = processor.media.image.needsSize ? undefined : processor.media.image.plan();
-  const plan = async ({ source: image }: SampleMedia, origin: string): Promise<ItemPlan> => {
-    const known = fixedPlan ?? plans.get(image);
+  const hashes = new WeakMap<SampleMedia["source"], string>();
+  const plans = new WeakMap<SampleMedia["source"], ItemPlan>();
+  const plan = async (media: SampleMedia, origin: string): Promise<ItemPlan> => {
+    const known = plans.get(media.source);
     if (known !== undefined) return known;
-    const size = await sizeOf(image, origin, { rasterSize: processor.rasterSize, exif: options.exif });
-    const made = processor.media.image.plan(size);
-    plans.set(image, made);
+    const { needsSize, rasterSize, plan: planOf } = mediaOf(processor, media.modality, origin);
+    const made = planOf(needsSize ? await sizeOf(media, origin, { rasterSize, exif: options.exif }) : undefined);
+    plans.set(media.source, made);
     return made;
   };
   return {
     plan,
     open: async (media, origin, { augmentSeed, onLoad } = {}) => {
-      const { source: image, modality } = media;
-      const known = hashes.get(image);
-      let bytes = known === undefined ? await bytesOf(image, origin) : undefined;
+      const { source, modality } = media;
+      const { worker, rasterSize } = mediaOf(processor, modality, origin);
+      const known = hashes.get(source);
+      let bytes = known === undefined ? await bytesOf(media, origin) : undefined;
       const hash = known ?? sha256(bytes!);
-      hashes.set(image, hash);
+      hashes.set(source, hash);
       const task: DecodeTask = {
-        image,
+        ...media,
         exif: options.exif,
-        rasterSize: processor.rasterSize,
+        rasterSize,
         sha256: hash,
         augment:
           options.augment === undefined || augmentSeed === undefined
             ? undefined
             : { options: augment, seed: augmentSeed },
-        processor: processor.media[modality].worker,
+        processor: worker,
       };
       const decode = async (): Promise<Readonly<Record<string, Float32Array>>> => {
         // What was read for the hash is what is decoded; later on the hash tells whether the file is still the same.

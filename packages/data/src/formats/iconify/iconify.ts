@@ -2,7 +2,6 @@ import { readFile, stat } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { isAbsolute, join, resolve } from "node:path";
 import { captionMessages } from "../../samples/captions.js";
-import { imageMedia } from "../../samples/image-reference.js";
 import { captionOf, isSkinToneVariant } from "../../samples/concepts.js";
 import { fileMalformed, fileUnreadable, packageMissing } from "../../errors.js";
 import { type IconSet, iconSvg, resolveIcon } from "./icon-svg.js";
@@ -90,7 +89,12 @@ export async function iconifySamples(
     id: `${set.prefix}:${name}`,
     origin: `iconify:${set.prefix} ${name}`,
     messages: captionMessages(prompt, captionOf(name)),
-    media: imageMedia([{ kind: "svg", svg: iconSvg(resolveIcon(set, name)), background: options.background }]),
+    media: [
+      {
+        modality: "image",
+        source: { kind: "svg", svg: iconSvg(resolveIcon(set, name)), background: options.background },
+      },
+    ],
     reference: captionOf(name),
     concept: name,
   }));

@@ -48,14 +48,14 @@ describe("loadLlavaProcessor", () => {
 
   it("makes the reference's pixel values", async () => {
     const { values, shape } = await golden("in.pixel_values");
-    const plan = processor.media.image.plan();
+    const plan = processor.media.image!.plan();
     const [, channels, height, width] = shape as [number, number, number, number];
     expect(plan.inputs).toEqual({ pixelValues: { rows: (height / 7) * (width / 7), width: channels * 49 } });
     expect(plan.facts).toEqual({ grid: [height / 7, width / 7] });
     const size = elementCount(shape.slice(1));
     for (const [index, name] of ["image0.png", "image1.png"].entries()) {
       const image = await decodeRgb(await readFile(`${folder}/${name}`), { exif: true });
-      const { pixelValues } = clipImageProcessor(processor.media.image.worker.options as ClipPatchOptions).process(
+      const { pixelValues } = clipImageProcessor(processor.media.image!.worker.options as ClipPatchOptions).process(
         image,
       );
       const own = Float32Array.from(values.slice(index * size, (index + 1) * size));
@@ -75,7 +75,7 @@ describe("loadLlavaProcessor", () => {
         values.slice(index * width, (index + 1) * width).filter((_, at) => mask.values[index * width + at] === 1);
       expect(processor.template!.render(messages)).toBe(text);
       expect(processor.template!.render(messages.slice(0, 1), { addGenerationPrompt: true })).toBe(prompt);
-      const options = { plans: [processor.media.image.plan()], origin: "golden" };
+      const options = { plans: [processor.media.image!.plan()], origin: "golden" };
       const encoded = encodeConversation(processor, messages, { ...options, endToken: "template" });
       expect(encoded.tokenIds).toEqual(row(ids.values));
       expect(encoded.labels).toEqual(row(labels.values));
@@ -93,7 +93,7 @@ describe("loadLlavaProcessor", () => {
   });
 
   it("closes an answer that the template leaves open", () => {
-    const options = { plans: [processor.media.image.plan()], origin: "golden", endToken: "close" as const };
+    const options = { plans: [processor.media.image!.plan()], origin: "golden", endToken: "close" as const };
     const { tokenIds, labels } = encodeConversation(processor, texts[0]!.messages, options);
     expect([tokenIds.at(-1), labels.at(-1)]).toEqual([processor.endTokenId, processor.endTokenId]);
   });
@@ -150,6 +150,6 @@ describe("loadLlavaProcessor refuses", () => {
     const copy = await changed("processor_config.json", (config) =>
       Object.keys(config).forEach((key) => delete config[key]),
     );
-    expect((await openProcessor(copy)).media.image.plan().placeholder).toBe("<image>".repeat(16));
+    expect((await openProcessor(copy)).media.image!.plan().placeholder).toBe("<image>".repeat(16));
   });
 });

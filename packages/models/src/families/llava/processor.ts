@@ -135,10 +135,10 @@ export async function loadLlavaProcessor(folder: string): Promise<Processor> {
     padTokenId: pad === undefined ? padTokenId : idOf(tokenizer, pad, folder),
     maxPositions: config.text.maxPositions,
     embeddingRows: config.text.options.vocabularySize,
-    rasterSize: image.size,
     media: {
       image: {
         placeholder: imageToken,
+        rasterSize: image.size,
         worker: clipImageProcessorModule({ ...image, patchSize }),
         needsSize: false,
         plan: () => plan,

@@ -1,13 +1,13 @@
 import { createHash } from "node:crypto";
 import { open } from "node:fs/promises";
-import { fileUnreadable, imageBroken, imageMissing } from "../errors.js";
-import { imageName } from "../samples/image-reference.js";
-import type { ImageReference } from "../samples/sample.js";
+import { fileUnreadable, mediaBroken, mediaMissing } from "../errors.js";
+import { mediaName } from "../samples/media-reference.js";
+import type { SampleMedia } from "../samples/sample.js";
 
 const HEAD_BYTES = 4096;
 const TAIL_BYTES = 64;
 
-/** What the ends of an image's bytes tell. */
+/** What the ends of an item's bytes tell. */
 export interface Peek {
   /** True if it begins and ends as its format does; false also of formats that do not say where they end. */
   readonly looksWhole: boolean;
@@ -16,18 +16,20 @@ export interface Peek {
 }
 
 /**
- * Looks at the beginning and the end of an image. @throws THAW_DATA_IMAGE_MISSING, THAW_DATA_IMAGE_BROKEN for what is
+ * Looks at the beginning and the end of an item. @throws THAW_DATA_IMAGE_MISSING, THAW_DATA_IMAGE_BROKEN for what is
  * empty or not a file, THAW_DATA_FILE_UNREADABLE
  */
-export async function peekImage(image: ImageReference, origin: string): Promise<Peek> {
-  if (image.kind === "svg") return { looksWhole: true, hash: hashOf(image.svg.length, Buffer.from(image.svg)) };
-  if (image.kind === "bytes") return peekBytes(image.bytes.length, image.bytes, image.bytes.subarray(-TAIL_BYTES));
+export async function peek(media: SampleMedia, origin: string): Promise<Peek> {
+  const { source, modality } = media;
+  if (source.kind === "svg") return { looksWhole: true, hash: hashOf(source.svg.length, Buffer.from(source.svg)) };
+  if (source.kind === "bytes") return peekBytes(source.bytes.length, source.bytes, source.bytes.subarray(-TAIL_BYTES));
+  const broken = (problem: string): Error => mediaBroken(modality, mediaName(media), origin, new Error(problem));
   let handle;
   try {
-    handle = await open(image.path);
+    handle = await open(source.path);
     const info = await handle.stat();
-    if (!info.isFile()) throw imageBroken(imageName(image), origin, new Error("it is not a file"));
-    if (info.size === 0) throw imageBroken(imageName(image), origin, new Error("the file is empty"));
+    if (!info.isFile()) throw broken("it is not a file");
+    if (info.size === 0) throw broken("the file is empty");
     const head = Buffer.alloc(Math.min(HEAD_BYTES, info.size));
     const tail = Buffer.alloc(Math.min(TAIL_BYTES, info.size));
     await handle.read(head, 0, head.length, 0);
@@ -37,8 +39,8 @@ export async function peekImage(image: ImageReference, origin: string): Promise<
     const { code } = cause as NodeJS.ErrnoException;
     if (code?.startsWith("THAW_") === true) throw cause;
     throw code === "ENOENT" || code === "ENOTDIR"
-      ? imageMissing(image.path, origin)
-      : fileUnreadable(image.path, `The image of ${origin}`, cause);
+      ? mediaMissing(modality, source.path, origin)
+      : fileUnreadable(source.path, `The ${modality} of ${origin}`, cause);
   } finally {
     await handle?.close();
   }

@@ -1,0 +1,63 @@
+import { resolve } from "node:path";
+import { sampleInvalid } from "../errors.js";
+import type { Modality, SampleMedia } from "./sample.js";
+
+/** Where relative paths of a kind's items start from. */
+export type MediaFolders = Readonly<Record<Modality, string>>;
+
+/** The folders that a data set's options name; `fallback`: that of its file. */
+export function mediaFolders(
+  { images }: { readonly images?: string | undefined },
+  fallback: string,
+  baseFolder: string,
+): MediaFolders {
+  return { image: images === undefined ? fallback : resolve(baseFolder, images) };
+}
+
+/**
+ * An item as data files write it: a path, a `data:` URI, or an object with `path`, `url` or the kind's name. @throws
+ * THAW_DATA_SAMPLE_INVALID
+ */
+export function mediaReference(value: unknown, modality: Modality, folders: MediaFolders, origin: string): SampleMedia {
+  if (typeof value === "object" && value !== null) {
+    const { path, url, [modality]: own } = value as Readonly<Record<string, unknown>>;
+    const inner = path ?? url ?? own;
+    if (inner !== undefined) return mediaReference(inner, modality, folders, origin);
+  }
+  if (typeof value !== "string" || value === "")
+    throw sampleInvalid(
+      origin,
+      `The ${modality} ${JSON.stringify(value)} (${typeof value}) is not a path.`,
+      `Give the path of an ${modality} file.`,
+    );
+  const uri = /^data:([a-z]+)\/[\w.+-]+;base64,/.exec(value);
+  if (uri?.[1] === modality)
+    return { modality, source: { kind: "bytes", bytes: Buffer.from(value.slice(uri[0].length), "base64") } };
+  if (/^https?:/.test(value))
+    throw sampleInvalid(
+      origin,
+      `The ${modality} ${value} is a web address.`,
+      "Download it and give its path: nothing is fetched while training.",
+    );
+  return { modality, source: { kind: "file", path: resolve(folders[modality], value.replace(/^file:\/\//, "")) } };
+}
+
+/** Kinds of items, in the order in which they stand where a text has no places for them. */
+export const MODALITIES: readonly Modality[] = ["image"];
+
+/** Items of one kind that a record lists, as `image` or `images`: none, one, or a list. */
+export function listedMedia(
+  record: Readonly<Record<string, unknown>>,
+  modality: Modality,
+  folders: MediaFolders,
+  origin: string,
+): SampleMedia[] {
+  const value = record[`${modality}s`] ?? record[modality];
+  if (value === undefined || value === null) return [];
+  return (Array.isArray(value) ? value : [value]).map((entry) => mediaReference(entry, modality, folders, origin));
+}
+
+/** What to call an item in messages. */
+export function mediaName({ source }: SampleMedia): string {
+  return source.kind === "file" ? source.path : source.kind === "svg" ? "(drawing)" : "(inline bytes)";
+}
