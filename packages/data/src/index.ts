@@ -16,7 +16,7 @@ export { parseClipImageConfig } from "./images/clip-image-config.js";
 export type { ClipImageOptions } from "./images/clip-image-config.js";
 export { clipImageProcessor, clipImageProcessorModule } from "./images/clip-image-processor.js";
 export type { ClipPatchOptions } from "./images/clip-image-processor.js";
-export { cutPatches } from "./images/patches.js";
+export { cutPatches, placeOf } from "./images/patches.js";
 export type { PlaneSize } from "./images/patches.js";
 export type { DataSource, LookedAt, PromptBatch, SourceContext } from "./batches/data-source.js";
 export { decodeRgb, encodePng, rasterizeSvg, readImageSize } from "./images/decode.js";
@@ -34,6 +34,8 @@ export type { PictureSet } from "./evaluation/nearest-pixels.js";
 export { augmentSchema, captionsSchema, conversationsSchema, iconifySchema, sourceSchema } from "./formats/options.js";
 export type { AugmentOptions, ResolvedSourceOptions, SourceOptions } from "./formats/options.js";
 export { pilResize } from "./images/pil-resize.js";
+export { imageProcessorClass, pixelPlanes, readPixelOptions } from "./images/pixel-values.js";
+export type { ChannelValues, PixelOptions } from "./images/pixel-values.js";
 export type { ImageProcessor, ImageSize, RgbImage } from "./images/processor.js";
 export { mediaOf, placeholdersOf } from "./media/processor.js";
 export type {
@@ -44,6 +46,13 @@ export type {
   Processor,
   ProcessorMedia,
 } from "./media/processor.js";
+export {
+  parsePixtralImageConfig,
+  pixtralGrid,
+  pixtralImageProcessor,
+  pixtralImageProcessorModule,
+} from "./image-processors/pixtral.js";
+export type { PixtralImageOptions } from "./image-processors/pixtral.js";
 export { epochOrder, mixSeeds } from "./batches/random.js";
 export type { ResampleName } from "./images/resample-filters.js";
 export type {

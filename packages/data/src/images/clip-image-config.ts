@@ -1,20 +1,14 @@
 import { processorUnsupported } from "../errors.js";
 import type { ImageSize } from "./processor.js";
-import { RESAMPLE_NAMES, type ResampleName } from "./resample-filters.js";
-
-type Triple = readonly [number, number, number];
+import { imageProcessorClass, readPixelOptions, type PixelOptions } from "./pixel-values.js";
 
 /** What `preprocessor_config.json` says, as plain data for a worker. */
-export interface ClipImageOptions {
+export interface ClipImageOptions extends PixelOptions {
   readonly padToSquare: boolean;
   /** Null: no resize. */
   readonly resize: { readonly shortestEdge: number } | ImageSize | null;
-  readonly resample: ResampleName;
   /** Null: no crop. */
   readonly crop: ImageSize | null;
-  /** Factor of the pixels; 1 where `do_rescale` is off. */
-  readonly rescaleFactor: number;
-  readonly normalize: { readonly mean: Triple; readonly std: Triple } | null;
   /** Of the result. */
   readonly size: ImageSize;
 }
@@ -71,45 +65,17 @@ function resizeOf(size: unknown, type: string, source: string): { readonly short
   return sizeOf(size, "size", source);
 }
 
-function triple(value: unknown, key: string, source: string): Triple {
-  if (typeof value === "number") return [value, value, value];
-  if (Array.isArray(value) && value.length === 3 && value.every((entry) => typeof entry === "number"))
-    return value as [number, number, number];
-  throw processorUnsupported(
-    source,
-    `The ${key} ${JSON.stringify(value)} is not three numbers.`,
-    "Write one number per channel.",
-  );
-}
-
 /**
  * Reads an image processor's config in the form of CLIP (`CLIPImageProcessor` and kin, with or without `Fast`).
- * The `Fast` variants of transformers round a little differently when they resize; here every variant is Pillow-exact.
  * @throws THAW_DATA_PROCESSOR for a class or setting that is not reproduced
  */
 export function parseClipImageConfig(file: Json, source: string): ClipImageOptions {
-  const given = file["image_processor_type"] ?? file["feature_extractor_type"];
-  const named = typeof given === "string" ? given : "CLIPImageProcessor";
-  const type = named.replace(/(Fast|Pil)$/, "").replace(/FeatureExtractor$/, "ImageProcessor");
-  const defaults = CLASS_DEFAULTS[type];
-  if (defaults === undefined)
-    throw processorUnsupported(
-      source,
-      `The image processor "${named}" is not known.`,
-      `Known: ${Object.keys(CLASS_DEFAULTS).join(", ")}.`,
-    );
-  const config = { ...defaults, ...file };
-  const resample = RESAMPLE_NAMES[config["resample"] as number];
-  if (resample === undefined)
-    throw processorUnsupported(
-      source,
-      `The resample code ${JSON.stringify(config["resample"])} is not one of Pillow's.`,
-      `0 to 5 are ${RESAMPLE_NAMES.join(", ")}.`,
-    );
+  const type = imageProcessorClass(file, Object.keys(CLASS_DEFAULTS), "CLIPImageProcessor", source);
+  const config = { ...CLASS_DEFAULTS[type], ...file };
   if (config["do_pad"] === true && type !== "LlavaImageProcessor")
     throw processorUnsupported(
       source,
-      `The setting do_pad of ${named} is not reproduced.`,
+      `The setting do_pad of ${type} is not reproduced.`,
       "Set it to false, or use LlavaImageProcessor, which pads to a square.",
     );
   const resize = config["do_resize"] === false ? null : resizeOf(config["size"], type, source);
@@ -122,20 +88,11 @@ export function parseClipImageConfig(file: Json, source: string): ClipImageOptio
       'Set do_center_crop with a crop_size, or a size of { "height", "width" }.',
     );
   }
-  const factor = config["rescale_factor"] ?? 1 / 255;
   return {
+    ...readPixelOptions(config, source),
     padToSquare: config["do_pad"] === true,
     resize,
-    resample,
     crop,
-    rescaleFactor: config["do_rescale"] === false ? 1 : Number(factor),
-    normalize:
-      config["do_normalize"] === false
-        ? null
-        : {
-            mean: triple(config["image_mean"], "image_mean", source),
-            std: triple(config["image_std"], "image_std", source),
-          },
     size: fixed,
   };
 }

@@ -1,6 +1,7 @@
 import type { ClipImageOptions } from "./clip-image-config.js";
 import { centerCrop, padToSquare } from "./crop.js";
 import { cutPatches } from "./patches.js";
+import { pixelPlanes } from "./pixel-values.js";
 import { pilResize } from "./pil-resize.js";
 import type { ImageProcessor, ImageSize, RgbImage } from "./processor.js";
 import type { MediaProcessorModule } from "../media/processor.js";
@@ -16,17 +17,6 @@ export function shortestEdgeSize(image: ImageSize, edge: number): ImageSize {
   return image.width <= image.height
     ? { width: edge, height: Math.trunc((edge * image.height) / image.width) }
     : { width: Math.trunc((edge * image.width) / image.height), height: edge };
-}
-
-/** 256 values of one channel: float64 product to float32, then float32 minus and divided by, as numpy does it. */
-function channelValues(options: ClipImageOptions, channel: 0 | 1 | 2): Float32Array {
-  return Float32Array.from({ length: 256 }, (_, byte) => {
-    const scaled = Math.fround(byte * options.rescaleFactor);
-    if (options.normalize === null) return scaled;
-    return Math.fround(
-      Math.fround(scaled - Math.fround(options.normalize.mean[channel])) / Math.fround(options.normalize.std[channel]),
-    );
-  });
 }
 
 /** Resized, cropped pixels before they become numbers: `[height, width, 3]` bytes of `options.size`. */
@@ -53,17 +43,10 @@ export function clipPixels(image: RgbImage, options: ClipImageOptions): RgbImage
  * float32.
  */
 export function clipImageProcessor(options: ClipPatchOptions): ImageProcessor {
-  const tables = [channelValues(options, 0), channelValues(options, 1), channelValues(options, 2)] as const;
   return {
     process(image) {
-      const { data } = clipPixels(image, options);
-      const plane = options.size.width * options.size.height;
-      const values = new Float32Array(3 * plane);
-      tables.forEach((table, channel) => {
-        for (let pixel = 0; pixel < plane; pixel += 1)
-          values[channel * plane + pixel] = table[data[pixel * 3 + channel] as number] as number;
-      });
-      return { pixelValues: cutPatches(values, { channels: 3, ...options.size }, options.patchSize) };
+      const planes = pixelPlanes(clipPixels(image, options), options);
+      return { pixelValues: cutPatches(planes, { channels: 3, ...options.size }, options.patchSize) };
     },
   };
 }
