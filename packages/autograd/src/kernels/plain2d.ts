@@ -2,6 +2,7 @@ import type { Tensor, Tensor2D } from "@tensorflow/tfjs-core";
 import * as tf from "@tensorflow/tfjs-core";
 import type { ConstantCache } from "../engine/constant-cache.js";
 import type { LayoutCache } from "../engine/layout-cache.js";
+import { plainProduct } from "../wasm/plain-product.js";
 import { simdAvailable, simdProduct } from "../wasm/simd-product.js";
 import { sizeOf } from "./broadcast.js";
 import { boxRows, indexColumn } from "./indices.js";
@@ -37,13 +38,11 @@ export function plain2dKernels(constants: ConstantCache, layouts: LayoutCache): 
         return bias === undefined ? slow : tf.add(slow, bias);
       }
       const turned = (isFrozen ? layouts.transposed(weight) : tf.transpose(weight)) as Tensor2D;
-      return bias === undefined
-        ? (tf.matMul(rows, turned) as Tensor2D)
-        : (tf.fused.matMul({ a: rows, b: turned, bias }) as Tensor2D);
+      return plainProduct(rows, turned, bias) as Tensor2D;
     },
     loopsOverHeads: (multiplications, scoreBytes) =>
       simdAvailable() ? scoreBytes > LOOP_FROM_SCORE_BYTES : multiplications >= LOOP_FROM_MULTIPLICATIONS,
-    columnSum: (rows) => tf.reshape(tf.matMul(tf.fill([1, rows.shape[0]], 1), rows), [rows.shape[1]]),
+    columnSum: (rows) => tf.reshape(product(tf.fill([1, rows.shape[0]], 1), rows), [rows.shape[1]]),
     rowMean: (x) => tf.mean(x, -1, true),
     gatherRows: (x, ids) => tf.gatherND(x, indexColumn(ids)),
     box,
@@ -69,14 +68,15 @@ function product(a: Tensor, b: Tensor, transposeA = false, transposeB = false): 
   const turnsFirst = transposeA && inner >= TRANSPOSE_FROM_INNER;
   if (simdAvailable())
     return simdProduct(turnsFirst ? turned(a) : a, b, transposeA && !turnsFirst, transposeB) as Tensor;
-  if (rank > 2 && rows * inner * columns < LOOP_FROM_MULTIPLICATIONS) return tf.matMul(a, b, transposeA, transposeB);
+  if (rank > 2 && rows * inner * columns < LOOP_FROM_MULTIPLICATIONS)
+    return transposeA || transposeB ? tf.matMul(a, b, transposeA, transposeB) : plainProduct(a, b);
   const left = transposeA ? turned(a) : a;
   const right = transposeB ? turned(b) : b;
-  if (rank === 2) return tf.matMul(left, right);
+  if (rank === 2) return plainProduct(left, right);
   const pickLeft = picker(left);
   const pickRight = picker(right);
   const parts = Array.from({ length: sizeOf(a.shape.slice(0, -2)) }, (_, index) =>
-    tf.tidy(() => tf.matMul(pickLeft(index), pickRight(index))),
+    tf.tidy(() => plainProduct(pickLeft(index), pickRight(index))),
   );
   return tf.reshape(tf.concat(parts, 0), [...a.shape.slice(0, -2), rows, columns]);
 }

@@ -1,4 +1,5 @@
 import * as tf from "@tensorflow/tfjs-core";
+import { simd } from "../wasm/simd-product.js";
 import { beforeAll, describe, expect, it } from "vitest";
 import { SETUPS, useBackend } from "../../test/backends.js";
 import type { Case, Input } from "../../test/numeric.js";
@@ -192,6 +193,28 @@ describe("on WASM", () => {
     layouts.dispose();
     tf.dispose(weights);
     expect(tf.memory().numTensors).toBe(before);
+  });
+
+  it.each([true, false])("multiplies views of the same data in any sizes, SIMD %s", (isEnabled) => {
+    simd.isEnabled = isEnabled;
+    try {
+      const { kernels } = new Tape();
+      const values = Float32Array.from({ length: 640 }, (_, index) => (index % 7) - 3);
+      const whole = tf.tensor2d(values, [2, 320]);
+      const narrow = tf.reshape(whole, [32, 20]) as tf.Tensor2D;
+      for (const view of [whole, narrow, whole]) {
+        const [rows, columns] = view.shape;
+        const wanted = Array.from({ length: columns }, (_, column) =>
+          Array.from({ length: rows }, (_unused, row) => values[row * columns + column]!).reduce((a, b) => a + b),
+        );
+        expect(Array.from(kernels.columnSum(view).dataSync())).toEqual(wanted);
+        const ones = tf.ones([3, rows]);
+        const product = Array.from(kernels.product(ones, view, false, false).dataSync());
+        expect(product).toEqual([...wanted, ...wanted, ...wanted]);
+      }
+    } finally {
+      simd.isEnabled = true;
+    }
   });
 
   it("picks its strategy from the backend where none is given", async () => {
