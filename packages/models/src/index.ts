@@ -1,5 +1,8 @@
 export { ACTIVATION_NAMES, activate, readActivation, type ActivationName } from "./blocks/activations.js";
-export { clipTower, type ClipUse } from "./towers/clip.js";
+export { clipTower } from "./towers/clip.js";
+export { readSiglipConfig, siglipTower, type SiglipConfig } from "./towers/siglip.js";
+export { vitTower, type PictureSize, type VitOptions, type VitUse } from "./towers/vit.js";
+export { readVisionModel, VISION_MODEL_TYPES, type VisionModel } from "./towers/vision-model.js";
 export { encoder, type EncoderEmbeddings, type EncoderEnd, type EncoderOptions } from "./towers/encoder.js";
 export { encoderLayer, type EncoderLayer, type EncoderLayerOptions, type EncoderPass } from "./towers/encoder-layer.js";
 export { embedPatches, patchEmbeddingSpecs, patchesOf, type PatchEmbeddingOptions } from "./towers/patches.js";

@@ -1,16 +1,14 @@
 import { readActivation, type ActivationName } from "../blocks/activations.js";
+import { checkPictures } from "./picture-sizes.js";
+import type { PictureSize } from "./vit.js";
 import type { ConfigReader } from "../reading/config-reader.js";
 
 /** Sizes of a CLIP vision tower. */
-export interface ClipConfig {
+export interface ClipConfig extends PictureSize {
   readonly hiddenSize: number;
   readonly intermediateSize: number;
   readonly layerCount: number;
   readonly headCount: number;
-  readonly channelCount: number;
-  /** Pixels a side. */
-  readonly imageSize: number;
-  readonly patchSize: number;
   readonly epsilon: number;
   readonly activation: ActivationName;
 }
@@ -32,17 +30,6 @@ export function readClipConfig(config: ConfigReader): ClipConfig {
     epsilon: config.number("layer_norm_eps", 1e-5),
     activation: readActivation(config, "hidden_act", "quick_gelu"),
   };
-  if (clip.hiddenSize % clip.headCount !== 0)
-    config.fail(
-      "num_attention_heads",
-      `${clip.headCount} heads do not divide hidden_size ${clip.hiddenSize}.`,
-      "Give a number of heads that divides it.",
-    );
-  if (clip.imageSize < clip.patchSize)
-    config.fail(
-      "patch_size",
-      `The patch of ${clip.patchSize} pixels is larger than the image of ${clip.imageSize}.`,
-      "Give a smaller patch.",
-    );
+  checkPictures(config, clip);
   return clip;
 }

@@ -1,12 +1,13 @@
 import { readActivation, type ActivationName } from "../../blocks/activations.js";
-import { readClipConfig, type ClipConfig } from "../../towers/clip-config.js";
+import { readFeatureStates } from "../../towers/feature-states.js";
+import { readVisionModel, type VisionModel } from "../../towers/vision-model.js";
 import { configReader, type ConfigReader } from "../../reading/config-reader.js";
 import type { TextModel } from "../../decoders/text/sizes.js";
 import { readTextModel } from "../../decoders/text/text-model.js";
 
 /** Everything that config.json says about a LLaVA-1.5 model. */
 export interface LlavaConfig {
-  readonly vision: ClipConfig;
+  readonly vision: VisionModel;
   readonly text: TextModel;
   readonly imageTokenId: number;
   /** Hidden states of the tower that make the features, from 0. */
@@ -37,7 +38,7 @@ const DEFAULT_TOWER = {
  * THAW_CHECKPOINT_CONFIG
  */
 export function readLlavaConfig(config: ConfigReader): LlavaConfig {
-  const vision = readClipConfig(
+  const vision = readVisionModel(
     config.has("vision_config")
       ? config.child("vision_config")
       : configReader(config.file, DEFAULT_TOWER, "vision_config"),
@@ -56,24 +57,6 @@ export function readLlavaConfig(config: ConfigReader): LlavaConfig {
     projectorBias: config.boolean("multimodal_projector_bias", true),
     tied: readTied(config, text, textModel.isTied),
   };
-}
-
-/**
- * `vision_feature_layer`: an index into the hidden states (layers + 1 of them), from the end if negative, or a list of
- * such.
- */
-function readFeatureStates(config: ConfigReader, layerCount: number): readonly number[] {
-  const value = config.raw["vision_feature_layer"] ?? -2;
-  const states = Array.isArray(value) ? (value as unknown[]) : [value];
-  const isState = (state: unknown): state is number =>
-    Number.isSafeInteger(state) && (state as number) >= -layerCount - 1 && (state as number) <= layerCount;
-  if (states.length > 0 && states.every(isState))
-    return states.map((state) => (state < 0 ? state + layerCount + 1 : state));
-  return config.fail(
-    "vision_feature_layer",
-    `The value ${JSON.stringify(value)} names no hidden state of a tower with ${layerCount} layers.`,
-    `Give an integer from ${-layerCount - 1} to ${layerCount} (0 is the embeddings), or a list of them.`,
-  );
 }
 
 /** Version 4 heeds `text_config.tie_word_embeddings`, version 5 the one at the top, which is false if left out. */

@@ -4,14 +4,13 @@ import { defineFamily } from "../../contract/define-family.js";
 import { textDecoder, type TextNames } from "../../decoders/text-decoder.js";
 import { LLAVA_MODULES } from "../../owners/module-names.js";
 import { readSpecialTokens } from "../../reading/special-tokens.js";
-import { clipTower } from "../../towers/clip.js";
 import { compose } from "../compose.js";
 import { readLlavaConfig, type LlavaConfig } from "./config.js";
 import { loadLlavaProcessor } from "./processor.js";
 
 /**
- * LLaVA-1.5 (Liu et al., arXiv:2310.03744): CLIP tower, two-layer projector, Llama or another text model. Source:
- * transformers 5.23, `modeling_llava.py`. Reads published names, those of transformers 5's modules, and files without
+ * LLaVA-1.5 (Liu et al., arXiv:2310.03744): CLIP or another tower, two-layer projector, Llama or another text model.
+ * Source: transformers 5.23, `modeling_llava.py`. Reads published names, those of transformers 5's modules, and files without
  * the tower's `vision_model.` level.
  */
 export const llavaFamily = defineFamily({
@@ -34,7 +33,11 @@ export const llavaFamily = defineFamily({
     return compose({
       towers: {
         vision_tower: (place) =>
-          clipTower(vision, { prefix: towerPrefix(storedNames), featureStates, keepClassToken }, place),
+          vision.tower(
+            { prefix: towerPrefix(storedNames), featureStates, dropsFirst: !keepClassToken, isNormed: false },
+            storedNames,
+            place,
+          ),
       },
       connectors: { multi_modal_projector: (place) => mlpProjector(projector, place) },
       decoder: (place) => textDecoder(text.options, decoderNames(config, storedNames), place),

@@ -15,9 +15,10 @@ import { type LlavaConfig, readLlavaConfig } from "./config.js";
  * settings that the file leaves out follow from the tower. The tower's own count must be the same.
  */
 function imageTokenCount(config: LlavaConfig, image: ClipImageOptions, file: ProcessorJson, folder: string): number {
-  const { imageSize, patchSize } = config.vision;
+  const { imageSize, patchSize, hasClassToken } = config.vision;
+  const classTokens = hasClassToken ? 1 : 0;
   const strategy = file["vision_feature_select_strategy"] ?? (config.keepClassToken ? "full" : "default");
-  const additional = Number(file["num_additional_image_tokens"] ?? 1);
+  const additional = Number(file["num_additional_image_tokens"] ?? classTokens);
   const patch = Number(file["patch_size"] ?? patchSize);
   const count =
     Math.floor(image.size.height / patch) * Math.floor(image.size.width / patch) +
@@ -31,7 +32,7 @@ function imageTokenCount(config: LlavaConfig, image: ClipImageOptions, file: Pro
       "Set crop_size in preprocessor_config.json to the image_size of config.json.",
     );
   }
-  const features = Math.floor(imageSize / patchSize) ** 2 + (config.keepClassToken ? 1 : 0);
+  const features = Math.floor(imageSize / patchSize) ** 2 + classTokens - (config.keepClassToken ? 0 : 1);
   if (count !== features) {
     throw processorUnsupported(
       folder,

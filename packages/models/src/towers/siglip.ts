@@ -1,0 +1,86 @@
+import { readActivation, type ActivationName } from "../blocks/activations.js";
+import { layerNormSpecs, linearSpecs } from "../blocks/specs.js";
+import type { ParameterSpec } from "../contract/family.js";
+import type { Tower, TowerPlace } from "../contract/parts.js";
+import { plainMlp } from "../layers/plain-mlp.js";
+import type { ConfigReader } from "../reading/config-reader.js";
+import { encoderLayer } from "./encoder-layer.js";
+import { checkPictures } from "./picture-sizes.js";
+import { vitTower, type PictureSize, type VitUse } from "./vit.js";
+
+/** Sizes of a SigLIP vision tower. */
+export interface SiglipConfig extends PictureSize {
+  readonly hiddenSize: number;
+  readonly intermediateSize: number;
+  readonly layerCount: number;
+  readonly headCount: number;
+  readonly epsilon: number;
+  readonly activation: ActivationName;
+}
+
+/**
+ * Reads `vision_config`. Defaults: transformers 5.24, `configuration_siglip.py`, `SiglipVisionConfig`. @throws
+ * THAW_CHECKPOINT_CONFIG
+ */
+export function readSiglipConfig(config: ConfigReader): SiglipConfig {
+  config.choice("model_type", ["siglip_vision_model"], "siglip_vision_model");
+  const siglip: SiglipConfig = {
+    hiddenSize: config.size("hidden_size", 768),
+    intermediateSize: config.size("intermediate_size", 3072),
+    layerCount: config.size("num_hidden_layers", 12),
+    headCount: config.size("num_attention_heads", 12),
+    channelCount: config.size("num_channels", 3),
+    imageSize: config.size("image_size", 224),
+    patchSize: config.size("patch_size", 16),
+    epsilon: config.number("layer_norm_eps", 1e-6),
+    activation: readActivation(config, "hidden_act", "gelu_pytorch_tanh"),
+  };
+  checkPictures(config, siglip);
+  return siglip;
+}
+
+/**
+ * The vision tower of SigLIP (Zhai et al., arXiv:2303.15343) as transformers 5.24 has it in `modeling_siglip.py`:
+ * patches, learned positions, pre-norm layers, `post_layernorm`. No class token. The head that pools rows is stored
+ * where the file has it (`storesHead`) and never computed.
+ */
+export function siglipTower(
+  config: SiglipConfig,
+  use: VitUse & { readonly storesHead: boolean },
+  place: TowerPlace,
+): Tower {
+  const { hiddenSize, intermediateSize, headCount, activation, epsilon } = config;
+  const { prefix } = use;
+  const norm = { kind: "layer", epsilon } as const;
+  const block = plainMlp({ hiddenSize, intermediateSize, activation });
+  const layer = encoderLayer({ hiddenSize, headCount, norm, block });
+  return vitTower(
+    {
+      ...config,
+      ...use,
+      patch: { name: `${prefix}.embeddings.patch_embedding`, hasBias: true },
+      positions: { name: `${prefix}.embeddings.position_embedding.weight` },
+      lastNorm: `${prefix}.post_layernorm`,
+      norm,
+      layers: Array.from({ length: config.layerCount }, (_, index) => ({
+        name: `${prefix}.encoder.layers.${index}`,
+        layer,
+      })),
+      unused: use.storesHead ? headSpecs(config, `${prefix}.head`) : [],
+    },
+    place,
+  );
+}
+
+/** `SiglipMultiheadAttentionPoolingHead`. */
+function headSpecs({ hiddenSize, intermediateSize }: SiglipConfig, name: string): readonly ParameterSpec[] {
+  return [
+    { name: `${name}.probe`, shape: [1, 1, hiddenSize], role: "embedding" },
+    { name: `${name}.attention.in_proj_weight`, shape: [3 * hiddenSize, hiddenSize], role: "linear" },
+    { name: `${name}.attention.in_proj_bias`, shape: [3 * hiddenSize], role: "bias" },
+    ...linearSpecs(`${name}.attention.out_proj`, hiddenSize, hiddenSize, true),
+    ...layerNormSpecs(`${name}.layernorm`, hiddenSize),
+    ...linearSpecs(`${name}.mlp.fc1`, hiddenSize, intermediateSize, true),
+    ...linearSpecs(`${name}.mlp.fc2`, intermediateSize, hiddenSize, true),
+  ];
+}
