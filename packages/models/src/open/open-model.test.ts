@@ -221,7 +221,7 @@ describe("a checkpoint is refused", () => {
       "with another tower",
       {
         config: (config) => {
-          config.vision_config["model_type"] = "siglip_vision_model";
+          config.vision_config["model_type"] = "timm_wrapper";
         },
       },
       "THAW_CHECKPOINT_CONFIG",

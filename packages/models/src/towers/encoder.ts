@@ -66,11 +66,8 @@ export function encoder(options: EncoderOptions, { component, modality }: TowerP
     state === layers.length && norm !== undefined ? names.norm : state === 0 ? names.embeddings : segmentOf(state - 1);
   const firstRows = embeddings.rows?.bind(embeddings);
   const lastRows = features?.rows?.bind(features) ?? firstRows;
-  const signature = JSON.stringify([
-    options.signature,
-    featureStates,
-    [...new Set(layers.slice(0, used).map(({ layer }) => layer.formula))],
-  ]);
+  const formulas = new Set(layers.slice(0, used).map(({ layer }) => layer.formula));
+  const signature = JSON.stringify({ ...options.signature, featureStates, layers: [...formulas] });
   const inner: readonly Segment[] = [
     {
       name: names.embeddings,

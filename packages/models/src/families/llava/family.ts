@@ -10,8 +10,8 @@ import { loadLlavaProcessor } from "./processor.js";
 
 /**
  * LLaVA-1.5 (Liu et al., arXiv:2310.03744): CLIP or another tower, two-layer projector, Llama or another text model.
- * Source: transformers 5.23, `modeling_llava.py`. Reads published names, those of transformers 5's modules, and files without
- * the tower's `vision_model.` level.
+ * Source: transformers 5.24, `modeling_llava.py`. Reads published names, those of transformers 5's modules, and files
+ * without the tower's `vision_model.` level.
  */
 export const llavaFamily = defineFamily({
   modelType: "llava",
