@@ -24,7 +24,8 @@ export function goldenValues(modelType, reader, plans) {
 
 /**
  * `in.pixel_values` as patches `[rows, width]`, item after item, or as planes: pictures or tiles `[..., channels,
- * height, width]`, of which all zeros are missing ones, cut into patches of the width that the plans say.
+ * height, width]`, of which all zeros are missing ones, cut into patches of the width that the plans say. With
+ * `in.image_sizes`, pictures are padded to the size of the largest.
  * @param {Reader} reader
  * @param {readonly Plan[]} plans
  * @returns {Promise<Inputs[]>}
@@ -33,6 +34,7 @@ async function pixelRows(reader, plans) {
   const { shape } = reader.entry("in.pixel_values");
   const values = await reader.readFloat32("in.pixel_values");
   const width = /** @type {import("@thaw/contracts").RowSize} */ (plans[0]?.inputs["pixelValues"]).width;
+  if (shape.length === 4 && reader.entries.has("in.image_sizes")) return paddedPictures(values, shape, plans);
   const rows = shape.length === 2 ? values : patchesOf(values, shape, width);
   let at = 0;
   return plans.map((plan) => {
@@ -55,4 +57,27 @@ function patchesOf(values, shape, width) {
   ).filter((tile) => tile.some((value) => value !== 0));
   const patch = Math.sqrt(width / channels);
   return Float32Array.from(tiles.flatMap((tile) => [...cutPatches(tile, { channels, height, width: columns }, patch)]));
+}
+
+/**
+ * Pictures `[pictures, channels, height, width]` of any size, zeros right and below, cut by the blocks of tokens.
+ * @param {Float32Array} values
+ * @param {readonly number[]} shape
+ * @param {readonly Plan[]} plans
+ */
+function paddedPictures(values, shape, plans) {
+  const [channels, height, columns] = /** @type {[number, number, number]} */ (shape.slice(1));
+  return plans.map(({ facts, inputs, tokenCount }, picture) => {
+    const { rows, width } = /** @type {import("@thaw/contracts").RowSize} */ (inputs["pixelValues"]);
+    const patch = Math.sqrt(width / channels);
+    const grid = /** @type {readonly [number, number]} */ (facts["grid"]);
+    const own = { channels, height: grid[0] * patch, width: grid[1] * patch };
+    const planes = Array.from({ length: channels * own.height }, (_, line) => {
+      const [channel, y] = [Math.floor(line / own.height), line % own.height];
+      const at = ((picture * channels + channel) * height + y) * columns;
+      return [...values.subarray(at, at + own.width)];
+    });
+    const merge = Math.sqrt(rows / tokenCount);
+    return { pixelValues: cutPatches(Float32Array.from(planes.flat()), own, patch, merge) };
+  });
 }

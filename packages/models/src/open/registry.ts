@@ -1,5 +1,6 @@
 import type { Family, OwnerTable } from "../contract/family.js";
 import { llavaFamily } from "../families/llava/family.js";
+import { mistral3Family } from "../families/mistral3/family.js";
 import { OWNER_TABLES } from "../owners/owner-tables.js";
 
 const families = new Map<string, Family>();
@@ -36,4 +37,5 @@ export function knownModelTypes(): readonly string[] {
 }
 
 registerFamily(llavaFamily);
+registerFamily(mistral3Family);
 for (const table of OWNER_TABLES) registerOwners(table);

@@ -262,7 +262,6 @@ export const OWNER_TABLES: readonly DocumentedOwnerTable[] = [
     multi_modal_projector: "multi_modal_projector",
     language_model: "language_model",
   }),
-  table("mistral3", LLAVA_LIKE),
   table(
     "moss_vl",
     {

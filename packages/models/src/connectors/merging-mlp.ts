@@ -1,0 +1,65 @@
+import { reshape, transpose, type Value } from "@thaw/autograd";
+import { activate, type ActivationName } from "../blocks/activations.js";
+import { linearSpecs, namesOf } from "../blocks/specs.js";
+import type { Connector, ConnectorPlace } from "../contract/parts.js";
+import { normed, normSpecs, type NormOptions } from "../layers/norms.js";
+import { gridOf, patchCount } from "../towers/grids.js";
+
+/** Sizes of Mistral 3's projector. */
+export interface MergingMlpConfig {
+  /** Prefix of the checkpoint's names: `multi_modal_projector`. */
+  readonly prefix: string;
+  readonly outputSize: number;
+  readonly activation: ActivationName;
+  /** Of the two last layers. */
+  readonly hasBias: boolean;
+  readonly norm: NormOptions;
+  /** Patches a side of the blocks that become one row. */
+  readonly merge: number;
+}
+
+/**
+ * Norms patches, makes one of each block by a linear layer, then goes through two more with an activation between them.
+ * Patches come block by block. Source: transformers 5.24, `modeling_mistral3.py`, `Mistral3MultiModalProjector`.
+ */
+export function mergingMlp(config: MergingMlpConfig, { component, after, inputSize }: ConnectorPlace): Connector {
+  const { prefix, outputSize, activation, hasBias, norm, merge } = config;
+  const names = {
+    norm: `${prefix}.norm`,
+    merging: `${prefix}.patch_merger.merging_layer`,
+    first: `${prefix}.linear_1`,
+    second: `${prefix}.linear_2`,
+  };
+  const parameters = [
+    ...normSpecs(names.norm, inputSize, norm),
+    ...linearSpecs(names.merging, inputSize * merge ** 2, inputSize, false),
+    ...linearSpecs(names.first, inputSize, outputSize, hasBias),
+    ...linearSpecs(names.second, outputSize, outputSize, hasBias),
+  ];
+  return {
+    parameters,
+    segments: [
+      {
+        name: component,
+        after,
+        reads: [],
+        outputRows: (item) => patchCount(gridOf(item)) / merge ** 2,
+        parameters: namesOf(parameters),
+      },
+    ],
+    outputSize,
+    run: (features, scope) =>
+      scope.segment(component, [features], (x) => {
+        const blocks = channelMajor(normed(x, names.norm, norm, scope), merge);
+        const merged = scope.linear(blocks, names.merging);
+        return scope.linear(activate(activation, scope.linear(merged, names.first)), names.second);
+      }),
+  };
+}
+
+/** `[blocks * patches, width]` to `[blocks, width * patches]`: all of a block's patches of a column side by side. */
+function channelMajor(x: Value, merge: number): Value {
+  const [rows, width] = x.shape as [number, number];
+  const patches = merge ** 2;
+  return reshape(transpose(reshape(x, [rows / patches, patches, width]), [0, 2, 1]), [rows / patches, patches * width]);
+}

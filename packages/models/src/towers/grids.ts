@@ -1,0 +1,45 @@
+import { AttentionSpans } from "@thaw/autograd";
+import type { MediaItem } from "@thaw/contracts";
+import { placeOf } from "@thaw/data";
+
+/** Patches of an item: frames of a clip, or one picture. */
+export interface Grid {
+  readonly frames: number;
+  readonly rows: number;
+  readonly columns: number;
+}
+
+/** The grid of an item: its fact `grid`, which has frames (one, if they are left out), rows and columns of patches. */
+export function gridOf({ facts }: Pick<MediaItem, "facts">): Grid {
+  const [columns = 1, rows = 1, frames = 1] = [...(facts["grid"] ?? [])].reverse();
+  return { frames, rows, columns };
+}
+
+/** Patches of a grid. */
+export function patchCount({ frames, rows, columns }: Grid): number {
+  return frames * rows * columns;
+}
+
+/**
+ * Row and column of each patch in its frame, grid after grid, frame after frame, in the order of `cutPatches`: blocks
+ * of `merge * merge` patches lie together.
+ */
+export function patchPlaces(grids: readonly Grid[], merge: number): readonly [rows: Int32Array, columns: Int32Array] {
+  const count = grids.reduce((total, grid) => total + patchCount(grid), 0);
+  const axes = [new Int32Array(count), new Int32Array(count)] as const;
+  let at = 0;
+  for (const { frames, rows, columns } of grids)
+    for (let frame = 0; frame < frames; frame++)
+      for (let index = 0; index < rows * columns; index++, at++)
+        [axes[0][at], axes[1][at]] = placeOf(index, columns, merge);
+  return axes;
+}
+
+/** Patches that see those of their own frame alone. */
+export function frameSpans(grids: readonly Grid[]): AttentionSpans {
+  const sizes = grids.flatMap(({ frames, rows, columns }) => Array.from({ length: frames }, () => rows * columns));
+  if (sizes.every((size) => size === sizes[0])) return AttentionSpans.even(sizes.length, sizes[0]!, false);
+  const offsets = new Int32Array(sizes.length + 1);
+  for (const [frame, size] of sizes.entries()) offsets[frame + 1] = offsets[frame]! + size;
+  return AttentionSpans.within(offsets, false);
+}
