@@ -14,11 +14,8 @@ import { compareFolder } from "./parity.mjs";
 const root = fileURLToPath(new URL("../..", import.meta.url));
 const LLAVA = "test/fixtures/goldens/llava";
 const GOLDENS = "test/fixtures/goldens";
-/** Folders of a type that runs, with a tower that does not yet. */
-const OPEN = ["pixtral_llava"];
 const folders = readdirSync(join(root, GOLDENS), { withFileTypes: true })
   .filter((entry) => entry.isDirectory() && findFamily(modelTypeOf(join(GOLDENS, entry.name))) !== undefined)
-  .filter(({ name }) => !OPEN.includes(name))
   .map(({ name }) => `${GOLDENS}/${name}`)
   .concat("test/fixtures/llava_options");
 

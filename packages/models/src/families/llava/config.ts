@@ -1,13 +1,20 @@
 import { readActivation, type ActivationName } from "../../blocks/activations.js";
 import { readFeatureStates } from "../../towers/feature-states.js";
+import { type PixtralConfig, readPixtralConfig } from "../../towers/pixtral-config.js";
 import { readVisionModel, type VisionModel } from "../../towers/vision-model.js";
 import { configReader, type ConfigReader } from "../../reading/config-reader.js";
 import type { TextModel } from "../../decoders/text/sizes.js";
 import { readTextModel } from "../../decoders/text/text-model.js";
+import { readTied } from "../llava-names.js";
+
+/** A tower over pictures of one size, or one over images of any size. */
+export type LlavaVision =
+  | { readonly type: "pictures"; readonly model: VisionModel }
+  | { readonly type: "pixtral"; readonly model: PixtralConfig };
 
 /** Everything that config.json says about a LLaVA-1.5 model. */
 export interface LlavaConfig {
-  readonly vision: VisionModel;
+  readonly vision: LlavaVision;
   readonly text: TextModel;
   readonly imageTokenId: number;
   /** Hidden states of the tower that make the features, from 0. */
@@ -15,10 +22,7 @@ export interface LlavaConfig {
   readonly keepClassToken: boolean;
   readonly projectorActivation: ActivationName;
   readonly projectorBias: boolean;
-  /**
-   * Whether the output layer is the embedding; where the config's two places disagree, a stored output layer is right
-   * either way.
-   */
+  /** Whether the output layer is the embedding; see `readTied`. */
   readonly tied: boolean | "unclear";
 }
 
@@ -38,31 +42,35 @@ const DEFAULT_TOWER = {
  * THAW_CHECKPOINT_CONFIG
  */
 export function readLlavaConfig(config: ConfigReader): LlavaConfig {
-  const vision = readVisionModel(
+  const vision = readVision(
     config.has("vision_config")
       ? config.child("vision_config")
       : configReader(config.file, DEFAULT_TOWER, "vision_config"),
   );
-  const text = config.child("text_config");
-  const textModel = readTextModel(text);
+  const text = readTextModel(config.child("text_config"));
+  const keepClassToken = config.choice("vision_feature_select_strategy", ["default", "full"], "default") === "full";
+  if (vision.type === "pixtral" && !keepClassToken)
+    config.fail(
+      "vision_feature_select_strategy",
+      "It leaves out a class token, which a Pixtral tower does not have.",
+      "Set it to full.",
+    );
   return {
     vision,
-    text: textModel,
+    text,
     imageTokenId: config.has("image_token_id")
       ? config.number("image_token_id", 32000)
       : config.number("image_token_index", 32000),
-    featureStates: readFeatureStates(config, vision.layerCount),
-    keepClassToken: config.choice("vision_feature_select_strategy", ["default", "full"], "default") === "full",
+    featureStates: readFeatureStates(config, vision.model.layerCount),
+    keepClassToken,
     projectorActivation: readActivation(config, "projector_hidden_act", "gelu"),
     projectorBias: config.boolean("multimodal_projector_bias", true),
-    tied: readTied(config, text, textModel.isTied),
+    tied: readTied(config, text.isTied ? "unclear" : false),
   };
 }
 
-/** Version 4 heeds `text_config.tie_word_embeddings`, version 5 the one at the top, which is false if left out. */
-function readTied(config: ConfigReader, text: ConfigReader, isTextTied: boolean): boolean | "unclear" {
-  const said = [config, text]
-    .filter((reader) => reader.has("tie_word_embeddings"))
-    .map((reader) => reader.boolean("tie_word_embeddings", false));
-  return said.every((value) => value === said[0]) ? (said[0] ?? (isTextTied ? "unclear" : false)) : "unclear";
+function readVision(config: ConfigReader): LlavaVision {
+  return config.raw["model_type"] === "pixtral"
+    ? { type: "pixtral", model: readPixtralConfig(config) }
+    : { type: "pictures", model: readVisionModel(config) };
 }

@@ -1,10 +1,13 @@
 import { findPrefix } from "../../blocks/layout.js";
 import { mlpProjector } from "../../connectors/mlp.js";
 import { defineFamily } from "../../contract/define-family.js";
-import { textDecoder, type TextNames } from "../../decoders/text-decoder.js";
+import type { Tower, TowerPlace } from "../../contract/parts.js";
+import { textDecoder } from "../../decoders/text-decoder.js";
 import { LLAVA_MODULES } from "../../owners/module-names.js";
 import { readSpecialTokens } from "../../reading/special-tokens.js";
+import { pixtralTower } from "../../towers/pixtral.js";
 import { compose } from "../compose.js";
+import { LLAVA_COMPONENTS, llavaTextNames, projectorPrefix } from "../llava-names.js";
 import { readLlavaConfig, type LlavaConfig } from "./config.js";
 import { loadLlavaProcessor } from "./processor.js";
 
@@ -15,32 +18,23 @@ import { loadLlavaProcessor } from "./processor.js";
  */
 export const llavaFamily = defineFamily({
   modelType: "llava",
-  components: {
-    vision_tower: ["vision_tower", "model.vision_tower"],
-    multi_modal_projector: ["multi_modal_projector", "model.multi_modal_projector"],
-    language_model: ["language_model", "model.language_model", "lm_head"],
-  },
+  components: LLAVA_COMPONENTS,
   moduleNames: LLAVA_MODULES,
   read: readLlavaConfig,
   build: (config, { config: reader, generationConfig, storedNames }) => {
-    const { vision, text, featureStates, keepClassToken } = config;
+    const { text } = config;
     const projector = {
-      prefix: findPrefix(storedNames, ["multi_modal_projector", "model.multi_modal_projector"], "linear_1"),
+      prefix: projectorPrefix(storedNames),
       outputSize: text.options.hiddenSize,
       activation: config.projectorActivation,
       hasBias: config.projectorBias,
     };
     return compose({
       towers: {
-        vision_tower: (place) =>
-          vision.tower(
-            { prefix: towerPrefix(storedNames), featureStates, dropsFirst: !keepClassToken, isNormed: false },
-            storedNames,
-            place,
-          ),
+        vision_tower: (place) => towerOf(config, storedNames, place),
       },
       connectors: { multi_modal_projector: (place) => mlpProjector(projector, place) },
-      decoder: (place) => textDecoder(text.options, decoderNames(config, storedNames), place),
+      decoder: (place) => textDecoder(text.options, llavaTextNames(config.tied, storedNames), place),
       media: { image: { placeholder: config.imageTokenId, through: ["vision_tower", "multi_modal_projector"] } },
       text: {
         maxPositions: text.maxPositions,
@@ -51,17 +45,20 @@ export const llavaFamily = defineFamily({
   processor: loadLlavaProcessor,
 });
 
-function towerPrefix(storedNames: ReadonlySet<string>): string {
-  return findPrefix(
+function towerOf(
+  { vision, featureStates, keepClassToken }: LlavaConfig,
+  storedNames: ReadonlySet<string>,
+  place: TowerPlace,
+): Tower {
+  const prefix = findPrefix(
     storedNames,
     ["vision_tower.vision_model", "vision_tower", "model.vision_tower", "model.vision_tower.vision_model"],
-    "encoder.layers",
+    vision.type === "pixtral" ? "transformer.layers" : "encoder.layers",
   );
-}
-
-function decoderNames(config: LlavaConfig, storedNames: ReadonlySet<string>): TextNames {
-  const prefix = findPrefix(storedNames, ["language_model.model", "model.language_model", "language_model"], "layers");
-  const head = prefix === "language_model.model" ? "language_model.lm_head" : "lm_head";
-  const isStored = storedNames.has(`${head}.weight`);
-  return { prefix, head, isTied: config.tied === "unclear" ? !isStored : config.tied };
+  if (vision.type === "pixtral") return pixtralTower(vision.model, { prefix, featureStates, merge: 1 }, place);
+  return vision.model.tower(
+    { prefix, featureStates, dropsFirst: !keepClassToken, isNormed: false },
+    storedNames,
+    place,
+  );
 }

@@ -1,21 +1,28 @@
 import {
   type ClipImageOptions,
   clipImageProcessorModule,
+  type ImageMedia,
   type ItemPlan,
   parseClipImageConfig,
   type Processor,
   processorUnsupported,
 } from "@thaw/data";
 import { PIXEL_VALUES } from "../../towers/inputs.js";
-import { finishProcessor, imageSettings, type ProcessorJson, readProcessorFiles, tokenId } from "../processor-kit.js";
+import type { VisionModel } from "../../towers/vision-model.js";
+import { pixtralMedia } from "../pixtral-media.js";
+import { finishProcessor, imageSettings, type ProcessorFiles, readProcessorFiles, tokenId } from "../processor-kit.js";
 import { type LlavaConfig, readLlavaConfig } from "./config.js";
 
 /**
  * Tokens of one image, as `LlavaProcessor.replace_image_token` (transformers 5.23, `processing_llava.py`) counts them;
  * settings that the file leaves out follow from the tower. The tower's own count must be the same.
  */
-function imageTokenCount(config: LlavaConfig, image: ClipImageOptions, file: ProcessorJson, folder: string): number {
-  const { imageSize, patchSize, hasClassToken } = config.vision;
+function imageTokenCount(
+  config: LlavaConfig,
+  { imageSize, patchSize, hasClassToken }: VisionModel,
+  image: ClipImageOptions,
+  { processor: file, folder }: ProcessorFiles,
+): number {
   const classTokens = hasClassToken ? 1 : 0;
   const strategy = file["vision_feature_select_strategy"] ?? (config.keepClassToken ? "full" : "default");
   const additional = Number(file["num_additional_image_tokens"] ?? classTokens);
@@ -43,39 +50,43 @@ function imageTokenCount(config: LlavaConfig, image: ClipImageOptions, file: Pro
   return count;
 }
 
-/**
- * The processor of a LLaVA-1.5 checkpoint folder: CLIP preprocessing, tokenizer, chat template and image placeholders.
- * @throws THAW_DATA_PROCESSOR, THAW_DATA_TOKENIZER, THAW_DATA_TEMPLATE, THAW_CHECKPOINT_CONFIG where files are missing
- * or disagree
- */
-export async function loadLlavaProcessor(folder: string): Promise<Processor> {
-  const files = await readProcessorFiles(folder);
-  const config = readLlavaConfig(files.config);
-  const image = parseClipImageConfig(await imageSettings(files), folder);
+/** What becomes of images before a tower over pictures of one size. */
+async function pictureMedia(files: ProcessorFiles, config: LlavaConfig, model: VisionModel): Promise<ImageMedia> {
+  const image = parseClipImageConfig(await imageSettings(files), files.folder);
   const named = files.tokenizer.special.image ?? files.processor["image_token"];
   const imageToken = typeof named === "string" ? named : "<image>";
   tokenId(files, imageToken, config.imageTokenId);
-  const { patchSize } = config.vision;
-  const tokenCount = imageTokenCount(config, image, files.processor, folder);
+  const { patchSize, channelCount } = model;
+  const tokenCount = imageTokenCount(config, model, image, files);
   const grid = [Math.floor(image.size.height / patchSize), Math.floor(image.size.width / patchSize)] as const;
   const plan: ItemPlan = {
     placeholder: imageToken.repeat(tokenCount),
     tokenId: config.imageTokenId,
     tokenCount,
     facts: { grid },
-    inputs: { [PIXEL_VALUES]: { rows: grid[0] * grid[1], width: config.vision.channelCount * patchSize ** 2 } },
+    inputs: { [PIXEL_VALUES]: { rows: grid[0] * grid[1], width: channelCount * patchSize ** 2 } },
   };
-  return finishProcessor(files, {
-    modelType: "llava",
-    text: config.text,
-    media: {
-      image: {
-        placeholder: imageToken,
-        rasterSize: image.size,
-        worker: clipImageProcessorModule({ ...image, patchSize }),
-        needsSize: false,
-        plan: () => plan,
-      },
-    },
-  });
+  return {
+    placeholder: imageToken,
+    rasterSize: image.size,
+    worker: clipImageProcessorModule({ ...image, patchSize }),
+    needsSize: false,
+    plan: () => plan,
+  };
+}
+
+/**
+ * The processor of a LLaVA-1.5 checkpoint folder: preprocessing of its tower, tokenizer, chat template and image
+ * placeholders. @throws THAW_DATA_PROCESSOR, THAW_DATA_TOKENIZER, THAW_DATA_TEMPLATE, THAW_CHECKPOINT_CONFIG where
+ * files are missing or disagree
+ */
+export async function loadLlavaProcessor(folder: string): Promise<Processor> {
+  const files = await readProcessorFiles(folder);
+  const config = readLlavaConfig(files.config);
+  const { vision, imageTokenId, text } = config;
+  const image =
+    vision.type === "pixtral"
+      ? await pixtralMedia(files, { vision: vision.model, imageTokenId, merge: 1 })
+      : await pictureMedia(files, config, vision.model);
+  return finishProcessor(files, { modelType: "llava", text, media: { image } });
 }
