@@ -52,6 +52,13 @@ export {
   pixtralImageProcessor,
   pixtralImageProcessorModule,
 } from "./image-processors/pixtral.js";
+export {
+  gemma3ImageProcessor,
+  gemma3ImageProcessorModule,
+  panAndScanParts,
+  parseGemma3ImageConfig,
+} from "./image-processors/gemma3.js";
+export type { Gemma3ImageOptions, PanAndScanOptions } from "./image-processors/gemma3.js";
 export type { PixtralImageOptions } from "./image-processors/pixtral.js";
 export { epochOrder, mixSeeds } from "./batches/random.js";
 export type { ResampleName } from "./images/resample-filters.js";

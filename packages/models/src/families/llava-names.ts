@@ -9,6 +9,15 @@ export const LLAVA_COMPONENTS = {
   language_model: ["language_model", "model.language_model", "lm_head"],
 };
 
+/** How a file spells the prefix of LLaVA's tower, in which `probe` is. */
+export function towerPrefix(storedNames: ReadonlySet<string>, probe = "encoder.layers"): string {
+  return findPrefix(
+    storedNames,
+    ["vision_tower.vision_model", "vision_tower", "model.vision_tower", "model.vision_tower.vision_model"],
+    probe,
+  );
+}
+
 /** How a file spells the prefix of LLaVA's projector, in which `probe` is. */
 export function projectorPrefix(storedNames: ReadonlySet<string>, probe = "linear_1"): string {
   return findPrefix(storedNames, ["multi_modal_projector", "model.multi_modal_projector"], probe);

@@ -1,4 +1,5 @@
 import type { Family, OwnerTable } from "../contract/family.js";
+import { gemma3Family } from "../families/gemma3/family.js";
 import { llavaFamily } from "../families/llava/family.js";
 import { mistral3Family } from "../families/mistral3/family.js";
 import { OWNER_TABLES } from "../owners/owner-tables.js";
@@ -36,6 +37,7 @@ export function knownModelTypes(): readonly string[] {
   return [...new Set([...families.keys(), ...ownerTables.keys()])].sort();
 }
 
+registerFamily(gemma3Family);
 registerFamily(llavaFamily);
 registerFamily(mistral3Family);
 for (const table of OWNER_TABLES) registerOwners(table);

@@ -255,7 +255,6 @@ export const OWNER_TABLES: readonly DocumentedOwnerTable[] = [
     multi_modal_projector: "multi_modal_projector model.multi_modal_projector",
     language_model: "language_model model.language_model lm_head",
   }),
-  table("gemma3", LLAVA_LIKE),
   table("internvl", LLAVA_LIKE),
   table("llama4", {
     vision_tower: "vision_model",

@@ -1,4 +1,3 @@
-import { findPrefix } from "../../blocks/layout.js";
 import { mlpProjector } from "../../connectors/mlp.js";
 import { defineFamily } from "../../contract/define-family.js";
 import type { Tower, TowerPlace } from "../../contract/parts.js";
@@ -7,7 +6,7 @@ import { LLAVA_MODULES } from "../../owners/module-names.js";
 import { readSpecialTokens } from "../../reading/special-tokens.js";
 import { pixtralTower } from "../../towers/pixtral.js";
 import { compose } from "../compose.js";
-import { LLAVA_COMPONENTS, llavaTextNames, projectorPrefix } from "../llava-names.js";
+import { LLAVA_COMPONENTS, llavaTextNames, projectorPrefix, towerPrefix } from "../llava-names.js";
 import { readLlavaConfig, type LlavaConfig } from "./config.js";
 import { loadLlavaProcessor } from "./processor.js";
 
@@ -50,11 +49,7 @@ function towerOf(
   storedNames: ReadonlySet<string>,
   place: TowerPlace,
 ): Tower {
-  const prefix = findPrefix(
-    storedNames,
-    ["vision_tower.vision_model", "vision_tower", "model.vision_tower", "model.vision_tower.vision_model"],
-    vision.type === "pixtral" ? "transformer.layers" : "encoder.layers",
-  );
+  const prefix = towerPrefix(storedNames, vision.type === "pixtral" ? "transformer.layers" : "encoder.layers");
   if (vision.type === "pixtral") return pixtralTower(vision.model, { prefix, featureStates, merge: 1 }, place);
   return vision.model.tower(
     { prefix, featureStates, dropsFirst: !keepClassToken, isNormed: false },
