@@ -1,5 +1,5 @@
 // @ts-check
-import { cutPatches } from "@thaw/data";
+import { cutPatches, placeOf } from "@thaw/data";
 
 /** @typedef {import("@thaw/safetensors").SafetensorsReader} Reader */
 /** @typedef {import("@thaw/data").ItemPlan} Plan */
@@ -10,7 +10,7 @@ import { cutPatches } from "@thaw/data";
  * what makes the inputs of each item in the rows that the processor promises.
  * @type {Readonly<Record<string, (reader: Reader, plans: readonly Plan[]) => Promise<readonly Inputs[]>>>}
  */
-const LAYOUTS = {};
+const LAYOUTS = { lfm2_vl: paddedTiles };
 
 /**
  * The golden's values of each item, by input, in the rows of its plan.
@@ -79,5 +79,33 @@ function paddedPictures(values, shape, plans) {
     });
     const merge = Math.sqrt(rows / tokenCount);
     return { pixelValues: cutPatches(Float32Array.from(planes.flat()), own, patch, merge) };
+  });
+}
+
+/**
+ * Tiles as patches `[tiles, most, width]`, row by row, zeros at the end; brought into the order of tokens.
+ * @param {Reader} reader
+ * @param {readonly Plan[]} plans
+ * @returns {Promise<Inputs[]>}
+ */
+async function paddedTiles(reader, plans) {
+  const [, most, width] = /** @type {[number, number, number]} */ (reader.entry("in.pixel_values").shape);
+  const values = await reader.readFloat32("in.pixel_values");
+  let tile = 0;
+  return plans.map(({ facts, inputs, tokenCount }) => {
+    const { rows } = /** @type {import("@thaw/contracts").RowSize} */ (inputs["pixelValues"]);
+    const merge = Math.sqrt(rows / tokenCount);
+    const sides = /** @type {readonly number[]} */ (facts["grids"]);
+    const found = new Float32Array(rows * width);
+    let to = 0;
+    for (let grid = 0; 2 * grid < sides.length; grid++, tile++) {
+      const [height, columns] = /** @type {[number, number]} */ (sides.slice(2 * grid, 2 * grid + 2));
+      for (let index = 0; index < height * columns; index++, to += width) {
+        const [row, column] = placeOf(index, columns, merge);
+        const from = (tile * most + row * columns + column) * width;
+        found.set(values.subarray(from, from + width), to);
+      }
+    }
+    return { pixelValues: found };
   });
 }

@@ -16,7 +16,7 @@ export { parseClipImageConfig } from "./images/clip-image-config.js";
 export type { ClipImageOptions } from "./images/clip-image-config.js";
 export { clipImageProcessor, clipImageProcessorModule } from "./images/clip-image-processor.js";
 export type { ClipPatchOptions } from "./images/clip-image-processor.js";
-export { cutPatches, placeOf } from "./images/patches.js";
+export { channelsLast, cutPatches, placeOf } from "./images/patches.js";
 export type { PlaneSize } from "./images/patches.js";
 export type { DataSource, LookedAt, PromptBatch, SourceContext } from "./batches/data-source.js";
 export { decodeRgb, encodePng, rasterizeSvg, readImageSize } from "./images/decode.js";
@@ -60,6 +60,13 @@ export {
 } from "./image-processors/gemma3.js";
 export type { Gemma3ImageOptions, PanAndScanOptions } from "./image-processors/gemma3.js";
 export type { PixtralImageOptions } from "./image-processors/pixtral.js";
+export {
+  lfm2ImageProcessor,
+  lfm2ImageProcessorModule,
+  lfm2Layout,
+  parseLfm2ImageConfig,
+} from "./image-processors/lfm2.js";
+export type { Lfm2ImageOptions, Lfm2Layout } from "./image-processors/lfm2.js";
 export { epochOrder, mixSeeds } from "./batches/random.js";
 export type { ResampleName } from "./images/resample-filters.js";
 export type {

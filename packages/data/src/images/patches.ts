@@ -37,3 +37,14 @@ export function placeOf(index: number, columns: number, merge: number): readonly
   const wide = columns / merge;
   return [Math.floor(block / wide) * merge + Math.floor(inner / merge), (block % wide) * merge + (inner % merge)];
 }
+
+/**
+ * Patches in the order of a convolution's weight, `[patches, channels * pixels]`, as `[patches, pixels * channels]`.
+ */
+export function channelsLast(patches: Float32Array, channels: number, pixels: number): Float32Array {
+  const size = channels * pixels;
+  return patches.map((_, at) => {
+    const inner = at % size;
+    return patches[at - inner + (inner % channels) * pixels + Math.floor(inner / channels)] as number;
+  });
+}

@@ -30,14 +30,17 @@ export function llavaTextNames(tied: boolean | "unclear", storedNames: ReadonlyS
   return { prefix, head, isTied: tied === "unclear" ? !storedNames.has(`${head}.weight`) : tied };
 }
 
+const TIED_KEYS = ["tie_embedding", "tie_word_embeddings"];
+
 /**
  * Whether the output layer is the embedding. Version 4 heeds `text_config.tie_word_embeddings`, version 5 the one at
  * the top; where they disagree, or neither is there and `fallback` says so, it is unclear: a stored output layer is
- * right either way. @throws THAW_CHECKPOINT_CONFIG
+ * right either way. `tie_embedding` (LFM2) is the same under another name, and wins. @throws THAW_CHECKPOINT_CONFIG
  */
 export function readTied(config: ConfigReader, fallback: boolean | "unclear"): boolean | "unclear" {
-  const said = [config, config.child("text_config")]
-    .filter((reader) => reader.has("tie_word_embeddings"))
-    .map((reader) => reader.boolean("tie_word_embeddings", false));
+  const said = [config, config.child("text_config")].flatMap((reader) => {
+    const key = TIED_KEYS.find((name) => reader.has(name));
+    return key === undefined ? [] : [reader.boolean(key, false)];
+  });
   return said.every((value) => value === said[0]) ? (said[0] ?? fallback) : "unclear";
 }

@@ -1,5 +1,6 @@
 import type { Family, OwnerTable } from "../contract/family.js";
 import { gemma3Family } from "../families/gemma3/family.js";
+import { lfm2VlFamily } from "../families/lfm2_vl/family.js";
 import { llavaFamily } from "../families/llava/family.js";
 import { mistral3Family } from "../families/mistral3/family.js";
 import { OWNER_TABLES } from "../owners/owner-tables.js";
@@ -38,6 +39,7 @@ export function knownModelTypes(): readonly string[] {
 }
 
 registerFamily(gemma3Family);
+registerFamily(lfm2VlFamily);
 registerFamily(llavaFamily);
 registerFamily(mistral3Family);
 for (const table of OWNER_TABLES) registerOwners(table);

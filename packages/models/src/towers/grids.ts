@@ -15,6 +15,24 @@ export function gridOf({ facts }: Pick<MediaItem, "facts">): Grid {
   return { frames, rows, columns };
 }
 
+/**
+ * The grids of an item that is made of tiles or slices of any size: its fact `grids`, which has rows and columns of
+ * patches of one after those of another.
+ */
+export function gridsOf({ facts }: Pick<MediaItem, "facts">): readonly Grid[] {
+  const sides = facts["grids"] ?? [];
+  return Array.from({ length: sides.length / 2 }, (_, at) => ({
+    frames: 1,
+    rows: sides[2 * at]!,
+    columns: sides[2 * at + 1]!,
+  }));
+}
+
+/** Patches of all grids of such an item. */
+export function patchesOfGrids(item: Pick<MediaItem, "facts">): number {
+  return gridsOf(item).reduce((total, grid) => total + patchCount(grid), 0);
+}
+
 /** Patches of a grid. */
 export function patchCount({ frames, rows, columns }: Grid): number {
   return frames * rows * columns;

@@ -66,14 +66,17 @@ export function siglipTower(
         name: `${prefix}.encoder.layers.${index}`,
         layer,
       })),
-      unused: use.storesHead ? headSpecs(config, `${prefix}.head`) : [],
+      unused: use.storesHead ? poolingHeadSpecs(config, `${prefix}.head`) : [],
     },
     place,
   );
 }
 
-/** `SiglipMultiheadAttentionPoolingHead`. */
-function headSpecs({ hiddenSize, intermediateSize }: SiglipConfig, name: string): readonly ParameterSpec[] {
+/** `SiglipMultiheadAttentionPoolingHead`, which SigLIP 2 has too. */
+export function poolingHeadSpecs(
+  { hiddenSize, intermediateSize }: Pick<SiglipConfig, "hiddenSize" | "intermediateSize">,
+  name: string,
+): readonly ParameterSpec[] {
   return [
     { name: `${name}.probe`, shape: [1, 1, hiddenSize], role: "embedding" },
     { name: `${name}.attention.in_proj_weight`, shape: [3 * hiddenSize, hiddenSize], role: "linear" },

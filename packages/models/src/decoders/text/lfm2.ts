@@ -22,9 +22,9 @@ export function readLfm2(config: ConfigReader): TextModel {
   const { hiddenSize } = sizes;
   const norm = { epsilon: config.number("norm_eps", 1e-5) };
   const taps = config.size("conv_L_cache", 3);
-  const attending = config.raw["full_attn_idxs"];
+  const attending = readAttendingLayers(config, sizes.layerCount);
   const types = readLayerTypes(config, sizes.layerCount, ["full_attention", "conv"], (layer) =>
-    !Array.isArray(attending) || (attending as unknown[]).includes(layer) ? "full_attention" : "conv",
+    attending === undefined || attending.includes(layer) ? "full_attention" : "conv",
   );
   const mixers = {
     full_attention: attentionMixer({
@@ -39,7 +39,7 @@ export function readLfm2(config: ConfigReader): TextModel {
   };
   const block = gatedMlp({
     hiddenSize,
-    intermediateSize: blockSize(config, sizes.intermediateSize),
+    intermediateSize: blockSize(config, config.size("block_ff_dim", sizes.intermediateSize)),
     activation: "silu",
     names: { whole: "feed_forward", gate: "w1", up: "w3", down: "w2" },
   });
@@ -59,6 +59,20 @@ export function readLfm2(config: ConfigReader): TextModel {
     maxPositions: sizes.maxPositions,
     isTied: true,
   };
+}
+
+/** `full_attn_idxs`, in whose absence all layers attend. */
+function readAttendingLayers(config: ConfigReader, layerCount: number): readonly number[] | undefined {
+  const given = config.raw["full_attn_idxs"];
+  if (given === undefined || given === null) return undefined;
+  const isLayer = (value: unknown): boolean =>
+    Number.isSafeInteger(value) && (value as number) >= 0 && (value as number) < layerCount;
+  if (Array.isArray(given) && given.every(isLayer)) return given as number[];
+  return config.fail(
+    "full_attn_idxs",
+    `The value ${JSON.stringify(given)} is not a list of layers.`,
+    `Give numbers from 0 to ${layerCount - 1}.`,
+  );
 }
 
 /** Two thirds of the size, times a factor, rounded up to a multiple. */
