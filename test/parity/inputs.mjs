@@ -36,7 +36,7 @@ function differentPrompts(golden, batch, files) {
     (/** @type {number} */ total, /** @type {Conversation} */ text, /** @type {number} */ row) =>
       total +
       different(
-        encodePrompt(golden.processor, text.messages, optionsOf(golden, files, row)).tokenIds,
+        encodePrompt(golden.processor, messagesOf(text), optionsOf(golden, files, row)).tokenIds,
         promptOf(batch, row),
       ),
     0,
@@ -51,9 +51,9 @@ function differentPrompts(golden, batch, files) {
  * @param {readonly (readonly string[])[]} files
  */
 function differentRows(golden, batch, texts, files) {
-  return texts.reduce((total, { messages }, row) => {
+  return texts.reduce((total, text, row) => {
     const options = { ...optionsOf(golden, files, row), endToken: /** @type {const} */ ("template") };
-    const encoded = encodeConversation(golden.processor, messages, options);
+    const encoded = encodeConversation(golden.processor, messagesOf(text), options);
     return (
       total +
       different(encoded.tokenIds, rowOf(batch, batch.tokenIds, row)) +
@@ -62,7 +62,27 @@ function differentRows(golden, batch, texts, files) {
   }, 0);
 }
 
-/** @typedef {{ readonly messages: import("@thaw/data").Message[] }} Conversation */
+/**
+ * A conversation, or a prefix with pictures at its beginning and a suffix (PaliGemma).
+ * @typedef {{ readonly messages: import("@thaw/data").Message[] }
+ * | { readonly prefix: string, readonly suffix: string }} Conversation
+ */
+
+/**
+ * @param {Conversation} text
+ * @returns {import("@thaw/data").Message[]}
+ */
+function messagesOf(text) {
+  if ("messages" in text) return text.messages;
+  const [, pictures = "", question = ""] = /^((?:<image>)*)(.*)$/su.exec(text.prefix) ?? [];
+  const images = Array.from({ length: pictures.length / "<image>".length }, () => ({
+    type: /** @type {const} */ ("image"),
+  }));
+  return [
+    { role: "user", content: [...images, { type: "text", text: question }] },
+    { role: "assistant", content: [{ type: "text", text: text.suffix }] },
+  ];
+}
 
 /**
  * @param {import("./runs.mjs").Golden} golden

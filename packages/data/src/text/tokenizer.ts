@@ -26,6 +26,12 @@ export interface SpecialTokens {
   readonly named: Readonly<Record<string, string>>;
 }
 
+/** How a family has text encoded. */
+export interface TokenizerOptions {
+  /** Whether texts get the tokenizer's own special tokens. Default: yes, unless a text begins with one. */
+  readonly addsSpecialTokens?: boolean;
+}
+
 type Json = Readonly<Record<string, unknown>>;
 
 interface AddedToken {
@@ -84,7 +90,8 @@ function withDeclaredTokens(file: Json, config: Json): Json {
  * Reads `tokenizer.json` and `tokenizer_config.json` of a checkpoint folder.
  * @throws THAW_DATA_TOKENIZER where there is none or it cannot be used
  */
-export async function loadTokenizer(folder: string): Promise<Tokenizer> {
+export async function loadTokenizer(folder: string, options: TokenizerOptions = {}): Promise<Tokenizer> {
+  const { addsSpecialTokens = true } = options;
   const file = await readCheckpointJson(folder, "tokenizer.json");
   if (file === undefined)
     throw tokenizerUnusable(
@@ -110,7 +117,9 @@ export async function loadTokenizer(folder: string): Promise<Tokenizer> {
   return {
     // ProcessorMixin.apply_chat_template: a template that writes the beginning token itself gets no second one.
     encode: (text) =>
-      inner.encode(text, { add_special_tokens: special.bos === undefined || !text.startsWith(special.bos) }).ids,
+      inner.encode(text, {
+        add_special_tokens: addsSpecialTokens && (special.bos === undefined || !text.startsWith(special.bos)),
+      }).ids,
     decode: (ids) => (withText(ids).length === 0 ? "" : inner.decode(withText(ids), DECODING).trim()),
     idOf: (token) => inner.token_to_id(token),
     tokenOf: (id) => inner.id_to_token(id),

@@ -2,8 +2,8 @@ import type { RowRange } from "@thaw/autograd";
 import type { LoadedBatch } from "@thaw/contracts";
 
 /**
- * The stretches of placeholders that lie side by side, of each item by itself: rows of the flattened `[batch * tokens]`.
- * An item whose parts have other tokens between them has several.
+ * The stretches of placeholders that lie side by side, of each item by itself: rows of the flattened `[batch *
+ * tokens]`. An item whose parts have other tokens between them has several.
  */
 export function itemRuns({ media, tokenCount }: Pick<LoadedBatch, "media" | "tokenCount">): readonly RowRange[] {
   return media.flatMap(({ sample, columns }) => {

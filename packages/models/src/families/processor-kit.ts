@@ -6,6 +6,7 @@ import {
   readCheckpointJson,
   type Processor,
   type Tokenizer,
+  type TokenizerOptions,
 } from "@thaw/data";
 import type { TextModel } from "../decoders/text/sizes.js";
 import type { ConfigReader } from "../reading/config-reader.js";
@@ -31,19 +32,23 @@ export interface ProcessorParts {
   readonly modelType: string;
   readonly text: Pick<TextModel, "maxPositions" | "options">;
   readonly media: Processor["media"];
+  /** Default: the folder's chat template. */
+  readonly template?: Processor["template"];
+  /** Prompt of captioning samples where `processor_config.json` has none. */
+  readonly captionPrompt?: string;
 }
 
-/** Prompt of captioning samples where `processor_config.json` has no `caption_prompt`. */
+/** Prompt of captioning samples where neither `processor_config.json` nor the family has one. */
 const CAPTION_PROMPT = "Caption:";
 
 /** Reads a checkpoint folder. @throws THAW_CHECKPOINT_CONFIG, THAW_CHECKPOINT_UNREADABLE, THAW_DATA_TOKENIZER */
-export async function readProcessorFiles(folder: string): Promise<ProcessorFiles> {
+export async function readProcessorFiles(folder: string, options: TokenizerOptions = {}): Promise<ProcessorFiles> {
   return {
     folder,
     config: await readConfig(folder),
     generationConfig: await readGenerationConfig(folder),
     processor: (await readCheckpointJson(folder, "processor_config.json")) ?? {},
-    tokenizer: await loadTokenizer(folder),
+    tokenizer: await loadTokenizer(folder, options),
   };
 }
 
@@ -102,8 +107,10 @@ export async function finishProcessor(files: ProcessorFiles, parts: ProcessorPar
     modelType: parts.modelType,
     source: folder,
     tokenizer,
-    template: await loadChatTemplate(folder, { special: tokenizer.special, placeholders: placeholdersOf(parts.media) }),
-    captionPrompt: typeof prompt === "string" ? prompt : CAPTION_PROMPT,
+    template:
+      parts.template ??
+      (await loadChatTemplate(folder, { special: tokenizer.special, placeholders: placeholdersOf(parts.media) })),
+    captionPrompt: typeof prompt === "string" ? prompt : (parts.captionPrompt ?? CAPTION_PROMPT),
     endTokenIds: [...new Set([...eosTokenIds, endTokenId])],
     endTokenId,
     padTokenId: pad === undefined ? padTokenId : tokenId(files, pad),

@@ -3,6 +3,7 @@ import { gemma3Family } from "../families/gemma3/family.js";
 import { lfm2VlFamily } from "../families/lfm2_vl/family.js";
 import { llavaFamily } from "../families/llava/family.js";
 import { mistral3Family } from "../families/mistral3/family.js";
+import { paliGemmaFamily } from "../families/paligemma/family.js";
 import { OWNER_TABLES } from "../owners/owner-tables.js";
 
 const families = new Map<string, Family>();
@@ -42,4 +43,5 @@ registerFamily(gemma3Family);
 registerFamily(lfm2VlFamily);
 registerFamily(llavaFamily);
 registerFamily(mistral3Family);
+registerFamily(paliGemmaFamily);
 for (const table of OWNER_TABLES) registerOwners(table);

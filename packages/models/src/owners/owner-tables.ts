@@ -1,4 +1,4 @@
-import { LLAVA_MODULES, LLAVA_NEXT_MODULES, QWEN2_VL_MODULES } from "./module-names.js";
+import { LLAVA_NEXT_MODULES, QWEN2_VL_MODULES } from "./module-names.js";
 import { table, type DocumentedOwnerTable } from "./owner-table.js";
 
 /** Owners where parts are named as in LLaVA, in published files and in transformers' modules. */
@@ -173,7 +173,6 @@ export const OWNER_TABLES: readonly DocumentedOwnerTable[] = [
     },
     { doubt: "cross_attn: cross-attention layers sit inside the language model and stay with it" },
   ),
-  table("paligemma", LLAVA_LIKE, { modules: LLAVA_MODULES }),
   table("qwen2_5_omni_thinker", {
     vision_tower: "visual.blocks visual.patch_embed model.visual.patch_embed model.visual.blocks",
     multi_modal_projector: "visual.merger model.visual.merger",

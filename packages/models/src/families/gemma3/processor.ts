@@ -9,6 +9,7 @@ import {
 } from "@thaw/data";
 import { PIXEL_VALUES } from "../../towers/inputs.js";
 import { gridSide } from "../../towers/vit.js";
+import { checkPictureSize } from "../picture-media.js";
 import { finishProcessor, imageSettings, readProcessorFiles, tokenId } from "../processor-kit.js";
 import { readGemma3Config } from "./config.js";
 
@@ -23,14 +24,7 @@ export async function loadGemma3Processor(folder: string): Promise<Processor> {
   const { vision, imageTokenId } = config;
   const perTile = config.tokensPerSide ** 2;
   const options = parseGemma3ImageConfig(await imageSettings(files), vision.patchSize, folder);
-  const { height, width } = options.size;
-  if (height !== vision.imageSize || width !== vision.imageSize)
-    throw processorUnsupported(
-      folder,
-      `The image processor makes images of ${width}x${height} pixels, but the vision tower reads ` +
-        `${vision.imageSize}x${vision.imageSize}.`,
-      "Set size in preprocessor_config.json to the image_size of config.json.",
-    );
+  checkPictureSize(options.size, vision, folder);
   const said = files.processor["image_seq_length"] ?? perTile;
   if (said !== perTile)
     throw processorUnsupported(

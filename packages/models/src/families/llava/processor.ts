@@ -1,16 +1,8 @@
-import {
-  type ClipImageOptions,
-  clipImageProcessorModule,
-  type ImageMedia,
-  type ItemPlan,
-  parseClipImageConfig,
-  type Processor,
-  processorUnsupported,
-} from "@thaw/data";
-import { PIXEL_VALUES } from "../../towers/inputs.js";
+import { type ClipImageOptions, type Processor, processorUnsupported } from "@thaw/data";
 import type { VisionModel } from "../../towers/vision-model.js";
+import { checkPictureSize, pictureMedia } from "../picture-media.js";
 import { pixtralMedia } from "../pixtral-media.js";
-import { finishProcessor, imageSettings, type ProcessorFiles, readProcessorFiles, tokenId } from "../processor-kit.js";
+import { finishProcessor, type ProcessorFiles, readProcessorFiles } from "../processor-kit.js";
 import { type LlavaConfig, readLlavaConfig } from "./config.js";
 
 /**
@@ -19,26 +11,17 @@ import { type LlavaConfig, readLlavaConfig } from "./config.js";
  */
 function imageTokenCount(
   config: LlavaConfig,
-  { imageSize, patchSize, hasClassToken }: VisionModel,
+  model: VisionModel,
   image: ClipImageOptions,
   { processor: file, folder }: ProcessorFiles,
 ): number {
+  const { imageSize, patchSize, hasClassToken } = model;
+  checkPictureSize(image.size, model, folder);
   const classTokens = hasClassToken ? 1 : 0;
   const strategy = file["vision_feature_select_strategy"] ?? (config.keepClassToken ? "full" : "default");
   const additional = Number(file["num_additional_image_tokens"] ?? classTokens);
   const patch = Number(file["patch_size"] ?? patchSize);
-  const count =
-    Math.floor(image.size.height / patch) * Math.floor(image.size.width / patch) +
-    additional -
-    (strategy === "default" ? 1 : 0);
-  if (image.size.height !== imageSize || image.size.width !== imageSize) {
-    throw processorUnsupported(
-      folder,
-      `The image processor makes images of ${image.size.width}x${image.size.height} pixels, but the vision tower ` +
-        `reads ${imageSize}x${imageSize}.`,
-      "Set crop_size in preprocessor_config.json to the image_size of config.json.",
-    );
-  }
+  const count = Math.floor(imageSize / patch) ** 2 + additional - (strategy === "default" ? 1 : 0);
   const features = Math.floor(imageSize / patchSize) ** 2 + classTokens - (config.keepClassToken ? 0 : 1);
   if (count !== features) {
     throw processorUnsupported(
@@ -50,31 +33,6 @@ function imageTokenCount(
   return count;
 }
 
-/** What becomes of images before a tower over pictures of one size. */
-async function pictureMedia(files: ProcessorFiles, config: LlavaConfig, model: VisionModel): Promise<ImageMedia> {
-  const image = parseClipImageConfig(await imageSettings(files), files.folder);
-  const named = files.tokenizer.special.image ?? files.processor["image_token"];
-  const imageToken = typeof named === "string" ? named : "<image>";
-  tokenId(files, imageToken, config.imageTokenId);
-  const { patchSize, channelCount } = model;
-  const tokenCount = imageTokenCount(config, model, image, files);
-  const grid = [Math.floor(image.size.height / patchSize), Math.floor(image.size.width / patchSize)] as const;
-  const plan: ItemPlan = {
-    placeholder: imageToken.repeat(tokenCount),
-    tokenId: config.imageTokenId,
-    tokenCount,
-    facts: { grid },
-    inputs: { [PIXEL_VALUES]: { rows: grid[0] * grid[1], width: channelCount * patchSize ** 2 } },
-  };
-  return {
-    placeholder: imageToken,
-    rasterSize: image.size,
-    worker: clipImageProcessorModule({ ...image, patchSize }),
-    needsSize: false,
-    plan: () => plan,
-  };
-}
-
 /**
  * The processor of a LLaVA-1.5 checkpoint folder: preprocessing of its tower, tokenizer, chat template and image
  * placeholders. @throws THAW_DATA_PROCESSOR, THAW_DATA_TOKENIZER, THAW_DATA_TEMPLATE, THAW_CHECKPOINT_CONFIG where
@@ -84,9 +42,15 @@ export async function loadLlavaProcessor(folder: string): Promise<Processor> {
   const files = await readProcessorFiles(folder);
   const config = readLlavaConfig(files.config);
   const { vision, imageTokenId, text } = config;
+  const named = files.tokenizer.special.image ?? files.processor["image_token"];
+  const token = typeof named === "string" ? named : "<image>";
   const image =
     vision.type === "pixtral"
       ? await pixtralMedia(files, { vision: vision.model, imageTokenId, merge: 1 })
-      : await pictureMedia(files, config, vision.model);
+      : await pictureMedia(files, vision.model, (options) => ({
+          token,
+          id: imageTokenId,
+          count: imageTokenCount(config, vision.model, options, files),
+        }));
   return finishProcessor(files, { modelType: "llava", text, media: { image } });
 }
