@@ -136,7 +136,7 @@ export function createProgram(terminal: Terminal, outcome: Outcome): Command {
     .action(async (config: string, options: ConvertOptions) => {
       outcome.code = (await import("./commands/convert.js")).convert(config, options, terminal);
     });
-  add("caption <image...>", "write captions for pictures", CAPTION_HELP)
+  add("caption <file...>", "write captions for pictures and sounds", CAPTION_HELP)
     .requiredOption("--model <run-or-checkpoint>", "a run folder or a checkpoint")
     .option("--prompt <text>", "what to ask; the model's own prompt without it")
     .option("--max-new-tokens <n>", "longest answer", count("--max-new-tokens"))

@@ -43,14 +43,15 @@ export function kindUnknown(given: string, advice: string): ThawError {
 }
 
 /** What items are called in messages. */
-const WORDS = { image: "image" } as const;
+export const MEDIA_WORDS: Readonly<Record<Modality, string>> = { image: "image", audio: "sound" };
+const wordOf = (modality: Modality): string => MEDIA_WORDS[modality];
 
 /** An item that a sample names is not there. */
 export function mediaMissing(modality: Modality, path: string, origin: string): ThawError {
   return new ThawError(
-    "THAW_DATA_IMAGE_MISSING",
-    `The ${WORDS[modality]} ${path} does not exist. In ${origin}. Add the file, correct the path, or set the folder ` +
-      `of the ${WORDS[modality]}s.`,
+    modality === "image" ? "THAW_DATA_IMAGE_MISSING" : "THAW_DATA_AUDIO_MISSING",
+    `The ${wordOf(modality)} ${path} does not exist. In ${origin}. Add the file, correct the path, or set the ` +
+      `folder of the ${wordOf(modality)}s.`,
     { details: { path, origin } },
   );
 }
@@ -58,9 +59,9 @@ export function mediaMissing(modality: Modality, path: string, origin: string): 
 /** An item that cannot be decoded. */
 export function mediaBroken(modality: Modality, name: string, origin: string, cause: unknown): ThawError {
   return new ThawError(
-    "THAW_DATA_IMAGE_BROKEN",
-    `The ${WORDS[modality]} ${name} cannot be decoded: ${text(cause)}. In ${origin}. Replace the file or remove the ` +
-      "sample.",
+    modality === "image" ? "THAW_DATA_IMAGE_BROKEN" : "THAW_DATA_AUDIO_BROKEN",
+    `The ${wordOf(modality)} ${name} cannot be decoded: ${text(cause)}. In ${origin}. Replace the file or remove ` +
+      "the sample.",
     { details: { [modality]: name, origin }, cause },
   );
 }
@@ -68,9 +69,9 @@ export function mediaBroken(modality: Modality, name: string, origin: string, ca
 /** An item that is not the file it was when the run began. */
 export function mediaChanged(modality: Modality, name: string, origin: string): ThawError {
   return new ThawError(
-    "THAW_DATA_IMAGE_CHANGED",
-    `The ${WORDS[modality]} ${name} changed while it was in use. In ${origin}. Start again once the files no longer ` +
-      "change.",
+    modality === "image" ? "THAW_DATA_IMAGE_CHANGED" : "THAW_DATA_AUDIO_CHANGED",
+    `The ${wordOf(modality)} ${name} changed while it was in use. In ${origin}. Start again once the files no ` +
+      "longer change.",
     { details: { [modality]: name, origin } },
   );
 }
@@ -85,7 +86,7 @@ export function modalityUnsupported(
   return new ThawError(
     "THAW_DATA_MODALITY",
     `The sample has an item of the kind ${modality}, and the model ${source} reads ` +
-      `${known.length === 0 ? "text alone" : known.join(" and ")}. In ${origin}. Leave the sample out, or use a ` +
+      `${["text", ...known].join(" and ")} alone. In ${origin}. Leave the sample out, or use a ` +
       "model that reads it.",
     { details: { origin, modality, source, known } },
   );
@@ -93,7 +94,7 @@ export function modalityUnsupported(
 
 /** A sample without an item where one is needed. */
 export function mediaRequired(origin: string, advice: string): ThawError {
-  return new ThawError("THAW_DATA_IMAGE_REQUIRED", `The sample has no image. In ${origin}. ${advice}`, {
+  return new ThawError("THAW_DATA_IMAGE_REQUIRED", `The sample has neither image nor sound. In ${origin}. ${advice}`, {
     details: { origin },
   });
 }
@@ -107,9 +108,9 @@ export function placeholderMismatch(
 ): ThawError {
   return new ThawError(
     "THAW_DATA_PLACEHOLDER_MISMATCH",
-    `The text has ${placeholders} <${modality}> placeholder(s), the sample has ${items} ${WORDS[modality]}(s). In ` +
-      `${origin}. Write one <${modality}> for each ${WORDS[modality]}, or none to put all of them before the first ` +
-      "question.",
+    `The text has ${placeholders} <${modality}> placeholder(s), the sample has ${items} ${wordOf(modality)}(s). ` +
+      `In ${origin}. Write one <${modality}> for each ${wordOf(modality)}, or none to put all of them before the ` +
+      "first question.",
     { details: { origin, modality, placeholders, items } },
   );
 }
@@ -123,8 +124,9 @@ export function sampleTooLong(
 ): ThawError {
   return new ThawError(
     "THAW_DATA_TOO_LONG",
-    `The sample has ${tokenCount} tokens (${mediaTokenCount} of them for images), more than the ${maxLength} ` +
-      `that fit. In ${origin}. Shorten the sample, or raise training.max_length if the model's context allows it.`,
+    `The sample has ${tokenCount} tokens (${mediaTokenCount} of them for images and sounds), more than the ` +
+      `${maxLength} that fit. In ${origin}. Shorten the sample, or raise training.max_length if the model's ` +
+      "context allows it.",
     { details: { origin, tokenCount, maxLength, mediaTokenCount } },
   );
 }

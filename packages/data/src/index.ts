@@ -1,4 +1,8 @@
 export { mulberry32, type Random } from "@thaw/contracts";
+export { convolvedRows, clipFrames, whisperFeatures, whisperFeaturesModule } from "./audio/whisper-features.js";
+export type { ClipFrames, WhisperOptions } from "./audio/whisper-features.js";
+export type { AudioClip, AudioProcessor, ClipSize } from "./audio/clip.js";
+export { decodeClip } from "./audio/decode-clip.js";
 export { captionBaselines, captionEvaluation, selectConcepts } from "./evaluation/caption-evaluation.js";
 export type {
   BaselineSources,
@@ -39,6 +43,7 @@ export type { ChannelValues, PixelOptions } from "./images/pixel-values.js";
 export type { ImageProcessor, ImageSize, RgbImage } from "./images/processor.js";
 export { mediaOf, placeholdersOf } from "./media/processor.js";
 export type {
+  AudioMedia,
   ImageMedia,
   ItemPlan,
   MediaProcessor,

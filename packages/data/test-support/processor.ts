@@ -3,16 +3,50 @@ import { compileChatTemplate, loadChatTemplate } from "../src/text/chat-template
 import { type ClipImageOptions, parseClipImageConfig } from "../src/images/clip-image-config.js";
 import { clipImageProcessorModule } from "../src/images/clip-image-processor.js";
 import { readCheckpointJson } from "../src/text/checkpoint-file.js";
-import type { Processor } from "../src/media/processor.js";
+import { whisperFeaturesModule } from "../src/audio/whisper-features.js";
+import type { AudioMedia, Processor } from "../src/media/processor.js";
 import { loadTokenizer } from "../src/text/tokenizer.js";
 
 export const GOLDEN_LLAVA = fileURLToPath(new URL("../../../test/fixtures/goldens/llava", import.meta.url));
 
+/** Sound at 16 kHz, one token (`<pad>`) per frame of 10 ms. */
+const AUDIO: AudioMedia = {
+  placeholder: "<audio>",
+  samplingRate: 16000,
+  worker: whisperFeaturesModule({
+    melCount: 4,
+    fftSize: 400,
+    hopLength: 160,
+    samplingRate: 16000,
+    clipSamples: 160,
+    longer: "multiple",
+    paddingValue: 0,
+    kept: "all",
+  }),
+  needsSize: true,
+  plan: (size) => {
+    const frames = Math.ceil(size!.sampleCount / 160);
+    if (frames > 100) throw new Error("it is longer than a second");
+    return {
+      placeholder: "<pad>".repeat(frames),
+      tokenId: 331,
+      tokenCount: frames,
+      facts: {},
+      inputs: { inputFeatures: { rows: frames, width: 4 } },
+    };
+  },
+};
+
 /**
  * A processor of the golden LLaVA checkpoint with 4 tokens per image; `template: null` for none, a text for another.
+ * With `audio` it reads sound too.
  */
 export async function testProcessor(
-  options: { readonly template?: string | null; readonly image?: Partial<ClipImageOptions> } = {},
+  options: {
+    readonly template?: string | null;
+    readonly image?: Partial<ClipImageOptions>;
+    readonly audio?: boolean;
+  } = {},
 ): Promise<Processor> {
   const tokenizer = await loadTokenizer(GOLDEN_LLAVA);
   const image = {
@@ -20,7 +54,7 @@ export async function testProcessor(
     ...options.image,
   };
   const patchSize = Math.floor(image.size.height / 2);
-  const context = { special: tokenizer.special, placeholders: { image: "<image>" } };
+  const context = { special: tokenizer.special, placeholders: { image: "<image>", audio: "<audio>" } };
   const template =
     options.template === undefined
       ? await loadChatTemplate(GOLDEN_LLAVA, context)
@@ -52,6 +86,7 @@ export async function testProcessor(
         needsSize: false,
         plan: () => plan,
       },
+      ...(options.audio === true && { audio: AUDIO }),
     },
   };
 }

@@ -26,14 +26,15 @@ export interface CaptionOptions {
 }
 
 /**
- * Writes one caption per image, in the order given; pictures that cannot be used are named on standard error, and the
- * others get theirs. Returns 1 where there are such. `@throws THAW_DATA_IMAGE_*` where none can be used
+ * Writes one caption per picture or sound, in the order given; those that cannot be used are named on standard error,
+ * and the others get theirs. Returns 1 where there are such. `@throws THAW_DATA_IMAGE_*`, `THAW_DATA_AUDIO_*` where
+ * none can be used
  */
 export async function caption(given: readonly string[], options: CaptionOptions, terminal: Terminal): Promise<number> {
   const logger = await createLogger(options.logLevel, { isJson: options.json === true });
   const target = await openTarget(options.model, options);
   const processor = await openProcessor(modelFolder(target.config));
-  const { images, source } = await openUsable(
+  const { files, source } = await openUsable(
     given,
     {
       processor,
@@ -52,18 +53,18 @@ export async function caption(given: readonly string[], options: CaptionOptions,
           ...samplingOf(options),
         });
         batch.indices.forEach((index, row) => {
-          const image = images[index]!;
+          const file = files[index]!;
           const text = processor.tokenizer.decode(answers[row] ?? []);
           terminal.out(
             options.json === true
-              ? JSON.stringify({ image, caption: text })
+              ? JSON.stringify({ [source.samples[index]!.media[0]!.modality]: file, caption: text })
               : given.length === 1
                 ? text
-                : `${image}: ${text}`,
+                : `${file}: ${text}`,
           );
         });
       }
-      return images.length < given.length ? 1 : 0;
+      return files.length < given.length ? 1 : 0;
     } finally {
       await session.close();
     }
@@ -73,29 +74,29 @@ export async function caption(given: readonly string[], options: CaptionOptions,
 }
 
 /**
- * Opens all pictures, or where that fails those that can be opened by themselves, and says what is wrong with others.
+ * Opens all files, or where that fails those that can be opened by themselves, and says what is wrong with others.
  */
 async function openUsable(
   given: readonly string[],
   context: Parameters<typeof openMedia>[1],
   terminal: Terminal,
-): Promise<{ readonly images: readonly string[]; readonly source: DataSource }> {
+): Promise<{ readonly files: readonly string[]; readonly source: DataSource }> {
   try {
-    return { images: given, source: await openMedia(given, context) };
+    return { files: given, source: await openMedia(given, context) };
   } catch (error) {
     if (given.length === 1 || !(error instanceof ThawError)) throw error;
   }
-  const images: string[] = [];
-  for (const image of given)
+  const files: string[] = [];
+  for (const file of given)
     try {
-      await (await openMedia([image], context)).close();
-      images.push(image);
+      await (await openMedia([file], context)).close();
+      files.push(file);
     } catch (error) {
       if (!(error instanceof ThawError)) throw error;
       const { errorColors: colors } = terminal;
       terminal.err(`${colors.red("error")} ${error.message} ${colors.dim(`[${error.code}]`)}`);
     }
-  return { images, source: await openMedia(images, context) };
+  return { files, source: await openMedia(files, context) };
 }
 
 function samplingOf({ temperature, topK, topP, seed }: CaptionOptions): Pick<GenerationOptions, "sampling"> {

@@ -75,8 +75,8 @@ function tellLookedAt({ train, evaluation }: Parts, logger: Logger): void {
       logger.info(
         { name, sampleCount, ...lookedAt },
         `Looked at ${countText(lookedAt.samples)} of ${countText(sampleCount)} samples of ${name} and at ` +
-          `${countText(lookedAt.images)} of ${countText(lookedAt.imageCount)} images; the others are when their ` +
-          "turn comes.",
+          `${countText(lookedAt.images)} of ${countText(lookedAt.imageCount)} images and sounds; the others are when ` +
+          "their turn comes.",
       );
 }
 

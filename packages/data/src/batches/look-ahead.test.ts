@@ -62,7 +62,7 @@ describe("before a step, a set is refused for", () => {
     });
     const { code, message } = await refusal(among(many), { maxLength: 50 });
     expect(code).toBe("THAW_DATA_TOO_LONG");
-    expect(message).toContain("(32 of them for images)");
+    expect(message).toContain("(32 of them for images and sounds)");
     expect(message).toContain("set.jsonl:300");
   });
 

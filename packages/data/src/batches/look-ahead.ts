@@ -121,7 +121,8 @@ function identityOf(
     const name = stretch.length === 1 ? `sample ${last}` : `samples ${start + 1} to ${last}`;
     identity[name] = hashOf(stretch.map(({ messages, media }) => [messages, media.length]));
     const looks = stretch.flatMap(({ media }) => media.map((item) => peeks.get(mediaKey(item))?.hash));
-    if (looks.length > 0 && looks.every((look) => look !== undefined)) identity[`images of ${name}`] = hashOf(looks);
+    const kinds = stretch.some(({ media }) => media.some(({ modality }) => modality === "audio")) ? "items" : "images";
+    if (looks.length > 0 && looks.every((look) => look !== undefined)) identity[`${kinds} of ${name}`] = hashOf(looks);
   }
   identity["the tokenizer or the chat template"] = hashOf(probe(processor));
   return identity;

@@ -1,8 +1,8 @@
 import { createHash } from "node:crypto";
 import { open } from "node:fs/promises";
-import { fileUnreadable, mediaBroken, mediaMissing } from "../errors.js";
+import { fileUnreadable, MEDIA_WORDS, mediaBroken, mediaMissing } from "../errors.js";
 import { mediaName } from "../samples/media-reference.js";
-import type { SampleMedia } from "../samples/sample.js";
+import type { Modality, SampleMedia } from "../samples/sample.js";
 
 const HEAD_BYTES = 4096;
 const TAIL_BYTES = 64;
@@ -16,13 +16,14 @@ export interface Peek {
 }
 
 /**
- * Looks at the beginning and the end of an item. @throws THAW_DATA_IMAGE_MISSING, THAW_DATA_IMAGE_BROKEN for what is
+ * Looks at the beginning and the end of an item. @throws THAW_DATA_IMAGE_*, THAW_DATA_AUDIO_* for what is missing,
  * empty or not a file, THAW_DATA_FILE_UNREADABLE
  */
 export async function peek(media: SampleMedia, origin: string): Promise<Peek> {
   const { source, modality } = media;
   if (source.kind === "svg") return { looksWhole: true, hash: hashOf(source.svg.length, Buffer.from(source.svg)) };
-  if (source.kind === "bytes") return peekBytes(source.bytes.length, source.bytes, source.bytes.subarray(-TAIL_BYTES));
+  if (source.kind === "bytes")
+    return peekBytes(modality, source.bytes.length, source.bytes, source.bytes.subarray(-TAIL_BYTES));
   const broken = (problem: string): Error => mediaBroken(modality, mediaName(media), origin, new Error(problem));
   let handle;
   try {
@@ -34,31 +35,40 @@ export async function peek(media: SampleMedia, origin: string): Promise<Peek> {
     const tail = Buffer.alloc(Math.min(TAIL_BYTES, info.size));
     await handle.read(head, 0, head.length, 0);
     await handle.read(tail, 0, tail.length, info.size - tail.length);
-    return peekBytes(info.size, head, tail);
+    return peekBytes(modality, info.size, head, tail);
   } catch (cause) {
     const { code } = cause as NodeJS.ErrnoException;
     if (code?.startsWith("THAW_") === true) throw cause;
     throw code === "ENOENT" || code === "ENOTDIR"
       ? mediaMissing(modality, source.path, origin)
-      : fileUnreadable(source.path, `The ${modality} of ${origin}`, cause);
+      : fileUnreadable(source.path, `The ${MEDIA_WORDS[modality]} of ${origin}`, cause);
   } finally {
     await handle?.close();
   }
 }
 
-function peekBytes(size: number, head: Uint8Array, tail: Uint8Array): Peek {
+function peekBytes(modality: Modality, size: number, head: Uint8Array, tail: Uint8Array): Peek {
   const [start, end] = [Buffer.from(head), Buffer.from(tail)];
-  return { looksWhole: looksWhole(size, start, end), hash: hashOf(size, start, end) };
+  const looksWhole = modality === "audio" ? isWholeWave(size, start) : isWholeImage(size, start, end);
+  return { looksWhole, hash: hashOf(size, start, end) };
 }
 
-function looksWhole(size: number, head: Buffer, tail: Buffer): boolean {
+function isWholeImage(size: number, head: Buffer, tail: Buffer): boolean {
   if (head.length < 16) return false;
   if (head.readUInt32BE(0) === 0x89504e47) return tail.includes("IEND") && head.readUInt32BE(12) === 0x49484452;
   if (head.readUInt16BE(0) === 0xffd8) return tail.includes(Buffer.from([0xff, 0xd9]));
   if (head.toString("latin1", 0, 4) === "GIF8") return tail.at(-1) === 0x3b;
-  if (head.toString("latin1", 0, 4) === "RIFF" && head.toString("latin1", 8, 12) === "WEBP")
-    return head.readUInt32LE(4) + 8 <= size;
-  return false;
+  return isWholeRiff(size, head, "WEBP");
+}
+
+/** Of sounds WAV files alone say how long they are. */
+function isWholeWave(size: number, head: Buffer): boolean {
+  return isWholeRiff(size, head, "WAVE");
+}
+
+function isWholeRiff(size: number, head: Buffer, kind: string): boolean {
+  const isKind = head.toString("latin1", 0, 4) === "RIFF" && head.toString("latin1", 8, 12) === kind;
+  return head.length >= 16 && isKind && head.readUInt32LE(4) + 8 <= size;
 }
 
 function hashOf(size: number, ...parts: readonly Buffer[]): string {

@@ -26,6 +26,11 @@ const ids = (batches: readonly Batch[]): string[] => batches.flatMap(({ samples 
 const values = (batch: Batch): Promise<Float32Array[]> =>
   Promise.all(batch.media.map(async (item) => (await item.load())["pixelValues"]!));
 
+const turns = (question: string): unknown => [
+  { from: "human", value: question },
+  { from: "gpt", value: "green" },
+];
+
 /** A processor whose images are made by another module, or with other options. */
 const withWorker = (processor: Processor, worker: MediaProcessorModule): Processor => ({
   ...processor,
@@ -264,6 +269,45 @@ describe("openSource", () => {
     expect((await values(batch!))[0]).toHaveLength(2352);
     await expect(openMedia(["none.png"], { processor, baseFolder: folder })).rejects.toMatchObject({
       code: "THAW_DATA_IMAGE_MISSING",
+    });
+  });
+
+  it("reads sounds beside images, decodes them in workers, and looks at all of them before", async () => {
+    const sounds = fileURLToPath(new URL("../../fixtures/sounds/", import.meta.url));
+    const template =
+      "{% for m in messages %}<s>{% for part in m.content %}{% if part.type == 'text' %}{{ part.text }}{% else %}" +
+      "<{{ part.type }}>{% endif %}{% endfor %}\n{% endfor %}{% if add_generation_prompt %}<s>{% endif %}";
+    const hearing = await testProcessor({ audio: true, template });
+    const records = [
+      { audios: ["s16.flac"], images: ["rgb.png"], conversations: turns("<image>See <audio>.") },
+      { audios: ["info.mp3", "u8.wav"], conversations: turns("<audio><audio>Which?") },
+      { conversations: turns("Neither.") },
+    ];
+    await write("sounds.jsonl", records);
+    const options = { type: "conversations", path: "sounds.jsonl", images, audios: sounds, textOnly: true } as const;
+    const source = await open(options, { processor: hearing, workers: 1 });
+    const [batch] = await all(source.batches({ ...EPOCH, microBatchSize: 3 }));
+    expect(batch!.media.map(({ modality, sample, columns }) => [modality, sample, columns.length])).toEqual([
+      ["image", 0, 4],
+      ["audio", 0, 8],
+      ["audio", 1, 7],
+      ["audio", 1, 6],
+    ]);
+    for (const { modality, columns, load } of batch!.media.filter((item) => item.modality === "audio")) {
+      const { inputFeatures } = await load();
+      expect([modality, inputFeatures!.length]).toEqual(["audio", columns.length * 4]);
+    }
+    expect(Object.keys(source.identity!)).toEqual(expect.arrayContaining(["items of sample 1", "items of sample 2"]));
+    const heard = await openMedia(["u8.wav"], { processor: hearing, baseFolder: sounds, workers: 0 });
+    opened.push(heard);
+    expect((await all(heard.prompts({ microBatchSize: 1 })))[0]!.media[0]!.columns).toHaveLength(6);
+    const deaf = open({ ...options, path: "sounds.jsonl" }, { processor: await testProcessor() });
+    await expect(deaf).rejects.toMatchObject({ code: "THAW_DATA_MODALITY" });
+    await writeFile(join(folder, "cut.flac"), (await readFile(join(sounds, "s16.flac"))).subarray(0, 2000));
+    await write("cut.jsonl", [{ audio: "cut.flac", caption: "rain" }]);
+    await expect(open("cut.jsonl", { processor: hearing })).rejects.toMatchObject({
+      code: "THAW_DATA_AUDIO_BROKEN",
+      message: expect.stringContaining("cut off. In") as string,
     });
   });
 

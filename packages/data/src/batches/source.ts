@@ -7,7 +7,7 @@ import { createEncoder } from "./encoder.js";
 import { setEmpty, sourceClosed } from "../errors.js";
 import { createMediaLoader } from "../workers/media-loader.js";
 import { lookAhead } from "./look-ahead.js";
-import { mediaReference } from "../samples/media-reference.js";
+import { mediaReference, modalityOf } from "../samples/media-reference.js";
 import { checkFiles, type LoadedSamples, loadSamples } from "../formats/load-samples.js";
 import type { AugmentOptions, SourceOptions } from "../formats/options.js";
 import { type Prepared, withPrefetch } from "./prefetch.js";
@@ -137,8 +137,9 @@ export async function openSource(options: SourceOptions, context: SourceContext)
 }
 
 /**
- * Opens pictures to be captioned or asked about: `prompts` gives one row each. The caller closes the source. @throws
- * THAW_DATA_IMAGE_MISSING
+ * Opens pictures and sounds (by how their names end) to be captioned or asked about: `prompts` gives one row each. The
+ * caller closes the source.
+ * @throws THAW_DATA_IMAGE_MISSING, THAW_DATA_AUDIO_MISSING
  */
 export async function openMedia(
   paths: readonly string[],
@@ -147,7 +148,7 @@ export async function openMedia(
   const { baseFolder } = context;
   const text = context.prompt ?? context.processor.captionPrompt;
   const samples = paths.map((path): Sample => {
-    const item = mediaReference(path, "image", { image: baseFolder }, path);
+    const item = mediaReference(path, modalityOf(path), { image: baseFolder, audio: baseFolder }, path);
     return {
       id: path,
       origin: path,
@@ -156,7 +157,7 @@ export async function openMedia(
       reference: "",
     };
   });
-  if (samples.length === 0) throw setEmpty("the list of images", "Name at least one image.");
+  if (samples.length === 0) throw setEmpty("the list of images and sounds", "Name at least one.");
   await checkFiles(samples);
   return checked(
     createSource(

@@ -142,12 +142,13 @@ export async function captionBaselines({
 }: BaselineSources): Promise<{ majority: CaptionScores; nearestNeighbour: CaptionScores }> {
   const references = indices.map((index) => (source.samples[index] as Sample).reference);
   const constant = majorityCaption(training.samples.map(({ reference }) => reference)) ?? "";
-  const withImage = training.samples.flatMap(({ media }, index) => (media.length > 0 ? [index] : []));
+  const hasImage = ({ media }: Sample): boolean => media.some(({ modality }) => modality === "image");
+  const withImage = training.samples.flatMap((sample, index) => (hasImage(sample) ? [index] : []));
   const total = withImage.length + 2 * indices.length;
   let done = 0;
   const advance = (): void => onProgress?.((done += 1), total);
   const nearest = await searchAmong(training, withImage, advance);
-  const pictured = indices.filter((index) => (source.samples[index] as Sample).media.length > 0);
+  const pictured = indices.filter((index) => hasImage(source.samples[index] as Sample));
   const pictures = await pixelsOf(source, pictured, advance);
   const guesses = new Map<number, string>();
   for (const [position, picture] of pictures.values.entries()) {

@@ -45,10 +45,17 @@ const concepts = z
   .describe(
     "Which captions, by a hash of their text: a tenth is unseen. Default: seen for training, all for evaluation.",
   );
-const prompt = z.string().optional().describe("What the model is asked for each image. Default: the checkpoint's own.");
+const prompt = z
+  .string()
+  .optional()
+  .describe("What the model is asked for each image or sound. Default: the checkpoint's own.");
 const images = z.string().optional().meta({
   format: "path",
   description: "Folder that relative image paths start from. Default: the JSONL file's folder.",
+});
+const audios = z.string().optional().meta({
+  format: "path",
+  description: "Folder that relative paths of sounds start from. Default: that of the images.",
 });
 const path = z.string().min(1).meta({ format: "path", description: "A JSONL file." });
 
@@ -65,11 +72,12 @@ export const iconifySchema = z.strictObject({
   ...common,
 });
 
-/** JSONL with `{ image, caption }` a line. */
+/** JSONL with `{ image, caption }` or `{ audio, caption }` per line. */
 export const captionsSchema = z.strictObject({
-  type: z.literal("captions").describe("JSONL with { image, caption } a line."),
+  type: z.literal("captions").describe("JSONL with { image, caption } or { audio, caption } per line."),
   path,
   images,
+  audios,
   prompt,
   concepts,
   exif,
@@ -78,13 +86,14 @@ export const captionsSchema = z.strictObject({
 
 /**
  * JSONL in LLaVA form `{ id, image, conversations: [{ from, value }] }` or ShareGPT form `{ messages: [{ role, content
- * }], images }`.
+ * }], images, audios }`.
  */
 export const conversationsSchema = z.strictObject({
   type: z.literal("conversations").describe("JSONL with conversations, as LLaVA or as ShareGPT writes them."),
   path,
   images,
-  textOnly: z.boolean().default(false).describe("Accept samples without an image."),
+  audios,
+  textOnly: z.boolean().default(false).describe("Accept samples without an image or a sound."),
   roles: z
     .record(z.string(), z.enum(["user", "assistant", "system"]))
     .optional()

@@ -18,6 +18,6 @@ export async function thumbnail(image: ImageReference, size: number): Promise<Ui
       .png()
       .toBuffer();
   } catch (cause) {
-    throw mediaBroken("image", mediaName({ modality: "image", source: image }), "a report", cause);
+    throw mediaBroken("image", mediaName({ source: image }), "a report", cause);
   }
 }

@@ -1,4 +1,5 @@
 import type { RowSize } from "@thaw/contracts";
+import type { ClipSize } from "../audio/clip.js";
 import { modalityUnsupported } from "../errors.js";
 import type { ImageSize } from "../images/processor.js";
 import type { Modality } from "../samples/sample.js";
@@ -46,9 +47,16 @@ export interface ImageMedia extends MediaProcessor<ImageSize> {
   readonly rasterSize: ImageSize;
 }
 
+/** What becomes of sound; the worker makes an `AudioProcessor`. */
+export interface AudioMedia extends MediaProcessor<ClipSize> {
+  /** Hertz that clips are resampled to before they are processed. */
+  readonly samplingRate: number;
+}
+
 /** By modality, what becomes of items; a model reads no others. */
 export interface ProcessorMedia {
   readonly image?: ImageMedia;
+  readonly audio?: AudioMedia;
 }
 
 /** Turns samples of a family into what its model reads. Built from a checkpoint folder by the family. */

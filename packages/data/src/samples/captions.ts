@@ -1,6 +1,6 @@
 import { dirname, resolve } from "node:path";
 import { conceptOf } from "./concepts.js";
-import { mediaRequired, sampleInvalid } from "../errors.js";
+import { MEDIA_WORDS, mediaRequired, sampleInvalid } from "../errors.js";
 import { listedMedia, type MediaFolders, mediaFolders, MODALITIES } from "./media-reference.js";
 import { type JsonRecord, readRecords } from "./jsonl.js";
 import type { ResolvedSourceOptions } from "../formats/options.js";
@@ -17,7 +17,10 @@ export function captionMessages(prompt: string, caption: string, modality: Modal
   ];
 }
 
-/** Reads `{ image, caption, id?, name? }`. @throws THAW_DATA_SAMPLE_INVALID, THAW_DATA_IMAGE_REQUIRED */
+/**
+ * Reads `{ image, caption, id?, name? }`, or `audio` instead of the image. @throws THAW_DATA_SAMPLE_INVALID,
+ * THAW_DATA_IMAGE_REQUIRED
+ */
 export function captionSample(
   { value, origin }: JsonRecord,
   options: { readonly folders: MediaFolders; readonly prompt: string },
@@ -25,16 +28,17 @@ export function captionSample(
   const record = { ...value, image: value["image"] ?? value["file_name"] };
   const media = MODALITIES.flatMap((modality) => listedMedia(record, modality, options.folders, origin));
   const [item] = media;
-  if (item === undefined) throw mediaRequired(origin, 'Give its path as "image".');
+  if (item === undefined) throw mediaRequired(origin, 'Give its path as "image" or "audio".');
   if (media.length > 1)
     throw sampleInvalid(
       origin,
-      `The caption has ${media.length} images.`,
-      "Write one image per caption, or use a data set of conversations.",
+      `The caption has ${media.length} images or sounds.`,
+      "Write one per caption, or use a data set of conversations.",
     );
   const said = value["caption"] ?? value["text"];
   const caption = typeof said === "string" ? said.trim() : "";
-  if (caption === "") throw sampleInvalid(origin, "The image has no caption.", 'Give its text as "caption".');
+  if (caption === "")
+    throw sampleInvalid(origin, `The ${MEDIA_WORDS[item.modality]} has no caption.`, 'Give its text as "caption".');
   const { id, name } = value;
   return {
     id: typeof id === "string" || typeof id === "number" ? String(id) : origin,

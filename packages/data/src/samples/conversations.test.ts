@@ -8,7 +8,7 @@ import { readRecords } from "./jsonl.js";
 import { resolveSource } from "../formats/resolve-source.js";
 
 const folder = resolve("/pictures");
-const folders = { image: folder };
+const folders = { image: folder, audio: resolve("/sounds") };
 const origin = "train.jsonl:7";
 const read = (value: Record<string, unknown>, textOnly = false): ReturnType<typeof conversationSample> =>
   conversationSample({ value, origin }, { folders, textOnly });
@@ -81,6 +81,51 @@ describe("conversationSample reads", () => {
     expect(read(value)).toMatchObject(expected as object);
   });
 
+  it.each<[string, Record<string, unknown>]>([
+    ["LLaMA-Factory's", { messages: [{ role: "user", content: "<audio>What?" }, answer], audios: ["a.wav"] }],
+    ["LLaVA's", { audio: "a.wav", conversations: [{ from: "human", value: "<audio>\nWhat?" }, gpt] }],
+    ["one without a place", { audios: [{ path: "a.wav" }], conversations: [{ from: "human", value: "What?" }, gpt] }],
+    ["Qwen's", { messages: [{ role: "user", content: [{ type: "audio", audio: "a.wav" }, text("What?")] }, answer] }],
+    [
+      "vLLM's",
+      {
+        messages: [
+          { role: "user", content: [{ type: "audio_url", audio_url: { url: "a.wav" } }, text("What?")] },
+          answer,
+        ],
+      },
+    ],
+  ])("sound in a form: %s", (_, value) => {
+    expect(read(value)).toMatchObject({
+      messages: [{ role: "user", content: [{ type: "audio" }, text("What?")] }, answer],
+      media: [{ modality: "audio", source: { kind: "file", path: join(folders.audio, "a.wav") } }],
+    });
+  });
+
+  it("OpenAI's sound, in place", () => {
+    const content = [{ type: "input_audio", input_audio: { data: "AQID", format: "wav" } }, text("What?")];
+    expect(read({ messages: [{ role: "user", content }, answer] })).toMatchObject({
+      messages: [{ content: [{ type: "audio" }, text("What?")] }, answer],
+      media: [{ modality: "audio", source: { kind: "bytes", bytes: Buffer.from([1, 2, 3]) } }],
+    });
+  });
+
+  it("images and sounds in order of their places, each kind from its own list", () => {
+    const { messages, media } = read({
+      images: ["a.png", "b.png"],
+      audios: ["a.wav"],
+      conversations: [{ from: "human", value: "<image><audio>Both <image>?" }, gpt],
+    });
+    expect(messages[0]!.content.map(({ type }) => type)).toEqual(["image", "audio", "text", "image", "text"]);
+    expect(media.map(({ modality, source }) => [modality, source.kind === "file" && source.path])).toEqual([
+      ["image", join(folder, "a.png")],
+      ["audio", join(folders.audio, "a.wav")],
+      ["image", join(folder, "b.png")],
+    ]);
+    const leading = read({ image: "a.png", audio: "a.wav", conversations: [{ from: "human", value: "Hi" }, gpt] });
+    expect(leading.messages[0]!.content.map(({ type }) => type)).toEqual(["image", "audio", "text"]);
+  });
+
   it.each<[string, string, unknown]>([
     ["blanks in a sentence", "see<image> here <image>.", [text("see"), image, text(" here "), image, text(".")]],
     ["a blank beside a placeholder in a sentence", "see <image> here", [text("see "), image, text(" here")]],
@@ -139,6 +184,16 @@ describe("conversationSample refuses", () => {
       "THAW_DATA_PLACEHOLDER_MISMATCH",
     ],
     [
+      "a placeholder of a sound without one",
+      { image: "a.png", conversations: [{ from: "human", value: "<audio>Hi" }, gpt] },
+      "THAW_DATA_PLACEHOLDER_MISMATCH",
+    ],
+    [
+      "more sounds than placeholders",
+      { audios: ["a.wav", "b.wav"], conversations: [{ from: "human", value: "<audio>Hi" }, gpt] },
+      "THAW_DATA_PLACEHOLDER_MISMATCH",
+    ],
+    [
       "an image that has no question to stand before",
       { image: "a.png", conversations: [gpt] },
       "THAW_DATA_PLACEHOLDER_MISMATCH",
@@ -179,7 +234,7 @@ describe("conversationSample refuses", () => {
         "THAW_DATA_SAMPLE_INVALID",
       ],
     ),
-    ...["tools", "videos", "audios", "chosen", "kto_tag"].map((key): [string, Record<string, unknown>, string] => [
+    ...["tools", "videos", "chosen", "kto_tag"].map((key): [string, Record<string, unknown>, string] => [
       `the key ${key}`,
       { image: "a.png", [key]: ["x"], conversations: [{ from: "human", value: "Hi" }, gpt] },
       "THAW_DATA_SAMPLE_INVALID",
@@ -223,7 +278,7 @@ describe("conversationSample refuses", () => {
     ],
     [
       "a part of an unknown type",
-      { messages: [{ role: "user", content: [{ type: "audio" }] }, answer] },
+      { messages: [{ role: "user", content: [{ type: "video" }] }, answer] },
       "THAW_DATA_SAMPLE_INVALID",
     ],
   ])("%s, naming file and line", (_, value, code) => {
@@ -242,6 +297,10 @@ describe("captionSample", () => {
       concept: "red-apple",
       media: [{ modality: "image", source: { path: join(folder, "a.png") } }],
     });
+    expect(caption({ audio: "a.wav", caption: "rain" })).toMatchObject({
+      messages: [{ content: [{ type: "audio" }, { text: "Caption:" }] }, {}],
+      media: [{ modality: "audio", source: { path: join(folders.audio, "a.wav") } }],
+    });
     expect(caption({ file_name: "a.png", text: "an apple", name: "apple" })).toMatchObject({
       reference: "an apple",
       concept: "apple",
@@ -253,6 +312,7 @@ describe("captionSample", () => {
     [{ image: "a.png" }, "THAW_DATA_SAMPLE_INVALID"],
     [{ image: "a.png", caption: "" }, "THAW_DATA_SAMPLE_INVALID"],
     [{ image: ["a.png", "b.png"], caption: "x" }, "THAW_DATA_SAMPLE_INVALID"],
+    [{ image: "a.png", audio: "a.wav", caption: "x" }, "THAW_DATA_SAMPLE_INVALID"],
   ])("refuses %j", (value, code) => {
     expect(() => caption(value)).toThrow(expect.objectContaining({ code, message: expect.stringContaining(origin) }));
   });

@@ -14,8 +14,6 @@ const REFUSED_KEYS: Readonly<Record<string, string>> = {
   functions: "Tools are not supported",
   video: "Video is not supported",
   videos: "Video is not supported",
-  audio: "Sound is not supported",
-  audios: "Sound is not supported",
   chosen: "Thaw trains by next-token loss alone, not by preferences",
   rejected: "Thaw trains by next-token loss alone, not by preferences",
   rejected_response: "Thaw trains by next-token loss alone, not by preferences",
@@ -135,7 +133,7 @@ export function conversationSample(
   const listed = MODALITIES.flatMap((modality) => listedMedia(value, modality, folders, origin));
   const { messages, media } = placed(asked, listed, inPlace, origin);
   if (media.length === 0 && !options.textOnly)
-    throw mediaRequired(origin, "Add an image, or set text_only: true for the data set to accept such samples.");
+    throw mediaRequired(origin, "Add one, or set text_only: true for the data set to accept such samples.");
   const reference = answerOf(messages, origin);
   const id = value["id"];
   return {

@@ -1,5 +1,5 @@
 import { resolve } from "node:path";
-import { sampleInvalid } from "../errors.js";
+import { MEDIA_WORDS, sampleInvalid } from "../errors.js";
 import type { Modality, SampleMedia } from "./sample.js";
 
 /** Where relative paths of a kind's items start from. */
@@ -7,11 +7,20 @@ export type MediaFolders = Readonly<Record<Modality, string>>;
 
 /** The folders that a data set's options name; `fallback`: that of its file. */
 export function mediaFolders(
-  { images }: { readonly images?: string | undefined },
+  { images, audios }: { readonly images?: string | undefined; readonly audios?: string | undefined },
   fallback: string,
   baseFolder: string,
 ): MediaFolders {
-  return { image: images === undefined ? fallback : resolve(baseFolder, images) };
+  const image = images === undefined ? fallback : resolve(baseFolder, images);
+  return { image, audio: audios === undefined ? image : resolve(baseFolder, audios) };
+}
+
+/** How names of sound files end. */
+const SOUND_FILE = /\.(wav|wave|flac|mp3|ogg|oga)$/i;
+
+/** The kind of an item that is given by the path of its file alone. */
+export function modalityOf(path: string): Modality {
+  return SOUND_FILE.test(path) ? "audio" : "image";
 }
 
 /**
@@ -27,23 +36,27 @@ export function mediaReference(value: unknown, modality: Modality, folders: Medi
   if (typeof value !== "string" || value === "")
     throw sampleInvalid(
       origin,
-      `The ${modality} ${JSON.stringify(value)} (${typeof value}) is not a path.`,
-      `Give the path of an ${modality} file.`,
+      `The ${MEDIA_WORDS[modality]} ${JSON.stringify(value)} (${typeof value}) is not a path.`,
+      `Give the path of its file.`,
     );
   const uri = /^data:([a-z]+)\/[\w.+-]+;base64,/.exec(value);
-  if (uri?.[1] === modality)
-    return { modality, source: { kind: "bytes", bytes: Buffer.from(value.slice(uri[0].length), "base64") } };
+  if (uri?.[1] === modality) return bytesMedia(value.slice(uri[0].length), modality);
   if (/^https?:/.test(value))
     throw sampleInvalid(
       origin,
-      `The ${modality} ${value} is a web address.`,
+      `The ${MEDIA_WORDS[modality]} ${value} is a web address.`,
       "Download it and give its path: nothing is fetched while training.",
     );
   return { modality, source: { kind: "file", path: resolve(folders[modality], value.replace(/^file:\/\//, "")) } };
 }
 
+/** An item of bytes in base64. */
+export function bytesMedia(base64: string, modality: Modality): SampleMedia {
+  return { modality, source: { kind: "bytes", bytes: Buffer.from(base64, "base64") } };
+}
+
 /** Kinds of items, in the order in which they stand where a text has no places for them. */
-export const MODALITIES: readonly Modality[] = ["image"];
+export const MODALITIES: readonly Modality[] = ["image", "audio"];
 
 /** Items of one kind that a record lists, as `image` or `images`: none, one, or a list. */
 export function listedMedia(
@@ -58,6 +71,6 @@ export function listedMedia(
 }
 
 /** What to call an item in messages. */
-export function mediaName({ source }: SampleMedia): string {
+export function mediaName({ source }: Pick<SampleMedia, "source">): string {
   return source.kind === "file" ? source.path : source.kind === "svg" ? "(drawing)" : "(inline bytes)";
 }

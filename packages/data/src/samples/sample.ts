@@ -35,10 +35,9 @@ export type ImageReference =
   | { readonly kind: "svg"; readonly svg: string; readonly background: string };
 
 /** An item of a sample: its kind, and where it comes from. */
-export interface SampleMedia {
-  readonly modality: "image";
-  readonly source: ImageReference;
-}
+export type SampleMedia =
+  | { readonly modality: "image"; readonly source: ImageReference }
+  | { readonly modality: "audio"; readonly source: MediaReference };
 
 /** One sample of a data set, before any item is decoded. */
 export interface Sample {

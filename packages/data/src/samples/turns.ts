@@ -1,5 +1,5 @@
 import { sampleInvalid } from "../errors.js";
-import { type MediaFolders, mediaReference, MODALITIES } from "./media-reference.js";
+import { bytesMedia, type MediaFolders, mediaReference, MODALITIES } from "./media-reference.js";
 import type { Message, MessagePart, Modality, SampleMedia } from "./sample.js";
 
 /** What reading a turn needs. */
@@ -21,13 +21,13 @@ const ROLES: Readonly<Record<string, string>> = {
   system: "system",
 };
 /** Placeholders of media that a sample cannot bring: left in the text, they would be learned as words. */
-const FOREIGN_PLACEHOLDERS = ["<video>", "<audio>"];
+const FOREIGN_PLACEHOLDERS = ["<video>"];
 /** Keys of a turn that change what it says or whether it is learned, and that are not read. */
 const REFUSED_KEYS: Readonly<Record<string, string>> = {
   tool_calls: "Calls of tools are not supported",
   function_call: "Calls of tools are not supported",
   tool_call_id: "Calls of tools are not supported",
-  audio: "Sound is not supported",
+  audio: "Spoken answers are not supported",
   video: "Video is not supported",
 };
 
@@ -59,10 +59,11 @@ function asRecord(value: unknown): Json {
 }
 
 /** Types of parts that stand for an item, beside the kind's own name. */
-const PART_TYPES: Readonly<Record<string, Modality>> = { image_url: "image" };
+const PART_TYPES: Readonly<Record<string, Modality>> = { image_url: "image", audio_url: "audio", input_audio: "audio" };
 
 /**
- * OpenAI's form: `[{ type: "image" | "image_url", ... }, { type: "text", text }]`; items given in place are collected.
+ * OpenAI's form: `[{ type: "image" | "image_url" | "audio" | "input_audio", ... }, { type: "text", text }]`; items
+ * given in place are collected.
  */
 function structured(parts: readonly unknown[], inPlace: SampleMedia[], context: TurnContext): MessagePart[] {
   return parts.map((value): MessagePart => {
@@ -75,13 +76,19 @@ function structured(parts: readonly unknown[], inPlace: SampleMedia[], context: 
     if (modality === undefined)
       throw sampleInvalid(
         context.origin,
-        `The part ${JSON.stringify(value)} is neither text nor image.`,
-        'Write { "type": "text", "text" } or { "type": "image" }.',
+        `The part ${JSON.stringify(value)} is neither text nor image nor sound.`,
+        'Write { "type": "text", "text" }, { "type": "image" } or { "type": "audio" }.',
       );
     const given = part[modality] ?? part["path"] ?? part["url"] ?? part[type as string];
-    if (given !== undefined) inPlace.push(mediaReference(given, modality, context.folders, context.origin));
+    if (given !== undefined) inPlace.push(givenMedia(given, modality, context));
     return { type: modality };
   });
+}
+
+/** What stands in a part; OpenAI's `input_audio` holds `{ data, format }`, in base64. */
+function givenMedia(given: unknown, modality: Modality, { folders, origin }: TurnContext): SampleMedia {
+  const { data } = asRecord(given);
+  return typeof data === "string" ? bytesMedia(data, modality) : mediaReference(given, modality, folders, origin);
 }
 
 function isAbsent(value: unknown): boolean {

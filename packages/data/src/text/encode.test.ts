@@ -187,3 +187,25 @@ describe("a chat template sees what transformers gives it", () => {
     expect(processor.template?.render([user("Hi")])).toBe("<s>user\nHi</s>\n");
   });
 });
+
+it("puts images and sounds into their own places, whatever order a template shows them in", async () => {
+  const reversed =
+    "{% for message in messages %}<s>{% for part in message['content'] | reverse %}{% if part['type'] == 'image' %}" +
+    "<image>{% elif part['type'] == 'audio' %}<audio>{% else %}{{ part['text'] }}{% endif %}{% endfor %}{% endfor %}";
+  const processor = await testProcessor({ template: reversed, audio: true });
+  const messages: readonly Message[] = [
+    { role: "user", content: [{ type: "image" }, { type: "audio" }, { type: "image" }, { type: "text", text: "A" }] },
+    assistant("Green."),
+  ];
+  const { image, audio } = processor.media;
+  const plans = [image!.plan(), audio!.plan({ sampleCount: 480 }), image!.plan()];
+  const { tokenIds, columns } = encodePrompt(processor, messages, { plans, origin: "test" });
+  expect(columns.map(({ length }) => length)).toEqual([4, 3, 4]);
+  expect(columns.map((places) => [...new Set([...places].map((at) => tokenIds[at]))])).toEqual([[332], [331], [332]]);
+  // Shown backwards: the last image, the sound, the first image; features go to placeholders of their kind in order.
+  expect([columns[0]![0]! < columns[1]![0]!, columns[1]![0]! < columns[2]![0]!]).toEqual([true, true]);
+  const missing = { plans: plans.slice(1), origin: "test" };
+  expect(() => encodePrompt(processor, messages, missing)).toThrow(
+    expect.objectContaining({ code: "THAW_DATA_PLACEHOLDER_MISMATCH" }),
+  );
+});

@@ -4,9 +4,9 @@ import { type DecodeReply, type DecodeTask, runDecodeTask } from "./decode-task.
 import { workerFailed } from "../errors.js";
 import { workerModuleUrl } from "./worker-module.js";
 
-/** Threads that decode images. */
+/** Threads that decode items. */
 export interface DecodePool {
-  /** @throws THAW_DATA_WORKER when a worker cannot start or dies; a bad image is a reply, not a rejection. */
+  /** @throws THAW_DATA_WORKER when a worker cannot start or dies; a bad item is a reply, not a rejection. */
   run(task: DecodeTask): Promise<DecodeReply>;
   /** Ends the threads once every holder has released the pool. Safe to call twice. */
   release(): Promise<void>;
@@ -60,7 +60,7 @@ export function acquireDecodePool(workers: number = defaultWorkers()): DecodePoo
       try {
         return (await (await held.threads).run(task)) as DecodeReply;
       } catch (cause) {
-        throw workerFailed(task.processor.module, cause);
+        throw workerFailed(task.processor?.module ?? "of sizes", cause);
       }
     },
     release: async () => {

@@ -1,11 +1,13 @@
+import { readFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 import type * as Contracts from "@thaw/contracts";
+import type { ThawError } from "@thaw/contracts";
 import { beforeEach, describe, expect, it, vi } from "vitest";
 import { testProcessor } from "../../test-support/processor.js";
 import type { Processor } from "../media/processor.js";
-import type { ImageReference, SampleMedia } from "../samples/sample.js";
+import type { ImageReference, MediaReference, SampleMedia } from "../samples/sample.js";
 import type { DecodePool } from "./decode-pool.js";
-import { runDecodeTask } from "./decode-task.js";
+import { runDecodeTask, type DecodeTask } from "./decode-task.js";
 import { createMediaLoader } from "./media-loader.js";
 
 const reads: string[] = [];
@@ -85,4 +87,66 @@ it("refuses an item of a kind that the model does not read, naming the sample", 
   const refusal = { code: "THAW_DATA_MODALITY", message: expect.stringContaining("text alone. In train.jsonl:3") };
   await expect(loader.plan(image, "train.jsonl:3")).rejects.toMatchObject(refusal);
   await expect(loader.open(image, "train.jsonl:3")).rejects.toMatchObject(refusal);
+});
+
+describe("sound", () => {
+  const sounds = fileURLToPath(new URL("../../fixtures/sounds/", import.meta.url));
+  const clipOf = (name: string): SampleMedia => ({ modality: "audio", source: { kind: "file", path: sounds + name } });
+  const tasks: DecodeTask[] = [];
+  const counted: DecodePool = {
+    run: (task) => {
+      tasks.push(task);
+      return runDecodeTask(task);
+    },
+    release: () => Promise.resolve(),
+  };
+  const loader = async (): Promise<ReturnType<typeof createMediaLoader>> =>
+    createMediaLoader(await testProcessor({ audio: true }), counted, { exif: true, augment: { flip: true } });
+
+  it.each([
+    ["s16.flac", 8, 0],
+    ["u8.wav", 6, 0],
+    ["44100.wav", 5, 0],
+    ["stereo.ogg", 6, 1],
+    ["info.mp3", 7, 1],
+  ])(
+    "%s is as long as it is said to be before, and is decoded as often as that needs",
+    async (name, frames, before) => {
+      tasks.splice(0);
+      const own = await loader();
+      expect((await own.plan(clipOf(name), "first")).tokenCount).toBe(frames);
+      expect(tasks).toHaveLength(before);
+      const { item } = await own.open(clipOf(name), "first", { augmentSeed: 3 });
+      expect(item.inputs).toEqual({ inputFeatures: { rows: frames, width: 4 } });
+      expect((await item.load())["inputFeatures"]).toHaveLength(frames * 4);
+      expect((await (await loader()).open(clipOf(name), "second")).item.contentKey).toBe(item.contentKey);
+    },
+  );
+
+  it("says what is missing, cut off, or not what the processor takes", async () => {
+    const own = await loader();
+    const refusal = async (source: MediaReference): Promise<unknown> =>
+      own.plan({ modality: "audio", source }, "train.jsonl:3").catch(({ code, message }: ThawError) => [code, message]);
+    expect(await refusal({ kind: "file", path: `${sounds}none.wav` })).toEqual([
+      "THAW_DATA_AUDIO_MISSING",
+      expect.stringContaining("none.wav does not exist. In train.jsonl:3"),
+    ]);
+    const bytes = await readFile(`${sounds}u8.wav`);
+    expect(await refusal({ kind: "bytes", bytes: bytes.subarray(0, 200) })).toEqual([
+      "THAW_DATA_AUDIO_BROKEN",
+      expect.stringMatching(
+        /The sound \(inline bytes\) cannot be decoded: it is cut off: 156 of 801.* In train.jsonl:3/,
+      ),
+    ]);
+    expect(await refusal({ kind: "bytes", bytes: await readFile(`${sounds}opus.ogg`) })).toEqual([
+      "THAW_DATA_AUDIO_BROKEN",
+      expect.stringContaining("Opus"),
+    ]);
+    const long = Buffer.concat([bytes.subarray(0, 40), Buffer.alloc(4), Buffer.alloc(20_000, 9)]);
+    long.writeUInt32LE(20_000, 40);
+    expect(await refusal({ kind: "bytes", bytes: long })).toEqual([
+      "THAW_DATA_AUDIO_BROKEN",
+      expect.stringContaining("longer than a second"),
+    ]);
+  });
 });

@@ -1,17 +1,21 @@
-import { openPlainFile, readPlainFile, type MediaItem } from "@thaw/contracts";
+import type { FileHandle } from "node:fs/promises";
+import { openPlainFile, readPlainFile, ThawError, type MediaItem } from "@thaw/contracts";
+import type { ClipSize } from "../audio/clip.js";
+import { clipSize } from "../audio/decode-clip.js";
 import { readImageSize } from "../images/decode.js";
-import { MAX_IMAGE_BYTES } from "../images/size-limits.js";
 import type { DecodePool } from "./decode-pool.js";
-import { type DecodeReply, type DecodeTask, sha256 } from "./decode-task.js";
-import { fileUnreadable, mediaBroken, mediaChanged, mediaMissing, workerFailed } from "../errors.js";
+import { MAX_BYTES, sha256, type AudioTask, type DecodeReply, type DecodeTask, type ImageTask } from "./decode-task.js";
+import { fileUnreadable, MEDIA_WORDS, mediaBroken, mediaChanged, mediaMissing, workerFailed } from "../errors.js";
 import { mediaName } from "../samples/media-reference.js";
 import type { AugmentOptions } from "../formats/options.js";
 import type { ImageSize } from "../images/processor.js";
-import { mediaOf, type ItemPlan, type Processor } from "../media/processor.js";
+import { mediaOf, type ItemPlan, type MediaProcessor, type Processor } from "../media/processor.js";
 import type { SampleMedia } from "../samples/sample.js";
 
 /** Part of every content key: raise it when the same settings begin to give other values. */
 const PROCESSING_VERSION = 2;
+/** So much of a sound file is read for its header. */
+const BEGINNING_BYTES = 65_536;
 
 /** An item before its place in a batch is known. */
 export type LooseItem = Omit<MediaItem, "sample" | "columns">;
@@ -26,8 +30,9 @@ export interface PendingItem {
 /** Makes items of what samples refer to. */
 export interface MediaLoader {
   /**
-   * Reads no pixels, and of a file its header alone, once, where the processor needs sizes.
-   * @throws THAW_DATA_IMAGE_MISSING, THAW_DATA_IMAGE_BROKEN
+   * Where the processor needs sizes, reads of a file its header, once; of a clip whose header does not tell its length
+   * it decodes all.
+   * @throws THAW_DATA_IMAGE_MISSING, THAW_DATA_IMAGE_BROKEN, THAW_DATA_AUDIO_MISSING, THAW_DATA_AUDIO_BROKEN
    */
   plan(media: SampleMedia, origin: string): Promise<ItemPlan>;
   /**
@@ -42,37 +47,64 @@ export interface MediaLoader {
 }
 
 async function bytesOf(media: SampleMedia, origin: string): Promise<Uint8Array | string> {
-  const { source } = media;
+  const { source, modality } = media;
   if (source.kind === "svg") return source.svg;
   if (source.kind === "bytes") return source.bytes;
-  return readPlainFile(source.path, MAX_IMAGE_BYTES).catch((cause: unknown) => {
+  return readPlainFile(source.path, MAX_BYTES[modality]).catch((cause: unknown) => {
     throw unreadable(media, source.path, origin, cause);
   });
 }
 
-/** Width and height as they are once the image is decoded; of a drawing, those that it is rasterised at. */
-async function sizeOf(
-  media: SampleMedia,
-  origin: string,
-  { rasterSize, exif }: { readonly rasterSize: ImageSize; readonly exif: boolean },
-): Promise<ImageSize> {
-  const { source } = media;
-  if (source.kind === "svg") return rasterSize;
-  if (source.kind === "file")
-    await openPlainFile(source.path)
-      .then((handle) => handle.close())
-      .catch((cause: unknown) => {
-        throw unreadable(media, source.path, origin, cause);
-      });
-  return readImageSize(source.kind === "file" ? source.path : source.bytes, { exif }).catch((cause: unknown) => {
-    throw mediaBroken(media.modality, mediaName(media), origin, cause);
+/** Opens what has to be a file. */
+async function opened(media: SampleMedia, path: string, origin: string): Promise<FileHandle> {
+  return openPlainFile(path).catch((cause: unknown) => {
+    throw unreadable(media, path, origin, cause);
   });
+}
+
+/** Width and height as they are once the image is decoded; of a drawing, those that it is rasterised at. */
+async function imageSize(task: ImageTask, origin: string): Promise<ImageSize> {
+  const { source, rasterSize, exif } = task;
+  if (source.kind === "svg") return rasterSize;
+  if (source.kind === "file") await (await opened(task, source.path, origin)).close();
+  return readImageSize(source.kind === "file" ? source.path : source.bytes, { exif }).catch((cause: unknown) => {
+    throw mediaBroken(task.modality, mediaName(task), origin, cause);
+  });
+}
+
+/** Length of a clip once it is resampled: as its beginning says it, else as it is decoded. */
+async function clipLength(task: AudioTask, pool: DecodePool, origin: string): Promise<ClipSize> {
+  const [beginning, size] = await beginningOf(task, origin);
+  try {
+    const known = clipSize(beginning, size, task.samplingRate);
+    if (known !== undefined) return known;
+  } catch (cause) {
+    throw mediaBroken(task.modality, mediaName(task), origin, cause);
+  }
+  const { processor: _processor, ...asked } = task;
+  const reply = await pool.run(asked);
+  if (!reply.ok) throw problem(reply, task, origin);
+  return reply.size as ClipSize;
+}
+
+async function beginningOf(media: AudioTask, origin: string): Promise<readonly [bytes: Uint8Array, size: number]> {
+  const { source } = media;
+  if (source.kind === "bytes") return [source.bytes, source.bytes.length];
+  const handle = await opened(media, source.path, origin);
+  try {
+    const { size } = await handle.stat();
+    const bytes = Buffer.alloc(Math.min(size, BEGINNING_BYTES));
+    await handle.read(bytes, 0, bytes.length, 0);
+    return [bytes, size];
+  } finally {
+    await handle.close();
+  }
 }
 
 function unreadable({ modality }: SampleMedia, path: string, origin: string, cause: unknown): Error {
   return (cause as NodeJS.ErrnoException).code === "ENOENT"
     ? mediaMissing(modality, path, origin)
-    : fileUnreadable(path, `The ${modality} of ${origin}`, cause);
+    : fileUnreadable(path, `The ${MEDIA_WORDS[modality]} of ${origin}`, cause);
 }
 
 function problem(reply: Extract<DecodeReply, { ok: false }>, task: DecodeTask, origin: string): Error {
@@ -82,7 +114,7 @@ function problem(reply: Extract<DecodeReply, { ok: false }>, task: DecodeTask, o
   if (reply.problem === "changed") return mediaChanged(modality, name, origin);
   return reply.problem === "broken"
     ? mediaBroken(modality, name, origin, reply.message)
-    : workerFailed(task.processor.module, reply.message);
+    : workerFailed(task.processor!.module, reply.message);
 }
 
 /** The same task on bytes that are in memory. */
@@ -92,7 +124,9 @@ function withBytes({ sha256: _hash, ...task }: DecodeTask, bytes: Uint8Array): D
 
 /** What decides an item's values, its bytes included. */
 function contentKey(task: DecodeTask, byteHash: string): string {
-  const { module: _module, ...processing } = task.processor;
+  const { module: _module, ...processing } = task.processor!;
+  if (task.modality === "audio")
+    return sha256(JSON.stringify([PROCESSING_VERSION, task.modality, byteHash, task.samplingRate, processing]));
   const drawing = task.source.kind === "svg" ? [task.rasterSize, task.source.background] : [];
   return sha256(
     JSON.stringify([
@@ -137,6 +171,20 @@ function pendingItem(
   };
 }
 
+/** What becomes of an item of that size. @throws THAW_DATA_*_BROKEN where the processor does not take it */
+function planned<Size>(
+  media: SampleMedia,
+  { plan }: MediaProcessor<Size>,
+  size: Size | undefined,
+  origin: string,
+): ItemPlan {
+  try {
+    return plan(size);
+  } catch (cause) {
+    throw cause instanceof ThawError ? cause : mediaBroken(media.modality, mediaName(media), origin, cause);
+  }
+}
+
 /** A loader on a pool; bytes are hashed once per item for as long as the loader lives. */
 export function createMediaLoader(
   processor: Processor,
@@ -147,11 +195,28 @@ export function createMediaLoader(
   const { views: _views, ...augment } = options.augment ?? {};
   const hashes = new WeakMap<SampleMedia["source"], string>();
   const plans = new WeakMap<SampleMedia["source"], ItemPlan>();
+  const taskOf = (media: SampleMedia, origin: string, augmentSeed?: number): DecodeTask => {
+    if (media.modality === "audio") {
+      const { worker, samplingRate } = mediaOf(processor, media.modality, origin);
+      return { ...media, samplingRate, processor: worker };
+    }
+    const { worker, rasterSize } = mediaOf(processor, media.modality, origin);
+    const { exif } = options;
+    const isChanged = options.augment !== undefined && augmentSeed !== undefined;
+    const change = isChanged ? { options: augment, seed: augmentSeed } : undefined;
+    return { ...media, exif, rasterSize, augment: change, processor: worker };
+  };
+  const planOf = async (media: SampleMedia, origin: string): Promise<ItemPlan> => {
+    const task = taskOf(media, origin);
+    if (task.modality === "audio") {
+      const audio = mediaOf(processor, task.modality, origin);
+      return planned(task, audio, audio.needsSize ? await clipLength(task, pool, origin) : undefined, origin);
+    }
+    const image = mediaOf(processor, task.modality, origin);
+    return planned(task, image, image.needsSize ? await imageSize(task, origin) : undefined, origin);
+  };
   const plan = async (media: SampleMedia, origin: string): Promise<ItemPlan> => {
-    const known = plans.get(media.source);
-    if (known !== undefined) return known;
-    const { needsSize, rasterSize, plan: planOf } = mediaOf(processor, media.modality, origin);
-    const made = planOf(needsSize ? await sizeOf(media, origin, { rasterSize, exif: options.exif }) : undefined);
+    const made = plans.get(media.source) ?? (await planOf(media, origin));
     plans.set(media.source, made);
     return made;
   };
@@ -159,22 +224,12 @@ export function createMediaLoader(
     plan,
     open: async (media, origin, { augmentSeed, onLoad } = {}) => {
       const { source, modality } = media;
-      const { worker, rasterSize } = mediaOf(processor, modality, origin);
+      const asked = taskOf(media, origin, augmentSeed);
       const known = hashes.get(source);
       let bytes = known === undefined ? await bytesOf(media, origin) : undefined;
       const hash = known ?? sha256(bytes!);
       hashes.set(source, hash);
-      const task: DecodeTask = {
-        ...media,
-        exif: options.exif,
-        rasterSize,
-        sha256: hash,
-        augment:
-          options.augment === undefined || augmentSeed === undefined
-            ? undefined
-            : { options: augment, seed: augmentSeed },
-        processor: worker,
-      };
+      const task = { ...asked, sha256: hash };
       const decode = async (): Promise<Readonly<Record<string, Float32Array>>> => {
         // What was read for the hash is what is decoded; later on the hash tells whether the file is still the same.
         const own = bytes === undefined || typeof bytes === "string" ? task : withBytes(task, bytes);
