@@ -51,6 +51,8 @@ export type {
   Processor,
   ProcessorMedia,
 } from "./media/processor.js";
+export { packedGrid, packedImageProcessorModule, parsePackedImageConfig } from "./image-processors/packed.js";
+export type { PackedClassName, PackedImageOptions, PackedPatches } from "./image-processors/packed.js";
 export {
   parsePixtralImageConfig,
   pixtralGrid,

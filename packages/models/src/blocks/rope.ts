@@ -27,6 +27,18 @@ export function rotaryFrequencies(size: number, theta: number): Float32Array {
   return Float32Array.from({ length: size / 2 }, (_, pair) => 1 / Math.fround(theta ** Math.fround((2 * pair) / size)));
 }
 
+/**
+ * Frequencies of patches that turn by row (axis 0) and column (axis 1), each half of a head's pairs, over the same
+ * frequencies: those of half a head. Source: transformers 5.24, `compute_axial_rope_parameters` of Qwen2-VL and GLM-4V.
+ */
+export function axialRotary(headSize: number, theta: number): RotaryOptions {
+  const own = rotaryFrequencies(headSize / 2, theta);
+  return {
+    frequencies: Float32Array.of(...own, ...own),
+    axes: Array.from({ length: headSize / 2 }, (_, pair) => (pair < own.length ? 0 : 1)),
+  };
+}
+
 /** The factor on queries at a position. */
 export function queryLength({ queries }: RotaryOptions, position: number): number {
   return queries === undefined ? 1 : 1 + queries.beta * Math.log(1 + Math.floor(position / queries.stretch));

@@ -1,5 +1,5 @@
-import { reshape, transpose, type Value } from "@thaw/autograd";
 import { activate, type ActivationName } from "../blocks/activations.js";
+import { channelMajor } from "../blocks/channel-major.js";
 import { linearSpecs, namesOf } from "../blocks/specs.js";
 import type { Connector, ConnectorPlace } from "../contract/parts.js";
 import { normed, normSpecs, type NormOptions } from "../layers/norms.js";
@@ -50,16 +50,9 @@ export function mergingMlp(config: MergingMlpConfig, { component, after, inputSi
     outputSize,
     run: (features, scope) =>
       scope.segment(component, [features], (x) => {
-        const blocks = channelMajor(normed(x, names.norm, norm, scope), merge);
+        const blocks = channelMajor(normed(x, names.norm, norm, scope), merge ** 2);
         const merged = scope.linear(blocks, names.merging);
         return scope.linear(activate(activation, scope.linear(merged, names.first)), names.second);
       }),
   };
-}
-
-/** `[blocks * patches, width]` to `[blocks, width * patches]`: all of a block's patches of a column side by side. */
-function channelMajor(x: Value, merge: number): Value {
-  const [rows, width] = x.shape as [number, number];
-  const patches = merge ** 2;
-  return reshape(transpose(reshape(x, [rows / patches, patches, width]), [0, 2, 1]), [rows / patches, patches * width]);
 }

@@ -54,13 +54,11 @@ const PARTS = {
   norm: "norm",
   mixerNorm: "input_layernorm",
   blockNorm: "post_attention_layernorm",
-};
-/** Norms of layers that norm outputs too. Source: transformers 5.23, `modeling_gemma2.py`. */
-const OUTPUT_PARTS = {
-  blockNorm: "pre_feedforward_layernorm",
   mixerOutputNorm: "post_attention_layernorm",
   blockOutputNorm: "post_feedforward_layernorm",
 };
+/** Gemma's name of the norm before the block, as its usual one is that of what the mixer gives. */
+const OUTPUT_PARTS = { blockNorm: "pre_feedforward_layernorm" };
 
 /** A decoder of such layers: each adds what its mixer makes of the normed rows, then what its block makes of them. */
 export function textDecoder(options: TextDecoderOptions, names: TextNames, place: Place): Decoder {
@@ -81,10 +79,10 @@ export function textDecoder(options: TextDecoderOptions, names: TextNames, place
   const specs = layers.map(({ mixer, block }, index) => [
     ...normOf(index, parts.mixerNorm),
     ...mixer.specs(layerName(index)),
-    ...outputNorm(index, OUTPUT_PARTS.mixerOutputNorm),
+    ...outputNorm(index, parts.mixerOutputNorm),
     ...normOf(index, parts.blockNorm),
     ...block.specs(layerName(index)),
-    ...outputNorm(index, OUTPUT_PARTS.blockOutputNorm),
+    ...outputNorm(index, parts.blockOutputNorm),
   ]);
   const last = normSpecs(`${prefix}.${parts.norm}`, hiddenSize, norm);
   const output: readonly ParameterSpec[] = isTied
@@ -175,11 +173,8 @@ function runLayer(
   const given = { x: h, pass, ...(handed && { handed }), ...(chosen && { chosen }) };
   const { mixed, handsOn } = mixer.run(name, index, given, scope);
   release(h);
-  const attended = add(
-    chosen === undefined ? x : gatherRows(x, chosen.rows),
-    finish(mixed, OUTPUT_PARTS.mixerOutputNorm),
-  );
+  const attended = add(chosen === undefined ? x : gatherRows(x, chosen.rows), finish(mixed, parts.mixerOutputNorm));
   const inner = block.run(name, normed(attended, `${name}.${parts.blockNorm}`, norm, scope), scope);
-  const output = add(attended, finish(inner, OUTPUT_PARTS.blockOutputNorm));
+  const output = add(attended, finish(inner, parts.blockOutputNorm));
   return handsOn === undefined ? output : concat([output, handsOn], 1);
 }

@@ -6,7 +6,7 @@ import {
   processorUnsupported,
 } from "@thaw/data";
 import { PIXEL_VALUES } from "../towers/inputs.js";
-import type { PixtralConfig } from "../towers/pixtral-config.js";
+import type { PixtralConfig } from "../towers/pixtral/config.js";
 import { imageSettings, type ProcessorFiles, type ProcessorJson, tokenId } from "./processor-kit.js";
 
 /** What a model with a Pixtral tower says of its images. */

@@ -1,4 +1,4 @@
-import { geglu, mul, release, swiglu, type Value } from "@thaw/autograd";
+import { geglu, mul, release, slice, swiglu, type Value } from "@thaw/autograd";
 import { activate, type ActivationName } from "../blocks/activations.js";
 import { linearSpecs } from "../blocks/specs.js";
 import type { RowBlock } from "./parts.js";
@@ -9,6 +9,8 @@ export interface GatedMlpOptions {
   readonly intermediateSize: number;
   readonly activation: ActivationName;
   readonly hasBias?: boolean;
+  /** Gate and up are one linear layer of that name, the gate first (GLM). */
+  readonly fused?: string;
   /** Names of its parts. Default: `mlp` with `gate_proj`, `up_proj` and `down_proj`. */
   readonly names?: Partial<typeof NAMES>;
 }
@@ -17,24 +19,36 @@ const NAMES = { whole: "mlp", gate: "gate_proj", up: "up_proj", down: "down_proj
 
 /** `down(activation(gate(x)) * up(x))` (Shazeer, arXiv:2002.05202). */
 export function gatedMlp(options: GatedMlpOptions): RowBlock {
-  const { hiddenSize, intermediateSize, hasBias = false } = options;
+  const { hiddenSize, intermediateSize, hasBias = false, fused } = options;
   const names = { ...NAMES, ...options.names };
   return {
     formula: `gated mlp ${JSON.stringify(options)}`,
     specs: (layer) => [
-      ...linearSpecs(`${layer}.${names.whole}.${names.gate}`, hiddenSize, intermediateSize, hasBias),
-      ...linearSpecs(`${layer}.${names.whole}.${names.up}`, hiddenSize, intermediateSize, hasBias),
+      ...(fused === undefined
+        ? [names.gate, names.up].flatMap((part) =>
+            linearSpecs(`${layer}.${names.whole}.${part}`, hiddenSize, intermediateSize, hasBias),
+          )
+        : linearSpecs(`${layer}.${names.whole}.${fused}`, hiddenSize, 2 * intermediateSize, hasBias)),
       ...linearSpecs(`${layer}.${names.whole}.${names.down}`, intermediateSize, hiddenSize, hasBias, "residual"),
     ],
     run(layer, x, scope) {
       const name = (part: string): string => `${layer}.${names.whole}.${part}`;
-      const [opening, up] = [scope.linear(x, name(names.gate)), scope.linear(x, name(names.up))];
+      const [opening, up] =
+        fused === undefined
+          ? ([scope.linear(x, name(names.gate)), scope.linear(x, name(names.up))] as const)
+          : halves(scope.linear(x, name(fused)), intermediateSize);
       release(x);
       const gated = gate(options.activation, opening, up);
       release(opening, up);
       return scope.linear(gated, name(names.down));
     },
   };
+}
+
+/** Gate and up `[rows, width]` that lie side by side. */
+function halves(whole: Value, width: number): readonly [Value, Value] {
+  const half = (from: number): Value => slice(whole, [0, from], [whole.shape[0]!, width]);
+  return [half(0), half(width)];
 }
 
 function gate(activation: ActivationName, gated: Value, up: Value): Value {

@@ -1,6 +1,7 @@
 import type { Family, OwnerTable } from "../contract/family.js";
 import { gemma3Family } from "../families/gemma3/family.js";
 import { lfm2VlFamily } from "../families/lfm2_vl/family.js";
+import { glm46vFamily, glm4vFamily, glmOcrFamily } from "../families/glm4v/family.js";
 import { llavaFamily } from "../families/llava/family.js";
 import { mistral3Family } from "../families/mistral3/family.js";
 import { paliGemmaFamily } from "../families/paligemma/family.js";
@@ -44,4 +45,5 @@ registerFamily(lfm2VlFamily);
 registerFamily(llavaFamily);
 registerFamily(mistral3Family);
 registerFamily(paliGemmaFamily);
+for (const family of [glm4vFamily, glm46vFamily, glmOcrFamily]) registerFamily(family);
 for (const table of OWNER_TABLES) registerOwners(table);

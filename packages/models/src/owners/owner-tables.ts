@@ -51,17 +51,6 @@ export const OWNER_TABLES: readonly DocumentedOwnerTable[] = [
     },
   ),
   table(
-    "glm4v",
-    {
-      vision_tower:
-        "model.visual.embeddings model.visual.patch_embed model.visual.blocks model.visual.post_conv_layernorm " +
-        "model.visual.post_layernorm",
-      multi_modal_projector: "model.visual.merger model.visual.downsample",
-      language_model: "model.language_model lm_head",
-    },
-    { doubt: "downsample: convolution inside the tower module, but it maps to the language model's width" },
-  ),
-  table(
     "glm4v_moe",
     {
       vision_tower:
@@ -70,16 +59,7 @@ export const OWNER_TABLES: readonly DocumentedOwnerTable[] = [
       multi_modal_projector: "model.visual.downsample model.visual.merger",
       language_model: "lm_head model.language_model",
     },
-    { doubt: "downsample: as glm4v" },
-  ),
-  table(
-    "glm_ocr",
-    {
-      vision_tower: "model.visual.patch_embed model.visual.blocks model.visual.post_layernorm",
-      multi_modal_projector: "model.visual.merger model.visual.downsample",
-      language_model: "model.language_model lm_head",
-    },
-    { doubt: "downsample: as glm4v" },
+    { doubt: "downsample: convolution inside the tower module, but it maps to the language model's width" },
   ),
   table("idefics3", {
     vision_tower: "model.vision_model",

@@ -1,6 +1,8 @@
 import { AttentionSpans } from "@thaw/autograd";
-import type { MediaItem } from "@thaw/contracts";
+import type { MediaItem, Scope } from "@thaw/contracts";
 import { placeOf } from "@thaw/data";
+import { linesAt, type RotarySource } from "../passes/rotary-lines.js";
+import type { EncoderPass } from "./encoder-layer.js";
 
 /** Patches of an item: frames of a clip, or one picture. */
 export interface Grid {
@@ -60,4 +62,12 @@ export function frameSpans(grids: readonly Grid[]): AttentionSpans {
   const offsets = new Int32Array(sizes.length + 1);
   for (const [frame, size] of sizes.entries()) offsets[frame + 1] = offsets[frame]! + size;
   return AttentionSpans.within(offsets, false);
+}
+
+/**
+ * What layers need whose patches see their own frame and are turned by row (axis 0 of the rotary options) and column
+ * (axis 1).
+ */
+export function patchPass(grids: readonly Grid[], merge: number, rotary: RotarySource, scope: Scope): EncoderPass {
+  return { spans: frameSpans(grids), rotary: linesAt(rotary, patchPlaces(grids, merge), scope) };
 }

@@ -14,6 +14,8 @@ export interface RopeDefaults {
   readonly isScaled?: boolean;
   /** Stands for `rope_parameters` where a config has none of its own, nor `rope_scaling`. */
   readonly missing?: Readonly<Record<string, unknown>>;
+  /** `mrope_section` where a config has none; what is absent there too is no M-RoPE. Any number of sections then. */
+  readonly sections?: readonly number[];
   /** True if `llama_4_scaling_beta` makes queries longer. Default: false, as of a type that does not read it. */
   readonly hasLongerQueries?: boolean;
 }
@@ -54,7 +56,7 @@ export function readRope(config: ConfigReader, headSize: number, defaults: RopeD
       "Give a share that leaves an even number of columns.",
     );
   const frequencies = rotaryFrequencies(size, theta);
-  const axes = readSections(rope, size / 2);
+  const axes = readSections(rope, size / 2, defaults.sections);
   const queries = defaults.hasLongerQueries === true ? readQueries(rope) : undefined;
   if (queries !== undefined && size !== headSize)
     rope.fail("llama_4_scaling_beta", "Longer queries of which a part turns are not supported.", "Turn whole heads.");
@@ -89,23 +91,30 @@ function factorOf(rope: ConfigReader): number {
 
 /**
  * Which axis of M-RoPE turns each pair: `mrope_section` pairs of time, row and column one after the other (Qwen2-VL),
- * or by turns (`mrope_interleaved`, Qwen3-VL). Source: transformers 5.24, `modeling_qwen2_vl.py` and
- * `modeling_qwen3_vl.py`.
+ * or by turns (`mrope_interleaved`, Qwen3-VL). More than three sections begin with time again (GLM-4V). Source:
+ * transformers 5.24, `modeling_qwen2_vl.py`, `modeling_qwen3_vl.py` and `modeling_glm4v.py`.
  */
-function readSections(rope: ConfigReader, pairs: number): readonly number[] | undefined {
-  const sections = rope.raw["mrope_section"];
-  if (sections === undefined || sections === null) return undefined;
+function readSections(
+  rope: ConfigReader,
+  pairs: number,
+  fallback: readonly number[] | undefined,
+): readonly number[] | undefined {
+  const sections = rope.raw["mrope_section"] ?? fallback;
+  if (sections === undefined) return undefined;
+  const isRepeated = fallback !== undefined && !rope.boolean("mrope_interleaved", false);
   const isList =
-    Array.isArray(sections) && sections.length === 3 && sections.every((count) => Number.isSafeInteger(count));
+    Array.isArray(sections) &&
+    (isRepeated || sections.length === 3) &&
+    sections.every((count) => Number.isSafeInteger(count));
   const counts = (isList ? sections : []) as number[];
-  if (!isList || counts[0]! + counts[1]! + counts[2]! !== pairs)
+  if (!isList || counts.reduce((total, count) => total + count, 0) !== pairs)
     return rope.fail(
       "mrope_section",
       `The sections ${JSON.stringify(sections)} are not three numbers of pairs that make ${pairs}.`,
       "Give the pairs of time, row and column.",
     );
   if (!rope.boolean("mrope_interleaved", false))
-    return counts.flatMap((count, axis) => Array.from({ length: count }, () => axis));
+    return counts.flatMap((count, section) => Array.from({ length: count }, () => section % 3));
   return Array.from({ length: pairs }, (_, pair) => {
     const axis = pair % 3;
     return axis > 0 && pair < 3 * counts[axis]! ? axis : 0;

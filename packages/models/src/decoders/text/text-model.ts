@@ -1,5 +1,6 @@
-import type { ConfigReader } from "../../reading/config-reader.js";
+import { configReader, type ConfigReader } from "../../reading/config-reader.js";
 import { readGemma, readGemma2, readGemma3 } from "./gemma.js";
+import { GLM_TEXT, readGlmText } from "./glm.js";
 import { readLfm2 } from "./lfm2.js";
 import { LLAMA_LIKE, readLlamaLike } from "./llama-like.js";
 import { readQwen35 } from "./qwen35.js";
@@ -10,6 +11,7 @@ const READERS: Readonly<Record<string, (config: ConfigReader, modelType: string)
   gemma: readGemma,
   gemma2: readGemma2,
   gemma3_text: readGemma3,
+  ...Object.fromEntries(GLM_TEXT.map((modelType) => [modelType, readGlmText])),
   lfm2: readLfm2,
   qwen3_5_text: readQwen35,
 };
@@ -24,4 +26,14 @@ export const TEXT_MODEL_TYPES: readonly string[] = Object.keys(READERS);
 export function readTextModel(config: ConfigReader, fallback = "llama"): TextModel {
   const modelType = config.choice("model_type", TEXT_MODEL_TYPES, fallback);
   return READERS[modelType]!(config, modelType);
+}
+
+/**
+ * Reads the text model of a family whose old configs have its options at the top: `text_config`, or the whole config
+ * as one of `modelType`. @throws THAW_CHECKPOINT_CONFIG
+ */
+export function readTextPart(config: ConfigReader, modelType: string): TextModel {
+  return config.has("text_config")
+    ? readTextModel(config.child("text_config"), modelType)
+    : readTextModel(configReader(config.file, { ...config.raw, model_type: modelType }, config.path));
 }

@@ -1,6 +1,6 @@
 import { readActivation, type ActivationName } from "../../blocks/activations.js";
 import { readFeatureStates } from "../../towers/feature-states.js";
-import { type PixtralConfig, readPixtralConfig } from "../../towers/pixtral-config.js";
+import { type PixtralConfig, readPixtralConfig } from "../../towers/pixtral/config.js";
 import { readVisionModel, type VisionModel } from "../../towers/vision-model.js";
 import { configReader, type ConfigReader } from "../../reading/config-reader.js";
 import type { TextModel } from "../../decoders/text/sizes.js";

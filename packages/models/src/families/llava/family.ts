@@ -4,7 +4,7 @@ import type { Tower, TowerPlace } from "../../contract/parts.js";
 import { textDecoder } from "../../decoders/text-decoder.js";
 import { LLAVA_MODULES } from "../../owners/module-names.js";
 import { readSpecialTokens } from "../../reading/special-tokens.js";
-import { pixtralTower } from "../../towers/pixtral.js";
+import { pixtralTower } from "../../towers/pixtral/tower.js";
 import { compose } from "../compose.js";
 import { LLAVA_COMPONENTS, llavaTextNames, projectorPrefix, towerPrefix } from "../llava-names.js";
 import { readLlavaConfig, type LlavaConfig } from "./config.js";

@@ -3,7 +3,7 @@ import type { TextModel } from "../../decoders/text/sizes.js";
 import { readTextModel } from "../../decoders/text/text-model.js";
 import { configReader, type ConfigReader } from "../../reading/config-reader.js";
 import { readFeatureStates } from "../../towers/feature-states.js";
-import { readPixtralConfig, type PixtralConfig } from "../../towers/pixtral-config.js";
+import { readPixtralConfig, type PixtralConfig } from "../../towers/pixtral/config.js";
 import { readTied } from "../llava-names.js";
 
 /** Everything that config.json says about a Mistral 3 model. */

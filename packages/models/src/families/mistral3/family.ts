@@ -4,7 +4,7 @@ import { defineFamily } from "../../contract/define-family.js";
 import { textDecoder } from "../../decoders/text-decoder.js";
 import { LLAVA_MODULES } from "../../owners/module-names.js";
 import { readSpecialTokens } from "../../reading/special-tokens.js";
-import { pixtralTower } from "../../towers/pixtral.js";
+import { pixtralTower } from "../../towers/pixtral/tower.js";
 import { compose } from "../compose.js";
 import { LLAVA_COMPONENTS, llavaTextNames, projectorPrefix } from "../llava-names.js";
 import { readMistral3Config } from "./config.js";

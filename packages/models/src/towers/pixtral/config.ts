@@ -1,5 +1,6 @@
-import { readActivation, type ActivationName } from "../blocks/activations.js";
-import type { ConfigReader } from "../reading/config-reader.js";
+import { readActivation, type ActivationName } from "../../blocks/activations.js";
+import type { ConfigReader } from "../../reading/config-reader.js";
+import { readPatchRotary } from "../../reading/patch-rotary.js";
 
 /** Sizes of a Pixtral vision tower. */
 export interface PixtralConfig {
@@ -21,21 +22,6 @@ export interface PixtralConfig {
 export function readPixtralConfig(config: ConfigReader): PixtralConfig {
   config.choice("model_type", ["pixtral"], "pixtral");
   const [hiddenSize, headCount] = [config.size("hidden_size", 1024), config.size("num_attention_heads", 16)];
-  const headSize = hiddenSize / headCount;
-  if (headSize % 4 !== 0)
-    config.fail(
-      "num_attention_heads",
-      `${headCount} heads of hidden_size ${hiddenSize} have ${headSize} columns, of which rows and columns turn pairs.`,
-      "Give a number of heads that leaves a multiple of 4.",
-    );
-  if (config.size("head_dim", headSize) !== headSize)
-    config.fail("head_dim", `Heads have ${headSize} columns.`, "Give hidden_size / num_attention_heads, or nothing.");
-  if (config.number("attention_dropout", 0) !== 0)
-    config.fail("attention_dropout", "Dropout of attention is not supported.", "Set it to 0.");
-  if (config.has("rope_scaling"))
-    config.fail("rope_scaling", "Positions of patches that are scaled are not supported.", "Leave it out.");
-  const rope = config.child("rope_parameters");
-  rope.choice("rope_type", ["axial"], "axial");
   return {
     hiddenSize,
     headCount,
@@ -43,7 +29,7 @@ export function readPixtralConfig(config: ConfigReader): PixtralConfig {
     layerCount: config.size("num_hidden_layers", 24),
     channelCount: config.size("num_channels", 3),
     patchSize: config.size("patch_size", 16),
-    theta: rope.number("rope_theta", config.number("rope_theta", 10000)),
+    theta: readPatchRotary(config, hiddenSize, headCount),
     activation: readActivation(config, "hidden_act", "gelu"),
   };
 }

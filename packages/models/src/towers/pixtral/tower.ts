@@ -1,14 +1,13 @@
-import { rotaryFrequencies, type RotaryOptions } from "../blocks/rope.js";
-import type { Tower, TowerPlace } from "../contract/parts.js";
-import { gatedMlp } from "../layers/gated-mlp.js";
-import { normed, normSpecs, type NormOptions } from "../layers/norms.js";
-import { linesAt } from "../passes/rotary-lines.js";
-import { encoder } from "./encoder.js";
-import { encoderLayer } from "./encoder-layer.js";
-import { frameSpans, gridOf, patchCount, patchPlaces } from "./grids.js";
-import { PIXEL_VALUES } from "./inputs.js";
-import { embedPatches, patchEmbeddingSpecs, patchesOf, patchWidth, type PatchEmbeddingOptions } from "./patches.js";
-import type { PixtralConfig } from "./pixtral-config.js";
+import { rotaryFrequencies, type RotaryOptions } from "../../blocks/rope.js";
+import type { Tower, TowerPlace } from "../../contract/parts.js";
+import { gatedMlp } from "../../layers/gated-mlp.js";
+import { normed, normSpecs, type NormOptions } from "../../layers/norms.js";
+import { encoder } from "../encoder.js";
+import { encoderLayer } from "../encoder-layer.js";
+import { gridOf, patchCount, patchPass } from "../grids.js";
+import { PIXEL_VALUES } from "../inputs.js";
+import { embedPatches, patchEmbeddingSpecs, patchesOf, patchWidth, type PatchEmbeddingOptions } from "../patches.js";
+import type { PixtralConfig } from "./config.js";
 
 /** What a model takes from a Pixtral tower. */
 export interface PixtralUse {
@@ -63,9 +62,8 @@ export function pixtralTower(config: PixtralConfig, use: PixtralUse, place: Towe
         layer,
       })),
       pass(items, scope) {
-        const grids = items.map(gridOf);
-        const lines = { spans: frameSpans(grids), rotary: linesAt(rotary, patchPlaces(grids, merge), scope) };
-        return () => lines;
+        const pass = patchPass(items.map(gridOf), merge, rotary, scope);
+        return () => pass;
       },
       featureStates,
       signature: { tower: "pixtral", patchSize, merge, theta: config.theta },

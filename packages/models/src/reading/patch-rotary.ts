@@ -1,0 +1,25 @@
+import type { ConfigReader } from "./config-reader.js";
+
+/**
+ * Reads how a `vision_config` turns patches by their rows and columns: the base of the frequencies. Source:
+ * transformers 5.24, `rope_parameters` of type `axial`. @throws THAW_CHECKPOINT_CONFIG for what is not supported, and
+ * for heads that do not have as many pairs for rows as for columns
+ */
+export function readPatchRotary(config: ConfigReader, hiddenSize: number, headCount: number): number {
+  const headSize = hiddenSize / headCount;
+  if (headSize % 4 !== 0)
+    config.fail(
+      config.has("num_heads") ? "num_heads" : "num_attention_heads",
+      `${headCount} heads of hidden_size ${hiddenSize} have ${headSize} columns, of which rows and columns turn pairs.`,
+      "Give a number of heads that leaves a multiple of 4.",
+    );
+  if (config.size("head_dim", headSize) !== headSize)
+    config.fail("head_dim", `Heads have ${headSize} columns.`, "Give hidden_size over the heads, or nothing.");
+  if (config.number("attention_dropout", 0) !== 0)
+    config.fail("attention_dropout", "Dropout of attention is not supported.", "Set it to 0.");
+  if (config.has("rope_scaling"))
+    config.fail("rope_scaling", "Positions of patches that are scaled are not supported.", "Leave it out.");
+  const rope = config.child("rope_parameters");
+  rope.choice("rope_type", ["axial"], "axial");
+  return rope.number("rope_theta", config.number("rope_theta", 10000));
+}
