@@ -16,6 +16,16 @@ export type { CaptionScores } from "./evaluation/caption-metrics.js";
 export { compileChatTemplate, loadChatTemplate } from "./text/chat-template.js";
 export type { ChatTemplate } from "./text/chat-template.js";
 export { readCheckpointJson, readCheckpointText } from "./text/checkpoint-file.js";
+export {
+  anyresImageProcessor,
+  anyresImageProcessorModule,
+  bestPinpoint,
+  LLAVA_NEXT_PINPOINTS,
+  LLAVA_ONEVISION_PINPOINTS,
+  parseAnyresImageConfig,
+  readPinpoints,
+} from "./image-processors/anyres.js";
+export type { AnyresImageOptions, AnyresPatchOptions } from "./image-processors/anyres.js";
 export { parseClipImageConfig } from "./images/clip-image-config.js";
 export type { ClipImageOptions } from "./images/clip-image-config.js";
 export { clipImageProcessor, clipImageProcessorModule } from "./images/clip-image-processor.js";

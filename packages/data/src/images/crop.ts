@@ -43,12 +43,17 @@ export function centerCrop(image: RgbImage, size: ImageSize): RgbImage {
 export function padToSquare(image: RgbImage, fill: readonly [number, number, number]): RgbImage {
   if (image.width === image.height) return image;
   const side = Math.max(image.width, image.height);
-  judgeResult(image, { width: side, height: side });
+  return padTo(image, { width: side, height: side }, fill);
+}
+
+/** Pads to a size that is not smaller, image in the middle; an odd pixel of padding comes behind the image. */
+export function padTo(image: RgbImage, size: ImageSize, fill: readonly [number, number, number]): RgbImage {
+  judgeResult(image, size);
   return place(
     image,
-    { width: side, height: side },
-    Math.floor((side - image.width) / 2),
-    Math.floor((side - image.height) / 2),
+    size,
+    Math.floor((size.width - image.width) / 2),
+    Math.floor((size.height - image.height) / 2),
     fill,
   );
 }

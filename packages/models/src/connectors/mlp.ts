@@ -1,4 +1,7 @@
+import type { Value } from "@thaw/autograd";
+import type { Scope } from "@thaw/contracts";
 import { activate, type ActivationName } from "../blocks/activations.js";
+import type { ParameterSpec } from "../contract/family.js";
 import type { Connector, ConnectorPlace } from "../contract/parts.js";
 import { linearSpecs, namesOf } from "../blocks/specs.js";
 
@@ -11,25 +14,29 @@ export interface MlpProjectorConfig {
   readonly hasBias: boolean;
 }
 
+/** Parameters of the two layers. */
+export function mlpSpecs({ prefix, outputSize, hasBias }: MlpProjectorConfig, inputSize: number): ParameterSpec[] {
+  return [
+    ...linearSpecs(`${prefix}.linear_1`, inputSize, outputSize, hasBias),
+    ...linearSpecs(`${prefix}.linear_2`, outputSize, outputSize, hasBias),
+  ];
+}
+
+/** `[rows, inputSize]` to `[rows, outputSize]`. */
+export function runMlp(x: Value, { prefix, activation }: MlpProjectorConfig, scope: Scope): Value {
+  return scope.linear(activate(activation, scope.linear(x, `${prefix}.linear_1`)), `${prefix}.linear_2`);
+}
+
 /**
  * Two linear layers with an activation between them, row by row. Source: LLaVA-1.5, arXiv:2310.03744, section 3.3;
  * `modeling_llava.py` of transformers 5.23.
  */
-export function mlpProjector(
-  { prefix, outputSize, activation, hasBias }: MlpProjectorConfig,
-  { component, after, inputSize }: ConnectorPlace,
-): Connector {
-  const parameters = [
-    ...linearSpecs(`${prefix}.linear_1`, inputSize, outputSize, hasBias),
-    ...linearSpecs(`${prefix}.linear_2`, outputSize, outputSize, hasBias),
-  ];
+export function mlpProjector(config: MlpProjectorConfig, { component, after, inputSize }: ConnectorPlace): Connector {
+  const parameters = mlpSpecs(config, inputSize);
   return {
     parameters,
     segments: [{ name: component, after, reads: [], parameters: namesOf(parameters) }],
-    outputSize,
-    run: (features, scope) =>
-      scope.segment(component, [features], (x) =>
-        scope.linear(activate(activation, scope.linear(x, `${prefix}.linear_1`)), `${prefix}.linear_2`),
-      ),
+    outputSize: config.outputSize,
+    run: (features, scope) => scope.segment(component, [features], (x) => runMlp(x, config, scope)),
   };
 }

@@ -3,6 +3,8 @@ import { gemma3Family } from "../families/gemma3/family.js";
 import { lfm2VlFamily } from "../families/lfm2_vl/family.js";
 import { glm46vFamily, glm4vFamily, glmOcrFamily } from "../families/glm4v/family.js";
 import { llavaFamily } from "../families/llava/family.js";
+import { llavaNextFamily } from "../families/llava_next/family.js";
+import { llavaOnevisionFamily } from "../families/llava_onevision/family.js";
 import { mistral3Family } from "../families/mistral3/family.js";
 import { paliGemmaFamily } from "../families/paligemma/family.js";
 import { OWNER_TABLES } from "../owners/owner-tables.js";
@@ -43,6 +45,8 @@ export function knownModelTypes(): readonly string[] {
 registerFamily(gemma3Family);
 registerFamily(lfm2VlFamily);
 registerFamily(llavaFamily);
+registerFamily(llavaNextFamily);
+registerFamily(llavaOnevisionFamily);
 registerFamily(mistral3Family);
 registerFamily(paliGemmaFamily);
 for (const family of [glm4vFamily, glm46vFamily, glmOcrFamily]) registerFamily(family);

@@ -1,4 +1,4 @@
-import { LLAVA_NEXT_MODULES, QWEN2_VL_MODULES } from "./module-names.js";
+import { QWEN2_VL_MODULES } from "./module-names.js";
 import { table, type DocumentedOwnerTable } from "./owner-table.js";
 
 /** Owners where parts are named as in LLaVA, in published files and in transformers' modules. */
@@ -94,25 +94,13 @@ export const OWNER_TABLES: readonly DocumentedOwnerTable[] = [
     { doubt: "not in transformers; published names only" },
   ),
   table(
-    "llava_next",
-    {
-      vision_tower: "vision_tower model.vision_tower",
-      multi_modal_projector: "image_newline multi_modal_projector model.image_newline model.multi_modal_projector",
-      language_model: "language_model model.language_model lm_head",
-    },
-    {
-      doubt: "image_newline: a single vector added by the packing of tiles; trained with the projector here",
-      modules: LLAVA_NEXT_MODULES,
-    },
-  ),
-  table(
     "llava_next_video",
     {
       vision_tower: "vision_tower model.vision_tower",
       multi_modal_projector: "image_newline multi_modal_projector model.image_newline model.multi_modal_projector",
       language_model: "language_model model.language_model lm_head",
     },
-    { doubt: "image_newline: as llava_next" },
+    { doubt: "image_newline: a single vector added by the packing of tiles; trained with the projector here" },
   ),
   table(
     "minicpmo",

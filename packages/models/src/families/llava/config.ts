@@ -26,29 +26,46 @@ export interface LlavaConfig {
   readonly tied: boolean | "unclear";
 }
 
-/** The tower that LLaVA assumes where its config has no `vision_config`. */
-const DEFAULT_TOWER = {
-  model_type: "clip_vision_model",
-  hidden_size: 1024,
-  intermediate_size: 4096,
-  num_hidden_layers: 24,
-  num_attention_heads: 16,
-  image_size: 336,
-  patch_size: 14,
+/** What a type of LLaVA assumes where its config is silent. */
+export interface LlavaDefaults {
+  readonly vision: Readonly<Record<string, unknown>>;
+  /** Type of the text model. */
+  readonly text: string;
+  readonly imageTokenId: number;
+  readonly featureLayer: number;
+  readonly keepsClassToken: boolean;
+}
+
+/** Defaults of LLaVA-1.5 and LLaVA-NeXT. */
+export const LLAVA_DEFAULTS: LlavaDefaults = {
+  vision: {
+    model_type: "clip_vision_model",
+    hidden_size: 1024,
+    intermediate_size: 4096,
+    num_hidden_layers: 24,
+    num_attention_heads: 16,
+    image_size: 336,
+    patch_size: 14,
+  },
+  text: "llama",
+  imageTokenId: 32000,
+  featureLayer: -2,
+  keepsClassToken: false,
 };
 
 /**
  * Reads config.json. Names and defaults: transformers 5.23, `configuration_llava.py`, and those of version 4. @throws
  * THAW_CHECKPOINT_CONFIG
  */
-export function readLlavaConfig(config: ConfigReader): LlavaConfig {
+export function readLlavaConfig(config: ConfigReader, defaults: LlavaDefaults = LLAVA_DEFAULTS): LlavaConfig {
   const vision = readVision(
     config.has("vision_config")
       ? config.child("vision_config")
-      : configReader(config.file, DEFAULT_TOWER, "vision_config"),
+      : configReader(config.file, defaults.vision, "vision_config"),
   );
-  const text = readTextModel(config.child("text_config"));
-  const keepClassToken = config.choice("vision_feature_select_strategy", ["default", "full"], "default") === "full";
+  const text = readTextModel(config.child("text_config"), defaults.text);
+  const strategy = defaults.keepsClassToken ? "full" : "default";
+  const keepClassToken = config.choice("vision_feature_select_strategy", ["default", "full"], strategy) === "full";
   if (vision.type === "pixtral" && !keepClassToken)
     config.fail(
       "vision_feature_select_strategy",
@@ -58,10 +75,11 @@ export function readLlavaConfig(config: ConfigReader): LlavaConfig {
   return {
     vision,
     text,
-    imageTokenId: config.has("image_token_id")
-      ? config.number("image_token_id", 32000)
-      : config.number("image_token_index", 32000),
-    featureStates: readFeatureStates(config, vision.model.layerCount),
+    imageTokenId: config.number(
+      config.has("image_token_id") ? "image_token_id" : "image_token_index",
+      defaults.imageTokenId,
+    ),
+    featureStates: readFeatureStates(config, vision.model.layerCount, defaults.featureLayer),
     keepClassToken,
     projectorActivation: readActivation(config, "projector_hidden_act", "gelu"),
     projectorBias: config.boolean("multimodal_projector_bias", true),

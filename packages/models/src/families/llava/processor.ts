@@ -1,28 +1,29 @@
-import { type ClipImageOptions, type Processor, processorUnsupported } from "@thaw/data";
+import { type ImageSize, type Processor, processorUnsupported } from "@thaw/data";
 import type { VisionModel } from "../../towers/vision-model.js";
 import { checkPictureSize, pictureMedia } from "../picture-media.js";
 import { pixtralMedia } from "../pixtral-media.js";
 import { finishProcessor, type ProcessorFiles, readProcessorFiles } from "../processor-kit.js";
-import { type LlavaConfig, readLlavaConfig } from "./config.js";
+import { readLlavaConfig } from "./config.js";
 
 /**
  * Tokens of one image, as `LlavaProcessor.replace_image_token` (transformers 5.23, `processing_llava.py`) counts them;
- * settings that the file leaves out follow from the tower. The tower's own count must be the same.
+ * settings that the file leaves out follow from the tower. The tower's own count must be the same. @throws
+ * THAW_DATA_PROCESSOR
  */
-function imageTokenCount(
-  config: LlavaConfig,
-  model: VisionModel,
-  image: ClipImageOptions,
+export function imageTokenCount(
   { processor: file, folder }: ProcessorFiles,
+  model: VisionModel,
+  keepClassToken: boolean,
+  size: ImageSize,
 ): number {
   const { imageSize, patchSize, hasClassToken } = model;
-  checkPictureSize(image.size, model, folder);
+  checkPictureSize(size, model, folder);
   const classTokens = hasClassToken ? 1 : 0;
-  const strategy = file["vision_feature_select_strategy"] ?? (config.keepClassToken ? "full" : "default");
+  const strategy = file["vision_feature_select_strategy"] ?? (keepClassToken ? "full" : "default");
   const additional = Number(file["num_additional_image_tokens"] ?? classTokens);
   const patch = Number(file["patch_size"] ?? patchSize);
   const count = Math.floor(imageSize / patch) ** 2 + additional - (strategy === "default" ? 1 : 0);
-  const features = Math.floor(imageSize / patchSize) ** 2 + classTokens - (config.keepClassToken ? 0 : 1);
+  const features = Math.floor(imageSize / patchSize) ** 2 + classTokens - (keepClassToken ? 0 : 1);
   if (count !== features) {
     throw processorUnsupported(
       folder,
@@ -50,7 +51,7 @@ export async function loadLlavaProcessor(folder: string): Promise<Processor> {
       : await pictureMedia(files, vision.model, (options) => ({
           token,
           id: imageTokenId,
-          count: imageTokenCount(config, vision.model, options, files),
+          count: imageTokenCount(files, vision.model, config.keepClassToken, options.size),
         }));
   return finishProcessor(files, { modelType: "llava", text, media: { image } });
 }
