@@ -27,7 +27,7 @@ interface PackedClass {
   readonly minPixels: number;
   readonly maxPixels: number;
   readonly frames: number;
-  readonly small: NonNullable<SmartResize["small"]>;
+  readonly small?: SmartResize["small"];
   /** True if the bounds count all frames of a still image. */
   readonly countsFrames?: boolean;
   /** True if `min_pixels` and `max_pixels` stand for the size. */
@@ -48,6 +48,7 @@ const GLM: PackedClass = {
 const CLASSES = {
   Glm4vImageProcessor: GLM,
   Glm46VImageProcessor: GLM,
+  Qwen2VLImageProcessor: { minPixels: 56 ** 2, maxPixels: 28 ** 2 * 1280, frames: 2, readsPixels: true },
 } satisfies Readonly<Record<string, PackedClass>>;
 
 /** Classes of image processors that {@link parsePackedImageConfig} reads. */
@@ -98,7 +99,7 @@ export function parsePackedImageConfig(
     resize: {
       ...readBounds(config, type, source),
       factor: patchSize * merge,
-      small: type.small,
+      ...(type.small && { small: type.small }),
       ...(type.countsFrames === true && { frames }),
     },
   };

@@ -1,4 +1,3 @@
-import { QWEN2_VL_MODULES } from "./module-names.js";
 import { table, type DocumentedOwnerTable } from "./owner-table.js";
 
 /** Owners where parts are named as in LLaVA, in published files and in transformers' modules. */
@@ -152,15 +151,6 @@ export const OWNER_TABLES: readonly DocumentedOwnerTable[] = [
     language_model: "lm_head model model.language_model",
   }),
   table(
-    "qwen2_5_vl",
-    {
-      vision_tower: "visual.blocks visual.patch_embed model.visual.patch_embed model.visual.blocks",
-      multi_modal_projector: "visual.merger model.visual.merger",
-      language_model: "lm_head model model.language_model",
-    },
-    { modules: QWEN2_VL_MODULES },
-  ),
-  table(
     "qwen2_audio",
     {
       audio_tower: "audio_tower model.audio_tower",
@@ -168,24 +158,6 @@ export const OWNER_TABLES: readonly DocumentedOwnerTable[] = [
       language_model: "language_model model.language_model lm_head",
     },
     { doubt: "multi_modal_projector: named like an image projector, but it follows the audio tower" },
-  ),
-  table(
-    "qwen2_vl",
-    {
-      vision_tower: "visual.blocks visual.patch_embed model.visual.patch_embed model.visual.blocks",
-      multi_modal_projector: "visual.merger model.visual.merger",
-      language_model: "lm_head model model.language_model",
-    },
-    { modules: QWEN2_VL_MODULES },
-  ),
-  table(
-    "qwen3_5",
-    {
-      vision_tower: "model.visual.patch_embed model.visual.pos_embed model.visual.blocks",
-      multi_modal_projector: "model.visual.merger",
-      language_model: "model.language_model lm_head",
-    },
-    { ignored: ["mtp"] },
   ),
   table(
     "qwen3_5_moe",
@@ -236,15 +208,6 @@ export const OWNER_TABLES: readonly DocumentedOwnerTable[] = [
       language_model: "model.language_model lm_head",
     },
     { doubt: "names as LLaMA-Factory has them" },
-  ),
-  table(
-    "qwen3_vl",
-    {
-      vision_tower: "model.visual.patch_embed model.visual.pos_embed model.visual.blocks",
-      multi_modal_projector: "model.visual.merger model.visual.deepstack_merger_list",
-      language_model: "model.language_model lm_head",
-    },
-    { doubt: "deepstack_merger_list: mergers as the main one, though LLaMA-Factory freezes them with the tower" },
   ),
   table(
     "qwen3_vl_moe",

@@ -5,7 +5,7 @@ import { gatedMlp } from "../../layers/gated-mlp.js";
 import type { RowBlock } from "../../layers/parts.js";
 import type { ConfigReader } from "../../reading/config-reader.js";
 import type { LayerKind } from "../layer-kind.js";
-import { readRope } from "./rope-config.js";
+import { readRope, type RopeDefaults } from "./rope-config.js";
 import { readLayerTypes, readSizes, type DefaultSizes, type TextModel, type TextSizes } from "./sizes.js";
 
 /** How a model type differs from Llama. */
@@ -23,6 +23,10 @@ interface Differences {
   readonly hasExperts?: boolean;
   /** Rotary positions where the config says nothing of them. */
   readonly rope?: Readonly<Record<string, unknown>>;
+  /** What it assumes of rotary positions besides. */
+  readonly turning?: Partial<Pick<RopeDefaults, "theta" | "sections" | "isInterleaved">>;
+  /** Layers before the first one that has a window, where the config does not say. Default: 28. */
+  readonly windowLayers?: number;
 }
 
 /** Defaults: transformers 5.24, `configuration_<type>.py`. */
@@ -36,6 +40,22 @@ const LLAMA: DefaultSizes = {
   maxPositions: 2048,
 };
 const QWEN = { intermediateSize: 22016, vocabularySize: 151936, maxPositions: 32768 };
+const QWEN2_VL: Differences = {
+  sizes: {
+    hiddenSize: 8192,
+    intermediateSize: 29568,
+    layerCount: 80,
+    headCount: 64,
+    keyValueHeadCount: 8,
+    vocabularySize: 152064,
+    maxPositions: 32768,
+  },
+  hasQueryBias: true,
+  windows: "asked",
+  windowLayers: 80,
+  epsilon: 1e-5,
+  turning: { theta: 1e6, sections: [16, 24, 24], isInterleaved: false },
+};
 const TYPES: Readonly<Record<string, Differences>> = {
   llama: {},
   mistral: { sizes: { intermediateSize: 14336, keyValueHeadCount: 8, maxPositions: 131072 }, windows: "all" },
@@ -61,6 +81,13 @@ const TYPES: Readonly<Record<string, Differences>> = {
     },
   },
   qwen2: { sizes: QWEN, hasQueryBias: true, windows: "asked" },
+  qwen2_vl_text: QWEN2_VL,
+  qwen2_5_vl_text: QWEN2_VL,
+  qwen3_vl_text: {
+    sizes: { ...QWEN, layerCount: 32, headSize: 128, maxPositions: 128000 },
+    hasHeadNorm: true,
+    turning: { theta: 5e5, sections: [24, 20, 20], isInterleaved: true },
+  },
   qwen3: { sizes: { ...QWEN, headSize: 128 }, hasHeadNorm: true, windows: "asked" },
   qwen3_moe: {
     sizes: { ...QWEN, hiddenSize: 2048, intermediateSize: 6144, layerCount: 24, keyValueHeadCount: 4 },
@@ -81,6 +108,7 @@ export function readLlamaLike(config: ConfigReader, modelType: string): TextMode
   const isBiased = config.boolean("attention_bias", false);
   const { rotary, size } = readRope(config, sizes.headSize, {
     theta: 10000,
+    ...own.turning,
     ...(own.rope && { missing: own.rope }),
     hasLongerQueries: modelType === "ministral3",
   });
@@ -121,12 +149,12 @@ export function readLlamaLike(config: ConfigReader, modelType: string): TextMode
 /** The window, and the first layer that has it. */
 function windowOf(
   config: ConfigReader,
-  { windows = "none" }: Differences,
+  { windows = "none", windowLayers = 28 }: Differences,
 ): { readonly size: number; readonly from: number } | undefined {
   if (windows === "none" || (windows === "asked" && !config.boolean("use_sliding_window", false))) return undefined;
   if (config.raw["sliding_window"] === null || (windows === "given" && !config.has("sliding_window"))) return undefined;
   const size = config.size("sliding_window", 4096);
-  return { size, from: windows !== "asked" ? 0 : config.number("max_window_layers", 28) };
+  return { size, from: windows !== "asked" ? 0 : config.number("max_window_layers", windowLayers) };
 }
 
 function blockOf(

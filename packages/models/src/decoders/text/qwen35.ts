@@ -29,7 +29,12 @@ export function readQwen35(config: ConfigReader): TextModel {
   const types = readLayerTypes(config, sizes.layerCount, ["full_attention", "linear_attention"], (layer) =>
     (layer + 1) % interval === 0 ? "full_attention" : "linear_attention",
   );
-  const { rotary, size } = readRope(config, sizes.headSize, { theta: 10000, share: 0.25 });
+  const { rotary, size } = readRope(config, sizes.headSize, {
+    theta: 10000,
+    share: 0.25,
+    sections: [11, 11, 10],
+    isInterleaved: true,
+  });
   const taps = config.size("linear_conv_kernel_dim", 4);
   const keyHeadCount = config.size("linear_num_key_heads", 16);
   const valueHeadCount = config.size("linear_num_value_heads", 32);

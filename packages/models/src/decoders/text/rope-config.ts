@@ -16,6 +16,8 @@ export interface RopeDefaults {
   readonly missing?: Readonly<Record<string, unknown>>;
   /** `mrope_section` where a config has none; what is absent there too is no M-RoPE. Any number of sections then. */
   readonly sections?: readonly number[];
+  /** Whether they lie by turns, whatever the config says. Default: as `mrope_interleaved` says. */
+  readonly isInterleaved?: boolean;
   /** True if `llama_4_scaling_beta` makes queries longer. Default: false, as of a type that does not read it. */
   readonly hasLongerQueries?: boolean;
 }
@@ -56,7 +58,7 @@ export function readRope(config: ConfigReader, headSize: number, defaults: RopeD
       "Give a share that leaves an even number of columns.",
     );
   const frequencies = rotaryFrequencies(size, theta);
-  const axes = readSections(rope, size / 2, defaults.sections);
+  const axes = readSections(rope, size / 2, defaults);
   const queries = defaults.hasLongerQueries === true ? readQueries(rope) : undefined;
   if (queries !== undefined && size !== headSize)
     rope.fail("llama_4_scaling_beta", "Longer queries of which a part turns are not supported.", "Turn whole heads.");
@@ -97,24 +99,23 @@ function factorOf(rope: ConfigReader): number {
 function readSections(
   rope: ConfigReader,
   pairs: number,
-  fallback: readonly number[] | undefined,
+  { sections: fallback, isInterleaved }: Pick<RopeDefaults, "sections" | "isInterleaved">,
 ): readonly number[] | undefined {
   const sections = rope.raw["mrope_section"] ?? fallback;
-  if (sections === undefined) return undefined;
-  const isRepeated = fallback !== undefined && !rope.boolean("mrope_interleaved", false);
+  if (sections === undefined || sections === null) return undefined;
+  const byTurns = isInterleaved ?? rope.boolean("mrope_interleaved", false);
   const isList =
     Array.isArray(sections) &&
-    (isRepeated || sections.length === 3) &&
+    (sections.length === 3 || (fallback !== undefined && !byTurns)) &&
     sections.every((count) => Number.isSafeInteger(count));
   const counts = (isList ? sections : []) as number[];
-  if (!isList || counts.reduce((total, count) => total + count, 0) !== pairs)
+  if (!isList || (!byTurns && counts.reduce((total, count) => total + count, 0) !== pairs))
     return rope.fail(
       "mrope_section",
       `The sections ${JSON.stringify(sections)} are not three numbers of pairs that make ${pairs}.`,
       "Give the pairs of time, row and column.",
     );
-  if (!rope.boolean("mrope_interleaved", false))
-    return counts.flatMap((count, section) => Array.from({ length: count }, () => section % 3));
+  if (!byTurns) return counts.flatMap((count, section) => Array.from({ length: count }, () => section % 3));
   return Array.from({ length: pairs }, (_, pair) => {
     const axis = pair % 3;
     return axis > 0 && pair < 3 * counts[axis]! ? axis : 0;

@@ -11,9 +11,9 @@ import { readPaliGemmaConfig } from "./config.js";
 import { loadPaliGemmaProcessor } from "./processor.js";
 
 /**
- * PaliGemma (Beyer et al., arXiv:2407.07726) and PaliGemma 2 (arXiv:2412.03555): SigLIP tower, one linear layer, Gemma or
- * Gemma 2, whose prefix sees itself both ways. Source: transformers 5.24, `modeling_paligemma.py`. Reads published names
- * and those of transformers 5's modules.
+ * PaliGemma (Beyer et al., arXiv:2407.07726) and PaliGemma 2 (arXiv:2412.03555): SigLIP tower, one linear layer, Gemma
+ * or Gemma 2, whose prefix sees itself both ways. Source: transformers 5.24, `modeling_paligemma.py`. Reads published
+ * names and those of transformers 5's modules.
  */
 export const paliGemmaFamily = defineFamily({
   modelType: "paligemma",

@@ -1,8 +1,8 @@
 import { type ChatTemplate, type Message, templateFailed } from "@thaw/data";
 
 /**
- * How PaliGemma writes a question and its answer: pictures, the beginning token, the question, a line break, the answer,
- * the end token. There is no chat. Source: transformers 5.24, `processing_paligemma.py`.
+ * How PaliGemma writes a question and its answer: pictures, the beginning token, the question, a line break, the
+ * answer, the end token. There is no chat. Source: transformers 5.24, `processing_paligemma.py`.
  */
 export function paliGemmaTemplate(
   source: string,

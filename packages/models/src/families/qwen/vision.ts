@@ -1,0 +1,108 @@
+import type { RowBlock } from "../../layers/parts.js";
+import type { NormOptions } from "../../layers/norms.js";
+import type { ConfigReader } from "../../reading/config-reader.js";
+import type { QwenTowerOptions } from "../../towers/qwen/qwen.js";
+
+/** Names of a merger's parts behind its own. */
+export interface MergerNames {
+  readonly norm: string;
+  readonly first: string;
+  readonly second: string;
+}
+
+/** A `vision_config` of Qwen's, read. */
+export interface QwenVision {
+  readonly tower: Omit<QwenTowerOptions, "prefix" | "featureStates" | "outputs">;
+  /** Columns of what the text reads. */
+  readonly outputSize: number;
+  readonly merger: { readonly names: MergerNames; readonly norm: NormOptions };
+  /** Layers behind which a further merger reads, for the text's first layers (DeepStack). */
+  readonly deepstack: readonly number[];
+}
+
+/** What a generation of towers says of itself. */
+export interface VisionForm {
+  /** Model types that a `vision_config` of it has. */
+  readonly types: readonly [string, ...string[]];
+  /** Keys of the width of patches and of the rows that the text reads, and their defaults. */
+  readonly width: readonly [key: string, fallback: number];
+  readonly output: readonly [key: string, fallback: number];
+  readonly depth: number;
+  readonly patchSize: number;
+  readonly norm: NormOptions;
+  readonly hasPatchBias: boolean;
+  readonly mergerNames: MergerNames;
+  /** @throws THAW_CHECKPOINT_CONFIG */
+  block(config: ConfigReader, hiddenSize: number): RowBlock;
+  /** What else the tower has. @throws THAW_CHECKPOINT_CONFIG */
+  more?(
+    config: ConfigReader,
+    tower: { readonly merge: number; readonly patchSize: number },
+  ): Pick<QwenTowerOptions, "windows" | "tableSide">;
+  /** Whether there are mergers for DeepStack, and behind which layers if the config does not say. */
+  readonly deepstack?: readonly number[];
+}
+
+/** Reads `vision_config`. @throws THAW_CHECKPOINT_CONFIG */
+export function readQwenVision(config: ConfigReader, form: VisionForm): QwenVision {
+  config.choice("model_type", form.types, form.types[0]);
+  const hiddenSize = config.size(...form.width);
+  const headCount = config.size("num_heads", 16);
+  if (hiddenSize % (4 * headCount) !== 0)
+    config.fail(
+      "num_heads",
+      `Heads of ${hiddenSize / headCount} columns cannot be turned by row and column.`,
+      `Give a number of heads that leaves ${form.width[0]} in multiples of 4.`,
+    );
+  const layerCount = config.size("depth", form.depth);
+  const [merge, patchSize] = [config.size("spatial_merge_size", 2), config.size("patch_size", form.patchSize)];
+  const rope = config.child("rope_parameters");
+  rope.choice("rope_type", ["axial", "default"], "axial");
+  return {
+    tower: {
+      hiddenSize,
+      headCount,
+      layerCount,
+      merge,
+      patchSize,
+      channelCount: config.size(config.has("in_channels") ? "in_channels" : "in_chans", 3),
+      frames: config.size("temporal_patch_size", 2),
+      theta: rope.number("rope_theta", 10000),
+      norm: form.norm,
+      block: form.block(config, hiddenSize),
+      hasPatchBias: form.hasPatchBias,
+      ...form.more?.(config, { merge, patchSize }),
+    },
+    outputSize: config.size(...form.output),
+    merger: { names: form.mergerNames, norm: form.norm },
+    deepstack:
+      form.deepstack === undefined ? [] : readLayers(config, "deepstack_visual_indexes", form.deepstack, layerCount),
+  };
+}
+
+/** A list of layers of the tower. @throws THAW_CHECKPOINT_CONFIG */
+export function readLayers(
+  config: ConfigReader,
+  key: string,
+  fallback: readonly number[],
+  layerCount: number,
+): readonly number[] {
+  const layers = config.raw[key] ?? fallback;
+  const isLayer = (layer: unknown): boolean =>
+    Number.isSafeInteger(layer) && (layer as number) >= 0 && (layer as number) < layerCount;
+  if (Array.isArray(layers) && layers.every(isLayer)) return layers as number[];
+  return config.fail(
+    key,
+    `The value ${JSON.stringify(layers)} does not name layers of a tower with ${layerCount} of them.`,
+    `Give a list of numbers from 0 to ${layerCount - 1}.`,
+  );
+}
+
+/** Places a side of a square table of positions. @throws THAW_CHECKPOINT_CONFIG */
+export function readTableSide(config: ConfigReader): number {
+  const count = config.size("num_position_embeddings", 2304);
+  const side = Math.round(Math.sqrt(count));
+  if (side ** 2 !== count)
+    config.fail("num_position_embeddings", `${count} positions are not a square.`, "Give the square of a side.");
+  return side;
+}
