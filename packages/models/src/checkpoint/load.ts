@@ -1,8 +1,23 @@
 import type { StoredTensor } from "@thaw/contracts";
 import { openSafetensors, type SafetensorsReader } from "@thaw/safetensors";
+import type { FusedPart } from "./fused-experts.js";
 import { tensorsMisshaped, tensorsMissing, unknownParameter } from "../errors.js";
 import type { ParameterSpec } from "../contract/family.js";
 import { initialValues } from "./initial-values.js";
+
+/** What values are read of. */
+export interface LoadedFrom {
+  readonly tensors: readonly StoredTensor[];
+  /** Tensors that are a stretch of a stored one. */
+  readonly parts: ReadonlyMap<string, FusedPart>;
+  /** Parameters that are made instead. */
+  readonly fresh: ReadonlyMap<string, ParameterSpec>;
+  /** Decides what is made. */
+  readonly seed: number;
+}
+
+/** Stored tensors whose parts are read one after the other: an expert's gate and up lie in one, its down in another. */
+const KEPT_WHOLES = 2;
 
 /**
  * Values of the named parameters, float32, row-major, one at a time: read from the checkpoint, or made where `fresh`
@@ -11,18 +26,18 @@ import { initialValues } from "./initial-values.js";
  */
 export async function* loadValues(
   folder: string,
-  tensors: readonly StoredTensor[],
-  fresh: ReadonlyMap<string, ParameterSpec>,
-  seed: number,
+  { tensors, parts, fresh, seed }: LoadedFrom,
   names: readonly string[],
 ): AsyncGenerator<{ readonly name: string; readonly values: Float32Array; readonly file?: string }> {
   const shapes = new Map(tensors.map(({ name, shape }) => [name, shape]));
   for (const name of names) if (!shapes.has(name)) throw unknownParameter(folder, name, [...shapes.keys()]);
   const reader = names.every((name) => fresh.has(name)) ? undefined : await openSafetensors(folder);
+  const wholes = new Map<string, Float32Array>();
   try {
     for (const name of names) {
-      const spec = fresh.get(name);
+      const [spec, part] = [fresh.get(name), parts.get(name)];
       if (spec !== undefined) yield { name, values: initialValues(spec, seed) };
+      else if (part !== undefined) yield { name, ...(await readPart(reader!, part, wholes, folder)) };
       else {
         const values = await readStored(reader!, name, shapes.get(name)!, folder);
         yield { name, values, file: reader!.entry(name).file };
@@ -31,6 +46,21 @@ export async function* loadValues(
   } finally {
     await reader?.close();
   }
+}
+
+/** A stretch of a stored tensor; the last tensors that were read are kept for its neighbours. */
+async function readPart(
+  reader: SafetensorsReader,
+  { stored, begin, count }: FusedPart,
+  wholes: Map<string, Float32Array>,
+  folder: string,
+): Promise<{ readonly values: Float32Array; readonly file: string }> {
+  if (!wholes.has(stored)) {
+    if (!reader.entries.has(stored)) throw tensorsMissing(folder, [stored], [...reader.entries.keys()]);
+    if (wholes.size >= KEPT_WHOLES) wholes.delete([...wholes.keys()][0]!);
+    wholes.set(stored, await reader.readFloat32(stored));
+  }
+  return { values: wholes.get(stored)!.slice(begin, begin + count), file: reader.entry(stored).file };
 }
 
 /** The file may have been replaced since the model was opened. */

@@ -25,7 +25,7 @@ const NORM: NormOptions = { kind: "layer", epsilon: 1e-5 };
 
 /**
  * Makes one row of each block of patches by a convolution as large, projects and norms it, and goes through a gated
- * MLP. Patches come block by block. Source: transformers 5.24, `modeling_glm4v.py`, `Glm4vVisionPatchMerger` and what its
+ * MLP. Patches come block by block. Source: transformers 5.24, `modeling_glm4v.py`, `Glm4vVisionPatchMerger` and what
  * `Glm4vVisionModel` does before it.
  */
 export function gatedMerger(config: GatedMergerConfig, { component, after, inputSize }: ConnectorPlace): Connector {

@@ -3,14 +3,9 @@ import type { TensorEntry } from "@thaw/safetensors";
 import { componentSegments } from "../owners/component-segments.js";
 import type { ConfigReader } from "../reading/config-reader.js";
 import { cannotInitialize, noForward, unknownComponent, unknownModelType } from "../errors.js";
-import {
-  COMPUTED_NAMES,
-  type Architecture,
-  type Family,
-  type OwnerTable,
-  type ParameterSpec,
-} from "../contract/family.js";
+import { COMPUTED_NAMES, type Architecture, type Family, type OwnerTable } from "../contract/family.js";
 import { readConfig, readGenerationConfig } from "../reading/folder.js";
+import { fuseExperts, unfuseExperts } from "../checkpoint/fused-experts.js";
 import { loadValues } from "../checkpoint/load.js";
 import { mergeComponents } from "../owners/owners.js";
 import { guessText } from "./guess-text.js";
@@ -104,12 +99,13 @@ async function familyModel(
   seed: number,
 ): Promise<Model> {
   refuseQuantized(config);
+  const { entries, parts } = unfuseExperts(stored);
   const architecture: Architecture = family.describe({
     config,
     generationConfig: await readGenerationConfig(folder),
-    storedNames: new Set(stored.keys()),
+    storedNames: new Set(entries.keys()),
   });
-  const { parameters, buffers } = matchTensors(folder, architecture.parameters, stored, isInitialized);
+  const { parameters, buffers } = matchTensors(folder, architecture.parameters, entries, isInitialized);
   const fresh = new Map(
     architecture.parameters.filter(({ name }) => isInitialized(name)).map((spec) => [spec.name, spec]),
   );
@@ -124,10 +120,13 @@ async function familyModel(
     deadParameters: architecture.deadParameters,
     ...moduleNamesOf(family),
     text: architecture.text,
-    load: (names) => loadValues(folder, tensors, fresh, seed, names),
+    load: (names) => loadValues(folder, { tensors, parts, fresh, seed }, names),
     forward: (batch, scope) => architecture.forward(batch, scope),
     generate: (batch, scope, generation) => architecture.generate(batch, scope, generation),
-    save: (target, values, saving) => saveModel(folder, target, tensors, values, saving),
+    save(target, values, saving) {
+      const whole = fuseExperts(tensors, parts, stored, values);
+      return saveModel(folder, target, whole.tensors, whole.values, saving);
+    },
   };
 }
 
@@ -156,7 +155,7 @@ function headerModel(
     deadParameters: [],
     ...moduleNamesOf(owners),
     text: guessText(config, parameters),
-    load: (names) => loadValues(folder, tensors, new Map<string, ParameterSpec>(), 0, names),
+    load: (names) => loadValues(folder, { tensors, parts: new Map(), fresh: new Map(), seed: 0 }, names),
     forward: refuse,
     generate: refuse,
     save: (target, values, saving) => saveModel(folder, target, tensors, values, saving),

@@ -9,7 +9,7 @@ import { mistral3Family } from "../families/mistral3/family.js";
 import { paliGemmaFamily } from "../families/paligemma/family.js";
 import { qwen25VlFamily } from "../families/qwen2_5_vl/family.js";
 import { qwen2VlFamily } from "../families/qwen2_vl/family.js";
-import { qwen35Family } from "../families/qwen3_5/family.js";
+import { qwen35Family, qwen35MoeFamily } from "../families/qwen3_5/family.js";
 import { qwen3VlFamily } from "../families/qwen3_vl/family.js";
 import { OWNER_TABLES } from "../owners/owner-tables.js";
 
@@ -57,5 +57,6 @@ for (const family of [glm4vFamily, glm46vFamily, glmOcrFamily]) registerFamily(f
 registerFamily(qwen25VlFamily);
 registerFamily(qwen2VlFamily);
 registerFamily(qwen35Family);
+registerFamily(qwen35MoeFamily);
 registerFamily(qwen3VlFamily);
 for (const table of OWNER_TABLES) registerOwners(table);

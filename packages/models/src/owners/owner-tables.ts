@@ -160,15 +160,6 @@ export const OWNER_TABLES: readonly DocumentedOwnerTable[] = [
     { doubt: "multi_modal_projector: named like an image projector, but it follows the audio tower" },
   ),
   table(
-    "qwen3_5_moe",
-    {
-      vision_tower: "model.visual.blocks model.visual.patch_embed model.visual.pos_embed",
-      multi_modal_projector: "model.visual.merger",
-      language_model: "lm_head model.language_model",
-    },
-    { ignored: ["mtp"] },
-  ),
-  table(
     "qwen3_omni_moe_thinker",
     {
       vision_tower:

@@ -1,5 +1,6 @@
 import { readActivation } from "../../blocks/activations.js";
 import { attentionMixer } from "../../layers/attention.js";
+import { experts } from "../../layers/experts.js";
 import { gatedDeltaNet } from "../../layers/gated-delta-net.js";
 import { gatedMlp } from "../../layers/gated-mlp.js";
 import type { ConfigReader } from "../../reading/config-reader.js";
@@ -18,9 +19,19 @@ const SIZES = {
   maxPositions: 32768,
 };
 
-/** Reads `qwen3_5_text`. Source: transformers 5.24, `modeling_qwen3_5.py`. @throws THAW_CHECKPOINT_CONFIG */
-export function readQwen35(config: ConfigReader): TextModel {
-  const sizes = readSizes(config, SIZES);
+/** Defaults: `configuration_qwen3_5_moe.py`, `Qwen3_5MoeTextConfig`. */
+const MOE_SIZES = { ...SIZES, hiddenSize: 2048, layerCount: 40, keyValueHeadCount: 2 };
+
+/** Types of this kind: with one MLP, or a router with experts. */
+export const QWEN35_TYPES = ["qwen3_5_text", "qwen3_5_moe_text"] as const;
+
+/**
+ * Reads `qwen3_5_text` and `qwen3_5_moe_text`. Source: transformers 5.24, `modeling_qwen3_5.py`,
+ * `modeling_qwen3_5_moe.py`. @throws THAW_CHECKPOINT_CONFIG
+ */
+export function readQwen35(config: ConfigReader, modelType: string): TextModel {
+  const hasExperts = modelType === "qwen3_5_moe_text";
+  const sizes = readSizes(config, hasExperts ? MOE_SIZES : SIZES);
   const { hiddenSize } = sizes;
   const epsilon = config.number("rms_norm_eps", 1e-6);
   const norm = { epsilon, unitOffset: true };
@@ -69,7 +80,17 @@ export function readQwen35(config: ConfigReader): TextModel {
       epsilon,
     }),
   };
-  const block = gatedMlp({ hiddenSize, intermediateSize: sizes.intermediateSize, activation });
+  const block = hasExperts
+    ? experts({
+        hiddenSize,
+        expertCount: config.size("num_experts", 256),
+        chosenCount: config.size("num_experts_per_tok", 8),
+        intermediateSize: config.size("moe_intermediate_size", 512),
+        activation,
+        isNormalized: true,
+        sharedSize: config.size("shared_expert_intermediate_size", 512),
+      })
+    : gatedMlp({ hiddenSize, intermediateSize: sizes.intermediateSize, activation });
   return {
     options: {
       hiddenSize,

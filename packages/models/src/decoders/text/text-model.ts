@@ -3,7 +3,7 @@ import { readGemma, readGemma2, readGemma3 } from "./gemma.js";
 import { GLM_TEXT, readGlmText } from "./glm.js";
 import { readLfm2 } from "./lfm2.js";
 import { LLAMA_LIKE, readLlamaLike } from "./llama-like.js";
-import { readQwen35 } from "./qwen35.js";
+import { QWEN35_TYPES, readQwen35 } from "./qwen35.js";
 import type { TextModel } from "./sizes.js";
 
 const READERS: Readonly<Record<string, (config: ConfigReader, modelType: string) => TextModel>> = {
@@ -13,7 +13,7 @@ const READERS: Readonly<Record<string, (config: ConfigReader, modelType: string)
   gemma3_text: readGemma3,
   ...Object.fromEntries(GLM_TEXT.map((modelType) => [modelType, readGlmText])),
   lfm2: readLfm2,
-  qwen3_5_text: readQwen35,
+  ...Object.fromEntries(QWEN35_TYPES.map((modelType) => [modelType, readQwen35])),
 };
 
 /** Model types of text models that a decoder is made for. */

@@ -15,3 +15,17 @@ export const qwen35Family = qwenFamily({
   prefixes: QWEN3_PREFIXES,
   vision: { ...QWEN3_VISION, types: ["qwen3_5_vision", "qwen3_5"] },
 });
+
+/**
+ * Qwen3.5 with a router and experts, which files hold one by one or all of a layer in one tensor. Source: transformers
+ * 5.24, `modeling_qwen3_5_moe.py`.
+ */
+export const qwen35MoeFamily = qwenFamily({
+  modelType: "qwen3_5_moe",
+  textType: "qwen3_5_moe_text",
+  imageTokenId: 248056,
+  components: QWEN3_COMPONENTS,
+  ignoredNames: ["mtp"],
+  prefixes: QWEN3_PREFIXES,
+  vision: { ...QWEN3_VISION, types: ["qwen3_5_moe_vision", "qwen3_5_moe"] },
+});
