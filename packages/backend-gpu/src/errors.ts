@@ -1,4 +1,4 @@
-import { ThawError } from "@thaw/core";
+import { causeText, ThawError } from "@thaw/core";
 
 /** Codes of this package's errors; never reused. */
 export const BACKEND_ERROR_CODES = [
@@ -37,11 +37,11 @@ export function backendLoadFailed(
   facts: { readonly backend: string; readonly where: string; readonly command: string },
   cause: unknown,
 ): ThawError {
-  const reason = cause instanceof Error ? cause.message : String(cause);
+  const reason = causeText(cause);
   const other = { wasm: "cpu", cpu: "wasm" }[facts.backend] ?? "wasm";
   return new ThawError(
     "THAW_BACKEND_LOAD_FAILED",
-    `The backend "${facts.backend}" was found at ${facts.where} and does not start: ${reason} Repair it with ` +
+    `The backend "${facts.backend}" was found at ${facts.where} and does not start: ${reason}. Repair it with ` +
       `\`${facts.command}\`, or write \`backend: ${other}\` to go on without it.`,
     { details: { ...facts, reason }, cause },
   );

@@ -1,14 +1,10 @@
-import { ThawError, type Finding } from "@thaw/contracts";
-
-function reasonOf(cause: unknown): string {
-  return cause instanceof Error ? cause.message : String(cause);
-}
+import { causeText, ThawError, type Finding } from "@thaw/contracts";
 
 /** The report could not be written. */
 export function reportUnwritable(file: string, cause: unknown): ThawError {
   return new ThawError(
     "THAW_CLI_REPORT_UNWRITABLE",
-    `The report could not be written: ${reasonOf(cause)}. At ${file}; nothing was left there. Check free space ` +
+    `The report could not be written: ${causeText(cause)}. At ${file}; nothing was left there. Check free space ` +
       "and permissions.",
     { details: { file }, cause },
   );
@@ -68,7 +64,7 @@ export function badOption(option: string, value: unknown, expected: string): Tha
 export function cannotFix(file: string, cause: unknown): ThawError {
   return new ThawError(
     "THAW_CLI_CANNOT_FIX",
-    `The file could not be changed: ${reasonOf(cause)}. At ${file}; it is as it was. Check its permissions.`,
+    `The file could not be changed: ${causeText(cause)}. At ${file}; it is as it was. Check its permissions.`,
     { details: { file }, cause },
   );
 }

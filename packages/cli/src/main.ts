@@ -1,6 +1,7 @@
-import { ThawError } from "@thaw/contracts";
+import { causeText, ThawError, thrownAt } from "@thaw/contracts";
 import { CommanderError } from "commander";
 import { createProgram, type Outcome } from "./program.js";
+import { watchProcess } from "./running/ended-process.js";
 import { processTerminal, type Terminal } from "./terminal/terminal.js";
 
 /** Errors that are a matter of how the command was called. */
@@ -12,18 +13,31 @@ const USAGE_CODES: readonly string[] = ["THAW_CLI_OPTION", "THAW_CLI_NO_EVALUATI
  */
 export const EXIT = { done: 0, failed: 1, usage: 2, interrupted: 130 } as const;
 
+/** Runs the `thaw` command as this process: its exit code, and what others do to the process, are told. */
+export async function runProcess(args: readonly string[]): Promise<void> {
+  const terminal = processTerminal();
+  const stopWatching = watchProcess(terminal, (error) => errorText(error, terminal, wantsStacks(args)));
+  const code = await main(args, terminal);
+  stopWatching();
+  process.exitCode = code;
+}
+
 /** Runs the `thaw` command; returns its exit code. Never throws. */
-export async function main(args: readonly string[], terminal: Terminal = processTerminal()): Promise<number> {
+export async function main(args: readonly string[], terminal: Terminal): Promise<number> {
   const outcome: Outcome = { code: EXIT.done, advice: [] };
   try {
     await createProgram(terminal, outcome).parseAsync([...args], { from: "user" });
     return outcome.code;
   } catch (error) {
     if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.done : EXIT.usage;
-    terminal.err(errorText(error, terminal, args.includes("--debug") || (process.env["THAW_DEBUG"] ?? "") !== ""));
+    terminal.err(errorText(error, terminal, wantsStacks(args)));
     for (const line of outcome.advice) terminal.err(line);
     return error instanceof ThawError && USAGE_CODES.includes(error.code) ? EXIT.usage : EXIT.failed;
   }
+}
+
+function wantsStacks(args: readonly string[]): boolean {
+  return args.includes("--debug") || (process.env["THAW_DEBUG"] ?? "") !== "";
 }
 
 /** What was wrong, where, what to do, and the code; the stack only when asked for, or for what is our bug. */
@@ -34,11 +48,11 @@ export function errorText(error: unknown, terminal: Terminal, isDebug: boolean):
     if (isDebug) lines.push(stackOf(error));
     return lines.join("\n");
   }
-  const message = error instanceof Error ? error.message : String(error);
+  const place = thrownAt(error);
   const advice = isDebug
     ? stackOf(error)
     : "This is a mistake in Thaw or a plugin: run the command again with --debug for the stack, and report it.";
-  return `${colors.red("error")} ${message}\n${advice}`;
+  return `${colors.red("error")} ${causeText(error)}.${place === undefined ? "" : ` In ${place}.`}\n${advice}`;
 }
 
 function stackOf(error: unknown): string {

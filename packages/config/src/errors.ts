@@ -1,4 +1,5 @@
-import { ThawError } from "@thaw/core";
+import { isAbsolute } from "node:path";
+import { causeText, ThawError, thrownAt } from "@thaw/core";
 
 /** No config was found from `folder` upwards. */
 export function configNotFound(folder: string, looked: readonly string[]): ThawError {
@@ -12,7 +13,7 @@ export function configNotFound(folder: string, looked: readonly string[]): ThawE
 
 /** A config path that was given does not exist or cannot be read. */
 export function configUnreadable(file: string, cause: unknown, namedIn?: string): ThawError {
-  const reason = cause instanceof Error ? cause.message : String(cause);
+  const reason = causeText(cause);
   const where = namedIn === undefined ? `At ${file}.` : `At ${file}, which ${namedIn} extends.`;
   return new ThawError(
     "THAW_CONFIG_UNREADABLE",
@@ -23,10 +24,11 @@ export function configUnreadable(file: string, cause: unknown, namedIn?: string)
 
 /** A config written in code threw while it was loaded. */
 export function configThrew(file: string, cause: unknown): ThawError {
-  const reason = cause instanceof Error ? cause.message : String(cause);
+  const reason = causeText(cause);
   return new ThawError(
     "THAW_CONFIG_THREW",
-    `The config could not be loaded: ${reason.trimEnd()} In ${file}. Correct the file, and install what it imports.`,
+    `The config could not be loaded: ${reason}. In ${placeIn(file, cause)}. Correct the file, and ` +
+      "install what it imports.",
     { details: { file }, cause },
   );
 }
@@ -57,20 +59,22 @@ export function packageNotFound(
   where: string,
 ): ThawError {
   const command = tried.find((candidate) => !candidate.startsWith("@thaw/")) ?? tried[0] ?? name;
+  const advice = tried.every((candidate) => isAbsolute(candidate))
+    ? "Correct the path, which counts from the file that names it."
+    : `Install it ("npm install ${command}"), or give a path that starts with "./".`;
   return new ThawError(
     kind === "plugin" ? "THAW_PLUGIN_NOT_FOUND" : "THAW_PRESET_NOT_FOUND",
-    `The ${kind} "${name}" was not found; tried ${tried.join(", ")}. Named in ${where}. Install it ("npm install ` +
-      `${command}"), or give a path that starts with "./".`,
+    `The ${kind} "${name}" was not found; tried ${tried.join(", ")}. Named in ${where}. ${advice}`,
     { details: { name, tried, where } },
   );
 }
 
 /** A plugin's module was found and threw while it was loaded. */
 export function pluginThrew(name: string, file: string, cause: unknown, where: string): ThawError {
-  const reason = cause instanceof Error ? cause.message : String(cause);
+  const reason = causeText(cause);
   return new ThawError(
     "THAW_PLUGIN_THREW",
-    `The plugin "${name}" could not be loaded: ${reason.trimEnd()} In ${file}, named in ${where}. Correct the ` +
+    `The plugin "${name}" could not be loaded: ${reason}. In ${placeIn(file, cause)}, named in ${where}. Correct the ` +
       "file, and install what it imports.",
     {
       details: { name, file, where },
@@ -114,4 +118,10 @@ export function overrideMalformed(text: string, reason: string): ThawError {
     `The override "${text}" cannot be read: ${reason}. On the command line. Write it as --set training.epochs=3.`,
     { details: { text } },
   );
+}
+
+/** The line of a file that threw, where the error says so; else the file. */
+function placeIn(file: string, cause: unknown): string {
+  const place = thrownAt(cause);
+  return place?.startsWith(`${file}:`) === true ? place : file;
 }

@@ -1,3 +1,5 @@
+import { fileURLToPath } from "node:url";
+
 /** Every error that Thaw throws on purpose: what, where, what to do, with a stable code. */
 export class ThawError extends Error {
   override readonly name = "ThawError";
@@ -25,4 +27,25 @@ export class ThawError extends Error {
     this.code = code;
     this.details = options.details ?? {};
   }
+}
+
+/**
+ * What an error says as part of another one's sentence: without its full stop, and of an error of Thaw's that has a
+ * cause, that cause: its place and advice are told once.
+ */
+export function causeText(cause: unknown): string {
+  if (cause instanceof ThawError && cause.cause !== undefined) return causeText(cause.cause);
+  return (cause instanceof Error ? cause.message : String(cause)).replace(/\.$/, "");
+}
+
+/**
+ * Where an error was thrown, as `file:line:column`: the first line of its stack that is of neither Node nor an
+ * installed package, else the first that is not of Node. Undefined where it has none.
+ */
+export function thrownAt(error: unknown): string | undefined {
+  const stack = error instanceof Error ? (error.stack ?? "") : "";
+  const places = [...stack.matchAll(/^\s+at (?:.*\()?((?:file:\/\/|\/|[A-Za-z]:\\)[^()\n]*?):(\d+):(\d+)\)?$/gm)].map(
+    ([, file, line, column]) => `${file!.startsWith("file:") ? fileURLToPath(file!) : file!}:${line}:${column}`,
+  );
+  return places.find((place) => !/[\\/]node_modules[\\/]/.test(place)) ?? places[0];
 }

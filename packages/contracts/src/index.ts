@@ -1,7 +1,7 @@
 export { append } from "./append.js";
 export { IGNORE_INDEX } from "./batch.js";
 export type { Batch, BatchSource, LoadedBatch, MediaItem, Rows, RowSavings, RowSize } from "./batch.js";
-export { ThawError } from "./error.js";
+export { causeText, ThawError, thrownAt } from "./error.js";
 export { itemsOf, outputOffsets, placeholderRows, rowOffsets } from "./media.js";
 export type {
   ComponentDeclaration,
@@ -19,6 +19,7 @@ export type {
 } from "./model.js";
 export { fileInFolder, MAX_TEXT_BYTES, openPlainFile, readPlainFile } from "./plain-file.js";
 export type { GradientFlow, Plan, PlanEntry, PlanPhase, PlanReason } from "./plan.js";
+export { enterTap, runningTap, type TapPlace } from "./running.js";
 export type { Claims, Edit, Finding, Origin, Rule, RuleInfo, Setting, Severity } from "./settings.js";
 export { mulberry32, type Random } from "./random.js";
 export { elementCount, FLOAT32_BYTES, float32Bytes } from "./sizes.js";

@@ -64,6 +64,7 @@ export type {
   Value,
 } from "@thaw/autograd";
 export {
+  causeText,
   append,
   bytesText,
   MAX_TEXT_BYTES,
@@ -86,6 +87,7 @@ export {
   placeholderRows,
   rowOffsets,
   ThawError,
+  thrownAt,
   toCamelCase,
   toSnakeCase,
 } from "@thaw/contracts";
@@ -176,8 +178,7 @@ export type {
   StopDecision,
 } from "./api/contexts.js";
 export type { TrainerHooks } from "./api/hooks.js";
-export { runningTap } from "./run/intercept.js";
-export type { TapDescription, TapPlace } from "./run/intercept.js";
+export type { TapDescription } from "./run/intercept.js";
 export { freeBytes } from "./checkpoint/disk-space.js";
 export { savingText } from "./checkpoint/saving.js";
 export { backendInUse } from "./model/backend.js";

@@ -1,8 +1,8 @@
-import { nameList, ThawError } from "@thaw/contracts";
+import { causeText, nameList, ThawError } from "@thaw/contracts";
 import type { Modality } from "./samples/sample.js";
 
 function text(cause: unknown): string {
-  const message = cause instanceof Error ? cause.message : String(cause);
+  const message = causeText(cause);
   return (message.trim().split("\n")[0] as string).replace(/\.$/, "");
 }
 

@@ -1,10 +1,10 @@
-import { nameList, nearestNames, ThawError } from "@thaw/contracts";
+import { causeText, nameList, nearestNames, ThawError } from "@thaw/contracts";
 
 const shapeText = (shape: readonly number[]): string => `[${shape.join(", ")}]`;
 
 /** The folder of a model, or a file in it, cannot be read. */
 export function folderUnreadable(folder: string, cause: unknown): ThawError {
-  const text = cause instanceof Error ? cause.message : String(cause);
+  const text = causeText(cause);
   return new ThawError(
     "THAW_CHECKPOINT_UNREADABLE",
     `The model cannot be opened: ${text}. At ${folder}. Point to a local Hugging Face checkpoint folder, one ` +
@@ -162,7 +162,7 @@ export function folderTaken(folder: string, file: string): ThawError {
 
 /** A model cannot be saved: a full disk, or missing permissions. */
 export function folderUnwritable(folder: string, cause: unknown): ThawError {
-  const text = cause instanceof Error ? cause.message : String(cause);
+  const text = causeText(cause);
   return new ThawError(
     "THAW_CHECKPOINT_UNWRITABLE",
     `The model could not be saved: ${text}. At ${folder}; nothing was left there. Check free space and permissions.`,

@@ -1,4 +1,4 @@
-import { ThawError } from "@thaw/core";
+import { causeText, ThawError } from "@thaw/core";
 
 /** Codes of this package's errors; never reused. */
 export const LORA_ERROR_CODES = [
@@ -19,7 +19,7 @@ export function folderExists(folder: string): ThawError {
 
 /** The disk is full, or the folder is not ours. */
 export function folderUnwritable(folder: string, cause: unknown): ThawError {
-  const reason = cause instanceof Error ? cause.message : String(cause);
+  const reason = causeText(cause);
   return new ThawError(
     "THAW_LORA_FOLDER_UNWRITABLE",
     `The adapter cannot be written: ${reason}. To ${folder}. Make room, or name a folder that may be written.`,

@@ -1,4 +1,4 @@
-import { ThawError } from "@thaw/contracts";
+import { causeText, ThawError } from "@thaw/contracts";
 
 /** A file that breaks the format. `reason` is a stable word for the rule that it breaks. */
 export function malformed(
@@ -15,7 +15,7 @@ export function malformed(
 
 /** A safetensors file that is not there or cannot be read. */
 export function unreadable(file: string, cause: unknown): ThawError {
-  const text = cause instanceof Error ? cause.message : String(cause);
+  const text = causeText(cause);
   return new ThawError(
     "THAW_SAFETENSORS_UNREADABLE",
     `The file cannot be read: ${text}. At ${file}. Check that the path is right and that you may read it.`,
@@ -102,7 +102,7 @@ export function badValues(name: string, message: string, file: string): ThawErro
 
 /** A file cannot be written: a full disk, or missing permissions. */
 export function unwritable(file: string, cause: unknown): ThawError {
-  const text = cause instanceof Error ? cause.message : String(cause);
+  const text = causeText(cause);
   return new ThawError(
     "THAW_SAFETENSORS_UNWRITABLE",
     `The file could not be written: ${text}. At ${file}; nothing was left there. Check free space and permissions.`,

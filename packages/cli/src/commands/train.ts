@@ -2,7 +2,7 @@ import { ThawError, Trainer, type ResumeOptions } from "@thaw/core";
 import { openParts } from "../running/build-run.js";
 import { badOption } from "../errors.js";
 import { eventWriter, type EventWriter } from "../record/events.js";
-import { watchExit } from "../running/ended-process.js";
+import { onStrayError } from "../running/ended-process.js";
 import { watchInterrupts } from "../running/interrupt.js";
 import { loadConfig, type LoadedConfig } from "../config/load-config.js";
 import { editedConfigLine } from "../running/edited-config.js";
@@ -53,20 +53,6 @@ export async function train(
   terminal: Terminal,
   advise: (line: string) => void,
 ): Promise<number> {
-  const stopWatching = watchExit(terminal);
-  try {
-    return await trainWatched(configPath, options, terminal, advise);
-  } finally {
-    stopWatching();
-  }
-}
-
-async function trainWatched(
-  configPath: string | undefined,
-  options: TrainOptions,
-  terminal: Terminal,
-  advise: (line: string) => void,
-): Promise<number> {
   const comparedSteps = readComparedSteps(options.compareAllTrainable);
   if (options.resume !== undefined && configPath !== undefined)
     throw badOption("[config]", configPath, "either a config or --resume: a resumed run has its own");
@@ -89,6 +75,7 @@ async function trainWatched(
     const reason = interrupts.reason();
     if (reason !== undefined) trainer.stop(reason);
   };
+  const stopListening = onStrayError((error) => current?.fail(error) === true);
   const failure: Failure = {};
   const trustWord = (await needsTrust(work.config)) ? " --trust" : "";
   try {
@@ -120,6 +107,7 @@ async function trainWatched(
     if (failure.saved !== undefined) advise(goOnLine(failure.saved, trustWord));
     throw error;
   } finally {
+    stopListening();
     interrupts.stop();
     progress.end();
   }

@@ -1,9 +1,9 @@
-import { bytesText, nameList, type ThawError } from "@thaw/contracts";
+import { causeText, bytesText, nameList, type ThawError } from "@thaw/contracts";
 import { make } from "./make.js";
 
 /** The run folder, or a file in it, cannot be written. */
 export function runFolderUnwritable(path: string, cause: unknown): ThawError {
-  const text = cause instanceof Error ? cause.message : String(cause);
+  const text = causeText(cause);
   return make(
     "THAW_CORE_RUN_FOLDER_UNWRITABLE",
     `The run folder cannot be written: ${text}. At ${path}. Check free space and permissions, or choose another ` +
@@ -39,7 +39,7 @@ export function runFolderLinked(path: string, target: string | undefined): ThawE
 
 /** A checkpoint cannot be written: a full disk, or missing permissions. */
 export function checkpointUnwritable(path: string, cause: unknown): ThawError {
-  const text = cause instanceof Error ? cause.message : String(cause);
+  const text = causeText(cause);
   return make(
     "THAW_CORE_CHECKPOINT_UNWRITABLE",
     `The checkpoint could not be written: ${text}. At ${path}; nothing was left there. Check free space and ` +
@@ -174,7 +174,7 @@ export function stagesNotFound(folder: string, cause: unknown): ThawError {
   return make(
     "THAW_CORE_STAGES_NOT_FOUND",
     `The folder is not that of a staged run: it has no stages.json that can be read: ` +
-      `${cause instanceof Error ? cause.message : String(cause)}. At ${folder}. Give the folder that a run ` +
+      `${causeText(cause)}. At ${folder}. Give the folder that a run ` +
       "with stages made.",
     { folder },
     cause,

@@ -1,14 +1,19 @@
-import { nameList, type ThawError } from "@thaw/contracts";
+import { causeText, nameList, thrownAt, type ThawError } from "@thaw/contracts";
 import { make } from "./make.js";
 
 /** A plugin's tap, or its `apply`, threw something that is no `ThawError`. */
 export function pluginFailed(plugin: string, hook: string, step: number | undefined, cause: unknown): ThawError {
-  const text = cause instanceof Error ? cause.message : String(cause);
-  const where = step === undefined ? `hook ${hook}` : `hook ${hook}, step ${step}`;
+  const place = thrownAt(cause);
+  const where = [
+    `hook ${hook}`,
+    ...(step === undefined ? [] : [`step ${step + 1}`]),
+    ...(place === undefined ? [] : [place]),
+  ];
   return make(
     "THAW_CORE_PLUGIN_FAILED",
-    `The plugin ${plugin} failed: ${text} In ${where}. Fix or remove the plugin; the cause is attached.`,
-    { plugin, hook, step },
+    `The plugin ${plugin} failed: ${causeText(cause)}. In ${where.join(", ")}. Fix or remove the plugin; --debug ` +
+      "shows the stack (in a program: the error's cause).",
+    { plugin, hook, step, ...(place === undefined ? {} : { place }) },
     cause,
   );
 }
@@ -61,6 +66,15 @@ export function pluginFailedWithCode(
   error: ThawError,
 ): ThawError {
   return make(error.code, error.message, { ...error.details, plugin, hook, step }, error.cause ?? error);
+}
+
+/** A tap gave something that its hook has no use for. */
+export function tapReturnedWrong(plugin: string, hook: string, problem: string, wanted: string): ThawError {
+  return make(
+    "THAW_CORE_TAP_RETURNED_WRONG",
+    `The plugin ${plugin} returned ${problem}. In hook ${hook}. Return ${wanted}.`,
+    { plugin, hook, problem },
+  );
 }
 
 /** A tap of a waterfall hook forgot to return the value. */

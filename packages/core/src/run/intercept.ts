@@ -1,7 +1,9 @@
 import { pluginFailed, pluginFailedWithCode, tapNeverSettled, tapReturnedNothing } from "../errors/plugins.js";
-import { ThawError } from "@thaw/contracts";
+import { enterTap, ThawError, type TapPlace } from "@thaw/contracts";
 import { AsyncSeriesWaterfallHook, SyncWaterfallHook } from "tapable";
 import type { TrainerHooks } from "../api/hooks.js";
+import type { Plugin } from "../api/plugin.js";
+import type { TrainerApi } from "../api/trainer-api.js";
 
 /** One tap, in the order in which its hook calls it. */
 export interface TapDescription {
@@ -12,7 +14,7 @@ export interface TapDescription {
   readonly durationMs: number;
 }
 
-/** Judges what one tap of a waterfall returned; throws an error that names the plugin. */
+/** Judges what one tap returned, `before` being what it was given; throws an error that names the plugin. */
 export type ResultCheck = (plugin: string, before: unknown, after: unknown) => void;
 
 type AnyFunction = (...parameters: unknown[]) => unknown;
@@ -20,12 +22,6 @@ type AnyTap = { name: string; stage?: number; type: string; fn: AnyFunction };
 /** A hook says what it is itself: tapable sets `constructor`, and makes no instances of its classes. */
 const WATERFALLS: readonly unknown[] = [SyncWaterfallHook, AsyncSeriesWaterfallHook];
 type AnyHook = { readonly taps: readonly AnyTap[]; intercept(interceptor: { register(tap: AnyTap): AnyTap }): void };
-
-/** Whose tap it is, and of which hook. */
-export interface TapPlace {
-  readonly plugin: string;
-  readonly hook: string;
-}
 
 interface TapRecord {
   callCount: number;
@@ -35,20 +31,10 @@ interface PendingTap extends TapPlace {
   readonly reject: (error: ThawError) => void;
 }
 
-/** Of all trainers of this process. */
-const running: TapPlace[] = [];
-
-/**
- * The tap that runs or is waited for in this process, the last one that began; undefined outside of taps. It says who
- * ended the process where it was ended.
- */
-export function runningTap(): TapPlace | undefined {
-  return running.at(-1);
-}
-
 /**
  * Wraps every tap of every hook, now and later: errors gain plugin, hook and step, calls are counted and timed,
- * waterfall taps that return nothing are refused by name, and taps that never settle are known by name.
+ * waterfall taps that return nothing and taps that return what their hook has no use for are refused by name, and taps
+ * that never settle are known by name.
  */
 export class HookWatch {
   /** Set by the run, for error messages. */
@@ -77,6 +63,22 @@ export class HookWatch {
     );
   }
 
+  /** Calls a plugin's `apply`, which is watched as a tap is. @throws THAW_CORE_PLUGIN_FAILED */
+  apply(plugin: Plugin, trainer: TrainerApi): void {
+    const leave = enterTap(plugin.name, "apply");
+    try {
+      const result = plugin.apply(trainer) as unknown;
+      if (isThenable(result)) {
+        (result as Promise<unknown>).then(undefined, () => undefined);
+        throw new TypeError("apply is async, and nobody awaits it: tap a hook by tapPromise for what takes time");
+      }
+    } catch (error) {
+      throw error instanceof ThawError ? error : pluginFailed(plugin.name, "apply", undefined, error);
+    } finally {
+      leave();
+    }
+  }
+
   /** Rejects taps that are waited for although the event loop has nothing left to do. Returns how many. */
   rejectPending(): number {
     const pending = [...this.#pending];
@@ -99,17 +101,19 @@ export class HookWatch {
   #wrapSync(hook: string, { name, fn }: AnyTap, record: TapRecord): AnyFunction {
     return (...parameters) => {
       const start = performance.now();
-      const place = enter(name, hook);
+      const leave = enterTap(name, hook);
       try {
         const result = fn(...parameters);
-        if (isThenable(result))
+        if (isThenable(result)) {
+          (result as Promise<unknown>).then(undefined, () => undefined);
           throw new TypeError("An async function was given to tap, where nobody awaits it; use tapPromise.");
+        }
         this.#check(hook, name, parameters[0], result);
         return result;
       } catch (error) {
         throw this.#named(name, hook, error);
       } finally {
-        leave(place);
+        leave();
         count(record, start);
       }
     };
@@ -119,7 +123,7 @@ export class HookWatch {
     return async (...parameters) => {
       const start = performance.now();
       let pending: PendingTap | undefined;
-      const place = enter(name, hook);
+      const leave = enterTap(name, hook);
       try {
         const result = await Promise.race([
           Promise.resolve(fn(...parameters)),
@@ -133,7 +137,7 @@ export class HookWatch {
         throw this.#named(name, hook, error);
       } finally {
         if (pending !== undefined) this.#pending.delete(pending);
-        leave(place);
+        leave();
         count(record, start);
       }
     };
@@ -158,8 +162,9 @@ export class HookWatch {
   }
 
   #check(hook: string, plugin: string, before: unknown, after: unknown): void {
-    if (!WATERFALLS.includes(this.#hooks[hook as keyof TrainerHooks].constructor)) return;
-    if (after === undefined) throw tapReturnedNothing(plugin, hook);
+    const isWaterfall = WATERFALLS.includes(this.#hooks[hook as keyof TrainerHooks].constructor);
+    if (after === undefined && isWaterfall) throw tapReturnedNothing(plugin, hook);
+    if (after === undefined) return;
     this.#checks[hook as keyof TrainerHooks]?.(plugin, before, after);
   }
 
@@ -176,14 +181,4 @@ function count(record: TapRecord, start: number): void {
 
 function isThenable(value: unknown): boolean {
   return typeof value === "object" && value !== null && typeof (value as { then?: unknown }).then === "function";
-}
-
-function enter(plugin: string, hook: string): TapPlace {
-  const place = { plugin, hook };
-  running.push(place);
-  return place;
-}
-
-function leave(place: TapPlace): void {
-  running.splice(running.lastIndexOf(place), 1);
 }

@@ -1,7 +1,7 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
-import { ThawError } from "@thaw/contracts";
+import { causeText, ThawError } from "@thaw/contracts";
 import type { AfterStepContext, SavedState, StepContext } from "../api/contexts.js";
 import type { Logger } from "../api/logger.js";
 import type { DataPosition } from "../api/state.js";
@@ -61,7 +61,7 @@ export async function rescueRun(run: FailedRun, error: unknown): Promise<Rescue>
     };
   } catch (cause) {
     logger.debug({ error: cause }, `The checkpoint ${inRun} could not be written.`);
-    if (!isOfDisk(cause)) return lost(run, reasonOf(cause));
+    if (!isOfDisk(cause)) return lost(run, causeText(cause));
     return elsewhere(run, unwritten, cause);
   }
 }
@@ -113,7 +113,7 @@ async function elsewhere(
     };
   } catch {
     if (place !== undefined) await rm(place, { recursive: true, force: true }).catch(() => undefined);
-    return lost(run, reasonOf(cause));
+    return lost(run, causeText(cause));
   }
 }
 
@@ -126,12 +126,7 @@ async function lost({ saver: { files }, context }: FailedRun, reason: string): P
 }
 
 function without(error: unknown): string {
-  return error === undefined ? "" : ` without what plugins keep (${reasonOf(error)})`;
-}
-
-/** An error's text without its full stop. */
-function reasonOf(error: unknown): string {
-  return (error instanceof Error ? error.message : String(error)).replace(/\.$/, "");
+  return error === undefined ? "" : ` without what plugins keep (${causeText(error)})`;
 }
 
 /** True for what the file system said, as against what is wrong with the state itself. */

@@ -2,10 +2,10 @@ import type { Claims, Setting } from "@thaw/contracts";
 import { ThawError } from "@thaw/contracts";
 import { findCheckpoint, type FoundCheckpoint } from "../checkpoint/read-checkpoint.js";
 import { alreadyRunning, planRefused, trainingInvalid } from "../errors/options.js";
-import { pluginApiVersion, pluginFailed, pluginNameTwice, runStalled, trainabilityChanged } from "../errors/plugins.js";
+import { pluginApiVersion, pluginNameTwice, runStalled } from "../errors/plugins.js";
 import type { PlannedContext } from "../api/contexts.js";
 import { createHooks, type TrainerHooks } from "../api/hooks.js";
-import { HookWatch, type ResultCheck, type TapDescription } from "./intercept.js";
+import { HookWatch, type TapDescription } from "./intercept.js";
 import { silentLogger, type Logger } from "../api/logger.js";
 import { trainingSchema, type ResolvedTrainingOptions, type TrainingOptions } from "../api/options.js";
 import { API_VERSION, type Plugin } from "../api/plugin.js";
@@ -16,6 +16,7 @@ import { judgePlanChange } from "../checkpoint/resume.js";
 import { RunnerSession } from "../evaluation/runner-session.js";
 import { checkRunOptions } from "./check-run.js";
 import { withRescue, type Rescue } from "./rescue.js";
+import { RESULT_CHECKS } from "./tap-results.js";
 import { TrainingRun } from "./training-run.js";
 import type { Session } from "../api/session.js";
 import { joinSettings, settingsOf } from "../api/settings.js";
@@ -38,6 +39,8 @@ export class Trainer implements TrainerApi {
   readonly #watch: HookWatch;
   #planned: Promise<{ readonly planned: PlannedContext; readonly checkpoint: FoundCheckpoint | undefined }> | undefined;
   #stopReason: string | undefined;
+  #isRunning = false;
+  #failure: { readonly error: unknown } | undefined;
   #isBusy = false;
 
   /**
@@ -48,7 +51,7 @@ export class Trainer implements TrainerApi {
     this.options = options;
     this.logger = options.logger ?? silentLogger;
     this.training = resolveTraining(options.training ?? {});
-    this.#watch = new HookWatch(this.hooks, { gradients: sameNames });
+    this.#watch = new HookWatch(this.hooks, RESULT_CHECKS);
     const plugins = (options.plugins ?? []).filter((plugin): plugin is Plugin => Boolean(plugin));
     checkPlugins(plugins);
     this.#parts = {
@@ -60,7 +63,7 @@ export class Trainer implements TrainerApi {
       settings: collectSettings(options, plugins),
       claims: new Map(plugins.map((plugin): [string, Claims] => [plugin.name, plugin.claims ?? {}])),
     };
-    for (const plugin of plugins) this.#apply(plugin);
+    for (const plugin of plugins) this.#watch.apply(plugin, this);
   }
 
   /**
@@ -116,14 +119,21 @@ export class Trainer implements TrainerApi {
     const summary = await this.#busy(
       async () => {
         const { planned, checkpoint } = await this.#acceptedPlan();
-        run = new TrainingRun({ parts: this.#parts, planned, checkpoint, stopReason: () => this.#stopReason });
+        const [stopReason, throwFailure] = [() => this.#stopReason, () => this.#throwFailure()];
+        run = new TrainingRun({ parts: this.#parts, planned, checkpoint, stopReason, throwFailure });
+        this.#isRunning = true;
         const done = await run.run();
+        this.#isRunning = false;
+        this.#throwFailure();
         await this.hooks.shutdown.promise();
         this.#logHooks();
         return done;
       },
       {
-        rescue: async (error) => run?.rescue(error),
+        rescue: async (error) => {
+          this.#isRunning = false;
+          return run?.rescue(error);
+        },
         onFailure: async () => {
           await run?.dispose(true);
         },
@@ -142,6 +152,17 @@ export class Trainer implements TrainerApi {
     this.#stopReason ??= reason;
   }
 
+  /**
+   * Ends the run with an error from outside of hooks (a timer, a promise that nobody awaited), as if a tap had thrown
+   * it: before the next micro-batch, with the state after the last whole step saved. Of several errors the first
+   * counts. False where no run is under way that could end with it.
+   */
+  fail(error: unknown): boolean {
+    if (!this.#isRunning) return false;
+    this.#failure ??= { error };
+    return true;
+  }
+
   /** What `stop` was told first; undefined before. */
   get stopReason(): string | undefined {
     return this.#stopReason;
@@ -152,6 +173,10 @@ export class Trainer implements TrainerApi {
     return this.#watch.describe();
   }
 
+  #throwFailure(): void {
+    if (this.#failure !== undefined) throw this.#failure.error;
+  }
+
   /** Which taps ran, in calling order, with times: for who looks for what costs time, or runs in the wrong order. */
   #logHooks(): void {
     for (const { hook, plugin, stage, callCount, durationMs } of this.describeHooks())
@@ -160,14 +185,6 @@ export class Trainer implements TrainerApi {
           { hook, plugin, stage, callCount, durationMs },
           `Hook ${hook}: ${plugin} ran ${callCount} times, ${durationMs.toFixed(1)} ms in all.`,
         );
-  }
-
-  #apply(plugin: Plugin): void {
-    try {
-      plugin.apply(this);
-    } catch (error) {
-      throw error instanceof ThawError ? error : pluginFailed(plugin.name, "apply", undefined, error);
-    }
   }
 
   #plan() {
@@ -278,12 +295,3 @@ function collectSettings(options: TrainerOptions, plugins: readonly Plugin[]): r
     ),
   );
 }
-
-/** The `gradients` hook changes values; whose gradients there are is the plan's matter. */
-const sameNames: ResultCheck = (plugin, before, after) => {
-  const [given, returned] = [before, after] as ReadonlyMap<string, unknown>[];
-  const added = [...returned!.keys()].filter((name) => !given!.has(name));
-  const left = [...given!.keys()].filter((name) => !returned!.has(name));
-  if (added.length > 0) throw trainabilityChanged(plugin, "gradients", added, "returned gradients for");
-  if (left.length > 0) throw trainabilityChanged(plugin, "gradients", left, "left out the gradients of");
-};

@@ -34,6 +34,8 @@ export interface TrainingRunInput {
   readonly planned: PlannedContext;
   readonly checkpoint: FoundCheckpoint | undefined;
   readonly stopReason: () => string | undefined;
+  /** Throws what `Trainer.fail` was told. */
+  readonly throwFailure: () => void;
 }
 
 /** One run from the fixed plan to the summary. `dispose` frees everything, whatever happened. */
@@ -42,6 +44,7 @@ export class TrainingRun {
   readonly #planned: PlannedContext;
   readonly #checkpoint: FoundCheckpoint | undefined;
   readonly #stopReason: () => string | undefined;
+  readonly #throwFailure: () => void;
   #files: RunFiles | undefined;
   #loaded: LoadedModel | undefined;
   #optimizer: Optimizer | undefined;
@@ -57,11 +60,12 @@ export class TrainingRun {
   readonly #progress: RunProgress;
   readonly #metrics: StepMetrics;
 
-  constructor({ parts, planned, checkpoint, stopReason }: TrainingRunInput) {
+  constructor({ parts, planned, checkpoint, stopReason, throwFailure }: TrainingRunInput) {
     this.#parts = parts;
     this.#planned = planned;
     this.#checkpoint = checkpoint;
     this.#stopReason = stopReason;
+    this.#throwFailure = throwFailure;
     this.#stopRule = new StopRule(parts.training.stopWhen);
     this.#dead = new DeadGradients(parts.training.deadGradientSteps, deadGradientFacts(parts, planned));
     this.#metrics = new StepMetrics(parts);
@@ -205,6 +209,7 @@ export class TrainingRun {
       seed: options.seed!,
       trainStep: this.#trainStep!,
       stopReason: this.#stopReason,
+      throwFailure: this.#throwFailure,
       stopDecision: () => this.#stopRule.decision,
       events: {
         enterPhase: async (step) => this.#enterPhase(loaded, guard, step),

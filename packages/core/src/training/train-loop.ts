@@ -50,6 +50,8 @@ export interface TrainLoopInput {
   readonly stopDecision: () => StopDecision | undefined;
   /** Reason of `Trainer.stop`, once it was called. */
   readonly stopReason: () => string | undefined;
+  /** Throws what `Trainer.fail` was told, once it was called. */
+  readonly throwFailure: () => void;
   readonly start: { readonly step: number; readonly position: DataPosition };
 }
 
@@ -81,6 +83,7 @@ export class TrainLoop {
   async run(): Promise<LoopEnd> {
     this.#checkEnd(undefined);
     while (this.#end === undefined) await this.#epoch();
+    this.#input.throwFailure();
     return this.#end;
   }
 
@@ -104,7 +107,8 @@ export class TrainLoop {
 
   /** True if the epoch ends with this micro-batch. */
   async #microBatch({ item, isLast }: MarkedItem<Batch>, position: DataPosition): Promise<boolean> {
-    const { hooks, watch, context, trainStep, training, events } = this.#input;
+    const { hooks, watch, context, trainStep, training, events, throwFailure } = this.#input;
+    throwFailure();
     const stepContext: StepContext = Object.freeze({ ...context, epoch: position.epoch, step: this.#stepsDone });
     if (this.#inStep === 0) {
       this.#startMs = performance.now();

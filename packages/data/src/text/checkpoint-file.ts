@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { fileInFolder, MAX_TEXT_BYTES, readPlainFile } from "@thaw/contracts";
+import { causeText, fileInFolder, MAX_TEXT_BYTES, readPlainFile } from "@thaw/contracts";
 import { fileMalformed, fileUnreadable } from "../errors.js";
 
 type Json = Readonly<Record<string, unknown>>;
@@ -30,12 +30,7 @@ export async function readCheckpointJson(folder: string, name: string): Promise<
   try {
     value = JSON.parse(text);
   } catch (cause) {
-    throw fileMalformed(
-      join(folder, name),
-      `The file is not JSON: ${cause instanceof Error ? cause.message : String(cause)}.`,
-      advice,
-      cause,
-    );
+    throw fileMalformed(join(folder, name), `The file is not JSON: ${causeText(cause)}.`, advice, cause);
   }
   if (typeof value !== "object" || value === null || Array.isArray(value))
     throw fileMalformed(join(folder, name), "The file holds no JSON object.", advice);

@@ -1,4 +1,5 @@
 import { Tokenizer as HuggingFaceTokenizer } from "@huggingface/tokenizers";
+import { causeText } from "@thaw/contracts";
 import { readCheckpointJson } from "./checkpoint-file.js";
 import { tokenizerUnusable } from "../errors.js";
 
@@ -106,7 +107,7 @@ export async function loadTokenizer(folder: string, options: TokenizerOptions = 
   } catch (cause) {
     throw tokenizerUnusable(
       folder,
-      `The tokenizer cannot be built: ${cause instanceof Error ? cause.message : String(cause)}.`,
+      `The tokenizer cannot be built: ${causeText(cause)}.`,
       "Check that tokenizer.json is complete.",
       cause,
     );

@@ -1,6 +1,6 @@
 import { copyFile, mkdir, mkdtemp, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
-import { elementCount, fileInFolder, ThawError, type StoredTensor } from "@thaw/contracts";
+import { causeText, elementCount, fileInFolder, ThawError, type StoredTensor } from "@thaw/contracts";
 import {
   INDEX_FILE,
   MANIFEST_FILE,
@@ -106,7 +106,7 @@ async function writeModel(
 /** What is copied is part of the folder: an export never carries along what a link in it points to. */
 function companion(source: string, file: string): Promise<string> {
   return fileInFolder(source, file).catch((cause: unknown) => {
-    throw folderUnreadable(source, new Error(`${file}: ${cause instanceof Error ? cause.message : String(cause)}`));
+    throw folderUnreadable(source, new Error(`${file}: ${causeText(cause)}`));
   });
 }
 
