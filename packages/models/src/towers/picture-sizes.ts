@@ -1,7 +1,7 @@
 import type { ConfigReader } from "../reading/config-reader.js";
 import type { PictureSize } from "./vit.js";
 
-/** Sizes that fit together. @throws THAW_CHECKPOINT_CONFIG */
+/** Sizes that fit together, and no dropout. @throws THAW_CHECKPOINT_CONFIG */
 export function checkPictures(
   config: ConfigReader,
   {
@@ -17,6 +17,8 @@ export function checkPictures(
       `${headCount} heads do not divide hidden_size ${hiddenSize}.`,
       "Give a number of heads that divides it.",
     );
+  if (config.number("attention_dropout", 0) !== 0)
+    config.fail("attention_dropout", "Dropout of attention is not supported.", "Set it to 0.");
   if (imageSize < patchSize)
     config.fail(
       "patch_size",

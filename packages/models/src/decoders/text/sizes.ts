@@ -54,6 +54,12 @@ export function readSizes(config: ConfigReader, defaults: DefaultSizes): TextSiz
     );
   if (config.number("attention_dropout", 0) !== 0)
     config.fail("attention_dropout", "Dropout of attention is not supported.", "Set it to 0.");
+  if (config.boolean("output_router_logits", false))
+    config.fail(
+      "output_router_logits",
+      "The loss that keeps experts equally busy is not supported.",
+      "Set it to false: the loss is that of the tokens alone.",
+    );
   return {
     hiddenSize,
     headCount,

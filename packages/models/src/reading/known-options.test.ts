@@ -1,0 +1,91 @@
+import { readdirSync, readFileSync } from "node:fs";
+import { describe, expect, it } from "vitest";
+import { findFamily } from "../open/registry.js";
+import { configReader } from "./config-reader.js";
+
+type Json = Readonly<Record<string, unknown>>;
+
+const fixtures = new URL("../../../../test/fixtures/", import.meta.url);
+const readJson = (path: string): Json => JSON.parse(readFileSync(new URL(path, fixtures), "utf8")) as Json;
+const KNOWN = readJson("known-options.json") as Readonly<Record<string, readonly string[]>>;
+
+/** Options that change no number of a forward pass, or are looked at only where another one asks for it. */
+const INERT: Readonly<Record<string, string>> = {
+  audio_end_token_id: "the template writes it",
+  audio_ms_per_token: "for meeting lengths in generation alone",
+  boa_token_id: "the template writes it",
+  boa_token_index: "the template writes it",
+  boi_token_id: "the template writes it",
+  boi_token_index: "the template writes it",
+  bos_token_id: "the tokenizer and the template write it",
+  eoa_token_id: "the template writes it",
+  eoa_token_index: "the template writes it",
+  eoi_token_id: "the template writes it",
+  eoi_token_index: "the template writes it",
+  image_end_token_id: "the template writes it",
+  image_seq_length: "the processor counts tokens by the tower",
+  image_start_token_id: "the template writes it",
+  initializer_factor: "for new weights",
+  initializer_range: "for new weights",
+  pretraining_tp: "how Llama was trained",
+  projection_dim: "of CLIP's pooled token, which no model reads",
+  router_aux_loss_coef: "only with output_router_logits",
+  tokens_per_second: "of videos",
+  use_cache: "of generation",
+  video_end_token_id: "of videos",
+  video_start_token_id: "of videos",
+  video_token_id: "of videos",
+  video_token_index: "of videos",
+  vision_end_token_id: "the template writes it",
+  vision_start_token_id: "the template writes it",
+  vision_use_head: "the file tells whether there is a head, which no model computes",
+};
+/** As {@link INERT}, of one type alone. */
+const INERT_OF: Readonly<Record<string, readonly string[]>> = {
+  paligemma: ["hidden_size", "vocab_size"],
+  pixtral: ["image_size"],
+  qwen2: ["max_window_layers", "sliding_window"],
+  qwen2_vl_text: ["max_window_layers", "sliding_window"],
+  qwen2_5_vl_text: ["max_window_layers", "sliding_window"],
+};
+
+/** A config whose reads are written down, by the dotted key of the object. */
+function watched(raw: Json, reads: Map<string, Set<string>>, path = ""): Json {
+  return new Proxy(raw, {
+    get(target, key) {
+      if (typeof key !== "string") return undefined;
+      const own = reads.get(path) ?? new Set();
+      reads.set(path, own.add(key));
+      const value = target[key];
+      const isObject = typeof value === "object" && value !== null && !Array.isArray(value);
+      return isObject ? watched(value as Json, reads, path === "" ? key : `${path}.${key}`) : value;
+    },
+  });
+}
+
+const folders = readdirSync(new URL("goldens/", fixtures), { withFileTypes: true })
+  .filter((entry) => entry.isDirectory())
+  .map(({ name }) => ({ name, config: readJson(`goldens/${name}/config.json`) }))
+  .filter(({ config }) => findFamily(config["model_type"] as string) !== undefined);
+
+describe("options that transformers knows", () => {
+  it.each(folders)("are looked at by the reader of $name, or change nothing", ({ config }) => {
+    const family = findFamily(config["model_type"] as string)!;
+    const reads = new Map<string, Set<string>>();
+    family.describe({
+      config: configReader("config.json", watched(config, reads)),
+      generationConfig: configReader("generation_config.json", {}),
+      storedNames: new Set(),
+    });
+    const parts = ["", ...Object.keys(config).filter((key) => key.endsWith("_config"))];
+    const passedOver = parts.flatMap((path) => {
+      const part = (path === "" ? config : config[path]) as Json | null;
+      const type = (part?.["model_type"] ?? "") as string;
+      return (KNOWN[type] ?? [])
+        .filter((key) => reads.get(path)?.has(key) !== true)
+        .filter((key) => !(key in INERT) && INERT_OF[type]?.includes(key) !== true)
+        .map((key) => `${type}.${key}`);
+    });
+    expect(passedOver).toEqual([]);
+  });
+});
