@@ -204,6 +204,8 @@ export interface Model {
    * without names.
    */
   readonly isPlaceholder?: boolean;
+  /** True where no forward pass is known for the type: plans and checks are made, and running it is an error. */
+  readonly plansOnly?: boolean;
   readonly components: readonly ComponentDeclaration[];
   readonly parameters: readonly ParameterInfo[];
   /**

@@ -81,8 +81,16 @@ describe("thaw check", () => {
   });
 
   it("plans a model type that it cannot run, from the headers", async () => {
-    const path = await file("e.yaml", `model: ${join(GOLDENS, "qwen2_vl")}\nfreeze: { train_mm_proj_only: true }\n`);
-    expect((await thaw("check", path)).code).toBe(0);
+    const checkpoint = at("kimi");
+    await cp(join(GOLDENS, "llava"), checkpoint, { recursive: true });
+    const config = await readFile(join(checkpoint, "config.json"), "utf8");
+    await writeFile(
+      join(checkpoint, "config.json"),
+      config.replace('"model_type": "llava"', '"model_type": "kimi_vl"'),
+    );
+    const path = await file("e.yaml", `model: ${checkpoint}\nfreeze: { train_mm_proj_only: true }\n`);
+    const checked = await thaw("check", path, "--json");
+    expect([checked.code, rules(checked.json())]).toEqual([0, ["model-cannot-run warning"]]);
     const { components } = (await thaw("plan", path, "--json")).json<{
       components: { name: string; state: string; flows: string[] }[];
     }>();
@@ -138,7 +146,7 @@ describe("thaw check", () => {
     );
     const path = await file("buffers.yaml", "model: ./gemma4\nfreeze: { train_mm_proj_only: true }\n");
     const check = await thaw("check", path, "--json");
-    expect([check.code, rules(check.json())]).toEqual([0, []]);
+    expect([check.code, rules(check.json())]).toEqual([0, ["model-cannot-run warning"]]);
     const plan = (await thaw("plan", path, "--json")).json<{
       components: { parameterCount: number }[];
       parameters: { name: string }[];

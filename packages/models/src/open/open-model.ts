@@ -148,6 +148,7 @@ function headerModel(
   return {
     modelType,
     source: folder,
+    plansOnly: true,
     components,
     parameters,
     buffers,

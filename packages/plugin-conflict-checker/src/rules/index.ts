@@ -5,6 +5,7 @@ import { CORE_RULES } from "./core-rules.js";
 import { deadParameter } from "./dead-parameter.js";
 import { frozenAndTrained } from "./frozen-and-trained.js";
 import { missingCheckpointing } from "./missing-checkpointing.js";
+import { modelCannotRun } from "./model-cannot-run.js";
 import { newTokensWithFrozenEmbeddings } from "./new-tokens-with-frozen-embeddings.js";
 import { settingForFrozenComponent } from "./setting-for-frozen-component.js";
 import { cacheWithStochasticTower, frozenInTrainingMode } from "./training-mode.js";
@@ -31,5 +32,6 @@ export function checkerRules(options: RuleOptions): readonly Rule<RuleContext>[]
     unfreezeAfterTheEnd,
     deadParameter,
     claimsCollide,
+    modelCannotRun,
   ];
 }
