@@ -72,7 +72,7 @@ describe("docs/freezing.md", () => {
   });
 
   it("names every model type whose owners are known, and every rule of the freeze policy", async () => {
-    const text = read("docs/freezing.md");
+    const text = read("docs/freezing.md") + read("docs/families.md");
     for (const modelType of knownModelTypes()) expect(text).toContain(`\`${modelType}\``);
     const { FREEZE_RULES } = await import("@thaw/plugin-freeze-policy");
     for (const { id } of FREEZE_RULES) expect(text).toContain(`rules/${id}.md`);

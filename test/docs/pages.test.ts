@@ -50,49 +50,52 @@ describe("all pages", () => {
   });
 });
 
-describe.each(["architecture.md", "stages.md", "backends.md", "feature-cache.md", "write-a-plugin.md", "hooks.md"])(
-  "docs/%s",
-  async (name) => {
-    const blocks = codeBlocks(await read(`docs/${name}`));
-    const runnable = blocks.filter((block) => block.language === "ts" && block.tags.includes("run"));
-    const configs = configBlocks(blocks);
-    let compiled: Awaited<ReturnType<typeof compileBlocks>> | undefined;
-    beforeAll(async () => {
-      await setBackend("cpu");
-      if (runnable.length > 0) compiled = await compileBlocks(name.replace(".md", ""), runnable);
-    });
-    afterAll(() => compiled?.remove());
+describe.each([
+  "architecture.md",
+  "add-a-family.md",
+  "stages.md",
+  "backends.md",
+  "feature-cache.md",
+  "write-a-plugin.md",
+  "hooks.md",
+])("docs/%s", async (name) => {
+  const blocks = codeBlocks(await read(`docs/${name}`));
+  const runnable = blocks.filter((block) => block.language === "ts" && block.tags.includes("run"));
+  const configs = configBlocks(blocks);
+  let compiled: Awaited<ReturnType<typeof compileBlocks>> | undefined;
+  beforeAll(async () => {
+    await setBackend("cpu");
+    if (runnable.length > 0) compiled = await compileBlocks(name.replace(".md", ""), runnable);
+  });
+  afterAll(() => compiled?.remove());
 
-    it("has only blocks that are run or shown from a tested file", () => {
-      expect(
-        blocks
-          .filter(
-            (block) =>
-              !runnable.includes(block) &&
-              block.from === undefined &&
-              !configs.some((config) => config.block === block),
-          )
-          .map((block) => `line ${block.line}`),
-      ).toEqual([]);
-    });
-    it.each(configs.map(({ block, expected }) => [block.line, block, expected] as const))(
-      "says what comes of the config of line %i",
-      async (_, block, expected) => {
-        const { findings, planned } = await planConfigText(block.code);
-        expect(findings.map(({ rule }) => rule).toSorted()).toEqual(expected.rules.toSorted());
-        const trained = new Set(
-          planned?.plan.phases[0]!.entries.filter(({ trainable }) => trainable).map(({ component }) => component),
-        );
-        if (expected.trains !== undefined) expect([...trained].toSorted()).toEqual(expected.trains.toSorted());
-      },
-    );
-    it.each(runnable.map((block, index) => [block.line, index] as const))(
-      "runs the block of line %i",
-      async (_, index) => {
-        const before = memory().numTensors;
-        await import(/* @vite-ignore */ compiled!.urls[index]!);
-        expect(memory().numTensors).toBe(before);
-      },
-    );
-  },
-);
+  it("has only blocks that are run or shown from a tested file", () => {
+    expect(
+      blocks
+        .filter(
+          (block) =>
+            !runnable.includes(block) && block.from === undefined && !configs.some((config) => config.block === block),
+        )
+        .map((block) => `line ${block.line}`),
+    ).toEqual([]);
+  });
+  it.each(configs.map(({ block, expected }) => [block.line, block, expected] as const))(
+    "says what comes of the config of line %i",
+    async (_, block, expected) => {
+      const { findings, planned } = await planConfigText(block.code);
+      expect(findings.map(({ rule }) => rule).toSorted()).toEqual(expected.rules.toSorted());
+      const trained = new Set(
+        planned?.plan.phases[0]!.entries.filter(({ trainable }) => trainable).map(({ component }) => component),
+      );
+      if (expected.trains !== undefined) expect([...trained].toSorted()).toEqual(expected.trains.toSorted());
+    },
+  );
+  it.each(runnable.map((block, index) => [block.line, index] as const))(
+    "runs the block of line %i",
+    async (_, index) => {
+      const before = memory().numTensors;
+      await import(/* @vite-ignore */ compiled!.urls[index]!);
+      expect(memory().numTensors).toBe(before);
+    },
+  );
+});

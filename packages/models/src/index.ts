@@ -1,7 +1,7 @@
 export { ACTIVATION_NAMES, activate, readActivation, type ActivationName } from "./blocks/activations.js";
 export { clipTower } from "./towers/clip.js";
 export { readSiglipConfig, siglipTower, type SiglipConfig } from "./towers/siglip.js";
-export { vitTower, type PictureSize, type VitOptions, type VitUse } from "./towers/vit.js";
+export { gridSide, vitTower, type PictureSize, type VitOptions, type VitUse } from "./towers/vit.js";
 export { readVisionModel, VISION_MODEL_TYPES, type VisionModel } from "./towers/vision-model.js";
 export { encoder, type EncoderEmbeddings, type EncoderEnd, type EncoderOptions } from "./towers/encoder.js";
 export { encoderLayer, type EncoderLayer, type EncoderLayerOptions, type EncoderPass } from "./towers/encoder-layer.js";
@@ -40,6 +40,9 @@ export { llavaFamily } from "./families/llava/family.js";
 export { loadLlavaProcessor } from "./families/llava/processor.js";
 export { mixTokens, type MixedTokens } from "./blocks/merge-features.js";
 export { mlpProjector, type MlpProjectorConfig } from "./connectors/mlp.js";
+export { finishProcessor, imageSettings, readProcessorFiles, tokenId } from "./families/processor-kit.js";
+export type { ProcessorFiles, ProcessorParts } from "./families/processor-kit.js";
+export { checkPictureSize, pictureMedia, type PictureTokens } from "./families/picture-media.js";
 export { compose, type Composition, type Medium } from "./families/compose.js";
 export { defineFamily, type FamilyDefinition } from "./contract/define-family.js";
 export type { Connector, ConnectorPlace, Part, Place, Tower, TowerPlace } from "./contract/parts.js";
