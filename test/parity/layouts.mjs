@@ -10,7 +10,7 @@ import { cutPatches, placeOf } from "@thaw/data";
  * what makes the inputs of each item in the rows that the processor promises.
  * @type {Readonly<Record<string, (reader: Reader, plans: readonly Plan[]) => Promise<readonly Inputs[]>>>}
  */
-const LAYOUTS = { lfm2_vl: paddedTiles };
+const LAYOUTS = { lfm2_vl: paddedTiles, paddleocr_vl: patchesByRow };
 
 /**
  * The golden's values of each item, by input, in the rows of its plan.
@@ -107,5 +107,28 @@ async function paddedTiles(reader, plans) {
       }
     }
     return { pixelValues: found };
+  });
+}
+
+/**
+ * `in.pixel_values` as patches `[patches, channels, patch, patch]`, each picture's row by row, in the order of blocks.
+ * @param {Reader} reader
+ * @param {readonly Plan[]} plans
+ * @returns {Promise<Inputs[]>}
+ */
+async function patchesByRow(reader, plans) {
+  const values = await reader.readFloat32("in.pixel_values");
+  let at = 0;
+  return plans.map(({ facts, inputs, tokenCount }) => {
+    const { rows, width } = /** @type {import("@thaw/contracts").RowSize} */ (inputs["pixelValues"]);
+    const [columns, merge] = [Number(facts["grid"]?.[2]), Math.sqrt(rows / tokenCount)];
+    const own = new Float32Array(rows * width);
+    for (let index = 0; index < rows; index++) {
+      const [row, column] = placeOf(index, columns, merge);
+      const from = (at + row * columns + column) * width;
+      own.set(values.subarray(from, from + width), index * width);
+    }
+    at += rows;
+    return { pixelValues: own };
   });
 }

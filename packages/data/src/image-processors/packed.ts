@@ -49,6 +49,13 @@ const CLASSES = {
   Glm4vImageProcessor: GLM,
   Glm46VImageProcessor: GLM,
   Qwen2VLImageProcessor: { minPixels: 56 ** 2, maxPixels: 28 ** 2 * 1280, frames: 2, readsPixels: true },
+  PaddleOCRVLImageProcessor: {
+    minPixels: 384 ** 2,
+    maxPixels: 1536 ** 2,
+    frames: 1,
+    small: "rounded",
+    readsPixels: true,
+  },
 } satisfies Readonly<Record<string, PackedClass>>;
 
 /** Classes of image processors that {@link parsePackedImageConfig} reads. */

@@ -18,6 +18,16 @@ export const LLAVA_MODULES: readonly ModuleName[] = [
 /** Those of LLaVA-NeXT. */
 export const LLAVA_NEXT_MODULES: readonly ModuleName[] = [...LLAVA_MODULES, ["image_newline", "model.image_newline"]];
 
+/** Those of PaddleOCR-VL. */
+export const PADDLEOCR_VL_MODULES: readonly ModuleName[] = [
+  ["mlp_AR", "model.projector"],
+  ["model.projector", "model.projector"],
+  ["model", "model.language_model"],
+  ["model.language_model", "model.language_model"],
+  ["model.visual", "model.visual"],
+  ["visual", "model.visual"],
+];
+
 /** Those of Qwen2-VL and Qwen2.5-VL. */
 export const QWEN2_VL_MODULES: readonly ModuleName[] = [
   ["model", "model.language_model"],

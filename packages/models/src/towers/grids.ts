@@ -55,9 +55,14 @@ export function patchPlaces(grids: readonly Grid[], merge: number): readonly [ro
   return axes;
 }
 
+/** Each frame of clips by itself. */
+export function framesOf(grids: readonly Grid[]): readonly Grid[] {
+  return grids.flatMap((grid) => Array.from({ length: grid.frames }, () => ({ ...grid, frames: 1 })));
+}
+
 /** Patches that see those of their own frame alone. */
 export function frameSpans(grids: readonly Grid[]): AttentionSpans {
-  const sizes = grids.flatMap(({ frames, rows, columns }) => Array.from({ length: frames }, () => rows * columns));
+  const sizes = framesOf(grids).map(patchCount);
   if (sizes.every((size) => size === sizes[0])) return AttentionSpans.even(sizes.length, sizes[0]!, false);
   const offsets = new Int32Array(sizes.length + 1);
   for (const [frame, size] of sizes.entries()) offsets[frame + 1] = offsets[frame]! + size;

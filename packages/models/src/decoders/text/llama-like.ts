@@ -21,6 +21,8 @@ interface Differences {
   readonly epsilon?: number;
   /** A router with experts. */
   readonly hasExperts?: boolean;
+  /** The option that puts biases on all linear layers. Default: `attention_bias` and `mlp_bias` do on theirs. */
+  readonly biasKey?: string;
   /** Rotary positions where the config says nothing of them. */
   readonly rope?: Readonly<Record<string, unknown>>;
   /** What it assumes of rotary positions besides. */
@@ -80,6 +82,21 @@ const TYPES: Readonly<Record<string, Differences>> = {
       llama_4_scaling_beta: 0.1,
     },
   },
+  paddleocr_vl_text: {
+    sizes: {
+      hiddenSize: 1024,
+      intermediateSize: 3072,
+      layerCount: 18,
+      headCount: 16,
+      keyValueHeadCount: 2,
+      headSize: 128,
+      vocabularySize: 103424,
+      maxPositions: 131072,
+    },
+    epsilon: 1e-5,
+    turning: { theta: 500000, sections: [16, 24, 24] },
+    biasKey: "use_bias",
+  },
   qwen2: { sizes: QWEN, hasQueryBias: true, windows: "asked" },
   qwen2_vl_text: QWEN2_VL,
   qwen2_5_vl_text: QWEN2_VL,
@@ -105,7 +122,7 @@ export function readLlamaLike(config: ConfigReader, modelType: string): TextMode
   const own = TYPES[modelType]!;
   const sizes = readSizes(config, { ...LLAMA, ...own.sizes });
   const epsilon = config.number("rms_norm_eps", own.epsilon ?? 1e-6);
-  const isBiased = config.boolean("attention_bias", false);
+  const isBiased = config.boolean(own.biasKey ?? "attention_bias", false);
   const { rotary, size } = readRope(config, sizes.headSize, {
     theta: 10000,
     ...own.turning,
@@ -160,11 +177,11 @@ function windowOf(
 function blockOf(
   config: ConfigReader,
   sizes: TextSizes,
-  { hasExperts = false }: Differences,
+  { hasExperts = false, biasKey = "mlp_bias" }: Differences,
 ): (layer: number) => RowBlock {
   const { hiddenSize, intermediateSize } = sizes;
   const activation = readActivation(config, "hidden_act", "silu");
-  const plain = gatedMlp({ hiddenSize, intermediateSize, activation, hasBias: config.boolean("mlp_bias", false) });
+  const plain = gatedMlp({ hiddenSize, intermediateSize, activation, hasBias: config.boolean(biasKey, false) });
   if (!hasExperts) return () => plain;
   const routed = experts({
     hiddenSize,

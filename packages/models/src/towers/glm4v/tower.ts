@@ -7,7 +7,7 @@ import { gatedMlp } from "../../layers/gated-mlp.js";
 import { normed, normSpecs, type NormOptions } from "../../layers/norms.js";
 import { encoder, type EncoderEmbeddings } from "../encoder.js";
 import { encoderLayer } from "../encoder-layer.js";
-import { gridOf, patchCount, patchPass, patchPlaces } from "../grids.js";
+import { framesOf, gridOf, patchCount, patchPass, patchPlaces } from "../grids.js";
 import { PIXEL_VALUES } from "../inputs.js";
 import { embedPatches, patchEmbeddingSpecs, patchesOf, patchWidth, type PatchEmbeddingOptions } from "../patches.js";
 import type { Glm4vVisionConfig } from "./config.js";
@@ -83,9 +83,8 @@ function embeddings(config: Glm4vVisionConfig, prefix: string, { component }: To
       const patches = patchesOf(batch, component, patchWidth(patch), grids.map(patchCount));
       const embedded = embedPatches(patches, patch, scope);
       if (isOcr) return embedded;
-      const frame = grids.flatMap((grid) => Array.from({ length: grid.frames }, () => grid));
       const places = patchPlaces(grids, merge);
-      const added = resampledPositions(scope.parameter(positions.name), table, frame, places, scope);
+      const added = resampledPositions(scope.parameter(positions.name), table, framesOf(grids), places, scope);
       return add(normed(embedded, behind, norm, scope), added);
     },
   };
