@@ -17,9 +17,8 @@ export function readPatchRotary(config: ConfigReader, hiddenSize: number, headCo
     config.fail("head_dim", `Heads have ${headSize} columns.`, "Give hidden_size over the heads, or nothing.");
   if (config.number("attention_dropout", 0) !== 0)
     config.fail("attention_dropout", "Dropout of attention is not supported.", "Set it to 0.");
-  if (config.has("rope_scaling"))
-    config.fail("rope_scaling", "Positions of patches that are scaled are not supported.", "Leave it out.");
-  const rope = config.child("rope_parameters");
-  rope.choice("rope_type", ["axial"], "axial");
+  const rope = config.child(config.has("rope_scaling") ? "rope_scaling" : "rope_parameters");
+  // Configs of before transformers 5.24 say default where axial is meant.
+  rope.choice(rope.has("rope_type") ? "rope_type" : "type", ["axial", "default"], "axial");
   return rope.number("rope_theta", config.number("rope_theta", 10000));
 }
