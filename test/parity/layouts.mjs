@@ -10,7 +10,11 @@ import { cutPatches, placeOf } from "@thaw/data";
  * what makes the inputs of each item in the rows that the processor promises.
  * @type {Readonly<Record<string, (reader: Reader, plans: readonly Plan[]) => Promise<readonly Inputs[]>>>}
  */
-const LAYOUTS = { lfm2_vl: paddedTiles, paddleocr_vl: patchesByRow };
+const LAYOUTS = {
+  gemma4: paddedTiles,
+  lfm2_vl: paddedTiles,
+  paddleocr_vl: patchesByRow,
+};
 
 /**
  * The golden's values of each item, by input, in the rows of its plan.
@@ -95,7 +99,7 @@ async function paddedTiles(reader, plans) {
   return plans.map(({ facts, inputs, tokenCount }) => {
     const { rows } = /** @type {import("@thaw/contracts").RowSize} */ (inputs["pixelValues"]);
     const merge = Math.sqrt(rows / tokenCount);
-    const sides = /** @type {readonly number[]} */ (facts["grids"]);
+    const sides = /** @type {readonly number[]} */ (facts["grids"] ?? facts["grid"]);
     const found = new Float32Array(rows * width);
     let to = 0;
     for (let grid = 0; 2 * grid < sides.length; grid++, tile++) {

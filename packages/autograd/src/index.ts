@@ -43,6 +43,7 @@ export type { MatmulOptions } from "./ops/linear.js";
 export { layerNorm, rmsNorm } from "./ops/norm.js";
 export type { RmsNormOptions } from "./ops/norm.js";
 export {
+  clamp,
   exp,
   geglu,
   gelu,

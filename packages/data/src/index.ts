@@ -78,6 +78,15 @@ export {
 export type { Gemma3ImageOptions, PanAndScanOptions } from "./image-processors/gemma3.js";
 export type { PixtralImageOptions } from "./image-processors/pixtral.js";
 export {
+  gemma4BlockProcessor,
+  gemma4BlockProcessorModule,
+  gemma4Grid,
+  gemma4ImageProcessor,
+  gemma4ImageProcessorModule,
+  parseGemma4ImageConfig,
+} from "./image-processors/gemma4.js";
+export type { Gemma4ImageOptions } from "./image-processors/gemma4.js";
+export {
   lfm2ImageProcessor,
   lfm2ImageProcessorModule,
   lfm2Layout,

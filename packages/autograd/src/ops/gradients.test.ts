@@ -18,6 +18,14 @@ const awayFromZero = (...shape: number[]): Input => ({
   shape,
   values: normal(...shape).values.map((value) => value + Math.sign(value) * 0.2),
 });
+const bound = (value: number, tape: ops.Tape): ops.Value => tape.own(tf.scalar(value));
+/** Values that no step of differences brings over one of the bounds -0.4 and 0.7. */
+const offBounds = (...shape: number[]): Input => ({
+  shape,
+  values: normal(...shape).values.map(
+    (value) => value + (Math.min(Math.abs(value + 0.4), Math.abs(value - 0.7)) < 0.05 ? 0.1 : 0),
+  ),
+});
 const raw = (input: Input, tape: ops.Tape): tf.Tensor => tape.own(tf.tensor(input.values, [...input.shape])).tensor;
 const mask: Input = {
   shape: [2, 1, 3, 5],
@@ -45,6 +53,8 @@ const CASES: Record<string, readonly [Case, ...Input[]]> = {
   relu: [([a]) => ops.relu(a!), awayFromZero(3, 4)],
   sigmoid: [([a]) => ops.sigmoid(a!), normal(3, 4)],
   tanh: [([a]) => ops.tanh(a!), normal(3, 4)],
+  clamp: [([a], tape) => ops.clamp(a!, bound(-0.4, tape), bound(0.7, tape)), offBounds(3, 4)],
+  "clamp to a bound alone": [([a], tape) => ops.clamp(a!, bound(-Infinity, tape), bound(0.7, tape)), offBounds(3, 4)],
   softCap: [([a]) => ops.softCap(a!, 1.5), normal(3, 4)],
   "causalConvolution over samples, one shorter than the kernel": [
     ([x, w]) => ops.causalConvolution(x!, w!, { offsets: Int32Array.of(0, 5, 7, 7, 11) }),

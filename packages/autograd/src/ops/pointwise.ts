@@ -3,6 +3,7 @@ import type { Activation } from "../kernels/activation.js";
 import { GELU, GELU_TANH, QUICK_GELU, SILU } from "../kernels/activation.js";
 import { hasFused, runFused, runFusedOne } from "../kernels/fused.js";
 import { operate } from "../engine/operation.js";
+import { stopGradient } from "./flow.js";
 import { fuse } from "./fuse.js";
 import type { Value } from "../engine/value.js";
 
@@ -86,6 +87,24 @@ export function softCap(x: Value, cap: number): Value {
       };
     }
     return tf.mul(tf.tanh(tf.mul(x.tensor, tape.scalar(1 / cap))), tape.scalar(cap));
+  });
+}
+
+/**
+ * `x` between two bounds, scalars that get no gradient; either may be infinite. As `torch.clamp`: the derivative is 1
+ * from bound to bound, the bounds included, and 0 beyond. Saves `x`.
+ */
+export function clamp(x: Value, low: Value, high: Value): Value {
+  const [bottom, top] = [stopGradient(low), stopGradient(high)];
+  return operate("clamp", [x, bottom, top], (record) => {
+    if (record !== null) {
+      const [saved, from, to] = [record.save(x), record.save(bottom), record.save(top)];
+      record.backward = (gradient) => {
+        const isInside = tf.logicalAnd(tf.greaterEqual(saved(), from()), tf.lessEqual(saved(), to()));
+        return [tf.mul(gradient, tf.cast(isInside, "float32")), null, null];
+      };
+    }
+    return tf.minimum(tf.maximum(x.tensor, bottom.tensor), top.tensor);
   });
 }
 

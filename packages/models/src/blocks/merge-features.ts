@@ -15,12 +15,17 @@ export interface MixedTokens {
 /**
  * Tokens of which those at `places[i]`, rows of the flattened batch, stand for the features `i`, one row each, in
  * order; of all tokens the given rows, ascending, or all. A placeholder may lie outside the vocabulary, so it is
- * embedded as token 0 and that row replaced.
+ * embedded as token `placeholderId` and that row replaced.
  */
-export function mixTokens(given: Int32Array, places: readonly Int32Array[], rows?: Int32Array): MixedTokens {
+export function mixTokens(
+  given: Int32Array,
+  places: readonly Int32Array[],
+  rows?: Int32Array,
+  placeholderId = 0,
+): MixedTokens {
   const tokenIds = rows === undefined ? given.slice() : rows.map((row) => given[row]!);
   const kept = places.map((stretch) => keptPlaces(stretch, rows));
-  for (const { at } of kept) for (const row of at) tokenIds[row] = 0;
+  for (const { at } of kept) for (const row of at) tokenIds[row] = placeholderId;
   return {
     tokenIds,
     merge: (embedded, ...features) => {

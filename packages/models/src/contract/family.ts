@@ -62,6 +62,7 @@ export interface CheckpointHeader {
   readonly config: ConfigReader;
   readonly generationConfig: ConfigReader;
   readonly storedNames: ReadonlySet<string>;
+  readonly storedShapes: ReadonlyMap<string, readonly number[]>;
 }
 
 /** A model of a family with its sizes known: no weights. Functions read weights from the scope alone. */

@@ -42,6 +42,8 @@ export interface Decoder {
   readonly outputLayer?: string;
   /** What becomes of logits: first times `scale`, then `cap * tanh(logits / cap)`. */
   readonly logits?: { readonly scale?: number; readonly cap?: number };
+  /** The id in whose stead placeholders are embedded before features take their rows. Default: 0. */
+  readonly placeholderId?: number;
   /** Embeds `ids`: `[ids.length, hidden]`. */
   embed(ids: Int32Array, scope: Scope): Value;
   /** What all layers read beside the hidden states (Gemma's per-layer inputs), of the ids and of what was embedded. */

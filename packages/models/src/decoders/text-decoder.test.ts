@@ -96,14 +96,16 @@ const DECODERS: Readonly<Record<string, Omit<TextDecoderOptions, "hiddenSize" | 
       ["linear", delta],
     ),
   },
-  "Gemma4, with shared keys": {
+  "Gemma4, with shared keys, keys as values and per-layer inputs": {
     norm,
     kinds: [sliding, full],
     layers: layersOf(
-      ["sliding", attention({ handsOn: true }), { handsOn: 8 }],
-      ["full", attention()],
+      ["sliding", attention({ handsOn: true, valueNorm: { ...norm, hasWeight: false } }), { handsOn: 8 }],
+      ["full", attention({ valuesAreKeys: true, headNorm: norm })],
       ["sliding", attention({ keysFrom: 0 }), { takesFrom: 0 }],
     ),
+    normsOutputs: true,
+    perLayer: { size: 3, vocabularySize: 24, activation: "gelu_pytorch_tanh", paddingId: 0 },
   },
   "Mixtral, with experts": {
     norm,
@@ -136,7 +138,7 @@ function decoderOf(name: string): Decoder {
 /** New values, larger where small ones would make the loss steep. */
 function valuesOf({ parameters }: Decoder): Map<string, Float32Array> {
   const factor = ({ name, role }: Decoder["parameters"][number]): number =>
-    role === "embedding" ? 8 : /conv1d|qkv/.test(name) ? 3 : 1;
+    role === "embedding" ? (name.includes("per_layer") ? 2 : 8) : /conv1d|qkv/.test(name) ? 3 : 1;
   return new Map(
     parameters.map((spec) => [
       spec.name,

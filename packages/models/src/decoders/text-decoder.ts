@@ -1,4 +1,4 @@
-import { add, concat, embedding, gatherRows, release, scale, type Value } from "@thaw/autograd";
+import { add, concat, embedding, gatherRows, mul, release, scale, type Value } from "@thaw/autograd";
 import type { Scope } from "@thaw/contracts";
 import { namesOf } from "../blocks/specs.js";
 import type { ParameterSpec } from "../contract/family.js";
@@ -8,6 +8,7 @@ import type { ChosenRows, Decoder, LayerInput } from "./decoder.js";
 import { decoderNames, decoderSegments } from "./decoder-segments.js";
 import type { Place } from "../contract/parts.js";
 import type { LayerKind, LayerPass } from "./layer-kind.js";
+import { perLayerInputs, type PerLayerInputs, type PerLayerInputsOptions } from "./per-layer-inputs.js";
 
 /** How a checkpoint spells a decoder's names. */
 export interface TextNames {
@@ -45,6 +46,12 @@ export interface TextDecoderOptions {
   /** Factor on what mixer and block add (Granite). Default: 1. */
   readonly residualScale?: number;
   readonly logits?: { readonly scale?: number; readonly cap?: number };
+  /** Inputs of each layer beside the hidden states (Gemma 4). */
+  readonly perLayer?: PerLayerInputsOptions;
+  /** Every layer ends in a product with a stored number (Gemma 4). */
+  readonly hasLayerScalars?: boolean;
+  /** See `Decoder.placeholderId`. */
+  readonly placeholderId?: number;
   /** Names of its parts. Default: Llama's, or Gemma's where outputs are normed. */
   readonly parts?: Partial<typeof PARTS>;
 }
@@ -76,6 +83,7 @@ export function textDecoder(options: TextDecoderOptions, names: TextNames, place
     normSpecs(`${layerName(index)}.${part}`, hiddenSize, norm);
   const outputNorm = (index: number, part: string): readonly ParameterSpec[] =>
     options.normsOutputs === true ? normOf(index, part) : [];
+  const perLayer = options.perLayer && perLayerInputs(options.perLayer, prefix, hiddenSize, layers.length, norm);
   const specs = layers.map(({ mixer, block }, index) => [
     ...normOf(index, parts.mixerNorm),
     ...mixer.specs(layerName(index)),
@@ -83,6 +91,8 @@ export function textDecoder(options: TextDecoderOptions, names: TextNames, place
     ...normOf(index, parts.blockNorm),
     ...block.specs(layerName(index)),
     ...outputNorm(index, parts.blockOutputNorm),
+    ...(perLayer?.layerSpecs(layerName(index)) ?? []),
+    ...(options.hasLayerScalars === true ? [layerScalar(layerName(index))] : []),
   ]);
   const last = normSpecs(`${prefix}.${parts.norm}`, hiddenSize, norm);
   const output: readonly ParameterSpec[] = isTied
@@ -90,15 +100,27 @@ export function textDecoder(options: TextDecoderOptions, names: TextNames, place
     : [{ name: `${head}.weight`, shape: [vocabularySize, hiddenSize], role: "linear" }];
   const takesFrom = (index: number): number | undefined => layers[index]!.takesFrom;
   const outputWeight = isTied ? embed.name : `${head}.weight`;
-  const context: LayerContext = { options, parts };
-  const around = JSON.stringify([norm, options.normsOutputs, options.residualScale]);
+  const context: LayerContext = { options, parts, perLayer };
+  const around = JSON.stringify([
+    norm,
+    options.normsOutputs,
+    options.residualScale,
+    options.perLayer,
+    options.hasLayerScalars,
+  ]);
   const formulas = layers.map(({ kind, mixer, block }) => `layer ${kind} ${mixer.formula} ${block.formula} ${around}`);
   return {
-    parameters: [embed, ...specs.flat(), ...last, ...output],
+    parameters: [embed, ...(perLayer?.specs ?? []), ...specs.flat(), ...last, ...output],
     names: decoderNames(place.component),
     segments: decoderSegments(
       place,
-      { embed: [embed.name], layers: specs.map(namesOf), norm: namesOf(last), head: [outputWeight] },
+      {
+        embed: [embed.name],
+        ...(perLayer && { beside: namesOf(perLayer.specs) }),
+        layers: specs.map(namesOf),
+        norm: namesOf(last),
+        head: [outputWeight],
+      },
       takesFrom,
     ),
     layerCount: layers.length,
@@ -110,15 +132,19 @@ export function textDecoder(options: TextDecoderOptions, names: TextNames, place
     ...(options.logits && { logits: options.logits }),
     handsOn: (index) => layers[index]!.handsOn ?? 0,
     takesFrom,
+    ...(options.placeholderId !== undefined && { placeholderId: options.placeholderId }),
+    ...(perLayer && { beside: (ids, embedded, scope) => perLayer.beside(ids, embedded, scope) }),
     embed(ids, scope) {
       const embedded = embedding(scope.parameter(embed.name), ids, [ids.length]);
       return options.embeddingScale === undefined ? embedded : scale(embedded, options.embeddingScale);
     },
-    layer(index, input, decoderPass, scope, chosen) {
+    layer(index, given, decoderPass, scope, chosen) {
       const layer = layers[index]!;
+      const input: LayerInput =
+        perLayer === undefined ? given : { ...given, beside: perLayer.ofLayer(given.beside!, index, chosen) };
       const pass = decoderPass.of(layer.kind);
-      const run = (given: LayerInput, using: LayerPass, within: Scope): Value =>
-        runLayer(layer, layerName(index), index, given, using, within, chosen, context);
+      const run = (own: LayerInput, using: LayerPass, within: Scope): Value =>
+        runLayer(layer, layerName(index), index, own, using, within, chosen, context);
       const { rotary, spans } = pass;
       const isWhole =
         layer.block.readsValues !== true &&
@@ -128,15 +154,19 @@ export function textDecoder(options: TextDecoderOptions, names: TextNames, place
       if (scope.stretch === undefined || spans.key === undefined || !isWhole) return run(input, pass, scope);
       const lines = rotary === undefined ? [] : [rotary, ...(rotary.queries ? [rotary.queries] : [])];
       const tables = lines.flatMap(({ cos, sin }) => [scope.constant(cos), scope.constant(sin)]);
-      const handed = input.handed === undefined ? [] : [input.handed];
+      const others = [...(input.handed ? [input.handed] : []), ...(input.beside ? [input.beside] : [])];
       return scope.stretch(
         `${formulas[index]!}#${spans.key}`,
-        [input.x, ...handed, ...tables],
+        [input.x, ...others, ...tables],
         namesOf(specs[index]!),
-        (inner, ...given) => {
-          const [cos, sin, ...queries] = given.slice(given.length - tables.length).map(({ tensor }) => tensor);
+        (inner, ...values) => {
+          const [cos, sin, ...queries] = values.slice(values.length - tables.length).map(({ tensor }) => tensor);
           const longer = queries.length > 0 && { queries: { cos: queries[0]!, sin: queries[1]! } };
-          const own = { x: given[0]!, ...(handed.length > 0 && { handed: given[1]! }) };
+          const own = {
+            x: values[0]!,
+            ...(input.handed && { handed: values[1]! }),
+            ...(input.beside && { beside: values[others.length]! }),
+          };
           return run(
             own,
             rotary === undefined ? pass : { ...pass, rotary: { cos: cos!, sin: sin!, ...longer } },
@@ -152,17 +182,23 @@ export function textDecoder(options: TextDecoderOptions, names: TextNames, place
 interface LayerContext {
   readonly options: TextDecoderOptions;
   readonly parts: typeof PARTS;
+  readonly perLayer: PerLayerInputs | undefined;
+}
+
+/** What a layer's output is multiplied with: stored, never trained. */
+function layerScalar(layer: string): ParameterSpec {
+  return { name: `${layer}.layer_scalar`, shape: [1], role: "norm", isBuffer: true };
 }
 
 function runLayer(
   { mixer, block }: TextLayer,
   name: string,
   index: number,
-  { x, handed }: LayerInput,
+  { x, handed, beside }: LayerInput,
   pass: LayerPass,
   scope: Scope,
   chosen: ChosenRows | undefined,
-  { options, parts }: LayerContext,
+  { options, parts, perLayer }: LayerContext,
 ): Value {
   const { norm, normsOutputs = false, residualScale } = options;
   const finish = (made: Value, part: string): Value => {
@@ -175,6 +211,8 @@ function runLayer(
   release(h);
   const attended = add(chosen === undefined ? x : gatherRows(x, chosen.rows), finish(mixed, parts.mixerOutputNorm));
   const inner = block.run(name, normed(attended, `${name}.${parts.blockNorm}`, norm, scope), scope);
-  const output = add(attended, finish(inner, parts.blockOutputNorm));
+  const blocked = add(attended, finish(inner, parts.blockOutputNorm));
+  const told = perLayer === undefined ? blocked : perLayer.add(blocked, beside!, name, scope);
+  const output = options.hasLayerScalars === true ? mul(told, scope.parameter(`${name}.layer_scalar`)) : told;
   return handsOn === undefined ? output : concat([output, handsOn], 1);
 }

@@ -1,5 +1,5 @@
 import type { Model, LoadedBatch, Scope } from "@thaw/contracts";
-import type { Architecture } from "../contract/family.js";
+import type { Architecture, ParameterSpec } from "../contract/family.js";
 import type { Connector, ConnectorPlace, Place, Tower, TowerPlace } from "../contract/parts.js";
 import type { Decoder } from "../decoders/decoder.js";
 import type { Attending } from "../passes/attending.js";
@@ -37,6 +37,8 @@ export interface Composition<Towers extends string, Connectors extends string> {
    */
   readonly addedBehind?: Readonly<Record<string, number>>;
   readonly text: Pick<Model["text"], "maxPositions" | "eosTokenIds" | "padTokenId">;
+  /** Parameters that a file holds and nothing computes with; a folder that is saved holds them too. */
+  readonly unused?: readonly ParameterSpec[];
 }
 
 /**
@@ -47,7 +49,7 @@ export interface Composition<Towers extends string, Connectors extends string> {
 export function compose<Towers extends string, Connectors extends string>(
   composition: Composition<Towers, Connectors>,
 ): Architecture {
-  const { towers, connectors, attending, addedBehind = {}, text } = composition;
+  const { towers, connectors, attending, addedBehind = {}, text, unused = [] } = composition;
   const media: Readonly<Record<string, Medium>> = composition.media;
   const wired = wire(towers, connectors, media);
   const decoder = composition.decoder({ component: LANGUAGE_MODEL, after: wired.ends });
@@ -59,12 +61,12 @@ export function compose<Towers extends string, Connectors extends string>(
     batch,
     scope,
     attending,
-    ...mediaOf(wired.run(batch, scope), batch, addedBehind),
+    ...mediaOf(wired.run(batch, scope), batch, addedBehind, decoder.placeholderId),
   });
   return {
-    parameters: parts.flatMap(({ parameters }) => parameters),
+    parameters: [...parts.flatMap(({ parameters }) => parameters), ...unused],
     segments: parts.flatMap(({ segments }) => segments),
-    deadParameters: wired.parts.flatMap(({ deadParameters = [] }) => deadParameters),
+    deadParameters: [...wired.parts.flatMap(({ deadParameters = [] }) => deadParameters), ...trainableNames(unused)],
     text: {
       vocabularySize,
       hiddenSize: decoder.hiddenSize,
@@ -79,4 +81,8 @@ export function compose<Towers extends string, Connectors extends string>(
     forward: (batch, scope) => new DecodedBatch(prepare(batch, scope)),
     generate: (batch, scope, options) => generate({ ...prepare(batch, scope), eosTokenIds: text.eosTokenIds }, options),
   };
+}
+
+function trainableNames(specs: readonly ParameterSpec[]): readonly string[] {
+  return specs.filter(({ isBuffer }) => isBuffer !== true).map(({ name }) => name);
 }

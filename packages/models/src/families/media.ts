@@ -5,11 +5,15 @@ import type { Additions } from "../decoders/decoder.js";
 import type { DecodedBatchInput } from "../passes/decoded-batch.js";
 import type { Made } from "./wiring.js";
 
-/** What towers and connectors made, as a decoder's pass reads it. `addedBehind`: see `Composition`. */
+/**
+ * What towers and connectors made, as a decoder's pass reads it. `addedBehind`: see `Composition`; `placeholderId`: see
+ * `Decoder`.
+ */
 export function mediaOf(
   made: readonly Made[],
   batch: LoadedBatch,
   addedBehind: Readonly<Record<string, number>>,
+  placeholderId?: number,
 ): Pick<DecodedBatchInput, "features" | "mix" | "additions"> {
   const places = made.map(({ items }) => placeholderRows(items, batch.tokenCount));
   const outputs = made.map((each) => outputsOf(each, addedBehind));
@@ -31,7 +35,7 @@ export function mediaOf(
   };
   return {
     features: outputs.map(({ embedded }) => embedded),
-    mix: (rows) => mixTokens(batch.tokenIds, places, rows),
+    mix: (rows) => mixTokens(batch.tokenIds, places, rows, placeholderId),
     ...(added.length > 0 && { additions }),
   };
 }

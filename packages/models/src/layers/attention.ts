@@ -11,10 +11,10 @@ import {
   transpose,
   type Value,
 } from "@thaw/autograd";
-import { linearSpecs } from "../blocks/specs.js";
 import type { RotaryLines } from "../decoders/layer-kind.js";
 import { normedHeads, normSpecs, type NormOptions } from "./norms.js";
 import type { Mixer, MixerInput } from "./parts.js";
+import { projectionOf, type ProjectionKind } from "./projection.js";
 
 /** Attention with grouped heads, as decoders have it. */
 export interface AttentionOptions {
@@ -32,10 +32,19 @@ export interface AttentionOptions {
   readonly hasOutputBias?: boolean;
   /** Norms on each head of queries and keys before they are turned (Qwen3, Gemma3). */
   readonly headNorm?: NormOptions;
+  /** A norm without weight on each head of values (Gemma 4). */
+  readonly valueNorm?: NormOptions & { readonly hasWeight: false };
+  /** Values are what the key projection makes, before its norm (Gemma 4): there is no value projection. */
+  readonly valuesAreKeys?: boolean;
+  /** Default: `plain`. */
+  readonly projections?: ProjectionKind;
   /** The query projection makes a gate too, head by head; its sigmoid is multiplied with what was mixed (Qwen3.5). */
   readonly isGated?: boolean;
-  /** How pairs of columns are turned: one from each half of the columns that turn (default), or neighbours (GLM). */
-  readonly pairs?: "halves" | "neighbours";
+  /**
+   * How pairs of columns are turned: one from each half of the columns that turn (default), neighbours (GLM), or one
+   * from each quarter of the same half, of which the first follows the first frequencies (Gemma 4's tower).
+   */
+  readonly pairs?: "halves" | "neighbours" | "quarters";
   /** Columns of a head that turn, the first ones. Default: all. */
   readonly rotarySize?: number;
   /** The layer whose keys and values it takes (Gemma3n, Gemma4); it has none of its own then. */
@@ -60,17 +69,19 @@ const NAMES = {
 export function attentionMixer(options: AttentionOptions): Mixer {
   const { hiddenSize, headCount, keyValueHeadCount, headSize, hasBias = false, hasOutputBias = false } = options;
   const names = { ...NAMES, ...options.names };
+  const projection = projectionOf(options.projections ?? "plain");
   const [queryWidth, keyWidth] = [headCount * headSize, keyValueHeadCount * headSize];
   return {
     formula: `attention ${JSON.stringify(options)}`,
     specs(layer) {
       const name = (part: string): string => `${layer}.${names.whole}.${part}`;
-      const linear = (part: string, width: number) => linearSpecs(name(part), hiddenSize, width, hasBias);
+      const linear = (part: string, width: number) => projection.specs(name(part), hiddenSize, width, hasBias);
       const norm = (part: string) => (options.headNorm ? normSpecs(name(part), headSize, options.headNorm) : []);
       return [
         ...linear(names.queries, queryWidth * (options.isGated === true ? 2 : 1)),
-        ...(options.keysFrom === undefined ? [...linear(names.keys, keyWidth), ...linear(names.values, keyWidth)] : []),
-        ...linearSpecs(name(names.output), queryWidth, hiddenSize, hasOutputBias, "residual"),
+        ...(options.keysFrom === undefined ? linear(names.keys, keyWidth) : []),
+        ...(options.keysFrom === undefined && options.valuesAreKeys !== true ? linear(names.values, keyWidth) : []),
+        ...projection.specs(name(names.output), queryWidth, hiddenSize, hasOutputBias, "residual"),
         ...norm(names.queryNorm),
         ...(options.keysFrom === undefined ? norm(names.keyNorm) : []),
       ];
@@ -80,14 +91,16 @@ export function attentionMixer(options: AttentionOptions): Mixer {
       const { pass, chosen, x } = input;
       const asking = chosen?.pass ?? pass;
       const asked = chosen === undefined ? x : gatherRows(x, chosen.rows);
-      const { plain, gate } = takeGate(scope.linear(asked, name(names.queries)), options);
+      const { plain, gate } = takeGate(projection.run(asked, name(names.queries), scope), options);
       const normOf = (heads: Value, part: string): Value =>
         options.headNorm === undefined ? heads : normedHeads(heads, headSize, name(part), options.headNorm, scope);
       const queries = turn(normOf(plain, names.queryNorm), headCount, asking.rotary?.queries ?? asking.rotary, options);
-      const made = keysAndValues(input, keyWidth, options, () => [
-        turn(normOf(scope.linear(x, name(names.keys)), names.keyNorm), keyValueHeadCount, pass.rotary, options),
-        scope.linear(x, name(names.values)),
-      ]);
+      const made = keysAndValues(input, keyWidth, options, () => {
+        const own = projection.run(x, name(names.keys), scope);
+        const held = options.valuesAreKeys === true ? own : projection.run(x, name(names.values), scope);
+        const even = options.valueNorm === undefined ? held : normedHeads(held, headSize, "", options.valueNorm, scope);
+        return [turn(normOf(own, names.keyNorm), keyValueHeadCount, pass.rotary, options), even];
+      });
       const [keys, values] = pass.remember?.(options.keysFrom ?? index, made) ?? made;
       const heads = multiHeadAttention(queries, keys!, values!, {
         headCount,
@@ -98,7 +111,8 @@ export function attentionMixer(options: AttentionOptions): Mixer {
       });
       release(queries);
       if (options.handsOn !== true) release(...made);
-      const mixed = scope.linear(gate === undefined ? heads : mul(heads, sigmoid(gate)), name(names.output));
+      const opened = gate === undefined ? heads : mul(heads, sigmoid(gate));
+      const mixed = projection.run(opened, name(names.output), scope);
       release(heads);
       return { mixed, ...(options.handsOn === true && { handsOn: concat(made, 1) }) };
     },
@@ -140,7 +154,7 @@ function turn(
   if (rotary === undefined) return x;
   const rows = x.shape[0]!;
   const count = rows * headCount;
-  const order = (columns: Value): Value => (pairs === "neighbours" ? toHalves(columns, count, rotarySize) : columns);
+  const order = (columns: Value): Value => (pairs === "halves" ? columns : toHalves(columns, count, rotarySize, pairs));
   const turned = (columns: Value): Value =>
     rotaryHeads(reshape(columns, [rows, headCount * rotarySize]), headCount, rotary.cos, rotary.sin);
   if (rotarySize === headSize) return turned(order(x));
@@ -151,9 +165,11 @@ function turn(
 }
 
 /**
- * Brings the first columns of neighbouring pairs to the front, then the second ones, in each of the heads: queries and
- * keys in the same new order have the same products.
+ * Brings the first columns of pairs to the front, then the second ones, in each of the heads: queries and keys in the
+ * same new order have the same products.
  */
-function toHalves(x: Value, count: number, size: number): Value {
-  return transpose(reshape(x, [count, size / 2, 2]), [0, 2, 1]);
+function toHalves(x: Value, count: number, size: number, pairs: "neighbours" | "quarters"): Value {
+  return pairs === "neighbours"
+    ? transpose(reshape(x, [count, size / 2, 2]), [0, 2, 1])
+    : transpose(reshape(x, [count, 2, 2, size / 4]), [0, 2, 1, 3]);
 }

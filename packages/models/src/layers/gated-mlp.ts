@@ -1,7 +1,7 @@
 import { geglu, mul, release, slice, swiglu, type Value } from "@thaw/autograd";
 import { activate, type ActivationName } from "../blocks/activations.js";
-import { linearSpecs } from "../blocks/specs.js";
 import type { RowBlock } from "./parts.js";
+import { projectionOf, type ProjectionKind } from "./projection.js";
 
 /** A gated MLP. */
 export interface GatedMlpOptions {
@@ -11,6 +11,8 @@ export interface GatedMlpOptions {
   readonly hasBias?: boolean;
   /** Gate and up are one linear layer of that name, the gate first (GLM). */
   readonly fused?: string;
+  /** Default: `plain`. */
+  readonly projections?: ProjectionKind;
   /** Names of its parts. Default: `mlp` with `gate_proj`, `up_proj` and `down_proj`. */
   readonly names?: Partial<typeof NAMES>;
 }
@@ -21,26 +23,27 @@ const NAMES = { whole: "mlp", gate: "gate_proj", up: "up_proj", down: "down_proj
 export function gatedMlp(options: GatedMlpOptions): RowBlock {
   const { hiddenSize, intermediateSize, hasBias = false, fused } = options;
   const names = { ...NAMES, ...options.names };
+  const linear = projectionOf(options.projections ?? "plain");
   return {
     formula: `gated mlp ${JSON.stringify(options)}`,
     specs: (layer) => [
       ...(fused === undefined
         ? [names.gate, names.up].flatMap((part) =>
-            linearSpecs(`${layer}.${names.whole}.${part}`, hiddenSize, intermediateSize, hasBias),
+            linear.specs(`${layer}.${names.whole}.${part}`, hiddenSize, intermediateSize, hasBias),
           )
-        : linearSpecs(`${layer}.${names.whole}.${fused}`, hiddenSize, 2 * intermediateSize, hasBias)),
-      ...linearSpecs(`${layer}.${names.whole}.${names.down}`, intermediateSize, hiddenSize, hasBias, "residual"),
+        : linear.specs(`${layer}.${names.whole}.${fused}`, hiddenSize, 2 * intermediateSize, hasBias)),
+      ...linear.specs(`${layer}.${names.whole}.${names.down}`, intermediateSize, hiddenSize, hasBias, "residual"),
     ],
     run(layer, x, scope) {
       const name = (part: string): string => `${layer}.${names.whole}.${part}`;
       const [opening, up] =
         fused === undefined
-          ? ([scope.linear(x, name(names.gate)), scope.linear(x, name(names.up))] as const)
-          : halves(scope.linear(x, name(fused)), intermediateSize);
+          ? ([linear.run(x, name(names.gate), scope), linear.run(x, name(names.up), scope)] as const)
+          : halves(linear.run(x, name(fused), scope), intermediateSize);
       release(x);
       const gated = gate(options.activation, opening, up);
       release(opening, up);
-      return scope.linear(gated, name(names.down));
+      return linear.run(gated, name(names.down), scope);
     },
   };
 }

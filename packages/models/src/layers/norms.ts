@@ -1,4 +1,4 @@
-import { layerNorm, reshape, rmsNorm, type Value } from "@thaw/autograd";
+import { addScalar, div, layerNorm, mean, reshape, rmsNorm, sqrt, square, type Value } from "@thaw/autograd";
 import type { Scope } from "@thaw/contracts";
 import { layerNormSpecs } from "../blocks/specs.js";
 import type { ParameterSpec } from "../contract/family.js";
@@ -10,16 +10,25 @@ export interface NormOptions {
   readonly kind?: "rms" | "layer";
   /** True if the weight of a root mean square norm is stored minus one (Gemma, Qwen3.5). */
   readonly unitOffset?: boolean;
+  /** False if a root mean square norm has no weight (Gemma 4's values). Default: true. */
+  readonly hasWeight?: boolean;
 }
 
 /** Parameters of a norm over `size` columns. A weight that is stored minus one starts from 0. */
-export function normSpecs(name: string, size: number, { kind, unitOffset }: NormOptions): readonly ParameterSpec[] {
+export function normSpecs(
+  name: string,
+  size: number,
+  { kind, unitOffset, hasWeight }: NormOptions,
+): readonly ParameterSpec[] {
+  if (hasWeight === false) return [];
   if (kind === "layer") return layerNormSpecs(name, size);
   return [{ name: `${name}.weight`, shape: [size], role: unitOffset === true ? "bias" : "norm" }];
 }
 
 /** Norms the rows of `x [rows, size]`. */
-export function normed(x: Value, name: string, { kind, epsilon, unitOffset }: NormOptions, scope: Scope): Value {
+export function normed(x: Value, name: string, options: NormOptions, scope: Scope): Value {
+  const { kind, epsilon, unitOffset, hasWeight } = options;
+  if (hasWeight === false) return div(x, sqrt(addScalar(mean(square(x), -1, true), epsilon)));
   const weight = scope.parameter(`${name}.weight`);
   if (kind === "layer") return layerNorm(x, weight, scope.parameter(`${name}.bias`), epsilon);
   return rmsNorm(x, weight, epsilon, unitOffset === true ? { unitOffset } : {});

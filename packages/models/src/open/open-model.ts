@@ -104,6 +104,7 @@ async function familyModel(
     config,
     generationConfig: await readGenerationConfig(folder),
     storedNames: new Set(entries.keys()),
+    storedShapes: new Map([...entries].map(([name, { shape }]) => [name, shape])),
   });
   const { parameters, buffers } = matchTensors(folder, architecture.parameters, entries, isInitialized);
   const fresh = new Map(

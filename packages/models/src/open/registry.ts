@@ -1,5 +1,6 @@
 import type { Family, OwnerTable } from "../contract/family.js";
 import { gemma3Family } from "../families/gemma3/family.js";
+import { gemma4Family } from "../families/gemma4/family.js";
 import { lfm2VlFamily } from "../families/lfm2_vl/family.js";
 import { glm46vFamily, glm4vFamily, glmOcrFamily } from "../families/glm4v/family.js";
 import { llavaFamily } from "../families/llava/family.js";
@@ -48,6 +49,7 @@ export function knownModelTypes(): readonly string[] {
 }
 
 registerFamily(gemma3Family);
+registerFamily(gemma4Family);
 registerFamily(lfm2VlFamily);
 registerFamily(llavaFamily);
 registerFamily(llavaNextFamily);

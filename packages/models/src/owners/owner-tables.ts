@@ -36,20 +36,6 @@ export const OWNER_TABLES: readonly DocumentedOwnerTable[] = [
     { doubt: "embed_vision, embed_audio: each also holds an embedding table of its own for hard tokens" },
   ),
   table(
-    "gemma4",
-    {
-      vision_tower: "model.vision_tower",
-      multi_modal_projector: "model.embed_vision",
-      audio_tower: "model.audio_tower",
-      audio_projector: "model.embed_audio",
-      language_model: "model.language_model lm_head",
-    },
-    {
-      doubt: "embed_vision, embed_audio: norm and linear layer from a tower to the language model",
-      buffers: ["layer_scalar", "input_min", "input_max", "output_min", "output_max", "std_bias", "std_scale"],
-    },
-  ),
-  table(
     "glm4v_moe",
     {
       vision_tower:

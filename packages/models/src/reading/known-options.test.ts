@@ -42,6 +42,9 @@ const INERT: Readonly<Record<string, string>> = {
 };
 /** As {@link INERT}, of one type alone. */
 const INERT_OF: Readonly<Record<string, readonly string[]>> = {
+  gemma4: ["audio_token_id"],
+  gemma4_text: ["moe_intermediate_size", "num_experts", "top_k_experts"],
+  gemma4_vision: ["max_position_embeddings"],
   paligemma: ["hidden_size", "vocab_size"],
   pixtral: ["image_size"],
   qwen2: ["max_window_layers", "sliding_window"],
@@ -76,6 +79,7 @@ describe("options that transformers knows", () => {
       config: configReader("config.json", watched(config, reads)),
       generationConfig: configReader("generation_config.json", {}),
       storedNames: new Set(),
+      storedShapes: new Map(),
     });
     const parts = ["", ...Object.keys(config).filter((key) => key.endsWith("_config"))];
     const passedOver = parts.flatMap((path) => {

@@ -130,7 +130,11 @@ function windowed(config: ConfigReader, sizes: TextSizes, { attention, pattern, 
   };
 }
 
-function readCap(config: ConfigReader, key: string, fallback: number | undefined): number | undefined {
+/**
+ * A cap under `key`, `fallback` where the config says nothing of it; null in a config is none.
+ * @throws THAW_CHECKPOINT_CONFIG
+ */
+export function readCap(config: ConfigReader, key: string, fallback: number | undefined): number | undefined {
   if (config.raw[key] === null || (config.raw[key] === undefined && fallback === undefined)) return undefined;
   const cap = config.number(key, fallback!);
   if (cap <= 0) config.fail(key, `A cap of ${cap} is not above 0.`, "Give a number above 0, or null for none.");

@@ -28,7 +28,7 @@ export interface Rope {
   readonly size: number;
 }
 
-const TYPES = ["default", "linear", "llama3", "yarn", "mrope"] as const;
+const TYPES = ["default", "linear", "llama3", "yarn", "mrope", "proportional"] as const;
 
 /**
  * Reads rotary positions: `rope_parameters` (transformers 5, by kind of layer or for all) or `rope_theta` beside
@@ -50,14 +50,15 @@ export function readRope(config: ConfigReader, headSize: number, defaults: RopeD
   const type = rope.choice(rope.has("rope_type") ? "rope_type" : "type", TYPES, "default");
   const theta = rope.number("rope_theta", kept.number("rope_theta", config.number(thetaKey, defaults.theta)));
   const share = rope.number("partial_rotary_factor", config.number("partial_rotary_factor", defaults.share ?? 1));
-  const size = Math.floor(headSize * share);
+  const isProportional = type === "proportional";
+  const size = isProportional ? headSize : Math.floor(headSize * share);
   if (size % 2 !== 0 || size < 2)
     rope.fail(
       "partial_rotary_factor",
       `${share} of a head of ${headSize} columns are ${size}; rotary positions turn pairs.`,
       "Give a share that leaves an even number of columns.",
     );
-  const frequencies = rotaryFrequencies(size, theta);
+  const frequencies = isProportional ? proportional(rope, size, theta, share) : rotaryFrequencies(size, theta);
   const axes = readSections(rope, size / 2, defaults);
   const queries = defaults.hasLongerQueries === true ? readQueries(rope) : undefined;
   if (queries !== undefined && size !== headSize)
@@ -68,6 +69,13 @@ export function readRope(config: ConfigReader, headSize: number, defaults: RopeD
   if (type === "llama3") return { ...turned, rotary: { ...turned.rotary, frequencies: llama3(rope, frequencies) } };
   if (type === "yarn") return { ...turned, rotary: { ...turned.rotary, ...yarn(config, rope, size, theta) } };
   return turned;
+}
+
+/** A share of the pairs turns, at the speed that it has in a head that turns as a whole; the rest stands still. */
+function proportional(rope: ConfigReader, headSize: number, theta: number, share: number): Float32Array {
+  const factor = rope.number("factor", 1);
+  const turning = Math.floor((share * headSize) / 2);
+  return rotaryFrequencies(headSize, theta).map((frequency, pair) => (pair < turning ? frequency / factor : 0));
 }
 
 /** How queries grow with their positions. Source: transformers 5.24, `modeling_ministral3.py`. */

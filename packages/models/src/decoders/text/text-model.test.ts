@@ -175,6 +175,31 @@ describe("a text config is refused by file and key", () => {
     ],
     ["a cap of nothing", { model_type: "gemma2", attn_logit_softcapping: 0 }, "attn_logit_softcapping"],
     ["text both ways", { model_type: "gemma3_text", use_bidirectional_attention: true }, "use_bidirectional_attention"],
+    ["experts beside an MLP", { model_type: "gemma4_text", enable_moe_block: true }, "enable_moe_block"],
+    [
+      "text both ways",
+      { model_type: "gemma4_text", use_bidirectional_attention: "all" },
+      "use_bidirectional_attention",
+    ],
+    ["no layer with keys of its own", { model_type: "gemma4_text", num_kv_shared_layers: 30 }, "num_kv_shared_layers"],
+    [
+      "layers of one kind with heads of two sizes",
+      { model_type: "gemma4_text", per_layer_config: { 5: { head_dim: 128 } } },
+      "per_layer_config",
+    ],
+    [
+      "other options by layer",
+      { model_type: "gemma4_text", per_layer_config: { 5: { sliding_window: 4 } } },
+      "per_layer_config.5.sliding_window",
+    ],
+    [
+      "a part of a head that turns by default",
+      {
+        model_type: "gemma4_text",
+        rope_parameters: { sliding_attention: { rope_type: "default", partial_rotary_factor: 0.5 } },
+      },
+      "partial_rotary_factor",
+    ],
     [
       "heads of a delta net",
       { model_type: "qwen3_5_text", linear_num_key_heads: 3, linear_num_value_heads: 4 },
@@ -215,6 +240,34 @@ describe("a text config is refused by file and key", () => {
     const [full, sliding] = options.kinds.map(({ rotary }) => [...rotary!.frequencies]);
     expect(full).toEqual([1 / 8, Math.fround(Math.fround(1 / 1000) / 8)]);
     expect(sliding).toEqual([1, Math.fround(0.1)]);
+  });
+
+  it("reads the heads of Gemma 4's full layers in both spellings", () => {
+    const mixers = (more: object) =>
+      readTextModel(
+        configReader("config.json", {
+          model_type: "gemma4_text",
+          num_hidden_layers: 2,
+          layer_types: ["sliding_attention", "full_attention"],
+          head_dim: 8,
+          hidden_size: 16,
+          attention_k_eq_v: true,
+          ...more,
+        }),
+      ).options.layers.map(({ mixer }) => mixer.formula);
+    const published = mixers({ global_head_dim: 16, num_global_key_value_heads: 2 });
+    expect(mixers({ per_layer_config: { 1: { head_dim: 16, num_key_value_heads: 2 } } })).toEqual(published);
+    expect(mixers({ global_head_dim: 16 })).not.toEqual(published);
+  });
+
+  it("turns a share of the pairs at the speed of whole heads, where positions are proportional", () => {
+    const { frequencies } = readTextModel(
+      configReader("config.json", {
+        head_dim: 8,
+        rope_parameters: { rope_type: "proportional", rope_theta: 16, partial_rotary_factor: 0.5, factor: 2 },
+      }),
+    ).options.kinds[0]!.rotary!;
+    expect([...frequencies]).toEqual([0.5, 0.25, 0, 0]);
   });
 
   it("lets rope_scaling take the place of rope_parameters, as transformers does", () => {
