@@ -12,8 +12,10 @@ import { cutPatches, placeOf } from "@thaw/data";
  */
 const LAYOUTS = {
   gemma4: paddedTiles,
+  idefics3: tokenBlocks,
   lfm2_vl: paddedTiles,
   paddleocr_vl: patchesByRow,
+  smolvlm: tokenBlocks,
 };
 
 /**
@@ -32,14 +34,15 @@ export function goldenValues(modelType, reader, plans) {
  * `in.image_sizes`, pictures are padded to the size of the largest.
  * @param {Reader} reader
  * @param {readonly Plan[]} plans
+ * @param {number} [merge] patches a side of blocks that come one after the other
  * @returns {Promise<Inputs[]>}
  */
-async function pixelRows(reader, plans) {
+async function pixelRows(reader, plans, merge) {
   const { shape } = reader.entry("in.pixel_values");
   const values = await reader.readFloat32("in.pixel_values");
   const width = /** @type {import("@thaw/contracts").RowSize} */ (plans[0]?.inputs["pixelValues"]).width;
   if (shape.length === 4 && reader.entries.has("in.image_sizes")) return paddedPictures(values, shape, plans);
-  const rows = shape.length === 2 ? values : patchesOf(values, shape, width);
+  const rows = shape.length === 2 ? values : patchesOf(values, shape, width, merge);
   let at = 0;
   return plans.map((plan) => {
     const size = width * /** @type {import("@thaw/contracts").RowSize} */ (plan.inputs["pixelValues"]).rows;
@@ -49,18 +52,32 @@ async function pixelRows(reader, plans) {
 }
 
 /**
+ * Tiles as in {@link pixelRows}, the patches of a token one after the other.
+ * @param {Reader} reader
+ * @param {readonly Plan[]} plans
+ */
+function tokenBlocks(reader, plans) {
+  const { inputs, tokenCount } = /** @type {Plan} */ (plans[0]);
+  const { rows } = /** @type {import("@thaw/contracts").RowSize} */ (inputs["pixelValues"]);
+  return pixelRows(reader, plans, Math.sqrt(rows / tokenCount));
+}
+
+/**
  * @param {Float32Array} values
  * @param {readonly number[]} shape
  * @param {number} width
+ * @param {number} [merge]
  */
-function patchesOf(values, shape, width) {
+function patchesOf(values, shape, width, merge) {
   const [channels, height, columns] = /** @type {[number, number, number]} */ (shape.slice(-3));
   const size = channels * height * columns;
   const tiles = Array.from({ length: values.length / size }, (_, tile) =>
     values.subarray(tile * size, (tile + 1) * size),
   ).filter((tile) => tile.some((value) => value !== 0));
   const patch = Math.sqrt(width / channels);
-  return Float32Array.from(tiles.flatMap((tile) => [...cutPatches(tile, { channels, height, width: columns }, patch)]));
+  return Float32Array.from(
+    tiles.flatMap((tile) => [...cutPatches(tile, { channels, height, width: columns }, patch, merge)]),
+  );
 }
 
 /**

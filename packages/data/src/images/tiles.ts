@@ -11,10 +11,18 @@ export function cutTiles(image: RgbImage, tile: ImageSize): RgbImage[] {
   );
 }
 
-/** Tiles as numbers, cut into patches, tile after tile: `[tiles * patches, 3 * patch * patch]` float32. */
-export function tilePatches(tiles: readonly RgbImage[], options: PixelOptions, patchSize: number): Float32Array {
+/**
+ * Tiles as numbers, cut into patches, tile after tile: `[tiles * patches, 3 * patch * patch]` float32. `merge`: see
+ * `cutPatches`.
+ */
+export function tilePatches(
+  tiles: readonly RgbImage[],
+  options: PixelOptions,
+  patchSize: number,
+  merge = 1,
+): Float32Array {
   const parts = tiles.map((tile) =>
-    cutPatches(pixelPlanes(tile, options), { channels: 3, width: tile.width, height: tile.height }, patchSize),
+    cutPatches(pixelPlanes(tile, options), { channels: 3, width: tile.width, height: tile.height }, patchSize, merge),
   );
   const whole = new Float32Array(parts.reduce((total, { length }) => total + length, 0));
   let at = 0;

@@ -1,3 +1,5 @@
+import { reshape } from "@thaw/autograd";
+import type { MediaItem } from "@thaw/contracts";
 import { linearSpecs, namesOf } from "../blocks/specs.js";
 import type { Connector, ConnectorPlace } from "../contract/parts.js";
 
@@ -7,18 +9,32 @@ export interface LinearProjectorOptions {
   readonly name: string;
   readonly outputSize: number;
   readonly hasBias: boolean;
+  /** Rows that become one, side by side: how many, one after the other, and those of an item then. Absent: none. */
+  readonly merged?: { readonly count: number; rows(item: MediaItem): number };
 }
 
-/** One linear layer, row by row. */
+/** One linear layer, row by row, or block by block of rows. */
 export function linearProjector(
-  { name, outputSize, hasBias }: LinearProjectorOptions,
+  { name, outputSize, hasBias, merged }: LinearProjectorOptions,
   { component, after, inputSize }: ConnectorPlace,
 ): Connector {
-  const parameters = linearSpecs(name, inputSize, outputSize, hasBias);
+  const count = merged?.count ?? 1;
+  const parameters = linearSpecs(name, inputSize * count, outputSize, hasBias);
   return {
     parameters,
-    segments: [{ name: component, after, reads: [], parameters: namesOf(parameters) }],
+    segments: [
+      {
+        name: component,
+        after,
+        reads: [],
+        ...(merged !== undefined && { outputRows: (item: MediaItem) => merged.rows(item) }),
+        parameters: namesOf(parameters),
+      },
+    ],
     outputSize,
-    run: (features, scope) => scope.segment(component, [features], (x) => scope.linear(x, name)),
+    run: (features, scope) =>
+      scope.segment(component, [features], (x) =>
+        scope.linear(count === 1 ? x : reshape(x, [x.shape[0]! / count, inputSize * count]), name),
+      ),
   };
 }

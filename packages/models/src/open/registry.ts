@@ -1,6 +1,7 @@
 import type { Family, OwnerTable } from "../contract/family.js";
 import { gemma3Family } from "../families/gemma3/family.js";
 import { gemma4Family } from "../families/gemma4/family.js";
+import { idefics3Family } from "../families/idefics3/family.js";
 import { lfm2VlFamily } from "../families/lfm2_vl/family.js";
 import { glm46vFamily, glm4vFamily, glmOcrFamily } from "../families/glm4v/family.js";
 import { llavaFamily } from "../families/llava/family.js";
@@ -13,6 +14,7 @@ import { qwen25VlFamily } from "../families/qwen2_5_vl/family.js";
 import { qwen2VlFamily } from "../families/qwen2_vl/family.js";
 import { qwen35Family, qwen35MoeFamily } from "../families/qwen3_5/family.js";
 import { qwen3VlFamily } from "../families/qwen3_vl/family.js";
+import { smolvlmFamily } from "../families/smolvlm/family.js";
 import { OWNER_TABLES } from "../owners/owner-tables.js";
 
 const families = new Map<string, Family>();
@@ -50,6 +52,7 @@ export function knownModelTypes(): readonly string[] {
 
 registerFamily(gemma3Family);
 registerFamily(gemma4Family);
+registerFamily(idefics3Family);
 registerFamily(lfm2VlFamily);
 registerFamily(llavaFamily);
 registerFamily(llavaNextFamily);
@@ -63,4 +66,5 @@ registerFamily(qwen2VlFamily);
 registerFamily(qwen35Family);
 registerFamily(qwen35MoeFamily);
 registerFamily(qwen3VlFamily);
+registerFamily(smolvlmFamily);
 for (const table of OWNER_TABLES) registerOwners(table);

@@ -46,11 +46,6 @@ export const OWNER_TABLES: readonly DocumentedOwnerTable[] = [
     },
     { doubt: "downsample: convolution inside the tower module, but it maps to the language model's width" },
   ),
-  table("idefics3", {
-    vision_tower: "model.vision_model",
-    multi_modal_projector: "model.connector",
-    language_model: "model.text_model lm_head",
-  }),
   table(
     "interns1",
     {
@@ -161,11 +156,6 @@ export const OWNER_TABLES: readonly DocumentedOwnerTable[] = [
     },
     { doubt: "merger_list, conv_out: merger_list as deepstack mergers; conv_out left to the tower" },
   ),
-  table("smolvlm", {
-    vision_tower: "model.vision_model",
-    multi_modal_projector: "model.connector",
-    language_model: "model.text_model lm_head",
-  }),
   table("video_llava", {
     vision_tower: "image_tower video_tower model.video_tower model.image_tower",
     multi_modal_projector: "multi_modal_projector model.multi_modal_projector",
