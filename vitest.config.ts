@@ -1,8 +1,27 @@
 import { defineConfig } from "vitest/config";
 
+/** Packages whose tests share a process: most of their time would be imports, and they leave nothing behind. */
+const TOGETHER = [
+  "autograd",
+  "config",
+  "contracts",
+  "core",
+  "data",
+  "models",
+  "plugin-conflict-checker",
+  "plugin-freeze-policy",
+  "plugin-lora",
+  "plugin-projector-only",
+  "plugin-token-rows",
+  "safetensors",
+  "testing",
+];
+/** Of these the files that need a process of their own: they count workers. */
+const ALONE = ["packages/data/src/workers/media-loader.test.ts"];
+const together = TOGETHER.map((name) => `packages/${name}/src/**/*.test.ts`);
+
 export default defineConfig({
   test: {
-    include: ["packages/*/src/**/*.test.ts", "test/**/*.test.ts", "examples/**/*.test.ts"],
     testTimeout: 120_000,
     hookTimeout: 120_000,
     maxWorkers: 2,
@@ -13,5 +32,17 @@ export default defineConfig({
       exclude: ["**/*.test.ts", "**/*.test-d.ts"],
       reporter: ["text-summary"],
     },
+    projects: [
+      { extends: true, test: { name: "units", include: together, exclude: ALONE, isolate: false } },
+      {
+        extends: true,
+        test: {
+          name: "whole",
+          include: ["packages/*/src/**/*.test.ts", "test/**/*.test.ts", "examples/**/*.test.ts"],
+          exclude: ["**/node_modules/**", ...together],
+        },
+      },
+      { extends: true, test: { name: "alone", include: ALONE } },
+    ],
   },
 });

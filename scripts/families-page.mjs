@@ -27,11 +27,12 @@ Which checkpoints open, train, generate and save back, and how far their numbers
 
 ## Beside transformers
 
-Every family has a small model with random weights, made by transformers 5 in float32 with its outputs, every gradient and two
-training runs of five steps (\`test/fixtures/goldens\`). Numbers are the largest error of each quantity on the WASM backend; for
-gradients and runs, of the one that is nearest to its limit. The limits: 1e-4 for features, logits, losses and mel frames, a thousandth of a tensor's
-largest value for its gradient, 1e-5 for pixels, no difference at all for ids and written tokens. \`multi\`: a batch of
-a conversation with two pictures in one turn and a second turn beside one of text alone.
+Every family has a small model with random weights, made by transformers 5 in float32 with its outputs, every gradient
+and two training runs of five steps (\`test/fixtures/goldens\`). Numbers are the largest error of each quantity on the
+WASM backend; for gradients and runs, of the one that is nearest to its limit. The limits: 1e-4 for features, logits,
+losses and mel frames, a thousandth of a tensor's largest value for its gradient, 1e-5 for pixels, no difference at all
+for ids and written tokens. \`multi\`: a batch of a conversation with two pictures in one turn and a second turn beside
+one of text alone.
 `;
 
 /** @param {number} value */
