@@ -1,5 +1,6 @@
 // @ts-check
 import { cutPatches, placeOf } from "@thaw/data";
+import { melFrames } from "./mel-frames.mjs";
 
 /** @typedef {import("@thaw/safetensors").SafetensorsReader} Reader */
 /** @typedef {import("@thaw/data").ItemPlan} Plan */
@@ -25,7 +26,8 @@ const LAYOUTS = {
  * @param {readonly Plan[]} plans
  */
 export function goldenValues(modelType, reader, plans) {
-  return (LAYOUTS[modelType] ?? pixelRows)(reader, plans);
+  const usual = reader.entries.has("in.input_features") ? melFrames : pixelRows;
+  return (LAYOUTS[modelType] ?? usual)(reader, plans);
 }
 
 /**

@@ -96,18 +96,26 @@ function templateText(value: unknown): string | undefined {
   return typeof named?.template === "string" ? named.template : undefined;
 }
 
+/** What finding a chat template needs. */
+export interface ChatTemplateOptions {
+  readonly special: SpecialTokens;
+  readonly placeholders: Placeholders;
+  /** True: the tokenizer's own is not looked at. Default: false. */
+  readonly isProcessors?: boolean;
+}
+
 /**
  * Finds the chat template of a checkpoint folder: `chat_template.jinja`, `chat_template.json`, `processor_config.json`,
  * `tokenizer_config.json`, in this order. Undefined where there is none.
  */
 export async function loadChatTemplate(
   folder: string,
-  options: { readonly special: SpecialTokens; readonly placeholders: Placeholders },
+  { isProcessors = false, ...options }: ChatTemplateOptions,
 ): Promise<ChatTemplate | undefined> {
   let text = await readCheckpointText(folder, "chat_template.jinja");
   let source = `${folder}/chat_template.jinja`;
   for (const name of ["chat_template.json", "processor_config.json", "tokenizer_config.json"]) {
-    if (text !== undefined) break;
+    if (text !== undefined || (isProcessors && name === "tokenizer_config.json")) break;
     text = templateText((await readCheckpointJson(folder, name))?.["chat_template"]);
     source = `${folder}/${name}`;
   }

@@ -56,8 +56,16 @@ export async function readProcessorFiles(folder: string, options: TokenizerOptio
  * Image settings: the nested form of transformers 5 wins over `preprocessor_config.json`, as there.
  * @throws THAW_DATA_PROCESSOR if the folder has neither
  */
-export async function imageSettings({ folder, processor }: ProcessorFiles): Promise<ProcessorJson> {
-  const nested = processor["image_processor"];
+export async function imageSettings(files: ProcessorFiles): Promise<ProcessorJson> {
+  return mediaSettings(files, "image_processor");
+}
+
+/** The same of what the nested form calls so. @throws THAW_DATA_PROCESSOR if the folder has neither */
+export async function mediaSettings(
+  { folder, processor }: ProcessorFiles,
+  key: "image_processor" | "feature_extractor",
+): Promise<ProcessorJson> {
+  const nested = processor[key];
   const settings =
     typeof nested === "object" && nested !== null
       ? (nested as ProcessorJson)
@@ -82,7 +90,7 @@ export function tokenId({ folder, tokenizer }: ProcessorFiles, token: string, wa
   if (wanted === undefined || id === wanted) return id;
   throw processorUnsupported(
     folder,
-    `The image token ${token} has id ${id} in the tokenizer, but ${wanted} in config.json.`,
+    `The token ${token} has id ${id} in the tokenizer, but ${wanted} in config.json.`,
     "Use the tokenizer that belongs to this model.",
   );
 }

@@ -15,6 +15,15 @@ export const LLAVA_MODULES: readonly ModuleName[] = [
   ["multi_modal_projector", "model.multi_modal_projector"],
 ];
 
+/** Those of models that hear and do not see. */
+export const AUDIO_MODULES: readonly ModuleName[] = [
+  ["language_model.lm_head", "lm_head"],
+  ["language_model.model", "model.language_model"],
+  ["language_model", "model.language_model"],
+  ["audio_tower", "model.audio_tower"],
+  ["multi_modal_projector", "model.multi_modal_projector"],
+];
+
 /** Those of LLaVA-NeXT. */
 export const LLAVA_NEXT_MODULES: readonly ModuleName[] = [...LLAVA_MODULES, ["image_newline", "model.image_newline"]];
 

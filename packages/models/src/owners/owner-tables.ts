@@ -132,15 +132,6 @@ export const OWNER_TABLES: readonly DocumentedOwnerTable[] = [
     language_model: "lm_head model model.language_model",
   }),
   table(
-    "qwen2_audio",
-    {
-      audio_tower: "audio_tower model.audio_tower",
-      audio_projector: "multi_modal_projector model.multi_modal_projector",
-      language_model: "language_model model.language_model lm_head",
-    },
-    { doubt: "multi_modal_projector: named like an image projector, but it follows the audio tower" },
-  ),
-  table(
     "qwen3_omni_moe_thinker",
     {
       vision_tower:
