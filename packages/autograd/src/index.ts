@@ -5,6 +5,7 @@ export {
   simulatedBfloat16,
   tensorflowBfloat16,
   unpackBfloat16,
+  wordsOfBfloat16,
 } from "./bfloat16/index.js";
 export type { Bfloat16Products, PackedMatrix } from "./bfloat16/index.js";
 export { ConstantCache } from "./engine/constant-cache.js";
@@ -15,6 +16,7 @@ export { expectPasses } from "./kernels/functions.js";
 export type {
   CompileFunction,
   FunctionInput,
+  Narrowed,
   PackedInput,
   TensorFunction,
   TensorFunctions,

@@ -1,6 +1,6 @@
 import * as tf from "@tensorflow/tfjs-core";
 import type { Tensor } from "@tensorflow/tfjs-core";
-import type { FunctionInput, TensorFunction, TensorFunctions } from "../src/index.js";
+import type { CompileFunction, FunctionInput, TensorFunctions } from "../src/index.js";
 
 /** Some kernels take a list, and entries may be left out. */
 type Inputs = readonly Tensor[] | Readonly<Record<string, Tensor | undefined>>;
@@ -29,7 +29,8 @@ export function installFunctions({ isFailing = false } = {}): { readonly made: r
   /** How every tensor of a trace was made; traces of one key may read one another's. */
   const origins = new Map<number, { readonly call: Call; readonly index: number }>();
 
-  const compile = (given: readonly FunctionInput[], run: () => readonly Tensor[]): TensorFunction => {
+  // Nothing is narrow without products in bfloat16.
+  const compile: CompileFunction = (given, run) => {
     if (isFailing) throw new Error("Nothing compiles here.");
     engine.runKernel = (kernel, inputs, attributes) => {
       for (const input of listed(inputs)) {
@@ -44,7 +45,7 @@ export function installFunctions({ isFailing = false } = {}): { readonly made: r
     };
     let outputs: readonly Tensor[];
     try {
-      outputs = run();
+      outputs = run() as readonly Tensor[];
     } finally {
       engine.runKernel = runKernel;
     }

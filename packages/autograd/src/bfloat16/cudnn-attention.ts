@@ -1,6 +1,6 @@
 import type { Tensor } from "@tensorflow/tfjs-core";
 import * as tf from "@tensorflow/tfjs-core";
-import type { WholeAttention, WholeAttentionShape } from "./whole-attention.js";
+import type { WholeAttention, WholeAttentionMade, WholeAttentionShape } from "./whole-attention.js";
 import { BFLOAT16, FLOAT32, type OpResult, type Operations, UINT8 } from "./operations.js";
 
 /** Heads that cuDNN's fused attention takes, forward and backward: a multiple of 8 numbers, and not too many. */
@@ -9,8 +9,7 @@ const [DEPTH_STEP, MOST_DEPTH] = [8, 128];
 /**
  * cuDNN's fused attention (FlashAttention-2, Dao 2023, arXiv 2307.08691) by a call that XLA knows and turns into a
  * graph of cuDNN's, as JAX makes it (jax/_src/cudnn/fused_attention_stablehlo.py). Tensors are `[samples, rows, heads,
- * depth]` going in and `[samples, heads, rows, depth]` coming out. Saves q, k, v and the output in bfloat16, as float32
- * words, and one number per row and head.
+ * depth]` going in and `[samples, heads, rows, depth]` coming out.
  */
 export class CudnnAttention implements WholeAttention {
   readonly #operations: Operations;
@@ -28,8 +27,7 @@ export class CudnnAttention implements WholeAttention {
     k: Tensor,
     v: Tensor,
     shape: WholeAttentionShape,
-    wanted: boolean,
-  ): { readonly output: Tensor; readonly saved: readonly Tensor[] } {
+  ): { readonly output: Tensor; readonly normaliser: Tensor } {
     const { samples, queries, heads, depth } = shape;
     const operands = [this.#rounded(q, shape, "q"), this.#rounded(k, shape, "k"), this.#rounded(v, shape, "k")];
     const [mixed, statistics, workspace] = this.#call(
@@ -43,36 +41,35 @@ export class CudnnAttention implements WholeAttention {
         { type: UINT8, shape: [0] },
       ],
     ) as [OpResult, OpResult, OpResult];
-    const output = this.#rows(mixed);
-    const normaliser = this.#operations.tensor(statistics);
-    const saved = wanted
-      ? [...operands.map((operand) => this.#words(operand)), this.#wordsOf(output, shape), normaliser]
-      : [];
+    const output = tf.reshape(this.#rows(mixed), q.shape);
     this.#operations.delete(...operands.map(({ id }) => id), workspace.id);
-    return { output: tf.reshape(output, q.shape), saved };
+    return { output, normaliser: this.#operations.tensor(statistics) };
   }
 
   backward(
     gradient: Tensor,
-    [q, k, v, output, normaliser]: readonly Tensor[],
+    { q, k, v, output, normaliser }: WholeAttentionMade,
     shape: WholeAttentionShape,
   ): readonly [Tensor, Tensor, Tensor] {
     const { samples, queries, keys, heads, keyHeads, depth } = shape;
-    const upstream = this.#rounded(gradient, shape, "q");
-    const [qs, ks, vs, mixed] = [q!, k!, v!, output!].map((words) => this.#narrow(words));
-    const ids = [qs!.id, ks!.id, vs!.id, ...this.#operations.idsOf(normaliser!), upstream.id, mixed!.id];
+    const [ofQueries, ofKeys] = [
+      [q, gradient, output].map((rows) => this.#rounded(rows, shape, "q")),
+      [k, v].map((rows) => this.#rounded(rows, shape, "k")),
+    ];
+    const [queryRows, upstream, mixed] = ofQueries.map(({ id }) => id) as [number, number, number];
+    const [keyRows, valueRows] = ofKeys.map(({ id }) => id) as [number, number];
+    const ids = [queryRows, keyRows, valueRows, ...this.#operations.idsOf(normaliser), upstream, mixed];
     const types = ids.map((_, index) => (index === 3 ? FLOAT32 : BFLOAT16));
-    const ofKeys = { type: BFLOAT16, shape: [samples, keyHeads, keys, depth] };
+    const gradientOfKeys = { type: BFLOAT16, shape: [samples, keyHeads, keys, depth] };
     const results = this.#call("__cudnn$fmhaSoftmaxBackward", config(shape, true), ids, types, [
       { type: BFLOAT16, shape: [samples, heads, queries, depth] },
-      ofKeys,
-      ofKeys,
+      gradientOfKeys,
+      gradientOfKeys,
       { type: UINT8, shape: [0] },
     ]);
-    this.#operations.delete(upstream.id, qs!.id, ks!.id, vs!.id, mixed!.id, results[3]!.id);
+    this.#operations.delete(queryRows, keyRows, valueRows, upstream, mixed, results[3]!.id);
     const [ofQ, ofK, ofV] = results.slice(0, 3).map((result) => this.#rows(result));
-    const keyRows = [samples * keys, keyHeads * depth] as const;
-    return [tf.reshape(ofQ!, gradient.shape), tf.reshape(ofK!, [...keyRows]), tf.reshape(ofV!, [...keyRows])];
+    return [tf.reshape(ofQ!, q.shape), tf.reshape(ofK!, k.shape), tf.reshape(ofV!, v.shape)];
   }
 
   /** Rows as `[samples, rows, heads, depth]`, rounded. */
@@ -90,31 +87,6 @@ export class CudnnAttention implements WholeAttention {
     const wide = this.#operations.tensor(this.#operations.cast(result.id, BFLOAT16, FLOAT32));
     this.#operations.delete(result.id);
     return tf.transpose(wide, [0, 2, 1, 3]);
-  }
-
-  #wordsOf(output: Tensor, shape: WholeAttentionShape): Tensor {
-    const narrow = this.#rounded(output, shape, "q");
-    const words = this.#words(narrow);
-    this.#operations.delete(narrow.id);
-    return words;
-  }
-
-  /** Bfloat16 `[..., depth]` as float32 words `[..., depth / 2]`. */
-  #words({ id, shape }: OpResult): Tensor {
-    const half = (shape.at(-1) as number) / 2;
-    const pairs = this.#operations.reshape(id, BFLOAT16, [...shape.slice(0, -1), half, 2]);
-    const words = this.#operations.tensor(this.#operations.bitcast(pairs.id, BFLOAT16, FLOAT32));
-    this.#operations.delete(pairs.id);
-    return words;
-  }
-
-  /** Words back as bfloat16 `[..., depth]`. */
-  #narrow(words: Tensor): OpResult {
-    const pairs = this.#operations.bitcast(this.#operations.idsOf(words)[0]!, FLOAT32, BFLOAT16);
-    const shape = [...words.shape.slice(0, -1), 2 * (words.shape.at(-1) as number)];
-    const narrow = this.#operations.reshape(pairs.id, BFLOAT16, shape);
-    this.#operations.delete(pairs.id);
-    return narrow;
   }
 
   #call(

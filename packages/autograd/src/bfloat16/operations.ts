@@ -80,15 +80,27 @@ export class Operations {
     return this.backend.createOutputTensor(result);
   }
 
-  /** A bfloat16 result as a tensor of the engine: half as many words. An odd count is rounded up. */
-  adopt({ id, shape }: OpResult): Tensor {
-    const dataId = {};
-    this.backend.tensorMap.set(dataId, { shape, dtype: BFLOAT16, id, values: null, refCount: 1 });
-    const count = sizeOf(shape);
-    return tf.engine().makeTensorFromTensorInfo({ dataId, shape: [Math.ceil(count / 2)], dtype: "float32" });
+  /** A bfloat16 result as a tensor of the engine, which belongs to the tidy around. */
+  adopt(result: OpResult): Tensor {
+    return wordsOfBfloat16(this.backend, result);
   }
 
   delete(...ids: readonly number[]): void {
     for (const id of ids) this.backend.binding.deleteTensor(id);
   }
+}
+
+/**
+ * A bfloat16 result as a tensor of the engine, which counts its bytes and frees it: float32 words of two numbers each,
+ * with half as many columns; where these are odd, half as many words in all, rounded up. Nothing may compute with them.
+ */
+export function wordsOfBfloat16(
+  { tensorMap }: Pick<TensorFlowBackend, "tensorMap">,
+  { id, shape }: { readonly id: number; readonly shape: readonly number[] },
+): Tensor {
+  const dataId = {};
+  tensorMap.set(dataId, { shape, dtype: BFLOAT16, id, values: null, refCount: 1 });
+  const columns = shape.at(-1) ?? 1;
+  const words = columns % 2 === 0 ? [...shape.slice(0, -1), columns / 2] : [Math.ceil(sizeOf(shape) / 2)];
+  return tf.engine().makeTensorFromTensorInfo({ dataId, shape: words, dtype: "float32" });
 }

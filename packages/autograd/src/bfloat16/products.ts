@@ -32,7 +32,7 @@ export interface Bfloat16Products {
   widen(words: Tensor): Tensor;
   /** The matrix as functions read it. */
   handle(matrix: PackedMatrix): PackedInput;
-  /** The same products inside of functions, where they stay in float32; `hasAttention: false` is without attention. */
+  /** The same products inside of functions; `hasAttention: false` is without attention. */
   traced(options?: { readonly hasAttention?: boolean }): TracedProducts;
   /** Lets go of what is kept for a matrix, before its words are freed. */
   forget(words: Tensor): void;
@@ -40,10 +40,13 @@ export interface Bfloat16Products {
   endPass(): void;
 }
 
-/** Products in bfloat16 of what is to become a function. Results have sums in float32 and are not rounded. */
+/** Products in bfloat16 of what is to become a function. */
 export interface TracedProducts extends Bfloat16Products {
   /** Attention that never writes its scores, where the device may have it. */
   readonly attention?: WholeAttention;
-  /** `op(a) op(b)` over the last two axes, `op` the transpose where asked, of float32 that is rounded to bfloat16. */
+  /**
+   * `op(a) op(b)` over the last two axes, `op` the transpose where asked, of float32 that is rounded to bfloat16; the
+   * result is not.
+   */
   batched(a: Tensor, b: Tensor, transposeA: boolean, transposeB: boolean): Tensor;
 }

@@ -110,7 +110,7 @@ class TensorFlowBfloat16 implements Bfloat16Products {
   }
 }
 
-/** The same for functions, whose compiler has products that sum and answer in float32. */
+/** The same for functions, with attention's own products, which a compiler has with sums and answers in float32. */
 class TracedBfloat16 extends TensorFlowBfloat16 implements TracedProducts {
   readonly attention?: WholeAttention;
 
@@ -125,12 +125,6 @@ class TracedBfloat16 extends TensorFlowBfloat16 implements TracedProducts {
     const product = this.#wideProduct(operands, transposeA, transposeB);
     operations.delete(...operands);
     return product;
-  }
-
-  protected override product(x: Tensor, { words, shape }: PackedMatrix, transpose: boolean): Tensor2D {
-    const rounded = this.round(x, shape[transpose ? 1 : 0]);
-    const operands = [...this.operations.idsOf(rounded), this.view(words, shape)];
-    return this.#wideProduct(operands, false, transpose) as Tensor2D;
   }
 
   /** A product whose result is not rounded: compilers have it, TensorFlow's own kernels do not. */

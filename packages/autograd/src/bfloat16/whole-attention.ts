@@ -29,17 +29,19 @@ export interface WholeAttentionShape {
 export interface WholeAttention {
   /** Whether it has been made for such shapes; a card may still refuse them where the function is compiled. */
   allows(shape: WholeAttentionShape): boolean;
-  /** Output in q's shape, float32, and what backward needs where that is `wanted`. */
+  /** Output in q's shape, float32, and the logarithm of each row's normaliser, which backward needs. */
   forward(
     q: Tensor,
     k: Tensor,
     v: Tensor,
     shape: WholeAttentionShape,
-    wanted: boolean,
-  ): { readonly output: Tensor; readonly saved: readonly Tensor[] };
-  /** Gradients of q, k and v, float32. */
-  backward(gradient: Tensor, saved: readonly Tensor[], shape: WholeAttentionShape): readonly [Tensor, Tensor, Tensor];
+  ): { readonly output: Tensor; readonly normaliser: Tensor };
+  /** Gradients of q, k and v, float32, from that of the output. */
+  backward(gradient: Tensor, made: WholeAttentionMade, shape: WholeAttentionShape): readonly [Tensor, Tensor, Tensor];
 }
+
+/** What forward read and made. */
+export type WholeAttentionMade = Readonly<Record<"q" | "k" | "v" | "output" | "normaliser", Tensor>>;
 
 /** What all rows of a sample see, where a rule says it: everything, what comes before, the last rows of that. */
 export function ruleOf(

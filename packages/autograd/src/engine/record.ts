@@ -78,9 +78,9 @@ export class OpRecord {
     return () => (this.output as ValueNode).tensor;
   }
 
-  /** @internal What backward needs. */
-  savedTensors(): Tensor[] {
-    return [...this.#saved.map((node) => node.tensor), ...this.#kept];
+  /** @internal Values that backward needs, and tensors that were made for it alone. */
+  savedTensors(): { readonly ofValues: readonly Tensor[]; readonly own: readonly Tensor[] } {
+    return { ofValues: this.#saved.map((node) => node.tensor), own: this.#kept };
   }
 
   /** Called by the tape once the output has its node. */

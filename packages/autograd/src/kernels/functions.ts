@@ -11,6 +11,14 @@ export interface PackedInput {
 /** What a function can read. */
 export type FunctionInput = Tensor | PackedInput;
 
+/**
+ * A tensor that functions hand on in bfloat16, while they compute with it in float32. Between calls it is a tensor of
+ * float32 words of two numbers each, with half as many columns, with which nothing else may compute.
+ */
+export interface Narrowed {
+  readonly narrow: Tensor;
+}
+
 /** Many operations as one: one call for the host, and a compiler that makes few passes over memory of them. */
 export interface TensorFunction {
   /** Which inputs matter; the others may be null. */
@@ -23,7 +31,10 @@ export interface TensorFunction {
  * Makes a function of what `run` computes from the inputs, by running it. `run` must be pure: it reads the inputs,
  * tensors that it makes from values of JavaScript, which become constants, and nothing else.
  */
-export type CompileFunction = (inputs: readonly FunctionInput[], run: () => readonly Tensor[]) => TensorFunction;
+export type CompileFunction = (
+  inputs: readonly (FunctionInput | Narrowed)[],
+  run: () => readonly (Tensor | Narrowed)[],
+) => TensorFunction;
 
 /**
  * What a backend offers that can make one function of many operations. A backend of TensorFlow.js has it as its

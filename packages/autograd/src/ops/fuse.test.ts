@@ -8,6 +8,7 @@ import {
   asFunction,
   AttentionSpans,
   type CompileFunction,
+  type FunctionInput,
   fuse,
   geglu,
   gelu,
@@ -16,6 +17,7 @@ import {
   linear,
   mul,
   multiHeadAttention,
+  type Narrowed,
   quickGelu,
   rmsNorm,
   rotaryHeads,
@@ -204,6 +206,35 @@ describe("where the backend makes functions", () => {
     expect(traced).toEqual([true, false]);
     tape.dispose();
     tf.dispose([x, matrix.words]);
+  });
+
+  it("keeps what ops hand on in bfloat16 where products are, and statistics as they are", () => {
+    const products: TracedProducts = {
+      ...simulatedBfloat16(),
+      handle: () => ({ id: -1, shape: [4, 2], dtype: "bfloat16" }),
+      traced: () => products,
+      batched: () => expect.unreachable("nothing is multiplied in batches"),
+    };
+    const matrix = { words: tf.zeros([4, 1]), shape: [4, 2] as const };
+    const [x, gain, tape] = [tf.ones([3, 2]), tf.ones([2]), new Tape()];
+    const handedOn: string[][] = [];
+    const compile: CompileFunction = (given, run) => {
+      const names = (tensors: readonly (FunctionInput | Narrowed)[]): string[] =>
+        tensors.map((one) => ("narrow" in one ? `narrow ${one.narrow.shape.join()}` : one.shape.join()));
+      handedOn.push(names(given));
+      const shapes = run().map((one) => ("narrow" in one ? one.narrow : one).shape);
+      return { reads: given.map(() => true), call: () => shapes.map((shape) => tf.zeros(shape)) };
+    };
+    const functions: TensorFunctions = { get: (_key, _inputs, make) => make(compile), endPass: () => undefined };
+    Object.assign(tape.kernels, { functions });
+    const given = [tape.parameter(x, true), tape.constant(gain), tape.packedParameter(matrix, products)];
+    fuse("silu of a product", given, (rows, weight, packed) => silu(linear(rmsNorm(rows!, weight!, 1e-5), packed!)));
+    tape.dispose();
+    // Of backward: the gradient, the inputs, the output, the normaliser of rows and what the activation reads.
+    const [, backward] = handedOn as [string[], string[]];
+    expect(backward.slice(0, 5)).toEqual(["3,4", "3,2", "2", "4,2", "3,4"]);
+    expect(backward.slice(5).toSorted()).toEqual(["3,1", "narrow 3,4"]);
+    tf.dispose([x, gain, matrix.words]);
   });
 
   it("makes functions of raw tensors", () => {

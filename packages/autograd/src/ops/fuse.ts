@@ -5,6 +5,7 @@ import { runBackward } from "../engine/backward.js";
 import {
   type CompileFunction,
   type FunctionInput,
+  type Narrowed,
   type TensorFunction,
   type TensorFunctions,
   tensorFunctions,
@@ -135,19 +136,14 @@ function pairOf(bfloat16: TracedProducts | undefined, ...[compile, key, outer, n
           : tape.node("constant", key, value.tensor, needs[index] === true)) as ValueNode,
     );
     const isRecorded = needs.includes(true);
-    const made: { output?: ValueNode; between?: Tensor[] } = {};
+    const made: { output?: ValueNode; between?: (Tensor | Narrowed)[] } = {};
     const forward = compile(given, () => {
       const output = tape.withMode(isRecorded ? "on" : "off", () => tape.tidy(() => run(...inputs))) as ValueNode;
       const known = new Set([
         ...outer.filter((value) => !(value instanceof PackedNode)).map(({ tensor }) => tensor),
         output.tensor,
       ]);
-      Object.assign(made, {
-        output,
-        between: [...new Set(tape.records.flatMap((record) => record.savedTensors()))].filter(
-          (tensor) => !known.has(tensor),
-        ),
-      });
+      Object.assign(made, { output, between: savedBetween(tape, known, bfloat16 !== undefined) });
       return [output.tensor, ...made.between!];
     });
     const { output, between } = made as Required<typeof made>;
@@ -174,6 +170,24 @@ function pairOf(bfloat16: TracedProducts | undefined, ...[compile, key, outer, n
   } finally {
     tape.dispose();
   }
+}
+
+/**
+ * What the tape's records keep for backward and `known` has not: where products are in bfloat16, what ops hand to one
+ * another is kept so too, and statistics stay as they are.
+ */
+function savedBetween(tape: Tape, known: ReadonlySet<Tensor>, isNarrow: boolean): readonly (Tensor | Narrowed)[] {
+  const saved = tape.records.map((record) => record.savedTensors());
+  const own = new Set(saved.flatMap((tensors) => tensors.own));
+  const all = new Set([...saved.flatMap(({ ofValues }) => ofValues), ...own]);
+  return [...all]
+    .filter((tensor) => !known.has(tensor))
+    .map((tensor) => (isNarrow && !own.has(tensor) && isNarrowable(tensor) ? { narrow: tensor } : tensor));
+}
+
+/** Rows of an even number of columns. */
+function isNarrowable({ shape, dtype }: Tensor): boolean {
+  return dtype === "float32" && shape.length >= 2 && shape.at(-1)! % 2 === 0;
 }
 
 /**

@@ -63,8 +63,13 @@ export function scatterRows(base: Value, rows: Int32Array, values: Value): Value
       "Give one row of values per index.",
     );
   }
-  if (new Set(rows).size !== rows.length)
-    throw badArgument("scatterRows", "A row index repeats.", "Give every row at most once.");
+  const source = new Int32Array(count);
+  for (let row = 0; row < count; row++) source[row] = row;
+  for (let index = 0; index < rows.length; index++) {
+    if (source[rows[index]!]! >= count)
+      throw badArgument("scatterRows", "A row index repeats.", "Give every row at most once.");
+    source[rows[index]!] = count + index;
+  }
   const replaced = operate("scatterRows", [base, values], (record, tape) => {
     if (record !== null) {
       record.backward = (gradient, [wantBase, wantValues]) => [
@@ -72,10 +77,6 @@ export function scatterRows(base: Value, rows: Int32Array, values: Value): Value
         wantValues ? tape.kernels.gatherRows(gradient, rows) : null,
       ];
     }
-    const source = Int32Array.from({ length: count }, (_, row) => row);
-    rows.forEach((row, index) => {
-      source[row] = count + index;
-    });
     return tape.kernels.gatherRows(tf.concat([base.tensor, values.tensor], 0), source);
   });
   if (!base.needsGradient && values.needsGradient && base.shape.length === 2)

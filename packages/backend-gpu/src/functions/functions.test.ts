@@ -11,6 +11,7 @@ class AddingBackend implements FunctionBackend {
   readonly values = new Map<number, number>();
   readonly functions = new Map<string, number>();
   readonly calls: string[] = [];
+  readonly tensorMap = new Map<object, object>();
   #next = 0;
   binding = {
     TF_ATTR_STRING: 0,

@@ -1,9 +1,10 @@
 import type { Tensor } from "@tensorflow/tfjs-core";
 import { createHash } from "node:crypto";
-import type { CompileFunction, FunctionInput, TensorFunction, TensorFunctions } from "@thaw/core";
+import { wordsOfBfloat16 } from "@thaw/core";
+import type { CompileFunction, FunctionInput, Narrowed, TensorFunction, TensorFunctions } from "@thaw/core";
 import type { CompiledCache } from "./compiled-cache.js";
 import { encodeGraph, neededNodes, outputName } from "./graph.js";
-import { type OperationResult, type Origin, traceGraph, type TracedBackend } from "./trace.js";
+import { type OperationResult, type Origin, traceGraph, type TracedBackend, type TracedInput } from "./trace.js";
 import { type Watched, Worth } from "./worth.js";
 
 /**
@@ -20,6 +21,7 @@ export type AddFunction = (
 
 /** What functions need of tfjs-node's backend. */
 export interface FunctionBackend extends TracedBackend {
+  readonly tensorMap: { set(dataId: object, entry: object): void };
   getInputTensorIds(tensors: readonly Tensor[]): number[];
   createOutputTensor(result: OperationResult): Tensor;
 }
@@ -40,8 +42,6 @@ interface Signature extends Watched {
   /** Passes in which it came. */
   passCount: number;
   lastPass: number;
-  /** What was made; null if that failed. */
-  made?: object | null;
 }
 
 /** By what is in it, so that a function is found again in another process, where XLA keeps what it compiled. */
@@ -150,18 +150,25 @@ export class CompiledFunctions implements TensorFunctions {
   }
 
   #compile(
-    inputs: readonly FunctionInput[],
-    run: () => readonly Tensor[],
+    inputs: readonly (FunctionInput | Narrowed)[],
+    run: () => readonly (Tensor | Narrowed)[],
     origins: Map<number, Origin>,
   ): TensorFunction {
     const { binding } = this.#backend;
-    const ids = this.#idsOf(inputs);
-    const given = inputs.map(({ shape, dtype }, index) => ({ id: ids[index]!, type: typeOf(dtype), shape }));
-    const graph = traceGraph(this.#backend, given, () => this.#idsOf(run()), origins);
+    const traced = (tensors: readonly (FunctionInput | Narrowed)[]): TracedInput[] =>
+      tensors.map((given) => {
+        const isNarrow = "narrow" in given;
+        const { shape, dtype } = isNarrow ? given.narrow : given;
+        return { id: this.#idsOf([isNarrow ? given.narrow : given])[0]!, type: typeOf(dtype), shape, isNarrow };
+      });
+    const given = traced(inputs);
+    const graph = traceGraph(this.#backend, given, () => traced(run()), origins);
     const needed = neededNodes(graph);
     const reads = inputs.map((_, index) => needed.has(index));
     const bytes = encodeGraph(graph, needed, binding);
-    const read = [...ids.keys()].filter((index) => reads[index]).map((index) => outputName({ node: index, index: 0 }));
+    const read = [...given.keys()]
+      .filter((index) => reads[index])
+      .map((index) => outputName({ node: index, index: 0 }));
     const outputs = graph.outputs.map(outputName);
     const name = nameOf(bytes, read, outputs, this.precision);
     if (!this.#names.has(name)) this.#add(name, bytes, read, outputs, this.#isCompiled);
@@ -176,7 +183,11 @@ export class CompiledFunctions implements TensorFunctions {
       call: (tensors) =>
         this.#backend.binding
           .executeOp(name, [], this.#idsOf(tensors.filter((_, index) => reads[index]) as FunctionInput[]), outputCount)
-          .map((result) => this.#backend.createOutputTensor(result)),
+          .map((result) =>
+            result.dtype === BFLOAT16
+              ? wordsOfBfloat16(this.#backend, result)
+              : this.#backend.createOutputTensor(result),
+          ),
     };
   }
 
@@ -187,9 +198,12 @@ export class CompiledFunctions implements TensorFunctions {
   }
 }
 
-/** Numbers of TensorFlow's types (tensorflow/core/framework/types.proto). */
+/** Number of TensorFlow's type (tensorflow/core/framework/types.proto). */
+const BFLOAT16 = 14;
+
+/** Numbers of the same. */
 function typeOf(dtype: string): number {
-  const type = { float32: 1, int32: 3, bool: 10, bfloat16: 14 }[dtype];
+  const type = { float32: 1, int32: 3, bool: 10, bfloat16: BFLOAT16 }[dtype];
   if (type === undefined) throw new Error(`Functions do not take tensors of the type ${dtype}.`);
   return type;
 }

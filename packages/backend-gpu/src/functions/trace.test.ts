@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { encodeGraph, neededNodes, outputName } from "./graph.js";
+import { encodeGraph, neededNodes, type OperationAttribute, outputName } from "./graph.js";
 import { MessageWriter } from "./protobuf.js";
 import { type OperationBinding, type Origin, traceGraph } from "./trace.js";
 
@@ -64,7 +64,7 @@ describe("a trace", () => {
       );
       backend.binding.executeOp("Unused", [], [b], 1);
       const [, second] = backend.binding.executeOp("Pair", [], [product!.id], 2);
-      return [second!.id, a];
+      return [{ id: second!.id }, { id: a }];
     });
     expect(backend.binding).toBe(binding);
     expect(backend.calls).toEqual([`Mul(${a},2)`, `Unused(${b})`, "Pair(3)"]);
@@ -89,22 +89,22 @@ describe("a trace", () => {
     const stranger = backend.binding.createTensor([2], FLOAT, new Float32Array(2));
     const origins = new Map<number, Origin>();
     let made = -1;
-    traceGraph(backend, [input(a)], () => [(made = backend.binding.executeOp("Square", [], [a], 1)[0]!.id)], origins);
-    const again = traceGraph(
+    traceGraph(
       backend,
       [input(a)],
-      () => [backend.binding.executeOp("Neg", [], [made], 1)[0]!.id],
+      () => [{ id: (made = backend.binding.executeOp("Square", [], [a], 1)[0]!.id) }],
       origins,
     );
+    const again = traceGraph(backend, [input(a)], () => [backend.binding.executeOp("Neg", [], [made], 1)[0]!], origins);
     expect(again.nodes.map((node) => (node.kind === "operation" ? node.name : node.kind))).toEqual([
       "input",
       "Square",
       "Neg",
     ]);
     expect(() =>
-      traceGraph(backend, [input(a)], () => [backend.binding.executeOp("Neg", [], [stranger], 1)[0]!.id]),
+      traceGraph(backend, [input(a)], () => [backend.binding.executeOp("Neg", [], [stranger], 1)[0]!]),
     ).toThrow(/Neg reads a tensor that is neither/);
-    expect(() => traceGraph(backend, [input(a)], () => [stranger])).toThrow(/result reads a tensor/);
+    expect(() => traceGraph(backend, [input(a)], () => [{ id: stranger }])).toThrow(/result reads a tensor/);
   });
 
   it("runs in float32 what only compilers have, and writes it down as it is", () => {
@@ -122,11 +122,35 @@ describe("a trace", () => {
         [type("Ta", BFLOAT16), type("Tb", BFLOAT16), type("Tout", FLOAT)],
         [a, a],
         1,
-      )[0]!.id,
+      )[0]!,
     ]);
     expect(graph.nodes.at(-1)).toMatchObject({ kind: "operation", name: "BatchMatMulV3" });
     expect(backend.calls).toEqual(["Cast(0)", "Cast(0)", "BatchMatMulV2(1,2)"]);
     expect(backend.alive.size).toBe(before + 1);
+  });
+
+  it("takes and gives in bfloat16 what is to be narrow, and hands out what was widened as it was", () => {
+    const backend = fakeBackend();
+    const [a, b] = [0, 1].map(() => backend.binding.createTensor([2], FLOAT, new Float32Array(2))) as [number, number];
+    const type = (name: string, value: number): OperationAttribute => ({ name, type: TYPES.TF_ATTR_TYPE, value });
+    const graph = traceGraph(backend, [{ ...input(a), isNarrow: true }, input(b)], () => {
+      const [product] = backend.binding.executeOp("MatMul", [type("T", BFLOAT16)], [a], 1);
+      const widening = [type("SrcT", BFLOAT16), type("DstT", FLOAT)];
+      const [wide] = backend.binding.executeOp("Cast", widening, [product!.id], 1);
+      const [sum] = backend.binding.executeOp("Add", [], [wide!.id, b], 1);
+      return [wide!, sum!, sum!].map(({ id }, index) => ({ id, isNarrow: index < 2 }));
+    });
+    expect(graph.nodes.map((node) => (node.kind === "operation" ? node.name : `${node.kind} ${node.type}`))).toEqual([
+      `input ${BFLOAT16}`,
+      `input ${FLOAT}`,
+      "Cast",
+      "MatMul",
+      "Cast",
+      "Add",
+      "Cast",
+    ]);
+    expect(graph.nodes[3]).toMatchObject({ inputs: [{ node: 2, index: 0 }] });
+    expect(graph.outputs.map(outputName)).toEqual(["n3:0", "n6:0", "n5:0"]);
   });
 
   it("fills in zeros for a call that a compiler passes on, of the types and shapes that it says", () => {
@@ -138,7 +162,7 @@ describe("a trace", () => {
       { name: "result_shapes", type: TYPES.TF_ATTR_SHAPE, value: [[2, 3], [0]] },
     ];
     const graph = traceGraph(backend, [input(a)], () =>
-      backend.binding.executeOp("XlaCustomCallV2", attributes, [a], 2).map(({ id }) => id),
+      backend.binding.executeOp("XlaCustomCallV2", attributes, [a], 2),
     );
     expect(backend.calls).toEqual(["Fill(1,2)", "Cast(3)", "Fill(5,6)", "Cast(7)"]);
     expect(backend.alive.size).toBe(before + 2);

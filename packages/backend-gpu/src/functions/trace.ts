@@ -28,7 +28,7 @@ export interface TracedBackend {
 }
 
 /** Numbers of TensorFlow's types (tensorflow/core/framework/types.proto). */
-const [FLOAT32, INT32] = [1, 3];
+const [FLOAT32, INT32, BFLOAT16] = [1, 3, 14];
 
 /** How operations are run that a compiler knows and the library has no kernels for. */
 const STAND_INS: Readonly<
@@ -49,11 +49,7 @@ const STAND_INS: Readonly<
       (id, index) =>
         binding.executeOp(
           "Cast",
-          [
-            type("SrcT", value(index === 0 ? "Ta" : "Tb")),
-            type("DstT", value("Tout")),
-            { name: "Truncate", type: binding.TF_ATTR_BOOL, value: false },
-          ],
+          castAttributes(binding, value(index === 0 ? "Ta" : "Tb") as number, value("Tout") as number),
           [id],
           1,
         )[0]!.id,
@@ -83,14 +79,17 @@ function zeros(binding: OperationBinding, shape: readonly number[], dtype: numbe
   const dimensions = binding.createTensor([shape.length], INT32, Int32Array.from(shape));
   const zero = binding.createTensor([], FLOAT32, Float32Array.of(0));
   const [filled] = binding.executeOp("Fill", [type("T", FLOAT32), type("index_type", INT32)], [dimensions, zero], 1);
-  const [cast] = binding.executeOp(
-    "Cast",
-    [type("SrcT", FLOAT32), type("DstT", dtype), { name: "Truncate", type: binding.TF_ATTR_BOOL, value: false }],
-    [filled!.id],
-    1,
-  );
+  const [cast] = binding.executeOp("Cast", castAttributes(binding, FLOAT32, dtype), [filled!.id], 1);
   for (const id of [dimensions, zero, filled!.id]) binding.deleteTensor(id);
   return cast!;
+}
+
+function castAttributes(types: AttributeTypes, from: number, to: number): OperationAttribute[] {
+  return [
+    { name: "SrcT", type: types.TF_ATTR_TYPE, value: from },
+    { name: "DstT", type: types.TF_ATTR_TYPE, value: to },
+    { name: "Truncate", type: types.TF_ATTR_BOOL, value: false },
+  ];
 }
 
 /** An input of a trace, with TensorFlow's number for its type. */
@@ -98,6 +97,15 @@ export interface TracedInput {
   readonly id: number;
   readonly type: number;
   readonly shape: readonly number[];
+  /** The graph gets it in bfloat16 and computes with it in float32. */
+  readonly isNarrow?: boolean;
+}
+
+/** A result of a trace. */
+export interface TracedResult {
+  readonly id: number;
+  /** The graph gives it in bfloat16. */
+  readonly isNarrow?: boolean;
 }
 
 /** What a trace saw of a tensor: how it was made, its operation's inputs by number. */
@@ -120,7 +128,7 @@ export type Origin =
 export function traceGraph(
   backend: TracedBackend,
   inputs: readonly TracedInput[],
-  run: () => readonly number[],
+  run: () => readonly TracedResult[],
   origins: Map<number, Origin> = new Map(),
 ): Graph {
   const before = backend.binding;
@@ -147,11 +155,27 @@ export function traceGraph(
     known.set(id, made);
     return made;
   };
-  for (const { id, type, shape } of inputs) {
-    const node = add({ kind: "input", type, shape });
+  const castOf = (input: NodeOutput, from: number, to: number): NodeOutput => ({
+    node: add({ kind: "operation", name: "Cast", attributes: castAttributes(before, from, to), inputs: [input] }),
+    index: 0,
+  });
+  const given = inputs.map(({ type, shape, isNarrow }): NodeOutput => ({
+    node: add({ kind: "input", type: isNarrow === true ? BFLOAT16 : type, shape }),
+    index: 0,
+  }));
+  inputs.forEach(({ id, isNarrow }, index) => {
     // One tensor given twice is two inputs; the first stands for both.
-    if (!known.has(id)) known.set(id, { node, index: 0 });
-  }
+    if (!known.has(id)) known.set(id, isNarrow === true ? castOf(given[index]!, BFLOAT16, FLOAT32) : given[index]!);
+  });
+  /** What was widened is handed out as it was before that. */
+  const narrowed = (wide: NodeOutput): NodeOutput => {
+    const node = nodes[wide.node]!;
+    const isWidened =
+      node.kind === "operation" &&
+      node.name === "Cast" &&
+      node.attributes.some(({ name, value }) => name === "SrcT" && value === BFLOAT16);
+    return isWidened ? node.inputs[0]! : castOf(wide, FLOAT32, BFLOAT16);
+  };
   const recorded: Pick<OperationBinding, "executeOp" | "createTensor"> = {
     executeOp(name, attributes, ids, outputCount) {
       const results = (STAND_INS[name] ?? ((binding) => binding.executeOp(name, attributes, ids, outputCount)))(
@@ -180,7 +204,11 @@ export function traceGraph(
   }) as OperationBinding;
   try {
     const results = run();
-    return { nodes, outputs: results.map((id) => find(id, "The function's result")) };
+    const outputs = results.map(({ id, isNarrow }) => {
+      const found = find(id, "The function's result");
+      return isNarrow === true ? narrowed(found) : found;
+    });
+    return { nodes, outputs };
   } finally {
     backend.binding = before;
   }

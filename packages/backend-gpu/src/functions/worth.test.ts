@@ -102,6 +102,32 @@ describe("what compiling is worth", () => {
     expect(worth.isWorth(layer, false)).toBe(false);
   });
 
+  it("is nothing inside of a stretch whose own function will pay, unless that cannot be made", () => {
+    const { worth, stretch, wait } = setUp();
+    const [layer, norm] = [stretch(), stretch()];
+    const isNormWorth = (): boolean => {
+      worth.begin(layer);
+      wait(30);
+      let isWorth = false;
+      for (let run = 0; run < 4; run++) {
+        isWorth = worth.isWorth(norm, false);
+        worth.begin(norm);
+        wait(10);
+        worth.end();
+      }
+      worth.end();
+      worth.endPass();
+      return isWorth;
+    };
+    worth.made(30, false);
+    expect([isNormWorth(), isNormWorth(), isNormWorth()]).toEqual([false, false, false]);
+    worth.passesLeft = 0.5;
+    expect(isNormWorth()).toBe(false);
+    worth.passesLeft = Infinity;
+    layer.made = null;
+    expect(isNormWorth()).toBe(true);
+  });
+
   it("knows a pass by its stretches also where some are functions by now", () => {
     const { worth, stretch, pass, wait } = setUp();
     const [layer, other] = [stretch(), stretch()];

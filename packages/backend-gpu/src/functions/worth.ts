@@ -11,6 +11,8 @@ export interface Watched {
   runs: number;
   /** The shortest time of a run, in milliseconds of the host, forward alone. */
   ms: number;
+  /** The function that was made of them; null if that failed. */
+  made?: object | null;
 }
 
 /** Costs of functions that were made. */
@@ -89,13 +91,27 @@ export class Worth {
     this.#makingBeforePass = this.#makingMs;
   }
 
-  /** Whether a function of the stretch is worth its time by now. */
-  isWorth({ runs, ms }: Watched, isRead: boolean): boolean {
-    const ratio = [...this.#ratios].sort((one, other) => one - other)[Math.floor(this.#ratios.length / 2)];
-    if (ratio === undefined) return false;
-    const gain = SAVED * ms * ratio;
+  /**
+   * Whether a function of the stretch is worth its time by now. Inside a stretch whose own function will be, it never
+   * is: that one saves more, and would find less to save.
+   */
+  isWorth(watched: Watched, isRead: boolean): boolean {
+    const costOfAround = this.#costOf(false);
+    if (this.#running.some(({ watched: around }) => around.made !== null && this.#pays(around, costOfAround)))
+      return false;
     const cost = this.#costOf(isRead);
-    return runs * gain >= cost && ((this.passesLeft * runs) / this.#passes) * gain >= cost;
+    return watched.runs * this.#gainOf(watched) >= cost && this.#pays(watched, cost);
+  }
+
+  /** Whether what is left of the run saves as much. */
+  #pays(watched: Watched, cost: number): boolean {
+    return ((this.passesLeft * watched.runs) / this.#passes) * this.#gainOf(watched) >= cost;
+  }
+
+  /** What a run of it as a function saves; nothing as long as the time of a pass is not known. */
+  #gainOf({ ms }: Watched): number {
+    const ratio = [...this.#ratios].sort((one, other) => one - other)[Math.floor(this.#ratios.length / 2)];
+    return SAVED * ms * (ratio ?? 0);
   }
 
   #costOf(isRead: boolean): number {

@@ -5,7 +5,12 @@ import { useBackend } from "../../../test/backends.js";
 import { type Case, checkGradients, evaluate, randomInput, relativeError } from "../../../test/numeric.js";
 import { CudnnAttention } from "../../bfloat16/cudnn-attention.js";
 import { type OpAttribute, type OpResult, Operations, type TensorFlowBackend } from "../../bfloat16/operations.js";
-import { ruleOf, type WholeAttention, type WholeAttentionShape } from "../../bfloat16/whole-attention.js";
+import {
+  ruleOf,
+  type WholeAttention,
+  type WholeAttentionMade,
+  type WholeAttentionShape,
+} from "../../bfloat16/whole-attention.js";
 import { AttentionSpans, mul, multiHeadAttention, sum, Tape, type Value } from "../../index.js";
 
 beforeAll(() => useBackend("cpu"));
@@ -35,18 +40,21 @@ class PlainAttention implements WholeAttention {
     k: Tensor,
     v: Tensor,
     shape: WholeAttentionShape,
-    wanted: boolean,
-  ): { readonly output: Tensor; readonly saved: readonly Tensor[] } {
+  ): { readonly output: Tensor; readonly normaliser: Tensor } {
     this.seen.push(shape);
     const tape = new Tape();
     const output = this.#attend(tape, [q, k, v], shape).output.tensor.clone();
     tape.dispose();
-    return { output, saved: wanted ? [q.clone(), k.clone(), v.clone()] : [] };
+    return { output, normaliser: tf.zeros([shape.samples, shape.heads, shape.queries]) };
   }
 
-  backward(gradient: Tensor, saved: readonly Tensor[], shape: WholeAttentionShape): readonly [Tensor, Tensor, Tensor] {
+  backward(
+    gradient: Tensor,
+    { q, k, v }: WholeAttentionMade,
+    shape: WholeAttentionShape,
+  ): readonly [Tensor, Tensor, Tensor] {
     const tape = new Tape();
-    const { inputs, output } = this.#attend(tape, saved, shape);
+    const { inputs, output } = this.#attend(tape, [q, k, v], shape);
     const found = tape.backward(sum(mul(output, tape.constant(gradient))), inputs);
     tape.dispose();
     // Backward's are the caller's; these belong to the tidy around.
@@ -207,18 +215,14 @@ describe("cuDNN's attention", () => {
     tf.tidy(() => {
       const [q, k, v] = [tf.zeros([10, 32]), tf.zeros([10, 16]), tf.zeros([10, 16])];
       const shape = { ...SHAPE, window: 3 };
-      const { output, saved } = attention.forward(q, k, v, shape, true);
-      expect(output.shape).toEqual([10, 32]);
-      expect(saved.map((tensor) => tensor.shape)).toEqual([
-        [2, 5, 4, 4],
-        [2, 5, 2, 4],
-        [2, 5, 2, 4],
-        [2, 5, 4, 4],
+      const { output, normaliser } = attention.forward(q, k, v, shape);
+      expect([output.shape, normaliser.shape]).toEqual([
+        [10, 32],
         [2, 4, 5],
       ]);
-      const gradients = attention.backward(tf.ones([10, 32]), saved, shape);
+      const gradients = attention.backward(tf.ones([10, 32]), { q, k, v, output, normaliser }, shape);
       expect(gradients.map((tensor) => tensor.shape)).toEqual([q.shape, k.shape, v.shape]);
-      expect(attention.forward(q, k, v, { ...SHAPE, isCausal: false }, false).saved).toEqual([]);
+      attention.forward(q, k, v, { ...SHAPE, isCausal: false });
     });
     expect(alive.size).toBe(0);
     const [forward, backward, both] = calls.filter(({ name }) => name === "XlaCustomCallV2") as [Call, Call, Call];

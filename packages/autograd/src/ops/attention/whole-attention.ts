@@ -14,17 +14,19 @@ export function wholeAttention(
   kernel: WholeAttention,
 ): Value {
   return operate("attention", [q, k, v], (record) => {
-    const { output, saved } = kernel.forward(q.tensor, k.tensor, v.tensor, shape, record !== null);
+    const { output, normaliser } = kernel.forward(q.tensor, k.tensor, v.tensor, shape);
     if (record !== null) {
-      const kept = saved.map((tensor) => record.keep(tensor));
-      record.backward = (gradient, wants) =>
-        kernel
-          .backward(
-            gradient,
-            kept.map((read) => read()),
-            shape,
-          )
-          .map((part, index) => (wants[index] ? part : null));
+      const [savedQ, savedK, savedV, savedOutput, savedNormaliser] = [
+        record.save(q),
+        record.save(k),
+        record.save(v),
+        record.saveOutput(),
+        record.keep(normaliser),
+      ];
+      record.backward = (gradient, wants) => {
+        const made = { q: savedQ(), k: savedK(), v: savedV(), output: savedOutput(), normaliser: savedNormaliser() };
+        return kernel.backward(gradient, made, shape).map((part, index) => (wants[index] ? part : null));
+      };
     }
     return output;
   });
