@@ -51,7 +51,15 @@ export async function loadBackend(
     precisions,
     ...(bfloat16 === null ? {} : { bfloat16 }),
     ...(entry.engineName === "tensorflow" ? { upload } : {}),
+    ...(hasOwnMemory() ? { hasOwnMemory: true } : {}),
   };
+}
+
+/** Whether the current backend's tensors are a card's. */
+function hasOwnMemory(): boolean {
+  return (
+    tf.getBackend() === "webgpu" || (tf.backend() as { readonly isUsingGpuDevice?: boolean }).isUsingGpuDevice === true
+  );
 }
 
 /**

@@ -31,5 +31,8 @@ export function rowOffsets(counts: readonly number[]): Int32Array {
 
 /** Rows of the flattened `[batch * tokens]` that hold the items' placeholders, item by item. */
 export function placeholderRows(items: readonly MediaItem[], tokenCount: number): Int32Array {
-  return Int32Array.from(items.flatMap(({ sample, columns }) => Array.from(columns, (at) => sample * tokenCount + at)));
+  const rows = new Int32Array(items.reduce((sum, { columns }) => sum + columns.length, 0));
+  let count = 0;
+  for (const { sample, columns } of items) for (const column of columns) rows[count++] = sample * tokenCount + column;
+  return rows;
 }

@@ -46,6 +46,7 @@ export {
   Tape,
   tensorflowBfloat16,
   transpose,
+  wordsOfBfloat16,
 } from "@thaw/autograd";
 export type {
   AttentionOptions,
@@ -57,6 +58,7 @@ export type {
   MatmulOptions,
   MatmulStrategy,
   NamedColumns,
+  Narrowed,
   RmsNormOptions,
   TapeOptions,
   TensorFunction,

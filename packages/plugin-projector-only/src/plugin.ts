@@ -5,6 +5,7 @@ import {
   definePlugin,
   STAGE_LATE,
   sumRowCounts,
+  type Backend,
   type BatchSource,
   type PlannedContext,
   type RowCounts,
@@ -20,6 +21,9 @@ import { cacheLines } from "./savings/cache-lines.js";
 import { SELF_TEST_TOLERANCES } from "./self-test.js";
 
 export const PLUGIN_NAME = "ProjectorOnlyPlugin";
+
+/** Features that stay in a device's own memory: a few hundred images, and little of any card. */
+const DEVICE_BYTES = 2 ** 29;
 
 const CACHED = ["segmentOutputs:vision_tower", "segmentOutputs:audio_tower"];
 
@@ -53,7 +57,7 @@ export const projectorOnly = definePlugin<ProjectorOnlyOptions, ResolvedProjecto
         trainer,
         new RunCaches(
           {
-            ...runOptions(trainer, backend.name, options, settings),
+            ...runOptions(trainer, backend, options, settings),
             tolerance: SELF_TEST_TOLERANCES[training.precision],
           },
           plans.get(trainer)!,
@@ -120,7 +124,7 @@ function cacheNumbers(report: RunCachesReport): Readonly<Record<string, number>>
 
 function runOptions(
   trainer: TrainerApi,
-  backend: string,
+  backend: Backend,
   { featureCache: cache, savings }: ResolvedProjectorOnlyOptions,
   settings: readonly Setting[],
 ): ConstructorParameters<typeof RunCaches>[0] {
@@ -131,7 +135,8 @@ function runOptions(
   const usesDisk = asked !== false && (cache.disk !== undefined || cache.mode === "auto");
   return {
     mode: cache.mode === "auto" ? "auto" : "on",
-    backend,
+    backend: backend.name,
+    deviceLimitBytes: backend.hasOwnMemory === true ? DEVICE_BYTES : 0,
     memoryLimitBytes: cache.memoryBytes ?? machineMemoryBytes() / 4,
     disk: usesDisk
       ? {

@@ -16,8 +16,8 @@ const MODES = {
   },
 };
 /**
- * Matrices larger than this are not read back: the proof that frozen weights did not move is not part of a step, and
- * takes minutes at a billion.
+ * Matrices larger than this are not read back if they may be weights, which packed have half as many columns: the proof
+ * that frozen weights did not move is not part of a step, and takes minutes at a billion.
  */
 const READ_ELEMENTS = 1e6;
 
@@ -32,8 +32,11 @@ const { freezePolicy } = await import("@thaw/plugin-freeze-policy");
 const { projectorOnly } = await import("@thaw/plugin-projector-only");
 
 const read = tf.Tensor.prototype.data;
+/** Shapes of the model's parameters, as text. */
+const weightShapes = new Set();
 tf.Tensor.prototype.data = function data() {
-  return this.rank === 2 && this.size > READ_ELEMENTS ? Promise.resolve(new Float32Array(1)) : read.call(this);
+  const isLeftOut = this.size > READ_ELEMENTS && weightShapes.has(this.shape.join());
+  return isLeftOut ? Promise.resolve(new Float32Array(1)) : read.call(this);
 };
 const block = randomBlock(1 << 20);
 /** Gradients of float32, by mode. */
@@ -217,6 +220,8 @@ function waiter(binding) {
  */
 function withFastWeights(model) {
   const shapes = new Map(model.parameters.map((parameter) => [parameter.name, parameter.shape]));
+  for (const [rows, columns] of shapes.values())
+    if (columns !== undefined) weightShapes.add(`${rows},${columns}`).add(`${rows},${columns / 2}`);
   return Object.create(model, {
     load: {
       value: async function* load(names) {

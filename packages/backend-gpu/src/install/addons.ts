@@ -17,6 +17,14 @@ export interface AddonSource {
 const binding = (file: string): AddonSource => ({ from: "package", file: join("package", "binding", file) });
 const thaw = (file: string): AddonSource => ({ from: "thaw", file });
 
+/** Functions of TensorFlow's in whose place thaw_context.cc has its own. */
+const WRAPPED = [
+  "TFE_NewContext",
+  "TFE_TensorHandleCopyToDevice",
+  "TFE_OpAddInput",
+  "TFE_TensorHandleResolve",
+] as const;
+
 /**
  * What is compiled: unchanged sources of `@tensorflow/tfjs-node` with one that remembers their context, and Thaw's
  * switches, functions and kernels beside them.
@@ -24,7 +32,7 @@ const thaw = (file: string): AddonSource => ({ from: "thaw", file });
 export const ADDONS = [
   {
     file: "tfjs_binding.node",
-    flags: "-O2 -Wl,--wrap=TFE_NewContext -Wl,--wrap=TFE_TensorHandleCopyToDevice",
+    flags: ["-O2", ...WRAPPED.map((name) => `-Wl,--wrap=${name}`)].join(" "),
     sources: [binding("tfjs_backend.cc"), binding("tfjs_binding.cc"), thaw("thaw_context.cc")],
     isLinked: true,
   },

@@ -110,6 +110,8 @@ export interface Backend {
    * the tensor does.
    */
   readonly upload?: (tensor: Tensor) => void;
+  /** True where tensors are in memory of a device's own, to which values have to travel. */
+  readonly hasOwnMemory?: boolean;
   readonly dispose?: () => void;
 }
 

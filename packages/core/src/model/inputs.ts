@@ -51,12 +51,9 @@ export async function loadMedia(
   const loaded = await Promise.all(
     media.map(async (item) => (names.some((name) => item.inputs[name] !== undefined) ? item.load() : {})),
   );
-  const values = names.map((name) => joinInput(name, media, loaded));
+  const parts = names.map((name) => inputParts(name, media, loaded));
   return Object.fromEntries(
-    values.map(({ joined, width, offsets }, index) => [
-      names[index]!,
-      { tensor: tf.tensor(joined, [offsets.at(-1)!, width], "float32"), offsets },
-    ]),
+    parts.map(({ values, width, offsets }, index) => [names[index]!, { tensor: joinRows(values, width), offsets }]),
   );
 }
 
@@ -130,24 +127,33 @@ function checkRows(
   });
 }
 
-function joinInput(
+function inputParts(
   name: string,
   media: readonly MediaItem[],
   loaded: readonly Readonly<Record<string, Float32Array>>[],
-): { readonly joined: Float32Array; readonly width: number; readonly offsets: Int32Array } {
+): { readonly values: readonly Float32Array[]; readonly width: number; readonly offsets: Int32Array } {
   const parts = media.flatMap((item, index) => {
     const size = item.inputs[name];
     return size === undefined ? [] : [{ item, size, values: loaded[index]![name] }];
   });
   const { width } = parts[0]!.size;
-  const offsets = rowOffsets(parts.map(({ size }) => size.rows));
-  const joined = new Float32Array(offsets.at(-1)! * width);
-  parts.forEach(({ item, size, values }, index) => {
-    if (size.width !== width || values?.length !== size.rows * width)
-      throw inputItemMisshaped(name, item, width, values?.length ?? 0);
-    joined.set(values, offsets[index]! * width);
+  const values = parts.map(({ item, size, values: own }) => {
+    if (size.width !== width || own?.length !== size.rows * width)
+      throw inputItemMisshaped(name, item, width, own?.length ?? 0);
+    return own;
   });
-  return { joined, width, offsets };
+  return { values, width, offsets: rowOffsets(parts.map(({ size }) => size.rows)) };
+}
+
+/**
+ * Rows of the host, `[rows, width]` each, one after the other on the device. Joined there: on the host, memory for all
+ * of them together costs more time than the rows do.
+ */
+function joinRows(parts: readonly Float32Array[], width: number): tf.Tensor {
+  return tf.tidy(() => {
+    const tensors = parts.map((values) => tf.tensor2d(values, [values.length / width, width], "float32"));
+    return tensors.length === 1 ? tensors[0]! : tf.concat(tensors, 0);
+  });
 }
 
 /** False if every segment that reads the input, or one around it, has a known output. */

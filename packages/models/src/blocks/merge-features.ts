@@ -48,15 +48,29 @@ export function keptPlaces(
   rows?: Int32Array,
 ): { readonly at: Int32Array; readonly chosen: Int32Array | null } {
   if (rows === undefined) return { at: places, chosen: null };
-  const order = new Map(Array.from(places, (place, index) => [place, index] as const));
-  const at: number[] = [];
-  const chosen: number[] = [];
-  rows.forEach((row, index) => {
-    const feature = order.get(row);
-    if (feature === undefined) return;
-    at.push(index);
-    chosen.push(feature);
-  });
-  const isWhole = chosen.length === places.length && chosen.every((feature, index) => feature === index);
-  return { at: Int32Array.from(at), chosen: isWhole ? null : Int32Array.from(chosen) };
+  // Feature of each row, -1 where it has none.
+  const features = new Int32Array(
+    1 +
+      Math.max(
+        lastOf(rows),
+        places.reduce((most, place) => Math.max(most, place), -1),
+      ),
+  );
+  features.fill(-1);
+  for (let index = 0; index < places.length; index++) features[places[index]!] = index;
+  const [at, chosen] = [new Int32Array(places.length), new Int32Array(places.length)];
+  let count = 0;
+  for (let index = 0; index < rows.length; index++) {
+    const feature = features[rows[index]!]!;
+    if (feature < 0) continue;
+    at[count] = index;
+    chosen[count++] = feature;
+  }
+  const isWhole = count === places.length && chosen.every((feature, index) => feature === index);
+  return { at: at.slice(0, count), chosen: isWhole ? null : chosen.slice(0, count) };
+}
+
+/** The largest of ascending rows. */
+function lastOf(rows: Int32Array): number {
+  return rows.at(-1) ?? -1;
 }

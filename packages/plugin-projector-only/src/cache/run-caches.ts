@@ -12,6 +12,8 @@ export interface RunCachesOptions {
   readonly backend: string;
   readonly tolerance?: number;
   readonly memoryLimitBytes: number;
+  /** What features may take of a device's own memory; 0 where there is none. */
+  readonly deviceLimitBytes: number;
   readonly disk?: SegmentCacheOptions["disk"];
   /** Samples of all sources of the run together, each as often as it has views; 0 if none is known. */
   readonly sampleCount: number;
@@ -136,7 +138,7 @@ export class RunCaches {
     const known = this.#caches.get(name);
     if (known?.fingerprint === fingerprint) return known;
     if (known !== undefined) await this.#drop(name, known, `its parameters were replaced before step ${context.step}`);
-    const { backend, tolerance, memoryLimitBytes, disk, sampleCount, logger } = this.#options;
+    const { backend, tolerance, memoryLimitBytes, deviceLimitBytes, disk, sampleCount, logger } = this.#options;
     const readers = this.#model.segments.filter(({ reads, name: reader }) => reads.length > 0 && !reader.includes("."));
     const cache = new SegmentCache({
       segment: this.#model.segments.find((segment) => segment.name === name)!,
@@ -145,6 +147,7 @@ export class RunCaches {
       backend,
       tolerance,
       memoryLimitBytes: memoryLimitBytes / Math.max(1, readers.length),
+      deviceLimitBytes: deviceLimitBytes / Math.max(1, readers.length),
       disk,
       itemCount: (itemsPerSample) => (sampleCount === 0 ? undefined : Math.ceil(sampleCount * itemsPerSample)),
       logger,

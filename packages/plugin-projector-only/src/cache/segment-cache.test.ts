@@ -39,6 +39,7 @@ function make(options: Partial<SegmentCacheOptions> = {}, forward: Forward = (ke
     modelSource: "m",
     backend: "cpu",
     memoryLimitBytes: 1000,
+    deviceLimitBytes: 0,
     itemCount: () => 4,
     logger: { ...silentLogger, info: log, warn: log },
     ...options,

@@ -5,7 +5,8 @@ import { type CacheDecision, decideCache } from "./decide.js";
 import type { DiskStore } from "../store/disk-store.js";
 import { FeatureCache } from "./feature-cache.js";
 import { type Feature, featureBytes } from "./feature.js";
-import { joinFeatures, splitRows } from "./feature-tensor.js";
+import { DeviceFeatures } from "./device-features.js";
+import { splitRows } from "./feature-tensor.js";
 import { type DiskPlace, openStore, withoutDisk } from "../store/open-store.js";
 import { selfTestFailure } from "../self-test.js";
 
@@ -18,6 +19,8 @@ export interface SegmentCacheOptions {
   readonly modelSource: string;
   readonly backend: string;
   readonly memoryLimitBytes: number;
+  /** Of features that stay on the device. */
+  readonly deviceLimitBytes: number;
   /** `asked`: use it; `ifNeeded`: where memory is too small. Undefined: never. */
   readonly disk?: DiskPlace & { readonly use: "asked" | "ifNeeded" };
   /** How far features that were computed twice may differ, of the largest value. */
@@ -50,6 +53,7 @@ export class SegmentCache {
   readonly #options: SegmentCacheOptions;
   readonly #cache: FeatureCache;
   readonly #memory: ByteLru;
+  readonly #device: DeviceFeatures;
   #opened: Promise<void> | undefined;
   #disk: DiskStore | undefined;
   #diskLimitBytes = 0;
@@ -64,6 +68,7 @@ export class SegmentCache {
   constructor(options: SegmentCacheOptions) {
     this.#options = options;
     this.#memory = new ByteLru(options.memoryLimitBytes);
+    this.#device = new DeviceFeatures(options.deviceLimitBytes);
     this.#cache = new FeatureCache({ memory: this.#memory });
   }
 
@@ -128,7 +133,7 @@ export class SegmentCache {
     if (this.#offReason !== undefined) return undefined;
     await this.#decide(features, itemsPerSample);
     this.#noticeDiskFailure();
-    return joinFeatures(features);
+    return this.#device.join(keys, features);
   }
 
   /**
@@ -138,6 +143,7 @@ export class SegmentCache {
     await this.#opened?.catch(() => undefined);
     this.#cache.use({});
     this.#memory.clear();
+    this.#device.clear();
     await this.#disk?.close();
   }
 
@@ -229,6 +235,7 @@ export class SegmentCache {
   #turnOff(reason: string): void {
     this.#offReason = reason;
     this.#memory.clear();
+    this.#device.clear();
     this.#cache.use({});
     this.#options.logger.warn(
       `The feature cache of ${this.#options.segment.name} is off: ${reason}. The run goes on and computes every ` +
