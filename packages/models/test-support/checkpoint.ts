@@ -12,6 +12,8 @@ type Json = Record<string, unknown>;
 
 /** How a copy of the golden checkpoint differs from it. */
 export interface Changes {
+  /** The folder that is changed. Default: the golden LLaVA. */
+  readonly from?: string;
   /** Edits config.json in place. */
   readonly config?: (config: Json & { text_config: Json; vision_config: Json }) => void;
   /** New name of a stored tensor, or null to leave it out. */
@@ -21,9 +23,14 @@ export interface Changes {
 }
 
 /** Copies the golden checkpoint into a new folder with changes; the caller removes it. */
-export async function changedCheckpoint({ config: edit, rename = (name) => name, add = {} }: Changes): Promise<string> {
+export async function changedCheckpoint({
+  from: source = LLAVA_FOLDER,
+  config: edit,
+  rename = (name) => name,
+  add = {},
+}: Changes): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), "thaw-model-"));
-  await cp(LLAVA_FOLDER, folder, { recursive: true, filter: (path) => !path.includes("golden.") });
+  await cp(source, folder, { recursive: true, filter: (path) => !path.includes("golden.") });
   if (edit !== undefined) {
     const config = JSON.parse(await readFile(join(folder, "config.json"), "utf8")) as Json & {
       text_config: Json;
@@ -32,7 +39,7 @@ export async function changedCheckpoint({ config: edit, rename = (name) => name,
     edit(config);
     await writeFile(join(folder, "config.json"), JSON.stringify(config));
   }
-  const reader = await openSafetensors(LLAVA_FOLDER);
+  const reader = await openSafetensors(join(source, "model.safetensors"));
   const kept = [...reader.entries.values()].flatMap((entry) => {
     const name = rename(entry.name);
     return name === null ? [] : [{ name, dtype: entry.dtype, shape: entry.shape, from: entry.name }];

@@ -73,6 +73,8 @@ export interface Architecture {
   readonly segments: readonly Segment[];
   /** Parameters without a path to the loss. */
   readonly deadParameters: readonly string[];
+  /** Stored names that belong to nothing in a model of these sizes: a layer behind the last one. Default: none. */
+  readonly ignores?: (name: string) => boolean;
   readonly text: Model["text"];
   /** See `Model.forward`. */
   forward(batch: LoadedBatch, scope: Scope): ModelOutput;

@@ -36,6 +36,8 @@ export interface Composition<Towers extends string, Connectors extends string> {
    * is added to its item's rows. The outputs that are not named here, side by side, are what the tokens become.
    */
   readonly addedBehind?: Readonly<Record<string, number>>;
+  /** See `Architecture.ignores`. */
+  readonly ignores?: Architecture["ignores"];
   readonly text: Pick<Model["text"], "maxPositions" | "eosTokenIds" | "padTokenId">;
   /** Parameters that a file holds and nothing computes with; a folder that is saved holds them too. */
   readonly unused?: readonly ParameterSpec[];
@@ -67,6 +69,7 @@ export function compose<Towers extends string, Connectors extends string>(
     parameters: [...parts.flatMap(({ parameters }) => parameters), ...unused],
     segments: parts.flatMap(({ segments }) => segments),
     deadParameters: [...wired.parts.flatMap(({ deadParameters = [] }) => deadParameters), ...trainableNames(unused)],
+    ...(composition.ignores && { ignores: composition.ignores }),
     text: {
       vocabularySize,
       hiddenSize: decoder.hiddenSize,

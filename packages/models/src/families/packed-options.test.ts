@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterEach, expect, it } from "vitest";
+import { changedCheckpoint } from "../../test-support/checkpoint.js";
 import { openModel } from "../open/open-model.js";
 import { openProcessor } from "../open/open-processor.js";
 
@@ -90,4 +91,19 @@ it("writes rows of tokens as large as published processors say, and reads either
     config["size"] = { min_pixels: 64, max_pixels: 128 };
   });
   expect((await openProcessor(old)).media.image!.plan(size).facts).toEqual({ grid: [1, 2, 4] });
+});
+
+it.each([
+  ["glm_ocr", "model.language_model.layers.2.eh_proj.weight", true],
+  ["glm_ocr", "model.language_model.layers.3.eh_proj.weight", false],
+  ["glm4v", "model.language_model.layers.2.eh_proj.weight", false],
+  ["paddleocr_vl", "visual.vision_model.embeddings.packing_position_embedding.weight", true],
+  ["paddleocr_vl", "visual.vision_model.head.probe", true],
+  ["mistral3", "vision_tower.head.probe", false],
+])("of files like those of %s, %s is passed over: %s", async (golden, name, isIgnored) => {
+  const folder = await changedCheckpoint({ from: join(goldens, golden), add: { [name]: [4] } });
+  made.push(folder);
+  const opened = openModel(folder).then(({ parameters }) => parameters.some((parameter) => parameter.name === name));
+  if (isIgnored) await expect(opened).resolves.toBe(false);
+  else await expect(opened).rejects.toMatchObject({ code: "THAW_CHECKPOINT_TENSOR_UNEXPECTED" });
 });

@@ -106,7 +106,9 @@ async function familyModel(
     storedNames: new Set(entries.keys()),
     storedShapes: new Map([...entries].map(([name, { shape }]) => [name, shape])),
   });
-  const { parameters, buffers } = matchTensors(folder, architecture.parameters, entries, isInitialized);
+  const { ignores } = architecture;
+  const read = ignores === undefined ? entries : new Map([...entries].filter(([name]) => !ignores(name)));
+  const { parameters, buffers } = matchTensors(folder, architecture.parameters, read, isInitialized);
   const fresh = new Map(
     architecture.parameters.filter(({ name }) => isInitialized(name)).map((spec) => [spec.name, spec]),
   );

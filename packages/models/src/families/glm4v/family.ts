@@ -45,6 +45,10 @@ function glmFamily(modelType: Glm4vType): Family {
         decoder: (place) => textDecoder(text.options, names, place),
         media: { image: { placeholder: imageTokenId, through: ["vision_tower", "multi_modal_projector"] } },
         attending: gridAttending(vision.merge),
+        // Published GLM-OCR files have one layer more, which predicts the token behind the next one.
+        ...(modelType === "glm_ocr" && {
+          ignores: (name) => name.startsWith(`model.language_model.layers.${text.options.layers.length}.`),
+        }),
         text: {
           maxPositions: text.maxPositions,
           ...readSpecialTokens(reader, reader.child("text_config"), generationConfig),
