@@ -9,5 +9,11 @@ export { compilePolicy, findNothingTrains } from "./deciding/policy.js";
 export type { CompiledPolicy, ComponentDecision, ComponentState, PolicyInput } from "./deciding/policy.js";
 export { FREEZE_RULES } from "./rules/index.js";
 export type { Timeline } from "./deciding/timeline.js";
-export { FLAG_DEFAULTS, FLAG_OF_COMPONENT, SHORTCUT, SHORTCUT_COMPONENT, thawVocabulary } from "./intent/vocabulary.js";
+export {
+  FLAG_DEFAULTS,
+  FLAG_OF_COMPONENT,
+  SHORTCUT,
+  SHORTCUT_COMPONENTS,
+  thawVocabulary,
+} from "./intent/vocabulary.js";
 export type { KeyPath, Vocabulary } from "./intent/vocabulary.js";

@@ -58,8 +58,10 @@ export const freezeSchema = z
     freezeMultiModalProjector: baseFlag("freezeMultiModalProjector", "Freeze the multimodal projector."),
     freezeLanguageModel: baseFlag("freezeLanguageModel", "Freeze the language model."),
     freezeLlm: flag.describe("Another spelling of freeze_language_model."),
+    freezeAudioTower: baseFlag("freezeAudioTower", "Freeze the audio tower."),
+    freezeAudioProjector: baseFlag("freezeAudioProjector", "Freeze the audio projector."),
     trainMmProjOnly: flag.describe(
-      "Freeze everything but the multimodal projector, which trains; false is the same as leaving it out.",
+      "Freeze everything but the projectors, of images and of sound, which train; false is the same as leaving it out.",
     ),
     components: z
       .record(z.string(), z.union([z.enum(["frozen", "train"]), componentStateSchema]))

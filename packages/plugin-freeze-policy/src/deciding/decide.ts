@@ -10,7 +10,7 @@ import {
   FLAG_DEFAULTS,
   FLAG_OF_COMPONENT,
   SHORTCUT,
-  SHORTCUT_COMPONENT,
+  SHORTCUT_COMPONENTS,
   type Vocabulary,
 } from "../intent/vocabulary.js";
 
@@ -28,6 +28,14 @@ export interface Verdict {
   readonly overridden: readonly Setting[];
 }
 
+/** What a decision needs beside the component. */
+export interface DecisionContext {
+  readonly freeze: FreezeSettings;
+  /** All components of the model. */
+  readonly components: readonly string[];
+  readonly vocabulary: Vocabulary;
+}
+
 interface Proposal {
   readonly source: "entry" | "flag" | "shortcut";
   readonly setting: Setting;
@@ -42,10 +50,11 @@ interface Proposal {
  */
 export function decideComponent(
   component: string,
-  freeze: FreezeSettings,
-  vocabulary: Vocabulary,
+  { freeze, components, vocabulary }: DecisionContext,
   report: (finding: Finding) => void,
 ): Verdict {
+  const projector = SHORTCUT_COMPONENTS.find((name) => components.includes(name)) ?? SHORTCUT_COMPONENTS[0]!;
+
   const proposals = proposalsFor(component, freeze);
   const best = Math.max(0, ...proposals.map(({ setting }) => originRank(setting)));
   const ranked = proposals.filter(({ setting }) => originRank(setting) === best);
@@ -57,7 +66,7 @@ export function decideComponent(
   let isDecided = clashes.length === 0;
   for (const [index, left] of ranked.entries()) {
     for (const right of ranked.slice(index + 1)) {
-      const found = compare(component, left, right, vocabulary);
+      const found = compare(component, left, right, { projector, vocabulary });
       if (found !== undefined) report(found);
       if (found?.severity === "error") isDecided = false;
     }
@@ -146,7 +155,7 @@ function proposalsFor(component: string, freeze: FreezeSettings): readonly Propo
     });
   const { shortcut } = freeze;
   if (shortcut?.value === true) {
-    const kind = component === SHORTCUT_COMPONENT ? "train" : "frozen";
+    const kind = SHORTCUT_COMPONENTS.includes(component) ? "train" : "frozen";
     proposals.push({
       source: "shortcut",
       intent: { kind },
@@ -161,7 +170,12 @@ function proposalsFor(component: string, freeze: FreezeSettings): readonly Propo
  * Two proposals of the same origin: a contradiction, a repetition (note), or nothing to say. `left` is the more
  * specific one.
  */
-function compare(component: string, left: Proposal, right: Proposal, vocabulary: Vocabulary): Finding | undefined {
+function compare(
+  component: string,
+  left: Proposal,
+  right: Proposal,
+  { projector, vocabulary }: { readonly projector: string; readonly vocabulary: Vocabulary },
+): Finding | undefined {
   const isShortcut = right.source === "shortcut";
   const wide = right.intent.kind;
   const { kind, unfreezeAt, freezeAt } = left.intent;
@@ -171,7 +185,7 @@ function compare(component: string, left: Proposal, right: Proposal, vocabulary:
       : adapterAndFull(component, left.setting, right.setting);
   }
   if ((wide === "frozen") === trainsBase(left.intent)) {
-    if (isShortcut) return shortcutContradicts(right.setting, left.setting, component, vocabulary);
+    if (isShortcut) return shortcutContradicts(right.setting, left.setting, component, projector, vocabulary);
     return wide === "frozen"
       ? frozenAndTrained(component, right.setting, left.setting)
       : frozenAndTrained(component, left.setting, right.setting);

@@ -27,6 +27,43 @@ describe("compilePolicy", () => {
     ]);
   });
 
+  describe("of a model that hears", () => {
+    const components = ["audio_tower", "audio_projector", "language_model"].map((name) => ({ name, prefixes: [name] }));
+    const parameters = components.map(({ name }) => ({ name: `${name}.weight`, shape: [2], dtype: "F32" }));
+    const hearing = (yaml: string) => compile(yaml, { components, parameters });
+
+    it("freezes tower and projector by default, and trains what flags and the shortcut say", () => {
+      const [frozen, train] = ["frozen", "train"];
+      for (const [yaml, tower, projector, language] of [
+        ["{}", frozen, frozen, train],
+        ["{ train_mm_proj_only: true }", frozen, train, frozen],
+        ["{ freeze_audio_tower: false, freezeLlm: true }", train, frozen, frozen],
+        ["{ freezeAudioProjector: false }", frozen, train, train],
+        ["{ components: { audio_tower: train } }", train, frozen, train],
+      ] as const) {
+        const policy = hearing(`freeze: ${yaml}`);
+        expect([policy.findings, states(policy)], yaml).toEqual([
+          [],
+          { audio_tower: tower, audio_projector: projector, language_model: language },
+        ]);
+      }
+    });
+
+    it("says in its own words what contradicts the shortcut, and that nothing trains", () => {
+      expect(hearing("freeze: { train_mm_proj_only: true, freeze_audio_projector: true }").findings).toMatchObject([
+        { rule: "shortcut-contradicts-flag", message: expect.stringContaining("trains the audio projector alone") },
+      ]);
+      expect(hearing("freeze: { freeze_llm: true }").findings).toMatchObject([
+        { rule: "nothing-trains", fix: "Add `train_mm_proj_only: true` to train the audio projector." },
+      ]);
+    });
+
+    it("refuses flags of components that a model does not have, either way", () => {
+      expect(hearing("freeze: { freeze_vision_tower: false }").findings).toMatchObject([{ severity: "error" }]);
+      expect(compile("freeze: { freeze_audio_tower: false }").findings).toMatchObject([{ severity: "error" }]);
+    });
+  });
+
   it("says of a pattern that matches buffers alone what they are, and selects none beside parameters", () => {
     const buffers = ["language_model.model.layers.0.layer_scalar", "language_model.model.layers.1.layer_scalar"];
     const one = compile("freeze: { components: { language_model: { match: [layers.0.layer_scalar] } } }", { buffers });

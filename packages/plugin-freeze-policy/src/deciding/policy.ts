@@ -21,7 +21,7 @@ import { schedulePositionUnknown } from "../rules/schedule-position-unknown.js";
 import { tiedParametersSplit } from "../rules/tied-parameters-split.js";
 import { selectNames } from "../selecting/select.js";
 import { timelineOf, type Timeline } from "./timeline.js";
-import { FLAG_OF_COMPONENT, thawVocabulary, type Vocabulary } from "../intent/vocabulary.js";
+import { BASE_COMPONENTS, FLAG_OF_COMPONENT, thawVocabulary, type Vocabulary } from "../intent/vocabulary.js";
 
 /** What the policy is compiled from; pure data. */
 export interface PolicyInput {
@@ -82,7 +82,7 @@ export function compilePolicy(input: PolicyInput): CompiledPolicy {
   checkNames(freeze, components, isKnown, vocabulary, report);
   const selections = new Map<string, Selection>();
   const decisions = components.map((component): ComponentDecision => {
-    const { intent, entry, ...verdict } = decideComponent(component, freeze, vocabulary, report);
+    const { intent, entry, ...verdict } = decideComponent(component, { freeze, components, vocabulary }, report);
     if (intent === undefined) return { ...verdict, state: "undecided" };
     const timeline = timelineOf(intent, input.stepsPerEpoch);
     if (timeline.isUnplaced) report(schedulePositionUnknown(component, verdict.settings[0]!));
@@ -187,7 +187,7 @@ function ownerOf(input: PolicyInput, parameter: ParameterInfo, name: string): st
   return input.owners?.get(name) ?? ownerByPrefix(name, input.components) ?? primary;
 }
 
-/** In the order of declaration; without a checkpoint the three base components and whatever an entry names. */
+/** In the order of declaration; without a checkpoint the base components and whatever a flag or an entry names. */
 function componentNames(
   input: PolicyInput,
   names: ReadonlyMap<string, readonly string[]>,
@@ -199,7 +199,8 @@ function componentNames(
       ...declared.filter((name) => names.has(name)),
       ...[...names.keys()].filter((name) => !declared.includes(name)),
     ];
-  return declared.length > 0 ? declared : [...new Set([...Object.keys(FLAG_OF_COMPONENT), ...freeze.entries.keys()])];
+  const flagged = Object.keys(FLAG_OF_COMPONENT).filter((component) => freeze.flags.has(FLAG_OF_COMPONENT[component]!));
+  return declared.length > 0 ? declared : [...new Set([...BASE_COMPONENTS, ...flagged, ...freeze.entries.keys()])];
 }
 
 /** Components that a split of tied names leaves undecided. */

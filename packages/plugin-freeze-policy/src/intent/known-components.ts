@@ -4,7 +4,7 @@ import { componentUnknown } from "../rules/selector-matches-nothing.js";
 import { FLAG_OF_COMPONENT, type Vocabulary } from "./vocabulary.js";
 
 /** Components that published model types have; what a key may name where no checkpoint is there to ask. */
-const USUAL_COMPONENTS = [...Object.keys(FLAG_OF_COMPONENT), "audio_tower", "audio_projector"];
+const USUAL_COMPONENTS = Object.keys(FLAG_OF_COMPONENT);
 
 /**
  * Reports settings for components that the model does not have: entries (a preset's as a warning) and explicit flags.

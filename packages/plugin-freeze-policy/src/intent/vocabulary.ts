@@ -23,20 +23,27 @@ export const FLAG_OF_COMPONENT: Readonly<Record<string, string>> = {
   vision_tower: "freezeVisionTower",
   multi_modal_projector: "freezeMultiModalProjector",
   language_model: "freezeLanguageModel",
+  audio_tower: "freezeAudioTower",
+  audio_projector: "freezeAudioProjector",
 };
+
+/** Components that a model is taken to have where nothing says which it has. */
+export const BASE_COMPONENTS: readonly string[] = ["vision_tower", "multi_modal_projector", "language_model"];
 
 /** Defaults of the base flags: true is frozen. */
 export const FLAG_DEFAULTS: Readonly<Record<string, boolean>> = {
   freezeVisionTower: true,
   freezeMultiModalProjector: true,
   freezeLanguageModel: false,
+  freezeAudioTower: true,
+  freezeAudioProjector: true,
 };
 
 /** Spellings beside the camel-case and snake-case form of the name itself. */
 const ALIASES: Readonly<Record<string, string>> = { freezeLlm: "freezeLanguageModel" };
 
-/** The component that the shortcut trains. */
-export const SHORTCUT_COMPONENT = "multi_modal_projector";
+/** The components that the shortcut trains: projectors of every kind of item. */
+export const SHORTCUT_COMPONENTS: readonly string[] = ["multi_modal_projector", "audio_projector"];
 export const SHORTCUT = "trainMmProjOnly";
 
 /** The section of a config that the policy reads. */

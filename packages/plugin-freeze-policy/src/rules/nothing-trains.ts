@@ -1,6 +1,6 @@
 import type { Finding, RuleInfo, Setting } from "@thaw/core";
-import { listed, quotedWithPlace } from "../deciding/describe.js";
-import { FLAG_OF_COMPONENT, SHORTCUT, SHORTCUT_COMPONENT, type Vocabulary } from "../intent/vocabulary.js";
+import { componentText, listed, quotedWithPlace } from "../deciding/describe.js";
+import { FLAG_OF_COMPONENT, SHORTCUT, SHORTCUT_COMPONENTS, type Vocabulary } from "../intent/vocabulary.js";
 import { finding } from "./finding.js";
 
 export const NOTHING_TRAINS: RuleInfo = {
@@ -61,18 +61,19 @@ function stretchText(stretch: { readonly from: number; readonly until?: number }
 
 /** The shortcut where only a default holds the projector; else the setting that freezes something. */
 function advice(frozenBy: ReadonlyMap<string, Setting | undefined>, vocabulary: Vocabulary): string {
-  const projector = frozenBy.get(SHORTCUT_COMPONENT);
-  if (frozenBy.has(SHORTCUT_COMPONENT) && (projector === undefined || projector.origin === "default")) {
+  const first = SHORTCUT_COMPONENTS.find((component) => frozenBy.has(component));
+  const projector = first === undefined ? undefined : frozenBy.get(first);
+  if (first !== undefined && (projector === undefined || projector.origin === "default")) {
     const others = [...frozenBy]
-      .filter(([component]) => component !== SHORTCUT_COMPONENT)
+      .filter(([component]) => !SHORTCUT_COMPONENTS.includes(component))
       .map(([, setting]) => setting?.value);
     const shortcut = others.includes("train") ? undefined : vocabulary.assign([SHORTCUT], true);
-    const flag = shortcut ?? vocabulary.assign([FLAG_OF_COMPONENT[SHORTCUT_COMPONENT]!], false);
-    if (flag !== undefined) return `Add \`${flag}\` to train the multimodal projector.`;
+    const flag = shortcut ?? vocabulary.assign([FLAG_OF_COMPONENT[first]!], false);
+    if (flag !== undefined) return `Add \`${flag}\` to train ${componentText(first)}.`;
   }
   const given = [...frozenBy].filter(([, by]) => by !== undefined && by.origin !== "default");
   const [component, setting] =
-    given.find(([name]) => name === SHORTCUT_COMPONENT) ?? given[0] ?? [...frozenBy][0] ?? [];
+    given.find(([name]) => SHORTCUT_COMPONENTS.includes(name)) ?? given[0] ?? [...frozenBy][0] ?? [];
   if (component === undefined) return "Declare components that own the model's parameters.";
   const flag = FLAG_OF_COMPONENT[component];
   const trained =

@@ -1,6 +1,6 @@
 import type { Finding, RuleInfo, Setting } from "@thaw/core";
 import { componentText, describeSetting, quotedWithPlace } from "../deciding/describe.js";
-import { FLAG_OF_COMPONENT, SHORTCUT_COMPONENT, type Vocabulary } from "../intent/vocabulary.js";
+import { FLAG_OF_COMPONENT, SHORTCUT_COMPONENTS, type Vocabulary } from "../intent/vocabulary.js";
 import { editable, finding } from "./finding.js";
 
 export const SHORTCUT_CONTRADICTS_FLAG: RuleInfo = {
@@ -35,15 +35,19 @@ freeze:
 `,
 };
 
-/** The shortcut against an explicit setting of `component` that says the opposite. */
+/**
+ * The shortcut against an explicit setting of `component` that says the opposite. `projector`: that of the model which
+ * the shortcut trains.
+ */
 export function shortcutContradicts(
   shortcut: Setting,
   other: Setting,
   component: string,
+  projector: string,
   vocabulary: Vocabulary,
 ): Finding {
-  const isProjector = component === SHORTCUT_COMPONENT;
-  const projectorFlag = vocabulary.assign([FLAG_OF_COMPONENT[SHORTCUT_COMPONENT]!], false);
+  const isProjector = SHORTCUT_COMPONENTS.includes(component);
+  const projectorFlag = vocabulary.assign([FLAG_OF_COMPONENT[projector]!], false);
   const replacement = isProjector || projectorFlag === undefined ? "remove" : `replace`;
   const both = replacement === "remove" ? "" : ` by \`${projectorFlag}\` to train both`;
   return finding(SHORTCUT_CONTRADICTS_FLAG, {
@@ -53,7 +57,7 @@ export function shortcutContradicts(
       : `\`${describeSetting(shortcut)}\` freezes ${componentText(component)}, and \`${describeSetting(other)}\` ` +
         "trains it.",
     fix:
-      `Remove ${quotedWithPlace(other)} to train ${componentText(SHORTCUT_COMPONENT)} alone, or ${replacement} ` +
+      `Remove ${quotedWithPlace(other)} to train ${componentText(projector)} alone, or ${replacement} ` +
       `${quotedWithPlace(shortcut)}${both}.`,
     settings: [shortcut, other],
   });
