@@ -14,3 +14,38 @@ export function bytesText(bytes: number): string {
   }
   return `${unit === 0 || value >= 99.5 ? Math.round(value) : value.toFixed(1)} ${units[unit]}`;
 }
+
+/** Deepest nesting of lists and objects in a JSON file; the deepest that Thaw reads has ten. */
+const MAX_JSON_DEPTH = 100;
+
+/**
+ * A JSON text of a file. Deep nesting, which later stumbles over the depth of calls, counts as an error in it.
+ * @throws SyntaxError
+ */
+export function parseJson(text: string): unknown {
+  let depth = 0;
+  for (let at = 0; at < text.length; at++) {
+    const letter = text.charCodeAt(at);
+    if (letter === 0x22) {
+      at += 1;
+      while (at < text.length && text.charCodeAt(at) !== 0x22) at += text.charCodeAt(at) === 0x5c ? 2 : 1;
+    } else if (letter === 0x7b || letter === 0x5b) {
+      depth += 1;
+      if (depth > MAX_JSON_DEPTH) throw new SyntaxError(`Lists and objects nest more than ${MAX_JSON_DEPTH} deep`);
+    } else if (letter === 0x7d || letter === 0x5d) depth -= 1;
+  }
+  return JSON.parse(text) as unknown;
+}
+
+/** Longest part of a value or text of a file that a message shows. */
+const MAX_SHOWN = 120;
+
+/** A value of a file as a message shows it: as JSON, cut where it is long. */
+export function shown(value: unknown): string {
+  return cut(JSON.stringify(value) ?? String(value));
+}
+
+/** A text of a file as a message shows it, cut where it is long. */
+export function cut(text: string): string {
+  return text.length > MAX_SHOWN ? `${text.slice(0, MAX_SHOWN - 3)}...` : text;
+}

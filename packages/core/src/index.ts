@@ -67,6 +67,7 @@ export type {
 } from "@thaw/autograd";
 export {
   causeText,
+  cut,
   append,
   bytesText,
   MAX_TEXT_BYTES,

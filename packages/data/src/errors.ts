@@ -1,9 +1,8 @@
-import { causeText, nameList, ThawError } from "@thaw/contracts";
+import { shown, causeText, nameList, ThawError } from "@thaw/contracts";
 import type { Modality } from "./samples/sample.js";
 
 function text(cause: unknown): string {
-  const message = causeText(cause);
-  return (message.trim().split("\n")[0] as string).replace(/\.$/, "");
+  return causeText(cause).trim().split("\n")[0]!.replace(/\.$/, "");
 }
 
 /** A file or folder of the data that is not there or cannot be read. */
@@ -143,7 +142,7 @@ export function tokenWithoutRow(
 ): ThawError {
   return new ThawError(
     "THAW_DATA_TOKEN_WITHOUT_ROW",
-    `The sample has the token ${token === undefined ? "" : `${JSON.stringify(token)} with `}id ${id}, and the ` +
+    `The sample has the token ${token === undefined ? "" : `${shown(token)} with `}id ${id}, and the ` +
       "model's " +
       `embedding has ${rows} rows. In ${origin}. Use the tokenizer that belongs to ${source}, or enlarge the model's ` +
       "embedding (resize_token_embeddings in transformers).",
@@ -215,6 +214,16 @@ export function templateFailed(source: string, cause: unknown): ThawError {
     `The chat template cannot render the conversation: ${text(cause)}. In ${source}. Check the roles and their ` +
       "order, or the template.",
     { details: { source }, cause },
+  );
+}
+
+/** A tokenizer's regular expressions, or a template, that take for ever on a text. */
+export function tooSlow(file: string | undefined, limitMs: number): ThawError {
+  return new ThawError(
+    "THAW_DATA_TOO_SLOW",
+    `The patterns of the file take more than ${limitMs / 1000} seconds on one text, so they were ended. In ${file}. ` +
+      "Take the file from the model's maker again; shorten the text where it is very long.",
+    { details: { file, limitMs } },
   );
 }
 

@@ -1,4 +1,4 @@
-import { causeText, nameList, nearestNames, ThawError } from "@thaw/contracts";
+import { shown, causeText, nameList, nearestNames, ThawError } from "@thaw/contracts";
 
 const shapeText = (shape: readonly number[]): string => `[${shape.join(", ")}]`;
 
@@ -41,7 +41,7 @@ export function unknownModelType(file: string, modelType: unknown, known: readon
   const hint = nearest.length > 0 ? ` Nearest: ${nearest.join(", ")}.` : "";
   return new ThawError(
     "THAW_CHECKPOINT_UNKNOWN_TYPE",
-    `The model type ${JSON.stringify(modelType)} is unknown. In ${file} > model_type. Known types: ` +
+    `The model type ${shown(modelType)} is unknown. In ${file} > model_type. Known types: ` +
       `${known.join(", ")}.${hint} ` +
       "Register a family for it, or declare its components to plan and check it: model: { path, components: { " +
       "vision_tower: [prefix], multi_modal_projector: [prefix], language_model: [prefix] } }.",
@@ -233,7 +233,7 @@ export function emptyRow(row: number): ThawError {
 export function noProcessor(folder: string, modelType: unknown, known: readonly string[]): ThawError {
   return new ThawError(
     "THAW_MODEL_NO_PROCESSOR",
-    `The model type ${JSON.stringify(modelType)} has no processor, so no data can be read for it. In ${folder}. ` +
+    `The model type ${shown(modelType)} has no processor, so no data can be read for it. In ${folder}. ` +
       `Types with one: ${nameList(known, 8)}; others come with registerFamily.`,
     { details: { folder, modelType, known } },
   );

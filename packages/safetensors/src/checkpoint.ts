@@ -1,3 +1,4 @@
+import { shown, parseJson } from "@thaw/contracts";
 import { readFile, stat } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { inTwoShards, malformed, notFound, notInShard, shardMissing, unreadable } from "./errors.js";
@@ -74,7 +75,7 @@ async function readWeightMap(indexFile: string): Promise<ReadonlyMap<string, str
       throw malformed(
         indexFile,
         "bad-shard-name",
-        `The shard of ${name} is ${JSON.stringify(shard)}, which is not a file name.`,
+        `The shard of ${name} is ${shown(shard)}, which is not a file name.`,
         "Name files beside the index.",
         { name },
       );
@@ -87,7 +88,7 @@ async function readWeightMap(indexFile: string): Promise<ReadonlyMap<string, str
 function parseWeightMap(indexFile: string, text: string): Record<string, unknown> {
   let parsed: unknown;
   try {
-    parsed = JSON.parse(text);
+    parsed = parseJson(text);
   } catch (cause) {
     throw malformed(
       indexFile,

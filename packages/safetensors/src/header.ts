@@ -1,4 +1,4 @@
-import { elementCount } from "@thaw/contracts";
+import { shown, parseJson, elementCount } from "@thaw/contracts";
 import { ELEMENT_BYTES, isDtype, type SafetensorsDtype } from "./dtype.js";
 import { malformed } from "./errors.js";
 import { duplicateKeys } from "./json-keys.js";
@@ -67,7 +67,7 @@ export function parseHeader(file: string, text: string, fileBytes: number, dataS
 function parseObject(file: string, text: string): Record<string, unknown> {
   let parsed: unknown;
   try {
-    parsed = JSON.parse(text);
+    parsed = parseJson(text);
   } catch (cause) {
     throw malformed(file, "header-not-json", `The header is not JSON: ${(cause as Error).message}.`, DAMAGED);
   }
@@ -99,7 +99,7 @@ function parseEntry(file: string, name: string, value: unknown, dataStart: numbe
     throw malformed(
       file,
       "unknown-dtype",
-      `The tensor ${name} has the unknown dtype ${JSON.stringify(dtype)}.`,
+      `The tensor ${name} has the unknown dtype ${shown(dtype)}.`,
       `Known are ${Object.keys(ELEMENT_BYTES).join(", ")}.`,
       { name, dtype },
     );
@@ -107,7 +107,7 @@ function parseEntry(file: string, name: string, value: unknown, dataStart: numbe
     throw malformed(
       file,
       "bad-shape",
-      `The tensor ${name} has the shape ${JSON.stringify(shape)}, which is not a list of sizes.`,
+      `The tensor ${name} has the shape ${shown(shape)}, which is not a list of sizes.`,
       DAMAGED,
       { name },
     );
@@ -115,7 +115,7 @@ function parseEntry(file: string, name: string, value: unknown, dataStart: numbe
     throw malformed(
       file,
       "bad-offsets",
-      `The tensor ${name} has the offsets ${JSON.stringify(offsets)}, which are not a range.`,
+      `The tensor ${name} has the offsets ${shown(offsets)}, which are not a range.`,
       DAMAGED,
       { name },
     );

@@ -72,6 +72,13 @@ const invalid: readonly (readonly [string, Uint8Array, string])[] = [
     ),
     "duplicate-name",
   ],
+  [
+    "a field given twice in an entry",
+    fileBytes('{"a":{"dtype":"F32","dtype":"U8","shape":[1],"data_offsets":[0,1]}}', 1),
+    "duplicate-name",
+  ],
+  ["a string of 20 MB", fileBytes(`{"a":"${"x".repeat(20_000_000)}"}`, 0), "entry-not-object"],
+  ["lists 100,000 deep", fileBytes(`{"a":${"[".repeat(100_000)}${"]".repeat(100_000)}}`, 0), "header-not-json"],
   ["metadata that is not a map", fileBytes({ __metadata__: [] }, 0), "metadata"],
   ["metadata with a number", fileBytes({ __metadata__: { step: 3 } }, 0), "metadata"],
   ["an entry that is not an object", fileBytes({ a: 3 }, 0), "entry-not-object"],

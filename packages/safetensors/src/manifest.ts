@@ -1,3 +1,4 @@
+import { parseJson } from "@thaw/contracts";
 import { createHash } from "node:crypto";
 import { createReadStream } from "node:fs";
 import { readFile, stat } from "node:fs/promises";
@@ -45,7 +46,7 @@ export async function readManifest(folder: string): Promise<Manifest | undefined
 export function parseManifest(path: string, bytes: Buffer): Manifest {
   let parsed: unknown;
   try {
-    parsed = JSON.parse(bytes.toString("utf8"));
+    parsed = parseJson(bytes.toString("utf8"));
   } catch (cause) {
     throw damaged(path, "it is not JSON", cause);
   }

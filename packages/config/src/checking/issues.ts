@@ -1,4 +1,4 @@
-import { toSnakeCase, type Edit, type Finding, type StandardSchema } from "@thaw/core";
+import { cut, toSnakeCase, type Edit, type Finding, type StandardSchema } from "@thaw/core";
 import { isSnake, nearestName } from "../words/keys.js";
 import { knownKeys, variants, type Shape } from "./shape.js";
 import { nodeAt, placeOf, plainValue, settingOf, type ConfigNode } from "../words/tree.js";
@@ -111,7 +111,7 @@ function withArticle(type: string): string {
 /** Issues of a section as findings of the rule `config`, in the user's spelling, with place, fix and near names. */
 export function issueFindings(root: ConfigNode, issue: Issue): readonly Finding[] {
   const { node, rest } = nodeAt(root, issue.path);
-  if (issue.keys !== undefined) return issue.keys.map((key) => unknownKey(node, key));
+  if (issue.keys !== undefined) return unknownKeys(node, issue.keys);
   const where = [...node.path, ...rest.map(String)].join(".") || "the config";
   if (rest.length > 0) {
     const last = String(rest.at(-1));
@@ -137,8 +137,25 @@ export function issueFindings(root: ConfigNode, issue: Issue): readonly Finding[
   ];
 }
 
+/** What a person can read; each costs a search for the nearest known key. */
+const MAX_UNKNOWN = 20;
+
+/** Unknown keys of a mapping: the first ones one by one, the others as a number. */
+export function unknownKeys(
+  parent: ConfigNode,
+  keys: readonly string[],
+  extraKnown: readonly string[] = [],
+): readonly Finding[] {
+  const findings = keys.slice(0, MAX_UNKNOWN).map((key) => unknownKey(parent, key, extraKnown));
+  const more = keys.length - findings.length;
+  const where = parent.path.join(".") || "the config";
+  return more <= 0
+    ? findings
+    : [...findings, finding(parent, `${where} has ${more} more unknown keys (${placeOf(parent)}).`, "Remove them.")];
+}
+
 /** An unknown key of a mapping, with the nearest known one in the user's own spelling style. */
-export function unknownKey(parent: ConfigNode, key: string, extraKnown: readonly string[] = []): Finding {
+function unknownKey(parent: ConfigNode, key: string, extraKnown: readonly string[]): Finding {
   const child = parent.children?.get(key);
   const spelling = child?.path.at(-1) ?? key;
   const known = [...knownKeys(parent.shape, parent.children?.get("type")?.value), ...extraKnown].filter(
@@ -160,7 +177,7 @@ export function unknownKey(parent: ConfigNode, key: string, extraKnown: readonly
       ? undefined
       : { action: "rename", file, path: child!.path.join("."), name: style(near) };
   return {
-    ...finding(child ?? parent, `Unknown key ${spelling} ${where} (${placeOf(child ?? parent)}).${nearest}`, fix),
+    ...finding(child ?? parent, `Unknown key ${cut(spelling)} ${where} (${placeOf(child ?? parent)}).${nearest}`, fix),
     ...(edit === undefined ? {} : { edit }),
   };
 }

@@ -1,5 +1,5 @@
 import { toCamelCase, type Finding, type Plugin, type Setting, type StandardSchema } from "@thaw/core";
-import { finding, issueFindings, issuesOf, unknownKey } from "./issues.js";
+import { finding, issueFindings, issuesOf, unknownKeys } from "./issues.js";
 import { sectionKey, sectionSchema, type NamedPlugin } from "../resolving/plugins.js";
 import { configSchema, type ResolvedValues } from "./schema.js";
 import { shapeOf, type Shape } from "./shape.js";
@@ -35,9 +35,10 @@ export function validate(root: ConfigNode, { hosts, named, settings }: Parts, fi
   const known = Object.keys(configSchema.shape);
   const sectionKeys = [...Object.keys(hosts), ...named.flatMap((plugin) => sectionKey(plugin) ?? [])];
   const own = new Map([...(root.children ?? [])].filter(([key]) => known.includes(key)));
-  for (const key of root.children?.keys() ?? []) {
-    if (!known.includes(key) && !sectionKeys.includes(key)) findings.push(unknownKey(root, key, sectionKeys));
-  }
+  const unknown = [...(root.children?.keys() ?? [])].filter(
+    (key) => !known.includes(key) && !sectionKeys.includes(key),
+  );
+  findings.push(...unknownKeys(root, unknown, sectionKeys));
   const values = validValues({ ...root, children: own }, findings);
   const defaults = [...defaultsOf(values, { ...root, children: own }, [])];
   const sections: Record<string, unknown> = {};

@@ -425,3 +425,11 @@ describe("saved configs", () => {
     expect(third.saved["$saved"]).toMatchObject({ overrides: ["seed=5"] });
   });
 });
+
+it("says of very many unknown keys how many they are, with the nearest of the first alone", async () => {
+  const keys = Array.from({ length: 500 }, (_, index) => `key_${index}: 1`).join("\n");
+  writeFileSync(join(folder, "thaw.config.yaml"), `model: ./m\ntraining: { epochs: 1 }\n${keys}\n`);
+  const { findings } = await resolve();
+  expect(findings.length).toBeLessThan(30);
+  expect(findings.map(({ message }) => message).join("\n")).toContain("480 more unknown keys");
+});

@@ -2,6 +2,7 @@ import { IGNORE_INDEX } from "@thaw/contracts";
 import { sampleTooLong, tokenWithoutRow } from "../errors.js";
 import type { ItemPlan, Processor } from "../media/processor.js";
 import type { Sample } from "../samples/sample.js";
+import { bounded } from "../text/bounded.js";
 import { encodeConversation, encodePrompt } from "../text/encode.js";
 import type { MediaLoader } from "../workers/media-loader.js";
 import type { Row } from "./collate.js";
@@ -33,11 +34,11 @@ export function createEncoder(context: SourceContext, loader: MediaLoader): Enco
     const plans: ItemPlan[] = [];
     for (const item of sample.media) plans.push(await loader.plan(item, sample.origin));
     const options = { plans, origin: sample.origin };
-    const prompt = withAnswer ? undefined : encodePrompt(processor, sample.messages, options);
-    const encoded =
-      prompt === undefined
-        ? encodeConversation(processor, sample.messages, { ...options, endToken: "close" })
-        : { ...prompt, labels: prompt.tokenIds.map(() => IGNORE_INDEX) };
+    const encoded = bounded(processor.source, () => {
+      if (withAnswer) return encodeConversation(processor, sample.messages, { ...options, endToken: "close" });
+      const prompt = encodePrompt(processor, sample.messages, options);
+      return { ...prompt, labels: prompt.tokenIds.map(() => IGNORE_INDEX) };
+    });
     if (encoded.tokenIds.length > maxLength) {
       const mediaTokenCount = plans.reduce((sum, { tokenCount }) => sum + tokenCount, 0);
       throw sampleTooLong(sample.origin, encoded.tokenIds.length, maxLength, mediaTokenCount);

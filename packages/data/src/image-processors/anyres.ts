@@ -1,3 +1,4 @@
+import { shown } from "@thaw/contracts";
 import { processorUnsupported } from "../errors.js";
 import type { ClipImageOptions } from "../images/clip-image-config.js";
 import { clipPixels } from "../images/clip-image-processor.js";
@@ -82,7 +83,7 @@ export function readPinpoints(value: unknown, source: string): readonly ImageSiz
     return (value as [number, number][]).map(([height, width]) => ({ height, width }));
   throw processorUnsupported(
     source,
-    `The image_grid_pinpoints ${JSON.stringify(value)} are not a list of heights and widths.`,
+    `The image_grid_pinpoints ${shown(value)} are not a list of heights and widths.`,
     "Write [[height, width], ...], in pixels.",
   );
 }
@@ -101,7 +102,7 @@ export function parseAnyresImageConfig(file: Json, fallback: string, source: str
   if (overview === undefined)
     throw processorUnsupported(
       source,
-      `The size ${JSON.stringify(config["size"])} is not one of this image processor.`,
+      `The size ${shown(config["size"])} is not one of this image processor.`,
       'Write { "height", "width" } or { "shortest_edge" }, in pixels.',
     );
   const cropSize = readSize(config["crop_size"]);

@@ -1,3 +1,4 @@
+import { shown } from "@thaw/contracts";
 import { processorUnsupported } from "../errors.js";
 import { cropWindow } from "../images/crop.js";
 import { channelsLast, cutPatches } from "../images/patches.js";
@@ -68,7 +69,7 @@ export function parseLfm2ImageConfig(
   const given = Object.fromEntries(Object.entries(file).filter(([, value]) => value !== null));
   const config: Json = { ...DEFAULTS, ...given };
   const refuse = (key: string, advice: string): never => {
-    throw processorUnsupported(source, `The ${key} ${JSON.stringify(config[key])} is not supported.`, advice);
+    throw processorUnsupported(source, `The ${key} ${shown(config[key])} is not supported.`, advice);
   };
   const count = (key: string): number => {
     const value = config[key];

@@ -1,3 +1,4 @@
+import { shown } from "@thaw/contracts";
 import { processorUnsupported } from "../errors.js";
 import { cutPatches } from "../images/patches.js";
 import { pilResize } from "../images/pil-resize.js";
@@ -97,7 +98,7 @@ export function parsePackedImageConfig(
     if (config[key] !== wanted)
       throw processorUnsupported(
         source,
-        `The ${key} of the image processor is ${JSON.stringify(config[key])}, but that of the vision tower ${wanted}.`,
+        `The ${key} of the image processor is ${shown(config[key])}, but that of the vision tower ${wanted}.`,
         "Use the preprocessor_config.json that belongs to this model.",
       );
   return {
@@ -120,7 +121,7 @@ function readBounds(config: Json, type: PackedClass, source: string): Pick<Smart
     if (typeof value === "number" && value > 0) return value;
     throw processorUnsupported(
       source,
-      `The size ${JSON.stringify(config["size"])} has no ${key}.`,
+      `The size ${shown(config["size"])} has no ${key}.`,
       'Write { "shortest_edge", "longest_edge" }, the least and the most pixels of an image.',
     );
   };

@@ -1,3 +1,4 @@
+import { shown } from "@thaw/contracts";
 import { processorUnsupported } from "../errors.js";
 import { cutPatches } from "../images/patches.js";
 import { pilResize } from "../images/pil-resize.js";
@@ -54,7 +55,7 @@ function readLargest(size: unknown, source: string): ImageSize {
   if (isSide(height) && isSide(width)) return { width, height };
   throw processorUnsupported(
     source,
-    `The size ${JSON.stringify(size)} is not one of this image processor.`,
+    `The size ${shown(size)} is not one of this image processor.`,
     'Write { "longest_edge" } or { "height", "width" }, in pixels.',
   );
 }

@@ -1,3 +1,4 @@
+import { shown } from "@thaw/contracts";
 import { processorUnsupported } from "../errors.js";
 import type { ImageSize } from "./processor.js";
 import { imageProcessorClass, readPixelOptions, type PixelOptions } from "./pixel-values.js";
@@ -52,7 +53,7 @@ function sizeOf(value: unknown, key: string, source: string): ImageSize {
     return { width: value["width"], height: value["height"] };
   throw processorUnsupported(
     source,
-    `The ${key} ${JSON.stringify(value)} is not a size.`,
+    `The ${key} ${shown(value)} is not a size.`,
     `Write { "height", "width" }${key === "size" ? ' or { "shortest_edge" }' : ""}.`,
   );
 }

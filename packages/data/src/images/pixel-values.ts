@@ -1,3 +1,4 @@
+import { shown } from "@thaw/contracts";
 import { processorUnsupported } from "../errors.js";
 import type { RgbImage } from "./processor.js";
 import { RESAMPLE_NAMES, type ResampleName } from "./resample-filters.js";
@@ -37,7 +38,7 @@ export function readPixelOptions(config: Json, source: string): PixelOptions {
   if (resample === undefined)
     throw processorUnsupported(
       source,
-      `The resample code ${JSON.stringify(config["resample"])} is not one of Pillow's.`,
+      `The resample code ${shown(config["resample"])} is not one of Pillow's.`,
       `0 to 5 are ${RESAMPLE_NAMES.join(", ")}.`,
     );
   return {
@@ -59,7 +60,7 @@ function triple(value: unknown, key: string, source: string): ChannelValues {
     return value as [number, number, number];
   throw processorUnsupported(
     source,
-    `The ${key} ${JSON.stringify(value)} is not three numbers.`,
+    `The ${key} ${shown(value)} is not three numbers.`,
     "Write one number per channel.",
   );
 }

@@ -1,3 +1,4 @@
+import { shown } from "@thaw/contracts";
 import { dirname, resolve } from "node:path";
 import { mediaRequired, placeholderMismatch, sampleInvalid } from "../errors.js";
 import { listedMedia, type MediaFolders, mediaFolders, MODALITIES } from "./media-reference.js";
@@ -35,7 +36,7 @@ function checkKeys(value: JsonRecord["value"], origin: string): void {
 function withSystem(messages: readonly Message[], system: unknown, origin: string): readonly Message[] {
   if (isEmpty(system)) return messages;
   if (typeof system !== "string")
-    throw sampleInvalid(origin, `"system" is ${JSON.stringify(system)}.`, "Give the system prompt as text.");
+    throw sampleInvalid(origin, `"system" is ${shown(system)}.`, "Give the system prompt as text.");
   if (messages[0]?.role === "system")
     throw sampleInvalid(origin, 'The sample has "system" and a first turn of the role system.', "Keep one of them.");
   return [{ role: "system", content: [{ type: "text", text: system }] }, ...messages];

@@ -1,5 +1,5 @@
 import type { FileHandle } from "node:fs/promises";
-import { openPlainFile } from "@thaw/contracts";
+import { parseJson, openPlainFile } from "@thaw/contracts";
 import { fileMalformed, fileUnreadable } from "../errors.js";
 
 /** One object of a data file. */
@@ -62,7 +62,7 @@ function textOf(bytes: Buffer, origin: string): string {
 
 function parse(text: string, origin: string, advice: string): unknown {
   try {
-    return JSON.parse(text);
+    return parseJson(text);
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message : String(cause);
     throw fileMalformed(origin, `The text is not valid JSON: ${reason}.`, advice, cause);

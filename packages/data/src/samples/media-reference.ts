@@ -1,3 +1,4 @@
+import { shown } from "@thaw/contracts";
 import { resolve } from "node:path";
 import { MEDIA_WORDS, sampleInvalid } from "../errors.js";
 import type { Modality, SampleMedia } from "./sample.js";
@@ -36,7 +37,7 @@ export function mediaReference(value: unknown, modality: Modality, folders: Medi
   if (typeof value !== "string" || value === "")
     throw sampleInvalid(
       origin,
-      `The ${MEDIA_WORDS[modality]} ${JSON.stringify(value)} (${typeof value}) is not a path.`,
+      `The ${MEDIA_WORDS[modality]} ${shown(value)} (${typeof value}) is not a path.`,
       `Give the path of its file.`,
     );
   const uri = /^data:([a-z]+)\/[\w.+-]+;base64,/.exec(value);

@@ -1,3 +1,4 @@
+import { shown } from "@thaw/contracts";
 import { sampleInvalid } from "../errors.js";
 import { bytesMedia, type MediaFolders, mediaReference, MODALITIES } from "./media-reference.js";
 import type { Message, MessagePart, Modality, SampleMedia } from "./sample.js";
@@ -76,7 +77,7 @@ function structured(parts: readonly unknown[], inPlace: SampleMedia[], context: 
     if (modality === undefined)
       throw sampleInvalid(
         context.origin,
-        `The part ${JSON.stringify(value)} is neither text nor image nor sound.`,
+        `The part ${shown(value)} is neither text nor image nor sound.`,
         'Write { "type": "text", "text" }, { "type": "image" } or { "type": "audio" }.',
       );
     const given = part[modality] ?? part["path"] ?? part["url"] ?? part[type as string];
@@ -100,7 +101,7 @@ function roleOf(turn: Json, { origin, roles }: TurnContext): string {
   if (typeof name !== "string")
     throw sampleInvalid(
       origin,
-      `The turn ${JSON.stringify(turn)} has no role.`,
+      `The turn ${shown(turn)} has no role.`,
       'Write { "from": "human" | "gpt", "value" } or { "role", "content" }.',
     );
   const known = { ...ROLES, ...roles };
@@ -121,7 +122,7 @@ function isLearned(turn: Json, origin: string): boolean {
     if (value !== 0 && value !== 1 && typeof value !== "boolean")
       throw sampleInvalid(
         origin,
-        `The turn has ${key}: ${JSON.stringify(value)}.`,
+        `The turn has ${key}: ${shown(value)}.`,
         "An answer is learned whole (1, true) or not at all (0, false).",
       );
   return values.every(({ value }) => Boolean(value));

@@ -1,7 +1,10 @@
 import { Template } from "@huggingface/jinja";
+import { ThawError } from "@thaw/contracts";
+import { bounded } from "./bounded.js";
 import { readCheckpointJson, readCheckpointText } from "./checkpoint-file.js";
 import { templateFailed } from "../errors.js";
 import type { Message, Modality } from "../samples/sample.js";
+import { renderBounded } from "./template-interpreter.js";
 import type { SpecialTokens } from "./tokenizer.js";
 
 /** A checkpoint's chat template. */
@@ -57,12 +60,12 @@ export function compileChatTemplate(
   const { source, special, placeholders } = options;
   let template: Template;
   try {
-    template = new Template(text);
+    template = bounded(source, () => new Template(text));
   } catch (cause) {
-    throw templateFailed(source, cause);
+    throw cause instanceof ThawError ? cause : templateFailed(source, cause);
   }
   const render = (messages: readonly unknown[], addGenerationPrompt = false): string =>
-    template.render({
+    renderBounded(template.parsed, {
       ...special.named,
       messages,
       // transformers passes these always: a template asks whether they are none.
@@ -74,12 +77,15 @@ export function compileChatTemplate(
       pad_token: special.pad ?? "",
       unk_token: special.unk ?? "",
     });
-  const structured = readsParts(render);
+  const structured = bounded(source, () => readsParts(render));
   return {
     render: (messages, { addGenerationPrompt } = {}) => {
       try {
-        return render(structured ? messages : flatten(messages, placeholders), addGenerationPrompt);
+        return bounded(source, () =>
+          render(structured ? messages : flatten(messages, placeholders), addGenerationPrompt),
+        );
       } catch (cause) {
+        if (cause instanceof ThawError) throw cause;
         throw templateFailed(source, cause);
       }
     },

@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { causeText, fileInFolder, MAX_TEXT_BYTES, readPlainFile } from "@thaw/contracts";
+import { parseJson, causeText, fileInFolder, MAX_TEXT_BYTES, readPlainFile } from "@thaw/contracts";
 import { fileMalformed, fileUnreadable } from "../errors.js";
 
 type Json = Readonly<Record<string, unknown>>;
@@ -28,7 +28,7 @@ export async function readCheckpointJson(folder: string, name: string): Promise<
   const advice = "Download the file again or correct it.";
   let value: unknown;
   try {
-    value = JSON.parse(text);
+    value = parseJson(text);
   } catch (cause) {
     throw fileMalformed(join(folder, name), `The file is not JSON: ${causeText(cause)}.`, advice, cause);
   }

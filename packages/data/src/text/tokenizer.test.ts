@@ -68,4 +68,24 @@ describe("loadTokenizer", () => {
       await rm(folder, { recursive: true });
     }
   });
+
+  it.each([[null], [1.5]])("names a token whose id is %s", async (id) => {
+    const folder = await mkdtemp(join(tmpdir(), "thaw-tokenizer-"));
+    try {
+      const file = JSON.parse(await readFile(join(GOLDEN_LLAVA, "tokenizer.json"), "utf8")) as {
+        model: { vocab: Record<string, unknown> };
+      };
+      for (const token of Object.keys(file.model.vocab)) file.model.vocab[token] = id;
+      await writeFile(join(folder, "tokenizer.json"), JSON.stringify(file));
+      const tokenizer = await loadTokenizer(folder);
+      expect(() => tokenizer.encode("a disc")).toThrow(
+        expect.objectContaining({
+          code: "THAW_DATA_TOKENIZER",
+          message: expect.stringContaining("gives the id") as string,
+        }) as Error,
+      );
+    } finally {
+      await rm(folder, { recursive: true });
+    }
+  });
 });

@@ -1,5 +1,7 @@
 import { Tokenizer as HuggingFaceTokenizer } from "@huggingface/tokenizers";
-import { causeText } from "@thaw/contracts";
+import { causeText, shown, ThawError } from "@thaw/contracts";
+import { join } from "node:path";
+import { bounded } from "./bounded.js";
 import { readCheckpointJson } from "./checkpoint-file.js";
 import { tokenizerUnusable } from "../errors.js";
 
@@ -101,10 +103,12 @@ export async function loadTokenizer(folder: string, options: TokenizerOptions = 
       "Save the tokenizer with transformers (a fast tokenizer writes this file).",
     );
   const config = (await readCheckpointJson(folder, "tokenizer_config.json")) ?? {};
+  const source = join(folder, "tokenizer.json");
   let inner: HuggingFaceTokenizer;
   try {
-    inner = new HuggingFaceTokenizer(withDeclaredTokens(file, config), config);
+    inner = bounded(source, () => new HuggingFaceTokenizer(withDeclaredTokens(file, config), config));
   } catch (cause) {
+    if (cause instanceof ThawError) throw cause;
     throw tokenizerUnusable(
       folder,
       `The tokenizer cannot be built: ${causeText(cause)}.`,
@@ -113,15 +117,41 @@ export async function loadTokenizer(folder: string, options: TokenizerOptions = 
     );
   }
   const special = specialTokens(config);
+  const guarded = <T>(what: string, run: () => T): T => {
+    try {
+      return bounded(source, run);
+    } catch (cause) {
+      if (cause instanceof ThawError) throw cause;
+      throw tokenizerUnusable(
+        folder,
+        `The tokenizer cannot ${what}: ${causeText(cause)}.`,
+        "Check that the parts of tokenizer.json are what transformers writes.",
+        cause,
+      );
+    }
+  };
   // A model's vocabulary may be padded beyond the tokenizer's: such ids have no text.
   const withText = (ids: readonly number[]): number[] => ids.filter((id) => typeof inner.id_to_token(id) === "string");
   return {
     // ProcessorMixin.apply_chat_template: a template that writes the beginning token itself gets no second one.
-    encode: (text) =>
-      inner.encode(text, {
-        add_special_tokens: addsSpecialTokens && (special.bos === undefined || !text.startsWith(special.bos)),
-      }).ids,
-    decode: (ids) => (withText(ids).length === 0 ? "" : inner.decode(withText(ids), DECODING).trim()),
+    encode: (text) => {
+      const { ids } = guarded("encode", () =>
+        inner.encode(text, {
+          add_special_tokens: addsSpecialTokens && (special.bos === undefined || !text.startsWith(special.bos)),
+        }),
+      );
+      const wrong = (ids as readonly number[]).findIndex((id) => !Number.isSafeInteger(id) || id < 0);
+      if (wrong < 0) return ids;
+      throw tokenizerUnusable(
+        folder,
+        `The tokenizer gives the id ${String(ids[wrong])} for a token of ${shown(text)}.`,
+        "Give each token of the vocabulary a whole number, and each merge a token that it makes.",
+      );
+    },
+    decode: (ids) => {
+      const known = withText(ids);
+      return known.length === 0 ? "" : guarded("decode", () => inner.decode(known, DECODING).trim());
+    },
     idOf: (token) => inner.token_to_id(token),
     tokenOf: (id) => inner.id_to_token(id),
     vocabularySize: inner.get_vocab(true).size,

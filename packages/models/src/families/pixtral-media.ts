@@ -1,3 +1,4 @@
+import { shown } from "@thaw/contracts";
 import {
   type ImageMedia,
   parsePixtralImageConfig,
@@ -80,7 +81,7 @@ function checkPatches(
   if (written === undefined && sides.some((value) => value !== patchSize && value !== side))
     throw processorUnsupported(
       folder,
-      `The image processor cuts patches of ${JSON.stringify(own)} pixels, but the tower of ${patchSize}.`,
+      `The image processor cuts patches of ${shown(own)} pixels, but the tower of ${patchSize}.`,
       "Correct patch_size in preprocessor_config.json.",
     );
 }

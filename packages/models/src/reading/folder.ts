@@ -1,6 +1,6 @@
 import { stat } from "node:fs/promises";
 import { join } from "node:path";
-import { fileInFolder, MAX_TEXT_BYTES, readPlainFile } from "@thaw/contracts";
+import { parseJson, fileInFolder, MAX_TEXT_BYTES, readPlainFile } from "@thaw/contracts";
 import { configReader, type ConfigReader } from "./config-reader.js";
 import { badConfig, folderUnreadable } from "../errors.js";
 
@@ -34,7 +34,7 @@ async function readText(folder: string, name: string): Promise<string> {
 function parse(file: string, text: string): ConfigReader {
   let value: unknown;
   try {
-    value = JSON.parse(text);
+    value = parseJson(text);
   } catch (cause) {
     throw badConfig(file, "", `The file is not JSON: ${(cause as Error).message}.`, "Correct it or download it again.");
   }

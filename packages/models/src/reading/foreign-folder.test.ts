@@ -62,3 +62,17 @@ it.each(["../secret.safetensors", "/etc/passwd", "a/b.safetensors", ".."])(
     await expect(openModel(model())).rejects.toMatchObject({ code: "THAW_SAFETENSORS_MALFORMED" });
   },
 );
+
+it.each([
+  ["text_config", "num_hidden_layers", 10_000_000],
+  ["vision_config", "num_hidden_layers", 10_000_000],
+  ["vision_config", "hidden_size", 1e15],
+])("refuses %s.%s of %d at once, before a name is made of it", async (part, key, value) => {
+  const file = join(model(), "config.json");
+  const config = JSON.parse(readFileSync(file, "utf8")) as Record<string, Record<string, unknown>>;
+  config[part]![key] = value;
+  writeFileSync(file, JSON.stringify(config));
+  const start = performance.now();
+  await expect(openModel(model())).rejects.toMatchObject({ code: "THAW_CHECKPOINT_CONFIG" });
+  expect(performance.now() - start).toBeLessThan(1000);
+});

@@ -1,3 +1,4 @@
+import { shown } from "@thaw/contracts";
 import type { ConfigReader } from "../reading/config-reader.js";
 
 /**
@@ -13,7 +14,7 @@ export function readFeatureStates(config: ConfigReader, layerCount: number, fall
     return states.map((state) => (state < 0 ? state + layerCount + 1 : state));
   return config.fail(
     "vision_feature_layer",
-    `The value ${JSON.stringify(value)} names no hidden state of a tower with ${layerCount} layers.`,
+    `The value ${shown(value)} names no hidden state of a tower with ${layerCount} layers.`,
     `Give an integer from ${-layerCount - 1} to ${layerCount} (0 is the embeddings), or a list of them.`,
   );
 }

@@ -70,6 +70,34 @@ describe("DiskStore", () => {
     await reader.close();
   });
 
+  it("keeps few files open however many writers there were", async () => {
+    for (let index = 0; index < 60; index++) {
+      const writer = await DiskStore.open(root, identity);
+      await writer.write(`k${index}`, feature(index));
+      await writer.close();
+    }
+    const openFiles = async (): Promise<number> => (await readdir("/proc/self/fd")).length;
+    const reader = await DiskStore.open(root, identity);
+    const before = await openFiles();
+    const values = await Promise.all(Array.from({ length: 60 }, async (_, index) => reader.read(`k${index}`)));
+    expect(values.map((value) => value!.values[0])).toEqual(Array.from({ length: 60 }, (_, index) => index));
+    expect((await openFiles()) - before).toBeLessThanOrEqual(32);
+    expect((await reader.read("k0"))!.values[0]).toBe(0);
+    await reader.close();
+    expect(await openFiles()).toBeLessThanOrEqual(before);
+  });
+
+  it("takes a shape that was edited for a miss", async () => {
+    const writer = await DiskStore.open(root, identity);
+    await writer.write("a", { shape: [2, 3], values: new Float32Array(6) });
+    await writer.close();
+    const index = await file(writer, ".index");
+    await writeFile(index, (await readFile(index, "utf8")).replace("[2,3]", "[3,2]"));
+    const reader = await DiskStore.open(root, identity);
+    expect(await reader.read("a")).toBeUndefined();
+    await reader.close();
+  });
+
   it("does not mix stores of another tower, feature layer or backend", async () => {
     const store = await DiskStore.open(root, identity);
     await store.write("a", feature(1));

@@ -24,7 +24,15 @@ interface Location {
   readonly crc: number;
 }
 
-const FORMAT_VERSION = 2;
+const FORMAT_VERSION = 3;
+/** Files of other writers that stay open for reading: descriptors are the whole process's. */
+const MAX_OPEN = 32;
+
+/** An open file, and how many reads are under way in it. */
+interface Reader {
+  readonly handle: Promise<FileHandle>;
+  readCount: number;
+}
 
 /** Name of the store's folder below the cache folder. */
 export function storeFolderName(identity: StoreIdentity): string {
@@ -52,7 +60,8 @@ export class DiskStore {
   /** Nothing is written that would take the entries over this. */
   limitBytes = Infinity;
   readonly #locations = new Map<string, Location>();
-  readonly #readers = new Map<string, Promise<FileHandle>>();
+  /** The one that was used last is the last. */
+  readonly #readers = new Map<string, Reader>();
   readonly #writer = `${process.pid}-${randomBytes(6).toString("hex")}`;
   #writing: Promise<unknown> = Promise.resolve();
   #files: { readonly data: FileHandle; readonly index: FileHandle } | undefined;
@@ -111,9 +120,8 @@ export class DiskStore {
     if (location === undefined) return undefined;
     const bytes = new Uint8Array(byteCount(location.shape));
     try {
-      const file = await this.#reader(location.file);
-      const { bytesRead } = await file.read(bytes, 0, bytes.length, location.offset);
-      if (bytesRead === bytes.length && crc32(bytes) === location.crc)
+      const bytesRead = await this.#readInto(bytes, location);
+      if (bytesRead === bytes.length && sumOf(location.shape, bytes) === location.crc)
         return { shape: location.shape, values: new Float32Array(bytes.buffer) };
     } catch {
       // Another process may have cleared the folder; the feature is then computed again.
@@ -134,7 +142,7 @@ export class DiskStore {
   /** Waits for writes and closes the files. */
   async close(): Promise<void> {
     await this.#writing;
-    const readers = await Promise.allSettled(this.#readers.values());
+    const readers = await Promise.allSettled([...this.#readers.values()].map(({ handle }) => handle));
     this.#readers.clear();
     for (const reader of readers) if (reader.status === "fulfilled") await reader.value.close();
     await this.#files?.data.close();
@@ -157,7 +165,7 @@ export class DiskStore {
     for (let done = 0; done < bytes.length;) {
       done += (await this.#files.data.write(bytes, done, bytes.length - done, this.#position + done)).bytesWritten;
     }
-    const entry = { key, offset: this.#position, shape: feature.shape, crc: crc32(bytes) };
+    const entry = { key, offset: this.#position, shape: feature.shape, crc: sumOf(feature.shape, bytes) };
     await this.#files.index.appendFile(`${JSON.stringify(entry)}\n`);
     this.#position += bytes.length;
     this.#remember(key, { file: this.#dataFile, ...entry });
@@ -190,14 +198,33 @@ export class DiskStore {
     this.#locations.delete(key);
   }
 
-  #reader(file: string): Promise<FileHandle> {
-    let reader = this.#readers.get(file);
-    if (reader === undefined) {
-      reader = open(join(this.folder, file), "r");
-      this.#readers.set(file, reader);
+  async #readInto(bytes: Uint8Array, { file, offset }: Location): Promise<number> {
+    const reader = this.#readers.get(file) ?? { handle: open(join(this.folder, file), "r"), readCount: 0 };
+    this.#readers.delete(file);
+    this.#readers.set(file, reader);
+    reader.readCount += 1;
+    try {
+      return (await (await reader.handle).read(bytes, 0, bytes.length, offset)).bytesRead;
+    } finally {
+      reader.readCount -= 1;
+      await this.#closeIdle();
     }
-    return reader;
   }
+
+  /** Closes the files that were not used for longest, as far as nobody reads in them. */
+  async #closeIdle(): Promise<void> {
+    for (const [file, { handle, readCount }] of this.#readers) {
+      if (this.#readers.size <= MAX_OPEN) return;
+      if (readCount > 0) continue;
+      this.#readers.delete(file);
+      await handle.then((open) => open.close()).catch(() => undefined);
+    }
+  }
+}
+
+/** Checksum of a feature: of its bytes and its shape. */
+function sumOf(shape: readonly number[], bytes: Uint8Array): number {
+  return crc32(bytes, crc32(shape.join()));
 }
 
 function byteCount(shape: readonly number[]): number {

@@ -1,3 +1,4 @@
+import { parseJson } from "@thaw/contracts";
 import { readFile, stat } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { isAbsolute, join, resolve } from "node:path";
@@ -55,7 +56,7 @@ export async function loadIconSet(set: string, baseFolder: string): Promise<Icon
   });
   let value: unknown;
   try {
-    value = JSON.parse(text);
+    value = parseJson(text);
   } catch (cause) {
     throw fileMalformed(
       path,

@@ -1,3 +1,4 @@
+import { shown } from "@thaw/contracts";
 import { attentionMixer } from "../../layers/attention.js";
 import { gatedMlp } from "../../layers/gated-mlp.js";
 import { shortConvolution } from "../../layers/short-convolution.js";
@@ -70,7 +71,7 @@ function readAttendingLayers(config: ConfigReader, layerCount: number): readonly
   if (Array.isArray(given) && given.every(isLayer)) return given as number[];
   return config.fail(
     "full_attn_idxs",
-    `The value ${JSON.stringify(given)} is not a list of layers.`,
+    `The value ${shown(given)} is not a list of layers.`,
     `Give numbers from 0 to ${layerCount - 1}.`,
   );
 }

@@ -1,3 +1,4 @@
+import { shown } from "@thaw/contracts";
 import { rotaryFrequencies, type RotaryOptions } from "../../blocks/rope.js";
 import { configReader, type ConfigReader } from "../../reading/config-reader.js";
 
@@ -120,7 +121,7 @@ function readSections(
   if (!isList || (!byTurns && counts.reduce((total, count) => total + count, 0) !== pairs))
     return rope.fail(
       "mrope_section",
-      `The sections ${JSON.stringify(sections)} are not three numbers of pairs that make ${pairs}.`,
+      `The sections ${shown(sections)} are not three numbers of pairs that make ${pairs}.`,
       "Give the pairs of time, row and column.",
     );
   if (!byTurns) return counts.flatMap((count, section) => Array.from({ length: count }, () => section % 3));

@@ -1,3 +1,4 @@
+import { shown } from "@thaw/contracts";
 import type { ConfigReader } from "../../reading/config-reader.js";
 import type { TextDecoderOptions } from "../text-decoder.js";
 
@@ -85,7 +86,7 @@ export function readLayerTypes<T extends string>(
   if (isRight) return given as T[];
   return config.fail(
     "layer_types",
-    `The value ${JSON.stringify(given)} does not name a supported type for each of ${count} layers.`,
+    `The value ${shown(given)} does not name a supported type for each of ${count} layers.`,
     `Supported: ${allowed.join(", ")}.`,
   );
 }

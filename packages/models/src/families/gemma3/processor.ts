@@ -1,3 +1,4 @@
+import { shown } from "@thaw/contracts";
 import {
   gemma3ImageProcessorModule,
   type ImageSize,
@@ -29,7 +30,7 @@ export async function loadGemma3Processor(folder: string): Promise<Processor> {
   if (said !== perTile)
     throw processorUnsupported(
       folder,
-      `The processor writes ${JSON.stringify(said)} tokens for an image, but the projector gives ${perTile}.`,
+      `The processor writes ${shown(said)} tokens for an image, but the projector gives ${perTile}.`,
       "Correct image_seq_length in processor_config.json or mm_tokens_per_image in config.json.",
     );
   const { named } = files.tokenizer.special;

@@ -1,3 +1,4 @@
+import { shown } from "@thaw/contracts";
 import { LLAVA_ONEVISION_PINPOINTS } from "@thaw/data";
 import type { ConfigReader } from "../../reading/config-reader.js";
 import { type AnyresConfig, type AnyresDefaults, readAnyresConfig } from "../llava_next/config.js";
@@ -34,7 +35,7 @@ function readTileLimit(config: ConfigReader): number {
   if (limit !== undefined) return Number(limit);
   return config.fail(
     "vision_aspect_ratio",
-    `The value ${JSON.stringify(value)} names no number of tiles.`,
+    `The value ${shown(value)} names no number of tiles.`,
     "Write anyres_max_ and a number of tiles.",
   );
 }

@@ -1,3 +1,4 @@
+import { shown } from "@thaw/contracts";
 import { type Processor, processorUnsupported } from "@thaw/data";
 import { anyresMedia } from "../anyres-media.js";
 import { finishProcessor, type ProcessorFiles, readProcessorFiles } from "../processor-kit.js";
@@ -32,7 +33,7 @@ function checkCounts({ processor, folder }: ProcessorFiles, { side, tileLimit, k
   if (ratio !== `anyres_max_${tileLimit}`)
     throw processorUnsupported(
       folder,
-      `The processor has the vision_aspect_ratio ${JSON.stringify(ratio)}, and config.json anyres_max_${tileLimit}.`,
+      `The processor has the vision_aspect_ratio ${shown(ratio)}, and config.json anyres_max_${tileLimit}.`,
       "Write the same into both.",
     );
 }

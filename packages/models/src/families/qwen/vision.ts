@@ -1,3 +1,4 @@
+import { shown } from "@thaw/contracts";
 import type { RowBlock } from "../../layers/parts.js";
 import type { NormOptions } from "../../layers/norms.js";
 import type { ConfigReader } from "../../reading/config-reader.js";
@@ -93,7 +94,7 @@ export function readLayers(
   if (Array.isArray(layers) && layers.every(isLayer)) return layers as number[];
   return config.fail(
     key,
-    `The value ${JSON.stringify(layers)} does not name layers of a tower with ${layerCount} of them.`,
+    `The value ${shown(layers)} does not name layers of a tower with ${layerCount} of them.`,
     `Give a list of numbers from 0 to ${layerCount - 1}.`,
   );
 }
