@@ -1,6 +1,6 @@
 import type { OutputInfo, Sharp } from "sharp";
 import type { ImageSize, RgbImage } from "./processor.js";
-import { judgeSize } from "./size-limits.js";
+import { judgeDrawing, judgeSize } from "./size-limits.js";
 
 /** Sizes are judged here, with a message that says them. */
 const UNLIMITED = { failOn: "error", limitInputPixels: false } as const;
@@ -28,7 +28,8 @@ export async function decodeRgb(bytes: Uint8Array, options: DecodeOptions): Prom
     const image = sharp(bytes, { failOn: "error", ignoreIcc: true });
     return options.exif ? image.autoOrient() : image;
   };
-  const { space, depth, hasAlpha, ...size } = await sharp(bytes, UNLIMITED).metadata();
+  const { space, depth, hasAlpha, format, ...size } = await sharp(bytes, UNLIMITED).metadata();
+  if (format === "svg") judgeDrawing(bytes);
   judgeSize(size);
   if (space === "grey16" && depth === "ushort" && !hasAlpha)
     return clipGrey16(
