@@ -14,6 +14,7 @@ import { melFrames } from "./mel-frames.mjs";
 const LAYOUTS = {
   gemma4: paddedTiles,
   idefics3: tokenBlocks,
+  internvl: tokenBlocks,
   lfm2_vl: paddedTiles,
   paddleocr_vl: patchesByRow,
   smolvlm: tokenBlocks,

@@ -26,6 +26,8 @@ export {
   readPinpoints,
 } from "./image-processors/anyres.js";
 export type { AnyresImageOptions, AnyresPatchOptions } from "./image-processors/anyres.js";
+export { cropGrid, cropToPatchesModule, parseCropToPatchesConfig } from "./image-processors/crop-to-patches.js";
+export type { CropToPatchesOptions, CropToPatchesTowerOptions } from "./image-processors/crop-to-patches.js";
 export { idefics3Grid, idefics3ImageProcessorModule, parseIdefics3ImageConfig } from "./image-processors/idefics3.js";
 export type { Idefics3ImageOptions, Idefics3PatchOptions, TileGrid } from "./image-processors/idefics3.js";
 export { parseClipImageConfig } from "./images/clip-image-config.js";

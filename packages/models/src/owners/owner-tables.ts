@@ -1,12 +1,5 @@
 import { table, type DocumentedOwnerTable } from "./owner-table.js";
 
-/** Owners where parts are named as in LLaVA, in published files and in transformers' modules. */
-const LLAVA_LIKE = {
-  vision_tower: "vision_tower model.vision_tower",
-  multi_modal_projector: "multi_modal_projector model.multi_modal_projector",
-  language_model: "language_model model.language_model lm_head",
-};
-
 /**
  * Components of model types that Thaw does not run and people fine-tune with LLaMA-Factory and ms-swift, for planning
  * and checking their checkpoints from the headers alone. A type that it runs says them in its family. Prefixes are of
@@ -152,7 +145,6 @@ export const OWNER_TABLES: readonly DocumentedOwnerTable[] = [
     multi_modal_projector: "multi_modal_projector model.multi_modal_projector",
     language_model: "language_model model.language_model lm_head",
   }),
-  table("internvl", LLAVA_LIKE),
   table("llama4", {
     vision_tower: "vision_model",
     multi_modal_projector: "multi_modal_projector",

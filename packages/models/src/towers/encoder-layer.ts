@@ -50,8 +50,11 @@ export interface EncoderLayerOptions {
   readonly headNorm?: { readonly norm: NormOptions; readonly over: "head" | "whole" };
   /** Factor on scores. Default: `1 / sqrt(headSize)`. */
   readonly scale?: number;
-  /** Names of the vectors that what attention and MLP give is multiplied with. Absent: there are none. */
-  readonly layerScales?: readonly [attention: string, block: string];
+  /**
+   * Names of the vectors that what attention and MLP give is multiplied with, and their values in a new model. Absent:
+   * there are none.
+   */
+  readonly layerScales?: { readonly names: readonly [attention: string, block: string]; readonly start: number };
   /** Names of its parts. Default: those of CLIP and SigLIP. */
   readonly names?: Partial<typeof NAMES>;
 }
@@ -79,7 +82,7 @@ export function encoderLayer(options: EncoderLayerOptions): EncoderLayer {
     typeof biases === "boolean" ? biases : (biases[part] ?? true);
   const fusedName = fused === false ? undefined : fused === true ? "qkv" : fused;
   const scaled = (x: Value, name: string, which: 0 | 1, scope: Scope): Value =>
-    layerScales === undefined ? x : mul(x, scope.parameter(`${name}.${layerScales[which]}`));
+    layerScales === undefined ? x : mul(x, scope.parameter(`${name}.${layerScales.names[which]}`));
   return {
     formula: `encoder layer ${JSON.stringify({ ...options, block: block.formula })}`,
     specs(name) {
@@ -96,10 +99,10 @@ export function encoderLayer(options: EncoderLayerOptions): EncoderLayer {
         ...linearSpecs(part(names.output), width, hiddenSize, hasBias("output"), "residual"),
         ...normSpecs(`${name}.${names.secondNorm}`, hiddenSize, norm),
         ...block.specs(name),
-        ...(layerScales ?? []).map((of): ParameterSpec => ({
+        ...(layerScales?.names ?? []).map((of): ParameterSpec => ({
           name: `${name}.${of}`,
           shape: [hiddenSize],
-          role: "norm",
+          role: () => new Float32Array(hiddenSize).fill(layerScales!.start),
         })),
       ];
     },

@@ -1,4 +1,4 @@
-import { add, AttentionSpans, concat, reshape, slice, type Value } from "@thaw/autograd";
+import { add, AttentionSpans, concat, gatherRows, reshape, slice, type Value } from "@thaw/autograd";
 import type { MediaItem, Scope } from "@thaw/contracts";
 import { fill, type Tensor } from "@tensorflow/tfjs-core";
 import type { ParameterSpec } from "../contract/family.js";
@@ -36,12 +36,17 @@ export interface VitOptions extends PictureSize, VitUse {
   readonly patch: Pick<PatchEmbeddingOptions, "name" | "hasBias">;
   /** Token before the patches of each picture. Absent: none. */
   readonly classToken?: Pick<ParameterSpec, "name" | "shape">;
-  /** Name of learned positions, one for each token, and whether they are stored with a first axis of 1. */
-  readonly positions: { readonly name: string; readonly isNested?: boolean };
+  /**
+   * Name of learned positions, one for each token, whether they are stored with a first axis of 1, and which of them
+   * each token takes, where patches come in another order. Absent: none.
+   */
+  readonly positions?: { readonly name: string; readonly isNested?: boolean; readonly order?: Int32Array };
   /** Name of the norm on the embeddings. Absent: none. */
   readonly firstNorm?: string;
   /** Name of the norm behind the last layer. Absent: none is stored. */
   readonly lastNorm?: string;
+  /** Its kind, where it is not that of the others. */
+  readonly lastNormOptions?: NormOptions;
   readonly norm: NormOptions;
   readonly layers: readonly { readonly name: string; readonly layer: EncoderLayer }[];
   /** Parameters that files hold and nothing computes with. */
@@ -60,6 +65,7 @@ export function gridSide({ imageSize, patchSize }: Omit<PictureSize, "channelCou
  */
 export function vitTower(options: VitOptions, place: TowerPlace): Tower {
   const { hiddenSize, classToken, dropsFirst, norm, lastNorm, unused = [] } = options;
+  const { lastNormOptions = norm } = options;
   const patchCount = gridSide(options) ** 2;
   const tokenCount = patchCount + (classToken === undefined ? 0 : 1);
   const patch: PatchEmbeddingOptions = {
@@ -67,7 +73,7 @@ export function vitTower(options: VitOptions, place: TowerPlace): Tower {
     hiddenSize,
     kernel: [options.channelCount, options.patchSize, options.patchSize],
   };
-  const lastNormSpecs = lastNorm === undefined ? [] : normSpecs(lastNorm, hiddenSize, norm);
+  const lastNormSpecs = lastNorm === undefined ? [] : normSpecs(lastNorm, hiddenSize, lastNormOptions);
   const rowsOf =
     (perTile: number) =>
     (item: MediaItem): number =>
@@ -95,13 +101,21 @@ export function vitTower(options: VitOptions, place: TowerPlace): Tower {
       featureStates: options.featureStates,
       ...(lastNorm !== undefined &&
         options.isNormed && {
-          norm: { specs: lastNormSpecs, run: (x, _items, scope) => normed(x, lastNorm, norm, scope) },
+          norm: { specs: lastNormSpecs, run: (x, _items, scope) => normed(x, lastNorm, lastNormOptions, scope) },
         }),
       ...(dropsFirst && {
         features: { specs: [], rows: rowsOf(tokenCount - 1), run: (joined) => dropFirst(joined, tokenCount) },
       }),
       unused: [...(options.isNormed ? [] : lastNormSpecs), ...unused],
-      signature: { tower: "vit", norm, patchSize: options.patchSize, dropsFirst, isNormed: options.isNormed },
+      signature: {
+        tower: "vit",
+        norm,
+        lastNormOptions,
+        patchSize: options.patchSize,
+        dropsFirst,
+        isNormed: options.isNormed,
+        order: options.positions?.order && [...options.positions.order],
+      },
     },
     place,
   );
@@ -112,11 +126,11 @@ function embeddingSpecs(
   patch: PatchEmbeddingOptions,
   tokenCount: number,
 ): readonly ParameterSpec[] {
-  const shape = positions.isNested === true ? [1, tokenCount, hiddenSize] : [tokenCount, hiddenSize];
+  const shape = positions?.isNested === true ? [1, tokenCount, hiddenSize] : [tokenCount, hiddenSize];
   return [
     ...(classToken === undefined ? [] : [{ ...classToken, role: "embedding" } satisfies ParameterSpec]),
     ...patchEmbeddingSpecs(patch),
-    { name: positions.name, shape, role: "embedding" },
+    ...(positions === undefined ? [] : [{ name: positions.name, shape, role: "embedding" } satisfies ParameterSpec]),
     ...(firstNorm === undefined ? [] : normSpecs(firstNorm, hiddenSize, norm)),
   ];
 }
@@ -133,8 +147,19 @@ function embed(
   const embedded = reshape(embedPatches(given, patch, scope), [tiles, patchCount, hiddenSize]);
   const tokens =
     classToken === undefined ? embedded : concat([firstTokens(classToken.name, tiles, hiddenSize, scope), embedded], 1);
-  const x = add(tokens, scope.parameter(positions.name));
+  const x = positions === undefined ? tokens : add(tokens, places(positions, tokens.shape[1]!, hiddenSize, scope));
   return reshape(x, [tiles * x.shape[1]!, hiddenSize]);
+}
+
+/** Positions as the tokens of a tile take them, `[tokens, hidden]`, or as they are stored. */
+function places(
+  { name, order }: NonNullable<VitOptions["positions"]>,
+  tokenCount: number,
+  hiddenSize: number,
+  scope: Scope,
+): Value {
+  const stored = scope.parameter(name);
+  return order === undefined ? stored : gatherRows(reshape(stored, [tokenCount, hiddenSize]), order);
 }
 
 function firstTokens(name: string, tiles: number, hiddenSize: number, scope: Scope): Value {

@@ -32,8 +32,6 @@ const MODEL_TYPES = ["idefics3_vision", "smolvlm_vision", "idefics3", "smolvlm"]
  */
 export function readIdefics3VisionConfig(config: ConfigReader): Idefics3VisionConfig {
   config.choice("model_type", MODEL_TYPES, "idefics3_vision");
-  if (config.number("attention_dropout", 0) !== 0)
-    config.fail("attention_dropout", "Dropout of attention is not supported.", "Set it to 0.");
   const vision: Idefics3VisionConfig = {
     hiddenSize: config.size("hidden_size", 1152),
     intermediateSize: config.size("intermediate_size", 3072),
