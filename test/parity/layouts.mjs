@@ -13,6 +13,7 @@ import { melFrames } from "./mel-frames.mjs";
  */
 const LAYOUTS = {
   gemma4: paddedTiles,
+  gemma4_unified: paddedTiles,
   idefics3: tokenBlocks,
   internvl: tokenBlocks,
   lfm2_vl: paddedTiles,

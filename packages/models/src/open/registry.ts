@@ -1,6 +1,7 @@
 import type { Family, OwnerTable } from "../contract/family.js";
 import { gemma3Family } from "../families/gemma3/family.js";
 import { gemma4Family } from "../families/gemma4/family.js";
+import { gemma4UnifiedFamily } from "../families/gemma4_unified/family.js";
 import { idefics3Family } from "../families/idefics3/family.js";
 import { internVlFamily } from "../families/internvl/family.js";
 import { lfm2VlFamily } from "../families/lfm2_vl/family.js";
@@ -55,6 +56,7 @@ export function knownModelTypes(): readonly string[] {
 
 registerFamily(gemma3Family);
 registerFamily(gemma4Family);
+registerFamily(gemma4UnifiedFamily);
 registerFamily(idefics3Family);
 registerFamily(internVlFamily);
 registerFamily(lfm2VlFamily);

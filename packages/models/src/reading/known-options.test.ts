@@ -43,6 +43,7 @@ const INERT: Readonly<Record<string, string>> = {
 /** As {@link INERT}, of one type alone. */
 const INERT_OF: Readonly<Record<string, readonly string[]>> = {
   gemma4: ["audio_token_id"],
+  gemma4_unified: ["audio_token_id"],
   gemma4_text: ["moe_intermediate_size", "num_experts", "top_k_experts"],
   gemma4_vision: ["max_position_embeddings"],
   paligemma: ["hidden_size", "vocab_size"],

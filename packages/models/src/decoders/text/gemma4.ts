@@ -30,6 +30,8 @@ interface Gemma4Defaults {
   readonly maxPositions: number;
   readonly window: number;
   readonly sight: "vision" | undefined;
+  /** How layers of each kind see pictures, where these are seen both ways. */
+  readonly bothWays: Readonly<Record<Kind, LayerKind["bothWays"]>>;
   readonly hasPerLayerInputs: boolean;
 }
 
@@ -37,14 +39,26 @@ interface Gemma4Defaults {
 export function readGemma4(config: ConfigReader): TextModel {
   if (config.boolean("enable_moe_block", false))
     config.fail("enable_moe_block", "Gemma 4 with experts is not supported.", "Use a checkpoint without experts.");
-  return read(config, { maxPositions: 131072, window: 512, sight: undefined, hasPerLayerInputs: true });
+  return read(config, {
+    maxPositions: 131072,
+    window: 512,
+    sight: undefined,
+    bothWays: { full_attention: "ignored", sliding_attention: "cut" },
+    hasPerLayerInputs: true,
+  });
 }
 
 /**
  * Reads `gemma4_unified_text`. Source: transformers 5.24, `modeling_gemma4_unified.py`. @throws THAW_CHECKPOINT_CONFIG
  */
 export function readGemma4Unified(config: ConfigReader): TextModel {
-  return read(config, { maxPositions: 262144, window: 1024, sight: "vision", hasPerLayerInputs: false });
+  return read(config, {
+    maxPositions: 262144,
+    window: 1024,
+    sight: "vision",
+    bothWays: { full_attention: "whole", sliding_attention: "whole" },
+    hasPerLayerInputs: false,
+  });
 }
 
 function read(config: ConfigReader, defaults: Gemma4Defaults): TextModel {
@@ -98,7 +112,7 @@ function read(config: ConfigReader, defaults: Gemma4Defaults): TextModel {
       vocabularySize: sizes.vocabularySize,
       norm: { epsilon },
       kinds: KINDS.filter((kind) => types.includes(kind)).map((kind) =>
-        readKind(config, kind, layerSizes[types.indexOf(kind)]!, defaults.window, sight),
+        readKind(config, kind, layerSizes[types.indexOf(kind)]!, defaults, sight),
       ),
       layers,
       normsOutputs: true,
@@ -124,7 +138,7 @@ function readKind(
   config: ConfigReader,
   kind: Kind,
   { headSize }: LayerSizes,
-  window: number,
+  { window, bothWays }: Gemma4Defaults,
   sight: "vision" | undefined,
 ): LayerKind {
   const rope = config.child("rope_parameters").child(kind);
@@ -132,15 +146,14 @@ function readKind(
     if (rope.number("partial_rotary_factor", 1) !== 1)
       rope.fail("partial_rotary_factor", "Heads of this rope_type turn as a whole.", "Leave it out.");
   const { rotary } = readRope(config, headSize, { theta: 10000, layerType: kind, missing: ROPES });
-  return kind === "full_attention"
-    ? { name: kind, rotary, remembers: 2, bothWays: "ignored" }
-    : {
-        name: kind,
-        rotary,
-        remembers: 2,
-        window: config.size("sliding_window", window),
-        bothWays: sight === "vision" ? "cut" : "ignored",
-      };
+  const isSliding = kind === "sliding_attention";
+  return {
+    name: kind,
+    rotary,
+    remembers: 2,
+    ...(isSliding && { window: config.size("sliding_window", window) }),
+    bothWays: sight === "vision" ? bothWays[kind] : "ignored",
+  };
 }
 
 /** By layer, the one whose keys and values it takes: of the last ones, the last own of their kind. */

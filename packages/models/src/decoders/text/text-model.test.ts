@@ -260,6 +260,17 @@ describe("a text config is refused by file and key", () => {
     expect(mixers({ global_head_dim: 16 })).not.toEqual(published);
   });
 
+  it("lets Gemma 4 see pictures both ways on sliding layers, and Gemma 4 12B on all of them", () => {
+    const sight = (modelType: string, more: object) =>
+      readTextModel(configReader("config.json", { model_type: modelType, ...more })).options.kinds.map(
+        ({ bothWays }) => bothWays,
+      );
+    expect(sight("gemma4_text", {})).toEqual(["ignored", "ignored"]);
+    expect(sight("gemma4_text", { use_bidirectional_attention: "vision" })).toEqual(["cut", "ignored"]);
+    expect(sight("gemma4_unified_text", {})).toEqual(["whole", "whole"]);
+    expect(sight("gemma4_unified_text", { use_bidirectional_attention: null })).toEqual(["ignored", "ignored"]);
+  });
+
   it("turns a share of the pairs at the speed of whole heads, where positions are proportional", () => {
     const { frequencies } = readTextModel(
       configReader("config.json", {
