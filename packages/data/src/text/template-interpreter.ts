@@ -6,37 +6,40 @@ interface PlainInterpreter {
   run(program: unknown): Evaluation;
   evaluate(statement: unknown, environment: unknown): Evaluation;
 }
-const Plain = Interpreter as unknown as new (environment: unknown) => PlainInterpreter;
-const Variables = Environment as unknown as new () => { set(name: string, value: unknown): void };
-
 /** What one rendering may take: real templates need some thousand steps, and make some kilobytes. */
 const MAX_STEPS = 1_000_000;
 const MAX_LENGTH = 20_000_000;
 const MAX_ITEMS = 1_000_000;
 
-/** Counts what a template does, and ends it by an error where that is more than any conversation needs. */
-class BoundedInterpreter extends Plain {
-  #steps = 0;
-
-  override evaluate(statement: unknown, environment: unknown): Evaluation {
-    this.#steps += 1;
-    if (this.#steps > MAX_STEPS) throw new RangeError(`it takes more than ${MAX_STEPS} steps`);
-    const result = super.evaluate(statement, environment);
-    const { value } = result;
-    if (typeof value === "string" && value.length > MAX_LENGTH)
-      throw new RangeError(`it makes a text of more than ${MAX_LENGTH} characters`);
-    if (Array.isArray(value) && value.length > MAX_ITEMS)
-      throw new RangeError(`it makes a list of more than ${MAX_ITEMS} items`);
-    return result;
+/**
+ * An interpreter that counts what a template does, and ends it by an error where that is more than any conversation
+ * needs. Made at the first rendering: a bundle that only plans has no library of templates.
+ */
+function boundedInterpreter(environment: unknown): PlainInterpreter {
+  const Plain = Interpreter as unknown as new (environment: unknown) => PlainInterpreter;
+  let steps = 0;
+  class Bounded extends Plain {
+    override evaluate(statement: unknown, scope: unknown): Evaluation {
+      steps += 1;
+      if (steps > MAX_STEPS) throw new RangeError(`it takes more than ${MAX_STEPS} steps`);
+      const result = super.evaluate(statement, scope);
+      const { value } = result;
+      if (typeof value === "string" && value.length > MAX_LENGTH)
+        throw new RangeError(`it makes a text of more than ${MAX_LENGTH} characters`);
+      if (Array.isArray(value) && value.length > MAX_ITEMS)
+        throw new RangeError(`it makes a list of more than ${MAX_ITEMS} items`);
+      return result;
+    }
   }
+  return new Bounded(environment);
 }
 
 /** Renders a template with variables, in bounded time and memory. @throws RangeError, and what the template raises */
 export function renderBounded(program: Template["parsed"], variables: Readonly<Record<string, unknown>>): string {
+  const Variables = Environment as unknown as new () => { set(name: string, value: unknown): void };
   const environment = new Variables();
-  const values = { ...GLOBALS, ...variables };
-  for (const [name, value] of Object.entries(values)) environment.set(name, value);
-  return String(new BoundedInterpreter(environment).run(program).value);
+  for (const [name, value] of Object.entries({ ...GLOBALS, ...variables })) environment.set(name, value);
+  return String(boundedInterpreter(environment).run(program).value);
 }
 
 /** As the library's own, but for a `range` that cannot fill the memory. */
