@@ -1,4 +1,5 @@
 // @ts-check
+import { openModel } from "@thaw/models";
 import { judged } from "./compare.mjs";
 import { placed } from "./golden.mjs";
 import { promptOf } from "./inputs.mjs";
@@ -14,13 +15,15 @@ const SMALL_MARGIN = 1e-3;
  */
 export async function compareWritten(golden, session) {
   const { folder, facts, batch } = golden;
+  /** Tokens that end an answer: Thaw hands them on to nobody, transformers does. */
+  const ends = new Set((await openModel(folder)).text.eosTokenIds);
   const rows = Array.from({ length: batch.batchSize }, (_, row) => row);
   /** @type {number[][]} */
   const alone = [];
   for (const row of rows) alone.push(...(await write(golden, session, [row])));
   const together = await write(golden, session, rows);
   const wrong = rows.map((row) => {
-    const ids = /** @type {number[]} */ (facts.greedy.ids[row]);
+    const ids = /** @type {number[]} */ (facts.greedy.ids[row]).filter((id) => !ends.has(id));
     const margins = /** @type {number[]} */ (facts.greedy.margins[row]);
     const small = margins.findIndex((margin) => margin < SMALL_MARGIN);
     const count = small === -1 ? ids.length : small;

@@ -9,7 +9,8 @@ export { embedPatches, patchEmbeddingSpecs, patchesOf, type PatchEmbeddingOption
 export { readClipConfig, type ClipConfig } from "./towers/clip-config.js";
 export { configReader, tokenIds, type ConfigReader } from "./reading/config-reader.js";
 export { DecodedBatch, type DecodedBatchInput } from "./passes/decoded-batch.js";
-export type { Additions, ChosenRows, Decoder, LayerInput } from "./decoders/decoder.js";
+export type { Addition, Additions } from "./decoders/additions.js";
+export type { ChosenRows, Decoder, LayerInput } from "./decoders/decoder.js";
 export { decoderNames, decoderSegments, type DecoderSegments } from "./decoders/decoder-segments.js";
 export type { DecoderPass, LayerKind, LayerPass, LayerState, RotaryLines } from "./decoders/layer-kind.js";
 export type { Attending, Positions } from "./passes/attending.js";

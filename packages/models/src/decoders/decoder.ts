@@ -2,6 +2,7 @@ import { linear, release, scale, slice, softCap, type Value } from "@thaw/autogr
 import type { Scope, Segment } from "@thaw/contracts";
 import type { ParameterSpec } from "../contract/family.js";
 import type { MixedTokens } from "../blocks/merge-features.js";
+import { type Addition, type Additions, additionsTo, addRows } from "./additions.js";
 import type { DecoderSegments } from "./decoder-segments.js";
 import type { DecoderPass, LayerKind, LayerPass } from "./layer-kind.js";
 
@@ -58,14 +59,13 @@ export interface Decoder {
   norm(x: Value, scope: Scope): Value;
 }
 
-/** What is added between a decoder's layers, by number of the layer behind which it is: DeepStack's features. */
-export type Additions = ReadonlyMap<number, (x: Value) => Value>;
-
 /** Hidden states before a layer (the last one), and what that one reads beside them. */
 export interface InnerStates {
   /** `[rows, hidden]`. */
   readonly x: Value;
   readonly besides: Omit<LayerInput, "x">;
+  /** What is added behind that layer. */
+  readonly added?: readonly Addition[];
 }
 
 /** Embeds tokens in the segment `embed`, with features in their places: `[rows, hidden]`. */
@@ -101,9 +101,11 @@ export function runInnerLayers(
     const columns = decoder.handsOn?.(layer) ?? 0;
     if (columns > 0) handed.set(layer, slice(whole, [0, hiddenSize], [whole.shape[0]!, columns]));
     const next = columns > 0 ? slice(whole, [0, 0], [whole.shape[0]!, hiddenSize]) : whole;
-    x = additions?.get(layer)?.(next) ?? next;
+    x = addRows(next, additions?.get(layer) ?? []);
   }
-  return { x, besides: besideOf(decoder.layerCount - 1) };
+  const last = decoder.layerCount - 1;
+  const added = additions?.get(last);
+  return { x, besides: besideOf(last), ...(added && { added }) };
 }
 
 /** The last layer and the norm, one segment each: `[rows, hidden]`, of all rows or of the chosen ones. */
@@ -116,17 +118,20 @@ export function runLastLayer(
 ): Value {
   const mixed =
     decoder.layerCount === 0 ? states.x : runLayer(decoder, decoder.layerCount - 1, states, pass, scope, chosen);
-  return scope.segment(decoder.names.norm, [mixed], (input) => decoder.norm(input, scope));
+  const added = states.added ?? [];
+  const x = addRows(mixed, chosen === undefined ? added : additionsTo(added, chosen.rows));
+  return scope.segment(decoder.names.norm, [x], (input) => decoder.norm(input, scope));
 }
 
 function runLayer(
   decoder: Decoder,
   layer: number,
-  states: InnerStates,
+  { x: before, besides: beside }: Omit<InnerStates, "added">,
   pass: DecoderPass,
   scope: Scope,
   chosen?: ChosenRows,
 ): Value {
+  const states = { x: before, besides: beside };
   return scope.segment(decoder.names.layer(layer), statesAsInputs(states), (...given) => {
     const { x, besides } = statesFromInputs(states, given);
     return decoder.layer(layer, { x, ...besides }, pass, scope, chosen);
@@ -134,15 +139,25 @@ function runLayer(
 }
 
 /** What {@link runLastLayer} reads, as inputs of a segment around it. */
-export function statesAsInputs({ x, besides }: InnerStates): readonly Value[] {
-  return [x, ...(besides.beside ? [besides.beside] : []), ...(besides.handed ? [besides.handed] : [])];
+export function statesAsInputs({ x, besides, added = [] }: InnerStates): readonly Value[] {
+  return [
+    x,
+    ...(besides.beside ? [besides.beside] : []),
+    ...(besides.handed ? [besides.handed] : []),
+    ...added.map(({ rows }) => rows),
+  ];
 }
 
 /** The same states from the inputs that such a segment gets. */
-export function statesFromInputs({ besides }: InnerStates, given: readonly Value[]): InnerStates {
+export function statesFromInputs({ besides, added = [] }: InnerStates, given: readonly Value[]): InnerStates {
+  const rest = given.slice(1);
   return {
     x: given[0]!,
-    besides: { ...(besides.beside && { beside: given[1]! }), ...(besides.handed && { handed: given.at(-1)! }) },
+    besides: {
+      ...(besides.beside && { beside: rest.shift()! }),
+      ...(besides.handed && { handed: rest.shift()! }),
+    },
+    added: added.map(({ at }, index) => ({ at, rows: rest[index]! })),
   };
 }
 

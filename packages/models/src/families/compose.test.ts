@@ -62,7 +62,7 @@ const model = (more: { readonly hasDeep?: boolean; readonly attending?: Attendin
       audio: { placeholder: SOUND, through: ["audio_tower", "audio_projector"] },
     },
     attending: more.attending,
-    ...(more.hasDeep === true && { addedBehind: { early: 0, late: 1 } }),
+    ...(more.hasDeep === true && { addedBehind: { early: 0, late: 2 } }),
     text: { maxPositions: 64, eosTokenIds: [1], padTokenId: 0 },
   });
 const composed = model();
@@ -235,9 +235,12 @@ describe("compose", () => {
     const { outputs, inputs } = outputsOf(mixedBatch(), model({ hasDeep: true }));
     const deep = outputs.get("multi_modal_projector")!.map((row) => row.slice(0, HIDDEN));
     expect(outputs.get("language_model.embed")![3]).toEqual(deep[0]);
-    for (const layer of [0, 1]) {
+    for (const [layer, next] of [
+      [0, "layers.1"],
+      [2, "norm"],
+    ] as const) {
       const before = outputs.get(`language_model.layers.${layer}`)!;
-      const after = inputs.get(`language_model.layers.${layer + 1}`) ?? inputs.get("language_model")!;
+      const after = inputs.get(`language_model.${next}`)!;
       const places = [3, 4, 5, 7 + 2];
       for (const [row, values] of after.entries()) {
         const added = deep[places.indexOf(row)] ?? Array.from({ length: HIDDEN }, () => 0);
@@ -245,6 +248,21 @@ describe("compose", () => {
           expect(value).toBeCloseTo(before[row]![column]! + added[column]!, 5);
       }
     }
+  });
+
+  it("adds them to the rows that the last layer is asked for alone", () => {
+    const [rows, targets] = [Int32Array.from([5, 6, 9]), Int32Array.from([5, 4, 8])];
+    const lossOf = (savings: NonNullable<LoadedBatch["savings"]>): number => {
+      const scope = testScope(weights);
+      const batch = { ...mixedBatch(), savings };
+      try {
+        return model({ hasDeep: true }).forward(batch, scope).crossEntropy(rows, targets).tensor.dataSync()[0]!;
+      } finally {
+        scope.tape.dispose();
+        tf.dispose(Object.values(batch.inputs).map(({ tensor }) => tensor));
+      }
+    };
+    expect(lossOf({})).toBeCloseTo(lossOf({ lastLayer: false, logits: false, tail: false, padding: false }), 5);
   });
 
   it("asks how rows attend", () => {

@@ -1,7 +1,7 @@
-import { add, gatherRows, joinColumns, scatterRows, splitColumns, type Value } from "@thaw/autograd";
-import { placeholderRows, type LoadedBatch } from "@thaw/contracts";
+import { gatherRows, joinColumns, splitColumns, type Value } from "@thaw/autograd";
+import { append, placeholderRows, type LoadedBatch } from "@thaw/contracts";
 import { keptPlaces, mixTokens } from "../blocks/merge-features.js";
-import type { Additions } from "../decoders/decoder.js";
+import type { Addition, Additions } from "../decoders/additions.js";
 import type { DecodedBatchInput } from "../passes/decoded-batch.js";
 import type { Made } from "./wiring.js";
 
@@ -20,16 +20,10 @@ export function mediaOf(
   const added = outputs.flatMap(({ behind }, end) => [...behind].map(([layer, value]) => ({ layer, value, end })));
   const additions = (rows: Int32Array): Additions => {
     const kept = places.map((stretch) => keptPlaces(stretch, rows));
-    const result = new Map<number, (x: Value) => Value>();
+    const result = new Map<number, Addition[]>();
     for (const { layer, value, end } of added) {
       const { at, chosen } = kept[end]!;
-      if (at.length === 0) continue;
-      const earlier = result.get(layer);
-      const own = chosen === null ? value : gatherRows(value, chosen);
-      result.set(layer, (given) => {
-        const x = earlier?.(given) ?? given;
-        return scatterRows(x, at, add(gatherRows(x, at), own));
-      });
+      if (at.length > 0) append(result, layer, { at, rows: chosen === null ? value : gatherRows(value, chosen) });
     }
     return result;
   };

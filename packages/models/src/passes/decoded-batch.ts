@@ -3,7 +3,6 @@ import type { LoadedBatch, ModelOutput, RowCounts, Scope } from "@thaw/contracts
 import { fill } from "@tensorflow/tfjs-core";
 import { rowsPass, keptRowsOf, type RowsPass } from "./decoder-pass.js";
 import {
-  type Additions,
   type Decoder,
   embedTokens,
   type InnerStates,
@@ -13,6 +12,7 @@ import {
   statesAsInputs,
   statesFromInputs,
 } from "../decoders/decoder.js";
+import type { Additions } from "../decoders/additions.js";
 import { evenEnd, keepRows, keptIndex, type KeptRows } from "../blocks/kept-rows.js";
 import type { MixedTokens } from "../blocks/merge-features.js";
 import { type Attending, type Sight, sightOf } from "./attending.js";

@@ -3,14 +3,8 @@ import { argMax, keep, tidy, type Tensor } from "@tensorflow/tfjs-core";
 import type { Value } from "@thaw/autograd";
 import type { GenerationOptions, LoadedBatch, Scope } from "@thaw/contracts";
 import { keepRows, type KeptRows } from "../blocks/kept-rows.js";
-import {
-  type Additions,
-  type Decoder,
-  embedTokens,
-  outputLogits,
-  runInnerLayers,
-  runLastLayer,
-} from "../decoders/decoder.js";
+import { type Decoder, embedTokens, outputLogits, runInnerLayers, runLastLayer } from "../decoders/decoder.js";
+import type { Additions } from "../decoders/additions.js";
 import { emptyRow } from "../errors.js";
 import { type Sight, sightOf } from "./attending.js";
 import type { DecodedBatchInput } from "./decoded-batch.js";

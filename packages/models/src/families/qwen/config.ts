@@ -33,6 +33,15 @@ export function readQwenConfig(config: ConfigReader, form: QwenConfigForm): Qwen
         `The merger makes ${vision.outputSize} columns, but the text model reads ${text.options.hiddenSize}.`,
         "Give the hidden_size of the text model.",
       );
+  const { deepstack } = vision;
+  if (deepstack.length > text.options.layers.length)
+    config
+      .child("vision_config")
+      .fail(
+        "deepstack_visual_indexes",
+        `${deepstack.length} mergers feed the first layers of the text, which has ${text.options.layers.length}.`,
+        "Give as many as the text has layers, or fewer.",
+      );
   return {
     vision,
     text,

@@ -56,7 +56,7 @@ export function qwenFamily(definition: QwenDefinition): Family {
               {
                 ...tower,
                 prefix,
-                featureStates: [tower.layerCount, ...deepstack.map((layer) => layer + 1)],
+                featureStates: [tower.layerCount, ...deepstack.map(({ layer }) => layer + 1)],
                 ...(deepstack.length > 0 && { outputs }),
               },
               place,
@@ -95,9 +95,9 @@ function mergersOf({ merger, deepstack }: QwenVision, prefix: string): readonly 
   });
   return [
     { output: MAIN, ...named(`${prefix}.merger`) },
-    ...deepstack.map((_, index) => ({
+    ...deepstack.map(({ merger: place }, index) => ({
       output: `deepstack ${index}`,
-      ...named(`${prefix}.deepstack_merger_list.${index}`),
+      ...named(`${prefix}.deepstack_merger_list.${place}`),
       normsBlocks: true,
     })),
   ];

@@ -17,8 +17,8 @@ export interface QwenVision {
   /** Columns of what the text reads. */
   readonly outputSize: number;
   readonly merger: { readonly names: MergerNames; readonly norm: NormOptions };
-  /** Layers behind which a further merger reads, for the text's first layers (DeepStack). */
-  readonly deepstack: readonly number[];
+  /** Layers behind which a further merger reads, for the text's first layers (DeepStack), and which merger that is. */
+  readonly deepstack: readonly { readonly layer: number; readonly merger: number }[];
 }
 
 /** What a generation of towers says of itself. */
@@ -76,27 +76,36 @@ export function readQwenVision(config: ConfigReader, form: VisionForm): QwenVisi
     },
     outputSize: config.size(...form.output),
     merger: { names: form.mergerNames, norm: form.norm },
-    deepstack:
-      form.deepstack === undefined ? [] : readLayers(config, "deepstack_visual_indexes", form.deepstack, layerCount),
+    deepstack: form.deepstack === undefined ? [] : readDeepstack(config, form.deepstack, layerCount),
   };
 }
 
-/** A list of layers of the tower. @throws THAW_CHECKPOINT_CONFIG */
-export function readLayers(
-  config: ConfigReader,
-  key: string,
-  fallback: readonly number[],
-  layerCount: number,
-): readonly number[] {
+/** A list of layers, also of such as the tower does not have. @throws THAW_CHECKPOINT_CONFIG */
+export function readLayers(config: ConfigReader, key: string, fallback: readonly number[]): readonly number[] {
   const layers = config.raw[key] ?? fallback;
-  const isLayer = (layer: unknown): boolean =>
-    Number.isSafeInteger(layer) && (layer as number) >= 0 && (layer as number) < layerCount;
-  if (Array.isArray(layers) && layers.every(isLayer)) return layers as number[];
+  if (Array.isArray(layers) && layers.every((layer) => Number.isSafeInteger(layer) && (layer as number) >= 0))
+    return layers as number[];
   return config.fail(
     key,
-    `The value ${shown(layers)} does not name layers of a tower with ${layerCount} of them.`,
-    `Give a list of numbers from 0 to ${layerCount - 1}.`,
+    `The value ${shown(layers)} is not a list of layers.`,
+    "Give a list of numbers from 0, one per layer.",
   );
+}
+
+/**
+ * What feeds the text's first layers: the tower's states in their own order, each through the merger whose place in the
+ * list its layer has.
+ */
+function readDeepstack(config: ConfigReader, fallback: readonly number[], layerCount: number): QwenVision["deepstack"] {
+  const key = "deepstack_visual_indexes";
+  const layers = readLayers(config, key, fallback);
+  if (layers.some((layer) => layer >= layerCount) || new Set(layers).size < layers.length)
+    config.fail(
+      key,
+      `The mergers ${shown(layers)} do not each read a layer of a tower with ${layerCount} of them.`,
+      `Give different numbers from 0 to ${layerCount - 1}.`,
+    );
+  return layers.map((layer, merger) => ({ layer, merger })).toSorted((a, b) => a.layer - b.layer);
 }
 
 /** Places a side of a square table of positions. @throws THAW_CHECKPOINT_CONFIG */

@@ -43,7 +43,7 @@ export const qwen25VlFamily = qwenFamily({
           `Give ${merge * patchSize} or more.`,
         );
       return {
-        windows: { side, full: readLayers(config, "fullatt_block_indexes", [7, 15, 23, 31], config.size("depth", 32)) },
+        windows: { side, full: readLayers(config, "fullatt_block_indexes", [7, 15, 23, 31]) },
       };
     },
   },
