@@ -6,10 +6,11 @@
  * [--cache-folder <folder>]
  *
  * One line per size, mode and precision. Ratios are Thaw over PyTorch. M is that of `peer`, a batch of 4 with 220
- * tokens each; 1B is the tower of LLaVA-1.5 (ViT-L/14, 336 pixels) and Llama 3.2 1B, a batch of 8 with 600 tokens each.
+ * tokens each; 1B is the tower of LLaVA-1.5 (ViT-L/14, 336 pixels) and Llama 3.2 1B, a batch of 8 with 600 tokens each,
+ * and 7B is LLaVA-1.5 with one matrix for embeddings and logits, as many.
  * Both sides' memory is what their allocator had in tensors at most. `gradientError`: of the projector's first weight,
- * to Thaw's own in float32. Thaw's bfloat16 keeps and multiplies frozen weights in it, so that with everything trained
- * it is TF32; PyTorch's also runs autocast. On a processor: `--backend native --device cpu --precisions
+ * to Thaw's own in float32. Thaw's bfloat16 keeps frozen weights in it and multiplies in it by all of them; PyTorch's
+ * runs autocast. On a processor: `--backend native --device cpu --precisions
  * float32,bfloat16`.
  */
 import { spawn } from "node:child_process";
@@ -20,7 +21,7 @@ import { rounded } from "./support/numbers.mjs";
 
 export const builds = ["models", "core", "backend-gpu", "plugin-freeze-policy", "plugin-projector-only"];
 
-const SIZES = ["S", "M", "1B"];
+const SIZES = ["S", "M", "1B", "7B"];
 const MODES = ["projector", "projector_cached", "all"];
 const PRECISIONS = ["float32", "tf32", "bfloat16"];
 const WARMUP = 3;

@@ -19,6 +19,14 @@ LARGE = dict(
     text=dict(hidden_size=2048, intermediate_size=8192, num_hidden_layers=16, num_attention_heads=32,
               num_key_value_heads=8, vocab_size=128256),
 )
+LARGE_SIZES = {
+    "1B": LARGE,
+    "7B": dict(
+        vision=LARGE["vision"],
+        text=dict(hidden_size=4096, intermediate_size=11008, num_hidden_layers=32, num_attention_heads=32,
+                  num_key_value_heads=32, vocab_size=32064),
+    ),
+}
 
 
 def case(torch, device, model, mode, precision, batch, steps, warmup):
@@ -65,7 +73,7 @@ def layers_of(torch, model):
 
 def main():
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    p.add_argument("--size", choices=["S", "M", "1B"], default="M")
+    p.add_argument("--size", choices=["S", "M", "1B", "7B"], default="M")
     p.add_argument("--modes", nargs="+", default=["projector", "projector_cached", "all"])
     p.add_argument("--precisions", nargs="+", default=["float32", "tf32", "bfloat16"])
     p.add_argument("--device", choices=["cuda", "cpu"], default="cuda", help="cpu: to try the script where no GPU is")
@@ -79,10 +87,10 @@ def main():
 
     transformers.logging.set_verbosity_error()
     torch.manual_seed(0)
-    if a.size == "1B":
-        peer.SIZES["1B"] = LARGE
+    if a.size in LARGE_SIZES:
+        peer.SIZES[a.size] = LARGE_SIZES[a.size]
         peer.IMAGE, peer.PATCH, peer.IMAGE_TOKENS = 336, 14, 576
-    batch = a.batch or (8 if a.size == "1B" else 4)
+    batch = a.batch or (8 if a.size in LARGE_SIZES else 4)
     with torch.device(a.device):
         model = peer.build(a.size, "sdpa")
     if a.compile:

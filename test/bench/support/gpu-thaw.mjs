@@ -23,7 +23,7 @@ const READ_ELEMENTS = 1e6;
 
 const options = JSON.parse(process.argv[2]);
 const { size, steps, warmup, cases } = options;
-const shape = { ...(size === "1B" ? LARGE_SHAPE : DEFAULT_SHAPE), ...options.shape };
+const shape = { ...(["1B", "7B"].includes(size) ? LARGE_SHAPE : DEFAULT_SHAPE), ...options.shape };
 const tf = await import("@tensorflow/tfjs-core");
 const { chooseBackend, defaultCacheFolder } = await import("@thaw/backend-gpu");
 const { API_VERSION, definePlugin, Trainer } = await import("@thaw/core");

@@ -3,6 +3,16 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { cutPatches } from "@thaw/data";
 
+/** ViT-L/14 for 336 pixels. */
+const LARGE_TOWER = {
+  image_size: 336,
+  patch_size: 14,
+  hidden_size: 1024,
+  intermediate_size: 4096,
+  num_hidden_layers: 24,
+  num_attention_heads: 16,
+};
+
 /** Sizes, tokens and data of `peer_transformers.py`, which says what they are. */
 export const SIZES = {
   S: {
@@ -27,16 +37,9 @@ export const SIZES = {
       vocab_size: 49152,
     },
   },
-  // For GPUs: LLaVA-1.5's tower (ViT-L/14, 336 pixels) and Llama 3.2 1B.
+  // For GPUs: LLaVA-1.5's tower and Llama 3.2 1B, or its own language model.
   "1B": {
-    vision: {
-      image_size: 336,
-      patch_size: 14,
-      hidden_size: 1024,
-      intermediate_size: 4096,
-      num_hidden_layers: 24,
-      num_attention_heads: 16,
-    },
+    vision: LARGE_TOWER,
     text: {
       hidden_size: 2048,
       intermediate_size: 8192,
@@ -44,6 +47,17 @@ export const SIZES = {
       num_attention_heads: 32,
       num_key_value_heads: 8,
       vocab_size: 128256,
+    },
+  },
+  "7B": {
+    vision: LARGE_TOWER,
+    text: {
+      hidden_size: 4096,
+      intermediate_size: 11008,
+      num_hidden_layers: 32,
+      num_attention_heads: 32,
+      num_key_value_heads: 32,
+      vocab_size: 32064,
     },
   },
 };

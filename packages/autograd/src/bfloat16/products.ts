@@ -48,5 +48,7 @@ export interface TracedProducts extends Bfloat16Products {
    * `op(a) op(b)` over the last two axes, `op` the transpose where asked, of float32 that is rounded to bfloat16; the
    * result is not.
    */
-  batched(a: Tensor, b: Tensor, transposeA: boolean, transposeB: boolean): Tensor;
+  wide(a: Tensor, b: Tensor, transposeA: boolean, transposeB: boolean): Tensor;
+  /** `a op(b)` of matrices, rounded before and after. */
+  rounded(a: Tensor, b: Tensor, transposeB: boolean): Tensor;
 }

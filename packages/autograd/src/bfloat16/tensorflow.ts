@@ -72,15 +72,18 @@ class TensorFlowBfloat16 implements Bfloat16Products {
   }
 
   protected product(x: Tensor, { words, shape }: PackedMatrix, transpose: boolean): Tensor2D {
+    return this.multiply(x, this.view(words, shape), shape[transpose ? 1 : 0], transpose);
+  }
+
+  /** `x [..., inner]` times a matrix in bfloat16, which is known by its number. */
+  protected multiply(x: Tensor, matrix: number, inner: number, transpose: boolean): Tensor2D {
     const { operations } = this;
-    const inner = shape[transpose ? 1 : 0];
     const attributes = [
       operations.flag("transpose_a", false),
       operations.flag("transpose_b", transpose),
       operations.type("T", BFLOAT16),
     ];
-    const operands = [...operations.idsOf(this.round(x, inner)), this.view(words, shape)];
-    const product = operations.run("MatMul", attributes, operands);
+    const product = operations.run("MatMul", attributes, [...operations.idsOf(this.round(x, inner)), matrix]);
     const seen = operations.adopt(product);
     const wide = operations.tensor(operations.cast(product.id, BFLOAT16, FLOAT32)) as Tensor2D;
     seen.dispose();
@@ -119,17 +122,10 @@ class TracedBfloat16 extends TensorFlowBfloat16 implements TracedProducts {
     if (hasAttention && operations.backend.isUsingGpuDevice) this.attention = new CudnnAttention(operations);
   }
 
-  batched(a: Tensor, b: Tensor, transposeA: boolean, transposeB: boolean): Tensor {
+  // A product whose result is not rounded: compilers have it, TensorFlow's own kernels do not.
+  wide(a: Tensor, b: Tensor, transposeA: boolean, transposeB: boolean): Tensor {
     const { operations } = this;
     const operands = operations.idsOf(a, b).map((id) => operations.cast(id, FLOAT32, BFLOAT16).id);
-    const product = this.#wideProduct(operands, transposeA, transposeB);
-    operations.delete(...operands);
-    return product;
-  }
-
-  /** A product whose result is not rounded: compilers have it, TensorFlow's own kernels do not. */
-  #wideProduct(operands: readonly number[], transposeA: boolean, transposeB: boolean): Tensor {
-    const { operations } = this;
     const attributes = [
       operations.flag("adj_x", transposeA),
       operations.flag("adj_y", transposeB),
@@ -137,6 +133,15 @@ class TracedBfloat16 extends TensorFlowBfloat16 implements TracedProducts {
       operations.type("Tb", BFLOAT16),
       operations.type("Tout", FLOAT32),
     ];
-    return operations.tensor(operations.run("BatchMatMulV3", attributes, operands));
+    const product = operations.run("BatchMatMulV3", attributes, operands);
+    operations.delete(...operands);
+    return operations.tensor(product);
+  }
+
+  rounded(a: Tensor, b: Tensor, transposeB: boolean): Tensor {
+    const matrix = this.operations.cast(this.operations.idsOf(b)[0]!, FLOAT32, BFLOAT16);
+    const product = this.multiply(a, matrix.id, a.shape.at(-1)!, transposeB);
+    this.operations.delete(matrix.id);
+    return product;
   }
 }

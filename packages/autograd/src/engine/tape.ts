@@ -29,8 +29,10 @@ export interface TapeOptions {
    * makes few passes of them.
    */
   readonly isTraced?: boolean;
-  /** Multiplies what is in batches, as attention does, in bfloat16. */
+  /** Multiplies in bfloat16; only where {@link isTraced}. */
   readonly bfloat16?: TracedProducts;
+  /** Functions multiply in bfloat16, also by what trains. */
+  readonly products?: Bfloat16Products | undefined;
 }
 
 /** A forward function of an op: gets the record to save into, or null if nothing is recorded. Runs in a `tf.tidy`. */
@@ -44,6 +46,8 @@ export type Forward = (record: OpRecord | null) => Tensor;
 export class Tape implements Replayable {
   /** @internal For ops: what the strategy does its own way. */
   readonly kernels: Kernels;
+  /** @internal What functions multiply with. */
+  readonly products: Bfloat16Products | undefined;
   /** @internal */
   records: OpRecord[] = [];
   /** @internal */
@@ -63,6 +67,7 @@ export class Tape implements Replayable {
 
   constructor(options: TapeOptions = {}) {
     const layouts = options.layouts ?? new LayoutCache();
+    this.products = options.products;
     this.constants = options.constants ?? new ConstantCache();
     if (options.layouts === undefined) this.#ownCaches.push(layouts);
     if (options.constants === undefined) this.#ownCaches.push(this.constants);

@@ -31,10 +31,15 @@ export function tensorflowKernels(constants: ConstantCache, bfloat16: TracedProd
       ? {}
       : {
           ...(bfloat16.attention && { wholeAttention: bfloat16.attention }),
+          // Sums over rows, in batches or as gradients of what trains, are not rounded.
           product: (a: Tensor, b: Tensor, transposeA = false, transposeB = false) =>
-            a.shape.length > 2
-              ? bfloat16.batched(a, b, transposeA, transposeB)
-              : FLAGS_KERNELS.product(a, b, transposeA, transposeB),
+            a.shape.length > 2 || transposeA
+              ? bfloat16.wide(a, b, transposeA, transposeB)
+              : bfloat16.rounded(a, b, transposeB),
+          timesWeight: (rows: Tensor2D, weight: Tensor2D, _: boolean, bias?: Tensor1D) => {
+            const product = bfloat16.rounded(rows, weight, true) as Tensor2D;
+            return bias === undefined ? product : tf.add(product, bias);
+          },
         }),
     rowMean: (x) => rowMean(constants, x),
     // Its roll takes a GPU 0.3 ms where 40 MB move, ten times what they take: 19 ms of a step at a billion weights

@@ -25,6 +25,7 @@ import {
   simulatedBfloat16,
   swiglu,
   Tape,
+  type TapeOptions,
   type TensorFunctions,
   type Value,
 } from "../index.js";
@@ -185,7 +186,8 @@ describe("where the backend makes functions", () => {
         traced.push(next?.hasAttention !== false);
         return products(next);
       },
-      batched: () => expect.unreachable("nothing is multiplied"),
+      wide: () => expect.unreachable("nothing is multiplied"),
+      rounded: () => expect.unreachable("nothing is multiplied"),
       ...(options.hasAttention === false ? {} : { attention: {} as WholeAttention }),
     });
     const matrix = { words: tf.zeros([2, 1]), shape: [2, 2] as const };
@@ -213,7 +215,8 @@ describe("where the backend makes functions", () => {
       ...simulatedBfloat16(),
       handle: () => ({ id: -1, shape: [4, 2], dtype: "bfloat16" }),
       traced: () => products,
-      batched: () => expect.unreachable("nothing is multiplied in batches"),
+      wide: () => expect.unreachable("nothing is multiplied in batches"),
+      rounded: () => expect.unreachable("nothing that trains is multiplied"),
     };
     const matrix = { words: tf.zeros([4, 1]), shape: [4, 2] as const };
     const [x, gain, tape] = [tf.ones([3, 2]), tf.ones([2]), new Tape()];
@@ -235,6 +238,21 @@ describe("where the backend makes functions", () => {
     expect(backward.slice(0, 5)).toEqual(["3,4", "3,2", "2", "4,2", "3,4"]);
     expect(backward.slice(5).toSorted()).toEqual(["3,1", "narrow 3,4"]);
     tf.dispose([x, gain, matrix.words]);
+  });
+
+  it("multiplies in bfloat16 by what trains too, under a key of its own, where the tape says so", () => {
+    const [x, weight] = [tf.ones([3, 2]), tf.ones([4, 2])];
+    const keyOf = (options: TapeOptions): string => {
+      const keys: string[] = [];
+      const tape = new Tape(options);
+      const functions: TensorFunctions = { get: (key) => void keys.push(key), endPass: () => undefined };
+      Object.assign(tape.kernels, { functions });
+      fuse("product", [tape.constant(x), tape.parameter(weight, true)], (rows, matrix) => linear(rows!, matrix!));
+      tape.dispose();
+      return keys.join();
+    };
+    expect([keyOf({}), keyOf({ products: simulatedBfloat16() })]).toEqual(["01 product", "bfloat16 01 product"]);
+    tf.dispose([x, weight]);
   });
 
   it("makes functions of raw tensors", () => {

@@ -38,7 +38,8 @@ export function fuse(key: string, inputs: readonly Value[], run: (...inputs: Val
   if (functions === undefined) return run(...inputs);
   const needs = inputs.map(({ needsGradient }) => needsGradient && tape.mode === "on");
   const given = inputs.map(inputOf);
-  const pair = functions.get(`${needs.map(Number).join("")} ${key}`, given, (compile) =>
+  const precision = tape.products === undefined ? "" : "bfloat16 ";
+  const pair = functions.get(`${precision}${needs.map(Number).join("")} ${key}`, given, (compile) =>
     compilePair(compile, key, inputs, needs, run),
   );
   if (pair === undefined) return watched(functions, () => run(...inputs));
@@ -103,7 +104,8 @@ function inputOf(value: Value): FunctionInput {
  * that refuses these shapes says so when they are compiled, and the pair is made without it.
  */
 function compilePair(...given: PairInputs): FusedPair {
-  const products = given[2].find((value) => value instanceof PackedNode)?.products;
+  const [, key, outer] = given;
+  const products = outer.find((value) => value instanceof PackedNode)?.products ?? tapeOf(key, ...outer).products;
   const bfloat16 = products?.traced();
   if (bfloat16?.attention === undefined) return pairOf(bfloat16, ...given);
   try {

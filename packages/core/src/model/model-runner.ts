@@ -49,6 +49,7 @@ export class ModelRunner {
   readonly #backend: Backend;
   readonly #isStatic: boolean;
   readonly #precision: Precision;
+  readonly #products: Backend["bfloat16"];
   readonly #layouts = new LayoutCache();
   readonly #constants = new ConstantCache();
   readonly #kept: KeptTensors;
@@ -59,10 +60,8 @@ export class ModelRunner {
   constructor({ hooks, planned, backend, isStatic, precision }: RunnerInput) {
     this.model = planned.model;
     this.planned = planned;
-    const packing =
-      precision === "bfloat16" && backend.bfloat16 !== undefined
-        ? { packing: { products: backend.bfloat16, names: packableNames(planned) } }
-        : {};
+    this.#products = precision === "bfloat16" ? backend.bfloat16 : undefined;
+    const packing = this.#products && { packing: { products: this.#products, names: packableNames(planned) } };
     const upload = backend.upload === undefined ? {} : { upload: backend.upload };
     this.#kept = new KeptTensors(planned.model.segments, planned.parameters);
     this.store = new ParameterStore(storedTensors(planned), this.#layouts, {
@@ -218,7 +217,8 @@ export class ModelRunner {
     context: ScopeContext,
   ): Pass {
     const check = outputChecker(this.model.segments, batch.media);
-    const tape = new Tape({ matmul: this.#backend.matmul, layouts: this.#layouts, constants: this.#constants });
+    const [layouts, constants] = [this.#layouts, this.#constants];
+    const tape = new Tape({ matmul: this.#backend.matmul, layouts, constants, products: this.#products });
     try {
       const scope = new RunScope(tape, this.store, {
         ...rules,
