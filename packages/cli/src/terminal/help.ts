@@ -98,6 +98,7 @@ Examples:
 export const CAPTION_HELP = `
 Examples:
   thaw caption cat.png --model runs/run-20250101-120000
+  thaw caption rain.wav wind.mp3 --model ./checkpoint --prompt "What is that sound?"
   thaw caption *.png --model ./checkpoint --prompt "What is this?" --json
   thaw caption cat.png --model ./checkpoint --temperature 0.7 --top-p 0.9 --seed 1`;
 

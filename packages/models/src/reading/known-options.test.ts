@@ -30,6 +30,7 @@ const INERT: Readonly<Record<string, string>> = {
   pretraining_tp: "how Llama was trained",
   projection_dim: "of CLIP's pooled token, which no model reads",
   router_aux_loss_coef: "only with output_router_logits",
+  scale_embedding: "Whisper encoders read it and do not use what they make of it",
   tokens_per_second: "of videos",
   use_cache: "of generation",
   video_end_token_id: "of videos",
@@ -42,6 +43,7 @@ const INERT: Readonly<Record<string, string>> = {
 };
 /** As {@link INERT}, of one type alone. */
 const INERT_OF: Readonly<Record<string, readonly string[]>> = {
+  voxtral_encoder: ["vocab_size"],
   gemma4: ["audio_token_id"],
   gemma4_unified: ["audio_token_id"],
   gemma4_text: ["moe_intermediate_size", "num_experts", "top_k_experts"],
