@@ -1,4 +1,5 @@
 import { fileURLToPath } from "node:url";
+import { cutWords } from "./text.js";
 
 /** Every error that Thaw throws on purpose: what, where, what to do, with a stable code. */
 export class ThawError extends Error {
@@ -23,7 +24,7 @@ export class ThawError extends Error {
     message: string,
     options: { readonly details?: Readonly<Record<string, unknown>>; readonly cause?: unknown } = {},
   ) {
-    super(message, options.cause === undefined ? undefined : { cause: options.cause });
+    super(cutWords(message), options.cause === undefined ? undefined : { cause: options.cause });
     this.code = code;
     this.details = options.details ?? {};
   }

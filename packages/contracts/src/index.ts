@@ -23,7 +23,7 @@ export { enterTap, runningTap, type TapPlace } from "./running.js";
 export type { Claims, Edit, Finding, Origin, Rule, RuleInfo, Setting, Severity } from "./settings.js";
 export { mulberry32, type Random } from "./random.js";
 export { elementCount, FLOAT32_BYTES, float32Bytes } from "./sizes.js";
-export { bytesText, countText, cut, parseJson, shown } from "./text.js";
+export { bytesText, countText, cut, cutWords, keepSecret, parseJson, shown, withoutSecrets } from "./text.js";
 export {
   editDistance,
   isSegmentPrefix,

@@ -49,3 +49,32 @@ export function shown(value: unknown): string {
 export function cut(text: string): string {
   return text.length > MAX_SHOWN ? `${text.slice(0, MAX_SHOWN - 3)}...` : text;
 }
+
+/** Longest run of characters without a blank that a message shows whole; paths are shorter. */
+const MAX_WORD = 1000;
+
+/** A message with names and values that are beyond all measure cut in their middle. */
+export function cutWords(message: string): string {
+  return message.replaceAll(/\S{1001,}/g, (word) => `${word.slice(0, MAX_WORD / 4)}...${word.slice(-MAX_WORD / 4)}`);
+}
+
+const SECRETS = Symbol.for("@thaw/secrets");
+/** Names by value, of whichever copy of this package learned them. */
+const secrets: Map<string, string> = ((globalThis as { [SECRETS]?: Map<string, string> })[SECRETS] ??= new Map());
+/** Shorter ones stand in many a word. */
+const SHORTEST_SECRET = 4;
+
+/** Notes a value that nothing is to show, and the name of the environment variable that holds it. */
+export function keepSecret(value: string, name: string): void {
+  if (value.length >= SHORTEST_SECRET) secrets.set(value, name);
+}
+
+/** A text that is to be written or shown, with `{env: NAME}` in place of the values of secrets. */
+export function withoutSecrets(text: string): string {
+  let result = text;
+  for (const [value, name] of secrets) {
+    for (const form of new Set([value, JSON.stringify(value).slice(1, -1)]))
+      if (result.includes(form)) result = result.replaceAll(form, `{env: ${name}}`);
+  }
+  return result;
+}

@@ -68,6 +68,8 @@ export type {
 export {
   causeText,
   cut,
+  cutWords,
+  keepSecret,
   append,
   bytesText,
   MAX_TEXT_BYTES,
@@ -91,6 +93,7 @@ export {
   rowOffsets,
   ThawError,
   thrownAt,
+  withoutSecrets,
   toCamelCase,
   toSnakeCase,
 } from "@thaw/contracts";

@@ -1,6 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { withoutSecrets } from "@thaw/contracts";
 import type { RunRecord } from "../record/record.js";
 import { reportUnwritable } from "../errors.js";
 import { durationText } from "../render/text.js";
@@ -62,7 +63,7 @@ export async function writeReport(record: RunRecord, runFolder: string, folder: 
   const file = join(runFolder, "report.html");
   const temporary = join(runFolder, `.report-${randomUUID()}.tmp`);
   try {
-    await writeFile(temporary, await renderReport(record, folder));
+    await writeFile(temporary, withoutSecrets(await renderReport(record, folder)));
     await rename(temporary, file);
   } catch (cause) {
     await rm(temporary, { force: true });

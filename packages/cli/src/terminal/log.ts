@@ -1,4 +1,5 @@
 import type { Logger } from "@thaw/core";
+import { withoutSecrets } from "@thaw/contracts";
 import { visible } from "./visible.js";
 
 /** Levels that `--log-level` takes. */
@@ -21,7 +22,7 @@ export interface LogOptions {
 export async function createLogger(level: LogLevel, options: LogOptions = {}): Promise<Logger> {
   const { isJson = false, isTerminal = process.stderr.isTTY === true, beforeLine } = options;
   const { pino } = await import("pino");
-  const write = (line: string): boolean => (beforeLine?.(), process.stderr.write(line));
+  const write = (line: string): boolean => (beforeLine?.(), process.stderr.write(withoutSecrets(line)));
   if (isJson) {
     const lines: Logger = pino({ level, base: null, timestamp: pino.stdTimeFunctions.isoTime }, { write });
     return lines;
@@ -36,7 +37,7 @@ export async function createLogger(level: LogLevel, options: LogOptions = {}): P
   });
   const readable: Logger = pino(
     { level, base: null },
-    { write: (line: string): boolean => write(visible(text(line))) },
+    { write: (line: string): boolean => write(visible(text(withoutSecrets(line)))) },
   );
   return readable;
 }

@@ -1,4 +1,4 @@
-import { cut, toSnakeCase, type Edit, type Finding, type StandardSchema } from "@thaw/core";
+import { cut, cutWords, toSnakeCase, type Edit, type Finding, type StandardSchema } from "@thaw/core";
 import { isSnake, nearestName } from "../words/keys.js";
 import { knownKeys, variants, type Shape } from "./shape.js";
 import { nodeAt, placeOf, plainValue, settingOf, type ConfigNode } from "../words/tree.js";
@@ -184,7 +184,13 @@ function unknownKey(parent: ConfigNode, key: string, extraKnown: readonly string
 
 /** A finding of the rule `config` about a node. */
 export function finding(node: ConfigNode, message: string, fix: string, part: "key" | "value" = "key"): Finding {
-  return { rule: "config", severity: "error", message, fix, settings: [settingOf(node, part)] };
+  return {
+    rule: "config",
+    severity: "error",
+    message: cutWords(message),
+    fix: cutWords(fix),
+    settings: [settingOf(node, part)],
+  };
 }
 
 function usesSnake(parent: ConfigNode, key: string): boolean {

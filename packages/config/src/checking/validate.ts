@@ -1,6 +1,7 @@
 import { toCamelCase, type Finding, type Plugin, type Setting, type StandardSchema } from "@thaw/core";
 import { finding, issueFindings, issuesOf, unknownKeys } from "./issues.js";
 import { sectionKey, sectionSchema, type NamedPlugin } from "../resolving/plugins.js";
+import { withSecrets } from "../resolving/secrets.js";
 import { configSchema, type ResolvedValues } from "./schema.js";
 import { shapeOf, type Shape } from "./shape.js";
 import { plainValue, withoutNode, type ConfigNode } from "../words/tree.js";
@@ -28,10 +29,16 @@ export interface Parts {
   readonly hosts: Readonly<Record<string, StandardSchema>>;
   readonly named: readonly NamedPlugin[];
   readonly settings: readonly Setting[];
+  /** `--trust`: data may name environment variables. */
+  readonly trustsAll: boolean;
 }
 
 /** Checks every part of a config against its schema and makes the plugins; what is wrong is reported and left out. */
-export function validate(root: ConfigNode, { hosts, named, settings }: Parts, findings: Finding[]): Validated {
+export function validate(
+  root: ConfigNode,
+  { hosts, named, settings, trustsAll }: Parts,
+  findings: Finding[],
+): Validated {
   const known = Object.keys(configSchema.shape);
   const sectionKeys = [...Object.keys(hosts), ...named.flatMap((plugin) => sectionKey(plugin) ?? [])];
   const own = new Map([...(root.children ?? [])].filter(([key]) => known.includes(key)));
@@ -50,21 +57,21 @@ export function validate(root: ConfigNode, { hosts, named, settings }: Parts, fi
   }
   const plugins: Plugin[] = [];
   for (const plugin of named) {
-    const made = makePlugin(plugin, root, settings, findings);
+    const made = makePlugin(plugin, root, { settings, trustsAll }, findings);
     if (made !== undefined) plugins.push(made.plugin);
     defaults.push(...(made?.defaults ?? []));
   }
   return { values, sections, defaults, plugins };
 }
 
-/** A section against its schema; an absent one has the schema's defaults. */
+/** A section against its schema, as `node` where that differs from the config; an absent one has the defaults. */
 function checkSection(
   key: string,
   schema: StandardSchema | undefined,
   root: ConfigNode,
   findings: Finding[],
+  node: ConfigNode | undefined = root.children?.get(key),
 ): { readonly isValid: boolean; readonly value?: unknown } {
-  const node = root.children?.get(key);
   if (schema === undefined) return { isValid: true, value: plainValue(node) };
   if (node !== undefined) {
     const issues = issuesOf(schema, plainValue(node));
@@ -123,7 +130,7 @@ function withoutDeepest(root: ConfigNode, path: readonly PropertyKey[]): ConfigN
 function makePlugin(
   named: NamedPlugin,
   root: ConfigNode,
-  settings: readonly Setting[],
+  { settings, trustsAll }: Pick<Parts, "settings" | "trustsAll">,
   findings: Finding[],
 ): { readonly plugin: Plugin; readonly defaults: readonly Setting[] } | undefined {
   const key = sectionKey(named);
@@ -141,10 +148,11 @@ function makePlugin(
     return { plugin: named.plugin, defaults: [] };
   }
   if (key === undefined) return { plugin: named.factory(undefined, []), defaults: [] };
-  const checked = checkSection(key, sectionSchema(named), root, findings);
+  const section = node === undefined ? undefined : withSecrets(node, trustsAll, findings);
+  const checked = checkSection(key, sectionSchema(named), root, findings, section);
   if (!checked.isValid) return undefined;
   const own = settings.filter(({ path }) => toCamelCase(path.split(".")[0] ?? "") === key);
-  return { plugin: named.factory(plainValue(node), own), defaults: [...defaultsOf(checked.value, node, [key])] };
+  return { plugin: named.factory(plainValue(section), own), defaults: [...defaultsOf(checked.value, section, [key])] };
 }
 
 /** Leaves of a filled-in value that no node stands for. */

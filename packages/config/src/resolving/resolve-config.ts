@@ -155,7 +155,7 @@ async function resolveLayers(
   );
   const paths = await trustedPaths(root, options.trust);
   const folder = file === undefined ? options.folder : dirname(file);
-  const checked = validate(root, { hosts, named, settings }, findings);
+  const checked = validate(root, { hosts, named, settings, trustsAll: options.trust === "all" }, findings);
   // The default of `output` was written by nobody: it starts from the config's folder.
   const result = { ...checked, values: { ...checked.values, output: resolve(folder, checked.values.output) } };
   requirements(root, requires, findings);

@@ -1,5 +1,6 @@
 import { mkdir, rm, stat } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
+import { withoutSecrets } from "@thaw/contracts";
 import { writeAtomically } from "@thaw/safetensors";
 import { runFolderUnwritable } from "../errors/files.js";
 
@@ -68,9 +69,9 @@ export class RunFolder {
   }
 }
 
-/** JSON as the run folder's files hold it. */
+/** JSON as the run folder's files hold it, without the values of secrets. */
 export function jsonText(value: unknown): string {
-  return `${JSON.stringify(value, null, 2)}\n`;
+  return withoutSecrets(`${JSON.stringify(value, null, 2)}\n`);
 }
 
 /** True if something lies at the path. */

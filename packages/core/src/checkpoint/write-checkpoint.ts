@@ -1,5 +1,6 @@
 import { mkdir, rename, rm } from "node:fs/promises";
 import { dirname, join } from "node:path";
+import { withoutSecrets } from "@thaw/contracts";
 import {
   MANIFEST_FILE,
   MANIFEST_KEY,
@@ -76,7 +77,7 @@ export async function writeTensors(
 
 /** Writes `state.json` into a checkpoint folder. */
 export async function writeState(folder: string, state: unknown): Promise<FileProof> {
-  const bytes = Buffer.from(`${JSON.stringify(state)}\n`);
+  const bytes = Buffer.from(withoutSecrets(`${JSON.stringify(state)}\n`));
   await writeAtomically(join(folder, STATE_FILE), async (handle) => {
     await handle.writeFile(bytes);
   });
