@@ -75,7 +75,7 @@ test("does not fall back from the named backend", async () => {
   const failing = chooseBackend({ ...options, name: "gpu" }, machine(["gpu", "wasm"], ["gpu"]));
   await expect(failing).rejects.toMatchObject({
     code: "THAW_BACKEND_LOAD_FAILED",
-    details: { reason: "gpu has no device.", command: "thaw backend install --cuda" },
+    details: { reason: "gpu has no device", command: "thaw backend install --cuda" },
   });
 });
 

@@ -103,5 +103,5 @@ function describeFallback(
       : error instanceof Error
         ? error.message
         : String(error);
-  return `Running on ${instead.name} instead of ${entry.name}: ${reason.split("\n", 1)[0]}`;
+  return `Running on ${instead.name} instead of ${entry.name}: ${reason.split("\n", 1)[0]}.`;
 }
