@@ -17,6 +17,7 @@ const LAYOUTS = {
   idefics3: tokenBlocks,
   internvl: tokenBlocks,
   lfm2_vl: paddedTiles,
+  minicpmv4_6: patchesSideBySide,
   paddleocr_vl: patchesByRow,
   smolvlm: tokenBlocks,
 };
@@ -155,5 +156,39 @@ async function patchesByRow(reader, plans) {
     }
     at += rows;
     return { pixelValues: own };
+  });
+}
+
+/**
+ * Slices as patches side by side, `[1, channels, patch, patches * patch]`, each slice row by row; brought into the
+ * order of the processor: row by row, or by blocks of 2x2 where a token has 4x4 patches.
+ * @param {Reader} reader
+ * @param {readonly Plan[]} plans
+ * @returns {Promise<Inputs[]>}
+ */
+async function patchesSideBySide(reader, plans) {
+  const [, channels, patch, line] = /** @type {[number, number, number, number]} */ (
+    reader.entry("in.pixel_values").shape
+  );
+  const values = await reader.readFloat32("in.pixel_values");
+  const width = channels * patch * patch;
+  let first = 0;
+  return plans.map(({ facts, inputs, tokenCount }) => {
+    const { rows } = /** @type {import("@thaw/contracts").RowSize} */ (inputs["pixelValues"]);
+    const merge = Math.sqrt(rows / tokenCount) / 2;
+    const sides = /** @type {readonly number[]} */ (facts["grids"]);
+    const found = new Float32Array(rows * width);
+    let to = 0;
+    for (let grid = 0; 2 * grid < sides.length; grid++) {
+      const [height, columns] = /** @type {[number, number]} */ (sides.slice(2 * grid, 2 * grid + 2));
+      for (let index = 0; index < height * columns; index++) {
+        const [row, column] = placeOf(index, columns, merge);
+        const from = (first + row * columns + column) * patch;
+        for (let strip = 0; strip < channels * patch; strip++, to += patch)
+          found.set(values.subarray(strip * line + from, strip * line + from + patch), to);
+      }
+      first += height * columns;
+    }
+    return { pixelValues: found };
   });
 }

@@ -91,6 +91,13 @@ export {
 } from "./image-processors/gemma4.js";
 export type { Gemma4ImageOptions } from "./image-processors/gemma4.js";
 export {
+  miniCpmImageProcessor,
+  miniCpmImageProcessorModule,
+  miniCpmLayout,
+  parseMiniCpmImageConfig,
+} from "./image-processors/minicpm.js";
+export type { MiniCpmImageOptions, MiniCpmLayout } from "./image-processors/minicpm.js";
+export {
   lfm2ImageProcessor,
   lfm2ImageProcessorModule,
   lfm2Layout,

@@ -10,6 +10,11 @@ import type { Tokenizer } from "../text/tokenizer.js";
 export interface ItemPlan {
   /** Text that stands for the item in the prompt once it is expanded, e.g. `<image>` 576 times. */
   readonly placeholder: string;
+  /**
+   * Text before and behind the item's number among those of its kind in the conversation, from 0, all of which stands
+   * before the placeholder (MiniCPM-V). Absent: items have no numbers.
+   */
+  readonly number?: readonly [before: string, behind: string];
   /** Id of the tokens that features stand in for; the placeholder may hold others too. */
   readonly tokenId: number;
   /** How many of them the placeholder holds. */

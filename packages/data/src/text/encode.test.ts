@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import { testProcessor } from "../../test-support/processor.js";
 import { compileChatTemplate } from "./chat-template.js";
 import { encodeConversation, encodePrompt } from "./encode.js";
-import type { Processor } from "../media/processor.js";
+import type { ItemPlan, Processor } from "../media/processor.js";
 import type { Message } from "../samples/sample.js";
 
 const QWEN =
@@ -83,6 +83,16 @@ describe("encodeConversation", () => {
     ).toHaveLength(2);
     expect(learned(await testProcessor(), conversation, 1, "template").ids).not.toContain(2);
     expect(learned(await testProcessor(), conversation, 1, "close").ids.at(-1)).toBe(2);
+  });
+
+  it("numbers items in their conversation, in front of what they become", async () => {
+    const processor = await testProcessor({ template: QWEN });
+    const plan = processor.media.image!.plan();
+    const messages = [user("What?", true), assistant("x"), user("And?", true), assistant("y")];
+    const encode = (plans: readonly ItemPlan[]) =>
+      encodePrompt(processor, messages, { plans, origin: "test" }).tokenIds;
+    const written = [0, 1].map((at) => ({ ...plan, placeholder: `a${at}b${plan.placeholder}` }));
+    expect(encode([0, 1].map(() => ({ ...plan, number: ["a", "b"] })))).toEqual(encode(written));
   });
 
   it("captions without a template: image, prompt, caption, end", async () => {

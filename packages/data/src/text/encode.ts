@@ -103,13 +103,21 @@ function renderTemplate(messages: readonly Message[], processor: Processor, orig
 interface PlannedItem {
   readonly modality: Modality;
   readonly plan: ItemPlan;
+  /** Its expanded placeholder, with its number if it has one. */
+  readonly text: string;
 }
 
 /** Items with their plans, in order of appearance. @throws THAW_DATA_PLACEHOLDER_MISMATCH */
 function plannedItems(messages: readonly Message[], { plans, origin }: EncodeOptions): readonly PlannedItem[] {
   const kinds = messages.flatMap(({ content }) => content.flatMap(({ type }) => (type === "text" ? [] : [type])));
   if (kinds.length !== plans.length) throw placeholderMismatch(origin, kinds[0] ?? "image", kinds.length, plans.length);
-  return kinds.map((modality, index) => ({ modality, plan: plans[index]! }));
+  return kinds.map((modality, index) => {
+    const plan = plans[index]!;
+    const { number, placeholder } = plan;
+    if (number === undefined) return { modality, plan, text: placeholder };
+    const before = kinds.slice(0, index).filter((kind) => kind === modality).length;
+    return { modality, plan, text: number[0] + String(before) + number[1] + placeholder };
+  });
 }
 
 /** Placeholders of the kinds that the model reads, the longest first: one may begin as another does. */
@@ -129,7 +137,7 @@ function expand(text: string, processor: Processor, items: readonly PlannedItem[
     [...known.values()].map((modality) => [modality, items.filter((item) => item.modality === modality).values()]),
   );
   const pattern = new RegExp([...known.keys()].map(escaped).join("|"), "g");
-  return text.replace(pattern, (found) => left.get(known.get(found)!)!.next().value!.plan.placeholder);
+  return text.replace(pattern, (found) => left.get(known.get(found)!)!.next().value!.text);
 }
 
 function escaped(text: string): string {

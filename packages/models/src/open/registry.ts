@@ -9,6 +9,7 @@ import { glm46vFamily, glm4vFamily, glmOcrFamily } from "../families/glm4v/famil
 import { llavaFamily } from "../families/llava/family.js";
 import { llavaNextFamily } from "../families/llava_next/family.js";
 import { llavaOnevisionFamily } from "../families/llava_onevision/family.js";
+import { miniCpmFamily } from "../families/minicpmv4_6/family.js";
 import { mistral3Family } from "../families/mistral3/family.js";
 import { paddleOcrVlFamily } from "../families/paddleocr_vl/family.js";
 import { paliGemmaFamily } from "../families/paligemma/family.js";
@@ -63,6 +64,7 @@ registerFamily(lfm2VlFamily);
 registerFamily(llavaFamily);
 registerFamily(llavaNextFamily);
 registerFamily(llavaOnevisionFamily);
+registerFamily(miniCpmFamily);
 registerFamily(mistral3Family);
 registerFamily(paddleOcrVlFamily);
 registerFamily(paliGemmaFamily);

@@ -97,15 +97,6 @@ export const OWNER_TABLES: readonly DocumentedOwnerTable[] = [
     { doubt: "not in transformers; published names only" },
   ),
   table(
-    "minicpmv4_6",
-    {
-      vision_tower: "model.vision_tower",
-      multi_modal_projector: "model.merger",
-      language_model: "model.language_model lm_head",
-    },
-    { doubt: "vit_merger: a merger between two layers of the tower, at the tower's width: left to the tower" },
-  ),
-  table(
     "mllama",
     {
       vision_tower: "vision_model model.vision_model",

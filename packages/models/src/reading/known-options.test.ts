@@ -49,6 +49,8 @@ const INERT_OF: Readonly<Record<string, readonly string[]>> = {
   gemma4_text: ["moe_intermediate_size", "num_experts", "top_k_experts"],
   gemma4_vision: ["max_position_embeddings"],
   paligemma: ["hidden_size", "vocab_size"],
+  minicpmv4_6: ["image_size"],
+  minicpmv4_6_vision: ["insert_layer_id"],
   pixtral: ["image_size"],
   qwen2: ["max_window_layers", "sliding_window"],
   qwen2_vl_text: ["max_window_layers", "sliding_window"],

@@ -28,8 +28,12 @@ export interface EncoderOptions {
   readonly reads: readonly string[];
   readonly hiddenSize: number;
   readonly embeddings: EncoderEmbeddings;
-  /** In order, each with the name of its parameters' prefix. */
-  readonly layers: readonly { readonly name: string; readonly layer: EncoderLayer }[];
+  /** In order, each with the name of its parameters' prefix. `rows`: of an item, where a layer makes others. */
+  readonly layers: readonly {
+    readonly name: string;
+    readonly layer: EncoderLayer;
+    readonly rows?: (item: MediaItem) => number;
+  }[];
   /** What the layers need, for these items: asked once per pass, then by number of the layer. */
   pass(items: readonly MediaItem[], scope: Scope): (layer: number) => EncoderPass;
   /** Behind the last layer, on its hidden state. Absent: nothing. */
@@ -81,6 +85,7 @@ export function encoder(options: EncoderOptions, { component, modality }: TowerP
       name: segmentOf(index),
       after: [index === 0 ? names.embeddings : segmentOf(index - 1)],
       reads: [],
+      ...(layers[index]!.rows && { outputRows: layers[index]!.rows }),
       parameters: namesOf(own),
     })),
     ...(norm === undefined

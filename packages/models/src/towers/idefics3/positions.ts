@@ -28,22 +28,28 @@ function boundaries(side: number): Float32Array {
  * rounding lets some patches share a place. Source: transformers 5.24, `modeling_idefics3.py`,
  * `Idefics3VisionEmbeddings`, whose float32 arithmetic this repeats.
  */
-export function bucketPlaces(count: number, side: number): Int32Array {
+export function bucketPlaces(count: number, side: number, shareOf: ShareOf = idefics3Share): Int32Array {
   const limits = boundaries(side);
-  const step = Math.fround(1 / count);
   return Int32Array.from({ length: count }, (_, index) => {
-    const at = Math.min(Math.fround(index * step), LAST);
+    const at = Math.fround(shareOf(index, count));
     return limits.filter((limit) => limit <= at).length;
   });
 }
 
+/** At which share of an edge of `count` patches patch `index` lies, which is rounded to float32. */
+export type ShareOf = (index: number, count: number) => number;
+
+function idefics3Share(index: number, count: number): number {
+  return Math.min(Math.fround(index * Math.fround(1 / count)), LAST);
+}
+
 /** Row of the table, `side` places a side, for each patch of all grids, in the order of `patchPlaces`. */
-export function tablePlaces(grids: readonly Grid[], merge: number, side: number): Int32Array {
+export function tablePlaces(grids: readonly Grid[], merge: number, side: number, shareOf?: ShareOf): Int32Array {
   const [rows, columns] = patchPlaces(grids, merge);
   const places = new Int32Array(rows.length);
   let patch = 0;
   for (const grid of grids) {
-    const [down, across] = [bucketPlaces(grid.rows, side), bucketPlaces(grid.columns, side)];
+    const [down, across] = [bucketPlaces(grid.rows, side, shareOf), bucketPlaces(grid.columns, side, shareOf)];
     for (const end = patch + grid.rows * grid.columns; patch < end; patch++)
       places[patch] = down[rows[patch]!]! * side + across[columns[patch]!]!;
   }
