@@ -1,5 +1,6 @@
 import { Tokenizer as HuggingFaceTokenizer } from "@huggingface/tokenizers";
 import { causeText, shown, ThawError } from "@thaw/contracts";
+import { access } from "node:fs/promises";
 import { join } from "node:path";
 import { bounded } from "./bounded.js";
 import { readCheckpointJson } from "./checkpoint-file.js";
@@ -89,6 +90,25 @@ function withDeclaredTokens(file: Json, config: Json): Json {
   return missing.length === 0 ? file : { ...file, added_tokens: [...added, ...missing] };
 }
 
+/** A folder without tokenizer.json, perhaps with a tokenizer in a form that is not read. */
+async function tokenizerMissing(folder: string): Promise<ThawError> {
+  const isMistrals = await access(join(folder, "tekken.json")).then(
+    () => true,
+    () => false,
+  );
+  return isMistrals
+    ? tokenizerUnusable(
+        folder,
+        "The checkpoint has its tokenizer as Mistral's tekken.json alone, which is not read.",
+        "Add the tokenizer.json of a conversion of the same model.",
+      )
+    : tokenizerUnusable(
+        folder,
+        "The checkpoint has no tokenizer.json.",
+        "Save the tokenizer with transformers (a fast tokenizer writes this file).",
+      );
+}
+
 /**
  * Reads `tokenizer.json` and `tokenizer_config.json` of a checkpoint folder.
  * @throws THAW_DATA_TOKENIZER where there is none or it cannot be used
@@ -96,12 +116,7 @@ function withDeclaredTokens(file: Json, config: Json): Json {
 export async function loadTokenizer(folder: string, options: TokenizerOptions = {}): Promise<Tokenizer> {
   const { addsSpecialTokens = true } = options;
   const file = await readCheckpointJson(folder, "tokenizer.json");
-  if (file === undefined)
-    throw tokenizerUnusable(
-      folder,
-      "The checkpoint has no tokenizer.json.",
-      "Save the tokenizer with transformers (a fast tokenizer writes this file).",
-    );
+  if (file === undefined) throw await tokenizerMissing(folder);
   const config = (await readCheckpointJson(folder, "tokenizer_config.json")) ?? {};
   const source = join(folder, "tokenizer.json");
   let inner: HuggingFaceTokenizer;

@@ -99,6 +99,14 @@ describe("the processor of", () => {
     },
   );
 
+  it("Voxtral with Mistral's own tokenizer alone is refused by the file's name", async () => {
+    const folder = await changed("voxtral", { "tokenizer.json": null, "tekken.json": () => undefined });
+    await expect(openProcessor(folder)).rejects.toMatchObject({
+      code: "THAW_DATA_TOKENIZER",
+      message: expect.stringContaining("tekken.json") as string,
+    });
+  });
+
   it.each<[Golden, string, (json: Config) => void, string, string]>([
     [
       "qwen2_audio",
