@@ -1,6 +1,7 @@
 // @ts-check
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
+import { itemColumns } from "@thaw/data";
 import { openProcessor } from "@thaw/models";
 import { openSafetensors } from "@thaw/safetensors";
 import { readItems } from "./media.mjs";
@@ -62,11 +63,9 @@ async function readBatch(reader, prefix, items, media = items.map(({ file }) => 
 export function placed(items, tokenIds, sample) {
   let at = 0;
   return items.map(({ modality, contentKey, plan, values }) => {
-    const columns = Int32Array.from({ length: plan.tokenCount }, () => {
-      at = tokenIds.indexOf(plan.tokenId, at) + 1;
-      if (at === 0) throw new Error(`Row ${sample} has too few placeholders ${plan.tokenId}.`);
-      return at - 1;
-    });
+    const columns = itemColumns(plan, tokenIds, at);
+    if (columns === undefined) throw new Error(`Row ${sample} has too few placeholders ${plan.tokenId}.`);
+    at = (columns.at(-1) ?? at - 1) + 1;
     return { modality, contentKey, sample, columns, facts: plan.facts, inputs: plan.inputs, load: async () => values };
   });
 }

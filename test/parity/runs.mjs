@@ -203,12 +203,12 @@ export async function* compareOutputs(golden, backend) {
  * @param {ReadonlyMap<string, Float32Array>} got
  * @returns {AsyncGenerator<Comparison>}
  */
-async function* compareFeatures({ folder, reader }, got) {
+async function* compareFeatures({ folder, reader, batch, items }, got) {
   for (const modality of Object.keys(FEATURES)) {
     const name = `${modality}_features`;
     if (!reader.entries.has(`out.${name}`)) continue;
     const [rows, width] = /** @type {[number, number]} */ (reader.entry(`out.${name}`).shape);
-    const whole = got.get(name);
+    const whole = withoutIndicators(got.get(name), batch, items, modality);
     const outputs = [name, ...[...reader.entries.keys()].filter((key) => key.startsWith("out.deepstack_features."))];
     const columns = (whole?.length ?? 0) / rows;
     for (const [index, output] of outputs.entries()) {
@@ -217,6 +217,23 @@ async function* compareFeatures({ folder, reader }, got) {
       yield judged(folder, index === 0 ? name : output.slice(4), maxDifference(own, wanted), OUTPUT);
     }
   }
+}
+
+/**
+ * Features of one modality without the rows that other tokens of a placeholder became, which no golden has among its
+ * features.
+ * @param {Float32Array | undefined} features
+ * @param {Golden["batch"]} batch
+ * @param {Golden["items"]} items
+ * @param {string} modality
+ */
+function withoutIndicators(features, { media, tokenIds, tokenCount }, items, modality) {
+  const id = items.find((item) => item.modality === modality)?.plan.tokenId;
+  const isFeature = media
+    .filter((item) => item.modality === modality)
+    .flatMap(({ sample, columns }) => [...columns].map((column) => tokenIds[sample * tokenCount + column] === id));
+  const width = (features?.length ?? 0) / isFeature.length;
+  return features?.filter((_, at) => isFeature[Math.floor(at / width)]);
 }
 
 /**

@@ -190,6 +190,8 @@ export interface MediaTokens {
   readonly modality: string;
   /** The placeholder. */
   readonly tokenId: number;
+  /** Others that an item's columns may hold, as features stand in for them too. Elsewhere they are words. */
+  readonly otherIds?: readonly number[];
   /** How many of them an item has: one for each row of features that the text reads. */
   rows(item: MediaItem): number;
 }

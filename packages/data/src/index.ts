@@ -55,7 +55,7 @@ export { pilResize } from "./images/pil-resize.js";
 export { imageProcessorClass, pixelPlanes, readPixelOptions } from "./images/pixel-values.js";
 export type { ChannelValues, PixelOptions } from "./images/pixel-values.js";
 export type { ImageProcessor, ImageSize, RgbImage } from "./images/processor.js";
-export { mediaOf, placeholdersOf } from "./media/processor.js";
+export { itemColumns, mediaOf, placeholdersOf } from "./media/processor.js";
 export type {
   AudioMedia,
   ImageMedia,
@@ -80,6 +80,8 @@ export {
   parseGemma3ImageConfig,
 } from "./image-processors/gemma3.js";
 export type { Gemma3ImageOptions, PanAndScanOptions } from "./image-processors/gemma3.js";
+export { ovis2ImageProcessorModule, ovis2TileGrid, parseOvis2ImageConfig } from "./image-processors/ovis2.js";
+export type { Ovis2ImageOptions, Ovis2TileOptions } from "./image-processors/ovis2.js";
 export type { PixtralImageOptions } from "./image-processors/pixtral.js";
 export {
   gemma4BlockProcessor,

@@ -41,6 +41,11 @@ describe("placeholders and items", () => {
     checkPlaces(batch([item(0, [1]), item(0, [2]), sound, other]), TOKENS);
   });
 
+  it("fit where a column holds another id that its kind may have, which is a word elsewhere", () => {
+    const [image, audio] = TOKENS;
+    checkPlaces(batch([item(0, [1, 2, 3]), sound, other]), [{ ...image!, otherIds: [5, 6] }, audio!]);
+  });
+
   it("are not looked at where the model names no placeholder of the kind", () => {
     checkPlaces(batch([]), []);
     checkPlaces(batch([picture, other, item(7, [9], { modality: "scent" })]), TOKENS.slice(0, 1));

@@ -37,10 +37,9 @@ function takePlaces(batch: PlacedBatch, item: MediaItem, tokens: MediaTokens, ta
     if (column < 0 || column >= tokenCount) throw refuse(`names column ${column} of ${tokenCount}`);
     if (index > 0 && column <= columns[index - 1]!) throw refuse(`names column ${column} out of order`);
     const at = sample * tokenCount + column;
-    if (tokenIds[at] !== tokens.tokenId)
-      throw refuse(
-        `names column ${column}, which holds token ${tokenIds[at]} and not its placeholder ${tokens.tokenId}`,
-      );
+    const id = tokenIds[at]!;
+    if (id !== tokens.tokenId && tokens.otherIds?.includes(id) !== true)
+      throw refuse(`names column ${column}, which holds token ${id} and not its placeholder ${tokens.tokenId}`);
     if (taken[at] !== 0) throw refuse(`names column ${column}, which another item names too`);
     taken[at] = 1;
   });

@@ -19,6 +19,8 @@ export interface ItemPlan {
   readonly tokenId: number;
   /** How many of them the placeholder holds. */
   readonly tokenCount: number;
+  /** Where features stand in for tokens of other ids too: the id of each, in order. They lie side by side. */
+  readonly tokens?: readonly number[];
   /** What the model has to know on the host: grid, tiles, original size. */
   readonly facts: Readonly<Record<string, readonly number[]>>;
   /** Model inputs made from it: `{ pixelValues: { rows: 576, width: 588 } }`, one patch per row. */
@@ -103,4 +105,26 @@ export function mediaOf<Kind extends Modality>(
 /** By modality, what the chat template renders for one item. */
 export function placeholdersOf(media: ProcessorMedia): Readonly<Partial<Record<Modality, string>>> {
   return Object.fromEntries(Object.entries(media).map(([modality, { placeholder }]) => [modality, placeholder]));
+}
+
+/** Where the tokens of an item of that plan are: the next ones from `from` on, or undefined if there are too few. */
+export function itemColumns(
+  { tokenId, tokenCount, tokens }: Pick<ItemPlan, "tokenId" | "tokenCount" | "tokens">,
+  tokenIds: Readonly<ArrayLike<number>> & { indexOf(id: number, from: number): number },
+  from: number,
+): Int32Array | undefined {
+  if (tokens !== undefined) {
+    const first = tokenIds.indexOf(tokenId, from) - tokens.indexOf(tokenId);
+    const isThere = first >= from && tokens.every((id, index) => tokenIds[first + index] === id);
+    return isThere ? Int32Array.from(tokens, (_, index) => first + index) : undefined;
+  }
+  const columns = new Int32Array(tokenCount);
+  let next = from;
+  for (let index = 0; index < tokenCount; index += 1) {
+    const at = tokenIds.indexOf(tokenId, next);
+    if (at < 0) return undefined;
+    columns[index] = at;
+    next = at + 1;
+  }
+  return columns;
 }

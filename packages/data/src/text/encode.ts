@@ -6,7 +6,7 @@ import {
   templateMissing,
   templateNotIncremental,
 } from "../errors.js";
-import { mediaOf, type ItemPlan, type Processor } from "../media/processor.js";
+import { itemColumns, mediaOf, type ItemPlan, type Processor } from "../media/processor.js";
 import type { Message, Modality } from "../samples/sample.js";
 import type { ChatTemplate } from "./chat-template.js";
 
@@ -176,15 +176,14 @@ function placeItems(tokenIds: readonly number[], items: readonly PlannedItem[], 
     const same = items.filter(({ modality }) => modality === of.modality);
     return placeholderMismatch(origin, of.modality, same.length + more, same.length);
   };
-  const columns = items.map((item) =>
-    Int32Array.from({ length: item.plan.tokenCount }, () => {
-      const { tokenId } = item.plan;
-      const at = tokenIds.indexOf(tokenId, next.get(tokenId) ?? 0);
-      if (at < 0) throw mismatch(item, -1);
-      next.set(tokenId, at + 1);
-      return at;
-    }),
-  );
+  const columns = items.map((item) => {
+    const { tokenId } = item.plan;
+    const from = next.get(tokenId) ?? 0;
+    const found = itemColumns(item.plan, tokenIds, from);
+    if (found === undefined) throw mismatch(item, -1);
+    next.set(tokenId, (found.at(-1) ?? from - 1) + 1);
+    return found;
+  });
   for (const item of items)
     if (tokenIds.includes(item.plan.tokenId, next.get(item.plan.tokenId) ?? 0)) throw mismatch(item, 1);
   return columns;

@@ -15,6 +15,8 @@ const LANGUAGE_MODEL = "language_model";
 export interface Medium<Towers extends string = string, Connectors extends string = string> {
   /** Id of the tokens in whose places features stand. */
   readonly placeholder: number;
+  /** Ids of other tokens inside an item's placeholder in whose places features stand too. Default: none. */
+  readonly otherIds?: readonly number[];
   /** The tower that reads the items, then the connectors behind it. Modalities may share them. */
   readonly through: readonly [Towers, ...Connectors[]];
 }
@@ -73,9 +75,10 @@ export function compose<Towers extends string, Connectors extends string>(
     text: {
       vocabularySize,
       hiddenSize: decoder.hiddenSize,
-      mediaTokens: Object.entries(media).map(([modality, { placeholder, through }]) => ({
+      mediaTokens: Object.entries(media).map(([modality, { placeholder, otherIds, through }]) => ({
         modality,
         tokenId: placeholder,
+        ...(otherIds && { otherIds }),
         rows: (item) => wired.rowsOf(through, item),
       })),
       embeddings: { input: embedding, output: decoder.outputWeight },

@@ -43,6 +43,8 @@ export interface VitOptions extends PictureSize, VitUse {
   readonly positions?: { readonly name: string; readonly isNested?: boolean; readonly order?: Int32Array };
   /** Name of the norm on the embeddings. Absent: none. */
   readonly firstNorm?: string;
+  /** Name of the norm on the patches before their positions are added. Absent: none. */
+  readonly patchNorm?: string;
   /** Name of the norm behind the last layer. Absent: none is stored. */
   readonly lastNorm?: string;
   /** Its kind, where it is not that of the others. */
@@ -122,7 +124,7 @@ export function vitTower(options: VitOptions, place: TowerPlace): Tower {
 }
 
 function embeddingSpecs(
-  { hiddenSize, classToken, positions, firstNorm, norm }: VitOptions,
+  { hiddenSize, classToken, positions, firstNorm, patchNorm, norm }: VitOptions,
   patch: PatchEmbeddingOptions,
   tokenCount: number,
 ): readonly ParameterSpec[] {
@@ -130,6 +132,7 @@ function embeddingSpecs(
   return [
     ...(classToken === undefined ? [] : [{ ...classToken, role: "embedding" } satisfies ParameterSpec]),
     ...patchEmbeddingSpecs(patch),
+    ...(patchNorm === undefined ? [] : normSpecs(patchNorm, hiddenSize, norm)),
     ...(positions === undefined ? [] : [{ name: positions.name, shape, role: "embedding" } satisfies ParameterSpec]),
     ...(firstNorm === undefined ? [] : normSpecs(firstNorm, hiddenSize, norm)),
   ];
@@ -139,12 +142,14 @@ function embeddingSpecs(
 function embed(
   given: Tensor,
   patch: PatchEmbeddingOptions,
-  { hiddenSize, classToken, positions }: VitOptions,
+  { hiddenSize, classToken, positions, patchNorm, norm }: VitOptions,
   patchCount: number,
   scope: Scope,
 ): Value {
   const tiles = given.shape[0]! / patchCount;
-  const embedded = reshape(embedPatches(given, patch, scope), [tiles, patchCount, hiddenSize]);
+  const patches = embedPatches(given, patch, scope);
+  const even = patchNorm === undefined ? patches : normed(patches, patchNorm, norm, scope);
+  const embedded = reshape(even, [tiles, patchCount, hiddenSize]);
   const tokens =
     classToken === undefined ? embedded : concat([firstTokens(classToken.name, tiles, hiddenSize, scope), embedded], 1);
   const x = positions === undefined ? tokens : add(tokens, places(positions, tokens.shape[1]!, hiddenSize, scope));
