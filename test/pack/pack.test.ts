@@ -165,6 +165,6 @@ describe("packed packages", () => {
 
   it("bring the thaw command", async () => {
     const { stdout } = await run("npx", ["--no-install", "thaw", "--help"], { cwd: join(folder, "app") });
-    for (const command of ["train", "plan", "check", "evaluate", "caption"]) expect(stdout).toContain(command);
+    for (const command of ["train", "plan", "check", "evaluate", "caption", "chat"]) expect(stdout).toContain(command);
   });
 });

@@ -114,6 +114,27 @@ export function noEvaluationData(path: string): ThawError {
   );
 }
 
+/** A chat's system message that the model would not read. */
+export function noSystemRole(source: string, cause?: ThawError): ThawError {
+  return new ThawError(
+    "THAW_CLI_CHAT_SYSTEM",
+    `The chat template of ${source} has no system role: ` +
+      `${cause === undefined ? "it leaves the text out" : `it refuses one (${cause.message})`}. At --system. ` +
+      "The chat goes on without it; write the text into the first question.",
+    { details: { source }, cause },
+  );
+}
+
+/** A line of a chat that looks like a command and is none. */
+export function chatCommandWrong(line: string): ThawError {
+  return new ThawError(
+    "THAW_CLI_CHAT_COMMAND",
+    `${JSON.stringify(line)} is not a command. In the chat. Write /image PATH, /audio PATH, /reset or /quit; ` +
+      "other lines are questions.",
+    { details: { line } },
+  );
+}
+
 /** An error with the command that goes on in spite of it; its code stays. */
 export function withCommand(error: ThawError, command: string): ThawError {
   return new ThawError(error.code, `${error.message}\nGo on with: ${command}`, {

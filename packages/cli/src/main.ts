@@ -2,7 +2,7 @@ import { causeText, ThawError, thrownAt } from "@thaw/contracts";
 import { CommanderError } from "commander";
 import { createProgram, type Outcome } from "./program.js";
 import { watchProcess } from "./running/ended-process.js";
-import { processTerminal, type Terminal } from "./terminal/terminal.js";
+import { errorLine, processTerminal, type Terminal } from "./terminal/terminal.js";
 
 /** Errors that are a matter of how the command was called. */
 const USAGE_CODES: readonly string[] = ["THAW_CLI_OPTION", "THAW_CLI_NO_EVALUATION_DATA"];
@@ -44,7 +44,7 @@ function wantsStacks(args: readonly string[]): boolean {
 export function errorText(error: unknown, terminal: Terminal, isDebug: boolean): string {
   const { errorColors: colors } = terminal;
   if (error instanceof ThawError) {
-    const lines = [`${colors.red("error")} ${error.message} ${colors.dim(`[${error.code}]`)}`];
+    const lines = [errorLine(error, terminal)];
     if (isDebug) lines.push(stackOf(error));
     return lines.join("\n");
   }

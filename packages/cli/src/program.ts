@@ -1,6 +1,7 @@
 import { Command, Option } from "commander";
 import type { BackendBenchOptions, BackendInstallOptions } from "./commands/backend.js";
 import type { CaptionOptions } from "./commands/caption.js";
+import type { ChatOptions } from "./commands/chat.js";
 import type { CheckOptions } from "./commands/check.js";
 import type { ConvertOptions } from "./commands/convert.js";
 import type { ConfigOptions } from "./commands/config.js";
@@ -13,6 +14,7 @@ import { badOption } from "./errors.js";
 import {
   BACKEND_HELP,
   CAPTION_HELP,
+  CHAT_HELP,
   CHECK_HELP,
   CONFIG_HELP,
   CONVERT_HELP,
@@ -61,6 +63,21 @@ export function createProgram(terminal: Terminal, outcome: Outcome): Command {
       .option("--debug", "show stacks of errors")
       .addHelpText("after", help);
   const withSet = (command: Command): Command => command.option("--set <key=value>", SET_HELP, collect, []);
+  const withDecoding = (command: Command): Command =>
+    command
+      .option(
+        "--temperature <t>",
+        "draw tokens, more evenly the higher; the likeliest ones without it",
+        bounded("--temperature", 0),
+      )
+      .option("--top-k <n>", "draw among so many of the likeliest tokens", count("--top-k"))
+      .option("--top-p <p>", "draw among the fewest tokens that make this probability", bounded("--top-p", 0, 1))
+      .option("--seed <n>", "the same seed draws the same tokens", count("--seed", 0))
+      .option(
+        "--repetition-penalty <p>",
+        "above 1, tokens that are there already are less likely",
+        bounded("--repetition-penalty", 0.01),
+      );
   const logLevel = (): Option =>
     new Option("--log-level <level>", "how much to log on standard error").choices(LOG_LEVELS).default("info");
 
@@ -136,24 +153,29 @@ export function createProgram(terminal: Terminal, outcome: Outcome): Command {
     .action(async (config: string, options: ConvertOptions) => {
       outcome.code = (await import("./commands/convert.js")).convert(config, options, terminal);
     });
-  add("caption <file...>", "write captions for pictures and sounds", CAPTION_HELP)
+  withDecoding(add("caption <file...>", "write captions for pictures and sounds", CAPTION_HELP))
     .requiredOption("--model <run-or-checkpoint>", "a run folder or a checkpoint")
     .option("--prompt <text>", "what to ask; the model's own prompt without it")
     .option("--max-new-tokens <n>", "longest answer", count("--max-new-tokens"))
-    .option(
-      "--temperature <t>",
-      "draw tokens, more evenly the higher; the likeliest ones without it",
-      bounded("--temperature", 0),
-    )
-    .option("--top-k <n>", "draw among so many of the likeliest tokens", count("--top-k"))
-    .option("--top-p <p>", "draw among the fewest tokens that make this probability", bounded("--top-p", 0, 1))
-    .option("--seed <n>", "the same seed draws the same tokens", count("--seed", 0))
     .option("--backend <name>", "auto, gpu, webgpu, native, wasm or cpu")
     .option("--trust", TRUST_HELP)
     .option("--json", "one JSON object per line on standard output")
     .addOption(logLevel().default("warn"))
     .action(async (images: string[], options: CaptionOptions) => {
       outcome.code = await (await import("./commands/caption.js")).caption(images, options, terminal);
+    });
+  withDecoding(add("chat", "talk with a model about pictures and sounds, over several turns", CHAT_HELP))
+    .requiredOption("--model <run-or-checkpoint>", "a run folder or a checkpoint")
+    .option("--system <text>", "what is said before all else")
+    .option("--image <path>", "a picture that the first question shows (repeatable)", collect, [])
+    .option("--audio <path>", "a sound that the first question shows (repeatable)", collect, [])
+    .option("--max-new-tokens <n>", "longest answer", count("--max-new-tokens"), 512)
+    .option("--backend <name>", "auto, gpu, webgpu, native, wasm or cpu")
+    .option("--trust", TRUST_HELP)
+    .option("--json", "one JSON object per answer on standard output")
+    .addOption(logLevel().default("warn"))
+    .action(async (options: ChatOptions) => {
+      outcome.code = await (await import("./commands/chat.js")).chat(options, terminal);
     });
   add(
     "export <run-or-checkpoint> <folder>",

@@ -168,6 +168,10 @@ export interface GenerationOptions {
   readonly repetitionPenalty?: number;
   /** Draws tokens. Absent: the most likely one is taken (greedy search). */
   readonly sampling?: SamplingOptions;
+  /** Told each new id of each row (counted in the batch) as soon as it is chosen; end tokens are not told. */
+  readonly onToken?: (row: number, id: number) => void;
+  /** Once it is aborted, no further token is computed: what is written by then is the answer. */
+  readonly signal?: AbortSignal;
 }
 
 /** How tokens are drawn, in this order, as transformers' `generate` does. */

@@ -119,8 +119,9 @@ export type {
   SampleMedia,
   TextPart,
 } from "./samples/sample.js";
+export { mediaReference } from "./samples/media-reference.js";
 export { resolveSource } from "./formats/resolve-source.js";
-export { openMedia, openSource } from "./batches/source.js";
+export { openMedia, openQuestions, openSource } from "./batches/source.js";
 export { thumbnail } from "./images/thumbnail.js";
 export { loadTokenizer } from "./text/tokenizer.js";
 export type { SpecialTokens, Tokenizer, TokenizerOptions } from "./text/tokenizer.js";

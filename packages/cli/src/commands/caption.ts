@@ -1,23 +1,18 @@
-import type { GenerationOptions } from "@thaw/contracts";
 import { ThawError } from "@thaw/core";
 import { openMedia, type DataSource } from "@thaw/data";
 import { openProcessor } from "@thaw/models";
 import { modelFolder, sessionTrainer } from "../running/build-run.js";
 import { createLogger, type LogLevel } from "../terminal/log.js";
+import { decodingOf, type DecodingFlags } from "../running/decoding.js";
 import { openConfiguredModel } from "../planning/plan-run.js";
 import { openTarget } from "../running/run-folder.js";
-import type { Terminal } from "../terminal/terminal.js";
+import { errorLine, type Terminal } from "../terminal/terminal.js";
 
 /** Options of `thaw caption`. */
-export interface CaptionOptions {
+export interface CaptionOptions extends DecodingFlags {
   readonly model: string;
   readonly prompt?: string;
   readonly maxNewTokens?: number;
-  /** With one of these tokens are drawn, without them the likeliest are taken. */
-  readonly temperature?: number;
-  readonly topK?: number;
-  readonly topP?: number;
-  readonly seed?: number;
   readonly backend?: string;
   /** The run may name code. */
   readonly trust?: boolean;
@@ -50,7 +45,7 @@ export async function caption(given: readonly string[], options: CaptionOptions,
       for await (const batch of source.prompts({ microBatchSize: 8 })) {
         const answers = await session.generate(batch, {
           maxNewTokens: options.maxNewTokens ?? target.config.data.maxNewTokens,
-          ...samplingOf(options),
+          ...decodingOf(options),
         });
         batch.indices.forEach((index, row) => {
           const file = files[index]!;
@@ -93,13 +88,7 @@ async function openUsable(
       files.push(file);
     } catch (error) {
       if (!(error instanceof ThawError)) throw error;
-      const { errorColors: colors } = terminal;
-      terminal.err(`${colors.red("error")} ${error.message} ${colors.dim(`[${error.code}]`)}`);
+      terminal.err(errorLine(error, terminal));
     }
   return { files, source: await openMedia(files, context) };
-}
-
-function samplingOf({ temperature, topK, topP, seed }: CaptionOptions): Pick<GenerationOptions, "sampling"> {
-  if (temperature === undefined && topK === undefined && topP === undefined && seed === undefined) return {};
-  return { sampling: { temperature, topK, topP, seed } };
 }

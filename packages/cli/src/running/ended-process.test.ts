@@ -46,6 +46,7 @@ it.each([
   ["why", "multi_modal_projector"],
   ["evaluate", checkpoint, "--data", "train.jsonl", "--quiet"],
   ["caption", "image0.png", "--model", checkpoint],
+  ["chat", "--model", checkpoint],
   ["export", checkpoint, "out"],
 ])("in %s too", (...args) => {
   writePlugin("");

@@ -72,6 +72,7 @@ describe("a folder that is opened", () => {
 
   it.each([
     ["caption", [image, "--model", "dl"]],
+    ["chat", ["--model", "dl"]],
     ["export", ["dl", "out"]],
     ["evaluate", ["dl", "--data", "iconify:twemoji"]],
     ["train", ["--resume", "dl"]],

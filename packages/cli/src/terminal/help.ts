@@ -19,6 +19,7 @@ Examples:
   thaw train --resume runs/run-20250101-120000
   thaw evaluate runs/run-20250101-120000 --data iconify:twemoji
   thaw caption cat.png --model runs/run-20250101-120000
+  thaw chat --model runs/run-20250101-120000 --image cat.png
 
 Exit codes: 0 done, 1 findings or errors, 2 wrong use, 130 stopped by Ctrl-C (129 by SIGHUP,
 143 by SIGTERM).`;
@@ -101,6 +102,19 @@ Examples:
   thaw caption rain.wav wind.mp3 --model ./checkpoint --prompt "What is that sound?"
   thaw caption *.png --model ./checkpoint --prompt "What is this?" --json
   thaw caption cat.png --model ./checkpoint --temperature 0.7 --top-p 0.9 --seed 1`;
+
+export const CHAT_HELP = `
+Each line is a question, typed or piped in; answers are written as they come. Lines that are commands:
+  /image PATH     the next question shows this picture; several show several
+  /audio PATH     the same for a sound, where the model reads them
+  /reset          forget what was said and shown
+  /quit           end the chat; so does Ctrl-D
+Ctrl-C ends the answer that is being written, else the chat. What cannot be used is told, and the chat goes on.
+
+Examples:
+  thaw chat --model ./checkpoint --image cat.png
+  thaw chat --model ./checkpoint --system "Answer in one word." --temperature 0.7 --top-p 0.9
+  printf '/image cat.png\nWhat is this?\nAnd its colour?\n' | thaw chat --model ./checkpoint --json`;
 
 export const CONFIG_HELP = `${CONFIG_NOTE}
 

@@ -158,6 +158,18 @@ export async function openMedia(
     };
   });
   if (samples.length === 0) throw setEmpty("the list of images and sounds", "Name at least one.");
+  return openQuestions(samples, context);
+}
+
+/**
+ * Opens conversations that end with a question: `prompts` gives what the model goes on from. The caller closes the
+ * source.
+ * @throws THAW_DATA_* naming the sample's origin
+ */
+export async function openQuestions(
+  samples: readonly Sample[],
+  context: Omit<SourceContext, "role">,
+): Promise<DataSource> {
   await checkFiles(samples);
   return checked(
     createSource(

@@ -44,7 +44,7 @@ export interface Sample {
   readonly id: string;
   /** Where it stands, for messages: `train.jsonl:12` or `iconify:noto dog-face`. */
   readonly origin: string;
-  /** Always closed by an assistant turn that is supervised. */
+  /** Closed by an assistant turn that is supervised, or by a question that is to be answered. */
   readonly messages: readonly Message[];
   /** Items, in order of their places in `messages`. */
   readonly media: readonly SampleMedia[];

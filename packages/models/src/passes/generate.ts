@@ -20,8 +20,8 @@ export interface Prompted extends DecodedBatchInput {
 
 /**
  * Goes on from all samples at once, with keys, values and states kept; padding is never computed. The most likely
- * tokens, or drawn ones (see `GenerationOptions`). Returns the new ids of each sample, without the end token. Frees all
- * that it keeps.
+ * tokens, or drawn ones (see `GenerationOptions`), told as they are chosen. Returns the new ids of each sample, without
+ * the end token. Frees all that it keeps.
  * @throws THAW_MODEL_EMPTY_ROW
  */
 export async function generate(prompted: Prompted, options: GenerationOptions): Promise<number[][]> {
@@ -34,13 +34,17 @@ export async function generate(prompted: Prompted, options: GenerationOptions): 
   const results: number[][] = Array.from({ length: batch.batchSize }, () => []);
   const running = new Set(results.keys());
   try {
-    for (let count = 0; count < options.maxNewTokens && running.size > 0; count++) {
+    for (let count = 0; count < options.maxNewTokens && running.size > 0 && !isAborted(options); count++) {
       const pass =
         count === 0 ? prefill(prompted, kept, sight, memory) : goOn(prompted, sight, count - 1, memory, results);
       const ids = await nextIds(prompted, pass, choice, (row) => [...prompts[row]!, ...results[row]!]);
       for (const row of running) {
-        if (eosTokenIds.includes(ids[row]!)) running.delete(row);
-        else results[row]!.push(ids[row]!);
+        const id = ids[row]!;
+        if (eosTokenIds.includes(id)) running.delete(row);
+        else {
+          results[row]!.push(id);
+          options.onToken?.(row, id);
+        }
       }
       await setImmediate();
     }
@@ -48,6 +52,10 @@ export async function generate(prompted: Prompted, options: GenerationOptions): 
     memory.dispose();
   }
   return results;
+}
+
+function isAborted({ signal }: GenerationOptions): boolean {
+  return signal?.aborted === true;
 }
 
 /** One pass inside the language model's segment: final hidden states of each sample's last row, `[batch, hidden]`. */
