@@ -1,11 +1,10 @@
 import { execFile } from "node:child_process";
-import { cp, mkdir, mkdtemp, readFile, rm, symlink, writeFile } from "node:fs/promises";
+import { cp, mkdtemp, readFile, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
-import { writeSafetensors } from "@thaw/core";
 import { parse } from "yaml";
 import { main } from "../main.js";
 import { memoryTerminal } from "../terminal/terminal.js";
@@ -129,29 +128,12 @@ describe("thaw check", () => {
   });
 
   it("counts buffers neither as frozen nor as trained, explains them, and refuses a setting for one", async () => {
-    const checkpoint = at("gemma4");
-    await mkdir(checkpoint);
-    await writeFile(join(checkpoint, "config.json"), '{ "model_type": "gemma4", "text_config": { "vocab_size": 8 } }');
+    await symlink(join(GOLDENS, "gemma4"), at("gemma4"));
     const layer = "model.language_model.layers.0";
-    await writeSafetensors(
-      join(checkpoint, "model.safetensors"),
-      [
-        { name: "model.vision_tower.encoder.layers.0.mlp.up_proj.input_max", dtype: "F32", shape: [] },
-        { name: "model.vision_tower.encoder.layers.0.mlp.up_proj.linear.weight", dtype: "F32", shape: [2, 2] },
-        { name: "model.embed_vision.embedding_projection.weight", dtype: "F32", shape: [2, 2] },
-        { name: `${layer}.mlp.up_proj.weight`, dtype: "F32", shape: [2, 2] },
-        { name: `${layer}.layer_scalar`, dtype: "F32", shape: [1] },
-      ],
-      (name) => new Float32Array(name.endsWith(".weight") ? 4 : 1),
-    );
     const path = await file("buffers.yaml", "model: ./gemma4\nfreeze: { train_mm_proj_only: true }\n");
     const check = await thaw("check", path, "--json");
-    expect([check.code, rules(check.json())]).toEqual([0, ["model-cannot-run warning"]]);
-    const plan = (await thaw("plan", path, "--json")).json<{
-      components: { parameterCount: number }[];
-      parameters: { name: string }[];
-    }>();
-    expect(plan.components.map(({ parameterCount }) => parameterCount)).toEqual([4, 4, 4]);
+    expect([check.code, rules(check.json())]).toEqual([0, []]);
+    const plan = (await thaw("plan", path, "--json")).json<{ parameters: { name: string }[] }>();
     expect(plan.parameters.map(({ name }) => name).filter((name) => /scalar|max/.test(name))).toEqual([]);
     const why = await thaw("why", "layer_scalar", "--config", path, "--json");
     expect(why.out).toContain(

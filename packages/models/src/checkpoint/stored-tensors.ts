@@ -2,7 +2,7 @@ import { join } from "node:path";
 import { isSegmentPrefix, type ParameterInfo, type StoredTensor } from "@thaw/contracts";
 import { openSafetensors, proveFile, readManifest, type TensorEntry } from "@thaw/safetensors";
 import { tensorNotFloat, tensorsMisshaped, tensorsMissing, tensorsUnexpected } from "../errors.js";
-import type { OwnerTable, ParameterSpec } from "../contract/family.js";
+import type { ParameterSpec } from "../contract/family.js";
 import { containsRun } from "../owners/owners.js";
 
 /** Dtypes that hold parameters. */
@@ -80,17 +80,9 @@ export function matchTensors(
 }
 
 /** Every stored float tensor, for model types whose parameters no family lists. */
-export function storedTensors(
-  stored: ReadonlyMap<string, TensorEntry>,
-  { bufferNames = [] }: Pick<OwnerTable, "bufferNames">,
-): StoredTensors {
-  const isBuffer = ({ name }: TensorEntry): boolean => bufferNames.some((run) => containsRun(name, run));
+export function storedTensors(stored: ReadonlyMap<string, TensorEntry>): StoredTensors {
   const floats = [...stored.values()].filter(({ dtype }) => FLOATS.has(dtype));
-  const infoOf = ({ name, shape, dtype }: TensorEntry): ParameterInfo => ({ name, shape, dtype });
-  return {
-    parameters: floats.filter((entry) => !isBuffer(entry)).map(infoOf),
-    buffers: floats.filter(isBuffer).map(infoOf),
-  };
+  return { parameters: floats.map(({ name, shape, dtype }) => ({ name, shape, dtype })), buffers: [] };
 }
 
 function floatDtype(source: string, { name, dtype }: TensorEntry): string {

@@ -24,11 +24,6 @@ export interface OwnerTable {
    * `position_ids`).
    */
   readonly ignoredNames: readonly string[];
-  /**
-   * Runs of whole dot-segments: a stored name that contains one is a buffer, for a type whose forward pass is unknown.
-   * Where it is known its specs say so.
-   */
-  readonly bufferNames?: readonly string[];
   /** See `Model.moduleNames`. Absent: modules are named as parameters are. */
   readonly moduleNames?: Model["moduleNames"];
 }

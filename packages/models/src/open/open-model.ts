@@ -141,7 +141,7 @@ function headerModel(
   options: OpenModelOptions,
 ): Model {
   if (options.initialize !== undefined && options.initialize.length > 0) throw cannotInitialize(folder);
-  const { parameters, buffers } = storedTensors(stored, owners);
+  const { parameters, buffers } = storedTensors(stored);
   const tensors = [...parameters, ...buffers];
   const components = mergeComponents(owners.components, options.components);
   const modelType = String(config.raw["model_type"]);

@@ -13,7 +13,6 @@ export function table(
   more: {
     readonly doubt?: string;
     readonly ignored?: readonly string[];
-    readonly buffers?: readonly string[];
     readonly modules?: OwnerTable["moduleNames"];
   } = {},
 ): DocumentedOwnerTable {
@@ -21,7 +20,6 @@ export function table(
     modelType,
     components: Object.entries(owners).map(([name, prefixes]) => ({ name, prefixes: prefixes.split(" ") })),
     ignoredNames: [...COMPUTED_NAMES, ...(more.ignored ?? [])],
-    ...(more.buffers && { bufferNames: more.buffers }),
     ...(more.modules && { moduleNames: more.modules }),
     ...(more.doubt === undefined ? {} : { doubt: more.doubt }),
   };
