@@ -10,6 +10,8 @@ export interface LoadedFrom {
   readonly tensors: readonly StoredTensor[];
   /** Tensors that are a stretch of a stored one. */
   readonly parts: ReadonlyMap<string, FusedPart>;
+  /** Those that are never trained: bounds that are infinite there become the largest numbers of bfloat16. */
+  readonly buffers: ReadonlySet<string>;
   /** Parameters that are made instead. */
   readonly fresh: ReadonlyMap<string, ParameterSpec>;
   /** Decides what is made. */
@@ -18,6 +20,8 @@ export interface LoadedFrom {
 
 /** Stored tensors whose parts are read one after the other: an expert's gate and up lie in one, its down in another. */
 const KEPT_WHOLES = 2;
+/** The largest finite number of bfloat16. */
+const LARGEST = (2 - 2 ** -7) * 2 ** 127;
 
 /**
  * Values of the named parameters, float32, row-major, one at a time: read from the checkpoint, or made where `fresh`
@@ -26,7 +30,7 @@ const KEPT_WHOLES = 2;
  */
 export async function* loadValues(
   folder: string,
-  { tensors, parts, fresh, seed }: LoadedFrom,
+  { tensors, parts, buffers, fresh, seed }: LoadedFrom,
   names: readonly string[],
 ): AsyncGenerator<{ readonly name: string; readonly values: Float32Array; readonly file?: string }> {
   const shapes = new Map(tensors.map(({ name, shape }) => [name, shape]));
@@ -40,12 +44,17 @@ export async function* loadValues(
       else if (part !== undefined) yield { name, ...(await readPart(reader!, part, wholes, folder)) };
       else {
         const values = await readStored(reader!, name, shapes.get(name)!, folder);
-        yield { name, values, file: reader!.entry(name).file };
+        yield { name, values: buffers.has(name) ? bounded(values) : values, file: reader!.entry(name).file };
       }
     }
   } finally {
     await reader?.close();
   }
+}
+
+/** Transformers starts bounds from infinity (Gemma 4's clipped layers); a checkpoint is written with finite values. */
+function bounded(values: Float32Array): Float32Array {
+  return values.map((value) => (Math.abs(value) === Infinity ? Math.sign(value) * LARGEST : value));
 }
 
 /** A stretch of a stored tensor; the last tensors that were read are kept for its neighbours. */

@@ -123,7 +123,8 @@ async function familyModel(
     deadParameters: architecture.deadParameters,
     ...moduleNamesOf(family),
     text: architecture.text,
-    load: (names) => loadValues(folder, { tensors, parts, fresh, seed }, names),
+    load: (names) =>
+      loadValues(folder, { tensors, parts, buffers: new Set(buffers.map(({ name }) => name)), fresh, seed }, names),
     forward: (batch, scope) => architecture.forward(batch, scope),
     generate: (batch, scope, generation) => architecture.generate(batch, scope, generation),
     save(target, values, saving) {
@@ -159,7 +160,8 @@ function headerModel(
     deadParameters: [],
     ...moduleNamesOf(owners),
     text: guessText(config, parameters),
-    load: (names) => loadValues(folder, { tensors, parts: new Map(), fresh: new Map(), seed: 0 }, names),
+    load: (names) =>
+      loadValues(folder, { tensors, parts: new Map(), buffers: new Set(), fresh: new Map(), seed: 0 }, names),
     forward: refuse,
     generate: refuse,
     save: (target, values, saving) => saveModel(folder, target, tensors, values, saving),
