@@ -58,9 +58,9 @@ async function encodeAll(
   problems: Map<Sample, unknown>,
 ): Promise<number> {
   const tokens = new Map(
-    Object.entries(processor.media).map(([modality, { needsSize, plan }]: [string, MediaProcessor<unknown>]) => [
+    Object.entries(processor.media).map(([modality, media]: [string, MediaProcessor<unknown>]) => [
       modality,
-      needsSize ? 0 : plan().tokenCount,
+      media.needsSize ? 0 : media.plan().tokenCount,
     ]),
   );
   const sizeOf = (sample: Sample): number =>

@@ -293,9 +293,9 @@ describe("openSource", () => {
       ["audio", 1, 7],
       ["audio", 1, 6],
     ]);
-    for (const { modality, columns, load } of batch!.media.filter((item) => item.modality === "audio")) {
-      const { inputFeatures } = await load();
-      expect([modality, inputFeatures!.length]).toEqual(["audio", columns.length * 4]);
+    for (const item of batch!.media.filter(({ modality }) => modality === "audio")) {
+      const { inputFeatures } = await item.load();
+      expect(inputFeatures!.length).toBe(item.columns.length * 4);
     }
     expect(Object.keys(source.identity!)).toEqual(expect.arrayContaining(["items of sample 1", "items of sample 2"]));
     const heard = await openMedia(["u8.wav"], { processor: hearing, baseFolder: sounds, workers: 0 });

@@ -174,12 +174,12 @@ function pendingItem(
 /** What becomes of an item of that size. @throws THAW_DATA_*_BROKEN where the processor does not take it */
 function planned<Size>(
   media: SampleMedia,
-  { plan }: MediaProcessor<Size>,
+  processor: MediaProcessor<Size>,
   size: Size | undefined,
   origin: string,
 ): ItemPlan {
   try {
-    return plan(size);
+    return processor.plan(size);
   } catch (cause) {
     throw cause instanceof ThawError ? cause : mediaBroken(media.modality, mediaName(media), origin, cause);
   }

@@ -36,7 +36,7 @@ export function visualVocabulary(
   options: VisualVocabularyOptions,
   { component, after, inputSize }: ConnectorPlace,
 ): Connector {
-  const { names, outputSize, vocabularySize, indicatorCount, side, stride, layout } = options;
+  const { names, outputSize, vocabularySize, indicatorCount, side, stride } = options;
   const wordCount = vocabularySize - indicatorCount;
   const parameters: readonly ParameterSpec[] = [
     ...linearSpecs(names.scores, inputSize * stride ** 2, wordCount, false),
@@ -50,7 +50,7 @@ export function visualVocabulary(
         name: component,
         after,
         reads: [],
-        outputRows: (item) => layout(item).length,
+        outputRows: (item) => options.layout(item).length,
         parameters: namesOf(parameters),
         signature: `visual words ${JSON.stringify({ side, stride, indicatorCount })}`,
       },
@@ -68,7 +68,13 @@ export function visualVocabulary(
         const table = scope.parameter(`${names.table}.weight`);
         const words = matmul(softmax(scores), slice(table, [0, 0], [wordCount, outputSize]));
         const indicators = slice(table, [wordCount, 0], [indicatorCount, outputSize]);
-        return gatherRows(concat([words, indicators], 0), tokenRows(items.map(layout), words.shape[0]!));
+        return gatherRows(
+          concat([words, indicators], 0),
+          tokenRows(
+            items.map((item) => options.layout(item)),
+            words.shape[0]!,
+          ),
+        );
       }),
   };
 }

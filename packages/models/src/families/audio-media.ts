@@ -27,11 +27,8 @@ export interface ClipRules {
  * `preprocessor_config.json`, or nested as `feature_extractor` in `processor_config.json`.
  * @throws THAW_DATA_PROCESSOR, THAW_CHECKPOINT_CONFIG where they are not supported or do not suit the tower
  */
-export async function whisperMedia(
-  files: ProcessorFiles,
-  tower: WhisperConfig,
-  { token, tokenId: wanted, longer, kept, tokens }: ClipRules,
-): Promise<AudioMedia> {
+export async function whisperMedia(files: ProcessorFiles, tower: WhisperConfig, rules: ClipRules): Promise<AudioMedia> {
+  const { token, tokenId: wanted, longer, kept } = rules;
   const id = tokenId(files, token, wanted);
   const options = readExtractor(files, await mediaSettings(files, "feature_extractor"), tower, { longer, kept });
   return {
@@ -41,7 +38,7 @@ export async function whisperMedia(
     needsSize: true,
     plan(size) {
       const frames = clipFrames(size!.sampleCount, options);
-      const tokenCount = tokens(frames);
+      const tokenCount = rules.tokens(frames);
       if (tokenCount === 0)
         throw new Error(`its ${size!.sampleCount} samples at ${options.samplingRate} Hz are too few for one token`);
       return {

@@ -186,7 +186,7 @@ describe("a checkpoint of", () => {
       const model = await openModel(folder);
       const plan = planOf(await openProcessor(folder), 9920);
       const item = { modality: "audio", facts: plan.facts, inputs: plan.inputs } as unknown as MediaItem;
-      expect(model.text.mediaTokens!.map(({ modality, rows }) => [modality, rows(item)])).toEqual([["audio", tokens]]);
+      expect(model.text.mediaTokens!.map((media) => [media.modality, media.rows(item)])).toEqual([["audio", tokens]]);
       expect(model.components.map(({ name }) => name)).toEqual(["audio_tower", "audio_projector", "language_model"]);
       expect(model.deadParameters).toEqual([]);
     }

@@ -65,7 +65,17 @@ export function whisperTower(config: WhisperConfig, use: WhisperUse, place: Towe
     specs: normSpecs(lastNorm, hiddenSize, norm),
     rows: (item: MediaItem) => whisperRows(use, item),
     run: (x: Value, items: readonly MediaItem[], scope: Parameters<typeof normed>[3]) =>
-      normed(isPooled ? pooled(x, items.map(use.chunks)) : x, lastNorm, norm, scope),
+      normed(
+        isPooled
+          ? pooled(
+              x,
+              items.map((item) => use.chunks(item)),
+            )
+          : x,
+        lastNorm,
+        norm,
+        scope,
+      ),
   };
   return encoder(
     {
@@ -80,7 +90,7 @@ export function whisperTower(config: WhisperConfig, use: WhisperUse, place: Towe
         run(batch, scope, items) {
           const rows = items.map(({ inputs }) => inputs[INPUT_FEATURES]!.rows);
           const frames = scope.constant(patchesOf(batch, place.component, melCount, rows, INPUT_FEATURES));
-          const chunks = items.map(use.chunks);
+          const chunks = items.map((item) => use.chunks(item));
           const [first, second] = stretchesOf(rows, chunks);
           const inner = convolved(frames, `${prefix}.conv1`, first, 1, scope);
           const outer = convolved(inner, `${prefix}.conv2`, second, 2, scope);
@@ -93,7 +103,7 @@ export function whisperTower(config: WhisperConfig, use: WhisperUse, place: Towe
       },
       layers: Array.from({ length: config.layerCount }, (_, index) => ({ name: `${prefix}.layers.${index}`, layer })),
       pass(items) {
-        const lengths = lengthsOf(items.map(use.chunks));
+        const lengths = lengthsOf(items.map((item) => use.chunks(item)));
         const isEven = lengths.every((length) => length === lengths[0]);
         const spans = isEven
           ? AttentionSpans.even(lengths.length, lengths[0]!, false)
