@@ -52,7 +52,8 @@ describe.each([
     const steps = await uploads(cache);
     expect(steps).toHaveLength(STEPS - 1);
     for (const { floats, integers } of steps) {
-      // Beside pixels or features of two images: who sees whom, as the golden's rows have padding (in all layers, and in the last,
+      // Beside pixels or features of two images: who sees whom, as the golden's rows have padding (in all layers, and
+      // in the last,
       // which has fewer rows).
       const whole = floats.filter((size) => size > 1);
       expect(whole.length).toBeLessThanOrEqual(4);

@@ -36,7 +36,7 @@ async function thaw(...args: readonly string[]) {
 }
 
 describe("a family of a third party", () => {
-  it("trains its projector alone, named by a plugin in a config, with the tower's features cached and proven", async () => {
+  it("trains its projector alone, named by a plugin in a config, its tower's features cached and proven", async () => {
     const config = join(folder, "thaw.yaml");
     await writeFile(
       config,

@@ -13,9 +13,8 @@ it("takes infinite bounds for the largest numbers that a checkpoint holds", asyn
   try {
     await cp(golden, folder, { recursive: true });
     const reader = await openSafetensors(join(folder, "model.safetensors"));
-    const [low, high] = ["input_min", "output_max"].map((end) =>
-      [...reader.entries.values()].find(({ name }) => name.endsWith(end))!,
-    ) as [{ name: string; begin: number }, { name: string; begin: number }];
+    const ending = (end: string) => [...reader.entries.values()].find(({ name }) => name.endsWith(end))!;
+    const [low, high] = [ending("input_min"), ending("output_max")];
     await reader.close();
     const file = await open(join(folder, "model.safetensors"), "r+");
     await file.write(Buffer.from(Float32Array.of(-Infinity).buffer), 0, 4, low.begin);

@@ -10,8 +10,8 @@ import type { InternVitConfig } from "./config.js";
 const HEAD_EPSILON = 1e-6;
 
 /**
- * The tower of InternVL (Chen et al., arXiv:2312.14238): a vision transformer with a class token and layer scales, whose
- * patches come in blocks of `merge * merge`. Source: transformers 5.24, `modeling_internvl.py`.
+ * The tower of InternVL (Chen et al., arXiv:2312.14238): a vision transformer with a class token and layer scales,
+ * whose patches come in blocks of `merge * merge`. Source: transformers 5.24, `modeling_internvl.py`.
  */
 export function internVitTower(
   config: InternVitConfig,
