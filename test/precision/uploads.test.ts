@@ -53,8 +53,7 @@ describe.each([
     expect(steps).toHaveLength(STEPS - 1);
     for (const { floats, integers } of steps) {
       // Beside pixels or features of two images: who sees whom, as the golden's rows have padding (in all layers, and
-      // in the last,
-      // which has fewer rows).
+      // in the last, which has fewer rows).
       const whole = floats.filter((size) => size > 1);
       expect(whole.length).toBeLessThanOrEqual(4);
       expect(floats.length - whole.length).toBeLessThanOrEqual(SINGLE_NUMBERS);
