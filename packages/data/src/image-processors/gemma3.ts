@@ -1,9 +1,9 @@
 import { processorUnsupported } from "../errors.js";
 import { cropWindow } from "../images/crop.js";
-import { cutPatches } from "../images/patches.js";
 import { pilResize } from "../images/pil-resize.js";
-import { imageProcessorClass, pixelPlanes, readPixelOptions, type PixelOptions } from "../images/pixel-values.js";
+import { imageProcessorClass, readPixelOptions, type PixelOptions } from "../images/pixel-values.js";
 import type { ImageProcessor, ImageSize } from "../images/processor.js";
+import { tilePatches } from "../images/tiles.js";
 import type { MediaProcessorModule } from "../media/processor.js";
 import { workerModuleUrl } from "../workers/worker-module.js";
 
@@ -105,16 +105,8 @@ export function gemma3ImageProcessor(options: Gemma3ImageOptions): ImageProcesso
       const parts = panAndScanParts(image, options.panAndScan).map((part) =>
         cropWindow(image, part.left, part.top, part),
       );
-      const cut = [image, ...parts].map((tile) =>
-        cutPatches(pixelPlanes(pilResize(tile, size, resample), options), { channels: 3, ...size }, patchSize),
-      );
-      const pixelValues = new Float32Array(cut.reduce((total, { length }) => total + length, 0));
-      let at = 0;
-      for (const rows of cut) {
-        pixelValues.set(rows, at);
-        at += rows.length;
-      }
-      return { pixelValues };
+      const tiles = [image, ...parts].map((tile) => pilResize(tile, size, resample));
+      return { pixelValues: tilePatches(tiles, options, patchSize) };
     },
   };
 }

@@ -1,10 +1,10 @@
 import { shown } from "@thaw/contracts";
 import { processorUnsupported } from "../errors.js";
-import { cropWindow } from "../images/crop.js";
-import { channelsLast, cutPatches } from "../images/patches.js";
+import { channelsLast } from "../images/patches.js";
 import { pilResize } from "../images/pil-resize.js";
-import { imageProcessorClass, pixelPlanes, readPixelOptions, type PixelOptions } from "../images/pixel-values.js";
+import { imageProcessorClass, readPixelOptions, type PixelOptions } from "../images/pixel-values.js";
 import type { ImageProcessor, ImageSize, RgbImage } from "../images/processor.js";
+import { cutTiles, tilePatches } from "../images/tiles.js";
 import type { MediaProcessorModule } from "../media/processor.js";
 import { workerModuleUrl } from "../workers/worker-module.js";
 import { roundHalfEven } from "./rounding.js";
@@ -157,40 +157,25 @@ function closestTiles(
  */
 export function lfm2ImageProcessor(options: Lfm2ImageOptions): ImageProcessor {
   const { patchSize, merge, resample } = options;
-  const patches = (image: RgbImage): Float32Array => {
-    const plane = { channels: 3, width: image.width, height: image.height };
-    return channelsLast(cutPatches(pixelPlanes(image, options), plane, patchSize, merge), 3, patchSize ** 2);
-  };
   return {
     process(image) {
       const { whole, tiles, hasWhole } = lfm2Layout(image, options);
-      const parts = tiles === undefined ? [] : cutTiles(image, tiles, options.tiles!.side, resample);
+      const parts = tiles === undefined ? [] : resizedTiles(image, tiles, options.tiles!.side, resample);
       const last = hasWhole ? [pilResize(image, whole, resample)] : [];
-      return { pixelValues: joined([...parts, ...last].map(patches)) };
+      const patches = tilePatches([...parts, ...last], options, patchSize, merge);
+      return { pixelValues: channelsLast(patches, 3, patchSize ** 2) };
     },
   };
 }
 
-function cutTiles(
+function resizedTiles(
   image: RgbImage,
   { rows, columns }: NonNullable<Lfm2Layout["tiles"]>,
   side: number,
   resample: PixelOptions["resample"],
 ): readonly RgbImage[] {
   const large = pilResize(image, { width: columns * side, height: rows * side }, resample);
-  return Array.from({ length: rows * columns }, (_, tile) =>
-    cropWindow(large, (tile % columns) * side, Math.floor(tile / columns) * side, { width: side, height: side }),
-  );
-}
-
-function joined(parts: readonly Float32Array[]): Float32Array {
-  const whole = new Float32Array(parts.reduce((total, { length }) => total + length, 0));
-  let at = 0;
-  for (const part of parts) {
-    whole.set(part, at);
-    at += part.length;
-  }
-  return whole;
+  return cutTiles(large, { width: side, height: side });
 }
 
 /** `lfm2ImageProcessor` for decode workers. */

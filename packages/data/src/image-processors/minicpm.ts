@@ -1,9 +1,8 @@
 import { processorUnsupported } from "../errors.js";
-import { cropWindow } from "../images/crop.js";
-import { cutPatches } from "../images/patches.js";
 import { pilResize } from "../images/pil-resize.js";
-import { imageProcessorClass, pixelPlanes, readPixelOptions, type PixelOptions } from "../images/pixel-values.js";
-import type { ImageProcessor, ImageSize, RgbImage } from "../images/processor.js";
+import { imageProcessorClass, readPixelOptions, type PixelOptions } from "../images/pixel-values.js";
+import type { ImageProcessor, ImageSize } from "../images/processor.js";
+import { cutTiles, tilePatches } from "../images/tiles.js";
 import type { MediaProcessorModule } from "../media/processor.js";
 import { workerModuleUrl } from "../workers/worker-module.js";
 import { roundHalfEven } from "./rounding.js";
@@ -136,13 +135,6 @@ function slicedGrid(
  */
 export function miniCpmImageProcessor(options: MiniCpmImageOptions): ImageProcessor {
   const { patchSize, merge, resample } = options;
-  const patches = (image: RgbImage): Float32Array =>
-    cutPatches(
-      pixelPlanes(image, options),
-      { channels: 3, width: image.width, height: image.height },
-      patchSize,
-      merge,
-    );
   return {
     process(image) {
       const { whole, slices } = miniCpmLayout(image, options);
@@ -150,19 +142,9 @@ export function miniCpmImageProcessor(options: MiniCpmImageOptions): ImageProces
       if (slices !== undefined) {
         const { rows, columns, size } = slices;
         const large = pilResize(image, { width: columns * size.width, height: rows * size.height }, resample);
-        for (let slice = 0; slice < rows * columns; slice++)
-          parts.push(
-            cropWindow(large, (slice % columns) * size.width, Math.floor(slice / columns) * size.height, size),
-          );
+        parts.push(...cutTiles(large, size));
       }
-      const cut = parts.map(patches);
-      const values = new Float32Array(cut.reduce((total, { length }) => total + length, 0));
-      let at = 0;
-      for (const part of cut) {
-        values.set(part, at);
-        at += part.length;
-      }
-      return { pixelValues: values };
+      return { pixelValues: tilePatches(parts, options, patchSize, merge) };
     },
   };
 }
