@@ -27,6 +27,19 @@ export function projectorPrefix(storedNames: ReadonlySet<string>, probe = "linea
 export function llavaTextNames(tied: boolean | "unclear", storedNames: ReadonlySet<string>): TextNames {
   const prefix = findPrefix(storedNames, ["language_model.model", "model.language_model", "language_model"], "layers");
   const head = prefix === "language_model.model" ? "language_model.lm_head" : "lm_head";
+  return textNames(prefix, head, tied, storedNames);
+}
+
+/**
+ * Names of a text model under `prefix` with its output layer at `head`. Where it is unclear whether that layer is the
+ * embedding (see {@link readTied}), it is unless it is stored.
+ */
+export function textNames(
+  prefix: string,
+  head: string,
+  tied: boolean | "unclear",
+  storedNames: ReadonlySet<string>,
+): TextNames {
   return { prefix, head, isTied: tied === "unclear" ? !storedNames.has(`${head}.weight`) : tied };
 }
 

@@ -6,6 +6,7 @@ import { readSpecialTokens } from "../../reading/special-tokens.js";
 import { gemma4Tower } from "../../towers/gemma4/gemma4.js";
 import { compose } from "../compose.js";
 import { itemRuns } from "../item-runs.js";
+import { textNames } from "../llava-names.js";
 import { readGemma4Config, type Gemma4Config } from "./config.js";
 import { keptTensors } from "./kept.js";
 import { loadGemma4Processor } from "./processor.js";
@@ -34,7 +35,7 @@ export const gemma4Family = defineFamily({
     const { vision, text, imageTokenId } = config;
     if (config.hasAudio && storedNames.size === 0)
       reader.fail("audio_config", "A tower for sound cannot be made anew.", "Set it to null.");
-    const isTied = config.tied === "unclear" ? !storedNames.has("lm_head.weight") : config.tied;
+    const names = textNames(TEXT, "lm_head", config.tied, storedNames);
     const firstSharing = text.options.layers.findIndex(({ takesFrom }) => takesFrom !== undefined);
     return compose({
       towers: {
@@ -52,7 +53,7 @@ export const gemma4Family = defineFamily({
             place,
           ),
       },
-      decoder: (place) => textDecoder(text.options, { prefix: TEXT, head: "lm_head", isTied }, place),
+      decoder: (place) => textDecoder(text.options, names, place),
       media: { image: { placeholder: imageTokenId, through: ["vision_tower", "multi_modal_projector"] } },
       ...(config.seesBothWays && { attending: { seesBothWays: itemRuns } }),
       text: {

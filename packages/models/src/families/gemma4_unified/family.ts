@@ -5,6 +5,7 @@ import { pixelBlocks, type PixelBlocksNames } from "../../towers/gemma4/blocks.j
 import { compose } from "../compose.js";
 import { keptTensors } from "../gemma4/kept.js";
 import { itemRuns } from "../item-runs.js";
+import { textNames } from "../llava-names.js";
 import { readGemma4UnifiedConfig } from "./config.js";
 import { loadGemma4UnifiedProcessor } from "./processor.js";
 
@@ -32,14 +33,14 @@ export const gemma4UnifiedFamily = defineFamily({
     const { vision, text, imageTokenId } = config;
     if (config.hasAudio && storedNames.size === 0)
       reader.fail("audio_config", "A matrix for sound cannot be made anew.", "Set it to null.");
-    const isTied = config.tied === "unclear" ? !storedNames.has("lm_head.weight") : config.tied;
+    const names = textNames(TEXT, "lm_head", config.tied, storedNames);
     const firstSharing = text.options.layers.findIndex(({ takesFrom }) => takesFrom !== undefined);
     return compose({
       towers: {
         multi_modal_projector: (place) => pixelBlocks(vision, namesOf(storedNames), text.options.hiddenSize, place),
       },
       connectors: {},
-      decoder: (place) => textDecoder(text.options, { prefix: TEXT, head: "lm_head", isTied }, place),
+      decoder: (place) => textDecoder(text.options, names, place),
       media: { image: { placeholder: imageTokenId, through: ["multi_modal_projector"] } },
       ...(config.seesBothWays && { attending: { seesBothWays: itemRuns } }),
       text: {

@@ -6,6 +6,7 @@ import { readSpecialTokens } from "../../reading/special-tokens.js";
 import { glm4vTower } from "../../towers/glm4v/tower.js";
 import { compose } from "../compose.js";
 import { gridAttending } from "../grid-positions.js";
+import { textNames } from "../llava-names.js";
 import { readGlm4vConfig, type Glm4vType } from "./config.js";
 import { loadGlm4vProcessor } from "./processor.js";
 
@@ -34,11 +35,7 @@ function glmFamily(modelType: Glm4vType): Family {
         activation: vision.activation,
         merge: vision.merge,
       };
-      const names = {
-        prefix: "model.language_model",
-        head: "lm_head",
-        isTied: tied === "unclear" ? !storedNames.has("lm_head.weight") : tied,
-      };
+      const names = textNames("model.language_model", "lm_head", tied, storedNames);
       return compose({
         towers: { vision_tower: (place) => glm4vTower(vision, VISUAL, place) },
         connectors: { multi_modal_projector: (place) => gatedMerger(merger, place) },

@@ -7,6 +7,7 @@ import { readSpecialTokens } from "../../reading/special-tokens.js";
 import { patchesOfGrids } from "../../towers/grids.js";
 import { idefics3Tower } from "../../towers/idefics3/idefics3.js";
 import { compose } from "../compose.js";
+import { textNames } from "../llava-names.js";
 import { readIdefics3Config } from "./config.js";
 import { loadIdefics3Processor } from "./processor.js";
 
@@ -32,11 +33,11 @@ export function idefics3Like(modelType: string): Family {
         hasBias: false,
         merged: { count: merge ** 2, rows: (item: MediaItem) => patchesOfGrids(item) / merge ** 2 },
       };
-      const isTied = tied === "unclear" ? !storedNames.has(`${HEAD}.weight`) : tied;
+      const names = textNames("model.text_model", HEAD, tied, storedNames);
       return compose({
         towers: { vision_tower: (place) => idefics3Tower(vision, { prefix: "model.vision_model", merge }, place) },
         connectors: { multi_modal_projector: (place) => linearProjector(projector, place) },
-        decoder: (place) => textDecoder(text.options, { prefix: "model.text_model", head: HEAD, isTied }, place),
+        decoder: (place) => textDecoder(text.options, names, place),
         media: { image: { placeholder: imageTokenId, through: ["vision_tower", "multi_modal_projector"] } },
         text: {
           maxPositions: text.maxPositions,

@@ -5,6 +5,7 @@ import { readSpecialTokens } from "../../reading/special-tokens.js";
 import { patchesOfGrids } from "../../towers/grids.js";
 import { miniCpmTower } from "../../towers/minicpm/minicpm.js";
 import { compose } from "../compose.js";
+import { textNames } from "../llava-names.js";
 import { readMiniCpmConfig } from "./config.js";
 import { loadMiniCpmProcessor } from "./processor.js";
 
@@ -27,7 +28,7 @@ export const miniCpmFamily = defineFamily({
   read: readMiniCpmConfig,
   build: (config, { config: reader, generationConfig, storedNames }) => {
     const { vision, text, perToken } = config;
-    const isTied = config.tied === "unclear" ? !storedNames.has("lm_head.weight") : config.tied;
+    const names = textNames(TEXT, "lm_head", config.tied, storedNames);
     const merger = {
       prefix: `${MERGER}.mlp.0`,
       merged: 4,
@@ -42,7 +43,7 @@ export const miniCpmFamily = defineFamily({
     return compose({
       towers: { vision_tower: (place) => miniCpmTower(vision, TOWER, place) },
       connectors: { multi_modal_projector: (place) => mergedMlp(merger, place) },
-      decoder: (place) => textDecoder(text.options, { prefix: TEXT, head: "lm_head", isTied }, place),
+      decoder: (place) => textDecoder(text.options, names, place),
       media: { image: { placeholder: config.imageTokenId, through: ["vision_tower", "multi_modal_projector"] } },
       text: {
         maxPositions: text.maxPositions,

@@ -7,6 +7,7 @@ import { readSpecialTokens } from "../../reading/special-tokens.js";
 import { paddleOcrTower } from "../../towers/paddleocr/tower.js";
 import { compose } from "../compose.js";
 import { gridAttending } from "../grid-positions.js";
+import { textNames } from "../llava-names.js";
 import { readPaddleOcrVlConfig } from "./config.js";
 import { loadPaddleOcrVlProcessor } from "./processor.js";
 
@@ -39,11 +40,12 @@ export const paddleOcrVlFamily = defineFamily({
       outputSize: text.options.hiddenSize,
       merge,
     } as const;
-    const names = {
-      prefix: findPrefix(storedNames, ["model", "model.language_model"], "layers"),
-      head: "lm_head",
-      isTied: tied === "unclear" ? !storedNames.has("lm_head.weight") : tied,
-    };
+    const names = textNames(
+      findPrefix(storedNames, ["model", "model.language_model"], "layers"),
+      "lm_head",
+      tied,
+      storedNames,
+    );
     return compose({
       towers: { vision_tower: (place) => paddleOcrTower(vision, visual, place) },
       connectors: { multi_modal_projector: (place) => patchMerger(projector, place) },

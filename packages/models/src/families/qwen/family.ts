@@ -9,6 +9,7 @@ import { readSpecialTokens } from "../../reading/special-tokens.js";
 import { qwenTower } from "../../towers/qwen/qwen.js";
 import { compose } from "../compose.js";
 import { gridAttending } from "../grid-positions.js";
+import { textNames } from "../llava-names.js";
 import { type QwenConfig, type QwenConfigForm, readQwenConfig } from "./config.js";
 import { loadQwenProcessor } from "./processor.js";
 import type { QwenVision } from "./vision.js";
@@ -44,11 +45,7 @@ export function qwenFamily(definition: QwenDefinition): Family {
       const mergers = mergersOf(vision, prefix);
       const outputs = mergers.map(({ output }) => ({ name: output, width: tower.hiddenSize }));
       const textPrefix = findPrefix(storedNames, prefixes.text, "layers");
-      const names = {
-        prefix: textPrefix,
-        head: "lm_head",
-        isTied: tied === "unclear" ? !storedNames.has("lm_head.weight") : tied,
-      };
+      const names = textNames(textPrefix, "lm_head", tied, storedNames);
       return compose({
         towers: {
           vision_tower: (place) =>
