@@ -17,14 +17,12 @@ const backtrack = (): boolean => /^(a+)+$/.test(`${"a".repeat(80)}b`);
 
 describe("bounded", () => {
   it("ends a regular expression that takes for ever, and names the innermost file", () => {
-    const start = performance.now();
     expect(() => bounded("sample", () => bounded("tokenizer.json", backtrack), 200)).toThrow(
       expect.objectContaining({
         code: "THAW_DATA_TOO_SLOW",
         details: { file: "tokenizer.json", limitMs: 200 },
       }) as Error,
     );
-    expect(performance.now() - start).toBeLessThan(5000);
     expect(bounded("next", () => 3)).toBe(3);
   });
 
@@ -54,15 +52,11 @@ it("ends a tokenizer's regular expression, by the tokenizer's name", { timeout: 
 
 it.each([
   ["{% for i in range(1000000000) %}{% endfor %}", /range\(\) has more than/],
-  [
-    "{% for i in range(5000) %}{% for j in range(5000) %}{{ j }}{% endfor %}{% endfor %}",
-    /more than 1000000 steps|more than 10 seconds/,
-  ],
+  ["{% for i in range(5000) %}{% for j in range(5000) %}{{ j }}{% endfor %}{% endfor %}", /more than 200000 steps/],
   ["{% set n = namespace(x=[1]) %}{% for i in range(60) %}{% set n.x = n.x + n.x %}{% endfor %}", /a list of more/],
   ["{% set n = namespace(x='a') %}{% for i in range(60) %}{% set n.x = n.x ~ n.x %}{% endfor %}", /a text of more/],
   ["{% macro m() %}{{ m() }}{% endmacro %}{{ m() }}", /./],
 ])("bounds a template: %s", (text, reason) => {
-  const start = performance.now();
   const special = { named: {} };
   expect(() =>
     compileChatTemplate(text, { source: "chat_template.jinja", special, placeholders: {} }).render([
@@ -74,7 +68,6 @@ it.each([
       message: expect.stringMatching(reason) as string,
     }) as Error,
   );
-  expect(performance.now() - start).toBeLessThan(15_000);
 });
 
 it("gives templates the names that the library gives", () => {

@@ -6,8 +6,8 @@ interface PlainInterpreter {
   run(program: unknown): Evaluation;
   evaluate(statement: unknown, environment: unknown): Evaluation;
 }
-/** What one rendering may take: real templates need some thousand steps, and make some kilobytes. */
-const MAX_STEPS = 1_000_000;
+/** What one rendering may take: real templates need some 5,000 steps per 100 messages, and make some kilobytes. */
+const MAX_STEPS = 200_000;
 const MAX_LENGTH = 20_000_000;
 const MAX_ITEMS = 1_000_000;
 

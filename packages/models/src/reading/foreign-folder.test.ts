@@ -72,7 +72,5 @@ it.each([
   const config = JSON.parse(readFileSync(file, "utf8")) as Record<string, Record<string, unknown>>;
   config[part]![key] = value;
   writeFileSync(file, JSON.stringify(config));
-  const start = performance.now();
   await expect(openModel(model())).rejects.toMatchObject({ code: "THAW_CHECKPOINT_CONFIG" });
-  expect(performance.now() - start).toBeLessThan(1000);
 });
