@@ -10,6 +10,7 @@ import { attentionMixer, type AttentionOptions } from "../layers/attention.js";
 import { experts } from "../layers/experts.js";
 import { gatedDeltaNet } from "../layers/gated-delta-net.js";
 import { gatedMlp } from "../layers/gated-mlp.js";
+import { gemma4Experts } from "../layers/gemma4-experts.js";
 import { shortConvolution } from "../layers/short-convolution.js";
 import { DecodedBatch } from "../passes/decoded-batch.js";
 import { generate } from "../passes/generate.js";
@@ -48,6 +49,14 @@ const moe = (more: object = {}): TextLayer["block"] =>
     isNormalized: true,
     ...more,
   });
+
+const besideMlp = gemma4Experts({
+  mlp: { hiddenSize: HIDDEN, intermediateSize: 10, activation: "gelu_pytorch_tanh" },
+  expertCount: 4,
+  chosenCount: 2,
+  intermediateSize: 6,
+  norm,
+});
 
 /** Decoders as the coming families have them. */
 const DECODERS: Readonly<Record<string, Omit<TextDecoderOptions, "hiddenSize" | "vocabularySize">>> = {
@@ -106,6 +115,12 @@ const DECODERS: Readonly<Record<string, Omit<TextDecoderOptions, "hiddenSize" | 
     ),
     normsOutputs: true,
     perLayer: { size: 3, vocabularySize: 24, activation: "gelu_pytorch_tanh", paddingId: 0 },
+  },
+  "Gemma4, with experts beside its MLPs": {
+    norm,
+    kinds: [full],
+    layers: layersOf(["full", attention(), { block: besideMlp }], ["full", attention()]),
+    normsOutputs: true,
   },
   "Mixtral, with experts": {
     norm,

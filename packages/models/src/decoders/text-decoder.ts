@@ -88,7 +88,7 @@ export function textDecoder(options: TextDecoderOptions, names: TextNames, place
     ...normOf(index, parts.mixerNorm),
     ...mixer.specs(layerName(index)),
     ...outputNorm(index, parts.mixerOutputNorm),
-    ...normOf(index, parts.blockNorm),
+    ...(block.normsInput === true ? [] : normOf(index, parts.blockNorm)),
     ...block.specs(layerName(index)),
     ...outputNorm(index, parts.blockOutputNorm),
     ...(perLayer?.layerSpecs(layerName(index)) ?? []),
@@ -210,7 +210,8 @@ function runLayer(
   const { mixed, handsOn } = mixer.run(name, index, given, scope);
   release(h);
   const attended = add(chosen === undefined ? x : gatherRows(x, chosen.rows), finish(mixed, parts.mixerOutputNorm));
-  const inner = block.run(name, normed(attended, `${name}.${parts.blockNorm}`, norm, scope), scope);
+  const read = block.normsInput === true ? attended : normed(attended, `${name}.${parts.blockNorm}`, norm, scope);
+  const inner = block.run(name, read, scope);
   const blocked = add(attended, finish(inner, parts.blockOutputNorm));
   const told = perLayer === undefined ? blocked : perLayer.add(blocked, beside!, name, scope);
   const output = options.hasLayerScalars === true ? mul(told, scope.parameter(`${name}.layer_scalar`)) : told;

@@ -1,23 +1,9 @@
-import {
-  add,
-  concat,
-  div,
-  gatherRows,
-  mul,
-  release,
-  reshape,
-  sigmoid,
-  slice,
-  softmax,
-  sum,
-  type Value,
-} from "@thaw/autograd";
-import type { Scope } from "@thaw/contracts";
-import { tensor2d } from "@tensorflow/tfjs-core";
+import { add, mul, release, sigmoid, softmax } from "@thaw/autograd";
 import type { ActivationName } from "../blocks/activations.js";
 import { linearSpecs } from "../blocks/specs.js";
 import { gatedMlp } from "./gated-mlp.js";
 import type { RowBlock } from "./parts.js";
+import { askedWeights, chooseLargest, runChosen } from "./routing.js";
 
 /** A router with experts. */
 export interface ExpertsOptions {
@@ -52,10 +38,10 @@ const NAMES = {
  * `modeling_qwen2_moe.py`, `modeling_mixtral.py`.
  */
 export function experts(options: ExpertsOptions): RowBlock {
-  const { hiddenSize, expertCount, intermediateSize, activation, sharedSize, expertNames } = options;
+  const { hiddenSize, expertCount, chosenCount, intermediateSize, activation, isNormalized, sharedSize } = options;
   const names = { ...NAMES, ...options.names };
   const mlpOf = (whole: string, size: number): RowBlock =>
-    gatedMlp({ hiddenSize, intermediateSize: size, activation, names: { ...expertNames, whole } });
+    gatedMlp({ hiddenSize, intermediateSize: size, activation, names: { ...options.expertNames, whole } });
   const own = Array.from({ length: expertCount }, (_, index) =>
     mlpOf(`${names.whole}.${names.experts}.${index}`, intermediateSize),
   );
@@ -74,8 +60,9 @@ export function experts(options: ExpertsOptions): RowBlock {
     ],
     run(layer, x, scope) {
       const probabilities = softmax(scope.linear(x, `${layer}.${router}`));
-      const choice = chooseExperts(probabilities.tensor.dataSync<"float32">(), options);
-      const routed = runChosen(layer, x, probabilities, choice, own, options, scope);
+      const choice = chooseLargest(probabilities.tensor.dataSync<"float32">(), expertCount, chosenCount);
+      const weights = askedWeights(probabilities, choice, isNormalized, scope);
+      const routed = runChosen(layer, x, { choice, weights }, own, scope);
       if (shared === undefined) {
         release(x);
         return routed;
@@ -84,65 +71,4 @@ export function experts(options: ExpertsOptions): RowBlock {
       return add(routed, mul(shared.run(layer, x, scope), gate));
     },
   };
-}
-
-/** For each row its experts, the likeliest first: `[rows * chosenCount]`. Of equal ones the first. */
-function chooseExperts(
-  probabilities: Float32Array,
-  { expertCount, chosenCount }: Pick<ExpertsOptions, "expertCount" | "chosenCount">,
-): Int32Array {
-  const rows = probabilities.length / expertCount;
-  const chosen = new Int32Array(rows * chosenCount);
-  const order = Array.from({ length: expertCount }, (_, index) => index);
-  for (let row = 0; row < rows; row++) {
-    const own = probabilities.subarray(row * expertCount, (row + 1) * expertCount);
-    const best = order.toSorted((a, b) => own[b]! - own[a]! || a - b).slice(0, chosenCount);
-    chosen.set(best, row * chosenCount);
-  }
-  return chosen;
-}
-
-/** `[rows, hidden]`. */
-function runChosen(
-  layer: string,
-  x: Value,
-  probabilities: Value,
-  choice: Int32Array,
-  own: readonly RowBlock[],
-  { expertCount, chosenCount, hiddenSize, isNormalized }: ExpertsOptions,
-  scope: Scope,
-): Value {
-  const rows = x.shape[0]!;
-  const weights = weightsOf(probabilities, choice, chosenCount, isNormalized, scope);
-  /** Where the answer of each row's each expert lies among all answers, expert after expert. */
-  const places = new Int32Array(choice.length);
-  const answers: Value[] = [];
-  let count = 0;
-  for (let expert = 0; expert < expertCount; expert++) {
-    const slots = [...choice.keys()].filter((slot) => choice[slot] === expert);
-    if (slots.length === 0) continue;
-    const asking = Int32Array.from(slots, (slot) => Math.floor(slot / chosenCount));
-    const weight = gatherRows(slice(weights, [0, expert], [rows, 1]), asking);
-    answers.push(mul(own[expert]!.run(layer, gatherRows(x, asking), scope), weight));
-    for (const slot of slots) places[slot] = count++;
-  }
-  const ordered = gatherRows(answers.length === 1 ? answers[0]! : concat(answers, 0), places);
-  return sum(reshape(ordered, [rows, chosenCount, hiddenSize]), 1);
-}
-
-/** Weights of all experts `[rows, experts]`, 0 where a row does not ask. */
-function weightsOf(
-  probabilities: Value,
-  choice: Int32Array,
-  chosenCount: number,
-  isNormalized: boolean,
-  scope: Scope,
-): Value {
-  const [rows, count] = probabilities.shape as [number, number];
-  const mask = new Float32Array(rows * count);
-  choice.forEach((expert, slot) => {
-    mask[Math.floor(slot / chosenCount) * count + expert] = 1;
-  });
-  const asked = mul(probabilities, scope.own(tensor2d(mask, [rows, count])));
-  return isNormalized ? div(asked, reshape(sum(asked, 1), [rows, 1])) : asked;
 }

@@ -36,7 +36,9 @@ export interface RowBlock {
   readonly formula: string;
   /** True if what it computes depends on values that it reads from the device, so that it cannot be compiled. */
   readonly readsValues?: boolean;
+  /** True if it norms its input itself: it gets the rows as they are, and does not let go of them. */
+  readonly normsInput?: boolean;
   specs(layer: string): readonly ParameterSpec[];
-  /** `[rows, hidden]` to the same. Lets go of its input. */
+  /** `[rows, hidden]`, normed, to the same. Lets go of its input. */
   run(layer: string, x: Value, scope: Scope): Value;
 }

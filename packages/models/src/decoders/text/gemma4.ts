@@ -1,6 +1,9 @@
 import { readActivation } from "../../blocks/activations.js";
 import { attentionMixer } from "../../layers/attention.js";
 import { gatedMlp } from "../../layers/gated-mlp.js";
+import { gemma4Experts, type Gemma4ExpertsOptions } from "../../layers/gemma4-experts.js";
+import type { NormOptions } from "../../layers/norms.js";
+import type { RowBlock } from "../../layers/parts.js";
 import type { ConfigReader } from "../../reading/config-reader.js";
 import type { LayerKind } from "../layer-kind.js";
 import { readCap } from "./gemma.js";
@@ -37,8 +40,6 @@ interface Gemma4Defaults {
 
 /** Reads `gemma4_text`. Source: transformers 5.24, `modeling_gemma4.py`. @throws THAW_CHECKPOINT_CONFIG */
 export function readGemma4(config: ConfigReader): TextModel {
-  if (config.boolean("enable_moe_block", false))
-    config.fail("enable_moe_block", "Gemma 4 with experts is not supported.", "Use a checkpoint without experts.");
   return read(config, {
     maxPositions: 131072,
     window: 512,
@@ -76,6 +77,7 @@ function read(config: ConfigReader, defaults: Gemma4Defaults): TextModel {
   const areKeysValues = config.boolean("attention_k_eq_v", false);
   const isWide = config.boolean("use_double_wide_mlp", false);
   const cap = readCap(config, "final_logit_softcapping", undefined);
+  const blockOf = readBlock(config, { epsilon });
   const layers = types.map((kind, layer) => {
     const { headSize, keyValueHeadCount } = layerSizes[layer]!;
     const from = sources[layer];
@@ -96,7 +98,7 @@ function read(config: ConfigReader, defaults: Gemma4Defaults): TextModel {
         ...(from !== undefined && { keysFrom: from }),
         ...(handsOn && { handsOn }),
       }),
-      block: gatedMlp({
+      block: blockOf({
         hiddenSize,
         intermediateSize: sizes.intermediateSize * (isWide && from !== undefined ? 2 : 1),
         activation,
@@ -132,6 +134,23 @@ function read(config: ConfigReader, defaults: Gemma4Defaults): TextModel {
     maxPositions: sizes.maxPositions,
     isTied: true,
   };
+}
+
+/** What treats every row by itself: an MLP, or one with experts beside it. */
+function readBlock(config: ConfigReader, norm: NormOptions): (mlp: Gemma4ExpertsOptions["mlp"]) => RowBlock {
+  if (!config.boolean("enable_moe_block", false)) return gatedMlp;
+  const given = (key: string): number =>
+    config.has(key) ? config.size(key, 1) : config.fail(key, "Experts need this size.", "Give a positive integer.");
+  const expertCount = given("num_experts");
+  const chosenCount = given("top_k_experts");
+  if (chosenCount > expertCount)
+    config.fail(
+      "top_k_experts",
+      `A row cannot ask ${chosenCount} of ${expertCount} experts.`,
+      "Give a smaller number.",
+    );
+  const intermediateSize = given("moe_intermediate_size");
+  return (mlp) => gemma4Experts({ mlp, expertCount, chosenCount, intermediateSize, norm });
 }
 
 function readKind(

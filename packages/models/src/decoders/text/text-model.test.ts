@@ -175,7 +175,12 @@ describe("a text config is refused by file and key", () => {
     ],
     ["a cap of nothing", { model_type: "gemma2", attn_logit_softcapping: 0 }, "attn_logit_softcapping"],
     ["text both ways", { model_type: "gemma3_text", use_bidirectional_attention: true }, "use_bidirectional_attention"],
-    ["experts beside an MLP", { model_type: "gemma4_text", enable_moe_block: true }, "enable_moe_block"],
+    ["experts of no number", { model_type: "gemma4_text", enable_moe_block: true }, "num_experts"],
+    [
+      "more experts asked than there are",
+      { model_type: "gemma4_text", enable_moe_block: true, num_experts: 2, top_k_experts: 3 },
+      "top_k_experts",
+    ],
     [
       "text both ways",
       { model_type: "gemma4_text", use_bidirectional_attention: "all" },

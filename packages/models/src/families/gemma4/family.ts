@@ -16,8 +16,8 @@ const TEXT = "model.language_model";
 const SOUND = ["model.audio_tower", "model.embed_audio"];
 
 /**
- * Gemma 4 (E2B, E4B, 31B): a tower over pictures of any grid, means of blocks, a norm and a matrix, a text model with
- * per-layer inputs and shared keys. Source: transformers 5.24, `modeling_gemma4.py`. Its tower for sound is kept in the
+ * Gemma 4 (E2B, E4B, 26B-A4B, 31B): a tower over pictures of any grid, means of blocks, a norm and a matrix, a text model
+ * with per-layer inputs and shared keys, or with experts. Source: transformers 5.24, `modeling_gemma4.py`. Its tower for sound is kept in the
  * files and not run.
  */
 export const gemma4Family = defineFamily({
