@@ -65,10 +65,14 @@ const READ = [
 /** Reached by a run that fails, or by an export, alone. */
 const ELSEWHERE = ["failed", "exported", "restored"];
 
-const hooks = Object.entries(new Trainer(tinyTrainerOptions()).hooks).map(([name, hook]) => ({
-  name,
-  isAsync: "promise" in hook && hook.constructor.name.startsWith("Async"),
-}));
+/** Reached by a run of several processes alone. */
+const TOGETHER = "resolveEnsemble";
+const hooks = Object.entries(new Trainer(tinyTrainerOptions()).hooks)
+  .filter(([name]) => name !== TOGETHER)
+  .map(([name, hook]) => ({
+    name,
+    isAsync: "promise" in hook && hook.constructor.name.startsWith("Async"),
+  }));
 const here = hooks.flatMap((hook) => Object.keys(WRONG).map((kind) => ({ hook, kind })));
 const apart = hooks
   .filter(({ name }) => !ELSEWHERE.includes(name))

@@ -117,9 +117,13 @@ export interface BatchSource {
    * many epochs. Absent: ever new ones.
    */
   readonly views?: number;
+  /** True where `batches` obeys `shard`. Absent: core takes a process's part out of all micro-batches itself. */
+  readonly shards?: boolean;
   /**
    * Micro-batches of one epoch; the last may be smaller. `skip` starts after that many micro-batches (resume) without
-   * decoding them.
+   * decoding them. `shard`: the part of one of several processes, of the same order: micro-batches `index`,
+   * `index + count`, ...; all parts have equally many, the last one of some is without samples, and `skip` counts those
+   * of a part.
    */
   batches(options: {
     readonly epoch: number;
@@ -127,6 +131,7 @@ export interface BatchSource {
     readonly microBatchSize: number;
     readonly shuffle: boolean;
     readonly skip?: number;
+    readonly shard?: { readonly index: number; readonly count: number };
   }): AsyncIterable<Batch>;
   /** Stops workers, closes files. */
   close(): Promise<void>;

@@ -1,5 +1,15 @@
 import "@tensorflow/tfjs-backend-cpu";
-import { openSafetensors, planReport, Trainer, type Plugin, type TrainerOptions } from "@thaw/core";
+import {
+  API_VERSION,
+  definePlugin,
+  memoryEnsembles,
+  openSafetensors,
+  planReport,
+  Trainer,
+  type Ensemble,
+  type Plugin,
+  type TrainerOptions,
+} from "@thaw/core";
 import freezePolicy, { type FreezePolicyOptions } from "@thaw/plugin-freeze-policy";
 import {
   conformance,
@@ -120,6 +130,25 @@ describe("a run with adapters", () => {
       return { losses, parameters: end, steps: 3, stopReason: "" };
     };
     expect(runDifference(await run(8, 1), await run(4, 2))).toBeLessThan(1e-5);
+  });
+
+  it("gives two processes what one gives that accumulates, with dropout", async () => {
+    const run = (processes: number, gradientAccumulationSteps: number, ensemble?: Ensemble) => {
+      const connect = definePlugin({
+        name: "Connect",
+        apiVersion: API_VERSION,
+        apply: ({ hooks }) => hooks.resolveEnsemble.tap("Connect", () => ensemble),
+      })();
+      return runTiny(
+        options({
+          processes,
+          plugins: [connect, ...plugins()],
+          training: { microBatchSize: 2, gradientAccumulationSteps },
+        }),
+      );
+    };
+    const [whole, ...ranks] = await Promise.all([run(1, 2), ...memoryEnsembles(2).map((one) => run(2, 1, one))]);
+    for (const rank of ranks) expect(runDifference(whole!, rank)).toBeLessThan(1e-5);
   });
 
   it("resumes with dropout as if it had never stopped, and refuses another scale", async () => {

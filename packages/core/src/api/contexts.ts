@@ -16,6 +16,7 @@ import type {
   Claims,
 } from "@thaw/contracts";
 import type { Tensor } from "@tensorflow/tfjs-core";
+import type { Ensemble } from "../ensemble/ensemble.js";
 import type { Precision, ResolvedTrainingOptions } from "./options.js";
 
 /** What is known before a weight is read. */
@@ -121,14 +122,26 @@ export interface BackendContext {
   readonly precision: Precision;
 }
 
+/** What connects processes is told. */
+export interface EnsembleContext {
+  /** How many train together, at least 2. */
+  readonly processes: number;
+  readonly settings: readonly Setting[];
+}
+
 export interface RunContext {
-  /** Absent if nothing is written. */
+  /** Absent if nothing is written: also on ranks above 0. */
   readonly runFolder?: string;
   readonly plan: Plan;
   readonly planHash: string;
   readonly training: ResolvedTrainingOptions;
   readonly totalSteps: number;
   readonly backend: Backend;
+  /**
+   * The processes that train together; of size 1 for a run by itself and in sessions. Who writes does so on rank 0, who
+   * uses `gather` or `sum` does so on every rank, at the same place.
+   */
+  readonly ensemble: Ensemble;
   /** Peak bytes in tensors since the last call, and now. */
   readonly memory: () => { readonly bytes: number; readonly peakBytes: number };
   /** Current value of a parameter, on the host. */
@@ -174,7 +187,10 @@ export interface ScopeContext {
   /** `segment`: one segment alone, for a cache. */
   readonly purpose: "train" | "evaluate" | "generate" | "segment";
   readonly step: number;
-  /** From 0 within the step; 0 outside training. */
+  /**
+   * From 0 within the step, counted over all ranks: the same samples have the same number, whichever rank has them. 0
+   * outside training.
+   */
   readonly microBatch: number;
 }
 

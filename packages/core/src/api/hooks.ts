@@ -9,6 +9,7 @@ import {
   SyncHook,
   SyncWaterfallHook,
 } from "tapable";
+import type { Ensemble } from "../ensemble/ensemble.js";
 import type { Optimizer } from "./optimizer.js";
 import type { RunSummary } from "./summary.js";
 import type { ResolvedTrainingOptions } from "./options.js";
@@ -21,6 +22,7 @@ import type {
   PlannedContext,
   Backend,
   BackendContext,
+  EnsembleContext,
   RunContext,
   EpochContext,
   StepContext,
@@ -80,6 +82,11 @@ export function createHooks() {
     findings: new SyncWaterfallHook<[readonly Finding[], RuleContext]>(["findings", "context"]),
     /** Async series, once: the plan is frozen and hashed. No backend yet. An error finding ends the run right after. */
     planned: new AsyncSeriesHook<[PlannedContext]>(["context"]),
+    /**
+     * Async bail, once per run of several processes, right after planning: one plugin connects this one with the
+     * others. Core closes what it gets.
+     */
+    resolveEnsemble: new AsyncSeriesBailHook<[EnsembleContext], Ensemble | undefined>(["context"]),
     /**
      * Async bail, once: one plugin makes a TensorFlow.js backend current and names it; without an answer the current
      * one is used.

@@ -38,6 +38,11 @@ export interface RunOptions {
   readonly training?: TrainingOptions;
   /** Provenance of every setting, as a config gives it. Absent: all of `training` counts as explicit, given in code. */
   readonly settings?: readonly Setting[];
+  /**
+   * How many processes train this model together; a plugin connects them by the hook `resolveEnsemble`. Default: 1. A
+   * step has `microBatchSize * gradientAccumulationSteps` samples of each.
+   */
+  readonly processes?: number;
   /** Folder in which the run folder is made. Absent: nothing is written. */
   readonly output?: string;
   /** Start of the run folder's name. */

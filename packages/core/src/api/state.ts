@@ -53,6 +53,8 @@ export interface RunState {
   /** Over what was frozen at this point. */
   readonly baseFingerprint: string;
   readonly training: ResolvedTrainingOptions;
+  /** How many trained together. Absent: one. */
+  readonly processes?: number;
   readonly optimizer: string;
   /** Updates by parameter. */
   readonly updates: Readonly<Record<string, number>>;

@@ -1,7 +1,7 @@
 import type { Finding, Plan } from "@thaw/contracts";
 import { baseChanged, resumeDataChanged, resumeMismatch } from "../errors/files.js";
 import type { FoundCheckpoint } from "./read-checkpoint.js";
-import type { RunState } from "../api/state.js";
+import type { DataPosition, RunState } from "../api/state.js";
 import type { ResolvedTrainingOptions } from "../api/options.js";
 import { diffPlans, planDiffTable } from "../plan/plan-diff.js";
 
@@ -38,6 +38,7 @@ export interface ResumedRun {
   readonly data: Readonly<Record<string, string>> | undefined;
   readonly isDataChangeAccepted: boolean;
   readonly training: ResolvedTrainingOptions;
+  readonly processes: number;
   readonly optimizer: string;
 }
 
@@ -52,7 +53,12 @@ export function checkResume(checkpoint: FoundCheckpoint, now: ResumedRun): reado
     ["seed", state.seed, now.seed],
     ["samples of the training set", state.sampleCount, now.sampleCount],
     ["optimizer", state.optimizer, now.optimizer],
-    ...(["microBatchSize", "gradientAccumulationSteps", "shuffle"] as const).map((key): [string, unknown, unknown] => [
+    [
+      "training.gradientAccumulationSteps times processes",
+      microBatchesOf(state.training, state.processes),
+      microBatchesOf(now.training, now.processes),
+    ],
+    ...(["microBatchSize", "shuffle"] as const).map((key): [string, unknown, unknown] => [
       `training.${key}`,
       state.training[key],
       now.training[key],
@@ -70,6 +76,25 @@ export function checkResume(checkpoint: FoundCheckpoint, now: ResumedRun): reado
       folder,
     );
   return changed;
+}
+
+/** Of a step, of all processes. */
+function microBatchesOf({ gradientAccumulationSteps }: ResolvedTrainingOptions, processes = 1): number {
+  return gradientAccumulationSteps * processes;
+}
+
+/**
+ * Where a run begins: at the start, or where its checkpoint was made, counted in rounds of the processes that there are
+ * now. A step has the same samples whatever their number, and checkpoints are made between steps.
+ */
+export function startOf(
+  checkpoint: FoundCheckpoint | undefined,
+  { gradientAccumulationSteps }: ResolvedTrainingOptions,
+): { readonly step: number; readonly position: DataPosition } {
+  if (checkpoint === undefined) return { step: 0, position: { epoch: 0, microBatch: 0 } };
+  const { step, position, training } = checkpoint.state;
+  const stepsOfEpoch = Math.ceil(position.microBatch / training.gradientAccumulationSteps);
+  return { step, position: { ...position, microBatch: stepsOfEpoch * gradientAccumulationSteps } };
 }
 
 /** Names of what is not what it was; what one side does not know is not compared. */

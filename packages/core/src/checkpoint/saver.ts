@@ -110,6 +110,7 @@ export class Saver {
       plan: planned.plan,
       baseFingerprint: this.#fingerprints.findLast(({ fromSteps }) => fromSteps <= step)!.value,
       training: parts.training,
+      ...(parts.options.processes === undefined ? {} : { processes: parts.options.processes }),
       optimizer: optimizer.name,
       updates: trainStep.updates,
       evaluation: evaluation.state,

@@ -7,6 +7,11 @@ import type { ResolvedTrainingOptions } from "../api/options.js";
 import type { Session } from "../api/session.js";
 import type { Evaluator } from "../api/run-options.js";
 import type { EvaluationState } from "../api/state.js";
+import type { Ensemble } from "../ensemble/ensemble.js";
+import { rankBatches } from "../ensemble/shard.js";
+import type { SharedStop } from "../ensemble/shared-stop.js";
+
+type Metrics = Readonly<Record<string, number>>;
 
 /** When evaluations happen. */
 export type EvaluationMoment = "start" | "step" | "end";
@@ -19,7 +24,8 @@ export interface EvaluationInput {
   readonly seed: number;
   readonly sources: Readonly<Record<string, BatchSource>>;
   readonly evaluators: readonly Evaluator[];
-  readonly isStopping: () => boolean;
+  readonly ensemble: Ensemble;
+  readonly stop: SharedStop;
   /** Written down before the `evaluated` hook fires. */
   readonly record: (context: EvaluatedContext) => Promise<void>;
 }
@@ -46,9 +52,9 @@ export class Evaluation {
    */
   async run(moment: EvaluationMoment, context: StepContext): Promise<void> {
     for (const { key, name, everySteps, atStart, evaluate } of this.#measurements()) {
-      if (this.#input.isStopping()) return;
+      if (this.#input.stop.reason !== undefined) return;
       if (this.#lastStep.get(key) === context.step || !isDue(moment, context.step, everySteps, atStart)) continue;
-      const metrics = await evaluate(context);
+      const metrics = await this.#agreed(await evaluate(context));
       if (metrics === undefined) return;
       for (const [metric, value] of Object.entries(metrics))
         if (!Number.isFinite(value)) throw metricNotFinite(name, metric, value, context.step);
@@ -89,23 +95,37 @@ export class Evaluation {
     return [...losses, ...others];
   }
 
-  /** Mean loss over a source's supervised tokens; undefined if the run was told to stop meanwhile. */
-  async #loss(name: string, source: BatchSource): Promise<Readonly<Record<string, number>> | undefined> {
-    const { session, seed, training, isStopping } = this.#input;
+  /** What rank 0 measured; undefined where a rank was told to stop and left off, so that all do. */
+  async #agreed(metrics: Metrics | undefined): Promise<Metrics | undefined> {
+    const { ensemble, stop } = this.#input;
+    if (ensemble.size === 1) return metrics;
+    const ranks = await ensemble.gather({ metrics: metrics ?? null, stop: stop.own ?? null });
+    stop.hear(ranks.map((rank) => rank.stop));
+    return ranks.some((rank) => rank.metrics === null) ? undefined : ranks[0]!.metrics!;
+  }
+
+  /**
+   * Mean loss over a source's supervised tokens, of which each rank reads a part; undefined if the run was told to stop
+   * meanwhile.
+   */
+  async #loss(name: string, source: BatchSource): Promise<Metrics | undefined> {
+    const { session, seed, training, ensemble, stop } = this.#input;
     let lossSum = 0;
     let supervisedTokens = 0;
-    for await (const batch of source.batches({
-      epoch: 0,
-      seed,
-      microBatchSize: training.microBatchSize,
-      shuffle: false,
-    })) {
-      if (isStopping()) return undefined;
+    let isStopped = false;
+    const order = { epoch: 0, seed, microBatchSize: training.microBatchSize, shuffle: false };
+    for await (const batch of rankBatches(source, order, ensemble)) {
+      if (batch.batchSize === 0) continue;
+      if ((isStopped = stop.own !== undefined)) break;
       const part = await session.loss(batch);
       lossSum += part.lossSum;
       supervisedTokens += part.supervisedTokenCount;
       await setImmediate();
     }
+    const ranks = await ensemble.gather({ lossSum, supervisedTokens, isStopped });
+    if (ranks.some((rank) => rank.isStopped)) return undefined;
+    lossSum = ranks.reduce((sum, rank) => sum + rank.lossSum, 0);
+    supervisedTokens = ranks.reduce((sum, rank) => sum + rank.supervisedTokens, 0);
     if (supervisedTokens === 0) throw evaluationUnsupervised(name);
     return { loss: lossSum / supervisedTokens, supervisedTokens };
   }

@@ -2,6 +2,7 @@ import { readParameters } from "../checkpoint/read-tensors.js";
 import { precisionUnsupported } from "../errors/options.js";
 import type { Backend, PlannedContext, RunContext } from "../api/contexts.js";
 import type { Precision } from "../api/options.js";
+import type { Ensemble } from "../ensemble/ensemble.js";
 import type { TrainerParts } from "../run/trainer-parts.js";
 import { holdBackend } from "./backend.js";
 import { MemoryWatch } from "../run/memory-watch.js";
@@ -23,6 +24,7 @@ export interface LoadedModel {
 export interface LoadOptions {
   readonly runFolder?: string;
   readonly totalSteps: number;
+  readonly ensemble: Ensemble;
   /** The weights never move. */
   readonly isStatic: boolean;
   /** A checkpoint that is read next holds what `startFrom` gave too. */
@@ -33,7 +35,7 @@ export interface LoadOptions {
 export async function loadModel(
   parts: TrainerParts,
   planned: PlannedContext,
-  { runFolder, totalSteps, isStatic, hasCheckpoint = false }: LoadOptions,
+  { runFolder, totalSteps, ensemble, isStatic, hasCheckpoint = false }: LoadOptions,
 ): Promise<LoadedModel> {
   const { hooks, options, training, settings, logger } = parts;
   const { precision } = training;
@@ -72,6 +74,7 @@ export async function loadModel(
     training,
     totalSteps,
     backend,
+    ensemble,
     memory: () => memory.lap(),
     readParameter: (name: string) => runner.store.read(name),
   });

@@ -69,7 +69,7 @@ export async function makePlan(input: PlannerInput): Promise<PlannedContext> {
     settings,
     claims,
     training,
-    ...runLength(options.data?.train, training),
+    ...runLength(options.data?.train, training, options.processes),
     report,
   });
 

@@ -8,18 +8,21 @@ export interface RunLength {
 }
 
 /**
- * Steps of an epoch and of the run. The last step of an epoch may have fewer micro-batches; a fraction of an epoch is
- * rounded up to whole steps; the first of `epochs` and `maxSteps` that is reached ends the run.
+ * Steps of an epoch and of the run, in which so many processes take part. The last step of an epoch may have fewer
+ * micro-batches; a fraction of an epoch is rounded up to whole steps; the first of `epochs` and `maxSteps` that is
+ * reached ends the run.
  */
 export function runLength(
   source: Pick<BatchSource, "sampleCount"> | undefined,
   training: ResolvedTrainingOptions,
+  processes = 1,
 ): RunLength {
   const { epochs, maxSteps, microBatchSize, gradientAccumulationSteps } = training;
   // a source that is not read yet, as in `thaw check`, has NaN samples
   if (source === undefined || Number.isNaN(source.sampleCount))
     return maxSteps === undefined ? {} : { totalSteps: maxSteps };
-  const stepsPerEpoch = Math.ceil(Math.ceil(source.sampleCount / microBatchSize) / gradientAccumulationSteps);
+  const microBatches = Math.ceil(Math.ceil(source.sampleCount / microBatchSize) / processes);
+  const stepsPerEpoch = Math.ceil(microBatches / gradientAccumulationSteps);
   // 0.1 epochs of 30 steps are 3, not 4: the product is rounded before it is rounded up
   const byEpochs = epochs === undefined ? undefined : Math.ceil(Number((epochs * stepsPerEpoch).toPrecision(12)));
   if (byEpochs === undefined && maxSteps === undefined) return { stepsPerEpoch };

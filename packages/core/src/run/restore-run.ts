@@ -62,6 +62,7 @@ export async function restoreRun(
     data: options.data!.train!.identity,
     isDataChangeAccepted: options.resume?.acceptDataChange === true,
     training,
+    processes: context.ensemble.size,
     optimizer: optimizer.name,
   });
   if (otherData.length > 0)

@@ -38,6 +38,7 @@ async function returning(hook: string, result: (given: unknown) => unknown): Pro
   });
   const trainer = toyTrainer({
     output,
+    ...(hook === "resolveEnsemble" && { processes: 2 }),
     data: { train: toySource(), evaluation: { held: toySource() } },
     training: { maxSteps: 2, epochs: undefined, saveEverySteps: 1 },
     plugins: [pass("First"), bad, pass("Last")],

@@ -1,6 +1,7 @@
 import * as tf from "@tensorflow/tfjs-core";
 import type { Batch, Rows } from "@thaw/contracts";
 import type { TrainerHooks } from "../api/hooks.js";
+import type { Ensemble } from "../ensemble/ensemble.js";
 import { tapReturnedWrong, trainabilityChanged } from "../errors/plugins.js";
 import type { ResultCheck } from "./intercept.js";
 
@@ -110,6 +111,12 @@ export const RESULT_CHECKS: Partial<Record<keyof TrainerHooks, ResultCheck>> = {
     return isRight && ["flags", "plain2d"].includes(matmul as string)
       ? undefined
       : "an object without a name, a description or a way to multiply";
+  }),
+  resolveEnsemble: check("resolveEnsemble", "an Ensemble, or nothing", (after) => {
+    const problem = withFunctions(after, ["sum", "gather", "close"]);
+    if (problem !== undefined) return problem;
+    const { rank, size } = after as Partial<Ensemble>;
+    return Number.isSafeInteger(rank) && Number.isSafeInteger(size) ? undefined : "an object without a rank or a size";
   }),
   resolveOptimizer: check("resolveOptimizer", "an Optimizer, or nothing", (after) =>
     withFunctions(after, ["update", "slots", "restore", "drop", "dispose"]),

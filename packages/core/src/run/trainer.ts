@@ -10,6 +10,7 @@ import { silentLogger, type Logger } from "../api/logger.js";
 import { trainingSchema, type ResolvedTrainingOptions, type TrainingOptions } from "../api/options.js";
 import { API_VERSION, type Plugin } from "../api/plugin.js";
 import { deepFreeze } from "../plan/plan.js";
+import { ALONE } from "../ensemble/ensemble.js";
 import { makePlan } from "../plan/planner.js";
 import { loadModel, type LoadedModel } from "../model/loaded-model.js";
 import { judgePlanChange } from "../checkpoint/resume.js";
@@ -84,7 +85,7 @@ export class Trainer implements TrainerApi {
     const open = await this.#busy(
       async () => {
         const { planned } = await this.#acceptedPlan();
-        loaded = await loadModel(this.#parts, planned, { totalSteps: 0, isStatic: true });
+        loaded = await loadModel(this.#parts, planned, { totalSteps: 0, ensemble: ALONE, isStatic: true });
         await this.hooks.initialize.promise(loaded.context);
         return loaded;
       },

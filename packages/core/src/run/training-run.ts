@@ -1,20 +1,22 @@
 import type { FoundCheckpoint } from "../checkpoint/read-checkpoint.js";
 import type { DataPosition, RunTotals } from "../api/state.js";
-import type { AfterStepContext, Backend, PlannedContext, RunContext, StepContext } from "../api/contexts.js";
-import { AdamW } from "../optimize/adamw.js";
+import type { AfterStepContext, PlannedContext, RunContext, StepContext } from "../api/contexts.js";
+import { makeOptimizer } from "../optimize/make-optimizer.js";
 import type { Optimizer } from "../api/optimizer.js";
 import { phaseAt, trainedNames } from "../plan/plan.js";
 import { runLength } from "../plan/run-length.js";
 import type { RunSummary } from "../api/summary.js";
+import { lostAfter, lostBy } from "../errors/ensemble.js";
+import { compareTrained, compareWeights, joinRun, type JoinedRun } from "../ensemble/join-run.js";
 import { RunProgress } from "./run-progress.js";
-import { deadGradientFacts, lastCalled } from "./tap-facts.js";
+import { deadGradientFacts } from "./tap-facts.js";
 import type { TrainerParts } from "./trainer-parts.js";
 import { activationMemoryBytes, Checkpointing } from "../training/checkpointing.js";
 import { DeadGradients, warnOfDeadGradients } from "../training/dead-gradients.js";
 import { Evaluation } from "../evaluation/evaluation.js";
 import { FrozenGuard } from "../weights/frozen-guard.js";
 import { loadModel, type LoadedModel } from "../model/loaded-model.js";
-import { checkBase } from "../checkpoint/resume.js";
+import { checkBase, startOf } from "../checkpoint/resume.js";
 import { rescueRun, type Rescue } from "./rescue.js";
 import { restoreRun } from "./restore-run.js";
 import { checkSpace } from "../checkpoint/disk-space.js";
@@ -40,11 +42,11 @@ export interface TrainingRunInput {
 
 /** One run from the fixed plan to the summary. `dispose` frees everything, whatever happened. */
 export class TrainingRun {
+  readonly #input: TrainingRunInput;
   readonly #parts: TrainerParts;
   readonly #planned: PlannedContext;
   readonly #checkpoint: FoundCheckpoint | undefined;
-  readonly #stopReason: () => string | undefined;
-  readonly #throwFailure: () => void;
+  #joined: JoinedRun | undefined;
   #files: RunFiles | undefined;
   #loaded: LoadedModel | undefined;
   #optimizer: Optimizer | undefined;
@@ -60,12 +62,12 @@ export class TrainingRun {
   readonly #progress: RunProgress;
   readonly #metrics: StepMetrics;
 
-  constructor({ parts, planned, checkpoint, stopReason, throwFailure }: TrainingRunInput) {
+  constructor(input: TrainingRunInput) {
+    const { parts, planned, checkpoint } = input;
+    this.#input = input;
     this.#parts = parts;
     this.#planned = planned;
     this.#checkpoint = checkpoint;
-    this.#stopReason = stopReason;
-    this.#throwFailure = throwFailure;
     this.#stopRule = new StopRule(parts.training.stopWhen);
     this.#dead = new DeadGradients(parts.training.deadGradientSteps, deadGradientFacts(parts, planned));
     this.#metrics = new StepMetrics(parts);
@@ -75,23 +77,25 @@ export class TrainingRun {
   async run(): Promise<RunSummary> {
     const { hooks, options, training } = this.#parts;
     const source = options.data!.train!;
-    const start = {
-      step: this.#checkpoint?.state.step ?? 0,
-      position: this.#checkpoint?.state.position ?? { epoch: 0, microBatch: 0 },
-    };
-    this.#files = await RunFiles.open(this.#parts, this.#planned, this.#checkpoint?.continues, start.step);
-    const totalSteps = runLength(source, training).totalSteps!;
+    const joined = (this.#joined = await joinRun(this.#input));
+    const { ensemble } = joined;
+    const start = startOf(this.#checkpoint, training);
+    if (ensemble.rank === 0)
+      this.#files = await RunFiles.open(this.#parts, this.#planned, this.#checkpoint?.continues, start.step);
+    const totalSteps = runLength(source, training, ensemble.size).totalSteps!;
     await checkSpace(this.#files?.folder.path, this.#planned, totalSteps, this.#parts.logger);
     const loaded = await loadModel(this.#parts, this.#planned, {
       runFolder: this.#files?.folder.path,
       totalSteps,
+      ensemble,
       isStatic: false,
       hasCheckpoint: this.#checkpoint !== undefined,
     });
     this.#loaded = loaded;
     this.#carried = loaded.started;
     const { runner, context } = loaded;
-    const { optimizer, optimizerPlugin } = this.#makeOptimizer(loaded.backend);
+    const { optimizer, optimizerPlugin } = makeOptimizer(this.#parts, this.#planned, loaded.backend);
+    this.#optimizer = optimizer;
     await hooks.initialize.promise(context);
     this.#checkpointing = new Checkpointing({
       choice: training.activationCheckpointing,
@@ -104,6 +108,7 @@ export class TrainingRun {
       training,
       optimizer,
       totalSteps,
+      ...joined,
       optimizerPlugin,
       deadGradients: this.#dead,
       onDead: (found) => warnOfDeadGradients(found, this.#parts.logger),
@@ -111,10 +116,8 @@ export class TrainingRun {
       checkpointed: (batch) => this.#checkpointing!.choose(runner.phase, batch),
     });
     const evaluation = this.#makeEvaluation(loaded, () => loop.stepsDone);
-    const guard = new FrozenGuard(
-      (name) => runner.store.hash(name, { isFresh: true }),
-      this.#planned.model.buffers?.map(({ name }) => name),
-    );
+    const buffers = this.#planned.model.buffers?.map(({ name }) => name);
+    const guard = new FrozenGuard((name) => runner.store.hash(name, { isFresh: true }), buffers);
     const loop = (this.#loop = this.#makeLoop(loaded, guard, evaluation, start));
     this.#saver = this.#makeSaver(optimizer, evaluation);
     if (this.#checkpoint !== undefined) {
@@ -124,17 +127,22 @@ export class TrainingRun {
     await guard.enter(runner.phase.plan);
     this.#saver?.notePhase(start.step, guard.fingerprint());
     if (this.#checkpoint !== undefined) checkBase(this.#checkpoint, this.#planned.planHash, guard.fingerprint());
+    await compareWeights(ensemble, loaded, guard.fingerprint());
     await hooks.beforeRun.promise(context);
     await evaluation.run(start.step === 0 ? "start" : "step", this.#stepContext(start.step, start.position));
-    const end = await loop.run();
+    const end = await loop.run().catch((error: unknown) => {
+      throw lostAfter(error, loop.stepsDone);
+    });
     return this.#finish(loaded, loop, end, evaluation, guard);
   }
 
   /**
-   * After a failure: saves the state after the last whole step, if this run made one and writes a folder. Undefined
-   * where there is nothing to say.
+   * After a failure: tells other ranks, and saves the state after the last whole step, if this run made one and writes
+   * a folder. Undefined where there is nothing to say.
    */
   async rescue(error: unknown): Promise<Rescue | undefined> {
+    const { ensemble } = this.#joined ?? {};
+    await ensemble?.close(lostBy(error, ensemble.rank));
     const [saver, loop] = [this.#saver, this.#loop];
     if (saver === undefined || loop === undefined || !this.#progress.hasTrained) return undefined;
     const failed = { saver, trainStep: this.#trainStep!, runner: this.#loaded!.runner, logger: this.#parts.logger };
@@ -145,19 +153,12 @@ export class TrainingRun {
 
   /** Frees tensors and closes files; removes the folder of a run that never made a step. */
   async dispose(hasFailed: boolean): Promise<void> {
+    await this.#joined?.ensemble.close();
     this.#trainStep?.clear();
     this.#optimizer?.dispose();
     this.#loaded?.dispose();
     await this.#files?.close();
     if (hasFailed && !this.#progress.hasTrained) await this.#files?.folder.discard();
-  }
-
-  /** A plugin's optimizer with the plugin's name, or core's own. */
-  #makeOptimizer({ joinBytes }: Backend): { readonly optimizer: Optimizer; readonly optimizerPlugin?: string } {
-    const { hooks, training, watch } = this.#parts;
-    const given = hooks.resolveOptimizer.call({ training, groups: this.#planned.groups });
-    const optimizer = (this.#optimizer = given ?? new AdamW(training.optimizer, { joinBytes }));
-    return given === undefined ? { optimizer } : { optimizer, optimizerPlugin: lastCalled(watch, "resolveOptimizer") };
   }
 
   #makeSaver(optimizer: Optimizer, evaluation: Evaluation): Saver | undefined {
@@ -184,7 +185,7 @@ export class TrainingRun {
       session: new RunnerSession(loaded.runner, loaded.backend, stepsDone),
       sources: options.data?.evaluation ?? {},
       evaluators: options.evaluators ?? [],
-      isStopping: () => this.#stopReason() !== undefined,
+      ...this.#joined!,
       record: async (context) => {
         this.#stopRule.observe(context);
         await this.#files?.evaluated(context);
@@ -196,7 +197,7 @@ export class TrainingRun {
     loaded: LoadedModel,
     guard: FrozenGuard,
     evaluation: Evaluation,
-    start: { readonly step: number; readonly position: DataPosition },
+    start: ReturnType<typeof startOf>,
   ): TrainLoop {
     const { hooks, watch, options, training } = this.#parts;
     return new TrainLoop({
@@ -208,8 +209,8 @@ export class TrainingRun {
       source: options.data!.train!,
       seed: options.seed!,
       trainStep: this.#trainStep!,
-      stopReason: this.#stopReason,
-      throwFailure: this.#throwFailure,
+      ...this.#joined!,
+      throwFailure: this.#input.throwFailure,
       stopDecision: () => this.#stopRule.decision,
       events: {
         enterPhase: async (step) => this.#enterPhase(loaded, guard, step),
@@ -261,6 +262,7 @@ export class TrainingRun {
     if (!end.isInterrupted) await evaluation.run("end", context);
     const frozenProof = await guard.finish(loop.stepsDone);
     await checkTrained(loaded.runner);
+    await compareTrained(this.#joined!.ensemble, loaded);
     if (!end.isInterrupted) await this.#files?.final(this.#trainedTensors(loop.stepsDone), this.#planned.planHash);
     const summary = summarize({
       planned: this.#planned,

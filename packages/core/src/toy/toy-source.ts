@@ -10,6 +10,8 @@ export interface ToySourceOptions {
   /** Every how many samples one has no picture; 0: none. */
   readonly textOnlyEvery?: number;
   readonly onLoad?: () => void;
+  /** False: a source that knows no shards. */
+  readonly shards?: boolean;
 }
 
 interface Sample {
@@ -26,16 +28,20 @@ export function toySource({
   seed = 7,
   textOnlyEvery = 0,
   onLoad,
+  shards = true,
 }: ToySourceOptions = {}): BatchSource {
   const samples = Array.from({ length: sampleCount }, (_, index) => makeSample(index, seed, textOnlyEvery, onLoad));
   return {
     name,
     sampleCount,
     augmentations: [],
-    async *batches({ epoch, seed: order, microBatchSize, shuffle, skip = 0 }) {
+    ...(shards && { shards }),
+    async *batches({ epoch, seed: order, microBatchSize, shuffle, skip = 0, shard = { index: 0, count: 1 } }) {
       const indices = shuffle ? shuffled(sampleCount, seededRandom(order, `epoch ${epoch}`)) : [...samples.keys()];
-      for (let start = skip * microBatchSize; start < sampleCount; start += microBatchSize) {
-        yield collate(indices.slice(start, start + microBatchSize).map((index) => samples[index]!));
+      const round = microBatchSize * shard.count;
+      for (let start = skip * round; start < sampleCount; start += round) {
+        const first = start + shard.index * microBatchSize;
+        yield collate(indices.slice(first, first + microBatchSize).map((index) => samples[index]!));
       }
     },
     close: async () => {},
@@ -44,7 +50,7 @@ export function toySource({
 
 /** One batch of given samples, padded on the right. */
 function collate(samples: readonly Sample[]): Batch {
-  const tokenCount = Math.max(...samples.map(({ tokens }) => tokens.length));
+  const tokenCount = Math.max(0, ...samples.map(({ tokens }) => tokens.length));
   const fill = (pick: (sample: Sample) => readonly number[], padding: number): Int32Array =>
     Int32Array.from(
       samples.flatMap((sample) => [...pick(sample), ...Array<number>(tokenCount - sample.tokens.length).fill(padding)]),

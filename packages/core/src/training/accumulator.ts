@@ -28,6 +28,11 @@ export class Accumulator {
     this.#lossSum = sumOf(this.#lossSum, tf.clone(loss));
   }
 
+  /** Takes ownership of `loss`, a scalar, where there is none. */
+  giveLoss(loss: Tensor): void {
+    this.#lossSum = loss;
+  }
+
   addRowCounts(counts: RowCounts | undefined): void {
     if (counts !== undefined) this.rowCounts = sumRowCounts(this.rowCounts, counts);
   }

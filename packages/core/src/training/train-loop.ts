@@ -4,6 +4,9 @@ import type { Batch, BatchSource } from "@thaw/contracts";
 import { noBatches } from "../errors/passes.js";
 import type { AfterStepContext, EpochContext, RunContext, StepContext, StopDecision } from "../api/contexts.js";
 import type { TrainerHooks } from "../api/hooks.js";
+import { agree, type Ensemble } from "../ensemble/ensemble.js";
+import { rankBatches } from "../ensemble/shard.js";
+import type { SharedStop } from "../ensemble/shared-stop.js";
 import type { HookWatch } from "../run/intercept.js";
 import type { ResolvedTrainingOptions } from "../api/options.js";
 import type { DataPosition } from "../api/state.js";
@@ -45,11 +48,12 @@ export interface TrainLoopInput {
   readonly source: BatchSource;
   readonly seed: number;
   readonly trainStep: TrainStep;
+  readonly ensemble: Ensemble;
   readonly events: LoopEvents;
   /** Of `training.stopWhen`, after the step's evaluations. */
   readonly stopDecision: () => StopDecision | undefined;
-  /** Reason of `Trainer.stop`, once it was called. */
-  readonly stopReason: () => string | undefined;
+  /** Whether `Trainer.stop` was called, on any rank. */
+  readonly stop: SharedStop;
   /** Throws what `Trainer.fail` was told, once it was called. */
   readonly throwFailure: () => void;
   readonly start: { readonly step: number; readonly position: DataPosition };
@@ -88,13 +92,14 @@ export class TrainLoop {
   }
 
   async #epoch(): Promise<void> {
-    const { hooks, context, training, source, seed } = this.#input;
+    const { hooks, context, training, source, seed, ensemble } = this.#input;
     const { epoch, microBatch: skip } = this.#position;
     const epochContext: EpochContext = Object.freeze({ ...context, epoch });
     await hooks.beforeEpoch.promise(epochContext);
     const { microBatchSize, shuffle } = training;
     let done = skip;
-    for await (const marked of markLast(source.batches({ epoch, seed, microBatchSize, shuffle, skip }))) {
+    const order = { epoch, seed, microBatchSize, shuffle, skip };
+    for await (const marked of markLast(rankBatches(source, order, ensemble))) {
       done += 1;
       const ended = await this.#microBatch(marked, { epoch, microBatch: done });
       if (ended || this.#end !== undefined) return;
@@ -107,7 +112,7 @@ export class TrainLoop {
 
   /** True if the epoch ends with this micro-batch. */
   async #microBatch({ item, isLast }: MarkedItem<Batch>, position: DataPosition): Promise<boolean> {
-    const { hooks, watch, context, trainStep, training, events, throwFailure } = this.#input;
+    const { hooks, watch, context, trainStep, training, events, throwFailure, ensemble } = this.#input;
     throwFailure();
     const stepContext: StepContext = Object.freeze({ ...context, epoch: position.epoch, step: this.#stepsDone });
     if (this.#inStep === 0) {
@@ -118,7 +123,8 @@ export class TrainLoop {
     }
     const stepsLeft = context.totalSteps - this.#stepsDone;
     expectPasses(stepsLeft * training.gradientAccumulationSteps - this.#inStep);
-    await trainStep.addMicroBatch(item, this.#stepsDone);
+    if (item.batchSize > 0 || ensemble.size === 1) await trainStep.addMicroBatch(item, this.#stepsDone);
+    else trainStep.skipMicroBatch();
     this.#inStep += 1;
     await setImmediate();
     const isLastOfEpoch = await isLast();
@@ -129,7 +135,7 @@ export class TrainLoop {
   }
 
   async #finishStep(stepContext: StepContext, position: DataPosition, isLastOfEpoch: boolean): Promise<boolean> {
-    const { hooks, context, trainStep, events, stopReason, stopDecision } = this.#input;
+    const { hooks, context, trainStep, events, stop, stopDecision, ensemble } = this.#input;
     const result = await trainStep.finish(stepContext);
     const after: AfterStepContext = Object.freeze({
       ...stepContext,
@@ -141,26 +147,26 @@ export class TrainLoop {
     events.stepMade(after);
     await hooks.afterStep.promise(after);
     await events.afterStep(after);
-    const decision = hooks.shouldStop.call(after) ?? stopDecision();
+    const decision = await agree(ensemble, hooks.shouldStop.call(after) ?? stopDecision());
     const endsEpoch = isLastOfEpoch || decision?.stop === "epoch";
     this.#position = endsEpoch ? { epoch: position.epoch + 1, microBatch: 0 } : position;
     this.#checkEnd(decision);
     if (endsEpoch || (this.#end !== undefined && !this.#end.isInterrupted))
       await hooks.afterEpoch.promise(Object.freeze({ ...context, epoch: position.epoch }));
-    if (stopReason() !== undefined) this.#checkEnd(decision);
+    if (stop.reason !== undefined) this.#checkEnd(decision);
     await events.stepDone({ ...stepContext, step: this.#stepsDone }, this.#position, { endsEpoch, end: this.#end });
     return endsEpoch;
   }
 
   #checkEnd(decision: StopDecision | undefined): void {
     if (this.#end !== undefined) return;
-    const { context, training, stopReason } = this.#input;
+    const { context, training, stop } = this.#input;
     const steps = this.#stepsDone;
     if (steps >= context.totalSteps)
       this.#end = { reason: `all ${context.totalSteps} steps are done`, isInterrupted: false };
     else if (training.epochs !== undefined && this.#position.epoch >= training.epochs)
       this.#end = { reason: `${this.#position.epoch} epochs are done`, isInterrupted: false };
     else if (decision?.stop === "run") this.#end = { reason: decision.reason, isInterrupted: false };
-    else if (stopReason() !== undefined) this.#end = { reason: stopReason()!, isInterrupted: true };
+    else if (stop.reason !== undefined) this.#end = { reason: stop.reason, isInterrupted: true };
   }
 }

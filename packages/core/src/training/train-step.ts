@@ -4,16 +4,20 @@ import type { Batch } from "@thaw/contracts";
 import { lossReachesNothing, nothingSupervised, optimizerUpdatedFrozen } from "../errors/passes.js";
 import type { AfterStepContext, StepContext } from "../api/contexts.js";
 import type { TrainerHooks } from "../api/hooks.js";
-import { clipFactors, type ClipResult } from "../optimize/clip.js";
 import { clipGroups, learningRatesAt, ratesOf } from "../optimize/group-rates.js";
 import type { Optimizer, UpdateContext } from "../api/optimizer.js";
 import type { ResolvedTrainingOptions } from "../api/options.js";
 import { decays } from "../plan/groups.js";
 import { Accumulator } from "./accumulator.js";
 import type { DeadGradient } from "../api/summary.js";
+import type { Ensemble } from "../ensemble/ensemble.js";
+import { joinStep } from "../ensemble/join-step.js";
+import { worstOf } from "../ensemble/shared-error.js";
+import type { SharedStop } from "../ensemble/shared-stop.js";
 import type { DeadGradients } from "./dead-gradients.js";
 import type { ModelRunner, Pass } from "../model/model-runner.js";
 import { explainNotFinite } from "./not-finite.js";
+import { measureStep, type Measured } from "./measure-step.js";
 import { missingInputs } from "./missing-inputs.js";
 import { countTokens, superviseTokens } from "../model/supervision.js";
 
@@ -32,21 +36,11 @@ export interface TrainStepInput {
   /** Told of trained parameters that got no gradient for long enough to say so. */
   readonly onDead: (found: readonly DeadGradient[]) => void;
   readonly totalSteps: number;
+  readonly ensemble: Ensemble;
+  readonly stop: SharedStop;
   readonly checkpointed: (batch: Batch) => ReadonlySet<string>;
   /** Updates by parameter, from a checkpoint. */
   readonly updates?: Readonly<Record<string, number>>;
-}
-
-/** A step's gradients and what is known of them before anything is updated. */
-interface Measured {
-  readonly gradients: ReadonlyMap<string, Tensor>;
-  /** As they were summed. */
-  readonly sums: ReadonlyMap<string, Tensor>;
-  readonly clip: ClipResult;
-  /** Sum of losses, norm, and the squares of `clip`, in one tensor. */
-  readonly numbers: Tensor;
-  /** What is freed at the latest when the step ends. */
-  readonly owned: ReadonlySet<Tensor>;
 }
 
 /** Micro-batches of a step: forward, backward, sums; then clip and update, once. */
@@ -93,7 +87,8 @@ export class TrainStep {
     const prepared = await runner.prepare(batch, "train", step);
     const { rows, targets } = superviseTokens(prepared.batch);
     this.#batches.push(batch);
-    const microBatch = this.#microBatches++;
+    const { rank, size } = this.#input.ensemble;
+    const microBatch = this.#microBatches++ * size + rank;
     this.#missingInputs = missingInputs(prepared.host, runner.model.segments, this.#missingInputs);
     if (rows.length === 0) return prepared.dispose();
     this.#lastSupervised = batch;
@@ -142,24 +137,44 @@ export class TrainStep {
     }
   }
 
+  /** Counts a micro-batch that has no samples, since other ranks have the last ones of the epoch. */
+  skipMicroBatch(): void {
+    this.#microBatches += 1;
+  }
+
   /**
-   * Divides by the step's supervised tokens, clips, updates. Loss and norm are read before anything is updated: a step
-   * that is not finite leaves parameters and optimizer as they were.
-   * @throws THAW_CORE_NOTHING_SUPERVISED, THAW_CORE_NOT_FINITE
+   * Sums over all ranks, divides by the step's supervised tokens, clips, updates. Loss and norm are read before
+   * anything is updated: a step that is not finite leaves parameters and optimizer as they were.
+   * @throws THAW_CORE_NOTHING_SUPERVISED, THAW_CORE_NOT_FINITE, THAW_CORE_RANK_LOST
    */
   async finish(context: StepContext): Promise<StepResult> {
+    const { ensemble, stop, runner } = this.#input;
+    this.#missingInputs = await joinStep(this.#sums, {
+      ensemble,
+      stop,
+      trained: runner.phase.trained,
+      shapeOf: (name) => runner.store.shape(name),
+      missingInputs: this.#missingInputs,
+    });
     const { supervisedTokens, tokens, lossSum, rowCounts } = this.#sums;
     if (lossSum === undefined) throw nothingSupervised(this.#batches, context.step);
     const start = performance.now();
     const learningRates = learningRatesAt(this.#input.runner.phase.groups, context.step, this.#input.totalSteps);
-    const measured = this.#measure(context, lossSum);
+    const measured = measureStep(this.#sums, lossSum, {
+      gradients: this.#input.hooks.gradients,
+      groups: clipGroups(this.#input.runner.phase.groups, this.#input.training.optimizer.clipNorm),
+      context,
+    });
     try {
       const numbers = await measured.numbers.data();
       const [sum, gradientNorm, ...squares] = numbers as unknown as [number, number, ...number[]];
       const loss = sum / supervisedTokens;
       const found = { loss, gradientNorm, batches: this.#batches };
       if (!Number.isFinite(loss) || !Number.isFinite(gradientNorm))
-        throw await explainNotFinite({ ...this.#input, ...measured, ...found, step: context.step });
+        throw await worstOf(
+          ensemble,
+          await explainNotFinite({ ...this.#input, ...measured, ...found, step: context.step }),
+        );
       tf.tidy(() => this.#update(context, learningRates, measured));
       this.#proven = this.#lastSupervised;
       this.#watchGradients(context.step, new Map(measured.clip.names.map((name, index) => [name, squares[index]!])));
@@ -212,35 +227,6 @@ export class TrainStep {
     if (found.length > 0) onDead(found);
   }
 
-  /** Takes the step's gradients; what is owned is freed by the caller, but for what the update freed. */
-  #measure(context: StepContext, lossSum: Tensor): Measured {
-    const { hooks, runner, training } = this.#input;
-    const scale = 1 / this.#sums.supervisedTokens;
-    const sums = this.#sums.takeGradients();
-    // `isUsed` also counts those who only watch
-    const isTapped = hooks.gradients.taps.length > 0;
-    let gradients: ReadonlyMap<string, Tensor> = sums;
-    let clip: ClipResult | undefined;
-    try {
-      const made = tf.tidy(() => {
-        const factor = tf.scalar(scale);
-        const divided = isTapped ? mapped(sums, (sum) => tf.mul(sum, factor)) : sums;
-        // Copies, since a tap may give tensors that are its own
-        if (isTapped) gradients = mapped(hooks.gradients.call(divided, context), tf.clone);
-        const groups = clipGroups(runner.phase.groups, training.optimizer.clipNorm);
-        clip = clipFactors(gradients, groups, isTapped ? 1 : scale);
-        const two = tf.stack([lossSum, clip.norm]);
-        const numbers = clip.squares === null ? two : tf.concat([two, clip.squares]);
-        const factors = [...gradients.keys()].map((name) => clip!.factor(name));
-        return [numbers, ...factors, ...(isTapped ? gradients.values() : [])];
-      });
-      return { gradients, sums, clip: clip!, numbers: made[0]!, owned: new Set([...sums.values(), ...made]) };
-    } catch (error) {
-      for (const sum of sums.values()) sum.dispose();
-      throw error;
-    }
-  }
-
   /** Inside a tidy. */
   #update(
     context: StepContext,
@@ -290,8 +276,4 @@ function scaled(
     free(name);
   }
   return result;
-}
-
-function mapped(tensors: ReadonlyMap<string, Tensor>, make: (tensor: Tensor) => Tensor): ReadonlyMap<string, Tensor> {
-  return new Map([...tensors].map(([name, tensor]) => [name, make(tensor)]));
 }

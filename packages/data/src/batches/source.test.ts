@@ -108,6 +108,22 @@ describe("openSource", () => {
     expect(await all(source.batches({ ...shuffled, skip: 3 }))).toEqual([]);
   });
 
+  it("gives each of several processes its part: equally many batches, together all samples in order", async () => {
+    const source = await open();
+    const parts = await Promise.all(
+      [0, 1].map((index) => all(source.batches({ ...EPOCH, shuffle: true, shard: { index, count: 2 } }))),
+    );
+    const [first, second] = parts.map((batches) => batches.map(({ batchSize }) => batchSize));
+    expect([first, second]).toEqual([
+      [2, 1],
+      [2, 0],
+    ]);
+    const byTurns = [0, 1].flatMap((round) => parts.map((batches) => batches[round]!));
+    expect(ids(byTurns)).toEqual(ids(await all(source.batches({ ...EPOCH, shuffle: true }))));
+    const rest = source.batches({ ...EPOCH, shuffle: true, skip: 1, shard: { index: 1, count: 2 } });
+    expect((await all(rest)).map(({ batchSize, tokenCount }) => [batchSize, tokenCount])).toEqual([[0, 0]]);
+  });
+
   it("shuffles by seed and epoch alone", async () => {
     const [source, other] = [
       await open("iconify:noto", { baseFolder: root }),

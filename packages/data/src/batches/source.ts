@@ -66,15 +66,18 @@ function createSource(
     textOnlyShare: samples.filter(({ media }) => media.length === 0).length / samples.length,
     augmentations: augmentationKinds(settings.augment),
     ...(settings.augment?.views === undefined ? {} : { views: settings.augment.views }),
-    batches({ epoch, seed, microBatchSize, shuffle, skip = 0 }) {
+    shards: true,
+    batches({ epoch, seed, microBatchSize, shuffle, skip = 0, shard = { index: 0, count: 1 } }) {
       const order = epochOrder(samples.length, { seed, epoch, shuffle });
       const augmentSeed =
         augmentationKinds(settings.augment).length === 0
           ? undefined
           : mixSeeds(seed, epoch % (settings.augment?.views ?? Number.POSITIVE_INFINITY));
-      return withPrefetch(skip, Math.ceil(samples.length / microBatchSize), (index, onLoad) =>
-        prepare([...order.subarray(index * microBatchSize, (index + 1) * microBatchSize)], onLoad, true, augmentSeed),
-      );
+      const rounds = Math.ceil(Math.ceil(samples.length / microBatchSize) / shard.count);
+      return withPrefetch(skip, rounds, (round, onLoad) => {
+        const first = (round * shard.count + shard.index) * microBatchSize;
+        return prepare([...order.subarray(first, first + microBatchSize)], onLoad, true, augmentSeed);
+      });
     },
     prompts({ microBatchSize, indices = samples.map((_, index) => index) }) {
       return withPrefetch<PromptBatch>(0, Math.ceil(indices.length / microBatchSize), async (index, onLoad) => {

@@ -1,0 +1,60 @@
+import type { Tensor } from "@tensorflow/tfjs-core";
+import * as tf from "@tensorflow/tfjs-core";
+import { rankLost } from "../errors/ensemble.js";
+import type { Ensemble, LostRank } from "./ensemble.js";
+
+/** A call that not all ranks have made yet. */
+interface Meeting {
+  readonly given: Map<number, unknown>;
+  readonly waiting: { readonly resolve: (all: readonly unknown[]) => void; readonly reject: (error: Error) => void }[];
+}
+
+/** Ranks of one process, on one backend: for tests, and for trainers of one program that work by turns. */
+export function memoryEnsembles(size: number): readonly Ensemble[] {
+  const meetings: Meeting[] = [];
+  const left = new Map<number, LostRank>();
+  const calls = Array.from({ length: size }, () => 0);
+
+  const meet = (rank: number, value: unknown): Promise<readonly unknown[]> => {
+    const index = calls[rank]!++;
+    const meeting = (meetings[index] ??= { given: new Map(), waiting: [] });
+    meeting.given.set(rank, value);
+    return new Promise((resolve, reject) => {
+      meeting.waiting.push({ resolve, reject });
+      if (meeting.given.size === size) {
+        const all = Array.from({ length: size }, (_, one) => meeting.given.get(one));
+        for (const waiting of meeting.waiting) waiting.resolve(all);
+      } else failWithout(meeting);
+    });
+  };
+  const failWithout = (meeting: Meeting): void => {
+    const missing = [...left].find(([rank]) => !meeting.given.has(rank));
+    if (missing !== undefined) for (const { reject } of meeting.waiting) reject(rankLost(missing[1]));
+  };
+
+  return Array.from({ length: size }, (_, rank): Ensemble => ({
+    rank,
+    size,
+    sum: async (tensors) => {
+      try {
+        const all = (await meet(rank, tensors)) as readonly ReadonlyMap<string, Tensor>[];
+        return new Map(
+          [...tensors.keys()].map((name) => [name, tf.keep(tf.addN(all.map((one) => one.get(name)!)))] as const),
+        );
+      } finally {
+        // Others may still have to read them
+        await meet(rank, null).catch(() => undefined);
+        for (const tensor of tensors.values()) tensor.dispose();
+      }
+    },
+    gather: async <T>(value: T) => {
+      const all = await meet(rank, JSON.stringify(value));
+      return all.map((text) => JSON.parse(text as string) as T);
+    },
+    close: async (lost = { rank, reason: "it has ended" }) => {
+      if (left.has(rank)) return;
+      left.set(rank, lost);
+      for (const meeting of meetings) if (meeting.given.size < size) failWithout(meeting);
+    },
+  }));
+}

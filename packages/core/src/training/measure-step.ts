@@ -1,0 +1,63 @@
+import type { Tensor } from "@tensorflow/tfjs-core";
+import * as tf from "@tensorflow/tfjs-core";
+import type { StepContext } from "../api/contexts.js";
+import type { TrainerHooks } from "../api/hooks.js";
+import { clipFactors, type ClipResult } from "../optimize/clip.js";
+import type { Accumulator } from "./accumulator.js";
+
+/** A step's gradients and what is known of them before anything is updated. */
+export interface Measured {
+  readonly gradients: ReadonlyMap<string, Tensor>;
+  /** As they were summed. */
+  readonly sums: ReadonlyMap<string, Tensor>;
+  readonly clip: ClipResult;
+  /** Sum of losses, norm, and the squares of `clip`, in one tensor. */
+  readonly numbers: Tensor;
+  /** What is freed at the latest when the step ends. */
+  readonly owned: ReadonlySet<Tensor>;
+}
+
+/** What gradients pass through before an update. */
+export interface MeasureInput {
+  readonly gradients: TrainerHooks["gradients"];
+  readonly groups: Parameters<typeof clipFactors>[1];
+  readonly context: StepContext;
+}
+
+/**
+ * Takes the step's gradients, divides, hands them to taps, measures them; what is owned is freed by the caller, but for
+ * what the update freed.
+ */
+export function measureStep(
+  accumulator: Accumulator,
+  lossSum: Tensor,
+  { gradients: hook, groups, context }: MeasureInput,
+): Measured {
+  const scale = 1 / accumulator.supervisedTokens;
+  const sums = accumulator.takeGradients();
+  // `isUsed` also counts those who only watch
+  const isTapped = hook.taps.length > 0;
+  let gradients: ReadonlyMap<string, Tensor> = sums;
+  let clip: ClipResult | undefined;
+  try {
+    const made = tf.tidy(() => {
+      const factor = tf.scalar(scale);
+      const divided = isTapped ? mapped(sums, (sum) => tf.mul(sum, factor)) : sums;
+      // Copies, since a tap may give tensors that are its own
+      if (isTapped) gradients = mapped(hook.call(divided, context), tf.clone);
+      clip = clipFactors(gradients, groups, isTapped ? 1 : scale);
+      const two = tf.stack([lossSum, clip.norm]);
+      const numbers = clip.squares === null ? two : tf.concat([two, clip.squares]);
+      const factors = [...gradients.keys()].map((name) => clip!.factor(name));
+      return [numbers, ...factors, ...(isTapped ? gradients.values() : [])];
+    });
+    return { gradients, sums, clip: clip!, numbers: made[0]!, owned: new Set([...sums.values(), ...made]) };
+  } catch (error) {
+    for (const sum of sums.values()) sum.dispose();
+    throw error;
+  }
+}
+
+function mapped(tensors: ReadonlyMap<string, Tensor>, make: (tensor: Tensor) => Tensor): ReadonlyMap<string, Tensor> {
+  return new Map([...tensors].map(([name, tensor]) => [name, make(tensor)]));
+}
