@@ -22,8 +22,8 @@ const together = TOGETHER.map((name) => `packages/${name}/src/**/*.test.ts`);
 
 export default defineConfig({
   test: {
-    testTimeout: 120_000,
-    hookTimeout: 120_000,
+    testTimeout: 400_000,
+    hookTimeout: 400_000,
     maxWorkers: 2,
     reporters: ["default", "./scripts/vitest-ci-reporter.mjs"],
     coverage: {

@@ -49,7 +49,7 @@ beforeAll(async () => {
   const answer = JSON.parse(stdout) as Packed[] | Record<string, Packed>;
   packed = Array.isArray(answer) ? answer : Object.values(answer);
   await installed(packed);
-}, 180_000);
+});
 
 afterAll(async () => {
   await rm(folder, { recursive: true, force: true });

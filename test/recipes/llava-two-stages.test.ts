@@ -33,7 +33,7 @@ beforeAll(async () => {
     { env: { ...process.env, NO_COLOR: "1" } },
   ));
   runFolder = /^Run: (.+)$/.exec(stdout.trimEnd().split("\n").at(-1) ?? "")?.[1] ?? "";
-}, 180_000);
+});
 afterAll(() => rmSync(output, { recursive: true, force: true }));
 
 const losses = (stage: string): readonly number[] =>

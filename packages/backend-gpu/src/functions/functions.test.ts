@@ -161,7 +161,7 @@ describe.runIf(cache !== undefined)("with TensorFlow's library", () => {
       .filter((line) => line.startsWith("{"))
       .map((line) => JSON.parse(line) as (typeof lines)[number]);
     expect(lines.length, stderr).toBeGreaterThan(0);
-  }, 120_000);
+  });
 
   it("gives what operations give", () => {
     for (const { name, error, made } of lines) {

@@ -39,7 +39,7 @@ describe("bounded", () => {
   });
 });
 
-it("ends a tokenizer's regular expression, by the tokenizer's name", { timeout: 30_000 }, async () => {
+it("ends a tokenizer's regular expression, by the tokenizer's name", async () => {
   await cp(GOLDEN_LLAVA, folder, { recursive: true });
   const file = JSON.parse(await readFile(join(folder, "tokenizer.json"), "utf8")) as Record<string, unknown>;
   file["pre_tokenizer"] = { type: "Split", pattern: { Regex: "(a+)+$" }, behavior: "Isolated", invert: false };
@@ -52,7 +52,10 @@ it("ends a tokenizer's regular expression, by the tokenizer's name", { timeout: 
 
 it.each([
   ["{% for i in range(1000000000) %}{% endfor %}", /range\(\) has more than/],
-  ["{% for i in range(5000) %}{% for j in range(5000) %}{{ j }}{% endfor %}{% endfor %}", /more than 200000 steps/],
+  [
+    "{% for i in range(5000) %}{% for j in range(5000) %}{{ j }}{% endfor %}{% endfor %}",
+    /more than 200000 steps|more than 10 seconds/,
+  ],
   ["{% set n = namespace(x=[1]) %}{% for i in range(60) %}{% set n.x = n.x + n.x %}{% endfor %}", /a list of more/],
   ["{% set n = namespace(x='a') %}{% for i in range(60) %}{% set n.x = n.x ~ n.x %}{% endfor %}", /a text of more/],
   ["{% macro m() %}{{ m() }}{% endmacro %}{{ m() }}", /./],
