@@ -1,7 +1,7 @@
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Model } from "@thaw/core";
-import { type Attending, compose, defineFamily, findFamily, openModel, registerFamily } from "@thaw/models";
+import { type Attending, compose, defineFamily, openModel } from "@thaw/models";
 import { mixedDecoder } from "./decoder.js";
 import { AUDIO_TOKEN, END, IMAGE_TOKEN } from "./tokens.js";
 import { audioTower, deepConnector, plainConnector, visionTower } from "./towers.js";
@@ -45,7 +45,8 @@ export const attending: Attending = {
       })),
 };
 
-const family = defineFamily({
+/** Of no plugin: who opens a model of this type gives it. */
+export const contractFamily = defineFamily({
   modelType: "contract_model",
   components: {
     vision_tower: ["vision_tower"],
@@ -72,7 +73,6 @@ const family = defineFamily({
 
 /** Opens the model with new values in a folder that is empty, as a stranger's family. */
 export async function openContractModel(folder: string, seed = 5): Promise<Model> {
-  if (findFamily(family.modelType) === undefined) registerFamily(family);
-  await writeFile(join(folder, "config.json"), JSON.stringify({ model_type: family.modelType }));
-  return openModel(folder, { initialize: "all", seed });
+  await writeFile(join(folder, "config.json"), JSON.stringify({ model_type: contractFamily.modelType }));
+  return openModel(folder, { initialize: "all", seed, families: [contractFamily] });
 }

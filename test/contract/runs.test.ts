@@ -6,6 +6,7 @@ import { openModel } from "@thaw/models";
 import freezePolicy, { type FreezePolicyOptions } from "@thaw/plugin-freeze-policy";
 import { withTempFolder } from "@thaw/testing";
 import { describe, expect, it } from "vitest";
+import { contractFamily } from "./family.js";
 import { contractTrainer, PROJECTORS, runContract } from "./run.js";
 import { contractBatch } from "./source.js";
 
@@ -75,7 +76,7 @@ it("is saved as a checkpoint that opens again with the same loss", async () => {
     await session.save(target);
     await session.close();
     const again = await new Trainer({
-      model: await openModel(target),
+      model: await openModel(target, { families: [contractFamily] }),
       plugins: [backendGpu("cpu"), freezePolicy(PROJECTORS)],
     }).open();
     expect((await again.loss(contractBatch([0, 1, 2]))).lossSum).toBe(lossSum);

@@ -5,7 +5,7 @@ import { openModel } from "@thaw/models";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { main } from "../../../packages/cli/src/main.js";
 import { memoryTerminal } from "../../../packages/cli/src/terminal/terminal.js";
-import "./index.js";
+import { pooledLlavaFamily } from "./index.js";
 
 const root = fileURLToPath(new URL("../../..", import.meta.url));
 const golden = join(root, "test/fixtures/goldens/llava");
@@ -19,7 +19,7 @@ beforeAll(async () => {
   await cp(golden, empty, { recursive: true, filter: (path) => !path.endsWith(".safetensors") });
   const config = await readFile(join(empty, "config.json"), "utf8");
   await writeFile(join(empty, "config.json"), config.replace('"llava"', '"pooled_llava"'));
-  const model = await openModel(empty, { initialize: "all", seed: 1 });
+  const model = await openModel(empty, { initialize: "all", seed: 1, families: [pooledLlavaFamily] });
   const values = new Map<string, Float32Array>();
   for await (const { name, values: own } of model.load(model.parameters.map(({ name: each }) => each)))
     values.set(name, own);

@@ -20,7 +20,7 @@ const options = {
 test("adds its parameters, and a loss whose gradient reaches tower and parameters", async () => {
   const before = tf.memory().numTensors;
   const hooks = createHooks();
-  contrastiveLoss(options).apply({ hooks } as unknown as Trainer);
+  contrastiveLoss(options).apply!({ hooks } as unknown as Trainer);
   const parameters = hooks.parameters.call([], {} as never);
   expect(parameters.map(({ name, shape }) => [name, ...shape])).toEqual([
     ["contrastive.map.weight", 4, 4],
@@ -84,7 +84,7 @@ test("adds its parameters, and a loss whose gradient reaches tower and parameter
 
 test("names a caption that it was not given", async () => {
   const hooks = createHooks();
-  contrastiveLoss(options).apply({ hooks } as unknown as Trainer);
+  contrastiveLoss(options).apply!({ hooks } as unknown as Trainer);
   await hooks.initialize.promise({} as never);
   const tape = new Tape();
   const features = tf.ones([3, 4]);

@@ -17,7 +17,7 @@ function trainerWith(options: BackendOptions) {
     hooks: createHooks(),
     logger: { ...silentLogger, warn: (line: unknown) => warnings.push(String(line)) },
   };
-  backendGpu(options).apply(trainer as unknown as Trainer);
+  backendGpu(options).apply!(trainer as unknown as Trainer);
   return { resolve: () => trainer.hooks.resolveBackend.promise({ settings: [], precision: "float32" }), warnings };
 }
 

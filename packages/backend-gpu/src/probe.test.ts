@@ -57,7 +57,7 @@ test("says what runs and what would be faster, with the command", async () => {
 
 test("measures the current backend and keeps no tensor", async () => {
   const hooks = await import("@thaw/core").then(({ createHooks }) => createHooks());
-  backendGpu({ name: "wasm", cacheFolder: "/nowhere" }).apply({ hooks } as never);
+  backendGpu({ name: "wasm", cacheFolder: "/nowhere" }).apply!({ hooks } as never);
   await hooks.resolveBackend.promise({ settings: [], precision: "float32" });
   const before = tf.memory().numTensors;
   const speed = await benchBackend("plain2d", {

@@ -88,7 +88,7 @@ export function notAPlugin(name: string, received: string, where: string): ThawE
   return new ThawError(
     "THAW_PLUGIN_SHAPE",
     `"${name}" is not a plugin: its default export is ${received}. Named in ${where}. Export what definePlugin({ ` +
-      "name, apiVersion, apply }) of @thaw/core returns.",
+      "name, apiVersion, apply or provides }) of @thaw/core returns.",
     { details: { name, received, where } },
   );
 }

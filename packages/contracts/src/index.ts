@@ -19,6 +19,8 @@ export type {
 } from "./model.js";
 export { fileInFolder, MAX_TEXT_BYTES, openPlainFile, readPlainFile } from "./plain-file.js";
 export type { GradientFlow, Plan, PlanEntry, PlanPhase, PlanReason } from "./plan.js";
+export type { Provided, Provider, Provides } from "./provides/provides.js";
+export type { StandardResult, StandardSchema } from "./provides/schema.js";
 export { enterTap, runningTap, type TapPlace } from "./running.js";
 export type { Claims, Edit, Finding, Origin, Rule, RuleInfo, Setting, Severity } from "./settings.js";
 export { mulberry32, type Random } from "./random.js";

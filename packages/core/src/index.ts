@@ -117,6 +117,9 @@ export type {
   PlanEntry,
   PlanPhase,
   PlanReason,
+  Provided,
+  Provider,
+  Provides,
   RowCounts,
   Rows,
   RowSize,
@@ -127,6 +130,8 @@ export type {
   Setting,
   Severity,
   RowSavings,
+  StandardResult,
+  StandardSchema,
   StoredTensor,
 } from "@thaw/contracts";
 export {
@@ -212,7 +217,8 @@ export type { ComponentMemory, ComponentReport, PlanReport } from "./plan/plan-r
 export { runLength } from "./plan/run-length.js";
 export type { RunLength } from "./plan/run-length.js";
 export { API_VERSION } from "./api/plugin.js";
-export type { Plugin, PluginDefinition, PluginFactory, StandardResult, StandardSchema } from "./api/plugin.js";
+export type { Plugin, PluginDefinition, PluginFactory } from "./api/plugin.js";
+export { Registry, type ProvidedEntry, type ProvidedKind } from "./provides/registry.js";
 export { deadGradientLines } from "./training/dead-gradients.js";
 export { sumRowCounts } from "./training/accumulator.js";
 export { MemoryWatch } from "./run/memory-watch.js";

@@ -234,7 +234,7 @@ export function noProcessor(folder: string, modelType: unknown, known: readonly 
   return new ThawError(
     "THAW_MODEL_NO_PROCESSOR",
     `The model type ${shown(modelType)} has no processor, so no data can be read for it. In ${folder}. ` +
-      `Types with one: ${nameList(known, 8)}; others come with registerFamily.`,
+      `Types with one: ${nameList(known, 8)}; others come with plugins that provide families.`,
     { details: { folder, modelType, known } },
   );
 }

@@ -53,14 +53,7 @@ export { placeholderModel } from "./open/placeholder.js";
 export { initialValues } from "./checkpoint/initial-values.js";
 export { OWNER_TABLES } from "./owners/owner-tables.js";
 export type { DocumentedOwnerTable } from "./owners/owner-table.js";
-export {
-  findFamily,
-  findOwners,
-  knownFamilies,
-  knownModelTypes,
-  registerFamily,
-  registerOwners,
-} from "./open/registry.js";
+export { FAMILIES, findFamily, findOwners, knownFamilies, knownModelTypes } from "./open/families.js";
 export type { SaveOptions } from "./checkpoint/save.js";
 export { readSpecialTokens } from "./reading/special-tokens.js";
 export { linearSpecs, layerNormSpecs, namesOf } from "./blocks/specs.js";

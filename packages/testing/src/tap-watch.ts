@@ -72,7 +72,7 @@ export function watchPlugin(plugin: Plugin): { readonly plugin: Plugin; readonly
       return METHODS.map((method) => watchMethod(name, hook, method, watch));
     });
     try {
-      watch.applied = (plugin as { apply(trainer: TrainerApi): unknown }).apply(trainer);
+      watch.applied = (plugin as { apply?(trainer: TrainerApi): unknown }).apply?.(trainer);
     } finally {
       isApplying = false;
       for (const restore of restores) restore();

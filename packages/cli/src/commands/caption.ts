@@ -1,7 +1,6 @@
 import { ThawError } from "@thaw/core";
 import { openMedia, type DataSource } from "@thaw/data";
-import { openProcessor } from "@thaw/models";
-import { modelFolder, sessionTrainer } from "../running/build-run.js";
+import { openConfiguredProcessor, sessionTrainer } from "../running/build-run.js";
 import { createLogger, type LogLevel } from "../terminal/log.js";
 import { decodingOf, type DecodingFlags } from "../running/decoding.js";
 import { openConfiguredModel } from "../planning/plan-run.js";
@@ -28,7 +27,7 @@ export interface CaptionOptions extends DecodingFlags {
 export async function caption(given: readonly string[], options: CaptionOptions, terminal: Terminal): Promise<number> {
   const logger = await createLogger(options.logLevel, { isJson: options.json === true });
   const target = await openTarget(options.model, options);
-  const processor = await openProcessor(modelFolder(target.config));
+  const processor = await openConfiguredProcessor(target.config);
   const { files, source } = await openUsable(
     given,
     {

@@ -1,11 +1,10 @@
 import { ThawError, type Session } from "@thaw/core";
 import type { Modality, Processor } from "@thaw/data";
-import { openProcessor } from "@thaw/models";
 import { Conversation } from "../chat/conversation.js";
 import { textStream } from "../chat/text-stream.js";
 import { chatCommandWrong } from "../errors.js";
 import { openConfiguredModel } from "../planning/plan-run.js";
-import { modelFolder, sessionTrainer } from "../running/build-run.js";
+import { openConfiguredProcessor, sessionTrainer } from "../running/build-run.js";
 import { decodingOf, type DecodingFlags } from "../running/decoding.js";
 import { openTarget } from "../running/run-folder.js";
 import { readLines } from "../terminal/lines.js";
@@ -35,7 +34,7 @@ export interface ChatOptions extends DecodingFlags {
 export async function chat(options: ChatOptions, terminal: Terminal): Promise<number> {
   const logger = await createLogger(options.logLevel, { isJson: options.json === true });
   const target = await openTarget(options.model, options);
-  const processor = await openProcessor(modelFolder(target.config));
+  const processor = await openConfiguredProcessor(target.config);
   const session = await sessionTrainer(target.config, await openConfiguredModel(target.config), logger).open();
   try {
     if (target.trained !== undefined) await session.loadParameters(target.trained);

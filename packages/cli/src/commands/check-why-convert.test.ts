@@ -1,9 +1,7 @@
-import { execFile } from "node:child_process";
 import { cp, mkdtemp, readFile, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { promisify } from "node:util";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { parse } from "yaml";
 import { main } from "../main.js";
@@ -112,18 +110,15 @@ describe("thaw check", () => {
       "stranger.ts",
       [
         'import { API_VERSION, definePlugin } from "@thaw/core";',
-        'import { llavaFamily, registerFamily } from "@thaw/models";',
-        'registerFamily({ ...llavaFamily, modelType: "stranger" });',
-        'export default definePlugin({ name: "StrangerPlugin", apiVersion: API_VERSION, apply() {} });',
+        'import { llavaFamily } from "@thaw/models";',
+        'const families = [{ ...llavaFamily, modelType: "stranger" }];',
+        'export default definePlugin({ name: "StrangerPlugin", apiVersion: API_VERSION, provides: { families } });',
       ].join("\n"),
     );
     const without = await file("plain.yaml", "model: ./stranger\nfreeze: { train_mm_proj_only: true }\n");
     expect((await thaw("check", without)).code).toBe(1);
     const path = await file("stranger.yaml", `plugins: [./stranger.ts]\n${await readFile(without, "utf8")}`);
-    // In a process of its own: here the test runner keeps a second copy of the registry
-    const bin = fileURLToPath(new URL("../../bin/thaw.js", import.meta.url));
-    const { stdout } = await promisify(execFile)(process.execPath, [bin, "plan", path, "--json"]);
-    const plan = JSON.parse(stdout) as { components: { flows: string[] }[] };
+    const plan = (await thaw("plan", path, "--json")).json<{ components: { flows: string[] }[] }>();
     expect(plan.components.map(({ flows }) => flows)).toEqual([["prefix"], ["trained"], ["through"]]);
   });
 

@@ -10,8 +10,7 @@ import {
 } from "@thaw/data";
 import { parse } from "yaml";
 import type { CaptionRecord } from "../record/record.js";
-import { openProcessor } from "@thaw/models";
-import { modelFolder, openConfiguredSource, sessionTrainer } from "../running/build-run.js";
+import { openConfiguredProcessor, openConfiguredSource, sessionTrainer } from "../running/build-run.js";
 import { captionResult, measureCaptions } from "../running/caption-evaluator.js";
 import { evaluationSources, sourceName, type SourceSetting } from "../config/data-section.js";
 import { badOption, noEvaluationData } from "../errors.js";
@@ -57,7 +56,7 @@ export async function evaluate(path: string, options: EvaluateOptions, terminal:
   const interrupts = watchInterrupts(terminal, () => {}, "Stopping; another Ctrl-C ends at once.");
   const opened: DataSource[] = [];
   try {
-    const processor = await openProcessor(modelFolder(target.config));
+    const processor = await openConfiguredProcessor(target.config);
     const sources = await openSources(target, processor, options, opened);
     const training = await openTraining(target, processor, options.baselineData);
     if (training !== undefined) opened.push(training);

@@ -12,7 +12,8 @@ import {
   type TrustedCode,
 } from "@thaw/config";
 import { backendGpu } from "@thaw/backend-gpu";
-import type { Finding } from "@thaw/core";
+import { API_VERSION, definePlugin, type Finding } from "@thaw/core";
+import { FAMILIES } from "@thaw/models";
 import { conflictChecker } from "@thaw/plugin-conflict-checker";
 import { freezePolicy } from "@thaw/plugin-freeze-policy";
 import { lora } from "@thaw/plugin-lora";
@@ -21,11 +22,12 @@ import { tokenRows } from "@thaw/plugin-token-rows";
 import { ownConfig } from "./trusted-code.js";
 import { dataSectionSchema, type DataSection } from "./data-section.js";
 
-/**
- * Plugins that every command loads; their sections are `freeze`, `lora`, `tokenRows`, `checks`, `projectorOnly` and
- * `backend`.
- */
+/** What Thaw's packages that are no plugins provide. */
+const OWN = definePlugin({ name: "Thaw", apiVersion: API_VERSION, provides: { families: FAMILIES } });
+
+/** Plugins that every command loads, those that a config names come behind them. */
 export const BUILT_IN_PLUGINS: readonly AnyPluginFactory[] = [
+  OWN,
   freezePolicy,
   lora,
   tokenRows,

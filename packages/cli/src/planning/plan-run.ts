@@ -19,10 +19,12 @@ export interface Planning {
 /** Opens the model that a config names: headers only. `@throws THAW_CHECKPOINT_*, THAW_SAFETENSORS_*`. */
 export async function openConfiguredModel(config: LoadedConfig): Promise<Model> {
   const { model, seed } = config.values;
-  if (typeof model === "string") return openModel(model, { seed });
+  const families = config.registry.all("families");
+  if (typeof model === "string") return openModel(model, { seed, families });
   const { path, initialize, components, ignored } = model;
   return openModel(path, {
     seed,
+    families,
     ...(initialize === undefined ? {} : { initialize }),
     ...(components === undefined ? {} : { components }),
     ...(ignored === undefined ? {} : { ignored }),

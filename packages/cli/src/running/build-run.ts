@@ -30,6 +30,11 @@ export function dataFolder(config: LoadedConfig): string {
   return source === undefined ? config.folder : dirname(source);
 }
 
+/** Opens the processor of the model that a config names. `@throws THAW_MODEL_NO_PROCESSOR, THAW_CHECKPOINT_*`. */
+export function openConfiguredProcessor(config: LoadedConfig): Promise<Processor> {
+  return openProcessor(modelFolder(config), config.registry.all("families"));
+}
+
 /** Opens one data set as a config's `data` section would. `@throws THAW_DATA_*`. */
 export function openConfiguredSource(
   config: LoadedConfig,
@@ -56,7 +61,7 @@ export function openConfiguredSource(
  */
 export async function openParts(config: LoadedConfig): Promise<Parts> {
   const model = await openConfiguredModel(config);
-  const processor = await openProcessor(modelFolder(config));
+  const processor = await openConfiguredProcessor(config);
   const opened: DataSource[] = [];
   const close = async (): Promise<void> => void (await Promise.all(opened.map((source) => source.close())));
   const open = async (role: "train" | "evaluation", setting: SourceSetting, name: string): Promise<DataSource> => {

@@ -61,7 +61,14 @@ export function validate(
     if (made !== undefined) plugins.push(made.plugin);
     defaults.push(...(made?.defaults ?? []));
   }
-  return { values, sections, defaults, plugins };
+  return { values, sections, defaults, plugins: withWhatTheyNeed(plugins) };
+}
+
+/** The plugins that all they need is among: one whose section is invalid takes along those that need it. */
+function withWhatTheyNeed(plugins: readonly Plugin[]): readonly Plugin[] {
+  const names = plugins.map(({ name }) => name);
+  const whole = plugins.filter(({ needs = [] }) => needs.every((needed) => names.includes(needed)));
+  return whole.length === plugins.length ? plugins : withWhatTheyNeed(whole);
 }
 
 /** A section against its schema, as `node` where that differs from the config; an absent one has the defaults. */

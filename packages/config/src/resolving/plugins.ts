@@ -1,7 +1,7 @@
 import { existsSync } from "node:fs";
 import { isAbsolute, join, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
-import type { Plugin, PluginDefinition, PluginFactory } from "@thaw/core";
+import type { Plugin, PluginDefinition, PluginFactory, Provider } from "@thaw/core";
 import { notAPlugin, packageNotFound, pluginThrew } from "../errors.js";
 import { configKind } from "../reading/discover.js";
 import { moduleLoader, type ModuleAliases } from "../reading/read-code.js";
@@ -13,13 +13,23 @@ import { placeOf, writtenValue, type ConfigNode } from "../words/tree.js";
 export type AnyPluginFactory = PluginFactory<unknown, unknown>;
 
 /** A plugin that a config names: a factory that takes its section, or one that a program already made. */
-export type NamedPlugin =
+export type NamedPlugin = (
   | { readonly kind: "factory"; readonly factory: AnyPluginFactory }
-  | { readonly kind: "made"; readonly plugin: Plugin };
+  | { readonly kind: "made"; readonly plugin: Plugin }
+) & {
+  /** Where a config names it, for messages: `plugins.0 (thaw.config.yaml:3:5)`; absent for built-in ones. */
+  readonly place?: string;
+};
 
 /** The plugin's own name. */
 export function pluginName(named: NamedPlugin): string {
   return named.kind === "factory" ? named.factory.definition.name : named.plugin.name;
+}
+
+/** What the plugin provides and needs, which is known before its options are. */
+export function providerOf(named: NamedPlugin): Provider & { readonly place?: string } {
+  const { name, provides, needs } = named.kind === "factory" ? named.factory.definition : named.plugin;
+  return { name, provides, needs, place: named.place };
 }
 
 /** Key of the plugin's section, if it has one. */
@@ -126,16 +136,9 @@ async function loadPlugin(item: ConfigNode, { alias, trust }: PluginLoading): Pr
 }
 
 function asPlugin(value: unknown, name: string, where: string): NamedPlugin {
-  if (typeof value === "function" && typeof (value as Partial<AnyPluginFactory>).definition?.apply === "function")
-    return { kind: "factory", factory: value as AnyPluginFactory };
-  const plugin = value as Partial<Plugin> | null | undefined;
-  if (
-    typeof plugin === "object" &&
-    plugin !== null &&
-    typeof plugin.name === "string" &&
-    typeof plugin.apply === "function"
-  )
-    return { kind: "made", plugin: plugin as Plugin };
+  if (typeof value === "function" && isPlugin((value as Partial<AnyPluginFactory>).definition))
+    return { kind: "factory", factory: value as AnyPluginFactory, place: where };
+  if (isPlugin(value)) return { kind: "made", plugin: value as Plugin, place: where };
   throw notAPlugin(
     name,
     value === undefined
@@ -145,4 +148,11 @@ function asPlugin(value: unknown, name: string, where: string): NamedPlugin {
         : `a ${typeof value}`,
     where,
   );
+}
+
+/** A plugin taps hooks, or provides something. */
+function isPlugin(value: unknown): boolean {
+  if (typeof value !== "object" || value === null) return false;
+  const { name, apply, provides } = value as Partial<Plugin>;
+  return typeof name === "string" && (typeof apply === "function" || typeof provides === "object");
 }

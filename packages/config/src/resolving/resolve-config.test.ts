@@ -106,6 +106,14 @@ describe("discovery", () => {
     [{ "thaw.config.yaml": "extends: nowhere\n" }, undefined, "THAW_PRESET_NOT_FOUND"],
     [{ "thaw.config.yaml": "plugins: [nowhere]\n" }, undefined, "THAW_PLUGIN_NOT_FOUND"],
     [{ "thaw.config.yaml": "plugins: [./p.mjs]\n", "p.mjs": "export default 3;" }, undefined, "THAW_PLUGIN_SHAPE"],
+    [
+      {
+        "thaw.config.yaml": "plugins:\n  - ./p.mjs\n",
+        "p.mjs": 'export default { name: "P", apiVersion: 1, provides: {}, needs: ["Q"] };',
+      },
+      undefined,
+      "THAW_CORE_PLUGIN_NEEDED",
+    ],
   ])("fails on %j with argument %s by code %s %s", async (files, config, code) => {
     write(files as Record<string, string>);
     await expect(resolve({ config })).rejects.toMatchObject({ code });

@@ -1,12 +1,12 @@
 import { dirname, resolve } from "node:path";
-import type { Finding, Plugin, Setting, StandardSchema } from "@thaw/core";
+import { Registry, type Finding, type Plugin, type Setting, type StandardSchema } from "@thaw/core";
 import { discoverConfig } from "../reading/discover.js";
 import { finding } from "../checking/issues.js";
 import { locateNearest, type Layer } from "../reading/layer.js";
 import { overrideLayer, programLayer } from "../reading/overrides.js";
 import { type CodeOptions, pluginLists, pluginsOf, savedLayers, savedOverrideLayers, trustedPaths } from "./code.js";
 import { resolvePaths } from "./paths.js";
-import { namedPlugins, type NamedPlugin } from "./plugins.js";
+import { namedPlugins, providerOf, type NamedPlugin } from "./plugins.js";
 import { readLayers, type ReadOptions } from "../reading/read-layers.js";
 import type { TrustedCode } from "../reading/trust.js";
 import { savedConfig, savedSettings } from "../reading/saved.js";
@@ -53,6 +53,8 @@ export interface ResolvedConfig {
   readonly plugins: readonly Plugin[];
   /** All plugins that were found, for schemas and messages. */
   readonly named: readonly NamedPlugin[];
+  /** What these plugins provide. */
+  readonly registry: Registry;
   /** What it loads as code, by name and path. */
   readonly code: TrustedCode;
   /**
@@ -96,7 +98,8 @@ export async function resolveConfig(options: ResolveOptions): Promise<ResolvedCo
   ];
   const findings: Finding[] = [...read.findings];
   const split = await splitStages(read.layers, onTop, reading, findings);
-  const context = { options, file, named: await pluginsOf(split.base, options) };
+  const named = await pluginsOf(split.base, options);
+  const context = { options, file, named, registry: new Registry(named.map(providerOf)) };
   const requires = options.requires ?? "model";
   if (split.stages.length === 0) return resolveLayers(split.base, { ...context, requires, findings });
   // What all stages share need not be a whole run; what is wrong with it is wrong with every stage.
@@ -137,6 +140,7 @@ interface ResolveContext {
   readonly options: ResolveOptions;
   readonly file: string | undefined;
   readonly named: readonly NamedPlugin[];
+  readonly registry: Registry;
   readonly requires: "nothing" | "model" | "training";
   readonly findings: Finding[];
   readonly stage?: string;
@@ -144,7 +148,7 @@ interface ResolveContext {
 
 async function resolveLayers(
   layers: readonly Layer[],
-  { options, file, named, requires, findings, stage }: ResolveContext,
+  { options, file, named, registry, requires, findings, stage }: ResolveContext,
 ): Promise<ResolvedConfig> {
   const hosts = options.sections ?? {};
   const { root, trees } = mergedTree(layers, configShape(hosts, named), findings);
@@ -168,6 +172,7 @@ async function resolveLayers(
     findings,
     isPlannable: !findings.some((entry) => entry.severity === "error" && blocksPlanning(entry)),
     named,
+    registry,
     code: { plugins: namedPlugins(pluginLists(layers)), paths },
     saved: savedConfig(root, result, {
       settings,

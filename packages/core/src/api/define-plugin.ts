@@ -20,7 +20,9 @@ export function definePlugin<Input = undefined, Options = Input>(
       configKey: definition.configKey,
       claims: typeof definition.claims === "function" ? definition.claims(options) : definition.claims,
       settings: known,
-      apply: (trainer) => definition.apply(trainer, options, known),
+      provides: definition.provides,
+      needs: definition.needs,
+      apply: (trainer) => definition.apply?.(trainer, options, known),
     };
   };
   return Object.assign(create, { definition });

@@ -1,13 +1,14 @@
-import type { Claims, Setting } from "@thaw/contracts";
+import type { Claims, Provider, Setting, StandardSchema } from "@thaw/contracts";
 import type { TrainerApi } from "./trainer-api.js";
 
 /** The plugin interface's version; a plugin states the one it was written for. */
 export const API_VERSION = 1;
 
-/** A piece of behaviour that taps the trainer's hooks. `apply` only taps: no I/O, no tensors, no promises. */
-export interface Plugin {
-  /** Names every tap, error and log line; unique in a trainer. */
-  readonly name: string;
+/**
+ * A piece of behaviour that taps the trainer's hooks, or provides what exists before a trainer does, or both. Its name
+ * stands in every tap, error and log line, and is unique in a trainer.
+ */
+export interface Plugin extends Provider {
   readonly apiVersion: number;
   /** Top-level config key under which its options live. */
   readonly configKey?: string;
@@ -15,33 +16,12 @@ export interface Plugin {
   readonly claims?: Claims;
   /** Where its options came from. */
   readonly settings?: readonly Setting[];
-  apply(trainer: TrainerApi): void;
+  /** Only taps: no I/O, no tensors, no promises. */
+  apply?(trainer: TrainerApi): void;
 }
 
-/**
- * The part of Standard Schema (standardschema.dev, version 1) that Thaw uses: zod, valibot and arktype schemas have it.
- */
-export interface StandardSchema<Input = unknown, Output = Input> {
-  readonly "~standard": {
-    readonly version: 1;
-    readonly vendor: string;
-    readonly validate: (value: unknown) => StandardResult<Output> | Promise<StandardResult<Output>>;
-    readonly types?: { readonly input: Input; readonly output: Output } | undefined;
-  };
-}
-
-export type StandardResult<Output> =
-  | { readonly value: Output; readonly issues?: undefined }
-  | {
-      readonly issues: readonly {
-        readonly message: string;
-        readonly path?: readonly (PropertyKey | { readonly key: PropertyKey })[] | undefined;
-      }[];
-    };
-
-/** What a plugin's author writes. */
-export interface PluginDefinition<Input, Options> {
-  readonly name: string;
+/** What a plugin's author writes. What it provides is known before its options are. */
+export interface PluginDefinition<Input, Options> extends Provider {
   readonly apiVersion: number;
   readonly configKey?: string;
   /** Synchronous and strict: unknown keys fail. */
@@ -50,7 +30,7 @@ export interface PluginDefinition<Input, Options> {
   /**
    * Only taps. `settings` are the plugin's options one by one with their origin, paths spelt as the user wrote them.
    */
-  apply(trainer: TrainerApi, options: Options, settings: readonly Setting[]): void;
+  apply?(trainer: TrainerApi, options: Options, settings: readonly Setting[]): void;
 }
 
 /** Makes plugins: called by a program with options, or by a config with validated options and their provenance. */

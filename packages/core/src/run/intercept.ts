@@ -67,7 +67,7 @@ export class HookWatch {
   apply(plugin: Plugin, trainer: TrainerApi): void {
     const leave = enterTap(plugin.name, "apply");
     try {
-      const result = plugin.apply(trainer) as unknown;
+      const result = plugin.apply?.(trainer) as unknown;
       if (isThenable(result)) {
         (result as Promise<unknown>).then(undefined, () => undefined);
         throw new TypeError("apply is async, and nobody awaits it: tap a hook by tapPromise for what takes time");

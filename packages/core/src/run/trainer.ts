@@ -9,6 +9,7 @@ import { HookWatch, type TapDescription } from "./intercept.js";
 import { silentLogger, type Logger } from "../api/logger.js";
 import { trainingSchema, type ResolvedTrainingOptions, type TrainingOptions } from "../api/options.js";
 import { API_VERSION, type Plugin } from "../api/plugin.js";
+import { Registry } from "../provides/registry.js";
 import { deepFreeze } from "../plan/plan.js";
 import { ALONE } from "../ensemble/ensemble.js";
 import { makePlan } from "../plan/planner.js";
@@ -46,7 +47,7 @@ export class Trainer implements TrainerApi {
 
   /**
    * @throws THAW_CORE_TRAINING_INVALID, THAW_CORE_PLUGIN_NAME_TWICE, THAW_CORE_PLUGIN_API_VERSION,
-   * THAW_CORE_PLUGIN_FAILED
+   * THAW_CORE_PROVIDED_TWICE, THAW_CORE_PLUGIN_NEEDED, THAW_CORE_PLUGIN_FAILED
    */
   constructor(options: TrainerOptions) {
     this.options = options;
@@ -63,6 +64,7 @@ export class Trainer implements TrainerApi {
       logger: this.logger,
       settings: collectSettings(options, plugins),
       claims: new Map(plugins.map((plugin): [string, Claims] => [plugin.name, plugin.claims ?? {}])),
+      registry: new Registry(plugins),
     };
     for (const plugin of plugins) this.#watch.apply(plugin, this);
   }

@@ -4,7 +4,7 @@ import { basename, dirname, join } from "node:path";
 import { bfloat16ToFloat32, float32ToBfloat16, openSafetensors } from "@thaw/safetensors";
 import { initialValues } from "./initial-values.js";
 import { llavaFamily } from "../families/llava/family.js";
-import { registerFamily } from "../open/registry.js";
+import type { Family } from "../contract/family.js";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { Model } from "@thaw/contracts";
 import { changedCheckpoint, LLAVA_FOLDER } from "../../test-support/checkpoint.js";
@@ -177,7 +177,7 @@ describe("a family with buffers", () => {
   const bound = { name: "vision_tower.vision_model.bound", shape: [] };
   const statistics = { name: "multi_modal_projector.linear_1.mean", shape: [3] };
   const spec = { ...bound, role: (): Float32Array => Float32Array.of(-2.5), isBuffer: true };
-  registerFamily({
+  const family: Family = {
     ...llavaFamily,
     modelType: "llava_bound",
     describe: (header) => {
@@ -187,7 +187,8 @@ describe("a family with buffers", () => {
         parameters: [spec, ...made.parameters, { ...statistics, role: "norm", isBuffer: true }],
       };
     },
-  });
+  };
+  const families = [family];
   const opened = async (): Promise<string> =>
     changedCheckpoint({
       config: (config) => {
@@ -199,7 +200,7 @@ describe("a family with buffers", () => {
   it("keeps them apart from parameters, loads them and saves them", async () => {
     const folder = await opened();
     try {
-      const bounded = await openModel(folder);
+      const bounded = await openModel(folder, { families });
       expect(bounded.buffers).toEqual([
         { ...bound, dtype: "F32" },
         { ...statistics, dtype: "F32" },
@@ -207,7 +208,7 @@ describe("a family with buffers", () => {
       expect(bounded.parameters).toEqual(model.parameters);
       const given = new Map([...stored, [bound.name, Float32Array.of(7)], [statistics.name, Float32Array.of(1, 2, 3)]]);
       await bounded.save(target, async (name) => given.get(name)!);
-      const again = await openModel(target);
+      const again = await openModel(target, { families });
       expect(again.buffers).toEqual(bounded.buffers);
       for await (const { name, values: read } of again.load([statistics.name, bound.name]))
         expect(read).toEqual(given.get(name));
@@ -219,7 +220,7 @@ describe("a family with buffers", () => {
   it("starts them from what the family says, with the component that is made anew", async () => {
     const folder = await opened();
     try {
-      const fresh = await openModel(folder, { initialize: ["vision_tower"] });
+      const fresh = await openModel(folder, { initialize: ["vision_tower"], families });
       const read = new Map<string, Float32Array>();
       for await (const { name, values: made } of fresh.load([bound.name, statistics.name])) read.set(name, made);
       expect([...read]).toEqual([

@@ -79,7 +79,7 @@ export interface Architecture {
 
 /**
  * A model type that Thaw runs, by `defineFamily`: a folder with towers, connectors and a decoder to compose it of.
- * Third parties hand theirs to `registerFamily`.
+ * A plugin provides its own as `families`.
  */
 export interface Family extends OwnerTable {
   /** Reads sizes and names. @throws THAW_CHECKPOINT_CONFIG for values that it does not support */

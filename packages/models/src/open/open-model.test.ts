@@ -9,7 +9,8 @@ import { goldenBatch, goldenFacts, largestDifference, useBackend } from "../../t
 import { loadWeights, testScope } from "../../test-support/scope.js";
 import { openModel, type OpenModelOptions } from "./open-model.js";
 import { llavaFamily } from "../families/llava/family.js";
-import { findFamily, findOwners, knownFamilies, registerFamily, registerOwners } from "./registry.js";
+import { FAMILIES } from "./families.js";
+import { openProcessor } from "./open-processor.js";
 
 const facts = goldenFacts(LLAVA_FOLDER);
 const made: string[] = [];
@@ -388,22 +389,17 @@ describe("weights that change after the model was opened", () => {
 });
 
 describe("a family of one's own", () => {
-  it("opens once it is registered", async () => {
-    registerFamily({ ...llavaFamily, modelType: "my_llava" });
+  it("opens where it is among the families, and nowhere else", async () => {
+    const families = [...FAMILIES, { ...llavaFamily, modelType: "my_llava" }];
     const folder = await changed({
       config: (config) => {
         config["model_type"] = "my_llava";
       },
     });
-    expect((await openModel(folder)).modelType).toBe("my_llava");
-    expect(knownFamilies()).toEqual(expect.arrayContaining(["llava", "my_llava"]));
-    registerOwners({
-      modelType: "my_table",
-      components: [{ name: "language_model", prefixes: ["language_model"] }],
-      ignoredNames: [],
-    });
-    expect(findOwners("my_table")?.components).toHaveLength(1);
-    expect(findFamily("my_table")).toBeUndefined();
+    expect((await openModel(folder, { families })).modelType).toBe("my_llava");
+    await expect(openModel(folder)).rejects.toMatchObject({ code: "THAW_CHECKPOINT_UNKNOWN_TYPE" });
+    expect((await openProcessor(folder, families)).media.image).toBeDefined();
+    await expect(openProcessor(folder)).rejects.toMatchObject({ code: "THAW_MODEL_NO_PROCESSOR" });
   });
 });
 

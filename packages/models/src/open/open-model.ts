@@ -9,7 +9,7 @@ import { fuseExperts, unfuseExperts } from "../checkpoint/fused-experts.js";
 import { loadValues } from "../checkpoint/load.js";
 import { mergeComponents } from "../owners/owners.js";
 import { guessText } from "./guess-text.js";
-import { findFamily, findOwners, knownFamilies, knownModelTypes } from "./registry.js";
+import { FAMILIES, findFamily, findOwners, knownFamilies, knownModelTypes } from "./families.js";
 import { saveModel } from "../checkpoint/save.js";
 import {
   matchTensors,
@@ -29,6 +29,8 @@ export interface OpenModelOptions {
   readonly components?: Readonly<Record<string, readonly string[]>>;
   /** Prefixes of stored names that are not parameters. */
   readonly ignored?: readonly string[];
+  /** The families that there are; Thaw's own without it: `[...FAMILIES, mine]` adds one. */
+  readonly families?: readonly Family[];
 }
 
 /**
@@ -46,16 +48,16 @@ export async function openModel(folder: string, options: OpenModelOptions = {}):
   const isInitialized = initializedBy(folder, components, options.initialize);
   const entries = options.initialize === "all" ? new Map<string, TensorEntry>() : await readHeaders(folder);
   const stored = withoutIgnored(entries, owners.ignoredNames, options.ignored ?? []);
-  const family = findFamily(owners.modelType);
+  const family = findFamily(owners.modelType, options.families);
   if (family === undefined) return headerModel(folder, config, owners, stored, options);
   return familyModel(folder, family, config, components, stored, isInitialized, options.seed ?? 0);
 }
 
-function ownersOf(config: ConfigReader, { components }: OpenModelOptions): OwnerTable {
+function ownersOf(config: ConfigReader, { components, families = FAMILIES }: OpenModelOptions): OwnerTable {
   const modelType = config.raw["model_type"];
-  const found = typeof modelType === "string" ? findOwners(modelType) : undefined;
+  const found = typeof modelType === "string" ? findOwners(modelType, families) : undefined;
   if (found !== undefined) return found;
-  if (components === undefined) throw unknownModelType(config.file, modelType, knownModelTypes());
+  if (components === undefined) throw unknownModelType(config.file, modelType, knownModelTypes(families));
   return {
     modelType: typeof modelType === "string" ? modelType : "unknown",
     components: [],
@@ -147,7 +149,7 @@ function headerModel(
   const components = mergeComponents(owners.components, options.components);
   const modelType = String(config.raw["model_type"]);
   const refuse = (): never => {
-    throw noForward(modelType, folder, knownFamilies());
+    throw noForward(modelType, folder, knownFamilies(options.families));
   };
   return {
     modelType,

@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import { readdir, readFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
-import { findFamily, findOwners } from "../open/registry.js";
+import { findFamily, findOwners } from "../open/families.js";
 
 const goldens = fileURLToPath(new URL("../../../../test/fixtures/goldens/", import.meta.url));
 const folders = (await readdir(goldens, { withFileTypes: true }))

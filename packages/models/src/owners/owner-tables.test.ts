@@ -2,7 +2,7 @@ import { ownerByPrefix } from "@thaw/contracts";
 import { readdirSync, readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { OWNER_TABLES } from "./owner-tables.js";
-import { findOwners, knownFamilies, knownModelTypes } from "../open/registry.js";
+import { findOwners, knownFamilies, knownModelTypes } from "../open/families.js";
 
 const goldens = new URL("../../../../test/fixtures/goldens/", import.meta.url);
 const readJson = <T>(path: string): T => JSON.parse(readFileSync(new URL(path, goldens), "utf8")) as T;

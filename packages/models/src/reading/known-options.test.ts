@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
-import { findFamily } from "../open/registry.js";
+import { findFamily } from "../open/families.js";
 import { configReader } from "./config-reader.js";
 
 type Json = Readonly<Record<string, unknown>>;
