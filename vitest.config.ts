@@ -11,6 +11,7 @@ const TOGETHER = [
   "plugin-conflict-checker",
   "plugin-freeze-policy",
   "plugin-lora",
+  "plugin-processes",
   "plugin-projector-only",
   "plugin-token-rows",
   "safetensors",

@@ -60,6 +60,26 @@ export function badOption(option: string, value: unknown, expected: string): Tha
   );
 }
 
+/** A variable by which a launcher tells a process its place says something else. */
+export function placeWrong(variable: string, value: string, expected: string): ThawError {
+  return new ThawError(
+    "THAW_CLI_PLACE_WRONG",
+    `${variable} is ${JSON.stringify(value)}. In the environment. Give ${expected}, as torchrun, mpirun and srun ` +
+      "do, or unset it to train alone.",
+    { details: { variable, value, expected } },
+  );
+}
+
+/** Processes that were started to train along ended with errors, although this one did not. */
+export function othersFailed(count: number): ThawError {
+  return new ThawError(
+    "THAW_CLI_OTHERS_FAILED",
+    `${count === 1 ? "One of the other processes" : `${count} of the other processes`} ended with an error. In the ` +
+      "processes of --processes. The run itself is whole: rank 0 wrote it. See what they said above.",
+    { details: { count } },
+  );
+}
+
 /** A file that is to be fixed cannot be written. */
 export function cannotFix(file: string, cause: unknown): ThawError {
   return new ThawError(

@@ -90,6 +90,8 @@ export function createProgram(terminal: Terminal, outcome: Outcome): Command {
       "--compare-all-trainable [steps]",
       "afterwards measure what freezing saved, by a few steps with everything trainable",
     )
+    .option("--processes <n>", "train with so many processes of this machine")
+    .option("--wait <seconds>", "how long processes wait for each other at the start; 60 without it")
     .option("--json", "one JSON object a line on standard output")
     .option("--quiet", "no progress bar")
     .addOption(logLevel())

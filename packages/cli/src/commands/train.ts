@@ -9,6 +9,7 @@ import { editedConfigLine } from "../running/edited-config.js";
 import { needsTrust } from "../config/trusted-code.js";
 import { createLogger, type LogLevel } from "../terminal/log.js";
 import { isConfigRefused, planConfig, planStages, type ConfigPlanning } from "../planning/plan-stages.js";
+import { formTeam, silentTerminal, withTeam, type Team, type TeamOptions } from "../processes/team.js";
 import { createProgress, silentProgress } from "../terminal/progress.js";
 import { findingLines, verdictLine } from "../render/findings.js";
 import { loadRunConfig, loadStageConfigs } from "../running/run-config.js";
@@ -19,13 +20,7 @@ import { withResumeCommand } from "../running/resume-command.js";
 import { trainStages, type StageToTrain } from "../running/train-stages.js";
 
 /** Options of `thaw train`. */
-export interface TrainOptions {
-  readonly set: readonly string[];
-  readonly resume?: string;
-  /** The resumed run may name code. */
-  readonly trust?: boolean;
-  readonly acceptPlanChange?: boolean;
-  readonly acceptDataChange?: boolean;
+export interface TrainOptions extends TeamOptions {
   /** Steps of the comparison; `true`: the default. */
   readonly compareAllTrainable?: string | true;
   readonly json?: boolean;
@@ -43,6 +38,11 @@ interface Work {
   readonly resume?: ResumeOptions;
 }
 
+/** And with what it is to be compared. */
+interface ComparedWork extends Work {
+  readonly comparedSteps: number;
+}
+
 /**
  * Trains as a config says, or goes on with a run. Returns 0, 1 where the config or plan has errors, 130 where Ctrl-C
  * stopped it and what is usual for other signals. `advise` is told what to print below an error.
@@ -53,13 +53,28 @@ export async function train(
   terminal: Terminal,
   advise: (line: string) => void,
 ): Promise<number> {
-  const comparedSteps = readComparedSteps(options.compareAllTrainable);
   if (options.resume !== undefined && configPath !== undefined)
     throw badOption("[config]", configPath, "either a config or --resume: a resumed run has its own");
-  const work = await findWork(configPath, options);
-  const events = eventWriter(terminal, options.json === true);
-  if (isConfigRefused(work.planning)) return refuse(work.planning, events, terminal);
+  const comparedSteps = readComparedSteps(options.compareAllTrainable);
+  const work = { ...(await findWork(configPath, options)), comparedSteps };
+  if (isConfigRefused(work.planning))
+    return refuse(work.planning, eventWriter(terminal, options.json === true), terminal);
+  const isStaged = work.stages.length > 0;
+  const team = await formTeam(configPath, options, { environment: process.env, isStaged, onLine: terminal.err });
+  if (team === undefined) return trainWork(work, options, terminal, advise);
+  if (team.rank === 0) return withTeam(team, () => trainWork(work, options, terminal, advise, team));
+  return trainWork(work, { ...options, json: false, quiet: true }, silentTerminal(terminal), () => undefined, team);
+}
 
+async function trainWork(
+  work: ComparedWork,
+  options: TrainOptions,
+  terminal: Terminal,
+  advise: (line: string) => void,
+  team?: Team,
+): Promise<number> {
+  const { comparedSteps } = work;
+  const events = eventWriter(terminal, options.json === true);
   const progress = options.quiet === true ? silentProgress() : await createProgress(terminal);
   const logger = await createLogger(options.logLevel, {
     isJson: options.json === true,
@@ -90,6 +105,7 @@ export async function train(
       onTrainer,
       failure,
       trustWord,
+      ...(team === undefined ? {} : { team }),
     };
     for (const line of await editedSince(work)) logger.warn(line);
     return await (work.stages.length > 0
@@ -156,7 +172,9 @@ async function trainOne(
     const trainer = new Trainer({ ...run.options, ...(resume === undefined ? {} : { resume }) });
     context.onTrainer(trainer);
     const summary = await trainer.run();
-    if (context.interrupts.isInterrupted()) return stoppedRun(summary, summary.runFolder, context);
+    const isStopped = context.team !== undefined && summary.isInterrupted;
+    if (isStopped || context.interrupts.isInterrupted()) return stoppedRun(summary, summary.runFolder, context);
+    if ((context.team?.rank ?? 0) > 0) return 0;
     await finishRun(run, summary, context);
     if (!context.isJson && summary.runFolder !== undefined) context.terminal.out(`Run: ${summary.runFolder}`);
     return 0;

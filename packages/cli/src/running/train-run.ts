@@ -6,6 +6,7 @@ import { captionEvaluators } from "./caption-evaluator.js";
 import type { EventWriter } from "../record/events.js";
 import type { Interrupts } from "./interrupt.js";
 import type { LoadedConfig } from "../config/load-config.js";
+import type { Team } from "../processes/team.js";
 import type { Progress } from "../terminal/progress.js";
 import { newRecord, type RunRecord } from "../record/record.js";
 import { recordPlugin } from "../record/record-plugin.js";
@@ -15,6 +16,9 @@ import { writeReport } from "../report/report.js";
 import { warnOfOverlap } from "./overlap.js";
 import { measureSaving } from "./saving.js";
 import type { Terminal } from "../terminal/terminal.js";
+
+/** Exit code where another process was stopped by a signal: as by Ctrl-C. */
+const STOPPED_ELSEWHERE = 130;
 
 /** What the runs of one `thaw train` share. */
 export interface TrainContext {
@@ -26,6 +30,8 @@ export interface TrainContext {
   readonly comparedSteps: number;
   readonly isJson: boolean;
   readonly interrupts: Pick<Interrupts, "isInterrupted" | "exitCode">;
+  /** The processes that train together; absent: this one alone. */
+  readonly team?: Team;
   /** The trainer that Ctrl-C stops. */
   readonly onTrainer: (trainer: Trainer) => void;
   /** Filled in when a run fails. */
@@ -57,7 +63,7 @@ export async function prepareRun(
   title: string,
   context: TrainContext,
 ): Promise<PreparedRun> {
-  const { events, terminal, progress, logger, isJson, interrupts, failure } = context;
+  const { events, terminal, progress, logger, isJson, interrupts, failure, team } = context;
   tellLookedAt(parts, logger);
   warnOfOverlap(parts.train, parts.evaluation, logger);
   const record = newRecord(title);
@@ -65,7 +71,9 @@ export async function prepareRun(
   const sinks = { record, progress, events, failure, folder: process.cwd() };
   const recorder = recordPlugin({ ...sinks, ...(isJson ? {} : { terminal }) });
   const evaluators = captionEvaluators(config, parts, { record, progress, isStopping: interrupts.isInterrupted });
-  return { record, options: await trainerOptions(config, parts, { plugins: [recorder], evaluators, logger }) };
+  const options = await trainerOptions(config, parts, { plugins: [recorder], evaluators, logger });
+  if (team === undefined) return { record, options };
+  return { record, options: { ...options, processes: team.size, plugins: [...options.plugins!, team.plugin] } };
 }
 
 /** Of sets that are too large to be looked at as a whole, how much was. */
@@ -112,7 +120,7 @@ export async function finishRun(
   if (report !== undefined) terminal.out(`Report: ${report}`);
 }
 
-/** What a run that a signal ended says. Returns its exit code. */
+/** What a run that a signal ended, of this process or another one of the team, says. Returns its exit code. */
 export function stoppedRun(
   summary: RunSummary,
   runFolder: string | undefined,
@@ -121,7 +129,7 @@ export function stoppedRun(
   events.write("stopped", { step: summary.steps, runFolder });
   terminal.err(`Stopped after step ${summary.steps}; a checkpoint is saved.`);
   if (runFolder !== undefined) terminal.err(`Go on with: npx thaw train --resume ${shellWord(runFolder)}${trustWord}`);
-  return interrupts.exitCode();
+  return interrupts.isInterrupted() ? interrupts.exitCode() : STOPPED_ELSEWHERE;
 }
 
 /** How to go on with a run that failed. */

@@ -16,6 +16,7 @@ Examples:
   thaw check                                   what contradicts what, in a second
   thaw plan                                    what trains, what is frozen, and why
   thaw train --set training.epochs=3           train; Ctrl-C saves a checkpoint
+  thaw train --processes 2
   thaw train --resume runs/run-20250101-120000
   thaw evaluate runs/run-20250101-120000 --data iconify:twemoji
   thaw caption cat.png --model runs/run-20250101-120000
@@ -37,6 +38,9 @@ Examples:
 export const TRAIN_HELP = `${CONFIG_NOTE}
 
 The first Ctrl-C finishes the step, saves a checkpoint and says how to resume; a second one ends at once.
+
+With --processes a step has the samples of all processes: 2 processes with micro-batches of 4 train as one with
+micro-batches of 8. Under torchrun, mpirun and srun each process finds its place: docs/several-processes.md.
 
 Examples:
   thaw train

@@ -8,8 +8,8 @@ export function rankLost({ rank, reason }: LostRank, stepsDone?: number): ThawEr
   return make(
     "THAW_CORE_RANK_LOST",
     `Rank ${rank} is lost: ${reason.replace(/\.$/, "")}.${last} In the processes that train together. All ` +
-      "stop, since none can go on alone. See what that process says, mend the cause, and go on from the latest checkpoint with " +
-      "--resume.",
+      "stop, since none can go on alone. See what that process says, mend the cause, and go on from the latest " +
+      "checkpoint with --resume.",
     { rank, reason, ...(stepsDone === undefined ? {} : { stepsDone }) },
   );
 }
