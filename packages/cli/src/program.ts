@@ -91,6 +91,7 @@ export function createProgram(terminal: Terminal, outcome: Outcome): Command {
       "afterwards measure what freezing saved, by a few steps with everything trainable",
     )
     .option("--processes <n>", "train with so many processes of this machine")
+    .addOption(new Option("--engine <name>", "what sums their gradients").choices(["tcp", "mpi", "nccl"]))
     .option("--wait <seconds>", "how long processes wait for each other at the start; 60 without it")
     .option("--json", "one JSON object a line on standard output")
     .option("--quiet", "no progress bar")

@@ -39,3 +39,46 @@ export function placeIncomplete(missing: readonly string[]): ThawError {
     { details: { missing } },
   );
 }
+/** A library of an engine is not there, or lacks something. */
+export function libraryMissing(engine: string, tried: readonly string[], cause: unknown, advice: string): ThawError {
+  return new ThawError(
+    "THAW_PROCESSES_LIBRARY_MISSING",
+    `The engine ${engine} needs a library that cannot be loaded; tried ${tried.join(", ")}: ` +
+      `${(cause as Error).message}. In --engine. ${advice}`,
+    { details: { engine, tried }, cause },
+  );
+}
+
+/** A call of a library failed. */
+export function libraryFailed(engine: string, call: string, code: number): ThawError {
+  return new ThawError(
+    "THAW_PROCESSES_LIBRARY_FAILED",
+    `${call} of the engine ${engine} failed with code ${code}. In the processes that train together. See what the ` +
+      "library wrote to standard error, or use another engine (--engine tcp).",
+    { details: { engine, call, code } },
+  );
+}
+
+/** MPI counts this process otherwise than the variables of its environment. */
+export function mpiPlaceDiffers(
+  told: { readonly rank: number; readonly size: number },
+  found: { readonly rank: number; readonly size: number },
+): ThawError {
+  return new ThawError(
+    "THAW_PROCESSES_MPI_PLACE",
+    `This process is rank ${told.rank} of ${told.size} by its environment, and rank ${found.rank} of ${found.size} ` +
+      "by MPI. In --engine mpi. Start the processes by the mpirun of the MPI library that is installed (of Open MPI and " +
+      "MPICH, where both are), or by srun with a matching --mpi.",
+    { details: { told, found } },
+  );
+}
+
+/** NCCL needs a card in each process. */
+export function noCard(code: number): ThawError {
+  return new ThawError(
+    "THAW_PROCESSES_NO_CARD",
+    `There is no NVIDIA card for this process (CUDA's code ${code}). In --engine nccl. See what nvidia-smi lists and ` +
+      "what CUDA_VISIBLE_DEVICES leaves of it, or use --engine tcp or mpi.",
+    { details: { code } },
+  );
+}

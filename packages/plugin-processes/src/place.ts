@@ -6,6 +6,8 @@ export interface Place {
   readonly size: number;
   /** Among those of its host, from 0: the number of its card. */
   readonly localRank?: number;
+  /** Whose `mpirun` started it: that MPI library is looked for first. */
+  readonly launcher?: "openmpi" | "mpich";
   /** Host on which rank 0 listens. Absent: only MPI can connect them, which knows its processes itself. */
   readonly address?: string;
   /** Port on which rank 0 listens. */

@@ -12,6 +12,8 @@ export class ProcessEnsemble implements Ensemble {
   readonly #engine: Engine;
   readonly #onClose: () => Promise<void>;
 
+  #isClosed = false;
+
   constructor(messages: Messages, engine: Engine, onClose: () => Promise<void>) {
     this.rank = messages.rank;
     this.size = messages.size;
@@ -22,7 +24,8 @@ export class ProcessEnsemble implements Ensemble {
 
   async sum(tensors: ReadonlyMap<string, Tensor>): Promise<ReadonlyMap<string, Tensor>> {
     const shapes = [...tensors].map(([name, { shape, size }]) => ({ name, shape, size }));
-    const all = new Float32Array(shapes.reduce((sum, { size }) => sum + size, 0));
+    // A buffer of its own: small arrays lie where the garbage collector moves them, and libraries keep the address
+    const all = new Float32Array(new ArrayBuffer(4 * shapes.reduce((sum, { size }) => sum + size, 0)));
     let at = 0;
     for (const tensor of tensors.values()) {
       all.set(await tensor.data<"float32">(), at);
@@ -51,6 +54,8 @@ export class ProcessEnsemble implements Ensemble {
 
   async close(lost?: LostRank): Promise<void> {
     if (lost !== undefined) return this.#messages.lose(lost);
+    if (this.#isClosed) return;
+    this.#isClosed = true;
     await this.#messages.close();
     await this.#engine.close();
     await this.#onClose();

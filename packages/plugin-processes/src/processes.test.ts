@@ -1,13 +1,15 @@
 import "@tensorflow/tfjs-backend-cpu";
 import { createHash } from "node:crypto";
-import { createServer, connect } from "node:net";
+import { connect } from "node:net";
 import { setBackend, memory, tensor } from "@tensorflow/tfjs-core";
 import type { Ensemble } from "@thaw/core";
 import { runDifference, runTiny, tinyTrainerOptions } from "@thaw/testing";
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { connectProcesses } from "./connect.js";
+import { openLibrary, polled } from "./engines/native-library.js";
 import type { Place } from "./place.js";
 import { processes } from "./plugin.js";
+import { freePort } from "./wire/free-port.js";
 
 let tensors = 0;
 const opened: Ensemble[] = [];
@@ -21,14 +23,6 @@ afterEach(async () => {
   await Promise.all(opened.splice(0).map((one) => one.close()));
   expect(memory().numTensors).toBe(tensors);
 });
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  const { port } = server.address() as { readonly port: number };
-  await new Promise((resolve) => server.close(resolve));
-  return port;
-}
 
 const hashOf = (values: Float32Array): string => createHash("sha256").update(values).digest("hex");
 
@@ -129,5 +123,24 @@ describe("processes connected by TCP", () => {
       code: "THAW_PROCESSES_PLACE_INCOMPLETE",
       details: { missing: ["MASTER_PORT", "THAW_TOKEN"] },
     });
+  });
+});
+
+describe("engines of other libraries", () => {
+  it("are refused where the library is not there, and where processes were told no place to meet", async () => {
+    await expect(openLibrary("mpi", ["libthaw-none.so.1", "libthaw-none.so"], "Get it.")).rejects.toMatchObject({
+      code: "THAW_PROCESSES_LIBRARY_MISSING",
+      details: { engine: "mpi", tried: ["libthaw-none.so.1", "libthaw-none.so"] },
+    });
+    await expect(connectProcesses({ rank: 1, size: 2 })).rejects.toMatchObject({
+      details: { missing: ["MASTER_ADDR", "MASTER_PORT", "THAW_TOKEN"] },
+    });
+  });
+
+  it("are asked again until they are done, while other work goes on, and left once others are lost", async () => {
+    let asked = 0;
+    await polled(() => ++asked === 3, new AbortController().signal);
+    expect(asked).toBe(3);
+    await expect(polled(() => false, AbortSignal.abort(new Error("lost")))).rejects.toThrow("lost");
   });
 });

@@ -1,10 +1,9 @@
 import { spawn, type ChildProcess } from "node:child_process";
 import { randomBytes } from "node:crypto";
-import { createServer } from "node:net";
 import { availableParallelism } from "node:os";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
-import type { Place } from "@thaw/plugin-processes";
+import { freePort, type Place } from "@thaw/plugin-processes";
 import type { Environment } from "./place.js";
 
 const COMMAND = fileURLToPath(new URL("../../bin/thaw.js", import.meta.url));
@@ -93,12 +92,4 @@ function endOf(child: ChildProcess, rank: number, onError: (reason: string) => v
       resolve(isRight);
     });
   });
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  const { port } = server.address() as { readonly port: number };
-  await new Promise((resolve) => server.close(resolve));
-  return port;
 }

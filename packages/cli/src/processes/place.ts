@@ -11,13 +11,19 @@ interface Launcher {
   readonly localRank: string;
   /** Set only where the launcher started this process: others of its variables may be there without it. */
   readonly mark?: string;
+  readonly launcher?: "openmpi" | "mpich";
 }
 
 /** In this order: `torchrun` and who speaks its language, Open MPI, MPICH and Intel MPI, `srun`. */
 const LAUNCHERS: readonly Launcher[] = [
   { rank: "RANK", size: "WORLD_SIZE", localRank: "LOCAL_RANK" },
-  { rank: "OMPI_COMM_WORLD_RANK", size: "OMPI_COMM_WORLD_SIZE", localRank: "OMPI_COMM_WORLD_LOCAL_RANK" },
-  { rank: "PMI_RANK", size: "PMI_SIZE", localRank: "MPI_LOCALRANKID" },
+  {
+    rank: "OMPI_COMM_WORLD_RANK",
+    size: "OMPI_COMM_WORLD_SIZE",
+    localRank: "OMPI_COMM_WORLD_LOCAL_RANK",
+    launcher: "openmpi",
+  },
+  { rank: "PMI_RANK", size: "PMI_SIZE", localRank: "MPI_LOCALRANKID", launcher: "mpich" },
   { rank: "SLURM_PROCID", size: "SLURM_NTASKS", localRank: "SLURM_LOCALID", mark: "SLURM_STEP_ID" },
 ];
 
@@ -39,6 +45,7 @@ export function placeOf(environment: Environment): Place | undefined {
     rank,
     size,
     ...(local === undefined ? {} : { localRank: wholeNumber(environment, launcher.localRank) }),
+    ...(launcher.launcher === undefined ? {} : { launcher: launcher.launcher }),
     ...(MASTER_ADDR === undefined ? {} : { address: MASTER_ADDR }),
     ...(MASTER_PORT === undefined ? {} : { port: wholeNumber(environment, "MASTER_PORT") }),
     ...(THAW_TOKEN === undefined ? {} : { token: THAW_TOKEN }),

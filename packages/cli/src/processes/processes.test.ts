@@ -101,9 +101,13 @@ describe("the place of a process", () => {
     [
       "Open MPI",
       { OMPI_COMM_WORLD_RANK: "1", OMPI_COMM_WORLD_SIZE: "2", OMPI_COMM_WORLD_LOCAL_RANK: "1" },
-      { rank: 1, size: 2, localRank: 1 },
+      { rank: 1, size: 2, localRank: 1, launcher: "openmpi" },
     ],
-    ["MPICH", { PMI_RANK: "1", PMI_SIZE: "2", MPI_LOCALRANKID: "0" }, { rank: 1, size: 2, localRank: 0 }],
+    [
+      "MPICH",
+      { PMI_RANK: "1", PMI_SIZE: "2", MPI_LOCALRANKID: "0" },
+      { rank: 1, size: 2, localRank: 0, launcher: "mpich" },
+    ],
     [
       "srun",
       { SLURM_PROCID: "5", SLURM_NTASKS: "8", SLURM_LOCALID: "1", SLURM_STEP_ID: "0" },

@@ -1,7 +1,8 @@
 import type { Plugin } from "@thaw/core";
+import type { EngineName } from "@thaw/plugin-processes";
 import { badOption, othersFailed } from "../errors.js";
 import type { Terminal } from "../terminal/terminal.js";
-import { launch, sharedThreads, type Launched } from "./launch.js";
+import type { Launched } from "./launch.js";
 import { ownCard, placeOf, type Environment } from "./place.js";
 
 /** Options of the command that say how processes train together, and those that all get. */
@@ -15,6 +16,8 @@ export interface TeamOptions {
   readonly processes?: string;
   /** Seconds. */
   readonly wait?: string;
+  /** What sums gradients. */
+  readonly engine?: EngineName;
 }
 
 /** The processes that a command trains with. */
@@ -57,6 +60,7 @@ export async function formTeam(
   if (isStaged) throw badOption("--processes", found?.size ?? count, "1 for a config with stages, which train in one");
   let launched: Launched | undefined;
   if (found === undefined) {
+    const { launch, sharedThreads } = await import("./launch.js");
     launched = await launch(count!, argumentsOf(configPath, options), environment, onLine);
     Object.assign(process.env, sharedThreads(count!, environment));
   }
@@ -71,6 +75,7 @@ export async function formTeam(
     size: place.size,
     plugin: processes(place, {
       ...(waitSeconds === undefined ? {} : { waitSeconds }),
+      ...(options.engine === undefined ? {} : { engine: options.engine }),
       ...(signal === undefined ? {} : { signal }),
       onConnected: () => {
         isConnected = true;
@@ -112,7 +117,7 @@ export function silentTerminal(terminal: Terminal): Terminal {
 /** The command that other ranks run. */
 function argumentsOf(
   configPath: string | undefined,
-  { set, resume, trust, acceptPlanChange, acceptDataChange, wait }: TeamOptions,
+  { set, resume, trust, acceptPlanChange, acceptDataChange, wait, engine }: TeamOptions,
 ): readonly string[] {
   const flags = { trust, "accept-plan-change": acceptPlanChange, "accept-data-change": acceptDataChange };
   return [
@@ -122,6 +127,7 @@ function argumentsOf(
     ...(resume === undefined ? [] : ["--resume", resume]),
     ...Object.entries(flags).flatMap(([name, isSet]) => (isSet === true ? [`--${name}`] : [])),
     ...(wait === undefined ? [] : ["--wait", wait]),
+    ...(engine === undefined ? [] : ["--engine", engine]),
     "--quiet",
     "--log-level",
     "error",

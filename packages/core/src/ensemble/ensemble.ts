@@ -19,8 +19,9 @@ export interface Ensemble {
   /** What each rank gave, by rank; values are JSON. @throws THAW_CORE_RANK_LOST */
   gather<T>(value: T): Promise<readonly T[]>;
   /**
-   * Leaves. Others that still wait for this rank, or do so later, are told that it is lost, or that the one is that
-   * `lost` names. Later calls change nothing.
+   * With `lost`: tells all ranks that the one it names is lost, which ends what they wait for; a call without follows,
+   * once what is left is saved. Without: leaves; others that still wait for this rank, or do so later, are told that it
+   * has ended. Later calls change nothing.
    */
   close(lost?: LostRank): Promise<void>;
 }

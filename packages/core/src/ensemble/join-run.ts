@@ -40,6 +40,7 @@ export async function joinRun({ parts, planned, checkpoint, stopReason }: RunToJ
     return { ensemble, stop };
   } catch (error) {
     await ensemble.close(lostBy(error, ensemble.rank));
+    await ensemble.close();
     throw error;
   }
 }
@@ -53,6 +54,7 @@ async function connect({ hooks, options, settings, watch }: TrainerParts): Promi
   if (size === processes && rank >= 0 && rank < size) return ensemble;
   const error = ensembleUnfit(lastCalled(watch, "resolveEnsemble"), ensemble, processes);
   await ensemble.close({ rank, reason: error.message });
+  await ensemble.close();
   throw error;
 }
 

@@ -94,7 +94,9 @@ class Lobby {
     for (const rank of others) {
       const stream = this.messages.get(rank)!;
       const { port: own } = (await stream.readMessage()) as { readonly port: number };
-      hosts.push({ address: stream.socket.remoteAddress!, port: own });
+      const seen = stream.socket.remoteAddress!;
+      // One of this very host, which others reach as they reach rank 0
+      hosts.push({ address: isLoopback(seen.replace("::ffff:", "")) ? address : seen, port: own });
     }
     for (const stream of this.messages.values()) stream.writeMessage(hosts);
     return hosts;
