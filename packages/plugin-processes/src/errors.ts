@@ -67,8 +67,8 @@ export function mpiPlaceDiffers(
   return new ThawError(
     "THAW_PROCESSES_MPI_PLACE",
     `This process is rank ${told.rank} of ${told.size} by its environment, and rank ${found.rank} of ${found.size} ` +
-      "by MPI. In --engine mpi. Start the processes by the mpirun of the MPI library that is installed (of Open MPI and " +
-      "MPICH, where both are), or by srun with a matching --mpi.",
+      "by MPI. In --engine mpi. Start the processes by the mpirun of the MPI library that is installed (of Open MPI " +
+      "and MPICH, where both are), or by srun with a matching --mpi.",
     { details: { told, found } },
   );
 }

@@ -4,6 +4,7 @@ import { firstNotFinite } from "@thaw/safetensors";
 import type { TrainerHooks } from "../api/hooks.js";
 import { evaluationNotFinite, lossNotFinite } from "../errors/passes.js";
 import { parameterNotFinite } from "../errors/parameters.js";
+import type { Ensemble } from "../ensemble/ensemble.js";
 import type { ModelRunner } from "../model/model-runner.js";
 
 /** A step whose loss or gradient is not finite, before anything was updated with it. */
@@ -16,6 +17,7 @@ export interface SpoiltStep {
   /** As they were summed, and as taps of `gradients` left them. */
   readonly sums: ReadonlyMap<string, Tensor>;
   readonly gradients: ReadonlyMap<string, Tensor>;
+  readonly ensemble: Ensemble;
   /** The step's micro-batches. */
   readonly batches: readonly Batch[];
 }
@@ -31,8 +33,11 @@ interface Spoilt {
  * much, for a step that ends the run.
  */
 export async function explainNotFinite(spoilt: SpoiltStep): Promise<ThawError> {
-  const { loss, gradientNorm, step } = spoilt;
-  return lossNotFinite(loss, gradientNorm, step, await findCause(spoilt));
+  const { loss, gradientNorm, step, ensemble } = spoilt;
+  const causes = await ensemble.gather(await findCause(spoilt));
+  // Among several ranks, of the one that found the samples
+  const cause = causes.find(({ details }) => details["samples"] !== undefined) ?? causes[0]!;
+  return lossNotFinite(loss, gradientNorm, step, cause);
 }
 
 /** The same for an evaluation's loss. */

@@ -12,7 +12,6 @@ import { Accumulator } from "./accumulator.js";
 import type { DeadGradient } from "../api/summary.js";
 import type { Ensemble } from "../ensemble/ensemble.js";
 import { joinStep } from "../ensemble/join-step.js";
-import { worstOf } from "../ensemble/shared-error.js";
 import type { SharedStop } from "../ensemble/shared-stop.js";
 import type { DeadGradients } from "./dead-gradients.js";
 import type { ModelRunner, Pass } from "../model/model-runner.js";
@@ -171,10 +170,7 @@ export class TrainStep {
       const loss = sum / supervisedTokens;
       const found = { loss, gradientNorm, batches: this.#batches };
       if (!Number.isFinite(loss) || !Number.isFinite(gradientNorm))
-        throw await worstOf(
-          ensemble,
-          await explainNotFinite({ ...this.#input, ...measured, ...found, step: context.step }),
-        );
+        throw await explainNotFinite({ ...this.#input, ...measured, ...found, step: context.step });
       tf.tidy(() => this.#update(context, learningRates, measured));
       this.#proven = this.#lastSupervised;
       this.#watchGradients(context.step, new Map(measured.clip.names.map((name, index) => [name, squares[index]!])));
