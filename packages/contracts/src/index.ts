@@ -1,6 +1,7 @@
 export { append } from "./append.js";
 export { IGNORE_INDEX } from "./batch.js";
 export type { Batch, BatchSource, LoadedBatch, MediaItem, Rows, RowSavings, RowSize } from "./batch.js";
+export type { DatasetFormat, FormatContext, SampleSet } from "./provides/dataset-format.js";
 export { causeText, ThawError, thrownAt } from "./error.js";
 export { itemsOf, outputOffsets, placeholderRows, rowOffsets } from "./media.js";
 export type {
@@ -20,11 +21,22 @@ export type {
 export { fileInFolder, MAX_TEXT_BYTES, openPlainFile, readPlainFile } from "./plain-file.js";
 export type { GradientFlow, Plan, PlanEntry, PlanPhase, PlanReason } from "./plan.js";
 export type { Provided, Provider, Provides } from "./provides/provides.js";
-export type { StandardResult, StandardSchema } from "./provides/schema.js";
 export { enterTap, runningTap, type TapPlace } from "./running.js";
 export type { Claims, Edit, Finding, Origin, Rule, RuleInfo, Setting, Severity } from "./settings.js";
 export { mulberry32, type Random } from "./random.js";
 export { elementCount, FLOAT32_BYTES, float32Bytes } from "./sizes.js";
+export type {
+  ImageReference,
+  MediaPart,
+  MediaReference,
+  Message,
+  MessagePart,
+  Modality,
+  Sample,
+  SampleMedia,
+  TextPart,
+} from "./provides/sample.js";
+export type { StandardResult, StandardSchema } from "./provides/schema.js";
 export { bytesText, countText, cut, cutWords, keepSecret, parseJson, shown, withoutSecrets } from "./text.js";
 export {
   editDistance,

@@ -1,3 +1,4 @@
+import type { ImageReference } from "@thaw/contracts";
 import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
@@ -6,7 +7,6 @@ import { clipImageProcessor } from "./images/clip-image-processor.js";
 import { decodeRgb, readImageSize } from "./images/decode.js";
 import { pilResize } from "./images/pil-resize.js";
 import { RESAMPLE_NAMES } from "./images/resample-filters.js";
-import type { ImageReference } from "./samples/sample.js";
 import { thumbnail } from "./images/thumbnail.js";
 
 interface Fixtures {

@@ -43,14 +43,19 @@ export { acquireDecodePool, defaultWorkers } from "./workers/decode-pool.js";
 export type { DecodePool } from "./workers/decode-pool.js";
 export { encodeConversation, encodePrompt } from "./text/encode.js";
 export type { EncodedConversation, EncodedPrompt, EncodeOptions } from "./text/encode.js";
-export { processorUnsupported, templateFailed } from "./errors.js";
+export { processorUnsupported, templateFailed } from "./errors/samples.js";
 export { iconSvg, resolveIcon } from "./formats/iconify/icon-svg.js";
 export type { IconProperties, IconSet, ResolvedIcon } from "./formats/iconify/icon-svg.js";
 export { iconNames, loadIconSet } from "./formats/iconify/iconify.js";
 export { nearestPicture } from "./evaluation/nearest-pixels.js";
 export type { PictureSet } from "./evaluation/nearest-pixels.js";
-export { augmentSchema, captionsSchema, conversationsSchema, iconifySchema, sourceSchema } from "./formats/options.js";
-export type { AugmentOptions, ResolvedSourceOptions, SourceOptions } from "./formats/options.js";
+export { augmentSchema } from "./formats/options.js";
+export type { AugmentOptions } from "./formats/options.js";
+export { BUILT_IN_FORMATS } from "./formats/built-in.js";
+export { fileName } from "./formats/names.js";
+export { sampleList, samplesIn } from "./formats/sample-sets.js";
+export { sourceSchemaOf } from "./formats/source-schema.js";
+export type { ResolvedSource, SourceOptions } from "./formats/source-schema.js";
 export { pilResize } from "./images/pil-resize.js";
 export { imageProcessorClass, pixelPlanes, readPixelOptions } from "./images/pixel-values.js";
 export type { ChannelValues, PixelOptions } from "./images/pixel-values.js";
@@ -118,10 +123,11 @@ export type {
   Sample,
   SampleMedia,
   TextPart,
-} from "./samples/sample.js";
+} from "@thaw/contracts";
 export { mediaReference } from "./samples/media-reference.js";
 export { resolveSource } from "./formats/resolve-source.js";
 export { openMedia, openQuestions, openSource } from "./batches/source.js";
+export type { OpenContext } from "./batches/source.js";
 export { thumbnail } from "./images/thumbnail.js";
 export { loadTokenizer } from "./text/tokenizer.js";
 export type { SpecialTokens, Tokenizer, TokenizerOptions } from "./text/tokenizer.js";

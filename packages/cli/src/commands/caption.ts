@@ -46,17 +46,17 @@ export async function caption(given: readonly string[], options: CaptionOptions,
           maxNewTokens: options.maxNewTokens ?? target.config.data.maxNewTokens,
           ...decodingOf(options),
         });
-        batch.indices.forEach((index, row) => {
+        for (const [row, index] of batch.indices.entries()) {
           const file = files[index]!;
           const text = processor.tokenizer.decode(answers[row] ?? []);
           terminal.out(
             options.json === true
-              ? JSON.stringify({ [source.samples[index]!.media[0]!.modality]: file, caption: text })
+              ? JSON.stringify({ [(await source.samples.read(index)).media[0]!.modality]: file, caption: text })
               : given.length === 1
                 ? text
                 : `${file}: ${text}`,
           );
-        });
+        }
       }
       return files.length < given.length ? 1 : 0;
     } finally {

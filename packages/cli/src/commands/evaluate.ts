@@ -1,6 +1,7 @@
 import { resolve } from "node:path";
 import { toCamelCase } from "@thaw/core";
 import {
+  BUILT_IN_FORMATS,
   openSource,
   resolveSource,
   type CaptionEvaluation,
@@ -115,7 +116,7 @@ async function openSources(
 async function givenSource(text: string, images?: string): Promise<SourceSetting> {
   const read = text.trimStart().startsWith("{") ? mappingOf(text) : text;
   if (images === undefined) return read as SourceSetting;
-  const resolved = await resolveSource(read as SourceSetting, process.cwd());
+  const resolved = await resolveSource(read as SourceSetting, process.cwd(), BUILT_IN_FORMATS);
   if (resolved.type === "iconify") throw badOption("--images", images, "it for a file of captions or conversations");
   return { ...resolved, images: resolve(images) };
 }

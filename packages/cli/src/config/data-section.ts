@@ -1,11 +1,11 @@
-import { sourceSchema } from "@thaw/data";
+import { BUILT_IN_FORMATS, fileName, sourceSchemaOf, type ResolvedSource } from "@thaw/data";
 import { z } from "zod";
 
 const count = z.number().int().positive();
 const source = z
   .union([
     z.string().min(1).meta({ format: "source", description: '"iconify:twemoji", or the path of a JSONL file.' }),
-    sourceSchema,
+    sourceSchemaOf(BUILT_IN_FORMATS),
   ])
   .meta({ title: "Data source" });
 
@@ -40,7 +40,7 @@ export type DataSectionOptions = z.input<typeof dataSectionSchema>;
 /** As code reads it. */
 export type DataSection = z.output<typeof dataSectionSchema>;
 /** One data set, short or long form. */
-export type SourceSetting = NonNullable<DataSection["train"]>;
+export type SourceSetting = string | ResolvedSource;
 
 /** Evaluation sets by name; a single one is named after what it holds. */
 export function evaluationSources(data: DataSection): Readonly<Record<string, SourceSetting>> {
@@ -53,18 +53,6 @@ export function evaluationSources(data: DataSection): Readonly<Record<string, So
 
 /** `twemoji`, `twemoji-unseen`, `test` for `/x/test.jsonl`. */
 export function sourceName(setting: SourceSetting): string {
-  if (typeof setting === "string") return baseName(setting.replace(/^[a-z]+:/, ""));
-  const name = baseName(setting.type === "iconify" ? setting.set : setting.path);
-  const concepts = setting.type === "conversations" ? undefined : setting.concepts;
-  return concepts === undefined || concepts === "all" ? name : `${name}-${concepts}`;
-}
-
-function baseName(path: string): string {
-  return (
-    path
-      .split(/[\\/]/)
-      .filter((part) => part !== "")
-      .at(-1)
-      ?.replace(/\.(jsonl?|ndjson)$/, "") ?? path
-  );
+  if (typeof setting === "string") return fileName(setting.replace(/^[a-z]+:/, ""));
+  return BUILT_IN_FORMATS.find(({ type }) => type === setting.type)!.nameOf(setting);
 }

@@ -93,7 +93,7 @@ export async function picturesOf(
 ): Promise<Record<number, string>> {
   const pictures: Record<number, string> = {};
   for (const { index } of pickAnswers(result.answers, count)) {
-    const image = source.samples[index]?.media.find(({ modality }) => modality === "image");
+    const image = (await source.samples.read(index)).media.find(({ modality }) => modality === "image");
     if (image !== undefined)
       pictures[index] = `data:image/png;base64,${Buffer.from(await thumbnail(image.source, 96)).toString("base64")}`;
   }

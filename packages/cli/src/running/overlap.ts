@@ -1,6 +1,6 @@
 import type { Logger } from "@thaw/core";
 import { countText } from "@thaw/contracts";
-import type { DataSource, Sample, SampleMedia } from "@thaw/data";
+import type { DataSource } from "@thaw/data";
 
 /** Says of which evaluation sets pictures (or, without any, questions) are in the training set too. */
 export function warnOfOverlap(
@@ -9,24 +9,14 @@ export function warnOfOverlap(
   logger: Logger,
 ): void {
   if (train === undefined) return;
-  const known = new Set(train.samples.map(keyOf));
-  for (const [name, { samples }] of Object.entries(evaluation)) {
-    const count = samples.filter((sample) => known.has(keyOf(sample))).length;
+  const known = new Set(train.contents);
+  for (const [name, { contents }] of Object.entries(evaluation)) {
+    const count = contents.filter((content) => known.has(content)).length;
     if (count > 0)
       logger.warn(
-        { name, count, samples: samples.length },
-        `${countText(count)} of ${countText(samples.length)} samples of the evaluation set ${name} are in the ` +
-          "training " +
-          "set too: its scores say how much was remembered.",
+        { name, count, samples: contents.length },
+        `${countText(count)} of ${countText(contents.length)} samples of the evaluation set ${name} are in the ` +
+          "training set too: its scores say how much was remembered.",
       );
   }
-}
-
-function keyOf({ media, messages }: Sample): string {
-  return media.length > 0 ? media.map(mediaKey).join("\n") : JSON.stringify(messages);
-}
-
-function mediaKey({ source }: SampleMedia): string {
-  if (source.kind === "file") return source.path;
-  return source.kind === "svg" ? source.svg : Buffer.from(source.bytes).toString("base64");
 }

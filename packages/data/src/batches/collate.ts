@@ -1,6 +1,5 @@
-import { type Batch, IGNORE_INDEX, type MediaItem } from "@thaw/contracts";
+import { type Batch, IGNORE_INDEX, type MediaItem, type Sample } from "@thaw/contracts";
 import type { PendingItem } from "../workers/media-loader.js";
-import type { Sample } from "../samples/sample.js";
 
 /** One row of a batch before padding. */
 export interface Row {

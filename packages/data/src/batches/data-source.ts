@@ -1,8 +1,7 @@
-import type { Batch, BatchSource } from "@thaw/contracts";
+import type { Batch, BatchSource, SampleSet } from "@thaw/contracts";
 import type { Processor } from "../media/processor.js";
-import type { Sample } from "../samples/sample.js";
 
-/** A batch of prompts to be answered; `indices[row]` is the sample's position in `DataSource.samples`. */
+/** A batch of prompts to be answered; `indices[row]` is the sample's number in `DataSource.samples`. */
 export interface PromptBatch extends Batch {
   readonly indices: readonly number[];
 }
@@ -11,7 +10,7 @@ export interface PromptBatch extends Batch {
 export interface LookedAt {
   readonly samples: number;
   readonly images: number;
-  /** Different images of the set. */
+  /** Different images of the set, or about as many where it is too large to count them. */
   readonly imageCount: number;
 }
 
@@ -19,9 +18,16 @@ export interface LookedAt {
 export interface DataSource extends BatchSource {
   readonly processor: Processor;
   /** In the order of the data set. */
-  readonly samples: readonly Sample[];
+  readonly samples: SampleSet;
   /** Concept names of the whole set, also of those that `concepts` left out; empty where the set names none. */
-  readonly knownConcepts: ReadonlySet<string>;
+  knownConcepts(): Promise<ReadonlySet<string>>;
+  /**
+   * Of each sample that was looked at, a hash of its items' bytes (size, beginning, end), or of its conversation where
+   * it has none: equal ones show the same.
+   */
+  readonly contents: readonly string[];
+  /** Samples that were left out so far since they cannot be used, and why; none unless the source skips them. */
+  skipped(): readonly { readonly origin: string; readonly error: unknown }[];
   /** How much was looked at when the source was opened: all, unless the set is too large for that. */
   readonly lookedAt?: LookedAt;
   /** Prompts without their answers, in order; labels are all -100. `indices` picks samples (default: all). */

@@ -1,34 +1,30 @@
-import { IGNORE_INDEX } from "@thaw/contracts";
-import { sampleTooLong, tokenWithoutRow } from "../errors.js";
+import { IGNORE_INDEX, type Sample } from "@thaw/contracts";
+import { sampleTooLong, tokenWithoutRow } from "../errors/samples.js";
 import type { ItemPlan, Processor } from "../media/processor.js";
-import type { Sample } from "../samples/sample.js";
 import { bounded } from "../text/bounded.js";
 import { encodeConversation, encodePrompt } from "../text/encode.js";
 import type { MediaLoader } from "../workers/media-loader.js";
 import type { Row } from "./collate.js";
 import type { SourceContext } from "./data-source.js";
 
-/** Conversations whose ids are kept: some 10 MB for captions. */
-const KEPT_ENCODINGS = 20_000;
-
 /** A sample as ids, with its labels and the places of its items. */
 export type Encoded = Pick<Row, "tokenIds" | "labels" | "columns">;
 
 /** Encodes one sample, or its prompt without the answer. */
-export type Encoder = (sample: Sample, withAnswer: boolean) => Promise<Encoded>;
+export type Encoder = (sample: Sample, loader: MediaLoader, withAnswer: boolean) => Promise<Encoded>;
 
 /**
  * Encodes samples of one source: prompts or whole conversations, never longer than allowed, with no token that the
- * model has no embedding for. Conversations of small sets are kept for later epochs.
+ * model has no embedding for. What a conversation became is kept as long as its sample is.
  */
-export function createEncoder(context: SourceContext, loader: MediaLoader): Encoder {
+export function createEncoder(context: SourceContext): Encoder {
   const { processor } = context;
   const maxLength = Math.min(
     context.maxLength ?? Number.POSITIVE_INFINITY,
     processor.maxPositions ?? Number.POSITIVE_INFINITY,
   );
-  const kept = new Map<Sample, Encoded>();
-  return async (sample, withAnswer) => {
+  const kept = new WeakMap<Sample, Encoded>();
+  return async (sample, loader, withAnswer) => {
     const known = withAnswer ? kept.get(sample) : undefined;
     if (known !== undefined) return known;
     const plans: ItemPlan[] = [];
@@ -44,7 +40,7 @@ export function createEncoder(context: SourceContext, loader: MediaLoader): Enco
       throw sampleTooLong(sample.origin, encoded.tokenIds.length, maxLength, mediaTokenCount);
     }
     checkRows(encoded, sample, processor);
-    if (withAnswer && kept.size < KEPT_ENCODINGS) kept.set(sample, encoded);
+    if (withAnswer) kept.set(sample, encoded);
     return encoded;
   };
 }

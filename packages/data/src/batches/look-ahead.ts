@@ -1,76 +1,112 @@
-import { createHash } from "node:crypto";
 import { setImmediate } from "node:timers/promises";
-import { refusalOf } from "../errors.js";
-import { placeholdersOf, type MediaProcessor, type Processor } from "../media/processor.js";
-import { MODALITIES } from "../samples/media-reference.js";
-import type { Sample, SampleMedia } from "../samples/sample.js";
+import type { SampleMedia, SampleSet } from "@thaw/contracts";
+import { refusalOf } from "../errors/samples.js";
+import type { MediaProcessor, Processor } from "../media/processor.js";
+import { mediaKey } from "../samples/media-key.js";
 import type { MediaLoader } from "../workers/media-loader.js";
 import type { LookedAt } from "./data-source.js";
 import type { Encoder } from "./encoder.js";
+import { identityOf, type SampleLooks } from "./identity.js";
 import { peek, type Peek } from "./peek.js";
+import { WHOLE_SET } from "../samples/sizes.js";
+import { type Problem, survey, type Surveyed } from "./survey.js";
 
 /** Time for looking at samples, and as much for images: of sets that take longer a part is looked at. */
 const LIMIT_MS = 10_000;
+/** Of a set that is too large to be read whole. */
+const LARGE_LIMIT_MS = 2_000;
 const AT_A_TIME = 64;
-/** Stretches of the data set that a difference is told apart by. */
-const STRETCHES = 128;
 
 /** What looking needs of a source. */
 export interface LookAheadInput {
-  readonly samples: readonly Sample[];
+  readonly samples: SampleSet;
   readonly processor: Processor;
   readonly encode: Encoder;
-  readonly loader: MediaLoader;
+  /** The loader of a sample's items. */
+  readonly loaderOf: (index: number) => MediaLoader;
   /** False: samples end with a question. */
   readonly answered: boolean;
+  /** Samples that cannot be used are told, not thrown. */
+  readonly skips?: boolean;
   readonly limitMs?: number;
 }
 
-/** What was found: nothing wrong, and what the set is made of. */
+/** What was found: what is wrong, and what the set is made of. */
 export interface LookAhead {
   readonly lookedAt: LookedAt;
   /** Hashes by what they are of; see `BatchSource.identity`. */
   readonly identity: Readonly<Record<string, string>>;
+  readonly textOnlyShare: number;
+  /** See `DataSource.contents`. */
+  readonly contents: readonly string[];
+  /** By number; empty unless the source skips what is wrong. */
+  readonly problems: ReadonlyMap<number, Problem>;
 }
 
 /**
- * Asks what is cheap to know of every sample before one is trained on: that the template renders it, that it has an
- * answer and fits, that every token has an embedding, that every image is a file that begins and ends as an image does.
- * Samples likely to be longest come first.
+ * Asks what is cheap to know of every sample before one is trained on: that it can be read, that its files are there,
+ * that the template renders it, that it has an answer and fits, that every token has an embedding, that every image is
+ * a file that begins and ends as an image does. Samples likely to be longest come first. Of a set that is too large to
+ * be read whole, samples spread over all of it are looked at.
  * @throws THAW_DATA_* of the first that cannot be used, with the number and names of the others
  */
 export async function lookAhead(input: LookAheadInput): Promise<LookAhead> {
-  const { samples } = input;
-  const problems = new Map<Sample, unknown>();
-  const lookedAt = await encodeAll(input, problems);
-  const peeks = await peekAll(input, problems);
-  const bad = samples.filter((sample) => problems.has(sample));
-  if (bad.length > 0) throw refusalOf(bad.map((sample) => ({ origin: sample.origin, error: problems.get(sample) })));
-  const imageCount = new Set(samples.flatMap(({ media }) => media.map(mediaKey))).size;
+  const { samples, skips = false } = input;
+  const isWhole = samples.count <= WHOLE_SET;
+  const limitMs = input.limitMs ?? (isWhole ? LIMIT_MS : LARGE_LIMIT_MS);
+  const problems = new Map<number, Problem>();
+  const surveyed = await survey(samples, { mediaTokens: tokensOf(input.processor), problems, skips });
+  const encoded = await encodeAll(input, surveyed, problems, limitMs);
+  const peeks = await peekAll(input, surveyed, problems, limitMs);
+  if (problems.size > 0 && !skips) {
+    const bad = [...problems].sort(([one], [other]) => one - other).map(([, problem]) => problem);
+    throw refusalOf(bad);
+  }
+  const looks: SampleLooks = { surveyed, peeks };
   return {
-    lookedAt: { samples: lookedAt, images: peeks.size, imageCount },
-    identity: identityOf(input, peeks),
+    lookedAt: {
+      samples: encoded,
+      images: peeks.size,
+      imageCount: isWhole
+        ? surveyed.items.size
+        : Math.round((surveyed.items.size * samples.count) / surveyed.indices.length),
+    },
+    identity: await identityOf(samples, input.processor, looks),
+    textOnlyShare: surveyed.conversations.size / surveyed.indices.length,
+    contents: surveyed.keys.map(
+      (keys, position) => surveyed.conversations.get(position) ?? keys.map((key) => peeks.get(key)?.hash ?? key).join(),
+    ),
+    problems,
   };
 }
 
-async function encodeAll(
-  { samples, processor, encode, answered, limitMs = LIMIT_MS }: LookAheadInput,
-  problems: Map<Sample, unknown>,
-): Promise<number> {
-  const tokens = new Map(
+/** By kind, how many tokens an item stands for, where that does not depend on its size. */
+function tokensOf(processor: Processor): ReadonlyMap<string, number> {
+  return new Map(
     Object.entries(processor.media).map(([modality, media]: [string, MediaProcessor<unknown>]) => [
       modality,
       media.needsSize ? 0 : media.plan().tokenCount,
     ]),
   );
-  const sizeOf = (sample: Sample): number =>
-    sample.media.reduce((sum, { modality }) => sum + (tokens.get(modality) ?? 0), characterCount(sample));
-  const sizes = new Map(samples.map((sample) => [sample, sizeOf(sample)]));
-  const longestFirst = samples.toSorted((left, right) => sizes.get(right)! - sizes.get(left)!);
+}
+
+async function encodeAll(
+  { samples, encode, answered, loaderOf }: LookAheadInput,
+  { indices, sizes }: Surveyed,
+  problems: Map<number, Problem>,
+  limitMs: number,
+): Promise<number> {
+  const longestFirst = [...indices.keys()].sort((left, right) => sizes[right]! - sizes[left]!);
   const end = performance.now() + limitMs;
   let done = 0;
-  for (const sample of longestFirst) {
-    await encode(sample, answered).catch((error: unknown) => problems.set(sample, error));
+  for (const position of longestFirst) {
+    const index = indices[position]!;
+    if (!problems.has(index)) {
+      const sample = await samples.read(index);
+      await encode(sample, loaderOf(index), answered).catch((error: unknown) =>
+        problems.set(index, { origin: sample.origin, error }),
+      );
+    }
     done += 1;
     if (done % AT_A_TIME !== 0) continue;
     await setImmediate();
@@ -80,94 +116,25 @@ async function encodeAll(
 }
 
 async function peekAll(
-  { samples, loader, limitMs = LIMIT_MS }: LookAheadInput,
-  problems: Map<Sample, unknown>,
+  { loaderOf }: LookAheadInput,
+  { items }: Surveyed,
+  problems: Map<number, Problem>,
+  limitMs: number,
 ): Promise<ReadonlyMap<string, Peek>> {
-  const users = new Map<string, { readonly item: SampleMedia; readonly sample: Sample }>();
-  for (const sample of samples)
-    for (const item of sample.media) if (!users.has(mediaKey(item))) users.set(mediaKey(item), { item, sample });
   const peeks = new Map<string, Peek>();
   const end = performance.now() + limitMs;
-  const all = [...users];
+  const all = [...items.values()];
+  const look = async (item: SampleMedia, index: number, origin: string): Promise<void> => {
+    try {
+      const seen = await peek(item, origin);
+      // What does not look whole is decoded to be sure: trailers of cameras are not faults
+      if (!seen.looksWhole) await (await loaderOf(index).open(item, origin)).item.load();
+      peeks.set(mediaKey(item), seen);
+    } catch (error) {
+      if (!problems.has(index)) problems.set(index, { origin, error });
+    }
+  };
   for (let start = 0; start < all.length && performance.now() <= end; start += AT_A_TIME)
-    await Promise.all(
-      all.slice(start, start + AT_A_TIME).map(async ([key, { item, sample }]) => {
-        try {
-          const look = await peek(item, sample.origin);
-          // What does not look whole is decoded to be sure: trailers of cameras are not faults
-          if (!look.looksWhole) await (await loader.open(item, sample.origin)).item.load();
-          peeks.set(key, look);
-        } catch (error) {
-          if (!problems.has(sample)) problems.set(sample, error);
-        }
-      }),
-    );
+    await Promise.all(all.slice(start, start + AT_A_TIME).map(({ item, index, origin }) => look(item, index, origin)));
   return peeks;
-}
-
-/**
- * Hashes of what batches are made of, by stretches of the set; image contents (their sizes, beginnings and ends) only
- * where all were looked at.
- */
-function identityOf(
-  { samples, processor }: LookAheadInput,
-  peeks: ReadonlyMap<string, Peek>,
-): Readonly<Record<string, string>> {
-  const identity: Record<string, string> = {};
-  const size = Math.ceil(samples.length / STRETCHES);
-  for (let start = 0; start < samples.length; start += size) {
-    const stretch = samples.slice(start, start + size);
-    const last = start + stretch.length;
-    const name = stretch.length === 1 ? `sample ${last}` : `samples ${start + 1} to ${last}`;
-    identity[name] = hashOf(stretch.map(({ messages, media }) => [messages, media.length]));
-    const looks = stretch.flatMap(({ media }) => media.map((item) => peeks.get(mediaKey(item))?.hash));
-    const kinds = stretch.some(({ media }) => media.some(({ modality }) => modality === "audio")) ? "items" : "images";
-    if (looks.length > 0 && looks.every((look) => look !== undefined)) identity[`${kinds} of ${name}`] = hashOf(looks);
-  }
-  identity["the tokenizer or the chat template"] = hashOf(probe(processor));
-  return identity;
-}
-
-/** What tokenizer and template make of a sample that every set could have. */
-function probe({ tokenizer, template, media, endTokenIds }: Processor): unknown {
-  const text = 'A small dog, 3 years old: "déjà vu" 東京 🐕\n';
-  const messages = [
-    {
-      role: "user",
-      content: [...MODALITIES.filter((kind) => media[kind]).map((type) => ({ type })), { type: "text" as const, text }],
-    },
-    { role: "assistant", content: [{ type: "text" as const, text }] },
-  ];
-  let rendered: string | undefined;
-  try {
-    rendered = template?.render(messages);
-  } catch {
-    rendered = "refused";
-  }
-  return [
-    tokenizer.encode(text),
-    tokenizer.vocabularySize,
-    rendered,
-    Object.values(placeholdersOf(media)).join(),
-    endTokenIds,
-  ];
-}
-
-function hashOf(value: unknown): string {
-  return createHash("sha256").update(JSON.stringify(value)).digest("hex").slice(0, 16);
-}
-
-function mediaKey({ source }: SampleMedia): string {
-  if (source.kind === "file") return source.path;
-  return createHash("sha256")
-    .update(source.kind === "svg" ? source.svg : source.bytes)
-    .digest("hex");
-}
-
-function characterCount(sample: Sample): number {
-  return sample.messages.reduce(
-    (sum, { content }) =>
-      sum + content.reduce((inner, part) => inner + (part.type === "text" ? part.text.length : 0), 0),
-    0,
-  );
 }

@@ -1,8 +1,10 @@
+import type { Modality, SampleMedia } from "@thaw/contracts";
 import { createHash } from "node:crypto";
 import { open } from "node:fs/promises";
-import { fileUnreadable, MEDIA_WORDS, mediaBroken, mediaMissing } from "../errors.js";
+import { fileUnreadable } from "../errors/files.js";
+import { MEDIA_WORDS, mediaBroken, mediaMissing } from "../errors/media.js";
+import { endsOf } from "../media/stored-bytes.js";
 import { mediaName } from "../samples/media-reference.js";
-import type { Modality, SampleMedia } from "../samples/sample.js";
 
 const HEAD_BYTES = 4096;
 const TAIL_BYTES = 64;
@@ -22,11 +24,14 @@ export interface Peek {
 export async function peek(media: SampleMedia, origin: string): Promise<Peek> {
   const { source, modality } = media;
   if (source.kind === "svg") return { looksWhole: true, hash: hashOf(source.svg.length, Buffer.from(source.svg)) };
-  if (source.kind === "bytes")
-    return peekBytes(modality, source.bytes.length, source.bytes, source.bytes.subarray(-TAIL_BYTES));
   const broken = (problem: string): Error => mediaBroken(modality, mediaName(media), origin, new Error(problem));
   let handle;
   try {
+    if (source.kind !== "file") {
+      const { size, head, tail } = await endsOf(source, HEAD_BYTES, TAIL_BYTES);
+      if (size === 0) throw broken("it is empty");
+      return peekBytes(modality, size, head, tail);
+    }
     handle = await open(source.path);
     const info = await handle.stat();
     if (!info.isFile()) throw broken("it is not a file");
@@ -40,8 +45,8 @@ export async function peek(media: SampleMedia, origin: string): Promise<Peek> {
     const { code } = cause as NodeJS.ErrnoException;
     if (code?.startsWith("THAW_") === true) throw cause;
     throw code === "ENOENT" || code === "ENOTDIR"
-      ? mediaMissing(modality, source.path, origin)
-      : fileUnreadable(source.path, `The ${MEDIA_WORDS[modality]} of ${origin}`, cause);
+      ? mediaMissing(modality, mediaName(media), origin)
+      : fileUnreadable(mediaName(media), `The ${MEDIA_WORDS[modality]} of ${origin}`, cause);
   } finally {
     await handle?.close();
   }

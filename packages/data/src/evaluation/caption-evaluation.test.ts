@@ -1,3 +1,4 @@
+import type { Sample } from "@thaw/contracts";
 import fc from "fast-check";
 import { fileURLToPath } from "node:url";
 import { afterAll, describe, expect, it } from "vitest";
@@ -6,8 +7,8 @@ import { captionBaselines, captionEvaluation, selectConcepts } from "./caption-e
 import { exactMatch, majorityCaption, scoreCaptions, tokenF1 } from "./caption-metrics.js";
 import type { DataSource } from "../batches/data-source.js";
 import { nearestPicture } from "./nearest-pixels.js";
-import type { Sample } from "../samples/sample.js";
 import { openSource } from "../batches/source.js";
+import { sampleList, samplesIn } from "../formats/sample-sets.js";
 
 const root = fileURLToPath(new URL("../../../../", import.meta.url));
 
@@ -96,8 +97,8 @@ describe("selectConcepts", () => {
     ["all", known, [0, 1, 2, 3], 0],
     ["known", new Set<string>(), [0, 1, 2, 3], 0],
     ["seen", new Set<string>(), [0, 2], 0],
-  ] as const)("takes for %s, knowing %o, %j", (filter, concepts, indices, unknown) => {
-    expect(selectConcepts(samples, filter, concepts)).toEqual({ indices, unknown });
+  ] as const)("takes for %s, knowing %o, %j", async (filter, concepts, indices, unknown) => {
+    expect(await selectConcepts(sampleList(samples, "a"), filter, concepts)).toEqual({ indices, unknown });
   });
 });
 
@@ -116,6 +117,9 @@ describe("captionEvaluation", () => {
   it("scores what is generated beside both baselines and counts unknown names", async () => {
     const [source, training] = [await open("twemoji", "evaluation", 60), await open("noto", "train", 40)];
     const progress: string[] = [];
+    const own: Sample[] = [];
+    for await (const sample of samplesIn(source.samples)) own.push(sample);
+    const known = await training.knownConcepts();
     const result = await captionEvaluation({
       source,
       training,
@@ -124,14 +128,12 @@ describe("captionEvaluation", () => {
       generate: (batch) =>
         Promise.resolve(
           batch.indices.map((index) =>
-            source.processor.tokenizer.encode(
-              index % 2 === 0 ? `the ${source.samples[index]!.reference}` : source.samples[index]!.reference,
-            ),
+            source.processor.tokenizer.encode(index % 2 === 0 ? `the ${own[index]!.reference}` : own[index]!.reference),
           ),
         ),
       onProgress: ({ stage }) => progress.push(stage),
     });
-    const scored = source.samples.filter(({ concept }) => training.knownConcepts.has(concept!));
+    const scored = own.filter(({ concept }) => known.has(concept!));
     expect(result.samples + result.unscored).toBe(60);
     expect(result.samples).toBe(scored.length);
     expect(result.predictions.map(({ reference }) => reference)).toEqual(scored.map(({ reference }) => reference));

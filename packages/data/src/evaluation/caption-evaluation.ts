@@ -1,10 +1,10 @@
+import type { Sample, SampleSet } from "@thaw/contracts";
 import { setImmediate } from "node:timers/promises";
 import { type CaptionScores, majorityCaption, scoreCaptions } from "./caption-metrics.js";
 import { isUnseenConcept } from "../samples/concepts.js";
 import type { DataSource, PromptBatch } from "../batches/data-source.js";
-import { conceptsEmpty } from "../errors.js";
+import { conceptsEmpty } from "../errors/samples.js";
 import { nearestPicture } from "./nearest-pixels.js";
-import type { Sample } from "../samples/sample.js";
 
 /**
  * Which samples are scored: `known` those whose concept the training set has at all (every sample where that is
@@ -59,12 +59,12 @@ export interface CaptionEvaluation extends CaptionScores {
   readonly predictions: readonly CaptionPrediction[];
 }
 
-/** Samples to score, as positions, and how many have a concept that the training set lacks. */
-export function selectConcepts(
-  samples: readonly Sample[],
+/** Samples to score, as numbers, and how many have a concept that the training set lacks. */
+export async function selectConcepts(
+  samples: SampleSet,
   filter: ConceptFilter,
   knownConcepts: ReadonlySet<string>,
-): { readonly indices: number[]; readonly unknown: number } {
+): Promise<{ readonly indices: number[]; readonly unknown: number }> {
   const isKnown = ({ concept }: Sample): boolean =>
     concept === undefined || knownConcepts.size === 0 || knownConcepts.has(concept);
   const matches = (sample: Sample): boolean => {
@@ -74,8 +74,14 @@ export function selectConcepts(
       filter === "known" || (sample.concept !== undefined && isUnseenConcept(sample.concept) === (filter === "unseen"))
     );
   };
-  const indices = samples.flatMap((sample, index) => (matches(sample) ? [index] : []));
-  return { indices, unknown: filter === "all" ? 0 : samples.filter((sample) => !isKnown(sample)).length };
+  const indices: number[] = [];
+  let unknown = 0;
+  for (let index = 0; index < samples.count; index += 1) {
+    const sample = await samples.read(index);
+    if (matches(sample)) indices.push(index);
+    if (filter !== "all" && !isKnown(sample)) unknown += 1;
+  }
+  return { indices, unknown };
 }
 
 /** The parts of the sources that baselines read. */
@@ -140,23 +146,31 @@ export async function captionBaselines({
   indices,
   onProgress,
 }: BaselineSources): Promise<{ majority: CaptionScores; nearestNeighbour: CaptionScores }> {
-  const references = indices.map((index) => (source.samples[index] as Sample).reference);
-  const constant = majorityCaption(training.samples.map(({ reference }) => reference)) ?? "";
   const hasImage = ({ media }: Sample): boolean => media.some(({ modality }) => modality === "image");
-  const withImage = training.samples.flatMap((sample, index) => (hasImage(sample) ? [index] : []));
+  const references: string[] = [];
+  const pictured: number[] = [];
+  for (const index of indices) {
+    const sample = await source.samples.read(index);
+    references.push(sample.reference);
+    if (hasImage(sample)) pictured.push(index);
+  }
+  const captions: string[] = [];
+  const withImage: number[] = [];
+  for (let index = 0; index < training.samples.count; index += 1) {
+    const sample = await training.samples.read(index);
+    captions.push(sample.reference);
+    if (hasImage(sample)) withImage.push(index);
+  }
+  const constant = majorityCaption(captions) ?? "";
   const total = withImage.length + 2 * indices.length;
   let done = 0;
   const advance = (): void => onProgress?.((done += 1), total);
   const nearest = await searchAmong(training, withImage, advance);
-  const pictured = indices.filter((index) => hasImage(source.samples[index] as Sample));
   const pictures = await pixelsOf(source, pictured, advance);
   const guesses = new Map<number, string>();
   for (const [position, picture] of pictures.values.entries()) {
     const neighbour = withImage[nearest(picture)];
-    guesses.set(
-      pictured[position] as number,
-      neighbour === undefined ? "" : (training.samples[neighbour] as Sample).reference,
-    );
+    guesses.set(pictured[position] as number, neighbour === undefined ? "" : captions[neighbour]!);
     advance();
     await setImmediate();
   }
@@ -177,17 +191,18 @@ export async function captionBaselines({
  */
 export async function captionEvaluation(options: CaptionEvaluationOptions): Promise<CaptionEvaluation> {
   const { source, training, concepts = "known", microBatchSize = 32, maxNewTokens = 24 } = options;
-  const { indices: chosen, unknown } = selectConcepts(source.samples, concepts, training?.knownConcepts ?? new Set());
+  const knownConcepts = (await training?.knownConcepts()) ?? new Set<string>();
+  const { indices: chosen, unknown } = await selectConcepts(source.samples, concepts, knownConcepts);
   const indices = options.limit === undefined ? chosen : chosen.slice(0, options.limit);
   if (indices.length === 0) throw conceptsEmpty(source.name, concepts);
   const predictions: CaptionPrediction[] = [];
   options.onProgress?.({ done: 0, total: indices.length, stage: "captions" });
   for await (const batch of source.prompts({ microBatchSize, indices })) {
     const answers = await options.generate(batch, { maxNewTokens });
-    batch.indices.forEach((index, row) => {
-      const { id, reference } = source.samples[index] as Sample;
+    for (const [row, index] of batch.indices.entries()) {
+      const { id, reference } = await source.samples.read(index);
       predictions.push({ index, id, reference, prediction: source.processor.tokenizer.decode(answers[row] ?? []) });
-    });
+    }
     options.onProgress?.({ done: predictions.length, total: indices.length, stage: "captions" });
   }
   const onProgress = (done: number, total: number): void => options.onProgress?.({ done, total, stage: "baselines" });

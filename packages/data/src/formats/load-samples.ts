@@ -1,80 +1,77 @@
-import { stat } from "node:fs/promises";
-import { captionSamples } from "../samples/captions.js";
+import type { DatasetFormat, FormatContext, SampleSet } from "@thaw/contracts";
 import { isUnseenConcept } from "../samples/concepts.js";
-import { conversationSamples } from "../samples/conversations.js";
-import { mediaBroken, mediaMissing, refusalOf, setEmpty } from "../errors.js";
-import { iconifySamples } from "./iconify/iconify.js";
-import type { ResolvedSourceOptions } from "./options.js";
-import type { Sample } from "../samples/sample.js";
-
-const CONCURRENT_CHECKS = 64;
+import { setEmpty } from "../errors/files.js";
+import { isOfSample } from "../errors/of-sample.js";
+import { WHOLE_SET } from "../samples/sizes.js";
+import { chosenFrom, firstOf, keeping } from "./sample-sets.js";
+import { formatOptions, type ResolvedSource } from "./source-schema.js";
 
 /** The samples of a data set, and the concepts that it has at all. */
 export interface LoadedSamples {
-  readonly samples: readonly Sample[];
-  readonly knownConcepts: ReadonlySet<string>;
+  readonly samples: SampleSet;
+  /** Also of samples that were left out; empty where the set names none, or is too large to know all of them. */
+  knownConcepts(): Promise<ReadonlySet<string>>;
 }
 
-function read(
-  options: ResolvedSourceOptions,
-  context: { readonly baseFolder: string; readonly captionPrompt: string },
-): Promise<Sample[]> {
-  if (options.type === "iconify") return iconifySamples(options, context);
-  return options.type === "captions"
-    ? captionSamples(options, context)
-    : conversationSamples(options, context.baseFolder);
+/** The concept of each sample, undefined where it has none or cannot be read. */
+async function* conceptsIn(set: SampleSet, skips: boolean): AsyncGenerator<string | undefined> {
+  for (let index = 0; index < set.count; index += 1)
+    yield await set.read(index).then(
+      ({ concept }) => concept,
+      (error: unknown) => {
+        if (skips && isOfSample(error)) return undefined;
+        throw error;
+      },
+    );
+}
+
+/** The samples of a set whose concepts are wanted. */
+async function withConcepts(set: SampleSet, skips: boolean): Promise<SampleSet> {
+  const { concepts = "all" } = set;
+  if (concepts === "all") return set;
+  const indices: number[] = [];
+  let index = 0;
+  for await (const concept of conceptsIn(set, skips)) {
+    if (concept !== undefined && isUnseenConcept(concept) === (concepts === "unseen")) indices.push(index);
+    index += 1;
+  }
+  return chosenFrom(set, Int32Array.from(indices));
+}
+
+async function knownIn(set: SampleSet): Promise<ReadonlySet<string>> {
+  const known = new Set<string>();
+  if (set.count > WHOLE_SET) return known;
+  for await (const concept of conceptsIn(set, true)) if (concept !== undefined) known.add(concept);
+  return known;
 }
 
 /**
- * Which concepts a set gives. Only an icon set that trains leaves the unseen out unasked: a user's own captions are all
- * meant.
+ * Opens a data set's samples, without decoding an item. With `skips` records that cannot be read are no error yet. The
+ * caller closes the samples.
+ * @throws THAW_DATA_* naming its file
  */
-function conceptsOf(options: ResolvedSourceOptions, role: "train" | "evaluation"): "seen" | "unseen" | "all" {
-  if (options.type === "conversations") return "all";
-  return options.concepts ?? (options.type === "iconify" && role === "train" ? "seen" : "all");
-}
-
-/** Every file must be there before anything starts. @throws THAW_DATA_IMAGE_MISSING naming those that are not */
-export async function checkFiles(samples: readonly Sample[]): Promise<void> {
-  const files = samples.flatMap(({ media, origin }) =>
-    media.flatMap(({ modality, source }) => (source.kind === "file" ? [{ modality, path: source.path, origin }] : [])),
-  );
-  const missing: { readonly origin: string; readonly error: unknown }[] = [];
-  for (let start = 0; start < files.length; start += CONCURRENT_CHECKS) {
-    const found = await Promise.all(
-      files.slice(start, start + CONCURRENT_CHECKS).map(({ modality, path, origin }) =>
-        stat(path).then(
-          (status) =>
-            status.isFile() ? [] : [{ origin, error: mediaBroken(modality, path, origin, "it is not a file") }],
-          () => [{ origin, error: mediaMissing(modality, path, origin) }],
-        ),
-      ),
-    );
-    missing.push(...found.flat());
-  }
-  if (missing.length > 0) throw refusalOf(missing);
-}
-
-/** Reads a data set's samples, without decoding an item. @throws THAW_DATA_* naming file and line */
 export async function loadSamples(
-  options: ResolvedSourceOptions,
-  context: { readonly baseFolder: string; readonly captionPrompt: string; readonly role: "train" | "evaluation" },
+  format: DatasetFormat,
+  options: ResolvedSource,
+  context: FormatContext & { readonly skips?: boolean },
 ): Promise<LoadedSamples> {
-  const all = await read(options, context);
-  const concepts = conceptsOf(options, context.role);
-  const chosen =
-    concepts === "all"
-      ? all
-      : all.filter(({ concept }) => concept !== undefined && isUnseenConcept(concept) === (concepts === "unseen"));
-  const samples = options.limit === undefined ? chosen : chosen.slice(0, options.limit);
-  if (samples.length === 0) {
-    throw setEmpty(
-      options.type === "iconify" ? `iconify:${options.set}` : options.path,
-      all.length === 0
-        ? "Write at least one sample."
-        : `Its ${all.length} samples are all left out by concepts: ${concepts}.`,
-    );
+  const { skips = false, ...given } = context;
+  const set = keeping(await format.open(formatOptions(format, options), given));
+  try {
+    const chosen = await withConcepts(set, skips);
+    const samples = options.limit === undefined ? chosen : firstOf(chosen, options.limit);
+    if (samples.count === 0) {
+      throw setEmpty(
+        set.origin,
+        set.count === 0
+          ? "Write at least one sample."
+          : `Its ${set.count} samples are all left out by concepts: ${set.concepts}.`,
+      );
+    }
+    let known: Promise<ReadonlySet<string>> | undefined;
+    return { samples, knownConcepts: () => (known ??= knownIn(set)) };
+  } catch (cause) {
+    await set.close?.();
+    throw cause;
   }
-  await checkFiles(samples);
-  return { samples, knownConcepts: new Set(all.flatMap(({ concept }) => (concept === undefined ? [] : [concept]))) };
 }

@@ -1,7 +1,5 @@
 import { z } from "zod";
 
-const colour = z.string().regex(/^#[0-9a-fA-F]{6}$/, "A colour is written #rrggbb.");
-
 /** Random changes of a picture, drawn anew in every epoch or, with `views`, every so many epochs again. */
 export const augmentSchema = z.strictObject({
   flip: z
@@ -27,7 +25,8 @@ export const augmentSchema = z.strictObject({
     ),
 });
 
-const common = {
+/** What every data set may have beside the options of its format. */
+export const COMMON_OPTIONS = {
   augment: augmentSchema
     .optional()
     .describe(
@@ -38,78 +37,43 @@ const common = {
 };
 
 /** As `transformers.image_utils.load_image` does. */
-const exif = z.boolean().default(true).describe("Turn a photo upright by its EXIF tag.");
-const concepts = z
+export const exif = z.boolean().default(true).describe("Turn a photo upright by its EXIF tag.");
+/** Which part of the samples of an icon set or of captions. */
+export const concepts = z
   .enum(["seen", "unseen", "all"])
   .optional()
   .describe(
     "Which captions, by a hash of their text: a tenth is unseen. Default: seen for training, all for evaluation.",
   );
-const prompt = z
+/** The question of samples that have none. */
+export const prompt = z
   .string()
   .optional()
   .describe("What the model is asked for each image or sound. Default: the checkpoint's own.");
-const images = z.string().optional().meta({
+/** Where relative paths of images start from. */
+export const images = z.string().optional().meta({
   format: "path",
   description: "Folder that relative image paths start from. Default: the JSONL file's folder.",
 });
-const audios = z.string().optional().meta({
+/** Where relative paths of sounds start from. */
+export const audios = z.string().optional().meta({
   format: "path",
   description: "Folder that relative paths of sounds start from. Default: that of the images.",
 });
-const path = z.string().min(1).meta({ format: "path", description: "A JSONL file." });
+/** What roles of a file mean. */
+export const roles = z
+  .record(z.string(), z.enum(["user", "assistant", "system"]))
+  .optional()
+  .describe(
+    "What roles of the file mean beside human, user, gpt, assistant and system: { chatbot: assistant }. Without it " +
+      "a sample with another role is an error.",
+  );
+/** Whether samples may be without an item. */
+export const textOnly = z.boolean().default(false).describe("Accept samples without an image or a sound.");
 
-/** Visible icons of an Iconify set; the caption is the name with spaces. */
-export const iconifySchema = z.strictObject({
-  type: z.literal("iconify").describe("Icons of an Iconify set, each with its name as caption."),
-  set: z.string().min(1).meta({
-    format: "package-or-path",
-    description: "noto is @iconify-json/noto; else the path of an icons.json or of a folder that holds one.",
-  }),
-  concepts,
-  prompt,
-  background: colour.default("#ffffff").describe("Colour behind the icon, #rrggbb."),
-  ...common,
-});
-
-/** JSONL with `{ image, caption }` or `{ audio, caption }` per line. */
-export const captionsSchema = z.strictObject({
-  type: z.literal("captions").describe("JSONL with { image, caption } or { audio, caption } per line."),
-  path,
-  images,
-  audios,
-  prompt,
-  concepts,
-  exif,
-  ...common,
-});
-
-/**
- * JSONL in LLaVA form `{ id, image, conversations: [{ from, value }] }` or ShareGPT form `{ messages: [{ role, content
- * }], images, audios }`.
- */
-export const conversationsSchema = z.strictObject({
-  type: z.literal("conversations").describe("JSONL with conversations, as LLaVA or as ShareGPT writes them."),
-  path,
-  images,
-  audios,
-  textOnly: z.boolean().default(false).describe("Accept samples without an image or a sound."),
-  roles: z
-    .record(z.string(), z.enum(["user", "assistant", "system"]))
-    .optional()
-    .describe(
-      "What roles of the file mean beside human, user, gpt, assistant and system: { chatbot: assistant }. Without it " +
-        "a sample with another role is an error.",
-    ),
-  exif,
-  ...common,
-});
-
-/** One data set. */
-export const sourceSchema = z.discriminatedUnion("type", [iconifySchema, captionsSchema, conversationsSchema]);
-
-/** As users write it: the object, or the short form `iconify:noto` or a path. */
-export type SourceOptions = string | z.input<typeof sourceSchema>;
-/** As code reads it. */
-export type ResolvedSourceOptions = z.output<typeof sourceSchema>;
 export type AugmentOptions = z.output<typeof augmentSchema>;
+/** What every data set may have, as code reads it. */
+export interface CommonOptions {
+  readonly augment?: AugmentOptions | undefined;
+  readonly limit?: number | undefined;
+}

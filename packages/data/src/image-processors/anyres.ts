@@ -1,5 +1,5 @@
 import { shown } from "@thaw/contracts";
-import { processorUnsupported } from "../errors.js";
+import { processorUnsupported } from "../errors/samples.js";
 import type { ClipImageOptions } from "../images/clip-image-config.js";
 import { clipPixels } from "../images/clip-image-processor.js";
 import { padTo } from "../images/crop.js";

@@ -1,4 +1,4 @@
-import { processorUnsupported } from "../errors.js";
+import { processorUnsupported } from "../errors/samples.js";
 import { channelsLast, cutPatches } from "../images/patches.js";
 import { pilResize } from "../images/pil-resize.js";
 import { imageProcessorClass, pixelPlanes, readPixelOptions, type PixelOptions } from "../images/pixel-values.js";

@@ -1,5 +1,5 @@
 import { shown } from "@thaw/contracts";
-import { processorUnsupported } from "../errors.js";
+import { processorUnsupported } from "../errors/samples.js";
 import { channelsLast } from "../images/patches.js";
 import { pilResize } from "../images/pil-resize.js";
 import { imageProcessorClass, readPixelOptions, type PixelOptions } from "../images/pixel-values.js";

@@ -1,4 +1,4 @@
-import { processorUnsupported } from "../errors.js";
+import { processorUnsupported } from "../errors/samples.js";
 import { pilResize } from "../images/pil-resize.js";
 import { imageProcessorClass, readPixelOptions, type PixelOptions } from "../images/pixel-values.js";
 import type { ImageProcessor, ImageSize } from "../images/processor.js";

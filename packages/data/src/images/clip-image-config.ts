@@ -1,5 +1,5 @@
 import { shown } from "@thaw/contracts";
-import { processorUnsupported } from "../errors.js";
+import { processorUnsupported } from "../errors/samples.js";
 import type { ImageSize } from "./processor.js";
 import { imageProcessorClass, readPixelOptions, type PixelOptions } from "./pixel-values.js";
 

@@ -1,5 +1,5 @@
 import { shown } from "@thaw/contracts";
-import { processorUnsupported } from "../errors.js";
+import { processorUnsupported } from "../errors/samples.js";
 import type { RgbImage } from "./processor.js";
 import { RESAMPLE_NAMES, type ResampleName } from "./resample-filters.js";
 

@@ -4,8 +4,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { crc32 } from "node:zlib";
 import { afterAll, describe, expect, it } from "vitest";
-import { checkFiles } from "../formats/load-samples.js";
-import { readRecords } from "../samples/jsonl.js";
+import { survey } from "../batches/survey.js";
+import { sampleList } from "../formats/sample-sets.js";
+import { openRecords } from "../records/records.js";
 import { padToSquare } from "./crop.js";
 import { decodeRgb, encodePng, rasterizeSvg, readImageSize } from "./decode.js";
 import { pilResize } from "./pil-resize.js";
@@ -81,8 +82,10 @@ describe.skipIf(process.platform === "win32")("pipes, devices and folders", () =
     for (const path of [pipe, "/dev/zero", folder]) {
       const media = [{ modality: "image", source: { kind: "file", path } }];
       const sample = { origin: "a.jsonl:1", media, messages: [] };
-      await expect(checkFiles([sample as never])).rejects.toMatchObject({ code: "THAW_DATA_IMAGE_BROKEN" });
-      await expect(readRecords(path).next()).rejects.toMatchObject({ code: "THAW_DATA_FILE_UNREADABLE" });
+      await expect(
+        survey(sampleList([sample as never], "a"), { mediaTokens: new Map(), problems: new Map(), skips: false }),
+      ).rejects.toMatchObject({ code: "THAW_DATA_IMAGE_BROKEN" });
+      await expect(openRecords(path)).rejects.toMatchObject({ code: "THAW_DATA_FILE_UNREADABLE" });
     }
   });
 });

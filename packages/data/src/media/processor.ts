@@ -1,8 +1,7 @@
-import type { RowSize } from "@thaw/contracts";
+import type { RowSize, Modality } from "@thaw/contracts";
 import type { ClipSize } from "../audio/clip.js";
-import { modalityUnsupported } from "../errors.js";
+import { modalityUnsupported } from "../errors/media.js";
 import type { ImageSize } from "../images/processor.js";
-import type { Modality } from "../samples/sample.js";
 import type { ChatTemplate } from "../text/chat-template.js";
 import type { Tokenizer } from "../text/tokenizer.js";
 

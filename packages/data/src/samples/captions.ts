@@ -1,12 +1,9 @@
-import { dirname, resolve } from "node:path";
+import type { Modality, Sample } from "@thaw/contracts";
 import { conceptOf } from "./concepts.js";
-import { MEDIA_WORDS, mediaRequired, sampleInvalid } from "../errors.js";
-import { listedMedia, type MediaFolders, mediaFolders, MODALITIES } from "./media-reference.js";
-import { type JsonRecord, readRecords } from "./jsonl.js";
-import type { ResolvedSourceOptions } from "../formats/options.js";
-import type { Modality, Sample } from "./sample.js";
-
-type CaptionOptions = Extract<ResolvedSourceOptions, { type: "captions" }>;
+import { MEDIA_WORDS, mediaRequired } from "../errors/media.js";
+import { sampleInvalid } from "../errors/samples.js";
+import { listedMedia, type MediaFolders, MODALITIES } from "./media-reference.js";
+import type { JsonRecord } from "../records/records.js";
 
 /** An item, a prompt and its caption. */
 export function captionMessages(prompt: string, caption: string, modality: Modality = "image"): Sample["messages"] {
@@ -48,17 +45,4 @@ export function captionSample(
     reference: caption,
     concept: typeof name === "string" ? name : conceptOf(caption),
   };
-}
-
-/** All captions of a file. */
-export async function captionSamples(
-  options: CaptionOptions,
-  context: { readonly baseFolder: string; readonly captionPrompt: string },
-): Promise<Sample[]> {
-  const path = resolve(context.baseFolder, options.path);
-  const folders = mediaFolders(options, dirname(path), context.baseFolder);
-  const samples: Sample[] = [];
-  for await (const record of readRecords(path))
-    samples.push(captionSample(record, { folders, prompt: options.prompt ?? context.captionPrompt }));
-  return samples;
 }

@@ -4,9 +4,13 @@ import { join, resolve } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { captionSample } from "./captions.js";
 import { conversationSample } from "./conversations.js";
-import { readRecords } from "./jsonl.js";
-import { resolveSource } from "../formats/resolve-source.js";
+import { openRecords } from "../records/records.js";
+import { BUILT_IN_FORMATS } from "../formats/built-in.js";
+import { resolveSource as resolveAmong } from "../formats/resolve-source.js";
+import type { SourceOptions } from "../formats/source-schema.js";
 
+const resolveSource = (options: SourceOptions, base: string): ReturnType<typeof resolveAmong> =>
+  resolveAmong(options, base, BUILT_IN_FORMATS);
 const folder = resolve("/pictures");
 const folders = { image: folder, audio: resolve("/sounds") };
 const origin = "train.jsonl:7";
@@ -327,8 +331,13 @@ describe("data files", () => {
     return join(root, name);
   };
   const records = async (path: string): Promise<unknown[]> => {
+    const opened = await openRecords(path);
     const all = [];
-    for await (const { value, origin: place } of readRecords(path)) all.push([value, place.slice(root.length + 1)]);
+    for (let index = 0; index < opened.count; index += 1) {
+      const { value, origin: place } = await opened.read(index);
+      all.push([value, place.slice(root.length + 1)]);
+    }
+    await opened.close();
     return all;
   };
 

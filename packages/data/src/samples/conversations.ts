@@ -1,13 +1,9 @@
-import { shown } from "@thaw/contracts";
-import { dirname, resolve } from "node:path";
-import { mediaRequired, placeholderMismatch, sampleInvalid } from "../errors.js";
-import { listedMedia, type MediaFolders, mediaFolders, MODALITIES } from "./media-reference.js";
-import { type JsonRecord, readRecords } from "./jsonl.js";
-import type { ResolvedSourceOptions } from "../formats/options.js";
-import type { Message, Modality, Sample, SampleMedia } from "./sample.js";
+import { shown, type Message, type Modality, type Sample, type SampleMedia } from "@thaw/contracts";
+import { mediaRequired, placeholderMismatch } from "../errors/media.js";
+import { sampleInvalid } from "../errors/samples.js";
+import { listedMedia, type MediaFolders, MODALITIES } from "./media-reference.js";
+import type { JsonRecord } from "../records/records.js";
 import { messageOf } from "./turns.js";
-
-type ConversationOptions = Extract<ResolvedSourceOptions, { type: "conversations" }>;
 
 /** Keys of a sample that change what it says, and that are not read. */
 const REFUSED_KEYS: Readonly<Record<string, string>> = {
@@ -144,14 +140,4 @@ export function conversationSample(
     media,
     reference,
   };
-}
-
-/** All conversations of a file. */
-export async function conversationSamples(options: ConversationOptions, baseFolder: string): Promise<Sample[]> {
-  const path = resolve(baseFolder, options.path);
-  const folders = mediaFolders(options, dirname(path), baseFolder);
-  const samples: Sample[] = [];
-  for await (const record of readRecords(path))
-    samples.push(conversationSample(record, { folders, textOnly: options.textOnly, roles: options.roles }));
-  return samples;
 }

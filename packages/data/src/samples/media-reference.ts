@@ -1,7 +1,7 @@
-import { shown } from "@thaw/contracts";
+import { shown, type MediaReference, type Modality, type SampleMedia } from "@thaw/contracts";
 import { resolve } from "node:path";
-import { MEDIA_WORDS, sampleInvalid } from "../errors.js";
-import type { Modality, SampleMedia } from "./sample.js";
+import { MEDIA_WORDS } from "../errors/media.js";
+import { sampleInvalid } from "../errors/samples.js";
 
 /** Where relative paths of a kind's items start from. */
 export type MediaFolders = Readonly<Record<Modality, string>>;
@@ -14,6 +14,15 @@ export function mediaFolders(
 ): MediaFolders {
   const image = images === undefined ? fallback : resolve(baseFolder, images);
   return { image, audio: audios === undefined ? image : resolve(baseFolder, audios) };
+}
+
+/** An item that lies within a file of a data set; stands where other files have a path. */
+export class StoredItem {
+  readonly source: MediaReference;
+
+  constructor(source: MediaReference) {
+    this.source = source;
+  }
 }
 
 /** How names of sound files end. */
@@ -29,6 +38,7 @@ export function modalityOf(path: string): Modality {
  * THAW_DATA_SAMPLE_INVALID
  */
 export function mediaReference(value: unknown, modality: Modality, folders: MediaFolders, origin: string): SampleMedia {
+  if (value instanceof StoredItem) return { modality, source: value.source };
   if (typeof value === "object" && value !== null) {
     const { path, url, [modality]: own } = value as Readonly<Record<string, unknown>>;
     const inner = path ?? url ?? own;
@@ -73,5 +83,14 @@ export function listedMedia(
 
 /** What to call an item in messages. */
 export function mediaName({ source }: Pick<SampleMedia, "source">): string {
-  return source.kind === "file" ? source.path : source.kind === "svg" ? "(drawing)" : "(inline bytes)";
+  switch (source.kind) {
+    case "file":
+      return source.path;
+    case "range":
+      return `${source.name} in ${source.path}`;
+    case "svg":
+      return "(drawing)";
+    case "bytes":
+      return "(inline bytes)";
+  }
 }

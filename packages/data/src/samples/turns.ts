@@ -1,7 +1,6 @@
-import { shown } from "@thaw/contracts";
-import { sampleInvalid } from "../errors.js";
+import { shown, type Message, type MessagePart, type Modality, type SampleMedia } from "@thaw/contracts";
+import { sampleInvalid } from "../errors/samples.js";
 import { bytesMedia, type MediaFolders, mediaReference, MODALITIES } from "./media-reference.js";
-import type { Message, MessagePart, Modality, SampleMedia } from "./sample.js";
 
 /** What reading a turn needs. */
 export interface TurnContext {

@@ -1,5 +1,5 @@
 import { Script } from "node:vm";
-import { tooSlow } from "../errors.js";
+import { tooSlow } from "../errors/samples.js";
 
 /** What one text may take: thousands of times what real tokenizers and templates need. */
 export const LIMIT_MS = 10_000;

@@ -1,9 +1,8 @@
 import { Template } from "@huggingface/jinja";
-import { ThawError } from "@thaw/contracts";
+import { ThawError, type Message, type Modality } from "@thaw/contracts";
 import { bounded } from "./bounded.js";
 import { readCheckpointJson, readCheckpointText } from "./checkpoint-file.js";
-import { templateFailed } from "../errors.js";
-import type { Message, Modality } from "../samples/sample.js";
+import { templateFailed } from "../errors/samples.js";
 import { renderBounded } from "./template-interpreter.js";
 import type { SpecialTokens } from "./tokenizer.js";
 

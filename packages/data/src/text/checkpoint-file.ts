@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import { parseJson, causeText, fileInFolder, MAX_TEXT_BYTES, readPlainFile } from "@thaw/contracts";
-import { fileMalformed, fileUnreadable } from "../errors.js";
+import { fileMalformed, fileUnreadable } from "../errors/files.js";
 
 type Json = Readonly<Record<string, unknown>>;
 

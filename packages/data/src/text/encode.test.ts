@@ -1,9 +1,9 @@
+import type { Message } from "@thaw/contracts";
 import { describe, expect, it } from "vitest";
 import { testProcessor } from "../../test-support/processor.js";
 import { compileChatTemplate } from "./chat-template.js";
 import { encodeConversation, encodePrompt } from "./encode.js";
 import type { ItemPlan, Processor } from "../media/processor.js";
-import type { Message } from "../samples/sample.js";
 
 const QWEN =
   "{% for message in messages %}<s>{{ message['role'] }}\n{% if message['content'] is string %}{{ " +

@@ -1,13 +1,7 @@
-import { IGNORE_INDEX, ThawError } from "@thaw/contracts";
-import {
-  nothingSupervised,
-  placeholderMismatch,
-  sampleTemplateFailed,
-  templateMissing,
-  templateNotIncremental,
-} from "../errors.js";
+import { IGNORE_INDEX, ThawError, type Message, type Modality } from "@thaw/contracts";
+import { nothingSupervised, sampleTemplateFailed, templateMissing, templateNotIncremental } from "../errors/samples.js";
+import { placeholderMismatch } from "../errors/media.js";
 import { itemColumns, mediaOf, type ItemPlan, type Processor } from "../media/processor.js";
-import type { Message, Modality } from "../samples/sample.js";
 import type { ChatTemplate } from "./chat-template.js";
 
 /** Ids of a conversation; `labels[i]` is `tokenIds[i]` where the token is learned, -100 elsewhere, not shifted. */

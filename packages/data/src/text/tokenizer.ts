@@ -4,7 +4,7 @@ import { access } from "node:fs/promises";
 import { join } from "node:path";
 import { bounded } from "./bounded.js";
 import { readCheckpointJson } from "./checkpoint-file.js";
-import { tokenizerUnusable } from "../errors.js";
+import { tokenizerUnusable } from "../errors/samples.js";
 
 /** Text to ids and back, exactly as the checkpoint's `tokenizer.json` says. */
 export interface Tokenizer {

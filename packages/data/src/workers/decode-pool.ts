@@ -1,7 +1,7 @@
 import { availableParallelism } from "node:os";
 import type { Piscina } from "piscina";
 import { type DecodeReply, type DecodeTask, runDecodeTask } from "./decode-task.js";
-import { workerFailed } from "../errors.js";
+import { workerFailed } from "../errors/files.js";
 import { workerModuleUrl } from "./worker-module.js";
 
 /** Threads that decode items. */

@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { readPlainFile } from "@thaw/contracts";
+import type { SampleMedia } from "@thaw/contracts";
 import { MAX_CLIP_BYTES, type AudioClip, type AudioProcessor, type ClipSize } from "../audio/clip.js";
 import { decodeClip } from "../audio/decode-clip.js";
 import { augmentImage } from "../images/augment.js";
@@ -8,7 +8,7 @@ import { MAX_IMAGE_BYTES } from "../images/size-limits.js";
 import type { AugmentOptions } from "../formats/options.js";
 import type { ImageProcessor, ImageSize, RgbImage } from "../images/processor.js";
 import type { MediaProcessorModule } from "../media/processor.js";
-import type { SampleMedia } from "../samples/sample.js";
+import { readMedia } from "../media/stored-bytes.js";
 
 /** Of an item of any kind. */
 interface CommonTask {
@@ -88,7 +88,7 @@ function failed(problem: "missing" | "broken" | "changed" | "processor", cause: 
 async function decoded(task: DecodeTask): Promise<Decoded | "changed"> {
   const { source } = task;
   if (source.kind === "svg") return rasterizeSvg(source.svg, (task as ImageTask).rasterSize, source.background);
-  const bytes = source.kind === "file" ? await readPlainFile(source.path, MAX_BYTES[task.modality]) : source.bytes;
+  const bytes = await readMedia(source, MAX_BYTES[task.modality]);
   if (task.sha256 !== undefined && sha256(bytes) !== task.sha256) return "changed";
   if (task.modality === "image") return decodeRgb(bytes, { exif: task.exif });
   return decodeClip(bytes, task.samplingRate);

@@ -1,11 +1,10 @@
 import { readFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 import type * as Contracts from "@thaw/contracts";
-import type { ThawError } from "@thaw/contracts";
+import type { ThawError, ImageReference, MediaReference, SampleMedia } from "@thaw/contracts";
 import { beforeEach, describe, expect, it, vi } from "vitest";
 import { testProcessor } from "../../test-support/processor.js";
 import type { Processor } from "../media/processor.js";
-import type { ImageReference, MediaReference, SampleMedia } from "../samples/sample.js";
 import type { DecodePool } from "./decode-pool.js";
 import { runDecodeTask, type DecodeTask } from "./decode-task.js";
 import { createMediaLoader } from "./media-loader.js";

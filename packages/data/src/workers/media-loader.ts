@@ -1,16 +1,17 @@
 import type { FileHandle } from "node:fs/promises";
-import { openPlainFile, readPlainFile, ThawError, type MediaItem } from "@thaw/contracts";
+import { openPlainFile, ThawError, type MediaItem, type SampleMedia } from "@thaw/contracts";
 import type { ClipSize } from "../audio/clip.js";
 import { clipSize } from "../audio/decode-clip.js";
 import { readImageSize } from "../images/decode.js";
 import type { DecodePool } from "./decode-pool.js";
 import { MAX_BYTES, sha256, type AudioTask, type DecodeReply, type DecodeTask, type ImageTask } from "./decode-task.js";
-import { fileUnreadable, MEDIA_WORDS, mediaBroken, mediaChanged, mediaMissing, workerFailed } from "../errors.js";
+import { fileUnreadable, workerFailed } from "../errors/files.js";
+import { MEDIA_WORDS, mediaBroken, mediaChanged, mediaMissing } from "../errors/media.js";
 import { mediaName } from "../samples/media-reference.js";
 import type { AugmentOptions } from "../formats/options.js";
 import type { ImageSize } from "../images/processor.js";
+import { readMedia } from "../media/stored-bytes.js";
 import { mediaOf, type ItemPlan, type MediaProcessor, type Processor } from "../media/processor.js";
-import type { SampleMedia } from "../samples/sample.js";
 
 /** Part of every content key: raise it when the same settings begin to give other values. */
 const PROCESSING_VERSION = 2;
@@ -25,6 +26,8 @@ export interface PendingItem {
   readonly item: LooseItem;
   /** Starts decoding; the item's `load` then waits for it. Errors come out of `load`. */
   prefetch(): void;
+  /** Starts decoding, and waits until it is done. @throws as `load` */
+  ready(): Promise<void>;
 }
 
 /** Makes items of what samples refer to. */
@@ -49,9 +52,8 @@ export interface MediaLoader {
 async function bytesOf(media: SampleMedia, origin: string): Promise<Uint8Array | string> {
   const { source, modality } = media;
   if (source.kind === "svg") return source.svg;
-  if (source.kind === "bytes") return source.bytes;
-  return readPlainFile(source.path, MAX_BYTES[modality]).catch((cause: unknown) => {
-    throw unreadable(media, source.path, origin, cause);
+  return readMedia(source, MAX_BYTES[modality]).catch((cause: unknown) => {
+    throw unreadable(media, mediaName(media), origin, cause);
   });
 }
 
@@ -67,7 +69,8 @@ async function imageSize(task: ImageTask, origin: string): Promise<ImageSize> {
   const { source, rasterSize, exif } = task;
   if (source.kind === "svg") return rasterSize;
   if (source.kind === "file") await (await opened(task, source.path, origin)).close();
-  return readImageSize(source.kind === "file" ? source.path : source.bytes, { exif }).catch((cause: unknown) => {
+  const image = source.kind === "file" ? source.path : ((await bytesOf(task, origin)) as Uint8Array);
+  return readImageSize(image, { exif }).catch((cause: unknown) => {
     throw mediaBroken(task.modality, mediaName(task), origin, cause);
   });
 }
@@ -89,7 +92,10 @@ async function clipLength(task: AudioTask, pool: DecodePool, origin: string): Pr
 
 async function beginningOf(media: AudioTask, origin: string): Promise<readonly [bytes: Uint8Array, size: number]> {
   const { source } = media;
-  if (source.kind === "bytes") return [source.bytes, source.bytes.length];
+  if (source.kind !== "file") {
+    const bytes = (await bytesOf(media, origin)) as Uint8Array;
+    return [bytes, bytes.length];
+  }
   const handle = await opened(media, source.path, origin);
   try {
     const { size } = await handle.stat();
@@ -102,6 +108,7 @@ async function beginningOf(media: AudioTask, origin: string): Promise<readonly [
 }
 
 function unreadable({ modality }: SampleMedia, path: string, origin: string, cause: unknown): Error {
+  if (cause instanceof ThawError) return cause;
   return (cause as NodeJS.ErrnoException).code === "ENOENT"
     ? mediaMissing(modality, path, origin)
     : fileUnreadable(path, `The ${MEDIA_WORDS[modality]} of ${origin}`, cause);
@@ -167,6 +174,10 @@ function pendingItem(
     prefetch: () => {
       running ??= decode();
       running.catch(() => undefined);
+    },
+    ready: async () => {
+      running ??= decode();
+      await running;
     },
   };
 }

@@ -1,4 +1,4 @@
-import { iconInvalid } from "../../errors.js";
+import { iconInvalid } from "../../errors/files.js";
 
 /** Geometry and transformations of an icon or an alias. */
 export interface IconProperties {

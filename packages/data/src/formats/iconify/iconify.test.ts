@@ -6,8 +6,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { captionOf, conceptOf, isSkinToneVariant, isUnseenConcept } from "../../samples/concepts.js";
 import { rasterizeSvg } from "../../images/decode.js";
 import { type IconSet, iconSvg, resolveIcon } from "./icon-svg.js";
-import { iconifySamples, iconNames, loadIconSet } from "./iconify.js";
-import { iconifySchema } from "../options.js";
+import { iconifySamples, iconifySchema, iconNames, loadIconSet } from "./iconify.js";
 import type { RgbImage } from "../../images/processor.js";
 
 const root = fileURLToPath(new URL("../../../../../", import.meta.url));
@@ -26,7 +25,7 @@ describe("an Iconify set", () => {
   });
 
   it("makes captioning samples with white behind them", async () => {
-    const samples = await iconifySamples(iconifySchema.parse({ type: "iconify", set: "noto" }), {
+    const samples = await iconifySamples(iconifySchema.parse({ set: "noto" }), {
       baseFolder: root,
       captionPrompt: "Caption:",
     });

@@ -1,15 +1,30 @@
-import { parseJson } from "@thaw/contracts";
+import { type DatasetFormat, type FormatContext, parseJson, type Sample } from "@thaw/contracts";
+import { z } from "zod";
 import { readFile, stat } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { isAbsolute, join, resolve } from "node:path";
 import { captionMessages } from "../../samples/captions.js";
 import { captionOf, isSkinToneVariant } from "../../samples/concepts.js";
-import { fileMalformed, fileUnreadable, packageMissing } from "../../errors.js";
+import { fileMalformed, fileUnreadable, packageMissing } from "../../errors/files.js";
+import { fileName, nameWithConcepts } from "../names.js";
+import { concepts, prompt } from "../options.js";
+import { sampleList } from "../sample-sets.js";
 import { type IconSet, iconSvg, resolveIcon } from "./icon-svg.js";
-import type { ResolvedSourceOptions } from "../options.js";
-import type { Sample } from "../../samples/sample.js";
 
-type IconifyOptions = Extract<ResolvedSourceOptions, { type: "iconify" }>;
+const colour = z.string().regex(/^#[0-9a-fA-F]{6}$/, "A colour is written #rrggbb.");
+
+/** Visible icons of an Iconify set; the caption is the name with spaces. */
+export const iconifySchema = z.strictObject({
+  set: z.string().min(1).meta({
+    format: "package-or-path",
+    description: "noto is @iconify-json/noto; else the path of an icons.json or of a folder that holds one.",
+  }),
+  concepts,
+  prompt,
+  background: colour.default("#ffffff").describe("Colour behind the icon, #rrggbb."),
+});
+
+type IconifyOptions = z.output<typeof iconifySchema>;
 
 async function pathOf(set: string, baseFolder: string): Promise<string> {
   const looksLikePath = isAbsolute(set) || set.startsWith(".") || set.endsWith(".json");
@@ -82,7 +97,7 @@ export function iconNames(set: IconSet): string[] {
 /** An icon set as captioning samples. */
 export async function iconifySamples(
   options: IconifyOptions,
-  context: { readonly baseFolder: string; readonly captionPrompt: string },
+  context: Pick<FormatContext, "baseFolder" | "captionPrompt">,
 ): Promise<Sample[]> {
   const set = await loadIconSet(options.set, context.baseFolder);
   const prompt = options.prompt ?? context.captionPrompt;
@@ -99,4 +114,36 @@ export async function iconifySamples(
     reference: captionOf(name),
     concept: name,
   }));
+}
+
+async function isIconifyFile(path: string): Promise<boolean> {
+  if (!path.endsWith(".json")) return false;
+  const head = (await readFile(path, "utf8")).trimStart();
+  return head.startsWith("{") && /"prefix"\s*:/.test(head.slice(0, 10_000)) && head.includes('"icons"');
+}
+
+/** Icons of a set, each with its name as caption. */
+export const iconifyFormat: DatasetFormat<IconifyOptions> = {
+  type: "iconify",
+  summary: "Icons of an Iconify set, each with its name as caption.",
+  schema: iconifySchema,
+  recognises: async (path) => {
+    const icons = join(path, "icons.json");
+    if (await isFile(icons)) return { set: icons };
+    return (await isFile(path)) && (await isIconifyFile(path)) ? { set: path } : undefined;
+  },
+  nameOf: ({ set, concepts: part }) => nameWithConcepts(fileName(set), part),
+  // Only an icon set that trains leaves the unseen out unasked: a user's own captions are all meant.
+  open: async (options, context) => ({
+    ...sampleList(await iconifySamples(options, context), `iconify:${options.set}`),
+    exif: false,
+    concepts: options.concepts ?? (context.role === "train" ? "seen" : "all"),
+  }),
+};
+
+function isFile(path: string): Promise<boolean> {
+  return stat(path).then(
+    (status) => status.isFile(),
+    () => false,
+  );
 }

@@ -26,7 +26,15 @@ export interface Message {
 /** Where the bytes of an item come from. */
 export type MediaReference =
   | { readonly kind: "file"; readonly path: string }
-  | { readonly kind: "bytes"; readonly bytes: Uint8Array };
+  | { readonly kind: "bytes"; readonly bytes: Uint8Array }
+  /** Bytes within a file that holds many items, as a tar archive does; `name` is what messages call the item. */
+  | {
+      readonly kind: "range";
+      readonly path: string;
+      readonly name: string;
+      readonly offset: number;
+      readonly length: number;
+    };
 
 /** Where an image comes from. */
 export type ImageReference =
