@@ -34,6 +34,14 @@ export type MediaReference =
       readonly name: string;
       readonly offset: number;
       readonly length: number;
+    }
+  /** A value of a Parquet file: its row, counted from 0 over the file, its column, and which of a list it is. */
+  | {
+      readonly kind: "cell";
+      readonly path: string;
+      readonly row: number;
+      readonly column: string;
+      readonly item?: number;
     };
 
 /** Where an image comes from. */

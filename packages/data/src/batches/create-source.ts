@@ -4,6 +4,7 @@ import { augmentationKinds } from "../images/augment.js";
 import { acquireDecodePool } from "../workers/decode-pool.js";
 import { createMediaLoader, type MediaLoader } from "../workers/media-loader.js";
 import type { AugmentOptions } from "../formats/options.js";
+import { joinedSets } from "../formats/joined.js";
 import { collate, type Row } from "./collate.js";
 import type { DataSource, PromptBatch, SourceContext } from "./data-source.js";
 import { createEncoder } from "./encoder.js";
@@ -34,24 +35,6 @@ export interface SourceParts {
   readonly skips?: boolean;
 }
 
-/** Several sets as one, one behind the other. */
-function joined(sets: readonly SampleSet[]): SampleSet & { partOf(index: number): number } {
-  let count = 0;
-  const firsts = sets.map((set) => (count += set.count) - set.count);
-  const partOf = (index: number): number => firsts.findLastIndex((first) => first <= index);
-  const [only] = sets;
-  if (sets.length === 1) return { ...only!, partOf };
-  return {
-    origin: sets.map(({ origin }) => origin).join(", "),
-    count,
-    partOf,
-    read: (index) => sets[partOf(index)]!.read(index - firsts[partOf(index)]!),
-    close: async () => {
-      for (const set of sets) await set.close?.();
-    },
-  };
-}
-
 /** After so many epochs pictures come again: undefined where some set never repeats its own. */
 function viewsOf(parts: readonly SourcePart[]): number | undefined {
   const augmented = parts.filter(({ augment }) => augmentationKinds(augment).length > 0);
@@ -71,7 +54,7 @@ function viewsOf(parts: readonly SourcePart[]): number | undefined {
 export async function createSource(made: SourceParts, context: SourceContext): Promise<DataSource> {
   const { parts, mix = "concatenate", answered, skips = false } = made;
   const { processor, name = context.role } = context;
-  const samples = joined(parts.map((part) => part.samples));
+  const samples = joinedSets(parts.map((part) => part.samples));
   const pool = acquireDecodePool(context.workers);
   const loaders = parts.map(({ samples: { exif = true }, augment }) =>
     createMediaLoader(processor, pool, { exif, ...(augment === undefined ? {} : { augment }) }),

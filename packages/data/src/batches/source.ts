@@ -25,7 +25,7 @@ export interface OpenContext extends SourceContext {
 export async function openSource(options: SourceOptions, context: OpenContext): Promise<DataSource> {
   const { formats = BUILT_IN_FORMATS, skips = false, ...rest } = context;
   const resolved = await resolveSource(options, context.baseFolder, formats);
-  const { samples, knownConcepts } = await loadSamples(
+  const loaded = await loadSamples(
     formats.find(({ type }) => type === resolved.type)!,
     resolved,
     {
@@ -35,7 +35,8 @@ export async function openSource(options: SourceOptions, context: OpenContext): 
       skips,
     },
   );
-  const parts = [{ samples, augment: resolved.augment }];
+  const parts = [{ samples: loaded.samples, augment: resolved.augment }];
+  const knownConcepts = (): ReturnType<typeof loaded.knownConcepts> => loaded.knownConcepts();
   return createSource({ parts, knownConcepts, answered: true, skips }, rest);
 }
 

@@ -37,6 +37,14 @@ export function zstdUnsupported(path: string): ThawError {
   );
 }
 
+/** A name that a list of data sets does not have. */
+export function datasetUnknown(path: string, name: string, nearest: readonly string[]): ThawError {
+  const advice = nearest.length === 0 ? "Add it there." : `Nearest are ${nearest.join(", ")}.`;
+  return new ThawError("THAW_DATA_SET_UNKNOWN", `There is no data set "${name}". In ${path}. ${advice}`, {
+    details: { path, name, nearest },
+  });
+}
+
 /** A data set without a single sample. */
 export function setEmpty(origin: string, advice: string): ThawError {
   return new ThawError("THAW_DATA_EMPTY", `The data set holds no sample. In ${origin}. ${advice}`, {

@@ -1,3 +1,4 @@
+import { stat } from "node:fs/promises";
 import { setEmpty } from "../errors/files.js";
 import { headOf } from "../records/byte-file.js";
 import { recognise, TELLING_BYTES } from "../records/first-bytes.js";
@@ -10,7 +11,7 @@ const TABLE = /\.(?:csv|tsv)(?:\.(?:gz|zst))?$/i;
  * THAW_DATA_FILE_MALFORMED, THAW_DATA_FILE_UNREADABLE
  */
 export async function firstRecord(path: string): Promise<Readonly<Record<string, unknown>> | undefined> {
-  if (TABLE.test(path) || !(await isText(path))) return undefined;
+  if (TABLE.test(path) || (await stat(path)).isDirectory() || !(await isText(path))) return undefined;
   const records = await openRecords(path);
   try {
     if (records.count === 0) throw setEmpty(path, "Write one sample a line.");

@@ -2,25 +2,34 @@ import type { Sample, SampleSet } from "@thaw/contracts";
 import { type JsonRecord, openRecords, type Records } from "../records/records.js";
 
 /** What a set says of itself beside its samples. */
-export type SetTraits = Pick<SampleSet, "exif" | "concepts">;
+export interface SetTraits {
+  readonly exif?: SampleSet["exif"] | undefined;
+  readonly concepts?: SampleSet["concepts"] | undefined;
+}
 
 /** A set of samples that each are made of one record. */
 export function setOfRecords(
   origin: string,
   records: Records,
-  traits: SetTraits,
+  { exif, concepts }: SetTraits,
   make: (record: JsonRecord) => Sample,
 ): SampleSet {
-  const { count, read, fingerprint, close } = records;
-  return { origin, count, ...traits, fingerprint, close, read: async (index) => make(await read(index)) };
+  return {
+    origin,
+    count: records.count,
+    ...(exif === undefined ? {} : { exif }),
+    ...(concepts === undefined ? {} : { concepts }),
+    fingerprint: (first, end) => records.fingerprint(first, end),
+    close: () => records.close(),
+    read: async (index) => make(await records.read(index)),
+  };
 }
 
 /** A set of samples that each are made of one object of a JSON file. @throws THAW_DATA_* */
 export async function recordSet(
-  { exif, concepts }: { readonly exif?: boolean; readonly concepts?: SampleSet["concepts"] },
+  traits: SetTraits,
   path: string,
   make: (record: JsonRecord) => Sample,
 ): Promise<SampleSet> {
-  const traits = { ...(exif === undefined ? {} : { exif }), ...(concepts === undefined ? {} : { concepts }) };
   return setOfRecords(path, await openRecords(path), traits, make);
 }

@@ -12,11 +12,24 @@ function holdsBytes({ media }: Sample): boolean {
   return media.some(({ source }) => source.kind === "bytes");
 }
 
+/** The set with something of it changed; whoever made it may have made a class of it. */
+function changed(set: SampleSet, changes: Partial<SampleSet>): SampleSet {
+  return {
+    origin: set.origin,
+    count: set.count,
+    read: (index) => set.read(index),
+    ...(set.fingerprint === undefined ? {} : { fingerprint: (first, end) => set.fingerprint!(first, end) }),
+    ...(set.exif === undefined ? {} : { exif: set.exif }),
+    ...(set.concepts === undefined ? {} : { concepts: set.concepts }),
+    close: async () => set.close?.(),
+    ...changes,
+  };
+}
+
 /** The same set, which keeps small samples that were read: of a small set all. */
 export function keeping(set: SampleSet): SampleSet {
   const kept = new Map<number, Sample>();
-  return {
-    ...set,
+  return changed(set, {
     read: async (index) => {
       const known = kept.get(index);
       if (known !== undefined) return known;
@@ -27,18 +40,24 @@ export function keeping(set: SampleSet): SampleSet {
       if (kept.size < KEPT_SAMPLES && !holdsBytes(sample)) kept.set(index, sample);
       return sample;
     },
-  };
+  });
 }
 
 /** Some samples of a set, by their numbers, in that order. */
 export function chosenFrom(set: SampleSet, indices: Int32Array): SampleSet {
-  const { fingerprint: _fingerprint, ...rest } = set;
-  return { ...rest, count: indices.length, read: (index) => set.read(indices[index]!) };
+  return changed(set, {
+    count: indices.length,
+    read: (index) => set.read(indices[index]!),
+    // Of all samples between the first and the last: what lies between them is part of where they stand.
+    ...(set.fingerprint === undefined
+      ? {}
+      : { fingerprint: (first: number, end: number) => set.fingerprint!(indices[first]!, indices[end - 1]! + 1) }),
+  });
 }
 
 /** The first samples of a set. */
 export function firstOf(set: SampleSet, count: number): SampleSet {
-  return { ...set, count: Math.min(count, set.count) };
+  return changed(set, { count: Math.min(count, set.count) });
 }
 
 /** All samples of a set, one after the other. */

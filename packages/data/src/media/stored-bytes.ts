@@ -20,7 +20,17 @@ export async function readMedia(source: MediaReference, limit: number): Promise<
     case "range":
       if (source.length > limit) throw new Error(`it has ${source.length} bytes, and at most ${limit} are read`);
       return readRange(source.path, source.offset, source.length);
+    case "cell":
+      return cellOf(source, limit);
   }
+}
+
+/** The value of a cell; what reads Parquet is loaded with the first one. */
+async function cellOf(source: Extract<MediaReference, { kind: "cell" }>, limit: number): Promise<Uint8Array> {
+  const { readCell } = await import("../formats/parquet/cells.js");
+  const bytes = await readCell(source);
+  if (bytes.length > limit) throw new Error(`it has ${bytes.length} bytes, and at most ${limit} are read`);
+  return bytes;
 }
 
 /** The ends of an item that is not a file of its own. */

@@ -96,7 +96,8 @@ async function heldOrOpen(path: string, handle: FileHandle, remove: () => Promis
     await remove();
   };
   if (size <= HELD_BYTES) {
-    const bytes = await readAt(handle, path, 0, size).finally(close);
+    const bytes = await readAt(handle, path, 0, size);
+    await close();
     return {
       path,
       size: bytes.length,

@@ -1,4 +1,3 @@
-import { readdir } from "node:fs/promises";
 import { fileMalformed } from "../errors/files.js";
 
 /** What a file is, by how it begins. */
@@ -45,12 +44,4 @@ export function recognise(head: Buffer): Recognised | undefined {
 export function refuseForeign(head: Buffer, wanted: string, origin: string, advice: string): void {
   const found = recognise(head);
   if (found !== undefined) throw fileMalformed(origin, `This is ${found.name}, not ${wanted}.`, found.advice ?? advice);
-}
-
-/** Names of a folder's entries in order, or none where it is not a folder. */
-export async function entriesOf(folder: string): Promise<readonly string[]> {
-  return readdir(folder).then(
-    (names) => names.toSorted(),
-    () => [],
-  );
 }

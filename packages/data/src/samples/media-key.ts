@@ -8,6 +8,8 @@ export function mediaKey({ source }: SampleMedia): string {
       return source.path;
     case "range":
       return `${source.path}\n${source.offset}`;
+    case "cell":
+      return [source.path, source.row, source.column, source.item ?? ""].join("\n");
     case "svg":
       return createHash("sha256").update(source.svg).digest("hex");
     case "bytes":

@@ -88,6 +88,8 @@ export function mediaName({ source }: Pick<SampleMedia, "source">): string {
       return source.path;
     case "range":
       return `${source.name} in ${source.path}`;
+    case "cell":
+      return `${source.column} of row ${source.row} in ${source.path}`;
     case "svg":
       return "(drawing)";
     case "bytes":
