@@ -20,7 +20,9 @@ const LEFT_OUT = "\0left-out";
 const packageName = (id) => /^((?:@[^/]+\/)?[^/.][^/]*)/.exec(id)?.[1];
 const leaveOut = {
   name: "leave-out",
-  resolveId(id) {
+  resolveId(id, importer, { kind }) {
+    // What a plugin's commands load when they run: planning runs none.
+    if (kind === "dynamic-import" && /[\\/]commands[\\/]/.test(importer ?? "")) return { id: `${LEFT_OUT}:${id}` };
     if (id.startsWith("node:") || id.startsWith(".") || id.startsWith("/") || id.startsWith("\0")) return null;
     const name = packageName(id);
     return name === undefined || builtinModules.includes(name) || BUNDLED.test(name)
@@ -46,7 +48,7 @@ const build = await rolldown({
   treeshake: {
     moduleSideEffects: (id) =>
       !/[\\/](tfjs-core|autograd|zod|models|core|data|config|cli|contracts|safetensors)[\\/]/.test(id) ||
-      /[\\/]models[\\/]dist[\\/]open[\\/]registry\.js$/.test(id),
+      /[\\/]models[\\/]dist[\\/]open[\\/]families\.js$/.test(id),
   },
   logLevel: "silent",
 });

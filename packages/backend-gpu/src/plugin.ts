@@ -1,5 +1,6 @@
 import { API_VERSION, definePlugin } from "@thaw/core";
 import { chooseBackend } from "./choose.js";
+import { COMMANDS } from "./commands/index.js";
 import { defaultCacheFolder } from "./locate.js";
 import {
   type BackendOptions,
@@ -21,6 +22,7 @@ export const backendGpu = definePlugin<BackendOptions, ParsedBackendOptions>({
   configKey: "backend",
   optionsSchema: backendOptionsSchema,
   claims: { exclusive: ["backend"] },
+  provides: { commands: COMMANDS },
   apply(trainer, options) {
     trainer.hooks.resolveBackend.tapPromise(PLUGIN_NAME, async ({ precision }) => {
       const resolved = resolveBackendOptions(options, {

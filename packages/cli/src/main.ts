@@ -1,6 +1,6 @@
 import { causeText, ThawError, thrownAt } from "@thaw/contracts";
 import { CommanderError } from "commander";
-import { createProgram, type Outcome } from "./program.js";
+import { createProgram, type Outcome } from "./program/program.js";
 import { watchProcess } from "./running/ended-process.js";
 import { errorLine, processTerminal, type Terminal } from "./terminal/terminal.js";
 
@@ -26,7 +26,8 @@ export async function runProcess(args: readonly string[]): Promise<void> {
 export async function main(args: readonly string[], terminal: Terminal): Promise<number> {
   const outcome: Outcome = { code: EXIT.done, advice: [] };
   try {
-    await createProgram(terminal, outcome).parseAsync([...args], { from: "user" });
+    const program = await createProgram(args, terminal, outcome);
+    await program.parseAsync([...args], { from: "user" });
     return outcome.code;
   } catch (error) {
     if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.done : EXIT.usage;

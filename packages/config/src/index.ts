@@ -6,7 +6,7 @@ export { applyEdits } from "./words/edit.js";
 export type { EditedText } from "./words/edit.js";
 export { configJsonSchema } from "./checking/json-schema.js";
 export { candidateNames } from "./reading/read-layers.js";
-export { pluginName } from "./resolving/plugins.js";
+export { pluginName, providerOf } from "./resolving/plugins.js";
 export type { AnyPluginFactory, NamedPlugin } from "./resolving/plugins.js";
 export { printedSettings } from "./words/print.js";
 export type { PrintedSetting } from "./words/print.js";

@@ -227,6 +227,16 @@ export { runLength } from "./plan/run-length.js";
 export type { RunLength } from "./plan/run-length.js";
 export { API_VERSION } from "./api/plugin.js";
 export type { Plugin, PluginDefinition, PluginFactory } from "./api/plugin.js";
+export type {
+  Command,
+  CommandContext,
+  CommandInterrupts,
+  CommandLine,
+  CommandOption,
+  CommandProgress,
+  CommandRun,
+  OpenRun,
+} from "./provides/command.js";
 export { Registry, type ProvidedEntry, type ProvidedKind } from "./provides/registry.js";
 export { deadGradientLines } from "./training/dead-gradients.js";
 export { sumRowCounts } from "./training/accumulator.js";

@@ -13,6 +13,7 @@ import { noAdapters, resumeMismatch } from "./errors.js";
 import { ADAPTER_FILE_UNUSABLE } from "./planning/findings.js";
 import { mergedWeight } from "./adapters/merge.js";
 import { loraSectionSchema, type LoraSectionOptions, type ResolvedLoraSection } from "./options.js";
+import { exportAdapter } from "./peft/export-adapter.js";
 import { writePeft } from "./peft/peft-export.js";
 import { exists } from "./peft/peft-folder.js";
 import { planAdapters, type AdapterPlan } from "./planning/plan-adapters.js";
@@ -35,6 +36,7 @@ export const lora = definePlugin<LoraSectionOptions, ResolvedLoraSection>({
   apiVersion: API_VERSION,
   configKey: "lora",
   optionsSchema: loraSectionSchema,
+  provides: { commands: [exportAdapter(saveAdapter)] },
   claims: { reads: ["requests"], writes: ["parameters", "scope", "exported", "adapters"], exclusive: ["adapters"] },
   apply(trainer, options, settings) {
     const { hooks } = trainer;

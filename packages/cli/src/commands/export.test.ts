@@ -87,7 +87,7 @@ describe("thaw export", () => {
   });
 
   it("writes the adapter of a step alone, from which another run starts", async () => {
-    expect((await thaw("export", join(run, "checkpoints/step-2"), "adapter", "--adapter")).code).toBe(0);
+    expect((await thaw("export-adapter", join(run, "checkpoints/step-2"), "adapter")).code).toBe(0);
     const name = "base_model.model.model.language_model.layers.0.self_attn.q_proj.lora_B.weight";
     expect(await readTensor("adapter/adapter_model.safetensors", name)).not.toEqual(
       await readTensor(join(run, "final/adapter/adapter_model.safetensors"), name),
@@ -111,7 +111,7 @@ describe("thaw export", () => {
         )
       ).code,
     ).toBe(0);
-    const bare = await thaw("export", checkpoint, "none", "--adapter", "--backend", "wasm");
+    const bare = await thaw("export-adapter", checkpoint, "none", "--backend", "wasm");
     expect([bare.code, bare.err.includes("THAW_LORA_NO_ADAPTERS")]).toEqual([1, true]);
   });
 });

@@ -1,15 +1,10 @@
-import { saveAdapter } from "@thaw/plugin-lora";
 import { resolve } from "node:path";
-import { sessionTrainer } from "../running/build-run.js";
-import { createLogger, type LogLevel } from "../terminal/log.js";
-import { openConfiguredModel } from "../planning/plan-run.js";
-import { openTarget } from "../running/run-folder.js";
+import { openRun } from "../running/open-run.js";
+import type { LogLevel } from "../terminal/log.js";
 import type { Terminal } from "../terminal/terminal.js";
 
 /** Options of `thaw export`. */
 export interface ExportOptions {
-  /** Write the adapters alone, in PEFT's layout, instead of a whole checkpoint. */
-  readonly adapter?: boolean;
   readonly dtype: "f32" | "bf16";
   readonly overwrite?: boolean;
   readonly backend?: string;
@@ -21,7 +16,7 @@ export interface ExportOptions {
 
 /**
  * Writes a run, or one of its checkpoints, as a Hugging Face checkpoint that needs nothing of Thaw: trained parameters
- * in their places, adapters merged. `@throws THAW_CHECKPOINT_EXISTS, THAW_CHECKPOINT_UNWRITABLE, THAW_LORA_*`.
+ * in their places, adapters merged. `@throws THAW_CHECKPOINT_EXISTS, THAW_CHECKPOINT_UNWRITABLE`.
  */
 export async function exportRun(
   path: string,
@@ -29,30 +24,17 @@ export async function exportRun(
   options: ExportOptions,
   terminal: Terminal,
 ): Promise<number> {
-  const target = await openTarget(path, options);
   const written = resolve(folder);
-  const trainer = sessionTrainer(
-    target.config,
-    await openConfiguredModel(target.config),
-    await createLogger(options.logLevel, { isJson: options.json === true }),
-  );
-  const session = await trainer.open();
+  const { backend, trust, json, logLevel } = options;
+  const { session, close } = await openRun(path, { backend, isTrusted: trust, isJson: json, logLevel });
   try {
-    if (target.trained !== undefined) await session.loadParameters(target.trained);
-    const omitted = options.adapter === true ? await saveAdapter(trainer, written, session) : [];
-    if (options.adapter !== true)
-      await session.save(written, {
-        dtype: options.dtype === "bf16" ? "BF16" : "F32",
-        overwrite: options.overwrite === true,
-      });
-    if (options.json === true) terminal.out(JSON.stringify({ folder: written, omitted }));
-    else terminal.out(written);
-    if (omitted.length > 0)
-      terminal.err(
-        `PEFT's layout has no place for ${omitted.join(", ")}, so the adapter alone is not the trained model.`,
-      );
-    return 0;
+    await session.save(written, {
+      dtype: options.dtype === "bf16" ? "BF16" : "F32",
+      overwrite: options.overwrite === true,
+    });
   } finally {
-    await session.close();
+    await close();
   }
+  terminal.out(json === true ? JSON.stringify({ folder: written }) : written);
+  return 0;
 }

@@ -25,16 +25,6 @@ Examples:
 Exit codes: 0 done, 1 findings or errors, 2 wrong use, 130 stopped by Ctrl-C (129 by SIGHUP,
 143 by SIGTERM).`;
 
-export const BACKEND_HELP = `
-The library comes from PyPI through pip's configured index, with a pinned checksum; a C++ compiler builds a small
-addon. Everything goes to the user's cache folder. Stopped in the middle, the same command goes on from there.
-
-Examples:
-  thaw backend install                         TensorFlow on the processor
-  thaw backend install --cuda                  TensorFlow on an NVIDIA GPU
-  thaw backend install --uninstall
-  thaw backend bench --backend native`;
-
 export const TRAIN_HELP = `${CONFIG_NOTE}
 
 The first Ctrl-C finishes the step, saves a checkpoint and says how to resume; a second one ends at once.
@@ -63,8 +53,7 @@ run's own "final" folder holds only what trained. One checkpoint of a run is nam
 
 Examples:
   thaw export runs/run-20250101-120000 ./trained
-  thaw export runs/run-20250101-120000/checkpoints/step-500 ./trained --dtype bf16
-  thaw export runs/run-20250101-120000 ./adapter --adapter`;
+  thaw export runs/run-20250101-120000/checkpoints/step-500 ./trained --dtype bf16`;
 
 export const PLAN_HELP = `${CONFIG_NOTE}
 Only "model" is needed. No weight is read and no backend is loaded.

@@ -1,0 +1,34 @@
+import type { OpenRun } from "@thaw/core";
+import { openConfiguredModel } from "../planning/plan-run.js";
+import { createLogger, type LogLevel } from "../terminal/log.js";
+import { sessionTrainer } from "./build-run.js";
+import { openTarget } from "./run-folder.js";
+
+/** How a run is opened. */
+export interface OpenRunOptions {
+  readonly backend?: string;
+  /** It may name code. */
+  readonly isTrusted?: boolean;
+  /** Log lines are JSON. */
+  readonly isJson?: boolean;
+  readonly logLevel?: LogLevel;
+}
+
+/**
+ * Opens a run, one of its checkpoints, or a bare checkpoint, with what trained in its place.
+ * @throws THAW_CLI_NOT_A_RUN, THAW_CLI_RUN_NOT_FINISHED, THAW_CONFIG_UNTRUSTED
+ */
+export async function openRun(path: string, options: OpenRunOptions): Promise<OpenRun> {
+  const { backend, isTrusted = false, isJson = false, logLevel = "warn" } = options;
+  const target = await openTarget(path, { backend, trust: isTrusted });
+  const logger = await createLogger(logLevel, { isJson });
+  const trainer = sessionTrainer(target.config, await openConfiguredModel(target.config), logger);
+  const session = await trainer.open();
+  try {
+    if (target.trained !== undefined) await session.loadParameters(target.trained);
+  } catch (error) {
+    await session.close();
+    throw error;
+  }
+  return { trainer, session, close: () => session.close() };
+}
