@@ -9,7 +9,7 @@ export function hookSource(read) {
  * @param {string} source
  */
 export function hooksPage(source) {
-  const body = source.slice(source.indexOf("export function createHooks()"));
+  const body = source.slice(source.indexOf("function makeHooks()"));
   const hooks = [
     ...body.matchAll(/(?:\/\*\*((?:(?!\*\/)[\s\S])*)\*\/\s*)?(\w+): new (\w+)<([\s\S]*?)>\(\[([^\]]*)\]\)/g),
   ].map(([, doc, name, type, types, names]) => {
@@ -29,7 +29,7 @@ export function hooksPage(source) {
   });
   const payloads = [
     ...source
-      .slice(0, source.indexOf("export function createHooks()"))
+      .slice(0, source.indexOf("function makeHooks()"))
       .matchAll(
         new RegExp(
           String.raw`(?:/\*\*((?:(?!\*/)[\s\S])*)\*/\s*)?export interface (\w+)(?: extends ([^{]+?))? \{` +

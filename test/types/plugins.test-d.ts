@@ -43,6 +43,14 @@ hooks.batch.tapPromise("T", async (batch, { runSegment }) => {
 });
 // @ts-expect-error a waterfall tap returns the value
 hooks.batch.tapPromise("T", async () => undefined);
+// @ts-expect-error nobody waits for an async function that is given to tap
+hooks.afterStep.tap("T", async () => {});
+// @ts-expect-error nor in a sync hook
+hooks.collectMetrics.tap("T", async () => {});
+// @ts-expect-error nor where a value is returned
+hooks.plan.tap("T", async (plan) => plan);
+hooks.plan.tapPromise("T", async (plan) => plan);
+hooks.collectMetrics.tap("T", (collector) => collector.add("a", 1));
 hooks.shouldStop.tap("T", () => undefined);
 hooks.shouldStop.tap("T", () => ({ stop: "epoch", reason: "enough" }));
 // @ts-expect-error an answer has a reason

@@ -21,7 +21,7 @@ test("adds its parameters, and a loss whose gradient reaches tower and parameter
   const before = tf.memory().numTensors;
   const hooks = createHooks();
   contrastiveLoss(options).apply!({ hooks } as unknown as Trainer);
-  const parameters = hooks.parameters.call([], {} as never);
+  const parameters = await hooks.parameters.promise([], {} as never);
   expect(parameters.map(({ name, shape }) => [name, ...shape])).toEqual([
     ["contrastive.map.weight", 4, 4],
     ["contrastive.captions.weight", 3, 4],
@@ -88,15 +88,13 @@ test("names a caption that it was not given", async () => {
   await hooks.initialize.promise({} as never);
   const tape = new Tape();
   const features = tf.ones([3, 4]);
-  const parameters = hooks.parameters
-    .call([], {} as never)
-    .map(
-      (parameter) =>
-        [
-          parameter.name,
-          tf.tensor(parameter.initialize!(parameter, Math.random) as Float32Array, [...parameter.shape]),
-        ] as const,
-    );
+  const parameters = (await hooks.parameters.promise([], {} as never)).map(
+    (parameter) =>
+      [
+        parameter.name,
+        tf.tensor(parameter.initialize!(parameter, Math.random) as Float32Array, [...parameter.shape]),
+      ] as const,
+  );
   const values = new Map(parameters.map(([name, tensor]) => [name, tape.parameter(tensor, true)]));
   const context = {
     segmentOutput: () => tape.constant(features),

@@ -242,6 +242,8 @@ export interface Model {
      */
     readonly embeddings?: { readonly input: string; readonly output: string };
   };
+  /** Ids by token, as the checkpoint's tokenizer has them; undefined where it has none that can be read. */
+  vocabulary?(): Promise<ReadonlyMap<string, number> | undefined>;
   /**
    * Reads values of parameters and buffers, float32, row-major, in any order. `@throws THAW_CHECKPOINT_*` on a missing
    * or misshaped tensor.

@@ -129,6 +129,7 @@ export { resolveSource } from "./formats/resolve-source.js";
 export { openMedia, openQuestions, openSource } from "./batches/source.js";
 export type { OpenContext } from "./batches/source.js";
 export { thumbnail } from "./images/thumbnail.js";
+export { readVocabulary } from "./text/vocabulary.js";
 export { loadTokenizer } from "./text/tokenizer.js";
 export type { SpecialTokens, Tokenizer, TokenizerOptions } from "./text/tokenizer.js";
 export { workerModuleUrl } from "./workers/worker-module.js";

@@ -173,7 +173,7 @@ describe("an adapter's folder", () => {
         tensor(async () => Float32Array.of(1, 2)),
       );
       expect(JSON.parse(await readFile(join(folder, "adapter_config.json"), "utf8"))).toEqual({ r: 1 });
-      expect(readPeftHeader(folder)).toEqual({ config: { r: 1 }, shapes: new Map([["x", [2]]]) });
+      expect(await readPeftHeader(folder)).toEqual({ config: { r: 1 }, shapes: new Map([["x", [2]]]) });
       expect(await readPeftValues(folder, "x")).toEqual(Float32Array.of(1, 2));
       await expect(writePeftFolder(folder, {}, [])).rejects.toMatchObject({ code: "THAW_LORA_FOLDER_EXISTS" });
       await expect(
@@ -183,7 +183,7 @@ describe("an adapter's folder", () => {
           tensor(async () => Float32Array.of(1, Infinity)),
         ),
       ).rejects.toMatchObject({ code: "THAW_SAFETENSORS_NOT_FINITE" });
-      expect(readPeftHeader(root)).toContain("no such file");
+      expect(await readPeftHeader(root)).toContain("no such file");
     });
   });
 
@@ -199,10 +199,10 @@ describe("an adapter's folder", () => {
       await flip("adapter_model.safetensors");
       await expect(readPeftValues(folder, "x")).rejects.toMatchObject({ code: "THAW_SAFETENSORS_DAMAGED" });
       await flip("adapter_config.json");
-      expect(readPeftHeader(folder)).toContain(`At ${join(folder, "adapter_config.json")}`);
+      expect(await readPeftHeader(folder)).toContain(`At ${join(folder, "adapter_config.json")}`);
       await flip("adapter_config.json");
       await flip("thaw-manifest.json");
-      expect(readPeftHeader(folder)).toContain(`At ${join(folder, "thaw-manifest.json")}`);
+      expect(await readPeftHeader(folder)).toContain(`At ${join(folder, "thaw-manifest.json")}`);
     });
   });
 

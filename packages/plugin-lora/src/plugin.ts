@@ -15,7 +15,7 @@ import { mergedWeight } from "./adapters/merge.js";
 import { loraSectionSchema, type LoraSectionOptions, type ResolvedLoraSection } from "./options.js";
 import { exportAdapter } from "./peft/export-adapter.js";
 import { writePeft } from "./peft/peft-export.js";
-import { exists } from "./peft/peft-folder.js";
+import { exists, readPeftHeader } from "./peft/peft-folder.js";
 import { planAdapters, type AdapterPlan } from "./planning/plan-adapters.js";
 
 export const PLUGIN_NAME = "LoraPlugin";
@@ -44,11 +44,10 @@ export const lora = definePlugin<LoraSectionOptions, ResolvedLoraSection>({
     hooks.rules.tap(PLUGIN_NAME, (collector) => {
       collector.add(ADAPTER_FILE_UNUSABLE);
     });
-    hooks.parameters.tap(PLUGIN_NAME, (parameters, { model, requests, report }) => {
-      const plan = planAdapters(
-        { model, parameters, requests, folder: options.adapter, settings: adapterSettings(settings) },
-        report,
-      );
+    hooks.parameters.tapPromise(PLUGIN_NAME, async (parameters, { model, requests, report }) => {
+      const { adapter: folder } = options;
+      const from = folder === undefined ? undefined : { folder, header: await readPeftHeader(folder) };
+      const plan = planAdapters({ model, parameters, requests, from, settings: adapterSettings(settings) }, report);
       planned.set(trainer, plan);
       return plan.parameters;
     });

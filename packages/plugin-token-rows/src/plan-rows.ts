@@ -3,13 +3,14 @@ import { embeddingMissing, idUnknown, tokenizerMissing, tokenUnknown } from "./f
 import { tokenMatrices } from "./matrices.js";
 import type { ResolvedTokenRows } from "./options.js";
 import { rowsParameter, tokenRows, type TokenRows } from "./rows.js";
-import { readVocabulary } from "./vocabulary.js";
 
 /** What rows are planned from. */
 export interface RowsPlanInput {
   readonly model: Model;
   readonly parameters: readonly ParameterInfo[];
   readonly options: ResolvedTokenRows;
+  /** Ids by token; undefined where there is no tokenizer to ask. */
+  readonly vocabulary: ReadonlyMap<string, number> | undefined;
   /** Of the section `token_rows`. */
   readonly settings: readonly Setting[];
   /** Trained values of an earlier run that this one begins with. */
@@ -63,23 +64,21 @@ export function tokenSettings(settings: readonly Setting[]): readonly Setting[] 
 
 /** Ids of all tokens; undefined if one has none. */
 function tokenIds(
-  { model, options, settings }: RowsPlanInput,
+  { model, options, settings, vocabulary }: RowsPlanInput,
   count: number,
   report: (finding: Finding) => void,
 ): readonly number[] | undefined {
   const { tokens } = options;
-  const vocabulary = tokens.some((token) => typeof token === "string")
-    ? readVocabulary(model.source)
-    : new Map<string, number>();
-  if (vocabulary === undefined) {
+  if (vocabulary === undefined && tokens.some((token) => typeof token === "string")) {
     report(tokenizerMissing(model.source, tokenSettings(settings)));
     return undefined;
   }
   const ids: number[] = [];
   for (const [index, token] of tokens.entries()) {
-    const id = typeof token === "number" ? token : vocabulary.get(token);
+    const id = typeof token === "number" ? token : vocabulary?.get(token);
+    const known = vocabulary?.keys() ?? [];
     if (id === undefined)
-      report(tokenUnknown(String(token), nearestNames(String(token), vocabulary.keys()), settingsOf(settings, index)));
+      report(tokenUnknown(String(token), nearestNames(String(token), known), settingsOf(settings, index)));
     else if (id >= count) report(idUnknown(id, count, settingsOf(settings, index)));
     else ids.push(id);
   }

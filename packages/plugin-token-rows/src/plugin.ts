@@ -40,8 +40,11 @@ export const tokenRows = definePlugin<TokenRowsOptions, ResolvedTokenRows>({
     hooks.rules.tap(PLUGIN_NAME, (collector) => {
       collector.add(TOKEN_ROWS_AND_FULL);
     });
-    hooks.parameters.tap(PLUGIN_NAME, (parameters, { model, report }) => {
-      const plan = planRows({ model, parameters, options, settings, startFrom: trainer.options.startFrom }, report);
+    hooks.parameters.tapPromise(PLUGIN_NAME, async (parameters, { model, report }) => {
+      const isNamed = options.tokens.some((token) => typeof token === "string");
+      const vocabulary = isNamed ? await model.vocabulary?.() : undefined;
+      const { startFrom } = trainer.options;
+      const plan = planRows({ model, parameters, options, settings, vocabulary, startFrom }, report);
       planned.set(trainer, plan);
       return [...parameters, ...plan.parameters];
     });

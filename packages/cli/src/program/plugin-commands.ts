@@ -32,5 +32,5 @@ export async function findCommands(own: Provider, word: string | undefined): Pro
 /** Says why the commands of the config's plugins are missing. */
 export function tellMissing(failure: unknown, terminal: Terminal): void {
   const text = failure instanceof ThawError ? errorLine(failure, terminal) : String(failure);
-  terminal.err(`The commands of the config's plugins are not known, as the config cannot be read:\n${text}`);
+  terminal.err(`The commands of the config's plugins are left out:\n${text}`);
 }

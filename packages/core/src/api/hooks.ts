@@ -48,21 +48,24 @@ export const STAGE_LATE = 100;
  * The lifecycle, in firing order. Frozen and readonly. Async hooks are awaited one tap after the other; tensors in
  * payloads are borrowed unless stated; a waterfall tap always returns the value it was given or a new one.
  */
-export function createHooks() {
+function makeHooks() {
   return Object.freeze({
-    /** Sync, once: plugins that read settings say what these ask a component to get, for the plugins that make it. */
-    requests: new SyncHook<
+    /**
+     * Async series, once: plugins that read settings say what these ask a component to get, for the plugins that make
+     * it.
+     */
+    requests: new AsyncSeriesHook<
       [{ readonly add: (request: ComponentRequest) => void }, Pick<PlanningContext, "model" | "settings" | "claims">]
     >(["collector", "context"]),
     /**
-     * Sync waterfall, once: the named parameters, from headers; no tensor exists. Return the list, with yours added.
+     * Async waterfall, once: the named parameters, from headers; no tensor exists. Return the list, with yours added.
      */
-    parameters: new SyncWaterfallHook<[readonly ParameterInfo[], ParametersContext]>(["parameters", "context"]),
+    parameters: new AsyncSeriesWaterfallHook<[readonly ParameterInfo[], ParametersContext]>(["parameters", "context"]),
     /**
-     * Sync waterfall, once: the trainability plan; the only place where trainability may change. Starts with everything
-     * trained. Leave out what you cannot decide, and report why.
+     * Async waterfall, once: the trainability plan; the only place where trainability may change. Starts with
+     * everything trained. Leave out what you cannot decide, and report why.
      */
-    plan: new SyncWaterfallHook<[Plan, PlanningContext]>(["plan", "context"]),
+    plan: new AsyncSeriesWaterfallHook<[Plan, PlanningContext]>(["plan", "context"]),
     /** Sync waterfall, once: learning rate, weight decay, schedule and clip per group. */
     parameterGroups: new SyncWaterfallHook<[readonly ParameterGroup[], PlanningContext & { readonly plan: Plan }]>([
       "groups",
@@ -173,4 +176,21 @@ export function createHooks() {
   });
 }
 
-export type TrainerHooks = ReturnType<typeof createHooks>;
+type Hooks = ReturnType<typeof makeHooks>;
+
+/** A hook whose `tap` takes no async function: nobody would wait for it. Those are for `tapPromise`. */
+type Tappable<Hook> = Hook extends { tap(options: infer Options, fn: (...args: infer Values) => infer Result): void }
+  ? Omit<Hook, "tap"> & {
+      tap(options: Options, fn: (...args: Values) => Awaitless<Result>): void;
+    }
+  : never;
+/** A result that no promise passes for: a function of `void` may return anything. */
+type Awaitless<Result> = [Result] extends [void] ? void | undefined : Result;
+
+/** A trainer's hooks, in firing order. */
+export type TrainerHooks = { readonly [Name in keyof Hooks]: Tappable<Hooks[Name]> };
+
+/** The hooks of a new trainer. */
+export function createHooks(): TrainerHooks {
+  return makeHooks();
+}

@@ -77,6 +77,16 @@ export function tapReturnedWrong(plugin: string, hook: string, problem: string, 
   );
 }
 
+/** A tap that nobody would wait for. */
+export function asyncTap(plugin: string, hook: string): ThawError {
+  return make(
+    "THAW_CORE_TAP_ASYNC",
+    `The plugin ${plugin} gave tap a function that answers with a promise, and nobody would wait for it. In hook ` +
+      `${hook}. Give it to tapPromise where the hook is async; in a sync hook do what takes time in an earlier one.`,
+    { plugin, hook },
+  );
+}
+
 /** A tap of a waterfall hook forgot to return the value. */
 export function tapReturnedNothing(plugin: string, hook: string): ThawError {
   return make(

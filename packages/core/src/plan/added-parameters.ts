@@ -21,6 +21,7 @@ export function withAddedParameters(model: Model, parameters: readonly Parameter
     parameters: model.parameters,
     ...(buffers && { buffers }),
     segments: segmentsWith(model.segments, added),
+    ...(model.vocabulary && { vocabulary: () => model.vocabulary!() }),
     load: (names) => model.load(names),
     forward: (batch, scope) => model.forward(batch, scope),
     generate: (batch, scope, options) => model.generate(batch, scope, options),

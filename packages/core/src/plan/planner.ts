@@ -40,7 +40,7 @@ export async function makePlan(input: PlannerInput): Promise<PlannedContext> {
     reported.push(finding);
   };
   const requests: ComponentRequest[] = [];
-  hooks.requests.call(
+  await hooks.requests.promise(
     {
       add: (request) => {
         requests.push(request);
@@ -49,7 +49,7 @@ export async function makePlan(input: PlannerInput): Promise<PlannedContext> {
     { model: options.model, settings, claims },
   );
   const parameters = Object.freeze([
-    ...hooks.parameters.call(options.model.parameters, { model: options.model, settings, requests, report }),
+    ...(await hooks.parameters.promise(options.model.parameters, { model: options.model, settings, requests, report })),
   ]);
   const model = withAddedParameters(options.model, parameters);
   const { owners, findings } = resolveOwners(parameters, model.components);
@@ -73,7 +73,7 @@ export async function makePlan(input: PlannerInput): Promise<PlannedContext> {
     report,
   });
 
-  const plan = deepFreeze(hooks.plan.call(defaultPlan(parameters, owners), planning));
+  const plan = deepFreeze(await hooks.plan.promise(defaultPlan(parameters, owners), planning));
   const groups = planGroups(input, planning, plan);
   reported.push(...checkGroups(groups, plan), ...checkStopRule(options, training, settings));
   const planHash = hashPlan(plan);

@@ -96,11 +96,15 @@ describe("taps", () => {
     });
   });
 
-  it("are refused by name when an async function is given to tap", async () => {
+  it("are refused by name when an async function is given to tap: when it is tapped, or once it answers", async () => {
+    const refusal = { code: "THAW_CORE_TAP_ASYNC", details: { plugin: "Bad", hook: "beforeStep" } };
+    expect(() =>
+      toyTrainer({ plugins: [tapped("Bad", ({ hooks }) => hooks.beforeStep.tap("Bad", (async () => {}) as never))] }),
+    ).toThrow(expect.objectContaining(refusal));
     const { error } = await failing(({ hooks }) => {
-      hooks.beforeStep.tap("Bad", (async () => {}) as () => void);
+      hooks.beforeStep.tap("Bad", (() => Promise.resolve()) as never);
     });
-    expect(error.message).toContain("use tapPromise");
+    expect(error).toMatchObject(refusal);
   });
 
   it.each([

@@ -1,4 +1,10 @@
-import { pluginFailed, pluginFailedWithCode, tapNeverSettled, tapReturnedNothing } from "../errors/plugins.js";
+import {
+  asyncTap,
+  pluginFailed,
+  pluginFailedWithCode,
+  tapNeverSettled,
+  tapReturnedNothing,
+} from "../errors/plugins.js";
 import { enterTap, ThawError, type TapPlace } from "@thaw/contracts";
 import { AsyncSeriesWaterfallHook, SyncWaterfallHook } from "tapable";
 import type { TrainerHooks } from "../api/hooks.js";
@@ -87,6 +93,7 @@ export class HookWatch {
   }
 
   #wrap(hook: string, tap: AnyTap): AnyTap {
+    if (tap.type === "sync" && tap.fn.constructor.name === "AsyncFunction") throw asyncTap(tap.name, hook);
     const record: TapRecord = { callCount: 0, durationMs: 0 };
     const wrapped =
       tap.type === "promise"
@@ -106,7 +113,7 @@ export class HookWatch {
         const result = fn(...parameters);
         if (isThenable(result)) {
           (result as Promise<unknown>).then(undefined, () => undefined);
-          throw new TypeError("An async function was given to tap, where nobody awaits it; use tapPromise.");
+          throw asyncTap(name, hook);
         }
         this.#check(hook, name, parameters[0], result);
         return result;

@@ -1,4 +1,5 @@
 import { ownerByPrefix, toSnakeCase, type ComponentDeclaration, type Model } from "@thaw/contracts";
+import { readVocabulary } from "@thaw/data";
 import type { TensorEntry } from "@thaw/safetensors";
 import { componentSegments } from "../owners/component-segments.js";
 import type { ConfigReader } from "../reading/config-reader.js";
@@ -125,6 +126,7 @@ async function familyModel(
     deadParameters: architecture.deadParameters,
     ...moduleNamesOf(family),
     text: architecture.text,
+    vocabulary: () => readVocabulary(folder),
     load: (names) =>
       loadValues(folder, { tensors, parts, buffers: new Set(buffers.map(({ name }) => name)), fresh, seed }, names),
     forward: (batch, scope) => architecture.forward(batch, scope),
@@ -162,6 +164,7 @@ function headerModel(
     deadParameters: [],
     ...moduleNamesOf(owners),
     text: guessText(config, parameters),
+    vocabulary: () => readVocabulary(folder),
     load: (names) =>
       loadValues(folder, { tensors, parts: new Map(), buffers: new Set(), fresh: new Map(), seed: 0 }, names),
     forward: refuse,

@@ -4,7 +4,7 @@ import { fileUnusable } from "../planning/findings.js";
 import { moduleName } from "../planning/module-names.js";
 import type { ResolvedLora } from "../options.js";
 import { alphaOf, parsePeftConfig, type PeftConfig } from "../peft/peft-config.js";
-import { readPeftHeader, readPeftValues } from "../peft/peft-folder.js";
+import { readPeftValues, type PeftHeader } from "../peft/peft-folder.js";
 import { readPeftName } from "../peft/peft-names.js";
 import { selectLayers, type LinearLayer } from "../planning/targets.js";
 
@@ -20,6 +20,8 @@ export interface Start {
 /** What a folder is matched with. */
 export interface StartInput {
   readonly folder: string;
+  /** What the folder holds, or why it cannot be read. */
+  readonly header: PeftHeader | string;
   readonly model: Model;
   readonly owners: ReadonlyMap<string, string>;
   readonly requests: readonly ComponentRequest[];
@@ -34,12 +36,11 @@ interface Matrices {
   bKey?: string;
 }
 
-/** Reads a folder and matches it with the model; undefined if it cannot be used, and a finding says why. */
+/** Matches a folder with the model; undefined if it cannot be used, and a finding says why. */
 export function readStart(input: StartInput, report: (finding: Finding) => void): Start | undefined {
-  const { folder, model, settings } = input;
+  const { folder, header, model, settings } = input;
   const fail = (problems: readonly string[], fix: string): undefined =>
     report(fileUnusable(folder, problems, fix, settings)) as undefined;
-  const header = readPeftHeader(folder);
   if (typeof header === "string")
     return fail([header], "Name the folder that holds adapter_config.json and adapter_model.safetensors.");
   const config = parsePeftConfig(header.config);

@@ -1,9 +1,8 @@
-import { closeSync, existsSync, fstatSync, openSync, readFileSync, readSync } from "node:fs";
-import { mkdir, rename, rm, stat, writeFile } from "node:fs/promises";
+import { mkdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import {
+  causeText,
   checkBytes,
-  checkHeader,
   MANIFEST_FILE,
   openSafetensors,
   parseManifest,
@@ -11,7 +10,6 @@ import {
   ThawError,
   writeManifest,
   writeSafetensors,
-  type Manifest,
 } from "@thaw/core";
 import { folderExists, folderUnwritable } from "../errors.js";
 
@@ -33,18 +31,21 @@ export interface PeftValue {
 }
 
 /**
- * Reads config and header, at once, as planning is synchronous; the config of a folder that Thaw wrote is compared with
- * its manifest. Otherwise: in one sentence, why not. The weights are validated whole when values are read.
+ * Reads config and header; those of a folder that Thaw wrote are compared with its manifest. Otherwise: in one
+ * sentence, why not. The weights are validated whole when values are read.
  */
-export function readPeftHeader(folder: string): PeftHeader | string {
+export async function readPeftHeader(folder: string): Promise<PeftHeader | string> {
   try {
-    const bytes = readFileSync(join(folder, PEFT_CONFIG));
-    const manifest = readManifest(folder);
-    if (manifest !== undefined) checkBytes(join(folder, PEFT_CONFIG), bytes, manifest);
+    const bytes = await readFile(join(folder, PEFT_CONFIG));
+    const manifest = join(folder, MANIFEST_FILE);
+    if (await exists(manifest))
+      checkBytes(join(folder, PEFT_CONFIG), bytes, parseManifest(manifest, await readFile(manifest)));
     const config: unknown = JSON.parse(bytes.toString("utf8"));
-    return { config, shapes: readShapes(join(folder, PEFT_WEIGHTS), manifest) };
+    const { entries, close } = await openSafetensors(join(folder, PEFT_WEIGHTS));
+    await close();
+    return { config, shapes: new Map([...entries].map(([name, { shape }]) => [name, shape])) };
   } catch (error) {
-    return `${(error as Error).message.replace(/\.$/, "")}.`;
+    return `${causeText(error)}.`;
   }
 }
 
@@ -91,37 +92,4 @@ export async function exists(path: string): Promise<boolean> {
     () => true,
     () => false,
   );
-}
-
-function readManifest(folder: string): Manifest | undefined {
-  const path = join(folder, MANIFEST_FILE);
-  return existsSync(path) ? parseManifest(path, readFileSync(path)) : undefined;
-}
-
-/** Names and shapes from the header of a safetensors file: an 8-byte length, then JSON. */
-function readShapes(path: string, manifest: Manifest | undefined): ReadonlyMap<string, readonly number[]> {
-  const file = openSync(path, "r");
-  try {
-    const { size } = fstatSync(file);
-    const length = size < 8 ? Infinity : Number(readBytes(file, 8, 0).readBigUInt64LE());
-    const bytes = readBytes(file, Math.min(size, 8 + length), 0);
-    const proof = manifest?.get(PEFT_WEIGHTS);
-    if (proof !== undefined) checkHeader(path, bytes, size, proof);
-    if (length > size - 8) throw new Error(`${path} is not a safetensors file, or is cut off`);
-    const header = JSON.parse(bytes.toString("utf8", 8)) as Record<string, { readonly shape?: readonly number[] }>;
-    return new Map(
-      Object.entries(header)
-        .filter(([name]) => name !== "__metadata__")
-        .map(([name, { shape }]) => [name, shape ?? []]),
-    );
-  } finally {
-    closeSync(file);
-  }
-}
-
-function readBytes(file: number, length: number, position: number): Buffer {
-  const bytes = Buffer.alloc(length);
-  const read = readSync(file, bytes, 0, length, position);
-  if (read < length) throw new Error("the file of weights is cut off");
-  return bytes;
 }

@@ -12,12 +12,9 @@ const request = (component: string, options: Record<string, unknown> = {}): Comp
 });
 function plan(requests: readonly ComponentRequest[], model: Model = tinyModel()) {
   const findings: Finding[] = [];
-  const made = planAdapters(
-    { model, parameters: model.parameters, requests, folder: undefined, settings: [] },
-    (finding) => {
-      findings.push(finding);
-    },
-  );
+  const made = planAdapters({ model, parameters: model.parameters, requests, settings: [] }, (finding) => {
+    findings.push(finding);
+  });
   return { ...made, modules: [...made.adapters.keys()], findings };
 }
 const attention = (layer: number, ...parts: readonly string[]): string[] =>

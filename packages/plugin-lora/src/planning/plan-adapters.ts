@@ -9,7 +9,7 @@ import {
 import { adapterParameters, matrixNames, scalingOf, type Adapter } from "../adapters/adapter.js";
 import { nothingToAdapt, requestInvalid, targetsUnmatched } from "./findings.js";
 import { loraSchema, type ResolvedLora } from "../options.js";
-import { readStart, type Start } from "../adapters/start.js";
+import { readStart, type Start, type StartInput } from "../adapters/start.js";
 import { linearLayers, selectLayers, targetNames, type LinearLayer } from "./targets.js";
 
 /** All adapters of a run, and how parameters start. */
@@ -25,8 +25,8 @@ export interface AdapterPlanInput {
   readonly model: Model;
   readonly parameters: readonly ParameterInfo[];
   readonly requests: readonly ComponentRequest[];
-  /** A PEFT folder to start from. */
-  readonly folder: string | undefined;
+  /** A PEFT folder to start from, with what it holds, or why it cannot be read. */
+  readonly from?: Pick<StartInput, "folder" | "header">;
   /** The settings that name the folder. */
   readonly settings: readonly Setting[];
 }
@@ -35,7 +35,7 @@ export interface AdapterPlanInput {
  * Answers requests of the kind `lora`. A component whose request cannot be met gets nothing, and a finding says why.
  */
 export function planAdapters(
-  { model, parameters, requests, folder, settings }: AdapterPlanInput,
+  { model, parameters, requests, from, settings }: AdapterPlanInput,
   report: (finding: Finding) => void,
 ): AdapterPlan {
   const own = requests.filter(({ kind }) => kind === "lora");
@@ -45,8 +45,8 @@ export function planAdapters(
   const layersOf = (component: string): readonly LinearLayer[] =>
     linearLayers(model, (name) => owners.get(name) === component);
   const start =
-    folder === undefined ? undefined : readStart({ folder, model, owners, requests: own, layersOf, settings }, report);
-  if (folder !== undefined && start === undefined) return { adapters: new Map(), parameters };
+    from === undefined ? undefined : readStart({ ...from, model, owners, requests: own, layersOf, settings }, report);
+  if (from !== undefined && start === undefined) return { adapters: new Map(), parameters };
   const adapters = own.flatMap((request) => {
     const lora = resolve(request, start, report);
     if (lora === undefined) return [];

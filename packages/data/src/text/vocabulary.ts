@@ -1,5 +1,4 @@
-import { readFileSync } from "node:fs";
-import { join } from "node:path";
+import { readCheckpointJson } from "./checkpoint-file.js";
 
 interface TokenizerFile {
   /** Unigram models list `[token, score]`, the others map token to id. */
@@ -8,11 +7,11 @@ interface TokenizerFile {
 }
 
 /** Ids by token, from the `tokenizer.json` of a checkpoint's folder; undefined where there is none that can be read. */
-export function readVocabulary(folder: string): ReadonlyMap<string, number> | undefined {
+export async function readVocabulary(folder: string): Promise<ReadonlyMap<string, number> | undefined> {
   try {
-    const { model, added_tokens: added = [] } = JSON.parse(
-      readFileSync(join(folder, "tokenizer.json"), "utf8"),
-    ) as TokenizerFile;
+    const file = (await readCheckpointJson(folder, "tokenizer.json")) as TokenizerFile | undefined;
+    if (file === undefined) return undefined;
+    const { model, added_tokens: added = [] } = file;
     const vocabulary = model?.vocab ?? {};
     const known = Array.isArray(vocabulary)
       ? vocabulary.map(([token]: readonly [string, number], id) => [token, id] as const)
