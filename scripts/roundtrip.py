@@ -18,7 +18,11 @@ def compare(golden, written):
         written, dtype=torch.float32, output_loading_info=True
     )
     batch = {name: tensors[f"in.{name}"] for name in [*facts["inputs"], "labels"]}
-    batch = {name: value if value.is_floating_point() else value.long() for name, value in batch.items()}
+    masks = {"input_features_mask"}  # Gemma 4 takes rows by it
+    batch = {
+        name: value if value.is_floating_point() else value.bool() if name in masks else value.long()
+        for name, value in batch.items()
+    }
     with torch.no_grad():
         logits = model.train()(**batch).logits  # PaliGemma's prefix sees itself where labels are given
     seen = batch["attention_mask"].bool()

@@ -1,6 +1,6 @@
 // @ts-check
 import { cutPatches, placeOf } from "@thaw/data";
-import { melFrames } from "./mel-frames.mjs";
+import { melFrames, paddedClips } from "./mel-frames.mjs";
 
 /** @typedef {import("@thaw/safetensors").SafetensorsReader} Reader */
 /** @typedef {import("@thaw/data").ItemPlan} Plan */
@@ -29,8 +29,9 @@ const LAYOUTS = {
  * @param {readonly Plan[]} plans
  */
 export function goldenValues(modelType, reader, plans) {
-  const usual = reader.entries.has("in.input_features") ? melFrames : pixelRows;
-  return (LAYOUTS[modelType] ?? usual)(reader, plans);
+  if (reader.entries.has("in.input_features"))
+    return (modelType.startsWith("gemma4") ? paddedClips : melFrames)(reader, plans);
+  return (LAYOUTS[modelType] ?? pixelRows)(reader, plans);
 }
 
 /**

@@ -23,3 +23,17 @@ export async function melFrames(reader, plans) {
     };
   });
 }
+
+/**
+ * `in.input_features [clips, frames, width]`: of each clip as many frames as its plan has; the others are padding.
+ * @param {import("@thaw/safetensors").SafetensorsReader} reader
+ * @param {readonly import("@thaw/data").ItemPlan[]} plans
+ */
+export async function paddedClips(reader, plans) {
+  const [, frames, width] = /** @type {[number, number, number]} */ (reader.entry("in.input_features").shape);
+  const values = await reader.readFloat32("in.input_features");
+  return plans.map(({ inputs }, clip) => {
+    const { rows } = /** @type {import("@thaw/contracts").RowSize} */ (inputs["inputFeatures"]);
+    return { inputFeatures: values.slice(clip * frames * width, (clip * frames + rows) * width) };
+  });
+}

@@ -1,6 +1,14 @@
 export { mulberry32, type Random } from "@thaw/contracts";
 export { convolvedRows, clipFrames, whisperFeatures, whisperFeaturesModule } from "./audio/whisper-features.js";
 export type { ClipFrames, WhisperOptions } from "./audio/whisper-features.js";
+export {
+  gemma4Features,
+  gemma4FeaturesModule,
+  gemma4Frames,
+  waveRows,
+  waveRowsModule,
+} from "./audio/gemma4-features.js";
+export type { Gemma4AudioOptions } from "./audio/gemma4-features.js";
 export type { AudioClip, AudioProcessor, ClipSize } from "./audio/clip.js";
 export { decodeClip } from "./audio/decode-clip.js";
 export { captionBaselines, captionEvaluation, selectConcepts } from "./evaluation/caption-evaluation.js";

@@ -1,5 +1,5 @@
 import { fourier } from "./fourier.js";
-import { melFilters } from "./mel-filters.js";
+import { hannWindow, melFilters } from "./mel-filters.js";
 
 /** How sound becomes mel frames. */
 export interface LogMelOptions {
@@ -13,6 +13,8 @@ export interface LogMelOptions {
   readonly samplingRate: number;
 }
 
+/** Highest frequency of Whisper's filters, whatever the sampling rate. */
+const HIGHEST_HERTZ = 8000;
 /** Least power whose logarithm is taken. */
 const FLOOR = 1e-10;
 /** Decades that frames may lie below the loudest one. */
@@ -29,8 +31,16 @@ export function logMel(samples: Float32Array, options: LogMelOptions): Float32Ar
   const { melCount, fftSize, hopLength, samplingRate } = options;
   const frameCount = Math.floor(samples.length / hopLength);
   const transform = fourier(fftSize);
-  const window = Float64Array.from({ length: fftSize }, (_, at) => 0.5 - 0.5 * Math.cos((2 * Math.PI * at) / fftSize));
-  const filters = melFilters(melCount, Math.floor(fftSize / 2) + 1, samplingRate);
+  const window = hannWindow(fftSize);
+  const filters = melFilters({
+    melCount,
+    binCount: Math.floor(fftSize / 2) + 1,
+    samplingRate,
+    lowest: 0,
+    highest: HIGHEST_HERTZ,
+    scale: "slaney",
+    hasEqualAreas: true,
+  });
   const values = new Float64Array(frameCount * melCount).fill(Math.log10(FLOOR));
   const half = Math.floor(fftSize / 2);
   const sounding = samples.findLastIndex((value) => value !== 0);

@@ -32,7 +32,15 @@ it.each([1, 2, 7, 15, 400, 512])("fourier of %s values is their discrete Fourier
 });
 
 it("melFilters are transformers' mel_filter_bank(201, 128, 0, 8000, 16000, 'slaney', 'slaney')", () => {
-  const filters = melFilters(128, 201, 16000);
+  const filters = melFilters({
+    melCount: 128,
+    binCount: 201,
+    samplingRate: 16000,
+    lowest: 0,
+    highest: 8000,
+    scale: "slaney",
+    hasEqualAreas: true,
+  });
   const weight = (mel: number, bin: number): number => filters[mel]!.weights[bin - filters[mel]!.first] ?? 0;
   expect(weight(0, 1)).toBeCloseTo(0.012373986, 8);
   expect(weight(10, 6)).toBeCloseTo(0.011289184, 8);

@@ -7,7 +7,7 @@ import {
   type WhisperOptions,
 } from "@thaw/data";
 import { configReader } from "../reading/config-reader.js";
-import { INPUT_FEATURES } from "../towers/whisper/tower.js";
+import { INPUT_FEATURES } from "../towers/inputs.js";
 import type { WhisperConfig } from "../towers/whisper/config.js";
 import { mediaSettings, tokenId, type ProcessorFiles } from "./processor-kit.js";
 

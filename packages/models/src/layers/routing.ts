@@ -11,7 +11,9 @@ export interface Routing {
   readonly weights: Value;
 }
 
-/** For each row its experts of the largest score, the largest first: `[rows * chosenCount]`. Of equal ones the first. */
+/**
+ * For each row its experts of the largest score, the largest first: `[rows * chosenCount]`. Of equal ones the first.
+ */
 export function chooseLargest(scores: Float32Array, expertCount: number, chosenCount: number): Int32Array {
   const rows = scores.length / expertCount;
   const chosen = new Int32Array(rows * chosenCount);
@@ -24,7 +26,9 @@ export function chooseLargest(scores: Float32Array, expertCount: number, chosenC
   return chosen;
 }
 
-/** Weights of all experts `[rows, experts]`: 0 where a row does not ask, those of a row add up to 1 if `isNormalized`. */
+/**
+ * Weights of all experts `[rows, experts]`: 0 where a row does not ask; those of a row add up to 1 if `isNormalized`.
+ */
 export function askedWeights(probabilities: Value, choice: Int32Array, isNormalized: boolean, scope: Scope): Value {
   const [rows, count] = probabilities.shape as [number, number];
   const mask = new Float32Array(rows * count);

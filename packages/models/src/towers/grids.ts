@@ -1,5 +1,5 @@
 import { AttentionSpans } from "@thaw/autograd";
-import type { MediaItem, Scope } from "@thaw/contracts";
+import { rowOffsets, type MediaItem, type Scope } from "@thaw/contracts";
 import { placeOf } from "@thaw/data";
 import { linesAt, type RotarySource } from "../passes/rotary-lines.js";
 import type { EncoderPass } from "./encoder-layer.js";
@@ -62,11 +62,14 @@ export function framesOf(grids: readonly Grid[]): readonly Grid[] {
 
 /** Patches that see those of their own frame alone. */
 export function frameSpans(grids: readonly Grid[]): AttentionSpans {
-  const sizes = framesOf(grids).map(patchCount);
-  if (sizes.every((size) => size === sizes[0])) return AttentionSpans.even(sizes.length, sizes[0]!, false);
-  const offsets = new Int32Array(sizes.length + 1);
-  for (const [frame, size] of sizes.entries()) offsets[frame + 1] = offsets[frame]! + size;
-  return AttentionSpans.within(offsets, false);
+  return stretchSpans(framesOf(grids).map(patchCount));
+}
+
+/** Stretches of so many rows, whose rows see one another. */
+export function stretchSpans(lengths: readonly number[]): AttentionSpans {
+  return lengths.every((length) => length === lengths[0])
+    ? AttentionSpans.even(lengths.length, lengths[0]!, false)
+    : AttentionSpans.within(rowOffsets(lengths), false);
 }
 
 /**

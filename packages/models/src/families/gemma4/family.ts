@@ -1,74 +1,67 @@
 import { normedLinear } from "../../connectors/normed-linear.js";
 import { defineFamily } from "../../contract/define-family.js";
-import { textDecoder } from "../../decoders/text-decoder.js";
+import type { ConnectorPlace, TowerPlace } from "../../contract/parts.js";
 import type { ProjectionKind } from "../../layers/projection.js";
-import { readSpecialTokens } from "../../reading/special-tokens.js";
+import { gemma4AudioTower } from "../../towers/gemma4-audio/tower.js";
 import { gemma4Tower } from "../../towers/gemma4/gemma4.js";
 import { compose } from "../compose.js";
-import { itemRuns } from "../item-runs.js";
-import { textNames } from "../llava-names.js";
-import { readGemma4Config, type Gemma4Config } from "./config.js";
-import { keptTensors } from "./kept.js";
+import { readGemma4Config } from "./config.js";
 import { loadGemma4Processor } from "./processor.js";
+import { gemma4TextParts } from "./shared.js";
 
-const TOWER = "model.vision_tower";
-const TEXT = "model.language_model";
-const SOUND = ["model.audio_tower", "model.embed_audio"];
+const PICTURES = "model.vision_tower";
+const SOUNDS = "model.audio_tower";
 
 /**
- * Gemma 4 (E2B, E4B, 26B-A4B, 31B): a tower over pictures of any grid, means of blocks, a norm and a matrix, a text model
- * with per-layer inputs and shared keys, or with experts. Source: transformers 5.24, `modeling_gemma4.py`. Its tower for sound is kept in the
- * files and not run.
+ * Gemma 4 (E2B, E4B, 26B-A4B, 31B): a tower over pictures of any grid, means of blocks, a norm and a matrix; a tower
+ * for sound, a norm and a matrix (E2B, E4B); a text model with per-layer inputs and shared keys, or with experts.
+ * Source: transformers 5.24, `modeling_gemma4.py`.
  */
 export const gemma4Family = defineFamily({
   modelType: "gemma4",
   components: {
-    vision_tower: [TOWER],
+    vision_tower: [PICTURES],
     multi_modal_projector: ["model.embed_vision"],
-    audio_tower: ["model.audio_tower"],
+    audio_tower: [SOUNDS],
     audio_projector: ["model.embed_audio"],
-    language_model: [TEXT, "lm_head"],
+    language_model: ["model.language_model", "lm_head"],
   },
   read: readGemma4Config,
   build: (config, header) => {
-    const { config: reader, generationConfig, storedNames } = header;
-    const { vision, text, imageTokenId } = config;
-    if (config.hasAudio && storedNames.size === 0)
-      reader.fail("audio_config", "A tower for sound cannot be made anew.", "Set it to null.");
-    const names = textNames(TEXT, "lm_head", config.tied, storedNames);
-    const firstSharing = text.options.layers.findIndex(({ takesFrom }) => takesFrom !== undefined);
-    return compose({
+    const { vision, audio, text, imageTokenId, audioTokenId } = config;
+    const { storedNames } = header;
+    const projector = (name: string, epsilon: number) => (place: ConnectorPlace) =>
+      normedLinear({ name: `model.${name}.embedding_projection`, outputSize: text.options.hiddenSize, epsilon }, place);
+    const projections = projectionsOf(PICTURES, vision.isClipped, storedNames);
+    return compose<string, string>({
       towers: {
-        vision_tower: (place) =>
-          gemma4Tower(vision, { prefix: TOWER, projections: projectionsOf(config, storedNames) }, place),
+        vision_tower: (place) => gemma4Tower(vision, { prefix: PICTURES, projections }, place),
+        ...(audio && {
+          audio_tower: (place: TowerPlace) =>
+            gemma4AudioTower(
+              audio,
+              { prefix: SOUNDS, projections: projectionsOf(SOUNDS, audio.isClipped, storedNames) },
+              place,
+            ),
+        }),
       },
       connectors: {
-        multi_modal_projector: (place) =>
-          normedLinear(
-            {
-              name: "model.embed_vision.embedding_projection",
-              outputSize: text.options.hiddenSize,
-              epsilon: vision.epsilon,
-            },
-            place,
-          ),
+        multi_modal_projector: projector("embed_vision", vision.epsilon),
+        ...(audio && { audio_projector: projector("embed_audio", audio.epsilon) }),
       },
-      decoder: (place) => textDecoder(text.options, names, place),
-      media: { image: { placeholder: imageTokenId, through: ["vision_tower", "multi_modal_projector"] } },
-      ...(config.seesBothWays && { attending: { seesBothWays: itemRuns } }),
-      text: {
-        maxPositions: text.maxPositions,
-        ...readSpecialTokens(reader, reader.child("text_config"), generationConfig),
+      media: {
+        image: { placeholder: imageTokenId, through: ["vision_tower", "multi_modal_projector"] },
+        ...(audio && { audio: { placeholder: audioTokenId, through: ["audio_tower", "audio_projector"] as const } }),
       },
-      unused: keptTensors(header, SOUND, TEXT, firstSharing < 0 ? Infinity : firstSharing),
+      ...gemma4TextParts(config, header),
     });
   },
   processor: loadGemma4Processor,
 });
 
 /** Bounds that no file has let everything pass. */
-function projectionsOf({ vision }: Gemma4Config, storedNames: ReadonlySet<string>): ProjectionKind {
+function projectionsOf(tower: string, isClipped: boolean, storedNames: ReadonlySet<string>): ProjectionKind {
   const isStored = (): boolean =>
-    [...storedNames].some((name) => name.startsWith(`${TOWER}.`) && name.endsWith(".input_min"));
-  return vision.isClipped && (storedNames.size === 0 || isStored()) ? "clipped" : "wrapped";
+    [...storedNames].some((name) => name.startsWith(`${tower}.`) && name.endsWith(".input_min"));
+  return isClipped && (storedNames.size === 0 || isStored()) ? "clipped" : "wrapped";
 }

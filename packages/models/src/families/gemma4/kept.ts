@@ -1,31 +1,20 @@
 import type { CheckpointHeader, ParameterSpec } from "../../contract/family.js";
 
-/** Last segments of the names of bounds, which are never trained. */
-const BOUNDS = new Set(["input_min", "input_max", "output_min", "output_max"]);
 /** What published files hold for layers that take keys and values of others. */
 const KEYS_AND_VALUES = /\.layers\.(\d+)\.self_attn\.(?:k_proj|v_proj|k_norm)\./u;
 
 /**
- * Stored tensors that nothing computes with and that a saved folder holds too: those under the given prefixes (a tower
- * for sound), and keys and values of the text's layers that share those of others, from number `firstSharing`.
+ * Stored tensors that nothing computes with and that a saved folder holds too: keys and values of the text's layers
+ * that share those of others, from number `firstSharing`.
  */
 export function keptTensors(
   { storedShapes }: Pick<CheckpointHeader, "storedShapes">,
-  prefixes: readonly string[],
   textPrefix: string,
   firstSharing: number,
 ): readonly ParameterSpec[] {
   const isKept = (name: string): boolean => {
-    if (prefixes.some((prefix) => name.startsWith(`${prefix}.`))) return true;
     const layer = name.startsWith(`${textPrefix}.`) ? KEYS_AND_VALUES.exec(name)?.[1] : undefined;
     return layer !== undefined && Number(layer) >= firstSharing;
   };
-  return [...storedShapes]
-    .filter(([name]) => isKept(name))
-    .map(([name, shape]) => ({
-      name,
-      shape,
-      role: "linear",
-      ...(BOUNDS.has(name.split(".").at(-1)!) && { isBuffer: true }),
-    }));
+  return [...storedShapes].filter(([name]) => isKept(name)).map(([name, shape]) => ({ name, shape, role: "linear" }));
 }

@@ -1,20 +1,20 @@
-import type { TextModel } from "../../decoders/text/sizes.js";
-import { readTextModel } from "../../decoders/text/text-model.js";
 import type { ConfigReader } from "../../reading/config-reader.js";
 import { readPixelBlocksConfig, type PixelBlocksConfig } from "../../towers/gemma4/blocks.js";
-import { readTied } from "../llava-names.js";
+import { readGemma4Text, type Gemma4Text } from "../gemma4/shared.js";
+
+/** Sizes of what reads sound. */
+export interface WaveConfig {
+  /** Samples of a row. */
+  readonly sampleCount: number;
+  /** Of the norm without weight. */
+  readonly epsilon: number;
+}
 
 /** Everything that config.json says about a Gemma 4 model without a tower. */
-export interface Gemma4UnifiedConfig {
+export interface Gemma4UnifiedConfig extends Gemma4Text {
   readonly vision: PixelBlocksConfig;
-  readonly text: TextModel;
-  readonly imageTokenId: number;
-  /** Whether pictures see themselves both ways, on sliding layers. */
-  readonly seesBothWays: boolean;
-  /** Whether files have a matrix for sound. It is kept as it is. */
-  readonly hasAudio: boolean;
-  /** Whether the output layer is the embedding; see `readTied`. */
-  readonly tied: boolean | "unclear";
+  /** Absent: the model reads no sound. */
+  readonly audio: WaveConfig | undefined;
 }
 
 /**
@@ -22,15 +22,20 @@ export interface Gemma4UnifiedConfig {
  * THAW_CHECKPOINT_CONFIG
  */
 export function readGemma4UnifiedConfig(config: ConfigReader): Gemma4UnifiedConfig {
-  if (config.raw["vision_config"] === null)
-    config.fail("vision_config", "A model that reads no pictures is not supported.", "Give the config of its blocks.");
-  const text = config.child("text_config");
   return {
+    ...readGemma4Text(config, "gemma4_unified_text", "vision"),
     vision: readPixelBlocksConfig(config.child("vision_config")),
-    text: readTextModel(text, "gemma4_unified_text"),
-    imageTokenId: config.number("image_token_id", 258880),
-    seesBothWays: (text.raw["use_bidirectional_attention"] ?? "vision") === "vision",
-    hasAudio: config.has("audio_config"),
-    tied: readTied(config, true),
+    audio: config.has("audio_config") ? readWaveConfig(config.child("audio_config")) : undefined,
+  };
+}
+
+/** Names of the samples of a row, the one that transformers saves first. */
+const SAMPLE_KEYS = ["audio_embed_dim", "hidden_size", "output_proj_dims", "audio_samples_per_token"];
+
+function readWaveConfig(config: ConfigReader): WaveConfig {
+  config.choice("model_type", ["gemma4_unified_audio"], "gemma4_unified_audio");
+  return {
+    sampleCount: config.size(SAMPLE_KEYS.find((key) => config.has(key)) ?? SAMPLE_KEYS[0]!, 640),
+    epsilon: config.number("rms_norm_eps", 1e-6),
   };
 }

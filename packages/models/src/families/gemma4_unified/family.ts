@@ -1,27 +1,23 @@
 import { defineFamily } from "../../contract/define-family.js";
-import { textDecoder } from "../../decoders/text-decoder.js";
-import { readSpecialTokens } from "../../reading/special-tokens.js";
+import type { TowerPlace } from "../../contract/parts.js";
 import { pixelBlocks, type PixelBlocksNames } from "../../towers/gemma4/blocks.js";
+import { waveFrames } from "../../towers/gemma4/wave-frames.js";
 import { compose } from "../compose.js";
-import { keptTensors } from "../gemma4/kept.js";
-import { itemRuns } from "../item-runs.js";
-import { textNames } from "../llava-names.js";
+import { gemma4TextParts } from "../gemma4/shared.js";
 import { readGemma4UnifiedConfig } from "./config.js";
 import { loadGemma4UnifiedProcessor } from "./processor.js";
 
-const TEXT = "model.language_model";
-
 /**
- * Gemma 4 12B: no tower, blocks of pixels through norms and matrices, then Gemma 4's text model, which sees a picture
- * both ways. All of it before the text model is the projector. Source: transformers 5.24,
- * `modeling_gemma4_unified.py`. Reads published names and those of transformers 5's modules.
+ * Gemma 4 12B: no tower, blocks of pixels through norms and matrices, samples of sound through a norm and a matrix,
+ * then Gemma 4's text model, which sees a picture both ways. All of it before the text model is a projector. Source:
+ * transformers 5.24, `modeling_gemma4_unified.py`. Reads published names and those of transformers 5's modules.
  */
 export const gemma4UnifiedFamily = defineFamily({
   modelType: "gemma4_unified",
   components: {
     multi_modal_projector: ["model.vision_embedder", "model.embed_vision"],
     audio_projector: ["model.embed_audio"],
-    language_model: [TEXT, "lm_head"],
+    language_model: ["model.language_model", "lm_head"],
   },
   moduleNames: [
     ["model.vision_embedder", "model.embed_vision"],
@@ -29,25 +25,22 @@ export const gemma4UnifiedFamily = defineFamily({
   ],
   read: readGemma4UnifiedConfig,
   build: (config, header) => {
-    const { config: reader, generationConfig, storedNames } = header;
-    const { vision, text, imageTokenId } = config;
-    if (config.hasAudio && storedNames.size === 0)
-      reader.fail("audio_config", "A matrix for sound cannot be made anew.", "Set it to null.");
-    const names = textNames(TEXT, "lm_head", config.tied, storedNames);
-    const firstSharing = text.options.layers.findIndex(({ takesFrom }) => takesFrom !== undefined);
-    return compose({
+    const { vision, audio, text, imageTokenId, audioTokenId } = config;
+    const outputSize = text.options.hiddenSize;
+    return compose<string, string>({
       towers: {
-        multi_modal_projector: (place) => pixelBlocks(vision, namesOf(storedNames), text.options.hiddenSize, place),
+        multi_modal_projector: (place) => pixelBlocks(vision, namesOf(header.storedNames), outputSize, place),
+        ...(audio && {
+          audio_projector: (place: TowerPlace) =>
+            waveFrames({ name: "model.embed_audio.embedding_projection", ...audio, outputSize }, place),
+        }),
       },
       connectors: {},
-      decoder: (place) => textDecoder(text.options, names, place),
-      media: { image: { placeholder: imageTokenId, through: ["multi_modal_projector"] } },
-      ...(config.seesBothWays && { attending: { seesBothWays: itemRuns } }),
-      text: {
-        maxPositions: text.maxPositions,
-        ...readSpecialTokens(reader, reader.child("text_config"), generationConfig),
+      media: {
+        image: { placeholder: imageTokenId, through: ["multi_modal_projector"] },
+        ...(audio && { audio: { placeholder: audioTokenId, through: ["audio_projector"] as const } }),
       },
-      unused: keptTensors(header, ["model.embed_audio"], TEXT, firstSharing < 0 ? Infinity : firstSharing),
+      ...gemma4TextParts(config, header),
     });
   },
   processor: loadGemma4UnifiedProcessor,

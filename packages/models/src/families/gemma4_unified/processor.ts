@@ -1,5 +1,6 @@
 import { gemma4BlockProcessorModule, parseGemma4ImageConfig, type Processor } from "@thaw/data";
-import { gemma4Media } from "../gemma4-media.js";
+import { gemma4Pictures } from "../gemma4/pictures.js";
+import { gemma4Waves } from "../gemma4/sounds.js";
 import { finishProcessor, imageSettings, readProcessorFiles } from "../processor-kit.js";
 import { readGemma4UnifiedConfig } from "./config.js";
 
@@ -9,14 +10,11 @@ import { readGemma4UnifiedConfig } from "./config.js";
  */
 export async function loadGemma4UnifiedProcessor(folder: string): Promise<Processor> {
   const files = await readProcessorFiles(folder);
-  const { vision, text, imageTokenId } = readGemma4UnifiedConfig(files.config);
+  const { vision, audio, text, imageTokenId, audioTokenId } = readGemma4UnifiedConfig(files.config);
   const { patchSize, merge, places } = vision;
   const options = parseGemma4ImageConfig(await imageSettings(files), { patchSize, merge }, folder);
-  const image = gemma4Media(files, options, {
-    imageTokenId,
-    places,
-    worker: gemma4BlockProcessorModule(options),
-    cell: merge,
-  });
-  return finishProcessor(files, { modelType: "gemma4_unified", text, media: { image } });
+  const worker = gemma4BlockProcessorModule(options);
+  const image = gemma4Pictures(files, options, { imageTokenId, places, worker, cell: merge });
+  const sound = audio && { audio: await gemma4Waves(files, audioTokenId, audio.sampleCount) };
+  return finishProcessor(files, { modelType: "gemma4_unified", text, media: { image, ...sound } });
 }

@@ -1,17 +1,16 @@
-import { add, AttentionSpans, gatherRows, scale, type Value } from "@thaw/autograd";
-import { rowOffsets, type MediaItem } from "@thaw/contracts";
+import { add, gatherRows, scale, type Value } from "@thaw/autograd";
+import type { MediaItem } from "@thaw/contracts";
 import type { ParameterSpec } from "../../contract/family.js";
 import type { Tower, TowerPlace } from "../../contract/parts.js";
 import { normed, normSpecs, type NormOptions } from "../../layers/norms.js";
 import { plainMlp } from "../../layers/plain-mlp.js";
 import { encoder } from "../encoder.js";
 import { encoderLayer } from "../encoder-layer.js";
+import { stretchSpans } from "../grids.js";
+import { INPUT_FEATURES } from "../inputs.js";
 import { patchesOf } from "../patches.js";
 import type { WhisperConfig } from "./config.js";
 import { convolutionSpecs, convolved, type Stretch } from "./convolution.js";
-
-/** Input of towers that read sound: mel frames, one per row. */
-export const INPUT_FEATURES = "inputFeatures";
 
 /** Chunks of an item, equally long. */
 export interface ClipChunks {
@@ -103,11 +102,7 @@ export function whisperTower(config: WhisperConfig, use: WhisperUse, place: Towe
       },
       layers: Array.from({ length: config.layerCount }, (_, index) => ({ name: `${prefix}.layers.${index}`, layer })),
       pass(items) {
-        const lengths = lengthsOf(items.map((item) => use.chunks(item)));
-        const isEven = lengths.every((length) => length === lengths[0]);
-        const spans = isEven
-          ? AttentionSpans.even(lengths.length, lengths[0]!, false)
-          : AttentionSpans.within(rowOffsets(lengths), false);
+        const spans = stretchSpans(lengthsOf(items.map((item) => use.chunks(item))));
         return () => ({ spans });
       },
       featureStates: [config.layerCount],

@@ -6,11 +6,11 @@ import {
   type ItemPlan,
   type MediaProcessorModule,
 } from "@thaw/data";
-import { PIXEL_VALUES } from "../towers/inputs.js";
-import { type ProcessorFiles, tokenId } from "./processor-kit.js";
+import { PIXEL_VALUES } from "../../towers/inputs.js";
+import { type ProcessorFiles, tokenId } from "../processor-kit.js";
 
 /** What a model of the Gemma 4 kind says of its pictures. */
-export interface Gemma4Pictures {
+export interface Gemma4PictureRules {
   readonly imageTokenId: number;
   /** Places along each axis of the table of positions. */
   readonly places: number;
@@ -23,10 +23,10 @@ export interface Gemma4Pictures {
  * What becomes of pictures before Gemma 4: as many tokens as blocks of patches, between a token that begins and one
  * that ends a picture. Source: transformers 5.24, `processing_gemma4.py`. @throws THAW_DATA_PROCESSOR
  */
-export function gemma4Media(
+export function gemma4Pictures(
   files: ProcessorFiles,
   options: Gemma4ImageOptions,
-  { imageTokenId, places, worker, cell }: Gemma4Pictures,
+  { imageTokenId, places, worker, cell }: Gemma4PictureRules,
 ): ImageMedia {
   const { patchSize, merge, maxTokens } = options;
   const { named } = files.tokenizer.special;
