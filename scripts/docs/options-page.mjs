@@ -57,8 +57,7 @@ export function optionsPage(shape, filled = FILLED_IN_LATER) {
     ...[...shared].flatMap(([title, { short, variants }]) => [
       "",
       `## ${title}`,
-      "",
-      `Short form: ${short}`,
+      ...(short === undefined ? [] : ["", `Short form: ${short}`]),
       ...variants.flatMap(({ name, rows: own }) => ["", `### ${name}`, "", ...table(own)]),
     ]),
     "",
@@ -99,7 +98,7 @@ function mappingsOf(shape, context) {
     const variants = all
       .filter(({ properties }) => properties !== undefined)
       .map((variant) => ({ name: `\`type: ${variant.properties.type.const}\``, rows: rowsOf(variant, "", context) }));
-    context.shared.set(shape.title, { short: all.find(({ type }) => type === "string").description, variants });
+    context.shared.set(shape.title, { short: all.find(({ type }) => type === "string")?.description, variants });
   }
   return [];
 }
@@ -123,7 +122,7 @@ function table(rows) {
 function defaultText(shape, value, isRequired) {
   if (isRequired) return "required";
   // What a mapping holds has defaults of its own.
-  if (value === undefined || (isEmpty(value) && shape.properties !== undefined)) return "";
+  if (value === undefined || (isEmpty(value) && (shape.properties ?? shape.title) !== undefined)) return "";
   const gibibytes = typeof value === "number" ? value / 2 ** 30 : 0;
   if (gibibytes >= 1 && Number.isInteger(gibibytes)) return `\`${gibibytes}GiB\``;
   return `\`${typeof value === "string" ? value : JSON.stringify(value)}\``;

@@ -1,5 +1,5 @@
 import type { ParameterInfo, PlannedContext, Segment } from "@thaw/core";
-import { trainingSchema } from "@thaw/core";
+import { elementCount, trainingSchema } from "@thaw/core";
 import { newRecord, type Answer, type CaptionRecord, type RunRecord } from "../src/record/record.js";
 
 const PARAMETERS: readonly (readonly [string, string, readonly number[]])[] = [
@@ -62,6 +62,11 @@ export function samplePlanned(): PlannedContext {
     report: () => undefined,
     plan: { phases: [{ fromStep: 0, entries }] },
     groups: [],
+    optimizer: {
+      type: "adamw",
+      keeps: "AdamW's two moments",
+      slotBytes: ({ shape }) => 8 * elementCount(shape),
+    },
     claims: new Map(),
     flows: new Map(),
     sources: new Map(),

@@ -186,6 +186,7 @@ export type {
   FailedContext,
   LossContext,
   MetricsCollector,
+  OptimizerPlan,
   ParameterGroup,
   ParametersContext,
   PlannedContext,
@@ -210,10 +211,30 @@ export { backendIsInUse } from "./errors/options.js";
 export { linearLayer } from "./model/linear-layer.js";
 export { silentLogger } from "./api/logger.js";
 export type { Logger, LogMethod } from "./api/logger.js";
-export { AdamW } from "./optimize/adamw.js";
-export { scheduleFactor, warmupSteps } from "./optimize/schedule.js";
-export type { GroupRates, Optimizer, UpdateContext } from "./api/optimizer.js";
-export { componentTrainingSchema, optimizerSchema, PRECISIONS, scheduleSchema, trainingSchema } from "./api/options.js";
+export { ApartOptimizer } from "./optimize/apart.js";
+export type { ApartRule, ApartStep } from "./optimize/apart.js";
+export { ElementwiseOptimizer } from "./optimize/elementwise.js";
+export type { ElementwiseRule, ElementwiseStep } from "./optimize/elementwise.js";
+export type { UpdateNumbers } from "./optimize/numbers.js";
+export { OPTIMIZERS } from "./optimizers/list.js";
+export { adamShape, commonOptimizerShape } from "./optimizers/options.js";
+export { scheduleFactor, warmupSteps } from "./schedules/schedule.js";
+export { defineOptimizer } from "./api/optimizer.js";
+export type {
+  GroupRates,
+  OptimizedParameter,
+  Optimizer,
+  OptimizerFactory,
+  OptimizerMaking,
+  UpdateContext,
+} from "./api/optimizer.js";
+export {
+  componentTrainingSchema,
+  PRECISIONS,
+  scheduleSchema,
+  trainingSchema,
+  trainingSchemaOf,
+} from "./api/options.js";
 export type { Precision, ResolvedTrainingOptions, TrainingOptions } from "./api/options.js";
 export { classifyFlows, componentFlows } from "./plan/flow.js";
 export { resolveOwners } from "./plan/owners.js";

@@ -1,9 +1,16 @@
-import { activationBytes, AdamW, FLOAT32_BYTES, innermost, elementCount, type RuleContext } from "@thaw/core";
+import {
+  activationBytes,
+  FLOAT32_BYTES,
+  innermost,
+  elementCount,
+  type ParameterInfo,
+  type RuleContext,
+} from "@thaw/core";
 
 /** Bytes that a step needs, roughly: for a warning, not for accounting. */
 export interface MemoryEstimate {
   readonly weightBytes: number;
-  /** Gradients and AdamW's slots. */
+  /** Gradients and what the optimizer keeps. */
   readonly trainedBytes: number;
   readonly activationBytes: number;
   readonly totalBytes: number;
@@ -13,18 +20,24 @@ export interface MemoryEstimate {
 const USUAL_TOKENS = 1024;
 
 /**
- * Weights at four bytes; of what trains, gradient and AdamW's slots; what core estimates that every innermost segment
- * keeps for backward.
+ * Weights at four bytes; of what trains, gradient and what the optimizer keeps; what core estimates that every
+ * innermost segment keeps for backward.
  */
 export function estimateBytes(
-  context: Pick<RuleContext, "parameters" | "plan" | "flows" | "model" | "training">,
+  context: Pick<RuleContext, "parameters" | "plan" | "flows" | "model" | "training" | "optimizer">,
 ): MemoryEstimate {
-  const sizes = new Map(context.parameters.map(({ name, shape }) => [name, elementCount(shape)]));
-  const weightBytes = FLOAT32_BYTES * [...sizes.values()].reduce((sum, count) => sum + count, 0);
-  const trainedCounts = context.plan.phases.map(({ entries }) =>
-    entries.filter(({ trainable }) => trainable).reduce((sum, { name }) => sum + (sizes.get(name) ?? 0), 0),
+  const parameterBytes = ({ shape }: ParameterInfo): number => FLOAT32_BYTES * elementCount(shape);
+  const weightBytes = context.parameters.reduce((sum, parameter) => sum + parameterBytes(parameter), 0);
+  const trainingBytes = new Map(
+    context.parameters.map((parameter) => [
+      parameter.name,
+      parameterBytes(parameter) + context.optimizer.slotBytes(parameter),
+    ]),
   );
-  const trainedBytes = FLOAT32_BYTES * (1 + AdamW.slotsPerParameter) * Math.max(0, ...trainedCounts);
+  const phaseBytes = context.plan.phases.map(({ entries }) =>
+    entries.filter(({ trainable }) => trainable).reduce((sum, { name }) => sum + (trainingBytes.get(name) ?? 0), 0),
+  );
+  const trainedBytes = Math.max(0, ...phaseBytes);
   const { microBatchSize, maxLength } = context.training;
   // No item is known yet; a tower seldom has more rows of an item than the text has of its features.
   const rows = microBatchSize * Math.min(maxLength ?? USUAL_TOKENS, context.model.text.maxPositions);

@@ -48,7 +48,7 @@ export function planLines(
     colors.dim(
       `${countText(trained)} of ${countText(all)} parameters train ` +
         `(${((100 * trained) / Math.max(1, all)).toFixed(1)}%). Memory: weights, and of what trains the gradient ` +
-        "and AdamW's two moments.",
+        `and ${planned.optimizer.keeps}.`,
     ),
     colors.dim(
       "Flow: prefix runs unrecorded and can be cached; through passes gradients on and keeps only what those " +

@@ -72,7 +72,8 @@ export function planSection(planned: PlannedContext): Html {
       </table>
     </div>
     <p class="soft">
-      Memory: weights, and of what trains the gradient and AdamW's two moments. Plan <code>${report.hash}</code>
+      Memory: weights, and of what trains the gradient and ${planned.optimizer.keeps}. Plan
+      <code>${report.hash}</code>
     </p>`;
 }
 

@@ -29,6 +29,8 @@ interface RawIssue {
   readonly keys?: readonly string[];
   readonly expected?: string;
   readonly values?: readonly unknown[];
+  /** What a union's discriminator may be. */
+  readonly options?: readonly unknown[];
   readonly minimum?: number;
   readonly maximum?: number;
   readonly inclusive?: boolean;
@@ -79,13 +81,19 @@ function expectation(issue: RawIssue): string {
       return withArticle(issue.expected ?? "another type");
     case "invalid_value":
       return oneOf(issue.values ?? []);
+    case "invalid_union":
+      return issue.options === undefined ? wordsOf(issue) : oneOf(issue.options.filter((one) => one !== undefined));
     case "too_small":
       return sizeWords(issue, issue.inclusive === false ? "more than" : "at least", issue.minimum);
     case "too_big":
       return sizeWords(issue, issue.inclusive === false ? "less than" : "at most", issue.maximum);
     default:
-      return issue.message.replace(/\.$/, "").replace(/^Invalid input: expected /, "");
+      return wordsOf(issue);
   }
+}
+
+function wordsOf({ message }: RawIssue): string {
+  return message.replace(/\.$/, "").replace(/^Invalid input: expected /, "");
 }
 
 function sizeWords(issue: RawIssue, words: string, bound: number | undefined): string {

@@ -201,6 +201,39 @@ describe("a converted config", () => {
   });
 });
 
+describe("the optimizer", () => {
+  const optimizer = (config: ForeignConfig) =>
+    (parse(convertForeign(config)) as { training: { optimizer?: unknown } }).training.optimizer;
+
+  it.each([
+    ["optim: adamw_torch", undefined],
+    ["optim: paged_adamw_32bit\nadam_beta2: 0.95", { beta2: 0.95 }],
+    ["optim: adamw_8bit", { type: "adamw_8bit" }],
+    ["optim: paged_adamw_8bit\nadam_epsilon: 1.0e-6", { type: "adamw_8bit", epsilon: 1e-6 }],
+    ["optim: adafactor\nadam_beta1: 0.8", { type: "adafactor", scale_parameter: false }],
+    ["optim: lion_32bit\nadam_beta1: 0.95", { type: "lion", beta1: 0.95, beta2: 0.999 }],
+    ["optim: sgd", { type: "sgd" }],
+    ["use_muon: true\nadam_beta1: 0.8", { type: "muon", beta1: 0.8 }],
+    ["optim: muon", { type: "muon" }],
+  ])("of `%s` is carried over, with the options that it reads", (lines, expected) => {
+    const config = llamaFactory(`finetuning_type: full\n${lines}`);
+    expect(optimizer(config)).toEqual(expected);
+    expect(config.findings).toEqual([]);
+  });
+
+  it("of ms-swift is read too, and one that Thaw lacks is a warning", () => {
+    expect(optimizer(swift("--tuner_type full --optim lion_32bit"))).toEqual({
+      type: "lion",
+      weight_decay: 0.1,
+      beta2: 0.95,
+    });
+    expect(optimizer(swift("--tuner_type full --optimizer muon"))).toMatchObject({ type: "muon" });
+    expect(llamaFactory("finetuning_type: full\noptim: galore_adamw").findings).toMatchObject([
+      { severity: "warning", message: expect.stringContaining("Thaw has no galore_adamw, so AdamW trains") },
+    ]);
+  });
+});
+
 describe("nothing is made up", () => {
   const meanings = ({ settings }: ForeignConfig) =>
     Object.fromEntries(settings.flatMap(({ means, line }) => (means && line ? [[means.path, means.value]] : [])));

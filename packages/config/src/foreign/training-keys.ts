@@ -58,9 +58,7 @@ export function readTrainingKeys(from: ForeignBuilder, maxLengthKey: string, def
       warmup,
     );
   number("weight_decay", "training.optimizer.weightDecay", defaults.weightDecay);
-  number("adam_beta1", "training.optimizer.beta1");
-  number("adam_beta2", "training.optimizer.beta2", defaults.beta2);
-  number("adam_epsilon", "training.optimizer.epsilon");
+  readOptimizer(from, defaults);
   const clip = from.number("max_grad_norm");
   if (clip !== undefined) from.means("max_grad_norm", "training.optimizer.clipNorm", clip > 0 ? clip : null);
   number("label_smoothing_factor", "training.labelSmoothing");
@@ -73,7 +71,6 @@ export function readTrainingKeys(from: ForeignBuilder, maxLengthKey: string, def
   else from.understood("gradient_checkpointing");
   if (from.boolean("disable_shuffling") === true) from.means("disable_shuffling", "training.shuffle", false);
   if (from.boolean("do_train") !== undefined) from.understood("do_train");
-  from.drop("optim", "Thaw has AdamW");
   readPrecision(from);
   from.carry("run_name", "runName");
   for (const key of ["early_stopping_steps", "early_stop_interval"]) {
@@ -86,6 +83,56 @@ export function readTrainingKeys(from: ForeignBuilder, maxLengthKey: string, def
   if (evaluated !== undefined) from.means("per_device_eval_batch_size", "data.evaluationBatchSize", evaluated);
   for (const key of ["deepspeed", "fsdp", "ddp_timeout", "quantization_bit", "flash_attn", "attn_impl"])
     from.drop(key, "it has no counterpart in Thaw");
+}
+
+/**
+ * `optim` of Hugging Face's trainer, by what it makes of it (`trainer_optimizer.py`): Lion takes Adam's betas,
+ * Adafactor steps by the learning rate alone. Paged and fused ones compute the same.
+ */
+const OPTIMIZERS: readonly (readonly [names: RegExp, type: string])[] = [
+  [/^(paged_)?adamw(_torch|_torch_fused|_torch_xla|_torch_npu_fused|_apex_fused|_hf|_32bit)?$/, "adamw"],
+  [/^(paged_)?adamw_(bnb_)?8bit$/, "adamw_8bit"],
+  [/^(paged_)?lion(_32bit|_8bit)?$/, "lion"],
+  [/^adafactor$/, "adafactor"],
+  [/^sgd$/, "sgd"],
+  [/^muon$/, "muon"],
+];
+/** Keys of Adam, by optimizer that reads them. */
+const ADAM_KEYS: Readonly<Record<string, readonly string[]>> = {
+  adamw: ["beta1", "beta2", "epsilon"],
+  adamw_8bit: ["beta1", "beta2", "epsilon"],
+  muon: ["beta1", "beta2", "epsilon"],
+  lion: ["beta1", "beta2"],
+};
+/** What `TrainingArguments` have where nothing is said. */
+const ADAM_BETA2 = 0.999;
+
+function readOptimizer(from: ForeignBuilder, defaults: TrainingDefaults): void {
+  const key =
+    from.boolean("use_muon") === true ? "use_muon" : from.text("optimizer") === "muon" ? "optimizer" : "optim";
+  const name = key === "optim" ? (from.text("optim") ?? "adamw_torch").toLowerCase() : "muon";
+  const type = OPTIMIZERS.find(([names]) => names.test(name))?.[1];
+  if (type === undefined)
+    from.warnDropped(
+      "optim",
+      `Thaw has no ${name}, so AdamW trains in its place`,
+      "Choose one of Thaw's under training.optimizer.",
+    );
+  else if (type === "adamw") from.understood("optim");
+  else from.means(key, "training.optimizer.type", type);
+  from.understood("use_muon");
+  if (type === "adafactor") from.means(key, "training.optimizer.scaleParameter", false);
+  if (type !== undefined && type !== "adamw" && type !== "adamw_8bit" && type !== "muon")
+    from.warnDropped("optim_args", "Thaw reads no options of an optimizer there", "Say them under training.optimizer.");
+  const read = ADAM_KEYS[type ?? "adamw"] ?? [];
+  const fallbacks = { beta1: undefined, beta2: defaults.beta2 ?? (type === "lion" ? ADAM_BETA2 : undefined) };
+  for (const option of ["beta1", "beta2", "epsilon"] as const) {
+    const value = from.number(`adam_${option}`);
+    if (!read.includes(option)) from.understood(`adam_${option}`);
+    else if (value !== undefined) from.means(`adam_${option}`, `training.optimizer.${option}`, value);
+    else if (option !== "epsilon" && fallbacks[option] !== undefined && !from.isUnreadable(`adam_${option}`))
+      from.means(`adam_${option}`, `training.optimizer.${option}`, fallbacks[option], fallbacks[option]);
+  }
 }
 
 /** By steps, at the ends of epochs, as Thaw does unasked, or not at all. */

@@ -68,10 +68,20 @@ export interface ParameterGroup {
   readonly fromStep?: number;
 }
 
+/** What the optimizer that `training.optimizer` names keeps. */
+export interface OptimizerPlan {
+  readonly type: string;
+  /** In words, beside gradients: "AdamW's two moments". */
+  readonly keeps: string;
+  /** Bytes that it keeps of a parameter that trains, in memory and in checkpoints. */
+  readonly slotBytes: (parameter: ParameterInfo) => number;
+}
+
 /** What rules and `findings` see. */
 export interface RuleContext extends PlanningContext {
   readonly plan: Plan;
   readonly groups: readonly ParameterGroup[];
+  readonly optimizer: OptimizerPlan;
   /** Flow class per segment in the first phase. */
   readonly flows: ReadonlyMap<string, GradientFlow>;
   /**

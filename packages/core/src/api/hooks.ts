@@ -95,7 +95,7 @@ function makeHooks() {
      * one is used.
      */
     resolveBackend: new AsyncSeriesBailHook<[BackendContext], Backend | undefined>(["context"]),
-    /** Sync bail, once per run: an optimizer instead of AdamW. Core disposes it. */
+    /** Sync bail, once per run: an optimizer instead of the one that `training.optimizer` names. Core disposes it. */
     resolveOptimizer: new SyncBailHook<
       [{ readonly training: ResolvedTrainingOptions; readonly groups: readonly ParameterGroup[] }],
       Optimizer | undefined

@@ -1,4 +1,5 @@
 import type { Scalar, Tensor } from "@tensorflow/tfjs-core";
+import type { z } from "zod";
 
 /** Hyperparameters of one parameter's group at one step. */
 export interface GroupRates {
@@ -58,4 +59,52 @@ export interface Optimizer {
   /** Frees the state of parameters that no longer train. */
   drop(names: Iterable<string>): void;
   dispose(): void;
+}
+
+/** What decides how an optimizer treats a parameter. */
+export interface OptimizedParameter {
+  readonly name: string;
+  readonly shape: readonly number[];
+  /** True where its rows are looked up, or make logits: a step of one row says nothing of the others. */
+  readonly isTable: boolean;
+}
+
+/** Shape by slot, by the slot's own name. */
+export type SlotShapes = Readonly<Record<string, readonly number[]>>;
+
+/** What an optimizer is made with. */
+export interface OptimizerMaking {
+  /** See `Backend`. */
+  readonly joinBytes?: number | undefined;
+  readonly parameter: (name: string) => OptimizedParameter;
+}
+
+/**
+ * An optimizer that configs can name: `training.optimizer: { type: ... }`. All that others need to know of it is asked
+ * here: options, help, memory, what checkpoints hold.
+ */
+export interface OptimizerFactory<Schema extends z.ZodObject = z.ZodObject> {
+  readonly type: string;
+  /** One sentence, for help. */
+  readonly summary: string;
+  /** Strict; `type` with the literal, what `commonOptimizerShape` holds, and options of its own. */
+  readonly schema: Schema;
+  /** What it keeps beside gradients, in words: "AdamW's two moments". */
+  keeps(options: z.output<Schema>): string;
+  /** Shape of each slot of a parameter, by the slot's own name; all float32. */
+  slots(options: z.output<Schema>, parameter: OptimizedParameter): SlotShapes;
+  make(options: z.output<Schema>, making: OptimizerMaking): Optimizer;
+}
+
+/** Types a factory; returns what it is given. */
+export function defineOptimizer<Schema extends z.ZodObject>(
+  factory: OptimizerFactory<Schema>,
+): OptimizerFactory<Schema> {
+  return factory;
+}
+
+declare module "@thaw/contracts" {
+  interface Provides {
+    readonly optimizers?: readonly OptimizerFactory[];
+  }
 }

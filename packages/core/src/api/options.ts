@@ -1,4 +1,6 @@
 import { z } from "zod";
+import { OPTIMIZERS, optimizerSchemaOf } from "../optimizers/list.js";
+import type { OptimizerFactory } from "./optimizer.js";
 
 const rate = z.number().nonnegative();
 
@@ -25,24 +27,6 @@ export const scheduleSchema = z.strictObject({
     .optional()
     .describe("Steps in which the rate rises from zero; wins over warmup_ratio."),
   warmupRatio: z.number().min(0).max(1).default(0).describe("The same as a share of all steps."),
-});
-
-/**
- * AdamW with decoupled weight decay (Loshchilov and Hutter, arXiv:1711.05101), PyTorch's defaults but for the decay.
- */
-export const optimizerSchema = z.strictObject({
-  type: z.enum(["adamw"]).default("adamw").describe("The update rule."),
-  weightDecay: rate.default(0).describe("Decoupled weight decay."),
-  beta1: z.number().min(0).lt(1).default(0.9).describe("Decay of the mean of gradients."),
-  beta2: z.number().min(0).lt(1).default(0.999).describe("Decay of the mean of squared gradients."),
-  epsilon: z.number().positive().default(1e-8).describe("Added to the root of the mean square."),
-  clipNorm: z
-    .number()
-    .positive()
-    .nullable()
-    .default(1)
-    .describe("Largest L2 norm of all gradients together, scaled down to it; null: no clipping."),
-  decayNormsAndBiases: z.boolean().default(false).describe("Decay norms and biases too."),
 });
 
 /** Settings of one component that differ from the run's. */
@@ -84,103 +68,117 @@ export const stopWhenSchema = z
     "One of below, above and patience is needed.",
   );
 
-/** The `training` section. One of `epochs` and `maxSteps` is required to train; the first reached ends the run. */
-export const trainingSchema = z.strictObject({
-  epochs: z
-    .number()
-    .positive()
-    .optional()
-    .describe(
-      "Passes over the training set; fractions are allowed. This or max_steps is required to train; the first " +
-        "reached ends the run.",
-    ),
-  maxSteps: z.number().int().positive().optional().describe("Optimizer updates after which the run ends."),
-  microBatchSize: z.number().int().positive().default(8).describe("Samples that one forward and backward pass sees."),
-  gradientAccumulationSteps: z
-    .number()
-    .int()
-    .positive()
-    .default(1)
-    .describe("Micro-batches per step, weighted by their supervised tokens."),
-  maxLength: z
-    .number()
-    .int()
-    .positive()
-    .optional()
-    .describe(
-      "Tokens per sample, image tokens included; a longer sample is an error that names it. Default: the model's " +
-        "context.",
-    ),
-  learningRate: rate.default(1e-3).describe("Highest learning rate of the schedule."),
-  schedule: scheduleSchema.prefault({}).describe("Learning rate over the run's steps."),
-  optimizer: optimizerSchema.prefault({}).describe("AdamW with decoupled weight decay."),
-  components: z
-    .record(z.string(), componentTrainingSchema)
-    .default({})
-    .describe("By component, such as vision_tower: what differs from the run's settings."),
-  labelSmoothing: z
-    .number()
-    .min(0)
-    .max(1)
-    .default(0)
-    .describe("Share of the target's probability that is spread over all tokens."),
-  precision: z
-    .enum(PRECISIONS)
-    .default("float32")
-    .describe(
-      "How numbers are multiplied. tf32: products with 10 bits of mantissa, on GPUs that can; bfloat16: matrices " +
-        "that stay frozen are kept so, in half the memory. What trains is float32 always.",
-    ),
-  shuffle: z.boolean().default(true).describe("Another order of samples in every epoch, from the seed."),
-  activationCheckpointing: z
-    .enum(["auto", "on", "off"])
-    .default("auto")
-    .describe(
-      "Compute blocks again in the backward pass instead of keeping their activations; auto: where these, " +
-        "estimated, would take more than half of the free memory.",
-    ),
-  stopWhen: stopWhenSchema.optional().describe("Ends the run early, by what an evaluation between steps measures."),
-  evaluateEverySteps: z
-    .number()
-    .int()
-    .positive()
-    .optional()
-    .describe("Steps between evaluations. Default: before the first step and at the end alone."),
-  saveEverySteps: z
-    .number()
-    .int()
-    .positive()
-    .optional()
-    .describe("Steps between checkpoints, instead of those by time and epochs. What trained is written at the end."),
-  saveEveryMinutes: z
-    .number()
-    .positive()
-    .nullable()
-    .optional()
-    .describe(
-      "Minutes between checkpoints; null: none by time or epochs. Default: 15, and one at the end of each epoch; " +
-        "none beside save_every_steps. A run that ends early is saved in any case.",
-    ),
-  keep: z
-    .number()
-    .int()
-    .positive()
-    .optional()
-    .describe(
-      "Checkpoints that stay: older ones are removed once a newer one is whole. Default: 2, or all beside " +
-        "save_every_steps.",
-    ),
-  deadGradientSteps: z
-    .number()
-    .int()
-    .positive()
-    .nullable()
-    .default(10)
-    .describe(
-      "Steps in a row without gradient, or with one of zeros, after which a trained parameter is named in a " +
-        "warning and in the summary; null: never.",
-    ),
-});
+/** What a run can name in its `training` section. */
+export interface TrainingChoices {
+  readonly optimizers: readonly OptimizerFactory[];
+}
+
+/**
+ * The `training` section where these can be named; typed as with Thaw's own. One of `epochs` and `maxSteps` is required
+ * to train; the first reached ends the run.
+ */
+// oxlint-disable-next-line typescript/explicit-module-boundary-types
+export function trainingSchemaOf({ optimizers }: TrainingChoices) {
+  return z.strictObject({
+    epochs: z
+      .number()
+      .positive()
+      .optional()
+      .describe(
+        "Passes over the training set; fractions are allowed. This or max_steps is required to train; the first " +
+          "reached ends the run.",
+      ),
+    maxSteps: z.number().int().positive().optional().describe("Optimizer updates after which the run ends."),
+    microBatchSize: z.number().int().positive().default(8).describe("Samples that one forward and backward pass sees."),
+    gradientAccumulationSteps: z
+      .number()
+      .int()
+      .positive()
+      .default(1)
+      .describe("Micro-batches per step, weighted by their supervised tokens."),
+    maxLength: z
+      .number()
+      .int()
+      .positive()
+      .optional()
+      .describe(
+        "Tokens per sample, image tokens included; a longer sample is an error that names it. Default: the model's " +
+          "context.",
+      ),
+    learningRate: rate.default(1e-3).describe("Highest learning rate of the schedule."),
+    schedule: scheduleSchema.prefault({}).describe("Learning rate over the run's steps."),
+    optimizer: optimizerSchemaOf(optimizers).prefault({}).describe("What makes updates of gradients."),
+    components: z
+      .record(z.string(), componentTrainingSchema)
+      .default({})
+      .describe("By component, such as vision_tower: what differs from the run's settings."),
+    labelSmoothing: z
+      .number()
+      .min(0)
+      .max(1)
+      .default(0)
+      .describe("Share of the target's probability that is spread over all tokens."),
+    precision: z
+      .enum(PRECISIONS)
+      .default("float32")
+      .describe(
+        "How numbers are multiplied. tf32: products with 10 bits of mantissa, on GPUs that can; bfloat16: matrices " +
+          "that stay frozen are kept so, in half the memory. What trains is float32 always.",
+      ),
+    shuffle: z.boolean().default(true).describe("Another order of samples in every epoch, from the seed."),
+    activationCheckpointing: z
+      .enum(["auto", "on", "off"])
+      .default("auto")
+      .describe(
+        "Compute blocks again in the backward pass instead of keeping their activations; auto: where these, " +
+          "estimated, would take more than half of the free memory.",
+      ),
+    stopWhen: stopWhenSchema.optional().describe("Ends the run early, by what an evaluation between steps measures."),
+    evaluateEverySteps: z
+      .number()
+      .int()
+      .positive()
+      .optional()
+      .describe("Steps between evaluations. Default: before the first step and at the end alone."),
+    saveEverySteps: z
+      .number()
+      .int()
+      .positive()
+      .optional()
+      .describe("Steps between checkpoints, instead of those by time and epochs. What trained is written at the end."),
+    saveEveryMinutes: z
+      .number()
+      .positive()
+      .nullable()
+      .optional()
+      .describe(
+        "Minutes between checkpoints; null: none by time or epochs. Default: 15, and one at the end of each epoch; " +
+          "none beside save_every_steps. A run that ends early is saved in any case.",
+      ),
+    keep: z
+      .number()
+      .int()
+      .positive()
+      .optional()
+      .describe(
+        "Checkpoints that stay: older ones are removed once a newer one is whole. Default: 2, or all beside " +
+          "save_every_steps.",
+      ),
+    deadGradientSteps: z
+      .number()
+      .int()
+      .positive()
+      .nullable()
+      .default(10)
+      .describe(
+        "Steps in a row without gradient, or with one of zeros, after which a trained parameter is named in a " +
+          "warning and in the summary; null: never.",
+      ),
+  });
+}
+
+/** The `training` section with what Thaw itself brings. */
+export const trainingSchema = trainingSchemaOf({ optimizers: OPTIMIZERS });
 
 /** As users write it. */
 export type TrainingOptions = z.input<typeof trainingSchema>;

@@ -4,7 +4,6 @@ import { bytesText, elementCount } from "@thaw/contracts";
 import type { PlannedContext } from "../api/contexts.js";
 import type { Logger } from "../api/logger.js";
 import { diskTooSmall } from "../errors/files.js";
-import { AdamW } from "../optimize/adamw.js";
 import { trainedNames } from "../plan/plan.js";
 import { savingOf, savingText } from "./saving.js";
 
@@ -34,17 +33,16 @@ export async function freeBytes(folder: string): Promise<number | undefined> {
   }
 }
 
-/** What a run under a plan writes. `slots`: tensors of its own size that the optimizer keeps of a parameter. */
+/** What a run under a plan writes. */
 export function spaceNeed(
-  { plan, parameters, training, stepsPerEpoch }: PlannedContext,
+  { plan, parameters, training, stepsPerEpoch, optimizer }: PlannedContext,
   totalSteps: number,
-  slots = AdamW.slotsPerParameter,
 ): SpaceNeed {
-  const trained = new Set(plan.phases.flatMap((phase) => [...trainedNames(phase)]));
-  const finalBytes = parameters
-    .filter(({ name }) => trained.has(name))
-    .reduce((sum, { shape }) => sum + FLOAT_BYTES * elementCount(shape), 0);
-  const checkpointBytes = finalBytes * (1 + slots) + JSON.stringify(plan).length;
+  const names = new Set(plan.phases.flatMap((phase) => [...trainedNames(phase)]));
+  const trained = parameters.filter(({ name }) => names.has(name));
+  const finalBytes = trained.reduce((sum, { shape }) => sum + FLOAT_BYTES * elementCount(shape), 0);
+  const slotBytes = trained.reduce((sum, parameter) => sum + optimizer.slotBytes(parameter), 0);
+  const checkpointBytes = finalBytes + slotBytes + JSON.stringify(plan).length;
   const { everySteps, everyMinutes, atEpochs, keep } = savingOf(training);
   const bySteps = everySteps === undefined ? 0 : Math.floor(totalSteps / everySteps);
   const byEpochs = atEpochs && stepsPerEpoch !== undefined ? Math.ceil(totalSteps / stepsPerEpoch) - 1 : 0;

@@ -1,7 +1,7 @@
 import type { GroupRates } from "../api/optimizer.js";
 import type { PhaseGroup } from "../model/phase.js";
 import type { ClipGroup } from "./clip.js";
-import { scheduleFactor } from "./schedule.js";
+import { scheduleFactor } from "../schedules/schedule.js";
 
 /** Learning rates of the groups at a step, by group name, after their schedules. */
 export function learningRatesAt(

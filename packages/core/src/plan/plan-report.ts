@@ -1,6 +1,5 @@
 import { FLOAT32_BYTES, elementCount, type GradientFlow, type ParameterInfo, type PlanEntry } from "@thaw/contracts";
 import type { PlannedContext } from "../api/contexts.js";
-import { AdamW } from "../optimize/adamw.js";
 import { classifyFlows, componentFlows } from "./flow.js";
 import { phaseAt, trainedNames } from "./plan.js";
 
@@ -38,7 +37,7 @@ export interface ComponentMemory {
   /** Parameters that train at the step. */
   readonly trainedCount: number;
   readonly parameterBytes: number;
-  /** Gradients, and AdamW's slots, of what trains. */
+  /** Gradients, and what the optimizer keeps, of what trains. */
   readonly trainedBytes: number;
 }
 
@@ -86,9 +85,12 @@ export function planMemory(planned: PlannedContext, step = 0): ReadonlyMap<strin
     planned.components.map(({ name }) => {
       const owned = ownedParameters(planned, name);
       const parameterCount = countOf(owned);
-      const trainedCount = countOf(owned.filter((parameter) => trained.has(parameter.name)));
+      const training = owned.filter((parameter) => trained.has(parameter.name));
+      const trainedCount = countOf(training);
       const parameterBytes = FLOAT32_BYTES * parameterCount;
-      const trainedBytes = FLOAT32_BYTES * (1 + AdamW.slotsPerParameter) * trainedCount;
+      const trainedBytes =
+        FLOAT32_BYTES * trainedCount +
+        training.reduce((sum, parameter) => sum + planned.optimizer.slotBytes(parameter), 0);
       return [name, { parameterCount, trainedCount, parameterBytes, trainedBytes }];
     }),
   );

@@ -9,6 +9,8 @@ import type {
 import type { TrainerHooks } from "../api/hooks.js";
 import type { ResolvedTrainingOptions } from "../api/options.js";
 import type { TrainerOptions } from "../api/trainer-options.js";
+import { planOptimizer } from "../optimize/optimizer-plan.js";
+import { OPTIMIZERS } from "../optimizers/list.js";
 import { withAddedParameters } from "./added-parameters.js";
 import { classifyFlows } from "./flow.js";
 import { checkComponentKeys, checkGroups, defaultGroups } from "./groups.js";
@@ -85,7 +87,15 @@ export async function makePlan(input: PlannerInput): Promise<PlannedContext> {
     first === undefined ? new Set() : trainedNames(first),
     new Set(first?.stopGradientAfter),
   );
-  const context: RuleContext = Object.freeze({ ...planning, plan, groups, flows, sources: sourceFacts(options) });
+  const optimizer = planOptimizer(training, OPTIMIZERS, model);
+  const context: RuleContext = Object.freeze({
+    ...planning,
+    plan,
+    groups,
+    optimizer,
+    flows,
+    sources: sourceFacts(options),
+  });
   const planned: PlannedContext = Object.freeze({
     ...context,
     planHash,

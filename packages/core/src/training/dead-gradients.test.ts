@@ -6,7 +6,8 @@ import { toySource } from "../toy/toy-source.js";
 import { runToy, tapped, trainOnly } from "../toy/toy-trainer.js";
 import type { TrainerOptions } from "../api/trainer-options.js";
 import { deadGradientLines } from "./dead-gradients.js";
-import { AdamW } from "../optimize/adamw.js";
+import { ElementwiseOptimizer } from "../optimize/elementwise.js";
+import { adamwRule } from "../optimizers/adamw.js";
 
 let tensors = 0;
 beforeAll(async () => {
@@ -205,14 +206,16 @@ describe("trainability", () => {
   });
 
   it("cannot be changed by a plugin's AdamW: it is the plugin's optimizer all the same", async () => {
-    class Greedy extends AdamW {
-      override *update(...given: Parameters<AdamW["update"]>): ReturnType<AdamW["update"]> {
+    class Greedy extends ElementwiseOptimizer {
+      override *update(
+        ...given: Parameters<ElementwiseOptimizer["update"]>
+      ): ReturnType<ElementwiseOptimizer["update"]> {
         yield* super.update(...given);
         yield ["tower.linear.bias", tf.zeros([3])];
       }
     }
     const bad = tapped("Bad", ({ hooks }) => {
-      hooks.resolveOptimizer.tap("Bad", ({ training }) => new Greedy(training.optimizer));
+      hooks.resolveOptimizer.tap("Bad", () => new Greedy(adamwRule({ beta1: 0.9, beta2: 0.999, epsilon: 1e-8 })));
     });
     await expect(runToy({ plugins: [trainOnly([0, ["projector"]]), bad] })).rejects.toMatchObject({
       code: "THAW_CORE_OPTIMIZER_UPDATED_FROZEN",
