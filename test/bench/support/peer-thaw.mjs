@@ -48,6 +48,8 @@ process.stdout.write(
 async function train() {
   const { size, shape, steps, warmup, samples, epochs, layers } = options;
   const { freeze, featureCache } = MODES[options.mode];
+  const { place } = options;
+  const together = place === undefined ? [] : [(await import("@thaw/plugin-processes")).processes(place)];
   const isEpochs = options.mode === "epochs";
   const times = [];
   const cpu = [];
@@ -80,12 +82,18 @@ async function train() {
       });
     },
   });
-  const source = syntheticSource({ size, samples: isEpochs ? samples : shape.batch, isDecoded: !isEpochs, ...shape });
+  const source = syntheticSource({
+    size,
+    samples: isEpochs ? samples : shape.batch * (place?.size ?? 1),
+    isDecoded: !isEpochs,
+    ...shape,
+  });
   const run = async (folder) =>
     new Trainer({
       model: await openModel(folder, { initialize: "all", seed: 1 }),
       data: { train: source },
-      plugins: [freezePolicy(freeze), projectorOnly({ featureCache, ...options.projectorOnly }), watch()],
+      plugins: [freezePolicy(freeze), projectorOnly({ featureCache, ...options.projectorOnly }), watch(), ...together],
+      ...(place === undefined ? {} : { processes: place.size }),
       seed: 1,
       training: {
         ...(isEpochs ? { epochs } : { maxSteps: warmup + steps }),
