@@ -5,6 +5,7 @@ import { fileURLToPath } from "node:url";
 import { openSafetensors, writeSafetensors } from "@thaw/safetensors";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { openModel } from "../open/open-model.js";
+import { partOf, unfuseExperts } from "./fused-experts.js";
 
 const golden = fileURLToPath(new URL("../../../../test/fixtures/goldens/qwen3_5_moe", import.meta.url));
 const MLP = "model.language_model.layers.1.mlp.experts";
@@ -63,4 +64,21 @@ it("takes fused experts apart, and puts them together again where they are saved
   } finally {
     await saved.close();
   }
+});
+
+it("reads experts that are stored transposed, also where one matrix alone would fit either way", () => {
+  const entry = (name: string, shape: readonly number[]) => [name, { name, shape, dtype: "F32", file: "a" }] as never;
+  const stored = (gateUp: readonly number[], down: readonly number[]) =>
+    unfuseExperts(new Map([entry("a.experts.gate_up_proj", gateUp), entry("a.experts.down_proj", down)]));
+  // Three inputs, a width of two: the gate of the second expert is the first two of four columns.
+  const { entries, parts } = stored([2, 3, 4], [2, 2, 3]);
+  expect(entries.get("a.experts.1.gate_proj.weight")!.shape).toEqual([2, 3]);
+  expect(entries.get("a.experts.1.down_proj.weight")!.shape).toEqual([3, 2]);
+  const whole = Float32Array.from({ length: 24 }, (_, at) => at);
+  expect([...partOf(whole, parts.get("a.experts.1.gate_proj.weight")!)]).toEqual([12, 16, 20, 13, 17, 21]);
+  expect([...partOf(whole, parts.get("a.experts.1.up_proj.weight")!)]).toEqual([14, 18, 22, 15, 19, 23]);
+  expect([...partOf(whole, parts.get("a.experts.0.down_proj.weight")!)]).toEqual([0, 3, 1, 4, 2, 5]);
+  // A width of half the inputs: plain and transposed tensors have the same first shape.
+  expect(stored([2, 4, 4], [2, 4, 2]).parts.get("a.experts.0.up_proj.weight")!.begin).toBe(8);
+  expect(stored([2, 4, 4], [2, 2, 4]).parts.get("a.experts.0.up_proj.weight")!.begin).toBe(2);
 });

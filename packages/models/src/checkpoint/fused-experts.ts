@@ -1,12 +1,14 @@
 import { elementCount, type StoredTensor } from "@thaw/contracts";
 import type { TensorEntry } from "@thaw/safetensors";
 
-/** Stretch of a stored tensor that is a tensor of its own to the model: values from `begin`, row-major. */
+/** Values of a stored tensor that are a matrix of its own to the model. */
 export interface FusedPart {
   /** Name of the stored tensor. */
   readonly stored: string;
+  /** Where its first value lies, and how far from there the next row and the next column. */
   readonly begin: number;
-  readonly count: number;
+  readonly steps: readonly [row: number, column: number];
+  readonly shape: readonly [rows: number, columns: number];
 }
 
 /** What a file holds, its fused experts taken apart. */
@@ -23,29 +25,66 @@ const FUSED = /^(?<experts>.+\.experts)\.(?<part>gate_up_proj|down_proj)$/u;
 /**
  * Takes experts apart that a file holds in one tensor for all of a layer: `gate_up_proj [experts, 2 * width, hidden]`,
  * the gate first, and `down_proj [experts, hidden, width]`, become `0.gate_proj.weight`, `0.up_proj.weight`,
- * `0.down_proj.weight` and so on, as other files have them. Source: transformers 5.24, `Qwen3_5MoeExperts`.
+ * `0.down_proj.weight` and so on, as other files have them; also where both are stored transposed (published
+ * Qwen3-VL with experts). Source: transformers 5.24, `Qwen3_5MoeExperts`, `conversion_mapping.py`.
  */
 export function unfuseExperts(stored: ReadonlyMap<string, TensorEntry>): Unfused {
   const entries = new Map<string, TensorEntry>();
   const parts = new Map<string, FusedPart>();
   for (const [name, entry] of stored) {
     const { experts, part } = FUSED.exec(name)?.groups ?? {};
-    const [count, rows, columns] = entry.shape;
-    if (experts === undefined || columns === undefined || (part === "gate_up_proj" && rows! % 2 !== 0)) {
+    const isTransposed = experts !== undefined && areTransposed(experts, stored);
+    const [count, outputs, inputs] = isTransposed
+      ? [entry.shape[0], entry.shape[2], entry.shape[1]]
+      : (entry.shape as readonly (number | undefined)[]);
+    if (
+      experts === undefined ||
+      outputs === undefined ||
+      inputs === undefined ||
+      (part === "gate_up_proj" && outputs % 2 !== 0)
+    ) {
       entries.set(name, entry);
       continue;
     }
     const names = part === "down_proj" ? ["down_proj"] : ["gate_proj", "up_proj"];
-    const shape = [rows! / names.length, columns];
-    const size = elementCount(shape);
+    const shape = [outputs / names.length, inputs] as const;
+    const steps = isTransposed ? ([1, outputs] as const) : ([inputs, 1] as const);
     for (let expert = 0; expert < count!; expert++)
       names.forEach((own, index) => {
         const full = `${experts}.${expert}.${own}.weight`;
         entries.set(full, { ...entry, name: full, shape });
-        parts.set(full, { stored: name, begin: (expert * names.length + index) * size, count: size });
+        const begin = expert * outputs * inputs + index * shape[0] * steps[0];
+        parts.set(full, { stored: name, begin, steps, shape });
       });
   }
   return { entries, parts };
+}
+
+/** Whether both tensors of a layer fit one another as matrices whose rows are inputs, and not otherwise. */
+function areTransposed(experts: string, stored: ReadonlyMap<string, TensorEntry>): boolean {
+  const [, first, second] = stored.get(`${experts}.gate_up_proj`)?.shape ?? [];
+  const [, third, fourth] = stored.get(`${experts}.down_proj`)?.shape ?? [];
+  return first === fourth && second === 2 * (third ?? 0) && !(second === third && first === 2 * (fourth ?? 0));
+}
+
+/** The values of a part: row-major. */
+export function partOf(whole: Float32Array, { begin, steps, shape }: FusedPart): Float32Array {
+  const [rows, columns] = shape;
+  if (steps[1] === 1) return whole.slice(begin, begin + rows * columns);
+  const values = new Float32Array(rows * columns);
+  for (let row = 0; row < rows; row++)
+    for (let column = 0; column < columns; column++)
+      values[row * columns + column] = whole[begin + row * steps[0] + column * steps[1]]!;
+  return values;
+}
+
+/** Writes the values of a part where they lie. */
+function setPart(whole: Float32Array, { begin, steps, shape }: FusedPart, values: Float32Array): void {
+  const [rows, columns] = shape;
+  if (steps[1] === 1) return whole.set(values, begin);
+  for (let row = 0; row < rows; row++)
+    for (let column = 0; column < columns; column++)
+      whole[begin + row * steps[0] + column * steps[1]] = values[row * columns + column]!;
 }
 
 /** Tensors as a file holds them, and their values, put together of what models know. */
@@ -73,7 +112,7 @@ export function fuseExperts(
       const own = partsOf.get(name);
       if (own === undefined) return values(name);
       const whole = new Float32Array(elementCount(stored.get(name)!.shape));
-      for (const part of own) whole.set(await values(part), parts.get(part)!.begin);
+      for (const part of own) setPart(whole, parts.get(part)!, await values(part));
       return whole;
     },
   };

@@ -1,6 +1,6 @@
 import type { StoredTensor } from "@thaw/contracts";
 import { openSafetensors, type SafetensorsReader } from "@thaw/safetensors";
-import type { FusedPart } from "./fused-experts.js";
+import { partOf, type FusedPart } from "./fused-experts.js";
 import { tensorsMisshaped, tensorsMissing, unknownParameter } from "../errors.js";
 import type { ParameterSpec } from "../contract/family.js";
 import { initialValues } from "./initial-values.js";
@@ -8,7 +8,7 @@ import { initialValues } from "./initial-values.js";
 /** What values are read of. */
 export interface LoadedFrom {
   readonly tensors: readonly StoredTensor[];
-  /** Tensors that are a stretch of a stored one. */
+  /** Tensors that are part of a stored one. */
   readonly parts: ReadonlyMap<string, FusedPart>;
   /** Those that are never trained: bounds that are infinite there become the largest numbers of bfloat16. */
   readonly buffers: ReadonlySet<string>;
@@ -57,19 +57,20 @@ function bounded(values: Float32Array): Float32Array {
   return values.map((value) => (Math.abs(value) === Infinity ? Math.sign(value) * LARGEST : value));
 }
 
-/** A stretch of a stored tensor; the last tensors that were read are kept for its neighbours. */
+/** Values of a stored tensor; the last tensors that were read are kept for its neighbours. */
 async function readPart(
   reader: SafetensorsReader,
-  { stored, begin, count }: FusedPart,
+  part: FusedPart,
   wholes: Map<string, Float32Array>,
   folder: string,
 ): Promise<{ readonly values: Float32Array; readonly file: string }> {
+  const { stored } = part;
   if (!wholes.has(stored)) {
     if (!reader.entries.has(stored)) throw tensorsMissing(folder, [stored], [...reader.entries.keys()]);
     if (wholes.size >= KEPT_WHOLES) wholes.delete([...wholes.keys()][0]!);
     wholes.set(stored, await reader.readFloat32(stored));
   }
-  return { values: wholes.get(stored)!.slice(begin, begin + count), file: reader.entry(stored).file };
+  return { values: partOf(wholes.get(stored)!, part), file: reader.entry(stored).file };
 }
 
 /** The file may have been replaced since the model was opened. */

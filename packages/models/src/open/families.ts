@@ -18,7 +18,7 @@ import { qwen2AudioFamily } from "../families/qwen2_audio/family.js";
 import { qwen25VlFamily } from "../families/qwen2_5_vl/family.js";
 import { qwen2VlFamily } from "../families/qwen2_vl/family.js";
 import { qwen35Family, qwen35MoeFamily } from "../families/qwen3_5/family.js";
-import { qwen3VlFamily } from "../families/qwen3_vl/family.js";
+import { qwen3VlFamily, qwen3VlMoeFamily } from "../families/qwen3_vl/family.js";
 import { smolvlmFamily } from "../families/smolvlm/family.js";
 import { voxtralFamily } from "../families/voxtral/family.js";
 import { OWNER_TABLES } from "../owners/owner-tables.js";
@@ -55,6 +55,7 @@ export const FAMILIES: readonly Family[] = [
   qwen35Family,
   qwen35MoeFamily,
   qwen3VlFamily,
+  qwen3VlMoeFamily,
   smolvlmFamily,
   voxtralFamily,
 ];

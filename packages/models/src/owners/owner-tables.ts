@@ -150,13 +150,4 @@ export const OWNER_TABLES: readonly DocumentedOwnerTable[] = [
     },
     { doubt: "names as LLaMA-Factory has them" },
   ),
-  table(
-    "qwen3_vl_moe",
-    {
-      vision_tower: "model.visual.patch_embed model.visual.pos_embed model.visual.blocks",
-      multi_modal_projector: "model.visual.merger model.visual.deepstack_merger_list",
-      language_model: "model.language_model lm_head",
-    },
-    { doubt: "deepstack_merger_list: as qwen3_vl" },
-  ),
 ];

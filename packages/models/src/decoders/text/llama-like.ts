@@ -1,6 +1,6 @@
 import { readActivation } from "../../blocks/activations.js";
 import { attentionMixer } from "../../layers/attention.js";
-import { experts } from "../../layers/experts.js";
+import { experts, type ExpertsOptions } from "../../layers/experts.js";
 import { gatedMlp } from "../../layers/gated-mlp.js";
 import type { RowBlock } from "../../layers/parts.js";
 import type { ConfigReader } from "../../reading/config-reader.js";
@@ -19,8 +19,10 @@ interface Differences {
   readonly windows?: "all" | "given" | "asked" | "none";
   /** What norms add, where the config does not say. Default: 1e-6. */
   readonly epsilon?: number;
-  /** A router with experts. */
-  readonly hasExperts?: boolean;
+  /** A router with experts, and whether their weights add up to 1; absent: the config says it. */
+  readonly experts?: Pick<ExpertsOptions, "expertCount" | "chosenCount" | "intermediateSize"> & {
+    readonly isNormalized?: boolean;
+  };
   /** The option that puts biases on all linear layers. Default: `attention_bias` and `mlp_bias` do on theirs. */
   readonly biasKey?: string;
   /** Rotary positions where the config says nothing of them. */
@@ -105,12 +107,26 @@ const TYPES: Readonly<Record<string, Differences>> = {
     hasHeadNorm: true,
     turning: { theta: 5e5, sections: [24, 20, 20], isInterleaved: true },
   },
+  qwen3_vl_moe_text: {
+    sizes: {
+      hiddenSize: 2048,
+      intermediateSize: 5632,
+      layerCount: 24,
+      headCount: 16,
+      keyValueHeadCount: 16,
+      vocabularySize: 151936,
+      maxPositions: 128000,
+    },
+    hasHeadNorm: true,
+    turning: { theta: 5e5, sections: [24, 20, 20], isInterleaved: true },
+    experts: { expertCount: 60, chosenCount: 4, intermediateSize: 1408, isNormalized: true },
+  },
   qwen3: { sizes: { ...QWEN, headSize: 128 }, hasHeadNorm: true, windows: "asked" },
   qwen3_moe: {
     sizes: { ...QWEN, hiddenSize: 2048, intermediateSize: 6144, layerCount: 24, keyValueHeadCount: 4 },
     hasHeadNorm: true,
     windows: "asked",
-    hasExperts: true,
+    experts: { expertCount: 128, chosenCount: 8, intermediateSize: 768 },
   },
 };
 
@@ -177,20 +193,20 @@ function windowOf(
 function blockOf(
   config: ConfigReader,
   sizes: TextSizes,
-  { hasExperts = false, biasKey = "mlp_bias" }: Differences,
+  { experts: own, biasKey = "mlp_bias" }: Differences,
 ): (layer: number) => RowBlock {
   const { hiddenSize, intermediateSize } = sizes;
   const activation = readActivation(config, "hidden_act", "silu");
   const plain = gatedMlp({ hiddenSize, intermediateSize, activation, hasBias: config.boolean(biasKey, false) });
-  if (!hasExperts) return () => plain;
+  if (own === undefined) return () => plain;
   const routed = experts({
     hiddenSize,
     // transformers 5 writes num_local_experts, published configs num_experts.
-    expertCount: config.size("num_local_experts", config.size("num_experts", 128)),
-    chosenCount: config.size("num_experts_per_tok", 8),
-    intermediateSize: config.size("moe_intermediate_size", 768),
+    expertCount: config.size("num_local_experts", config.size("num_experts", own.expertCount)),
+    chosenCount: config.size("num_experts_per_tok", own.chosenCount),
+    intermediateSize: config.size("moe_intermediate_size", own.intermediateSize),
     activation,
-    isNormalized: config.boolean("norm_topk_prob", false),
+    isNormalized: own.isNormalized ?? config.boolean("norm_topk_prob", false),
   });
   const every = config.size("decoder_sparse_step", 1);
   const without = Array.isArray(config.raw["mlp_only_layers"]) ? (config.raw["mlp_only_layers"] as unknown[]) : [];
