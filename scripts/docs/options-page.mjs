@@ -3,15 +3,16 @@
  * key, type, default and meaning of every option. Throws for an option without description.
  */
 import { configShape } from "@thaw/config";
+import { Registry } from "@thaw/core";
 import { loraSchema } from "@thaw/plugin-lora";
 // Not public: what the command line loads is the command line's business, and its entry stays light for configs that
 // import it.
-import { BUILT_IN_PLUGINS, HOST_SECTIONS } from "../../packages/cli/dist/config/load-config.js";
+import { BUILT_IN_PLUGINS, hostSections } from "../../packages/cli/dist/config/load-config.js";
 
 /** The shape of every key that `thaw` knows without further plugins, camelCase. */
 export function optionShape() {
   return configShape(
-    HOST_SECTIONS,
+    hostSections(new Registry(BUILT_IN_PLUGINS.map(({ definition }) => definition))),
     BUILT_IN_PLUGINS.map((factory) => ({ kind: "factory", factory })),
   );
 }

@@ -18,7 +18,7 @@ describe("docs/hooks.md", () => {
     );
   });
   it("cannot be made for a hook without doc block", () => {
-    expect(() => hooksPage("export function createHooks() { return { a: new SyncHook<[]>([]) } }")).toThrow(
+    expect(() => hooksPage("function makeHooks() { return { a: new SyncHook<[]>([]) } }")).toThrow(
       "The hook a has no doc block",
     );
   });

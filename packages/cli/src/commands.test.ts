@@ -138,7 +138,7 @@ describe("usage", () => {
 
 describe("parts", () => {
   it("names evaluation sets after what they hold", () => {
-    expect(["iconify:twemoji", "/x/test.jsonl"].map(sourceName)).toEqual(["twemoji", "test"]);
+    expect(["iconify:twemoji", "/x/test.jsonl"].map((name) => sourceName(name))).toEqual(["twemoji", "test"]);
     expect(sourceName({ type: "iconify", set: "noto", concepts: "unseen", background: "#ffffff" })).toBe("noto-unseen");
   });
   it("looks for neighbours among few or small training pictures only", () => {

@@ -1,6 +1,6 @@
 import { configJsonSchema, printedSettings } from "@thaw/config";
 import { ThawError } from "@thaw/core";
-import { HOST_SECTIONS, loadConfig, type LoadedConfig } from "../config/load-config.js";
+import { hostSections, loadConfig, type LoadedConfig } from "../config/load-config.js";
 import { findingLines, verdictLine } from "../render/findings.js";
 import { stageTitle } from "../render/text.js";
 import type { Terminal } from "../terminal/terminal.js";
@@ -20,9 +20,8 @@ export async function showConfig(
   terminal: Terminal,
 ): Promise<number> {
   if (options.schema === true) {
-    terminal.out(
-      JSON.stringify(configJsonSchema(HOST_SECTIONS, (await configOrNone(configPath, options)).named), null, 2),
-    );
+    const { registry, named } = await configOrNone(configPath, options);
+    terminal.out(JSON.stringify(configJsonSchema(hostSections(registry), named), null, 2));
     return 0;
   }
   const config = await loadConfig(configPath, { set: options.set, requires: "nothing" });

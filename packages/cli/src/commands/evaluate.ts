@@ -1,7 +1,6 @@
 import { resolve } from "node:path";
-import { toCamelCase } from "@thaw/core";
+import { toCamelCase, type DatasetFormat } from "@thaw/core";
 import {
-  BUILT_IN_FORMATS,
   openSource,
   resolveSource,
   type CaptionEvaluation,
@@ -47,7 +46,7 @@ export async function evaluate(path: string, options: EvaluateOptions, terminal:
   const target = await openTarget(path, options);
   if (options.images !== undefined && options.data === undefined)
     throw badOption("--images", options.images, "it together with --data");
-  if (options.data === undefined && Object.keys(evaluationSources(target.config.data)).length === 0)
+  if (options.data === undefined && Object.keys(evaluationSources(target.config)).length === 0)
     throw noEvaluationData(path);
   const progress = options.quiet === true ? silentProgress() : await createProgress(terminal);
   const logger = await createLogger(options.logLevel, {
@@ -103,20 +102,21 @@ async function openSources(
   opened: DataSource[],
 ): Promise<readonly DataSource[]> {
   if (data !== undefined) {
-    const given = await givenSource(data, images);
-    const name = sourceName(given);
-    opened.push(await openSource(given, { processor, baseFolder: process.cwd(), role: "evaluation", name }));
+    const formats = config.registry.all("formats");
+    const given = await givenSource(data, formats, images);
+    const name = sourceName(given, formats);
+    opened.push(await openSource(given, { processor, baseFolder: process.cwd(), role: "evaluation", name, formats }));
   } else
-    for (const [name, setting] of Object.entries(evaluationSources(config.data)))
+    for (const [name, setting] of Object.entries(evaluationSources(config)))
       opened.push(await openConfiguredSource(config, processor, "evaluation", setting, name));
   return [...opened];
 }
 
 /** A data set as the command line names it: short, or as YAML of a mapping; `images` is where its images lie. */
-async function givenSource(text: string, images?: string): Promise<SourceSetting> {
+async function givenSource(text: string, formats: readonly DatasetFormat[], images?: string): Promise<SourceSetting> {
   const read = text.trimStart().startsWith("{") ? mappingOf(text) : text;
   if (images === undefined) return read as SourceSetting;
-  const resolved = await resolveSource(read as SourceSetting, process.cwd(), BUILT_IN_FORMATS);
+  const resolved = await resolveSource(read as SourceSetting, process.cwd(), formats);
   if (resolved.type === "iconify") throw badOption("--images", images, "it for a file of captions or conversations");
   return { ...resolved, images: resolve(images) };
 }
@@ -146,8 +146,11 @@ async function openTraining(
   processor: Processor,
   given: string | undefined,
 ): Promise<DataSource | undefined> {
-  if (given !== undefined)
-    return openSource(await givenSource(given), { processor, baseFolder: process.cwd(), role: "train", name: "train" });
+  const formats = config.registry.all("formats");
+  if (given !== undefined) {
+    const context = { processor, baseFolder: process.cwd(), role: "train", name: "train", formats } as const;
+    return openSource(await givenSource(given, formats), context);
+  }
   const { train } = config.data;
   return train === undefined ? undefined : openConfiguredSource(config, processor, "train", train, "train");
 }

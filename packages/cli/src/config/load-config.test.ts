@@ -1,8 +1,10 @@
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { configJsonSchema } from "@thaw/config";
 import { afterAll, expect, it } from "vitest";
-import { configAliases, loadConfig } from "./load-config.js";
+import { evaluationSources } from "./data-section.js";
+import { configAliases, hostSections, loadConfig, type LoadedConfig } from "./load-config.js";
 
 const folder = mkdtempSync(join(tmpdir(), "thaw-load-"));
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -41,4 +43,32 @@ it("lets a plugin in TypeScript outside the repository import every package that
   const { plugins, findings } = await loadConfig(join(folder, "far.config.yaml"), { requires: "nothing" });
   expect(findings).toEqual([]);
   expect(plugins.map(({ name }) => name)).toContain(`far-${importable.length}`);
+});
+
+it("knows the data formats of a config's plugins, and of no other config", async () => {
+  writeFileSync(
+    join(folder, "haiku.mjs"),
+    [
+      'import { z } from "zod";',
+      "const haiku = {",
+      '  type: "haiku", summary: "Poems.", schema: z.strictObject({ season: z.enum(["spring", "autumn"]) }),',
+      "  nameOf: ({ season }) => `haiku-${season}`, open: () => Promise.reject(new Error()),",
+      "};",
+      'export default { name: "HaikuPlugin", apiVersion: 1, provides: { formats: [haiku] } };',
+    ].join("\n"),
+  );
+  symlinkSync(join(import.meta.dirname, "../../../../node_modules"), join(folder, "node_modules"));
+  const load = async (text: string): Promise<LoadedConfig> => {
+    writeFileSync(join(folder, "haiku.yaml"), text);
+    return loadConfig(join(folder, "haiku.yaml"), { requires: "nothing" });
+  };
+  const set = "data: { evaluation: { type: haiku, season: SEASON } }\n";
+  const good = await load(`plugins: [./haiku.mjs]\n${set.replace("SEASON", "spring")}`);
+  expect(good.findings).toEqual([]);
+  expect(Object.keys(evaluationSources(good))).toEqual(["haiku-spring"]);
+  expect(JSON.stringify(configJsonSchema(hostSections(good.registry), good.named))).toContain('"haiku"');
+  const wrong = await load(`plugins: [./haiku.mjs]\n${set.replace("SEASON", "sprong")}`);
+  expect(wrong.findings[0]).toMatchObject({ fix: "Write spring.", settings: [{ line: 2 }] });
+  const without = await load(set);
+  expect(without.findings[0]!.settings[0]!.path).toMatch(/^data\.evaluation/);
 });

@@ -12,7 +12,8 @@ import {
   type TrustedCode,
 } from "@thaw/config";
 import { backendGpu } from "@thaw/backend-gpu";
-import { API_VERSION, definePlugin, type Finding } from "@thaw/core";
+import { API_VERSION, definePlugin, type Finding, type Registry, type StandardSchema } from "@thaw/core";
+import { BUILT_IN_FORMATS } from "@thaw/data";
 import { FAMILIES } from "@thaw/models";
 import { conflictChecker } from "@thaw/plugin-conflict-checker";
 import { freezePolicy } from "@thaw/plugin-freeze-policy";
@@ -20,10 +21,14 @@ import { lora } from "@thaw/plugin-lora";
 import { projectorOnly } from "@thaw/plugin-projector-only";
 import { tokenRows } from "@thaw/plugin-token-rows";
 import { ownConfig } from "./trusted-code.js";
-import { dataSectionSchema, type DataSection } from "./data-section.js";
+import { dataSectionSchema, dataSectionSchemaOf, type DataSection } from "./data-section.js";
 
 /** What Thaw's packages that are no plugins provide. */
-const OWN = definePlugin({ name: "Thaw", apiVersion: API_VERSION, provides: { families: FAMILIES } });
+const OWN = definePlugin({
+  name: "Thaw",
+  apiVersion: API_VERSION,
+  provides: { families: FAMILIES, formats: BUILT_IN_FORMATS },
+});
 
 /** Plugins that every command loads, those that a config names come behind them. */
 export const BUILT_IN_PLUGINS: readonly AnyPluginFactory[] = [
@@ -36,8 +41,10 @@ export const BUILT_IN_PLUGINS: readonly AnyPluginFactory[] = [
   backendGpu,
 ] as unknown as readonly AnyPluginFactory[];
 
-/** Sections that the command line itself reads. */
-export const HOST_SECTIONS = { data: dataSectionSchema };
+/** The sections that the command line itself reads, made of what plugins provide. */
+export function hostSections(registry: Registry): Readonly<Record<string, StandardSchema>> {
+  return { data: dataSectionSchemaOf(registry.all("formats")) };
+}
 
 /** How a command wants its config. */
 export interface LoadOptions {
@@ -79,7 +86,7 @@ export async function loadConfig(config: string | null | undefined, options: Loa
     overrides: options.set ?? [],
     ...(options.values === undefined ? {} : { values: options.values }),
     builtins: BUILT_IN_PLUGINS,
-    sections: HOST_SECTIONS,
+    sections: hostSections,
     requires: options.requires ?? "model",
     alias: configAliases(),
     trust: options.trust ?? (() => ownCode(config, options)),

@@ -156,7 +156,7 @@ function unreadSources(config: LoadedConfig): {
   readonly evaluation: Readonly<Record<string, BatchSource>>;
 } {
   const { train } = config.data;
-  const evaluation = Object.entries(evaluationSources(config.data)).map(([name, setting]) => [
+  const evaluation = Object.entries(evaluationSources(config)).map(([name, setting]) => [
     name,
     unreadSource(name, setting),
   ]);

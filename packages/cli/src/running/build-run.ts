@@ -50,6 +50,7 @@ export function openConfiguredSource(
     baseFolder: dataFolder(config),
     role,
     name,
+    formats: config.registry.all("formats"),
     ...(maxLength === undefined ? {} : { maxLength }),
     ...(workers === undefined ? {} : { workers }),
   });
@@ -73,7 +74,7 @@ export async function openParts(config: LoadedConfig): Promise<Parts> {
     const { train } = config.data;
     const training = train === undefined ? undefined : await open("train", train, "train");
     const evaluation: Record<string, DataSource> = {};
-    for (const [name, setting] of Object.entries(evaluationSources(config.data)))
+    for (const [name, setting] of Object.entries(evaluationSources(config)))
       evaluation[name] = await open("evaluation", setting, name);
     return { model, processor, ...(training === undefined ? {} : { train: training }), evaluation, close };
   } catch (error) {

@@ -52,7 +52,7 @@ function resolve(options: Partial<ResolveOptions> = {}): Promise<ResolvedConfig>
   return resolveConfig({
     folder,
     builtins: [freeze, backend] as ResolveOptions["builtins"],
-    sections: { data },
+    sections: () => ({ data }),
     requires: "nothing",
     ...options,
   });

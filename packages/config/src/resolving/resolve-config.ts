@@ -24,8 +24,8 @@ export interface ResolveOptions extends CodeOptions {
   readonly overrides?: readonly string[];
   /** Values of a program, on top of the file. */
   readonly values?: unknown;
-  /** Schemas of the host's own top-level sections, e.g. `data`. */
-  readonly sections?: Readonly<Record<string, StandardSchema>>;
+  /** Schemas of the host's own top-level sections, e.g. `data`, made of what plugins provide. */
+  readonly sections?: (registry: Registry) => Readonly<Record<string, StandardSchema>>;
   /** What must be there: `plan` and `check` need the model alone. */
   readonly requires?: "nothing" | "model" | "training";
 }
@@ -150,7 +150,7 @@ async function resolveLayers(
   layers: readonly Layer[],
   { options, file, named, registry, requires, findings, stage }: ResolveContext,
 ): Promise<ResolvedConfig> {
-  const hosts = options.sections ?? {};
+  const hosts = options.sections?.(registry) ?? {};
   const { root, trees } = mergedTree(layers, configShape(hosts, named), findings);
   const settings = savedSettings(
     root,

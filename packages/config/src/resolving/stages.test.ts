@@ -16,7 +16,7 @@ const freeze = definePlugin({
   optionsSchema: z.strictObject({ freezeLlm: z.boolean().optional(), trainMmProjOnly: z.boolean().optional() }),
   apply: () => undefined,
 }) as unknown as AnyPluginFactory;
-const sections = { data: z.strictObject({ train: z.string().meta({ format: "path" }).optional() }).prefault({}) };
+const hosts = { data: z.strictObject({ train: z.string().meta({ format: "path" }).optional() }).prefault({}) };
 
 let folder: string;
 beforeEach(() => {
@@ -31,7 +31,14 @@ function resolve(files: string | Readonly<Record<string, string>>, options: Part
     mkdirSync(dirname(join(folder, name)), { recursive: true });
     writeFileSync(join(folder, name), text);
   }
-  return resolveConfig({ folder, config: "thaw.yaml", builtins: [freeze], sections, requires: "training", ...options });
+  return resolveConfig({
+    folder,
+    config: "thaw.yaml",
+    builtins: [freeze],
+    sections: () => hosts,
+    requires: "training",
+    ...options,
+  });
 }
 
 const TWO = `model: ./m
@@ -207,7 +214,7 @@ describe("stages of a config", () => {
       folder: tmpdir(),
       config: join(folder, "saved.json"),
       builtins: [freeze],
-      sections,
+      sections: () => hosts,
       requires: "training",
     });
     expect(again.values).toEqual(stages[0]!.config.values);
@@ -216,7 +223,7 @@ describe("stages of a config", () => {
   });
 
   it("are in the schema for editors, without what they share", () => {
-    const { properties } = configJsonSchema(sections, [{ kind: "factory", factory: freeze }]) as {
+    const { properties } = configJsonSchema(hosts, [{ kind: "factory", factory: freeze }]) as {
       properties: { stages: { items: { properties: object; required: string[] } } };
     };
     expect(Object.keys(properties.stages.items.properties)).toEqual(
