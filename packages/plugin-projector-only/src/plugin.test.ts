@@ -1,9 +1,13 @@
 import "@tensorflow/tfjs-backend-cpu";
 import { memory, setBackend } from "@tensorflow/tfjs-core";
 import {
+  API_VERSION,
+  definePlugin,
+  memoryEnsembles,
   silentLogger,
   Trainer,
   type BatchSource,
+  type Ensemble,
   type Logger,
   type Plugin,
   type RunSummary,
@@ -106,6 +110,28 @@ describe("the feature cache", () => {
       expect(logs.join()).toContain("fits into");
       const metrics = await readFile(join(runFolder!, "metrics.jsonl"), "utf8");
       expect(metrics).toContain('"featureCacheHits":14');
+    });
+  });
+
+  it("computes each image once in all processes that train together", async () => {
+    await withTempFolder(async (folder) => {
+      const data = () => ({ train: tinySource({ sampleCount: 8 }) });
+      const run = async (ensemble: Ensemble) => {
+        const { options: more, summary } = observed({ data: data() });
+        const connect = definePlugin({
+          name: "Connect",
+          apiVersion: API_VERSION,
+          apply: ({ hooks }) => hooks.resolveEnsemble.tap("Connect", () => ensemble),
+        })();
+        const plugins = [projectorOnly({ featureCache: { disk: folder } }), connect, ...(more.plugins as Plugin[])];
+        const result = await runTiny(options(plugins, { ...more, processes: 2, training: { microBatchSize: 2 } }));
+        return { result, misses: summary().numbers.featureCacheMisses!, hits: summary().numbers.featureCacheHits! };
+      };
+      const ranks = await Promise.all(memoryEnsembles(2).map(run));
+      expect(ranks.reduce((sum, { misses }) => sum + misses, 0)).toBe(8);
+      expect(ranks.reduce((sum, { misses, hits }) => sum + misses + hits, 0)).toBe(3 * 8);
+      const plain = await trained([], { data: data(), training: { microBatchSize: 4 } });
+      for (const { result } of ranks) expect(runDifference(plain, result)).toBeLessThan(1e-4);
     });
   });
 

@@ -52,12 +52,12 @@ export const projectorOnly = definePlugin<ProjectorOnlyOptions, ResolvedProjecto
     const plans = new WeakMap<TrainerApi, PlannedContext>();
     const runs = new WeakMap<TrainerApi, RunCaches>();
     hooks.planned.tap(PLUGIN_NAME, (context) => void plans.set(trainer, context));
-    hooks.initialize.tap(PLUGIN_NAME, ({ backend, training }) => {
+    hooks.initialize.tap(PLUGIN_NAME, ({ backend, training, ensemble }) => {
       runs.set(
         trainer,
         new RunCaches(
           {
-            ...runOptions(trainer, backend, options, settings),
+            ...runOptions(trainer, { backend, isShared: ensemble.size > 1 }, options, settings),
             tolerance: SELF_TEST_TOLERANCES[training.precision],
           },
           plans.get(trainer)!,
@@ -124,7 +124,7 @@ function cacheNumbers(report: RunCachesReport): Readonly<Record<string, number>>
 
 function runOptions(
   trainer: TrainerApi,
-  backend: Backend,
+  { backend, isShared }: { readonly backend: Backend; readonly isShared: boolean },
   { featureCache: cache, savings }: ResolvedProjectorOnlyOptions,
   settings: readonly Setting[],
 ): ConstructorParameters<typeof RunCaches>[0] {
@@ -142,7 +142,9 @@ function runOptions(
       ? {
           root: diskRoot(asked.folder, settings),
           limitBytes: asked.limitBytes,
-          use: cache.disk === undefined ? "ifNeeded" : "asked",
+          // What one process computes the others find there
+          use: cache.disk === undefined && !isShared ? "ifNeeded" : "asked",
+          isShared,
         }
       : undefined,
     ...(savings.releaseTower

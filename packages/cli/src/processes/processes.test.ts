@@ -23,6 +23,7 @@ beforeAll(() => {
 data: { train: ./train.jsonl, workers: 0 }
 training: { micro_batch_size: 1, learning_rate: 0.05, max_steps: 4, save_every_steps: 2 }
 freeze: { train_mm_proj_only: true }
+projector_only: { feature_cache: { disk: ./cache } }
 backend: wasm
 output: ./runs
 seed: 1

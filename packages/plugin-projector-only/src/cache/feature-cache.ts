@@ -86,6 +86,8 @@ export class FeatureCache {
     compute: (positions: readonly number[]) => Promise<readonly Feature[]>,
   ): Promise<void> {
     try {
+      const { disk } = this.#stores;
+      if (claimed.some(({ key }) => disk?.has(key) === false)) await disk?.refresh();
       const missing = [];
       for (const claim of claimed) {
         const feature =

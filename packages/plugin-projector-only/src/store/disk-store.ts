@@ -59,6 +59,8 @@ export class DiskStore {
   readonly folder: string;
   /** Nothing is written that would take the entries over this. */
   limitBytes = Infinity;
+  /** Others write at the same time what this one will ask for: {@link refresh} looks for it. */
+  isShared = false;
   readonly #locations = new Map<string, Location>();
   /** The one that was used last is the last. */
   readonly #readers = new Map<string, Reader>();
@@ -68,6 +70,8 @@ export class DiskStore {
   #position = 0;
   #bytes = 0;
   #failure: unknown;
+  /** Bytes of other writers' indexes that are read. */
+  readonly #indexed = new Map<string, number>();
 
   private constructor(folder: string) {
     this.folder = folder;
@@ -112,6 +116,11 @@ export class DiskStore {
   isForeign(key: string): boolean {
     const location = this.#locations.get(key);
     return location !== undefined && location.file !== this.#dataFile;
+  }
+
+  /** Reads what others have added since, where the store is shared. Errors of the file system are passed over. */
+  async refresh(): Promise<void> {
+    if (this.isShared) await this.#readIndexes().catch(() => undefined);
   }
 
   /** The feature; undefined if there is none, or if its bytes are not what was written. */
@@ -175,9 +184,14 @@ export class DiskStore {
     const files = new Set(await readdir(this.folder));
     for (const file of files) {
       const data = file.replace(/\.index$/, ".features");
-      if (data === file || !files.has(data)) continue;
+      if (data === file || data === this.#dataFile || !files.has(data)) continue;
+      const before = this.#indexed.get(file) ?? 0;
+      if (before > 0 && (await stat(join(this.folder, file))).size === before) continue;
+      const text = (await readFile(join(this.folder, file))).subarray(before);
+      const whole = text.subarray(0, text.lastIndexOf("\n") + 1);
+      this.#indexed.set(file, before + whole.length);
       const { size } = await stat(join(this.folder, data));
-      const lines = (await readFile(join(this.folder, file), "utf8")).split("\n").slice(0, -1);
+      const lines = whole.toString("utf8").split("\n").slice(0, -1);
       for (const line of lines) {
         const entry = parseEntry(line);
         if (entry !== undefined && entry.offset + byteCount(entry.shape) <= size)

@@ -9,6 +9,8 @@ export interface DiskPlace {
   readonly root: string;
   /** Absent: as much as is free. */
   readonly limitBytes?: number;
+  /** Other processes of the run use it too, at the same time. */
+  readonly isShared?: boolean;
 }
 
 /**
@@ -27,7 +29,7 @@ export async function openStore(
   const limit = place.limitBytes ?? Infinity;
   const others = Number.isFinite(limit) ? await pruneStores(place.root, limit, folder) : 0;
   const limitBytes = Math.max(0, Math.min(limit - others, (store?.bytes ?? 0) + free / 2));
-  if (store !== undefined) store.limitBytes = limitBytes;
+  if (store !== undefined) Object.assign(store, { limitBytes, isShared: place.isShared === true });
   return { store, limitBytes };
 }
 
