@@ -1,5 +1,18 @@
-import { concat, gatherRows, layerNorm, matmul, reshape, slice, softmax, type Value } from "@thaw/autograd";
-import type { MediaItem } from "@thaw/contracts";
+import {
+  add,
+  concat,
+  gatherRows,
+  layerNorm,
+  matmul,
+  reshape,
+  slice,
+  softmax,
+  stopGradient,
+  sub,
+  type Value,
+} from "@thaw/autograd";
+import type { MediaItem, Scope } from "@thaw/contracts";
+import { tensor2d } from "@tensorflow/tfjs-core";
 import { layerNormSpecs, linearSpecs, namesOf } from "../blocks/specs.js";
 import type { ParameterSpec } from "../contract/family.js";
 import type { Connector, ConnectorPlace } from "../contract/parts.js";
@@ -20,6 +33,8 @@ export interface VisualVocabularyOptions {
   readonly side: number;
   /** Patches a side of the blocks that become one word; it divides `side`. */
   readonly stride: number;
+  /** True if a block is its likeliest word alone; gradients flow as if it were the mixture (`st_argmax`). */
+  readonly takesLargest: boolean;
   /** What each token of a picture is: a visual word, or the number of an indicator. */
   layout(item: MediaItem): readonly number[];
 }
@@ -36,7 +51,7 @@ export function visualVocabulary(
   options: VisualVocabularyOptions,
   { component, after, inputSize }: ConnectorPlace,
 ): Connector {
-  const { names, outputSize, vocabularySize, indicatorCount, side, stride } = options;
+  const { names, outputSize, vocabularySize, indicatorCount, side, stride, takesLargest } = options;
   const wordCount = vocabularySize - indicatorCount;
   const parameters: readonly ParameterSpec[] = [
     ...linearSpecs(names.scores, inputSize * stride ** 2, wordCount, false),
@@ -52,7 +67,7 @@ export function visualVocabulary(
         reads: [],
         outputRows: (item) => options.layout(item).length,
         parameters: namesOf(parameters),
-        signature: `visual words ${JSON.stringify({ side, stride, indicatorCount })}`,
+        signature: `visual words ${JSON.stringify({ side, stride, indicatorCount, takesLargest })}`,
       },
     ],
     outputSize,
@@ -66,7 +81,11 @@ export function visualVocabulary(
           EPSILON,
         );
         const table = scope.parameter(`${names.table}.weight`);
-        const words = matmul(softmax(scores), slice(table, [0, 0], [wordCount, outputSize]));
+        const shares = softmax(scores);
+        const words = matmul(
+          takesLargest ? largestOf(shares, scope) : shares,
+          slice(table, [0, 0], [wordCount, outputSize]),
+        );
         const indicators = slice(table, [wordCount, 0], [indicatorCount, outputSize]);
         return gatherRows(
           concat([words, indicators], 0),
@@ -77,6 +96,18 @@ export function visualVocabulary(
         );
       }),
   };
+}
+
+/** 1 for the largest of each row and 0 for the others, with the gradient of the shares. */
+function largestOf(shares: Value, scope: Scope): Value {
+  const [rows, width] = shares.shape as [number, number];
+  const values = shares.tensor.dataSync<"float32">();
+  const ones = new Float32Array(rows * width);
+  for (let row = 0; row < rows; row++) {
+    const own = values.subarray(row * width, (row + 1) * width);
+    ones[row * width + own.indexOf(own.reduce((most, value) => Math.max(most, value), 0))] = 1;
+  }
+  return add(sub(scope.own(tensor2d(ones, [rows, width])), stopGradient(shares)), shares);
 }
 
 /** `[tiles * side * side, width]` to `[tiles * blocks, stride * stride * width]`, blocks row by row. */

@@ -252,7 +252,7 @@ describe("a checkpoint is refused", () => {
       "with version 4's spelling of scaling",
       {
         config: (config) => {
-          config.text_config["rope_scaling"] = { type: "dynamic", factor: 2 };
+          config.text_config["rope_scaling"] = { type: "longrope", factor: 2 };
         },
       },
       "THAW_CHECKPOINT_CONFIG",

@@ -29,7 +29,7 @@ export interface Rope {
   readonly size: number;
 }
 
-const TYPES = ["default", "linear", "llama3", "yarn", "mrope", "proportional"] as const;
+const TYPES = ["default", "linear", "dynamic", "llama3", "yarn", "mrope", "proportional"] as const;
 
 /**
  * Reads rotary positions: `rope_parameters` (transformers 5, by kind of layer or for all) or `rope_theta` beside
@@ -67,6 +67,8 @@ export function readRope(config: ConfigReader, headSize: number, defaults: RopeD
   const turned = { rotary: { frequencies, ...(axes && { axes }), ...(queries && { queries }) }, size };
   if (type === "linear")
     return { ...turned, rotary: { ...turned.rotary, frequencies: frequencies.map((each) => each / factorOf(rope)) } };
+  // Frequencies change with rows longer than max_position_embeddings alone, which no sample is.
+  if (type === "dynamic") factorOf(rope);
   if (type === "llama3") return { ...turned, rotary: { ...turned.rotary, frequencies: llama3(rope, frequencies) } };
   if (type === "yarn") return { ...turned, rotary: { ...turned.rotary, ...yarn(config, rope, size, theta) } };
   return turned;

@@ -162,7 +162,8 @@ describe("a text config is refused by file and key", () => {
   it.each<readonly [string, Record<string, unknown>, string]>([
     ["an unknown type", { model_type: "qwen9" }, "model_type"],
     ["a type of rotary positions", { rope_scaling: { rope_type: "longrope" } }, "rope_scaling.rope_type"],
-    ["the same, as old configs have it", { rope_scaling: { type: "dynamic", factor: 2 } }, "rope_scaling.type"],
+    ["the same, as old configs have it", { rope_scaling: { type: "longrope", factor: 2 } }, "rope_scaling.type"],
+    ["positions by length without their factor", { rope_scaling: { type: "dynamic" } }, "rope_scaling.factor"],
     ["a scaling without its factor", { rope_scaling: { type: "linear" } }, "rope_scaling.factor"],
     ["dropout of attention", { attention_dropout: 0.1 }, "attention_dropout"],
     ["an odd head", { head_dim: 5 }, "head_dim"],

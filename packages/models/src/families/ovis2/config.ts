@@ -19,6 +19,8 @@ export interface Ovis2Config {
   /** Patches a side of a tile, and of the blocks that become one word. */
   readonly side: number;
   readonly stride: number;
+  /** See `VisualVocabularyOptions`. */
+  readonly takesLargest: boolean;
   /** Visual words that a tile becomes. */
   readonly wordsPerTile: number;
   /** Whether the output layer is the embedding; see `readTied`. */
@@ -28,8 +30,8 @@ export interface Ovis2Config {
 const INDICATOR_IDS = [151666, 151667, 151668, 151669, 151670];
 
 /**
- * Reads config.json. Names and defaults: transformers 5.24, `configuration_ovis2.py`. Of the ways to choose words, only
- * shares of all (`softmax`) are read, which published files have. @throws THAW_CHECKPOINT_CONFIG
+ * Reads config.json. Names and defaults: transformers 5.24, `configuration_ovis2.py`. Of the ways to choose words, the
+ * random one (`gumbel_argmax`) is refused. @throws THAW_CHECKPOINT_CONFIG
  */
 export function readOvis2Config(config: ConfigReader): Ovis2Config {
   const reader = config.child("vision_config");
@@ -58,7 +60,7 @@ export function readOvis2Config(config: ConfigReader): Ovis2Config {
       `There are ${indicatorIds.length} ids for ${INDICATORS.length} indicators.`,
       `Give those of ${INDICATORS.join(", ")}.`,
     );
-  reader.choice("tokenize_function", ["softmax"], "softmax");
+  const choice = reader.choice("tokenize_function", ["softmax", "st_argmax"], "softmax");
   const tied = readTied(config, true);
   const outputs = config.size("vocab_size", text.options.vocabularySize);
   if (tied !== true && outputs !== text.options.vocabularySize)
@@ -83,6 +85,7 @@ export function readOvis2Config(config: ConfigReader): Ovis2Config {
     indicatorCount,
     side,
     stride,
+    takesLargest: choice === "st_argmax",
     wordsPerTile: (side / stride) ** 2,
     tied,
   };
