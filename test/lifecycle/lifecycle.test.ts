@@ -14,8 +14,8 @@ beforeAll(async () => {
 const PLANNING = ["requests", "parameters", "plan", "parameterGroups", "rules", "collectIssues", "findings", "planned"];
 const LOADING = ["resolveBackend"];
 const MICRO_BATCH = ["batch", "scope", "loss"];
-const UPDATE = ["gradients", "afterStep", "collectMetrics"];
-const EVALUATION = ["batch", "scope", "evaluated"];
+const UPDATE = ["gradients", "afterStep", "collectMetrics", "record"];
+const EVALUATION = ["batch", "scope", "record", "evaluated"];
 
 /**
  * Five samples by twos: three micro-batches per epoch, two to a step, so the second step of an epoch is a short one.
@@ -56,6 +56,7 @@ describe("the lifecycle of a run of two epochs", () => {
         ...LOADING,
         "resolveOptimizer",
         "initialize",
+        "record",
         "beforeRun",
         ...EVALUATION,
         "beforeEpoch",
@@ -73,6 +74,7 @@ describe("the lifecycle of a run of two epochs", () => {
         "afterEpoch",
         ...EVALUATION,
         "done",
+        "record",
         "shutdown",
       ]);
     });
@@ -92,18 +94,21 @@ describe("the lifecycle of a run of two epochs", () => {
         "shouldStop",
         "afterEpoch",
         "checkpoint",
+        "record",
         "done",
+        "record",
         "shutdown",
       ]);
       const resumed = makeTrainer({ output, resume: { from: runFolder! } });
       const second = recordLifecycle(resumed);
       await resumed.run();
-      expect(second.names.slice(0, 16)).toEqual([
+      expect(second.names.slice(0, 17)).toEqual([
         ...PLANNING,
         ...LOADING,
         "resolveOptimizer",
         "initialize",
         "restored",
+        "record",
         "beforeRun",
         "beforeEpoch",
         "beforeStep",
@@ -138,7 +143,7 @@ describe("the lifecycle of a run of two epochs", () => {
         throw new Error("bad");
       });
       await expect(trainer.run()).rejects.toThrow("bad");
-      expect(recorder.names.slice(-4)).toEqual(["scope", "loss", "failed", "shutdown"]);
+      expect(recorder.names.slice(-5)).toEqual(["scope", "loss", "record", "failed", "shutdown"]);
     });
   });
 });

@@ -64,10 +64,13 @@ describe("the quickstart", () => {
     expect(readdirSync(runFolder).sort()).toEqual([
       "checkpoints",
       "config.json",
+      "events.jsonl",
       "final",
       "metrics.jsonl",
       "plan.json",
       "report.html",
+      "samples",
+      "samples.jsonl",
       "summary.json",
     ]);
     expect(readdirSync(join(runFolder, "final"))).toEqual(["thaw-manifest.json", "trained.safetensors"]);

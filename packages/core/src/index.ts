@@ -158,8 +158,11 @@ export {
 export type { SafetensorsReader, TensorDeclaration, TensorEntry } from "@thaw/safetensors";
 export { findCheckpoint } from "./checkpoint/read-checkpoint.js";
 export type { FoundCheckpoint } from "./checkpoint/read-checkpoint.js";
-export { evaluatedLine, readMetrics, stepLine } from "./checkpoint/metrics-file.js";
-export type { EvaluatedLine, MetricsLine, StepLine } from "./checkpoint/metrics-file.js";
+export { eventNumbers, tokensPerSecond } from "./stream/metrics-line.js";
+export type { BaselineEvent, EvaluatedEvent, MetricsLine, StepEvent } from "./stream/metrics-line.js";
+export { readLog, readMetrics, readSamples } from "./stream/run-log.js";
+export type { LogLine, SampleLine } from "./stream/run-log.js";
+export type { AddedEvent, EventImage, RunEvent, SampleEvent } from "./stream/run-event.js";
 export type { DataPosition, RunState, RunTotals } from "./api/state.js";
 export {
   CHECKPOINTS_FOLDER,
@@ -193,7 +196,7 @@ export type {
   PlanningContext,
   RuleContext,
   RunContext,
-  SavedState,
+  RunFacts,
   ScopeContext,
   StepContext,
   StopDecision,
@@ -242,6 +245,8 @@ export type { Ownership } from "./plan/owners.js";
 export { deepFreeze, hashPlan, phaseAt, trainedNames } from "./plan/plan.js";
 export { diffPlans, planDiffTable } from "./plan/plan-diff.js";
 export type { PlanDifference } from "./plan/plan-diff.js";
+export { planGraph } from "./plan/plan-graph.js";
+export type { GraphComponent } from "./plan/plan-graph.js";
 export { planMemory, planReport } from "./plan/plan-report.js";
 export type { ComponentMemory, ComponentReport, PlanReport } from "./plan/plan-report.js";
 export { runLength } from "./plan/run-length.js";
@@ -261,7 +266,7 @@ export type {
 export { Registry, type ProvidedEntry, type ProvidedKind } from "./provides/registry.js";
 export { deadGradientLines } from "./training/dead-gradients.js";
 export { sumRowCounts } from "./training/accumulator.js";
-export { MemoryWatch } from "./run/memory-watch.js";
+export { MemoryWatch } from "./model/memory-watch.js";
 export { seededRandom } from "./run/random.js";
 export { innermost, isInside, outermost, outerOf, outersOf, readersOf } from "./segments/segments.js";
 export { ScopeLayer } from "./model/scope-layer.js";
@@ -280,7 +285,7 @@ export type {
 } from "./stages/run-stages.js";
 export { readStagedRun, STAGES_FILE, stageState, trainedFile } from "./stages/stages-file.js";
 export type { StagedRun, StageRecord, StageState } from "./stages/stages-file.js";
-export type { DeadGradient, FrozenProof, RunSummary } from "./api/summary.js";
+export type { DeadGradient, FrozenProof, RunSummary, SavedState } from "./api/summary.js";
 export type { Evaluator, ResumeOptions, RunOptions } from "./api/run-options.js";
 export type { PlanResult, TrainerApi } from "./api/trainer-api.js";
 export type { TrainerOptions } from "./api/trainer-options.js";

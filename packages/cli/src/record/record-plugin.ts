@@ -1,16 +1,8 @@
-import {
-  API_VERSION,
-  definePlugin,
-  evaluatedLine,
-  planReport,
-  STAGE_LATE,
-  stepLine,
-  type Plugin,
-  type SavedState,
-} from "@thaw/core";
-import type { EventWriter } from "./events.js";
+import { API_VERSION, definePlugin, planReport, STAGE_LATE, type Plugin, type SavedState } from "@thaw/core";
+import { jsonEvents, type EventWriter } from "./events.js";
+import { progressEvents } from "./progress-events.js";
 import type { Progress } from "../terminal/progress.js";
-import { addLine, tokenRate, type RunRecord } from "./record.js";
+import { recordEvents, type RunRecord } from "./record.js";
 import { restoreRecord, savedRecord } from "./record-state.js";
 import { findingLines, verdictLine } from "../render/findings.js";
 import { planLines } from "../render/plan.js";
@@ -34,11 +26,12 @@ export interface RecordSinks {
 }
 
 /**
- * Keeps what the summary and the report need, prints the plan and the verdict, moves the progress bar, writes the
- * events.
+ * Prints the plan and the verdict, and lets the record, the progress bar and `--json` hear of what happens in the run:
+ * each of them is a subscriber of its events.
  */
 export function recordPlugin(sinks: RecordSinks): Plugin {
   const { record, progress, events } = sinks;
+  const subscribers = [recordEvents(record), progressEvents(record, progress), jsonEvents(events)];
   return definePlugin({
     name: PLUGIN_NAME,
     apiVersion: API_VERSION,
@@ -51,49 +44,19 @@ export function recordPlugin(sinks: RecordSinks): Plugin {
         printPlan(sinks);
         return Promise.resolve();
       });
-      hooks.beforeRun.tapPromise({ name: PLUGIN_NAME, stage: STAGE_LATE }, ({ backend, totalSteps, runFolder }) => {
-        record.backend = backend.description;
-        record.totalSteps = totalSteps;
-        events.write("started", { runFolder, backend: backend.name, totalSteps });
-        return Promise.resolve();
-      });
-      hooks.beforeStep.tapPromise(PLUGIN_NAME, ({ step, totalSteps, memory }) => {
+      hooks.beforeStep.tap(PLUGIN_NAME, ({ step, totalSteps }) => {
         if (record.isBarTaken) progress.begin("train", totalSteps, step);
         record.isBarTaken = false;
-        memory();
-        return Promise.resolve();
       });
-      hooks.afterStep.tapPromise({ name: PLUGIN_NAME, stage: STAGE_LATE }, (context) => {
-        const { event, ...fields } = stepLine(context);
-        const tokensPerSecond = tokenRate(fields);
-        addLine(record, { event, ...fields }, context.memory().peakBytes);
-        progress.step(fields.step, { loss: fields.loss, tokensPerSecond });
-        events.write(event, { ...fields, tokensPerSecond });
-        return Promise.resolve();
+      hooks.record.tap({ name: PLUGIN_NAME, stage: STAGE_LATE }, (event, facts) => {
+        for (const hear of subscribers) hear(event, facts);
+        if (event.event === "failed" && event.saved !== undefined) sinks.failure.saved = event.saved;
       });
-      hooks.evaluated.tapPromise(PLUGIN_NAME, (context) => {
-        const { name, step, metrics } = context;
-        addLine(record, evaluatedLine(context));
-        record.isBarTaken = true;
-        events.write("evaluated", { name, step, metrics });
-        return Promise.resolve();
-      });
-      hooks.checkpoint.tapPromise({ name: PLUGIN_NAME, stage: STAGE_LATE }, (state, { step, folder }) => {
-        events.write("checkpoint", { step, folder });
-        return Promise.resolve({ ...state, [PLUGIN_NAME]: savedRecord(record) });
-      });
+      hooks.checkpoint.tapPromise({ name: PLUGIN_NAME, stage: STAGE_LATE }, (state) =>
+        Promise.resolve({ ...state, [PLUGIN_NAME]: savedRecord(record) }),
+      );
       hooks.restored.tapPromise(PLUGIN_NAME, async (state, { runFolder, step }) => {
         await restoreRecord(record, state[PLUGIN_NAME], runFolder, step);
-      });
-      hooks.done.tapPromise({ name: PLUGIN_NAME, stage: STAGE_LATE }, (summary) => {
-        progress.end();
-        record.summary = summary;
-        return Promise.resolve();
-      });
-      hooks.failed.tapPromise(PLUGIN_NAME, ({ saved }) => {
-        progress.end();
-        if (saved !== undefined) sinks.failure.saved = saved;
-        return Promise.resolve();
       });
     },
   })();

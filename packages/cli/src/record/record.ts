@@ -1,4 +1,4 @@
-import type { MetricsLine, PlannedContext, RunSummary, StepLine } from "@thaw/core";
+import { tokensPerSecond, type MetricsLine, type PlannedContext, type RunEvent, type RunSummary } from "@thaw/core";
 
 /** One optimizer step, as charts and reports need it. */
 export interface StepPoint {
@@ -96,23 +96,24 @@ export function newRecord(title: string): RunRecord {
   return { title, startedAt: new Date(), steps: [], losses: {}, captions: [], isBarTaken: true };
 }
 
-/**
- * Adds what a line of `metrics.jsonl` says, of a run that goes on or of one that is taken up again. `peakBytes`: the
- * most bytes in tensors during the step, which no line has.
- */
-export function addLine(record: RunRecord, line: MetricsLine, peakBytes = 0): void {
-  if (line.event === "step") {
-    const { step, loss, gradientNorm, learningRates, durationMs } = line;
-    const learningRate = Math.max(0, ...Object.values(learningRates));
-    const tokensPerSecond = tokenRate(line);
-    record.steps.push({ step, loss, gradientNorm, learningRate, tokensPerSecond, durationMs, peakBytes });
-    return;
-  }
-  const { loss } = line.metrics;
-  if (loss !== undefined) (record.losses[line.name] ??= []).push({ step: line.step, value: loss });
+/** The record as a subscriber of a run's events. */
+export function recordEvents(record: RunRecord): (event: RunEvent) => void {
+  return (event) => {
+    if (event.event === "started") {
+      record.backend = event.backend;
+      record.totalSteps = event.totalSteps;
+    } else if (event.event === "step" || event.event === "evaluated") addLine(record, event);
+    else if (event.event === "done") record.summary = event.summary;
+  };
 }
 
-/** Tokens per second of a step. */
-export function tokenRate({ tokens, durationMs }: Pick<StepLine, "tokens" | "durationMs">): number {
-  return (1000 * tokens) / Math.max(1e-6, durationMs);
+/** Adds a measurement, of a run that goes on or of one that is taken up again. */
+export function addLine(record: RunRecord, line: MetricsLine): void {
+  if (line.event === "step") {
+    const { step, loss, gradientNorm, learningRates, durationMs, peakBytes = 0 } = line;
+    const learningRate = Math.max(0, ...Object.values(learningRates));
+    const rate = tokensPerSecond(line);
+    record.steps.push({ step, loss, gradientNorm, learningRate, tokensPerSecond: rate, durationMs, peakBytes });
+  } else if (line.event === "evaluated" && line.metrics["loss"] !== undefined)
+    (record.losses[line.name] ??= []).push({ step: line.step, value: line.metrics["loss"] });
 }

@@ -1,4 +1,4 @@
-import type { Evaluator, Session } from "@thaw/core";
+import type { AddedEvent, Evaluator, Session } from "@thaw/core";
 import {
   captionEvaluation,
   thumbnail,
@@ -6,6 +6,7 @@ import {
   type CaptionEvaluation,
   type ConceptFilter,
   type DataSource,
+  type Sample,
 } from "@thaw/data";
 import type { Parts } from "./build-run.js";
 import type { LoadedConfig } from "../config/load-config.js";
@@ -100,6 +101,54 @@ export async function picturesOf(
   return pictures;
 }
 
+/** What an evaluation tells of itself beside its scores. */
+interface ToldCaptions {
+  readonly name: string;
+  readonly step: number;
+  readonly source: DataSource;
+  readonly evaluation: CaptionEvaluation;
+  /** Baselines were computed. */
+  readonly isFirst: boolean;
+  readonly tell: (event: AddedEvent) => Promise<void>;
+}
+
+/** Samples of an evaluation that are told: so many of the worst, of the best, and spread over the set. */
+const TOLD_EACH = 12;
+const TOLD_PIXELS = 320;
+
+/** Baselines and samples, into the stream of the run's events. */
+async function tellCaptions({ name, step, source, evaluation, isFirst, tell }: ToldCaptions): Promise<void> {
+  const { majority, nearestNeighbour } = isFirst ? evaluation.baselines : {};
+  const told = [["majority", majority] as const, ["nearest neighbour", nearestNeighbour] as const];
+  for (const [baseline, scores] of told)
+    if (scores !== undefined) {
+      const { tokenF1: f1, exactMatch } = scores;
+      await tell({ event: "baseline", step, name, baseline, metrics: { tokenF1: f1, exactMatch } });
+    }
+  const answers = captionResult(evaluation, step).answers;
+  const ranked = answers.toSorted((left, right) => left.tokenF1 - right.tokenF1);
+  const chosen = [...ranked.slice(0, TOLD_EACH), ...pickAnswers(answers, TOLD_EACH), ...ranked.slice(-TOLD_EACH)];
+  for (const { index, id, reference, answer, tokenF1: f1 } of new Set(chosen)) {
+    const sample = await source.samples.read(index);
+    const image = sample.media.find(({ modality }) => modality === "image");
+    const images =
+      image === undefined ? [] : [{ type: "image/png" as const, bytes: await thumbnail(image.source, TOLD_PIXELS) }];
+    const question = questionOf(sample);
+    const texts = { ...(question === undefined ? {} : { question }), reference, answer };
+    await tell({ event: "sample", step, name, index, id, texts, numbers: { tokenF1: f1 }, images });
+  }
+}
+
+/** The last question of a sample, as text; undefined where there is none. */
+function questionOf({ messages }: Pick<Sample, "messages">): string | undefined {
+  const text = messages
+    .findLast(({ role }) => role === "user")
+    ?.content.flatMap((part) => (part.type === "text" ? [part.text] : []))
+    .join("")
+    .trim();
+  return text === "" ? undefined : text;
+}
+
 /** What evaluators write to. */
 export interface EvaluatorSinks {
   readonly record: RunRecord;
@@ -137,7 +186,7 @@ export function captionEvaluators(
     record.captions.push(captions);
     return {
       name: `captions/${name}`,
-      async evaluate(session, { step }) {
+      async evaluate(session, { step, record: tell }) {
         const isFirst = captions.before === undefined;
         record.isBarTaken = true;
         const evaluation = await measureCaptions(session, {
@@ -156,6 +205,7 @@ export function captionEvaluators(
           captions.baselines = evaluation.baselines;
           captions.pictures = await picturesOf(source, result);
         }
+        await tellCaptions({ name: `captions/${name}`, step, source, evaluation, isFirst, tell });
         if (isFirst && step === 0) captions.before = result;
         else captions.after = result;
         return {

@@ -129,6 +129,7 @@ describe("a staged recipe", () => {
     expect(readdirSync(join(run, "2-instruct")).sort()).toEqual([
       "checkpoints",
       "config.json",
+      "events.jsonl",
       "final",
       "metrics.jsonl",
       "plan.json",

@@ -17,6 +17,8 @@ import type {
 } from "@thaw/contracts";
 import type { Tensor } from "@tensorflow/tfjs-core";
 import type { Ensemble } from "../ensemble/ensemble.js";
+import type { SavedState } from "./summary.js";
+import type { AddedEvent } from "../stream/run-event.js";
 import type { Precision, ResolvedTrainingOptions } from "./options.js";
 
 /** What is known before a weight is read. */
@@ -139,12 +141,24 @@ export interface EnsembleContext {
   readonly settings: readonly Setting[];
 }
 
-export interface RunContext {
+/** What a run is: known before a weight is read. */
+export interface RunFacts {
+  /** The run folder's own name, or `runName` where nothing is written. */
+  readonly name: string;
+  /** 0 for a session that was given none. */
+  readonly seed: number;
+  /** Where the model came from: `Model.source`. */
+  readonly model: string;
+  /** As `config.json` of the run folder has it. */
+  readonly config: unknown;
+  readonly training: ResolvedTrainingOptions;
   /** Absent if nothing is written: also on ranks above 0. */
   readonly runFolder?: string;
+}
+
+export interface RunContext extends RunFacts {
   readonly plan: Plan;
   readonly planHash: string;
-  readonly training: ResolvedTrainingOptions;
   readonly totalSteps: number;
   readonly backend: Backend;
   /**
@@ -156,6 +170,8 @@ export interface RunContext {
   readonly memory: () => { readonly bytes: number; readonly peakBytes: number };
   /** Current value of a parameter, on the host. */
   readonly readParameter: (name: string) => Promise<Float32Array>;
+  /** Adds to the run's stream of events (the hook `record`): samples, baselines, warnings. */
+  readonly record: (event: AddedEvent) => Promise<void>;
 }
 
 export interface EpochContext extends RunContext {
@@ -223,6 +239,13 @@ export interface AfterStepContext extends StepContext {
   readonly loss: number;
   /** L2 over all trained parameters before clipping. */
   readonly gradientNorm: number;
+  /** The same of each component that has a gradient, by name. */
+  readonly gradientNorms: Readonly<Record<string, number>>;
+  /**
+   * By component, every tenth step from the first on: L2 of what the update changed over L2 of what it was before.
+   * About 1e-3 is usual; far more is a learning rate that is too high, far less one that is too low.
+   */
+  readonly updateRatios?: Readonly<Record<string, number>>;
   /** By group. */
   readonly learningRates: Readonly<Record<string, number>>;
   readonly supervisedTokens: number;
@@ -230,13 +253,19 @@ export interface AfterStepContext extends StepContext {
   readonly tokens: number;
   /** Rows of the step's passes and those that were left out, where the model counts them. */
   readonly rowCounts?: RowCounts;
+  /** From the first micro-batch's start to the update's end. */
   readonly durationMs: number;
+  /** Waiting for batches, also before the step; forward and backward; the update. Hooks are in none of them. */
+  readonly times: { readonly loadMs: number; readonly passesMs: number; readonly updateMs: number };
+  /** Most bytes in tensors during the step, weights included. */
+  readonly peakBytes: number;
 }
 
 export interface EvaluatedContext extends StepContext {
   /** Name of the evaluation. */
   readonly name: string;
   readonly metrics: Readonly<Record<string, number>>;
+  readonly durationMs: number;
 }
 
 export interface ExportContext {
@@ -268,14 +297,4 @@ export interface FailedContext {
   readonly step?: number;
   /** Where the state after the last whole step is; absent where no step was made, or it could not be saved. */
   readonly saved?: SavedState;
-}
-
-/** The state of a run that failed. */
-export interface SavedState {
-  /** Steps done. */
-  readonly step: number;
-  /** The checkpoint's folder, or `final/` where the run was over. */
-  readonly folder: string;
-  /** Where the checkpoint belongs; present if the run folder could not be written and it lies elsewhere. */
-  readonly belongsTo?: string;
 }

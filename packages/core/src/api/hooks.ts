@@ -37,7 +37,9 @@ import type {
   CheckpointState,
   CheckpointContext,
   FailedContext,
+  RunFacts,
 } from "./contexts.js";
+import type { RunEvent } from "../stream/run-event.js";
 
 /** Order of taps on one hook: lower runs first. */
 export const STAGE_EARLY = -100;
@@ -139,8 +141,15 @@ function makeHooks() {
     gradients: new SyncWaterfallHook<[ReadonlyMap<string, Tensor>, StepContext]>(["gradients", "context"]),
     /** Async series, once per step, after the update. No tensors of the step are left. */
     afterStep: new AsyncSeriesHook<[AfterStepContext]>(["context"]),
-    /** Sync, once per step after `afterStep`: names and numbers for `metrics.jsonl` and loggers. */
+    /** Sync, once per step after `afterStep`: names and numbers for the step's event. */
     collectMetrics: new SyncHook<[MetricsCollector, AfterStepContext]>(["collector", "context"]),
+    /**
+     * Async series, whenever something happened that is worth telling: started, step, evaluated, baseline, sample,
+     * checkpoint, warning, and at the end done or failed. All there is to know of a run from outside comes by here;
+     * files, the terminal, reports and trackers are told by it alone, on rank 0 of several processes. Nothing that a
+     * tap does changes the run.
+     */
+    record: new AsyncSeriesHook<[RunEvent, RunFacts]>(["event", "facts"]),
     /**
      * Async series, after each evaluation: before the first step, between steps, at the end. `step` counts the steps
      * done.

@@ -12,7 +12,10 @@ export interface Evaluator {
   readonly everySteps?: number;
   /** Before the first step; default true. */
   readonly atStart?: boolean;
-  /** Undefined: it was told to stop and measured nothing. */
+  /**
+   * Undefined: it was told to stop and measured nothing. Samples and baselines go to `context.record`, before it
+   * returns.
+   */
   evaluate(session: Session, context: StepContext): Promise<Readonly<Record<string, number>> | undefined>;
 }
 
@@ -56,6 +59,10 @@ export interface RunOptions {
   readonly startFrom?: string;
   /** Written to the run folder as `config.json`; default: training options, seed and the model's source. */
   readonly config?: unknown;
+  /** What it was started with (a command, versions), by name; kept with the run beside what core knows itself. */
+  readonly environment?: Readonly<Record<string, string>>;
+  /** Ends the run as `Trainer.stop` does, with the signal's reason. */
+  readonly signal?: AbortSignal;
   /** Required by `run`. Shuffling, dropout and initial values are functions of it. */
   readonly seed?: number;
   readonly logger?: Logger;

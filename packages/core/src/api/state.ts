@@ -1,7 +1,7 @@
 import type { Plan } from "@thaw/contracts";
 import type { ResolvedTrainingOptions } from "./options.js";
 import type { CheckpointState } from "./contexts.js";
-import type { MetricsLine } from "../checkpoint/metrics-file.js";
+import type { MetricsLine } from "../stream/metrics-line.js";
 
 /** Version of `state.json`; a newer one is refused. */
 export const STATE_VERSION = 1;

@@ -58,3 +58,13 @@ export interface RunSummary {
   readonly lines: string[];
   readonly numbers: Record<string, number>;
 }
+
+/** The state of a run that failed. */
+export interface SavedState {
+  /** Steps done. */
+  readonly step: number;
+  /** The checkpoint's folder, or `final/` where the run was over. */
+  readonly folder: string;
+  /** Where the checkpoint belongs; present if the run folder could not be written and it lies elsewhere. */
+  readonly belongsTo?: string;
+}

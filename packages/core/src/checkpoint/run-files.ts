@@ -1,7 +1,11 @@
 import { readFile } from "node:fs/promises";
 import { basename, join } from "node:path";
 import type { Tensor } from "@tensorflow/tfjs-core";
-import { evaluatedLine, MetricsFile, stepLine, type MetricsLine } from "./metrics-file.js";
+import { RunLogFiles } from "../stream/run-log-files.js";
+import type { MetricsLine } from "../stream/metrics-line.js";
+import type { RunEvent } from "../stream/run-event.js";
+import { environmentFacts } from "../stream/environment.js";
+import type { RunPart } from "../run/run-part.js";
 import { lockRun } from "./run-lock.js";
 import { jsonText, RunFolder } from "./run-folder.js";
 import type { RunState } from "../api/state.js";
@@ -15,21 +19,23 @@ import {
   writeState,
   writeTensors,
 } from "./write-checkpoint.js";
-import type { AfterStepContext, EvaluatedContext, PlannedContext } from "../api/contexts.js";
+import type { PlannedContext } from "../api/contexts.js";
+import { planGraph } from "../plan/plan-graph.js";
 import { planReport } from "../plan/plan-report.js";
 import type { RunSummary } from "../api/summary.js";
+import { runFacts } from "../model/loaded-model.js";
 import type { TrainerParts } from "../run/trainer-parts.js";
 
 /** What a run writes, into its folder. */
-export class RunFiles {
+export class RunFiles implements RunPart {
   readonly folder: RunFolder;
-  readonly #metrics: MetricsFile;
+  readonly #log: RunLogFiles;
   readonly #release: () => Promise<void>;
   #finalFolder: string | undefined;
 
-  private constructor(folder: RunFolder, metrics: MetricsFile, release: () => Promise<void>) {
+  private constructor(folder: RunFolder, log: RunLogFiles, release: () => Promise<void>) {
     this.folder = folder;
-    this.#metrics = metrics;
+    this.#log = log;
     this.#release = release;
   }
 
@@ -54,18 +60,20 @@ export class RunFiles {
     let release = (): Promise<void> => Promise.resolve();
     try {
       release = await lockRun(folder.path);
-      const {
-        options: { config, model, seed },
-        training,
-      } = parts;
-      await writeOnce(folder, "config", config ?? { model: model.source, training, seed }, stepsDone);
+      await writeOnce(folder, "config", runFacts(parts).config, stepsDone);
       await writeOnce(
         folder,
         "plan",
-        { ...planReport(planned), phases: planned.plan.phases.map(({ fromStep }) => fromStep) },
+        {
+          ...planReport(planned),
+          phases: planned.plan.phases.map(({ fromStep }) => fromStep),
+          graph: planGraph(planned),
+          findings: planned.findings,
+        },
         stepsDone,
       );
-      return new RunFiles(folder, await MetricsFile.open(folder, stepsDone), release);
+      const environment = { ...environmentFacts(), ...parts.options.environment };
+      return new RunFiles(folder, await RunLogFiles.open(folder, stepsDone, environment), release);
     } catch (error) {
       await release();
       await folder.discard();
@@ -73,8 +81,14 @@ export class RunFiles {
     }
   }
 
-  async step(context: AfterStepContext, metrics: Readonly<Record<string, number>>): Promise<void> {
-    await this.#metrics.append(stepLine(context, metrics));
+  /** @throws THAW_CORE_RUN_FOLDER_UNWRITABLE */
+  async record(event: RunEvent): Promise<void> {
+    await this.#log.record(event);
+  }
+
+  /** Writes what a run that failed could not. @throws THAW_CORE_RUN_FOLDER_UNWRITABLE */
+  async restore({ unwritten }: Pick<RunState, "unwritten">): Promise<void> {
+    await this.lines(unwritten ?? []);
   }
 
   /** Where what trained is, once it is written. */
@@ -82,13 +96,9 @@ export class RunFiles {
     return this.#finalFolder;
   }
 
-  async evaluated(context: EvaluatedContext): Promise<void> {
-    await this.#metrics.append(evaluatedLine(context));
-  }
-
   /** Lines that a run which failed could not write. @throws THAW_CORE_RUN_FOLDER_UNWRITABLE */
   async lines(lines: readonly MetricsLine[]): Promise<void> {
-    for (const line of lines) await this.#metrics.append(line);
+    for (const line of lines) await this.#log.measured(line);
   }
 
   /** Into the run's own place for it, or into another folder. @throws THAW_CORE_CHECKPOINT_UNWRITABLE */
@@ -115,7 +125,7 @@ export class RunFiles {
   }
 
   /** `summary.json`; that of an interrupted run is replaced when the run was resumed. */
-  async summary(summary: RunSummary): Promise<void> {
+  async writeSummary(summary: RunSummary): Promise<void> {
     await this.folder.writeJson("summary.json", summary);
   }
 
@@ -125,7 +135,7 @@ export class RunFiles {
   }
 
   async close(): Promise<void> {
-    await this.#metrics.close();
+    await this.#log.close();
     await this.#release();
   }
 }

@@ -1,16 +1,14 @@
 import { basename } from "node:path";
 import type { PlannedContext, StepContext } from "../api/contexts.js";
-import { STATE_VERSION, type DataPosition, type RunState, type RunTotals } from "../api/state.js";
+import { STATE_VERSION, type DataPosition, type RunState } from "../api/state.js";
 import type { Optimizer } from "../api/optimizer.js";
-import type { Evaluation } from "../evaluation/evaluation.js";
 import type { TrainerParts } from "../run/trainer-parts.js";
-import type { StopRule } from "../training/stop-rule.js";
 import type { StepDone } from "../training/train-loop.js";
-import type { TrainStep } from "../training/train-step.js";
 import type { Tensor } from "@tensorflow/tfjs-core";
 import { checkpointsOf } from "./read-checkpoint.js";
 import type { RunFiles } from "./run-files.js";
 import type { RunFolder } from "./run-folder.js";
+import type { RunEvent } from "../stream/run-event.js";
 import { savingOf, type Saving } from "./saving.js";
 import { removeFolder } from "./write-checkpoint.js";
 
@@ -20,20 +18,20 @@ export interface SaverInput {
   readonly planned: PlannedContext;
   readonly files: RunFiles;
   readonly optimizer: Optimizer;
-  readonly trainStep: TrainStep;
-  readonly evaluation: Evaluation;
-  readonly stopRule: StopRule;
+  /** What else of the run is kept after so many steps. */
+  readonly kept: (step: number) => Partial<RunState>;
+  readonly emit: (event: RunEvent) => Promise<void>;
   /** What trained up to a step. */
   readonly trained: (step: number) => ReadonlyMap<string, Tensor>;
-  readonly totals: () => RunTotals;
 }
+
+/** What the parts of a run keep, all of them together. */
+type KeptState = Pick<RunState, "baseFingerprint" | "updates" | "evaluation" | "stopRule" | "totals">;
 
 /** Decides when a run is saved, saves it, and removes checkpoints that newer ones replace. */
 export class Saver {
   readonly #input: SaverInput;
   readonly #saving: Saving;
-  /** Over what is frozen, by the first number of steps done for which it holds. */
-  readonly #fingerprints: { readonly fromSteps: number; readonly value: string }[] = [];
   #savedAt = performance.now();
 
   constructor(input: SaverInput) {
@@ -43,11 +41,6 @@ export class Saver {
 
   get files(): RunFiles {
     return this.#input.files;
-  }
-
-  /** Notes what is frozen now, for states after `fromSteps` steps and more. */
-  notePhase(fromSteps: number, fingerprint: string): void {
-    this.#fingerprints.push({ fromSteps, value: fingerprint });
   }
 
   /** True if a whole step is followed by a checkpoint; where the run ends by itself, `final/` is written instead. */
@@ -61,10 +54,12 @@ export class Saver {
 
   /** Writes a checkpoint, then removes those that are too old. @throws THAW_CORE_CHECKPOINT_UNWRITABLE */
   async save(context: StepContext, position: DataPosition): Promise<string> {
-    const { files, parts } = this.#input;
+    const { files, parts, emit } = this.#input;
     const folder = files.checkpointFolder(context.step);
+    const start = performance.now();
     await this.#write(await this.#state(context, position, folder));
     this.#savedAt = performance.now();
+    await emit({ event: "checkpoint", step: context.step, folder, durationMs: this.#savedAt - start });
     parts.logger.info({ step: context.step, folder }, `Checkpoint ${folder}.`);
     await this.#removeOld(context.step);
     return folder;
@@ -97,7 +92,7 @@ export class Saver {
   }
 
   #stateWith({ step }: StepContext, position: DataPosition, plugins: RunState["plugins"]): RunState {
-    const { parts, planned, optimizer, trainStep, evaluation, stopRule, totals } = this.#input;
+    const { parts, planned, optimizer, kept } = this.#input;
     const { identity } = parts.options.data!.train!;
     return {
       version: STATE_VERSION,
@@ -108,15 +103,11 @@ export class Saver {
       ...(identity === undefined ? {} : { data: identity }),
       planHash: planned.planHash,
       plan: planned.plan,
-      baseFingerprint: this.#fingerprints.findLast(({ fromSteps }) => fromSteps <= step)!.value,
       training: parts.training,
       ...(parts.options.processes === undefined ? {} : { processes: parts.options.processes }),
       optimizer: optimizer.name,
-      updates: trainStep.updates,
-      evaluation: evaluation.state,
-      stopRule: stopRule.state,
-      totals: totals(),
       plugins,
+      ...(kept(step) as KeptState),
     };
   }
 

@@ -1,12 +1,15 @@
 import { setImmediate } from "node:timers/promises";
 import type { BatchSource } from "@thaw/contracts";
 import { evaluationUnsupervised, metricNotFinite } from "../errors/passes.js";
-import type { EvaluatedContext, StepContext } from "../api/contexts.js";
+import type { AfterStepContext, EvaluatedContext, StepContext } from "../api/contexts.js";
 import type { TrainerHooks } from "../api/hooks.js";
 import type { ResolvedTrainingOptions } from "../api/options.js";
 import type { Session } from "../api/session.js";
 import type { Evaluator } from "../api/run-options.js";
-import type { EvaluationState } from "../api/state.js";
+import type { EvaluationState, RunState } from "../api/state.js";
+import type { RunPart } from "../run/run-part.js";
+import { evaluatedEvent } from "../stream/make-events.js";
+import type { RunEvent } from "../stream/run-event.js";
 import type { Ensemble } from "../ensemble/ensemble.js";
 import { rankBatches } from "../ensemble/shard.js";
 import type { SharedStop } from "../ensemble/shared-stop.js";
@@ -26,12 +29,14 @@ export interface EvaluationInput {
   readonly evaluators: readonly Evaluator[];
   readonly ensemble: Ensemble;
   readonly stop: SharedStop;
-  /** Written down before the `evaluated` hook fires. */
-  readonly record: (context: EvaluatedContext) => Promise<void>;
+  /** Told before the `evaluated` hook fires. */
+  readonly emit: (event: RunEvent) => Promise<void>;
+  /** The context of a step that is about to begin. */
+  readonly contextAt: (step: number, epoch: number) => StepContext;
 }
 
 /** Runs what is due: the loss on each evaluation source, then the evaluators. */
-export class Evaluation {
+export class Evaluation implements RunPart {
   readonly #input: EvaluationInput;
   readonly #latest: Record<string, Readonly<Record<string, number>>> = {};
   readonly #lastStep = new Map<string, number>();
@@ -54,26 +59,39 @@ export class Evaluation {
     for (const { key, name, everySteps, atStart, evaluate } of this.#measurements()) {
       if (this.#input.stop.reason !== undefined) return;
       if (this.#lastStep.get(key) === context.step || !isDue(moment, context.step, everySteps, atStart)) continue;
+      const start = performance.now();
       const metrics = await this.#agreed(await evaluate(context));
       if (metrics === undefined) return;
       for (const [metric, value] of Object.entries(metrics))
         if (!Number.isFinite(value)) throw metricNotFinite(name, metric, value, context.step);
       this.#lastStep.set(key, context.step);
       this.#latest[name] = { ...this.#latest[name], ...metrics };
-      const evaluated: EvaluatedContext = Object.freeze({ ...context, name, metrics });
-      await this.#input.record(evaluated);
+      const evaluated: EvaluatedContext = Object.freeze({
+        ...context,
+        name,
+        metrics,
+        durationMs: performance.now() - start,
+      });
+      await this.#input.emit(evaluatedEvent(evaluated));
       await this.#input.hooks.evaluated.promise(evaluated);
     }
   }
 
-  /** What a checkpoint keeps. */
-  get state(): EvaluationState {
-    return { latest: { ...this.#latest }, lastStep: Object.fromEntries(this.#lastStep) };
+  async afterStep({ step, epoch }: AfterStepContext): Promise<void> {
+    await this.run("step", this.#input.contextAt(step + 1, epoch));
   }
 
-  restore(state: EvaluationState): void {
-    Object.assign(this.#latest, state.latest);
-    for (const [key, step] of Object.entries(state.lastStep)) this.#lastStep.set(key, step);
+  state(): { readonly evaluation: EvaluationState } {
+    return { evaluation: { latest: { ...this.#latest }, lastStep: Object.fromEntries(this.#lastStep) } };
+  }
+
+  restore({ evaluation }: Pick<RunState, "evaluation">): void {
+    Object.assign(this.#latest, evaluation.latest);
+    for (const [key, step] of Object.entries(evaluation.lastStep)) this.#lastStep.set(key, step);
+  }
+
+  summary(): { readonly evaluations: Evaluation["latest"] } {
+    return { evaluations: this.#latest };
   }
 
   #measurements(): readonly Measurement[] {

@@ -1,11 +1,13 @@
+import { basename } from "node:path";
 import { readParameters } from "../checkpoint/read-tensors.js";
 import { precisionUnsupported } from "../errors/options.js";
-import type { Backend, PlannedContext, RunContext } from "../api/contexts.js";
+import type { Backend, PlannedContext, RunContext, RunFacts } from "../api/contexts.js";
 import type { Precision } from "../api/options.js";
 import type { Ensemble } from "../ensemble/ensemble.js";
+import type { AddedEvent } from "../stream/run-event.js";
 import type { TrainerParts } from "../run/trainer-parts.js";
 import { holdBackend } from "./backend.js";
-import { MemoryWatch } from "../run/memory-watch.js";
+import { MemoryWatch } from "./memory-watch.js";
 import { storedTensors } from "../weights/parameter-store.js";
 import { ModelRunner } from "./model-runner.js";
 
@@ -37,7 +39,7 @@ export async function loadModel(
   planned: PlannedContext,
   { runFolder, totalSteps, ensemble, isStatic, hasCheckpoint = false }: LoadOptions,
 ): Promise<LoadedModel> {
-  const { hooks, options, training, settings, logger } = parts;
+  const { hooks, options, training, settings, logger, stream } = parts;
   const { precision } = training;
   const { backend, release } = await holdBackend(() => hooks.resolveBackend.promise({ settings, precision }));
   if (!canRun(backend, precision)) {
@@ -68,17 +70,33 @@ export async function loadModel(
     `Read ${planned.parameters.length} parameters of ${options.model.source} in ${seconds} s.`,
   );
   const context: RunContext = Object.freeze({
-    ...(runFolder === undefined ? {} : { runFolder }),
+    ...runFacts(parts, runFolder),
     plan: planned.plan,
     planHash: planned.planHash,
-    training,
     totalSteps,
     backend,
     ensemble,
     memory: () => memory.lap(),
     readParameter: (name: string) => runner.store.read(name),
+    record: (event: AddedEvent) => stream.add(event),
   });
   return { runner, backend, memory, context, started, dispose };
+}
+
+/** What a trainer's options say of a run. */
+export function runFacts(
+  { options, training }: Pick<TrainerParts, "options" | "training">,
+  runFolder?: string,
+): RunFacts {
+  const { runName = "run", seed = 0, model, config } = options;
+  return Object.freeze({
+    name: runFolder === undefined ? runName : basename(runFolder),
+    seed,
+    model: model.source,
+    config: config ?? { model: model.source, training, seed },
+    training,
+    ...(runFolder === undefined ? {} : { runFolder }),
+  });
 }
 
 function canRun({ precisions = [], bfloat16 }: Backend, precision: Precision): boolean {

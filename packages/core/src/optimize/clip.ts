@@ -57,7 +57,8 @@ export function clipFactors(
   return { norm, factor: (name) => factors.get(name) ?? scaleTensor, squares: all, names: order };
 }
 
-function sumOfSquares(x: Tensor): Tensor {
+/** A scalar, float32. */
+export function sumOfSquares(x: Tensor): Tensor {
   return hasFused("ThawSumOfSquares")
     ? runFusedOne("ThawSumOfSquares", { x }, {})
     : tf.tidy(() => tf.sum(tf.square(x)));

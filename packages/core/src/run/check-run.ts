@@ -1,5 +1,12 @@
+import type { Setting } from "@thaw/contracts";
+import { trainingSchema, type ResolvedTrainingOptions, type TrainingOptions } from "../api/options.js";
+import { API_VERSION, type Plugin } from "../api/plugin.js";
+import { joinSettings, settingsOf } from "../api/settings.js";
+import type { TrainerOptions } from "../api/trainer-options.js";
+import { pluginApiVersion, pluginNameTwice } from "../errors/plugins.js";
+import { deepFreeze } from "../plan/plan.js";
 import { processesInvalid } from "../errors/ensemble.js";
-import { optionMissing, stopRuleUnknown } from "../errors/options.js";
+import { optionMissing, stopRuleUnknown, trainingInvalid } from "../errors/options.js";
 import type { TrainerParts } from "./trainer-parts.js";
 
 /**
@@ -20,4 +27,34 @@ export function checkRunOptions({ options, training }: Pick<TrainerParts, "optio
   ];
   const wanted = training.stopWhen?.evaluation;
   if (wanted !== undefined && !evaluations.includes(wanted)) throw stopRuleUnknown(wanted, evaluations);
+}
+
+/** Options with defaults filled in; deep-frozen. @throws THAW_CORE_TRAINING_INVALID */
+export function resolveTraining(options: TrainingOptions): ResolvedTrainingOptions {
+  const result = trainingSchema.safeParse(options);
+  if (result.success) return deepFreeze(result.data);
+  const lines = result.error.issues.map(
+    ({ path, message }) => `  - training${path.map((part) => `.${String(part)}`).join("")}: ${message}`,
+  );
+  throw trainingInvalid(lines.join("\n"), result.error.issues);
+}
+
+/** @throws THAW_CORE_PLUGIN_API_VERSION, THAW_CORE_PLUGIN_NAME_TWICE */
+export function checkPlugins(plugins: readonly Plugin[]): void {
+  const names = new Set<string>();
+  for (const { name, apiVersion } of plugins) {
+    if (apiVersion !== API_VERSION) throw pluginApiVersion(name, apiVersion, API_VERSION);
+    if (names.has(name)) throw pluginNameTwice(name);
+    names.add(name);
+  }
+}
+
+/** Every setting of the run and its plugins, with its origin. */
+export function collectSettings(options: TrainerOptions, plugins: readonly Plugin[]): readonly Setting[] {
+  return Object.freeze(
+    joinSettings(
+      options.settings ?? settingsOf("training", options.training),
+      ...plugins.map(({ settings }) => settings ?? []),
+    ),
+  );
 }

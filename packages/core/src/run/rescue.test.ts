@@ -3,7 +3,8 @@ import { join } from "node:path";
 import * as tf from "@tensorflow/tfjs-core";
 import type { BatchSource } from "@thaw/contracts";
 import { afterEach, describe, expect, it, vi } from "vitest";
-import type { FailedContext, SavedState } from "../api/contexts.js";
+import type { FailedContext } from "../api/contexts.js";
+import type { SavedState } from "../api/summary.js";
 import type { TrainerHooks } from "../api/hooks.js";
 import type { Plugin } from "../api/plugin.js";
 import type { TrainerOptions } from "../api/trainer-options.js";
@@ -41,7 +42,7 @@ async function metrics(folder: string): Promise<unknown[]> {
     .trim()
     .split("\n")
     .map((line) => {
-      const { durationMs: _, ...rest } = JSON.parse(line) as Record<string, unknown>;
+      const { durationMs: _, times: _times, peakBytes: _bytes, ...rest } = JSON.parse(line) as Record<string, unknown>;
       return rest;
     });
 }

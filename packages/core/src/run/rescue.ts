@@ -2,12 +2,14 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import { causeText, ThawError } from "@thaw/contracts";
-import type { AfterStepContext, SavedState, StepContext } from "../api/contexts.js";
+import type { AfterStepContext, StepContext } from "../api/contexts.js";
+import type { SavedState } from "../api/summary.js";
 import type { Logger } from "../api/logger.js";
 import type { DataPosition } from "../api/state.js";
 import { checkpointsOf } from "../checkpoint/read-checkpoint.js";
 import { RunFolder } from "../checkpoint/run-folder.js";
-import { stepLine, type MetricsLine } from "../checkpoint/metrics-file.js";
+import { stepEvent } from "../stream/make-events.js";
+import type { MetricsLine } from "../stream/metrics-line.js";
 import { make } from "../errors/make.js";
 import type { Saver } from "../checkpoint/saver.js";
 import type { ModelRunner } from "../model/model-runner.js";
@@ -44,7 +46,7 @@ export async function rescueRun(run: FailedRun, error: unknown): Promise<Rescue>
     return { text: `What trained is whole, in ${finalFolder}.`, saved: { step, folder: finalFolder } };
   const spoilt = await spoiltBy(run, error);
   if (spoilt !== undefined) return lost(run, spoilt);
-  const lines = run.unwritten === undefined ? [] : [stepLine(run.unwritten)];
+  const lines = run.unwritten === undefined ? [] : [stepEvent(run.unwritten)];
   const unwritten: readonly MetricsLine[] | undefined =
     lines.length === 0
       ? undefined

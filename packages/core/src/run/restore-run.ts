@@ -5,11 +5,9 @@ import { nameDamage, type FoundCheckpoint } from "../checkpoint/read-checkpoint.
 import { readParameters, readSlots } from "../checkpoint/read-tensors.js";
 import { changedOptions, checkResume } from "../checkpoint/resume.js";
 import { TRAINED_FILE } from "../checkpoint/write-checkpoint.js";
-import type { RunFiles } from "../checkpoint/run-files.js";
 import { trainedNames } from "../plan/plan.js";
-import type { Evaluation } from "../evaluation/evaluation.js";
 import type { LoadedModel } from "../model/loaded-model.js";
-import type { StopRule } from "../training/stop-rule.js";
+import type { RunPart } from "./run-part.js";
 import type { TrainStep } from "../training/train-step.js";
 import type { TrainerParts } from "./trainer-parts.js";
 
@@ -19,9 +17,8 @@ export interface RestoredParts {
   readonly loaded: LoadedModel;
   readonly optimizer: Optimizer;
   readonly trainStep: TrainStep;
-  readonly evaluation: Evaluation;
-  readonly stopRule: StopRule;
-  readonly files: RunFiles | undefined;
+  /** The run's own, in order. */
+  readonly runParts: readonly RunPart[];
 }
 
 /** Weights and slots, both compared with plan and optimizer before the first is set. */
@@ -51,7 +48,7 @@ async function restoreTensors(
  */
 export async function restoreRun(
   checkpoint: FoundCheckpoint,
-  { parts, loaded, optimizer, trainStep, evaluation, stopRule, files }: RestoredParts,
+  { parts, loaded, optimizer, trainStep, runParts }: RestoredParts,
 ): Promise<ReadonlySet<string>> {
   const { folder, state } = checkpoint;
   const { options, training, logger, hooks } = parts;
@@ -82,9 +79,7 @@ export async function restoreRun(
   );
   const { carried, trained } = await restoreTensors(checkpoint, loaded, optimizer);
   trainStep.forget(Object.keys(state.updates).filter((name) => !trained.has(name)));
-  evaluation.restore(state.evaluation);
-  if (state.stopRule !== undefined) stopRule.restore(state.stopRule);
-  await files?.lines(state.unwritten ?? []);
+  for (const part of runParts) await part.restore?.(state);
   await hooks.restored.promise(state.plugins, { ...context, epoch: state.position.epoch, step: state.step, folder });
   return carried;
 }

@@ -1,23 +1,17 @@
 import { elementCount } from "@thaw/contracts";
-import type { RunTotals } from "../api/state.js";
 import type { PlannedContext } from "../api/contexts.js";
 import { planReport } from "../plan/plan-report.js";
-import type { DeadGradient, FrozenProof, RunSummary } from "../api/summary.js";
+import type { RunSummary } from "../api/summary.js";
+import type { SummaryParts } from "./run-part.js";
 import type { LoopEnd } from "../training/train-loop.js";
 
 /** What a summary is made of. */
-export interface SummaryInput {
+export interface SummaryInput extends SummaryParts {
   readonly planned: PlannedContext;
   readonly runFolder: string | undefined;
   readonly steps: number;
   readonly epochs: number;
   readonly end: LoopEnd;
-  readonly totals: RunTotals;
-  readonly frozenProof: readonly FrozenProof[];
-  readonly deadGradients: readonly DeadGradient[];
-  readonly evaluations: RunSummary["evaluations"];
-  readonly lines: readonly string[];
-  readonly numbers: Readonly<Record<string, number>>;
 }
 
 /** The summary of a run; plugins add to `lines` and `numbers`. Counts are of the phase that held last. */

@@ -4,6 +4,7 @@ import type { HookWatch } from "./intercept.js";
 import type { Logger } from "../api/logger.js";
 import type { ResolvedTrainingOptions } from "../api/options.js";
 import type { Registry } from "../provides/registry.js";
+import type { EventStream } from "../stream/event-stream.js";
 import type { TrainerOptions } from "../api/trainer-options.js";
 
 /** What a trainer knows after its construction; shared by planning, runs and sessions. */
@@ -18,4 +19,5 @@ export interface TrainerParts {
   /** What the plugins provide. */
   readonly registry: Registry;
   readonly logger: Logger;
+  readonly stream: EventStream;
 }

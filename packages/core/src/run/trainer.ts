@@ -1,27 +1,28 @@
-import type { Claims, Setting } from "@thaw/contracts";
+import type { Claims } from "@thaw/contracts";
 import { ThawError } from "@thaw/contracts";
 import { findCheckpoint, type FoundCheckpoint } from "../checkpoint/read-checkpoint.js";
-import { alreadyRunning, planRefused, trainingInvalid } from "../errors/options.js";
-import { pluginApiVersion, pluginNameTwice, runStalled } from "../errors/plugins.js";
+import { alreadyRunning, planRefused } from "../errors/options.js";
+import { runStalled } from "../errors/plugins.js";
 import type { PlannedContext } from "../api/contexts.js";
 import { createHooks, type TrainerHooks } from "../api/hooks.js";
 import { HookWatch, type TapDescription } from "./intercept.js";
 import { silentLogger, type Logger } from "../api/logger.js";
-import { trainingSchema, type ResolvedTrainingOptions, type TrainingOptions } from "../api/options.js";
-import { API_VERSION, type Plugin } from "../api/plugin.js";
+import type { ResolvedTrainingOptions } from "../api/options.js";
+import type { Plugin } from "../api/plugin.js";
 import { Registry } from "../provides/registry.js";
-import { deepFreeze } from "../plan/plan.js";
 import { ALONE } from "../ensemble/ensemble.js";
 import { makePlan } from "../plan/planner.js";
-import { loadModel, type LoadedModel } from "../model/loaded-model.js";
+import { EventStream } from "../stream/event-stream.js";
+import { failedEvent } from "../stream/make-events.js";
+import type { RunEvent } from "../stream/run-event.js";
+import { loadModel, runFacts, type LoadedModel } from "../model/loaded-model.js";
 import { judgePlanChange } from "../checkpoint/resume.js";
 import { RunnerSession } from "../evaluation/runner-session.js";
-import { checkRunOptions } from "./check-run.js";
+import { checkPlugins, checkRunOptions, collectSettings, resolveTraining } from "./check-run.js";
 import { withRescue, type Rescue } from "./rescue.js";
 import { RESULT_CHECKS } from "./tap-results.js";
 import { TrainingRun } from "./training-run.js";
 import type { Session } from "../api/session.js";
-import { joinSettings, settingsOf } from "../api/settings.js";
 import type { RunSummary } from "../api/summary.js";
 import type { PlanResult, TrainerApi } from "../api/trainer-api.js";
 import type { TrainerOptions } from "../api/trainer-options.js";
@@ -39,6 +40,7 @@ export class Trainer implements TrainerApi {
   readonly logger: Logger;
   readonly #parts: TrainerParts;
   readonly #watch: HookWatch;
+  readonly #stream: EventStream;
   #planned: Promise<{ readonly planned: PlannedContext; readonly checkpoint: FoundCheckpoint | undefined }> | undefined;
   #stopReason: string | undefined;
   #isRunning = false;
@@ -51,8 +53,9 @@ export class Trainer implements TrainerApi {
    */
   constructor(options: TrainerOptions) {
     this.options = options;
-    this.logger = options.logger ?? silentLogger;
     this.training = resolveTraining(options.training ?? {});
+    this.#stream = new EventStream(this.hooks, runFacts({ options, training: this.training }));
+    this.logger = this.#stream.watched(options.logger ?? silentLogger);
     this.#watch = new HookWatch(this.hooks, RESULT_CHECKS);
     const plugins = (options.plugins ?? []).filter((plugin): plugin is Plugin => Boolean(plugin));
     checkPlugins(plugins);
@@ -62,6 +65,7 @@ export class Trainer implements TrainerApi {
       options,
       training: this.training,
       logger: this.logger,
+      stream: this.#stream,
       settings: collectSettings(options, plugins),
       claims: new Map(plugins.map((plugin): [string, Claims] => [plugin.name, plugin.claims ?? {}])),
       registry: new Registry(plugins),
@@ -119,6 +123,10 @@ export class Trainer implements TrainerApi {
   async run(): Promise<RunSummary> {
     checkRunOptions(this.#parts);
     let run: TrainingRun | undefined;
+    const onAbort = (): void => this.stop(abortText(this.options.signal));
+    if (this.options.signal?.aborted === true) onAbort();
+    this.options.signal?.addEventListener("abort", onAbort);
+    this.#stream.begin(this.#stream.facts, 0);
     const summary = await this.#busy(
       async () => {
         const { planned, checkpoint } = await this.#acceptedPlan();
@@ -141,7 +149,10 @@ export class Trainer implements TrainerApi {
           await run?.dispose(true);
         },
       },
-    );
+    ).finally(() => {
+      this.options.signal?.removeEventListener("abort", onAbort);
+      this.#stream.end();
+    });
     try {
       await run?.dispose(false);
     } finally {
@@ -169,6 +180,14 @@ export class Trainer implements TrainerApi {
   /** What `stop` was told first; undefined before. */
   get stopReason(): string | undefined {
     return this.#stopReason;
+  }
+
+  /**
+   * The events of the next run, in order, until it ends: `for await (const event of trainer.events())`. Ask before
+   * `run`; events wait until they are read, and `break` ends the waiting. Of several processes that of rank 0 tells.
+   */
+  events(): AsyncIterableIterator<RunEvent> {
+    return this.#stream.iterate();
   }
 
   /** Every tap in calling order, with how often it ran and for how long. */
@@ -253,6 +272,8 @@ export class Trainer implements TrainerApi {
     const error = rescued === undefined ? cause : withRescue(cause, rescued);
     if (rescued !== undefined && error === cause) this.logger.error({ saved: rescued.saved }, rescued.text);
     const saved = rescued?.saved === undefined ? {} : { saved: rescued.saved };
+    if (this.#stream.step !== undefined)
+      await this.#stream.emit(failedEvent(error, this.#stream.step, saved)).catch(log);
     await this.hooks.failed.promise({ error, plugin, hook, step, ...saved }).catch(log);
     if (hook !== "shutdown") await this.hooks.shutdown.promise().catch(log);
     await onFailure().catch(log);
@@ -266,35 +287,14 @@ interface OnError {
   readonly onFailure: () => Promise<void>;
 }
 
+/** Why a signal was aborted, for people. */
+function abortText(signal: AbortSignal | undefined): string {
+  const reason: unknown = signal?.reason;
+  return reason instanceof Error ? reason.message : String(reason);
+}
+
 /** The same answer for every call. */
 function once<T>(work: () => Promise<T>): () => Promise<T> {
   let result: Promise<T> | undefined;
   return () => (result ??= work());
-}
-
-function resolveTraining(options: TrainingOptions): ResolvedTrainingOptions {
-  const result = trainingSchema.safeParse(options);
-  if (result.success) return deepFreeze(result.data);
-  const lines = result.error.issues.map(
-    ({ path, message }) => `  - training${path.map((part) => `.${String(part)}`).join("")}: ${message}`,
-  );
-  throw trainingInvalid(lines.join("\n"), result.error.issues);
-}
-
-function checkPlugins(plugins: readonly Plugin[]): void {
-  const names = new Set<string>();
-  for (const { name, apiVersion } of plugins) {
-    if (apiVersion !== API_VERSION) throw pluginApiVersion(name, apiVersion, API_VERSION);
-    if (names.has(name)) throw pluginNameTwice(name);
-    names.add(name);
-  }
-}
-
-function collectSettings(options: TrainerOptions, plugins: readonly Plugin[]): readonly Setting[] {
-  return Object.freeze(
-    joinSettings(
-      options.settings ?? settingsOf("training", options.training),
-      ...plugins.map(({ settings }) => settings ?? []),
-    ),
-  );
 }

@@ -1,139 +1,87 @@
-import type { FoundCheckpoint } from "../checkpoint/read-checkpoint.js";
-import type { DataPosition, RunTotals } from "../api/state.js";
-import type { AfterStepContext, PlannedContext, RunContext, StepContext } from "../api/contexts.js";
+import type { AfterStepContext, StepContext } from "../api/contexts.js";
 import { makeOptimizer } from "../optimize/make-optimizer.js";
 import type { Optimizer } from "../api/optimizer.js";
-import { phaseAt, trainedNames } from "../plan/plan.js";
+import { trainedNames } from "../plan/plan.js";
 import { runLength } from "../plan/run-length.js";
 import type { RunSummary } from "../api/summary.js";
 import { lostAfter, lostBy } from "../errors/ensemble.js";
 import { compareTrained, compareWeights, joinRun, type JoinedRun } from "../ensemble/join-run.js";
+import { startOf } from "../checkpoint/resume.js";
 import { RunProgress } from "./run-progress.js";
 import { deadGradientFacts } from "./tap-facts.js";
-import type { TrainerParts } from "./trainer-parts.js";
 import { activationMemoryBytes, Checkpointing } from "../training/checkpointing.js";
 import { DeadGradients, warnOfDeadGradients } from "../training/dead-gradients.js";
 import { Evaluation } from "../evaluation/evaluation.js";
 import { FrozenGuard } from "../weights/frozen-guard.js";
-import { loadModel, type LoadedModel } from "../model/loaded-model.js";
-import { checkBase, startOf } from "../checkpoint/resume.js";
+import { FrozenPart } from "../weights/frozen-part.js";
+import { loadModel, runFacts, type LoadedModel } from "../model/loaded-model.js";
 import { rescueRun, type Rescue } from "./rescue.js";
 import { restoreRun } from "./restore-run.js";
 import { checkSpace } from "../checkpoint/disk-space.js";
 import { RunFiles } from "../checkpoint/run-files.js";
 import { Saver } from "../checkpoint/saver.js";
 import { RunnerSession } from "../evaluation/runner-session.js";
-import { StepMetrics } from "./step-metrics.js";
+import { stepEvent } from "../stream/make-events.js";
+import { StepMetrics } from "../stream/step-metrics.js";
+import { MemoryWatch } from "../model/memory-watch.js";
+import type { LoopParts, MadeRun, TrainingRunInput } from "./made-run.js";
+import { stateOf, summaryOf, type RunPart } from "./run-part.js";
 import { checkTrained } from "../training/not-finite.js";
 import { StopRule } from "../training/stop-rule.js";
 import { summarize } from "./summarize.js";
 import { TrainLoop, type LoopEnd } from "../training/train-loop.js";
 import { TrainStep } from "../training/train-step.js";
 
-/** What a run starts from, beside the trainer. */
-export interface TrainingRunInput {
-  readonly parts: TrainerParts;
-  readonly planned: PlannedContext;
-  readonly checkpoint: FoundCheckpoint | undefined;
-  readonly stopReason: () => string | undefined;
-  /** Throws what `Trainer.fail` was told. */
-  readonly throwFailure: () => void;
-}
-
 /** One run from the fixed plan to the summary. `dispose` frees everything, whatever happened. */
 export class TrainingRun {
   readonly #input: TrainingRunInput;
-  readonly #parts: TrainerParts;
-  readonly #planned: PlannedContext;
-  readonly #checkpoint: FoundCheckpoint | undefined;
-  #joined: JoinedRun | undefined;
-  #files: RunFiles | undefined;
-  #loaded: LoadedModel | undefined;
-  #optimizer: Optimizer | undefined;
-  #trainStep: TrainStep | undefined;
-  #checkpointing: Checkpointing | undefined;
-  #loop: TrainLoop | undefined;
-  #saver: Saver | undefined;
-  /** A whole step whose line is not written yet. */
-  #made: AfterStepContext | undefined;
-  readonly #dead: DeadGradients;
-  readonly #stopRule: StopRule;
-  #carried: ReadonlySet<string> = new Set();
   readonly #progress: RunProgress;
   readonly #metrics: StepMetrics;
+  /** What the run is made of beside its steps, in the order in which they are told of anything. */
+  readonly #runParts: RunPart[] = [];
+  #joined: JoinedRun | undefined;
+  #made: MadeRun | undefined;
+  /** A whole step whose line is not written yet. */
+  #unwritten: AfterStepContext | undefined;
+  #carried: ReadonlySet<string> = new Set();
 
   constructor(input: TrainingRunInput) {
-    const { parts, planned, checkpoint } = input;
     this.#input = input;
-    this.#parts = parts;
-    this.#planned = planned;
-    this.#checkpoint = checkpoint;
-    this.#stopRule = new StopRule(parts.training.stopWhen);
-    this.#dead = new DeadGradients(parts.training.deadGradientSteps, deadGradientFacts(parts, planned));
-    this.#metrics = new StepMetrics(parts);
-    this.#progress = new RunProgress(checkpoint?.state.totals);
+    this.#metrics = new StepMetrics(input.parts);
+    this.#progress = new RunProgress(input.checkpoint?.state.totals, () => ({
+      trainingMs: this.#made?.trainStep.computeMs ?? 0,
+      peakTensorBytes: this.#made?.loaded.memory.peakBytes ?? 0,
+    }));
   }
 
   async run(): Promise<RunSummary> {
-    const { hooks, options, training } = this.#parts;
-    const source = options.data!.train!;
+    const { parts, checkpoint, planned } = this.#input;
+    const { hooks, stream } = parts;
     const joined = (this.#joined = await joinRun(this.#input));
-    const { ensemble } = joined;
-    const start = startOf(this.#checkpoint, training);
-    if (ensemble.rank === 0)
-      this.#files = await RunFiles.open(this.#parts, this.#planned, this.#checkpoint?.continues, start.step);
-    const totalSteps = runLength(source, training, ensemble.size).totalSteps!;
-    await checkSpace(this.#files?.folder.path, this.#planned, totalSteps, this.#parts.logger);
-    const loaded = await loadModel(this.#parts, this.#planned, {
-      runFolder: this.#files?.folder.path,
-      totalSteps,
-      ensemble,
-      isStatic: false,
-      hasCheckpoint: this.#checkpoint !== undefined,
-    });
-    this.#loaded = loaded;
-    this.#carried = loaded.started;
-    const { runner, context } = loaded;
-    const { optimizer, optimizerPlugin } = makeOptimizer(this.#parts, this.#planned, loaded.backend);
-    this.#optimizer = optimizer;
-    await hooks.initialize.promise(context);
-    this.#checkpointing = new Checkpointing({
-      choice: training.activationCheckpointing,
-      planned: this.#planned,
-      memoryBytes: activationMemoryBytes(loaded.backend),
-    });
-    this.#trainStep = new TrainStep({
-      hooks,
-      runner,
-      training,
-      optimizer,
-      totalSteps,
-      ...joined,
-      optimizerPlugin,
-      deadGradients: this.#dead,
-      onDead: (found) => warnOfDeadGradients(found, this.#parts.logger),
-      updates: this.#checkpoint?.state.updates,
-      checkpointed: (batch) => this.#checkpointing!.choose(runner.phase, batch),
-    });
-    const evaluation = this.#makeEvaluation(loaded, () => loop.stepsDone);
-    const buffers = this.#planned.model.buffers?.map(({ name }) => name);
-    const guard = new FrozenGuard((name) => runner.store.hash(name, { isFresh: true }), buffers);
-    const loop = (this.#loop = this.#makeLoop(loaded, guard, evaluation, start));
-    this.#saver = this.#makeSaver(optimizer, evaluation);
-    if (this.#checkpoint !== undefined) {
-      const state = { optimizer, trainStep: this.#trainStep, evaluation, stopRule: this.#stopRule, files: this.#files };
-      this.#carried = await restoreRun(this.#checkpoint, { parts: this.#parts, loaded, ...state });
+    const { step: startStep, position } = startOf(checkpoint, parts.training);
+    const made = await this.#make(joined, startStep);
+    const { loaded, optimizer, trainStep, evaluation, guard, loop } = made;
+    await hooks.initialize.promise(loaded.context);
+    if (checkpoint !== undefined) {
+      const state = { parts, loaded, optimizer, trainStep, runParts: this.#runParts };
+      this.#carried = await restoreRun(checkpoint, state);
     }
-    await guard.enter(runner.phase.plan);
-    this.#saver?.notePhase(start.step, guard.fingerprint());
-    if (this.#checkpoint !== undefined) checkBase(this.#checkpoint, this.#planned.planHash, guard.fingerprint());
-    await compareWeights(ensemble, loaded, guard.fingerprint());
-    await hooks.beforeRun.promise(context);
-    await evaluation.run(start.step === 0 ? "start" : "step", this.#stepContext(start.step, start.position));
+    for (const part of this.#runParts) await part.open?.();
+    await compareWeights(joined.ensemble, loaded, guard.fingerprint());
+    await stream.emit({
+      event: "started",
+      step: startStep,
+      totalSteps: loaded.context.totalSteps,
+      planHash: planned.planHash,
+      backend: loaded.backend.description,
+      ...(checkpoint === undefined ? {} : { resumedFrom: checkpoint.folder }),
+    });
+    await hooks.beforeRun.promise(loaded.context);
+    await evaluation.run(startStep === 0 ? "start" : "step", this.#stepContext(startStep, position.epoch));
     const end = await loop.run().catch((error: unknown) => {
       throw lostAfter(error, loop.stepsDone);
     });
-    return this.#finish(loaded, loop, end, evaluation, guard);
+    return this.#finish(made, end);
   }
 
   /**
@@ -143,158 +91,204 @@ export class TrainingRun {
   async rescue(error: unknown): Promise<Rescue | undefined> {
     const { ensemble } = this.#joined ?? {};
     await ensemble?.close(lostBy(error, ensemble.rank));
-    const [saver, loop] = [this.#saver, this.#loop];
-    if (saver === undefined || loop === undefined || !this.#progress.hasTrained) return undefined;
-    const failed = { saver, trainStep: this.#trainStep!, runner: this.#loaded!.runner, logger: this.#parts.logger };
-    const { position } = loop;
-    const context = this.#stepContext(loop.stepsDone, position);
-    return rescueRun({ ...failed, context, position, unwritten: this.#made }, error);
+    if (this.#made?.saver === undefined || !this.#progress.hasTrained) return undefined;
+    const { saver, loop, trainStep, loaded } = this.#made;
+    const { position, stepsDone } = loop;
+    const context = this.#stepContext(stepsDone, position.epoch);
+    const failed = { saver, trainStep, runner: loaded.runner, logger: this.#input.parts.logger };
+    return rescueRun({ ...failed, context, position, unwritten: this.#unwritten }, error);
   }
 
   /** Frees tensors and closes files; removes the folder of a run that never made a step. */
   async dispose(hasFailed: boolean): Promise<void> {
     await this.#joined?.ensemble.close();
-    this.#trainStep?.clear();
-    this.#optimizer?.dispose();
-    this.#loaded?.dispose();
-    await this.#files?.close();
-    if (hasFailed && !this.#progress.hasTrained) await this.#files?.folder.discard();
+    const files = this.#runParts.find((part): part is RunFiles => part instanceof RunFiles);
+    for (const part of this.#runParts.toReversed()) await part.close?.();
+    this.#runParts.length = 0;
+    if (hasFailed && !this.#progress.hasTrained) await files?.folder.discard();
   }
 
-  #makeSaver(optimizer: Optimizer, evaluation: Evaluation): Saver | undefined {
-    if (this.#files === undefined) return undefined;
-    return new Saver({
-      parts: this.#parts,
-      planned: this.#planned,
-      files: this.#files,
+  /** Opens the folder, loads the model and makes the parts of the run; each is closed by `dispose`, in reverse. */
+  async #make(joined: JoinedRun, startStep: number): Promise<MadeRun> {
+    const { parts, planned, checkpoint } = this.#input;
+    const { hooks, options, training, logger } = parts;
+    const { ensemble } = joined;
+    const isWriter = ensemble.rank === 0;
+    const files = isWriter ? await RunFiles.open(parts, planned, checkpoint?.continues, startStep) : undefined;
+    const totalSteps = runLength(options.data!.train!, training, ensemble.size).totalSteps!;
+    if (files !== undefined) this.#runParts.push(files);
+    const runFolder = files?.folder.path;
+    parts.stream.begin(runFacts(parts, runFolder), startStep, {
+      isTold: isWriter,
+      sink: async (event) => {
+        for (const part of this.#runParts) await part.record?.(event);
+      },
+    });
+    await checkSpace(runFolder, planned, totalSteps, logger);
+    const isResumed = checkpoint !== undefined;
+    const loaded = await loadModel(parts, planned, {
+      runFolder,
+      ensemble,
+      totalSteps,
+      isStatic: false,
+      hasCheckpoint: isResumed,
+    });
+    this.#carried = loaded.started;
+    const memory = new MemoryWatch();
+    this.#runParts.push({
+      close: () => {
+        memory.close();
+        loaded.dispose();
+      },
+    });
+    const { optimizer, optimizerPlugin } = makeOptimizer(parts, planned, loaded.backend);
+    this.#runParts.push({ close: () => optimizer.dispose() });
+    const dead = new DeadGradients(training.deadGradientSteps, deadGradientFacts(parts, planned));
+    const recompute = new Checkpointing({
+      choice: training.activationCheckpointing,
+      planned,
+      memoryBytes: activationMemoryBytes(loaded.backend),
+    });
+    const { runner } = loaded;
+    const trainStep = new TrainStep({
+      hooks,
+      runner,
+      training,
       optimizer,
-      trainStep: this.#trainStep!,
-      evaluation,
-      stopRule: this.#stopRule,
+      totalSteps,
+      ...joined,
+      optimizerPlugin,
+      deadGradients: dead,
+      onDead: (found) => warnOfDeadGradients(found, logger),
+      updates: checkpoint?.state.updates,
+      checkpointed: (batch) => recompute.choose(runner.phase, batch),
+    });
+    const guard = new FrozenGuard(
+      (name) => runner.store.hash(name, { isFresh: true }),
+      planned.model.buffers?.map(({ name }) => name),
+    );
+    const frozen = new FrozenPart({ guard, plan: planned.plan, planHash: planned.planHash, startStep, checkpoint });
+    const evaluation = this.#makeEvaluation(joined, loaded);
+    const stopRule = new StopRule(training.stopWhen);
+    this.#runParts.push(trainStep, frozen, this.#progress, stopRule, dead, recompute, evaluation);
+    const saver = files === undefined ? undefined : this.#makeSaver(files, optimizer);
+    const loop = this.#makeLoop(joined, {
+      loaded,
+      trainStep,
+      stopRule,
+      saver,
+      peakBytes: () => memory.lap().peakBytes,
+    });
+    return (this.#made = { loaded, optimizer, trainStep, evaluation, guard, files, saver, loop });
+  }
+
+  #makeSaver(files: RunFiles, optimizer: Optimizer): Saver {
+    const { parts, planned } = this.#input;
+    return new Saver({
+      parts,
+      planned,
+      files,
+      optimizer,
+      kept: (step) => stateOf(this.#runParts, step),
+      emit: (event) => parts.stream.emit(event),
       trained: (step) => this.#trainedTensors(step),
-      totals: () => this.#totalsNow(),
     });
   }
 
-  #makeEvaluation(loaded: LoadedModel, stepsDone: () => number): Evaluation {
-    const { hooks, options, training } = this.#parts;
+  #makeEvaluation(joined: JoinedRun, loaded: LoadedModel): Evaluation {
+    const { hooks, options, training, stream } = this.#input.parts;
     return new Evaluation({
       hooks,
       training,
       seed: options.seed!,
-      session: new RunnerSession(loaded.runner, loaded.backend, stepsDone),
+      session: new RunnerSession(loaded.runner, loaded.backend, () => this.#made!.loop.stepsDone),
       sources: options.data?.evaluation ?? {},
       evaluators: options.evaluators ?? [],
-      ...this.#joined!,
-      record: async (context) => {
-        this.#stopRule.observe(context);
-        await this.#files?.evaluated(context);
-      },
+      ...joined,
+      emit: (event) => stream.emit(event),
+      contextAt: (step, epoch) => this.#stepContext(step, epoch),
     });
   }
 
-  #makeLoop(
-    loaded: LoadedModel,
-    guard: FrozenGuard,
-    evaluation: Evaluation,
-    start: ReturnType<typeof startOf>,
-  ): TrainLoop {
-    const { hooks, watch, options, training } = this.#parts;
+  #makeLoop(joined: JoinedRun, { loaded, trainStep, stopRule, saver, peakBytes }: LoopParts): TrainLoop {
+    const { parts, checkpoint, throwFailure } = this.#input;
+    const { hooks, watch, options, training } = parts;
     return new TrainLoop({
       hooks,
       watch,
       training,
-      start,
+      start: startOf(checkpoint, training),
       context: loaded.context,
       source: options.data!.train!,
       seed: options.seed!,
-      trainStep: this.#trainStep!,
-      ...this.#joined!,
-      throwFailure: this.#input.throwFailure,
-      stopDecision: () => this.#stopRule.decision,
+      trainStep,
+      ...joined,
+      throwFailure,
+      peakBytes,
+      stopDecision: () => stopRule.decision,
       events: {
-        enterPhase: async (step) => this.#enterPhase(loaded, guard, step),
+        enterPhase: async (step) => this.#enterPhase(step),
         stepMade: (context) => {
-          this.#made = context;
+          this.#unwritten = context;
           this.#progress.step(context);
         },
-        afterStep: async (context) => this.#afterStep(context, evaluation),
+        afterStep: async (context) => this.#afterStep(context),
         stepDone: async (context, position, done) => {
-          if (this.#saver?.isDue(context.step, done) === true) await this.#saver.save(context, position);
+          if (saver?.isDue(context.step, done) === true) await saver.save(context, position);
         },
       },
     });
   }
 
-  async #enterPhase({ runner }: LoadedModel, guard: FrozenGuard, step: number): Promise<void> {
-    const before = runner.phase.trained;
-    await guard.enter(phaseAt(this.#planned.plan, step));
-    this.#saver?.notePhase(step + 1, guard.fingerprint());
-    const { trained } = runner.enterPhase(step);
+  async #enterPhase(step: number): Promise<void> {
+    const { loaded, optimizer, trainStep } = this.#made!;
+    const before = loaded.runner.phase.trained;
+    for (const part of this.#runParts) await part.enterPhase?.(step);
+    const { trained } = loaded.runner.enterPhase(step);
     const ended = [...before].filter((name) => !trained.has(name));
-    this.#optimizer!.drop(ended);
-    this.#trainStep!.forget(ended);
-    this.#parts.logger.info(
+    optimizer.drop(ended);
+    trainStep.forget(ended);
+    this.#input.parts.logger.info(
       { step, trained: trained.size, ended: ended.length },
       `A new phase of the plan starts at step ${step}.`,
     );
   }
 
-  async #afterStep(context: AfterStepContext, evaluation: Evaluation): Promise<void> {
-    const metrics = this.#metrics.collect(context);
-    await this.#files?.step(context, metrics);
-    this.#made = undefined;
-    await evaluation.run("step", this.#stepContext(context.step + 1, { epoch: context.epoch, microBatch: 0 }));
+  async #afterStep(context: AfterStepContext): Promise<void> {
+    await this.#input.parts.stream.emit(stepEvent(context, this.#metrics.collect(context)));
+    this.#unwritten = undefined;
+    for (const part of this.#runParts) await part.afterStep?.(context);
   }
 
-  async #finish(
-    loaded: LoadedModel,
-    loop: TrainLoop,
-    end: LoopEnd,
-    evaluation: Evaluation,
-    guard: FrozenGuard,
-  ): Promise<RunSummary> {
-    const { hooks } = this.#parts;
-    const context = this.#stepContext(loop.stepsDone, loop.position);
+  async #finish({ loaded, loop, evaluation, guard, saver, files }: MadeRun, end: LoopEnd): Promise<RunSummary> {
+    const { parts, planned, checkpoint } = this.#input;
+    const { stepsDone, position } = loop;
+    const context = this.#stepContext(stepsDone, position.epoch);
     // A run that is stopped before its first step has no step whose end would save it
-    if (end.isInterrupted && !this.#progress.hasTrained && this.#checkpoint === undefined)
-      await this.#saver?.save(context, loop.position);
+    if (end.isInterrupted && !this.#progress.hasTrained && checkpoint === undefined)
+      await saver?.save(context, position);
     if (!end.isInterrupted) await evaluation.run("end", context);
-    const frozenProof = await guard.finish(loop.stepsDone);
+    const frozenProof = await guard.finish(stepsDone);
     await checkTrained(loaded.runner);
     await compareTrained(this.#joined!.ensemble, loaded);
-    if (!end.isInterrupted) await this.#files?.final(this.#trainedTensors(loop.stepsDone), this.#planned.planHash);
-    const summary = summarize({
-      planned: this.#planned,
-      runFolder: this.#files?.folder.path,
-      steps: loop.stepsDone,
-      epochs: loop.position.epoch,
-      end,
-      totals: this.#totalsNow(),
-      frozenProof,
-      deadGradients: this.#dead.found,
-      evaluations: evaluation.latest,
-      lines: this.#checkpointing?.lines ?? [],
-      numbers: this.#checkpointing?.numbers ?? {},
-    });
-    await hooks.done.promise(summary, loaded.context);
-    await this.#files?.summary(summary);
+    if (!end.isInterrupted) await files?.final(this.#trainedTensors(stepsDone), planned.planHash);
+    const length = { steps: stepsDone, epochs: position.epoch };
+    const said = summaryOf(this.#runParts);
+    const summary = summarize({ planned, runFolder: files?.folder.path, ...length, end, frozenProof, ...said });
+    await parts.hooks.done.promise(summary, loaded.context);
+    await files?.writeSummary(summary);
+    await parts.stream.emit({ event: "done", step: stepsDone, summary });
     return summary;
   }
 
   /** What trained up to a step, and what the run began with instead of the model's values. */
   #trainedTensors(step: number): ReadonlyMap<string, ReturnType<LoadedModel["runner"]["store"]["get"]>> {
-    const phases = this.#planned.plan.phases.filter(({ fromStep }) => fromStep <= step);
+    const phases = this.#input.planned.plan.phases.filter(({ fromStep }) => fromStep <= step);
     const names = new Set([...this.#carried, ...phases.flatMap((phase) => [...trainedNames(phase)])]);
-    return new Map([...names].map((name) => [name, this.#loaded!.runner.store.get(name)]));
+    return new Map([...names].map((name) => [name, this.#made!.loaded.runner.store.get(name)]));
   }
 
-  #totalsNow(): RunTotals {
-    return this.#progress.totals(this.#trainStep?.computeMs ?? 0, this.#loaded?.memory.peakBytes ?? 0);
-  }
-
-  #stepContext(step: number, { epoch }: DataPosition): StepContext {
-    const context: RunContext = this.#loaded!.context;
-    return Object.freeze({ ...context, epoch, step });
+  #stepContext(step: number, epoch: number): StepContext {
+    return Object.freeze({ ...this.#made!.loaded.context, epoch, step });
   }
 }

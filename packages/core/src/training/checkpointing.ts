@@ -4,6 +4,7 @@ import type { Backend, PlannedContext } from "../api/contexts.js";
 import type { ResolvedTrainingOptions } from "../api/options.js";
 import { activationBytes } from "../plan/activation-bytes.js";
 import { checkpointableSegments, type Phase } from "../model/phase.js";
+import type { RunPart } from "../run/run-part.js";
 import { countTokens } from "../model/supervision.js";
 import { segmentRows } from "../segments/segment-rows.js";
 
@@ -24,7 +25,7 @@ export interface CheckpointingInput {
  * all of them where their activations, estimated for the micro-batch, would take more than the memory that is there.
  * Remembers what it decided.
  */
-export class Checkpointing {
+export class Checkpointing implements RunPart {
   readonly #input: CheckpointingInput;
   #microBatches = 0;
   #checkpointed = 0;
@@ -44,6 +45,10 @@ export class Checkpointing {
     this.#checkpointed += isNeeded ? 1 : 0;
     this.#largestBytes = Math.max(this.#largestBytes, bytes);
     return isNeeded ? blocks : new Set();
+  }
+
+  summary(): { readonly lines: readonly string[]; readonly numbers: Readonly<Record<string, number>> } {
+    return { lines: this.lines, numbers: this.numbers };
   }
 
   /** For the summary; nothing where there was nothing to decide. */

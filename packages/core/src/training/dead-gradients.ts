@@ -1,6 +1,7 @@
 import type { Logger } from "../api/logger.js";
 import { append, nameList, type Segment } from "@thaw/contracts";
 import type { DeadGradient } from "../api/summary.js";
+import type { RunPart } from "../run/run-part.js";
 import { segmentsBehind } from "../weights/fingerprint.js";
 
 /** What a reason is told from. */
@@ -35,7 +36,7 @@ interface Stretch {
  * Counts, for each trained parameter, the steps in a row without gradient, and reports it once when they are `limit`
  * (null: never).
  */
-export class DeadGradients {
+export class DeadGradients implements RunPart {
   readonly #limit: number | null;
   readonly #facts: DeadGradientFacts;
   readonly #stretches = new Map<string, Stretch>();
@@ -49,6 +50,10 @@ export class DeadGradients {
   /** Everything found so far. */
   get found(): readonly DeadGradient[] {
     return [...this.#found.values()];
+  }
+
+  summary(): { readonly deadGradients: readonly DeadGradient[] } {
+    return { deadGradients: this.found };
   }
 
   /** Adds a step; returns what reached the limit with it. */

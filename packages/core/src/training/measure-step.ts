@@ -3,6 +3,7 @@ import * as tf from "@tensorflow/tfjs-core";
 import type { StepContext } from "../api/contexts.js";
 import type { TrainerHooks } from "../api/hooks.js";
 import { clipFactors, type ClipResult } from "../optimize/clip.js";
+import { mapped } from "./named-tensors.js";
 import type { Accumulator } from "./accumulator.js";
 
 /** A step's gradients and what is known of them before anything is updated. */
@@ -11,6 +12,8 @@ export interface Measured {
   /** As they were summed. */
   readonly sums: ReadonlyMap<string, Tensor>;
   readonly clip: ClipResult;
+  /** What the squares of `clip` are still to be scaled by, as gradients are. */
+  readonly scale: number;
   /** Sum of losses, norm, and the squares of `clip`, in one tensor. */
   readonly numbers: Tensor;
   /** What is freed at the latest when the step ends. */
@@ -37,6 +40,7 @@ export function measureStep(
   const sums = accumulator.takeGradients();
   // `isUsed` also counts those who only watch
   const isTapped = hook.taps.length > 0;
+  const given = isTapped ? 1 : scale;
   let gradients: ReadonlyMap<string, Tensor> = sums;
   let clip: ClipResult | undefined;
   try {
@@ -45,19 +49,16 @@ export function measureStep(
       const divided = isTapped ? mapped(sums, (sum) => tf.mul(sum, factor)) : sums;
       // Copies, since a tap may give tensors that are its own
       if (isTapped) gradients = mapped(hook.call(divided, context), tf.clone);
-      clip = clipFactors(gradients, groups, isTapped ? 1 : scale);
+      clip = clipFactors(gradients, groups, given);
       const two = tf.stack([lossSum, clip.norm]);
       const numbers = clip.squares === null ? two : tf.concat([two, clip.squares]);
       const factors = [...gradients.keys()].map((name) => clip!.factor(name));
       return [numbers, ...factors, ...(isTapped ? gradients.values() : [])];
     });
-    return { gradients, sums, clip: clip!, numbers: made[0]!, owned: new Set([...sums.values(), ...made]) };
+    const owned = new Set([...sums.values(), ...made]);
+    return { gradients, sums, clip: clip!, scale: given, numbers: made[0]!, owned };
   } catch (error) {
     for (const sum of sums.values()) sum.dispose();
     throw error;
   }
-}
-
-function mapped(tensors: ReadonlyMap<string, Tensor>, make: (tensor: Tensor) => Tensor): ReadonlyMap<string, Tensor> {
-  return new Map([...tensors].map(([name, tensor]) => [name, make(tensor)]));
 }

@@ -1,11 +1,14 @@
-import type { EvaluatedContext, StopDecision } from "../api/contexts.js";
+import type { StopDecision } from "../api/contexts.js";
 import type { ResolvedTrainingOptions } from "../api/options.js";
-import type { StopRuleState } from "../api/state.js";
+import type { RunState, StopRuleState } from "../api/state.js";
+import type { RunPart } from "../run/run-part.js";
+import type { EvaluatedEvent } from "../stream/metrics-line.js";
+import type { RunEvent } from "../stream/run-event.js";
 
 type Options = NonNullable<ResolvedTrainingOptions["stopWhen"]>;
 
 /** `training.stopWhen`: looks at evaluations between steps and says when it is enough. */
-export class StopRule {
+export class StopRule implements RunPart {
   readonly #options: Options | undefined;
   #evaluation: string | undefined;
   #best: number | undefined;
@@ -21,18 +24,24 @@ export class StopRule {
     return this.#decision;
   }
 
-  get state(): StopRuleState {
-    return { evaluation: this.#evaluation, best: this.#best, since: this.#since };
+  record(event: RunEvent): void {
+    if (event.event === "evaluated") this.observe(event);
   }
 
-  restore({ evaluation, best, since }: StopRuleState): void {
+  state(): { readonly stopRule: StopRuleState } {
+    return { stopRule: { evaluation: this.#evaluation, best: this.#best, since: this.#since } };
+  }
+
+  restore({ stopRule }: Pick<RunState, "stopRule">): void {
+    if (stopRule === undefined) return;
+    const { evaluation, best, since } = stopRule;
     this.#evaluation = evaluation;
     this.#best = best;
     this.#since = since;
   }
 
   /** An evaluation before the first step only sets what later ones must be better than. */
-  observe({ name, metrics, step }: Pick<EvaluatedContext, "name" | "metrics" | "step">): void {
+  observe({ name, metrics, step }: Pick<EvaluatedEvent, "name" | "metrics" | "step">): void {
     const options = this.#options;
     const value = options === undefined ? undefined : metrics[options.metric];
     if (options === undefined || value === undefined) return;

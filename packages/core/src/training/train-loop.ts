@@ -26,7 +26,7 @@ export interface LoopEvents {
   enterPhase(step: number): Promise<void>;
   /** Right after the update, before any plugin is told. */
   stepMade(context: AfterStepContext): void;
-  /** After `afterStep` and `collectMetrics`: files and evaluations. */
+  /** After the hook `afterStep`: the step's event and evaluations. */
   afterStep(context: AfterStepContext): Promise<void>;
   /** After everything else of the step: checkpoints. */
   stepDone(context: StepContext, position: DataPosition, done: StepDone): Promise<void>;
@@ -56,6 +56,8 @@ export interface TrainLoopInput {
   readonly stop: SharedStop;
   /** Throws what `Trainer.fail` was told, once it was called. */
   readonly throwFailure: () => void;
+  /** Most bytes in tensors since the last call. */
+  readonly peakBytes: () => number;
   readonly start: { readonly step: number; readonly position: DataPosition };
 }
 
@@ -68,6 +70,8 @@ export class TrainLoop {
   #startMs = 0;
   /** Micro-batches of the step under way. */
   #inStep = 0;
+  /** Waited for batches of the step under way. */
+  #loadMs = 0;
 
   constructor(input: TrainLoopInput) {
     this.#input = input;
@@ -99,10 +103,13 @@ export class TrainLoop {
     const { microBatchSize, shuffle } = training;
     let done = skip;
     const order = { epoch, seed, microBatchSize, shuffle, skip };
+    let askedMs = performance.now();
     for await (const marked of markLast(rankBatches(source, order, ensemble))) {
       done += 1;
+      this.#loadMs += performance.now() - askedMs;
       const ended = await this.#microBatch(marked, { epoch, microBatch: done });
       if (ended || this.#end !== undefined) return;
+      askedMs = performance.now();
     }
     if (done === 0) throw noBatches(source.name);
     // Everything was skipped: a source that is shorter now than when the checkpoint was made
@@ -127,7 +134,9 @@ export class TrainLoop {
     else trainStep.skipMicroBatch();
     this.#inStep += 1;
     await setImmediate();
+    const askedMs = performance.now();
     const isLastOfEpoch = await isLast();
+    this.#loadMs += performance.now() - askedMs;
     const isLastOfStep = isLastOfEpoch || this.#inStep === training.gradientAccumulationSteps;
     if (!isLastOfStep) return false;
     this.#inStep = 0;
@@ -135,13 +144,16 @@ export class TrainLoop {
   }
 
   async #finishStep(stepContext: StepContext, position: DataPosition, isLastOfEpoch: boolean): Promise<boolean> {
-    const { hooks, context, trainStep, events, stop, stopDecision, ensemble } = this.#input;
-    const result = await trainStep.finish(stepContext);
+    const { hooks, context, trainStep, events, stop, stopDecision, ensemble, peakBytes } = this.#input;
+    const { times, ...result } = await trainStep.finish(stepContext);
     const after: AfterStepContext = Object.freeze({
       ...stepContext,
       ...result,
       durationMs: performance.now() - this.#startMs,
+      times: { loadMs: this.#loadMs, ...times },
+      peakBytes: peakBytes(),
     });
+    this.#loadMs = 0;
     this.#stepsDone += 1;
     this.#position = isLastOfEpoch ? { epoch: position.epoch + 1, microBatch: 0 } : position;
     events.stepMade(after);

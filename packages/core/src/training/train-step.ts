@@ -1,49 +1,27 @@
-import type { Tensor } from "@tensorflow/tfjs-core";
 import * as tf from "@tensorflow/tfjs-core";
 import type { Batch } from "@thaw/contracts";
 import { lossReachesNothing, nothingSupervised, optimizerUpdatedFrozen } from "../errors/passes.js";
-import type { AfterStepContext, StepContext } from "../api/contexts.js";
-import type { TrainerHooks } from "../api/hooks.js";
+import type { StepContext } from "../api/contexts.js";
 import { clipGroups, learningRatesAt, ratesOf } from "../optimize/group-rates.js";
-import type { Optimizer, UpdateContext } from "../api/optimizer.js";
-import type { ResolvedTrainingOptions } from "../api/options.js";
+import type { UpdateContext } from "../api/optimizer.js";
 import { decays } from "../plan/groups.js";
+import type { RunPart } from "../run/run-part.js";
 import { Accumulator } from "./accumulator.js";
-import type { DeadGradient } from "../api/summary.js";
-import type { Ensemble } from "../ensemble/ensemble.js";
 import { joinStep } from "../ensemble/join-step.js";
-import type { SharedStop } from "../ensemble/shared-stop.js";
-import type { DeadGradients } from "./dead-gradients.js";
-import type { ModelRunner, Pass } from "../model/model-runner.js";
+import type { Pass } from "../model/model-runner.js";
 import { explainNotFinite } from "./not-finite.js";
+import type { StepResult, TrainStepInput } from "./train-step-input.js";
 import { measureStep, type Measured } from "./measure-step.js";
 import { missingInputs } from "./missing-inputs.js";
+import { scaled } from "./named-tensors.js";
+import { normsByComponent, UpdateSizes } from "./component-norms.js";
 import { countTokens, superviseTokens } from "../model/supervision.js";
 
-/** What one step did. */
-export type StepResult = Omit<AfterStepContext, keyof StepContext | "durationMs">;
-
-/** What steps need of a run. */
-export interface TrainStepInput {
-  readonly hooks: TrainerHooks;
-  readonly runner: ModelRunner;
-  readonly training: ResolvedTrainingOptions;
-  readonly optimizer: Optimizer;
-  /** The plugin that made it. */
-  readonly optimizerPlugin: string | undefined;
-  readonly deadGradients: DeadGradients;
-  /** Told of trained parameters that got no gradient for long enough to say so. */
-  readonly onDead: (found: readonly DeadGradient[]) => void;
-  readonly totalSteps: number;
-  readonly ensemble: Ensemble;
-  readonly stop: SharedStop;
-  readonly checkpointed: (batch: Batch) => ReadonlySet<string>;
-  /** Updates by parameter, from a checkpoint. */
-  readonly updates?: Readonly<Record<string, number>>;
-}
+/** Steps between two that measure how much an update changes: it reads every trained weight once more. */
+const SIZED_EVERY = 10;
 
 /** Micro-batches of a step: forward, backward, sums; then clip and update, once. */
-export class TrainStep {
+export class TrainStep implements RunPart {
   readonly #input: TrainStepInput;
   readonly #sums = new Accumulator();
   readonly #updates: Map<string, number>;
@@ -52,6 +30,8 @@ export class TrainStep {
   #microBatches = 0;
   #missingInputs: ReadonlySet<string> | undefined;
   #computeMs = 0;
+  /** Of the step under way. */
+  #passesMs = 0;
   #isTorn = false;
   #lastSupervised: Batch | undefined;
   #proven: Batch | undefined;
@@ -65,8 +45,8 @@ export class TrainStep {
   }
 
   /** How often each parameter was updated. */
-  get updates(): Readonly<Record<string, number>> {
-    return Object.fromEntries(this.#updates);
+  state(): { readonly updates: Readonly<Record<string, number>> } {
+    return { updates: Object.fromEntries(this.#updates) };
   }
 
   /** Time in forward, backward and update so far; loading and hooks before the forward pass excluded. */
@@ -132,6 +112,7 @@ export class TrainStep {
     } finally {
       pass?.dispose();
       prepared.dispose();
+      this.#passesMs += performance.now() - start;
       this.#computeMs += performance.now() - start;
     }
   }
@@ -171,15 +152,21 @@ export class TrainStep {
       const found = { loss, gradientNorm, batches: this.#batches };
       if (!Number.isFinite(loss) || !Number.isFinite(gradientNorm))
         throw await explainNotFinite({ ...this.#input, ...measured, ...found, step: context.step });
-      tf.tidy(() => this.#update(context, learningRates, measured));
+      const sizes = context.step % SIZED_EVERY === 0 ? new UpdateSizes(runner.planned.owners) : undefined;
+      tf.tidy(() => this.#update(context, learningRates, measured, sizes));
       this.#proven = this.#lastSupervised;
-      this.#watchGradients(context.step, new Map(measured.clip.names.map((name, index) => [name, squares[index]!])));
+      const byName = new Map(measured.clip.names.map((name, index) => [name, squares[index]!]));
+      this.#watchGradients(context.step, byName);
+      const updateRatios = await sizes?.read();
       return {
         loss,
         gradientNorm,
+        gradientNorms: normsByComponent(byName, runner.planned.owners, measured.scale),
+        ...(updateRatios === undefined ? {} : { updateRatios }),
         learningRates,
         supervisedTokens,
         tokens,
+        times: { passesMs: this.#passesMs, updateMs: performance.now() - start },
         ...(rowCounts === undefined ? {} : { rowCounts }),
       };
     } finally {
@@ -202,11 +189,16 @@ export class TrainStep {
     return this.#proven;
   }
 
+  close(): void {
+    this.clear();
+  }
+
   /** Frees what an unfinished step holds. */
   clear(): void {
     this.#sums.clear();
     this.#batches = [];
     this.#microBatches = 0;
+    this.#passesMs = 0;
     this.#missingInputs = undefined;
   }
 
@@ -228,6 +220,7 @@ export class TrainStep {
     context: StepContext,
     learningRates: Readonly<Record<string, number>>,
     { gradients, clip, owned }: Measured,
+    sizes: UpdateSizes | undefined,
   ): void {
     const { runner, optimizer } = this.#input;
     const free = (name: string): void => {
@@ -244,11 +237,13 @@ export class TrainStep {
     for (const [name, tensor] of updated) {
       if (!gradients.has(name))
         throw optimizerUpdatedFrozen(optimizer.name, this.#input.optimizerPlugin, [name], context.step);
+      sizes?.add(name, parameters.get(name)!, tensor);
       runner.store.replace(name, tensor);
       free(name);
       this.#updates.set(name, (this.#updates.get(name) ?? 0) + 1);
     }
     this.#isTorn = false;
+    sizes?.keep();
   }
 
   #updateContext(step: number, learningRates: Readonly<Record<string, number>>): Omit<UpdateContext, "factorOf"> {
@@ -258,18 +253,4 @@ export class TrainStep {
       rates: ratesOf(this.#input.runner.phase.groups, learningRates, this.#decaying),
     };
   }
-}
-
-/** Each times its factor; frees the gradients as it goes. */
-function scaled(
-  gradients: ReadonlyMap<string, Tensor>,
-  factor: (name: string) => Tensor,
-  free: (name: string) => void,
-): ReadonlyMap<string, Tensor> {
-  const result = new Map<string, Tensor>();
-  for (const [name, gradient] of gradients) {
-    result.set(name, tf.mul(gradient, factor(name)));
-    free(name);
-  }
-  return result;
 }

@@ -1,5 +1,5 @@
 import type { AfterStepContext } from "../api/contexts.js";
-import type { TrainerParts } from "./trainer-parts.js";
+import type { TrainerParts } from "../run/trainer-parts.js";
 
 /** Gathers what plugins measure of steps. What is not finite is left out, and told of once per metric. */
 export class StepMetrics {

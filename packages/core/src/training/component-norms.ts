@@ -1,0 +1,68 @@
+import type { Tensor } from "@tensorflow/tfjs-core";
+import * as tf from "@tensorflow/tfjs-core";
+import { sumOfSquares } from "../optimize/clip.js";
+
+/** L2 norms by component, of sums of squares by parameter that are still to be scaled. */
+export function normsByComponent(
+  squares: ReadonlyMap<string, number>,
+  owners: ReadonlyMap<string, string>,
+  scale: number,
+): Readonly<Record<string, number>> {
+  const sums = new Map<string, number>();
+  for (const [name, square] of squares) {
+    const component = owners.get(name);
+    if (component !== undefined) sums.set(component, (sums.get(component) ?? 0) + square);
+  }
+  return Object.fromEntries([...sums].map(([component, sum]) => [component, Math.sqrt(sum) * scale]));
+}
+
+/**
+ * How much an update changes each component against what it was: sums of squares on the device, read once. Made and
+ * filled in a tidy; `read` then frees what `keep` took out of it.
+ */
+export class UpdateSizes {
+  readonly #owners: ReadonlyMap<string, string>;
+  readonly #names: string[] = [];
+  readonly #squares: Tensor[] = [];
+  #all: Tensor | undefined;
+
+  constructor(owners: ReadonlyMap<string, string>) {
+    this.#owners = owners;
+  }
+
+  /** Borrows both tensors. */
+  add(name: string, before: Tensor, after: Tensor): void {
+    const component = this.#owners.get(name);
+    if (component === undefined) return;
+    this.#names.push(component);
+    this.#squares.push(
+      tf.tidy(() => sumOfSquares(tf.sub(after, before))),
+      sumOfSquares(before),
+    );
+  }
+
+  /** Takes what was added out of the tidy. */
+  keep(): void {
+    if (this.#squares.length > 0) this.#all = tf.keep(tf.stack(this.#squares));
+  }
+
+  /** L2 of the change over L2 before it, by component; a component of zeros has none. Frees what was kept. */
+  async read(): Promise<Readonly<Record<string, number>>> {
+    if (this.#all === undefined) return {};
+    try {
+      const squares = await this.#all.data();
+      const sums = new Map<string, [number, number]>();
+      for (const [index, component] of this.#names.entries()) {
+        const [change, whole] = sums.get(component) ?? [0, 0];
+        sums.set(component, [change + squares[2 * index]!, whole + squares[2 * index + 1]!]);
+      }
+      return Object.fromEntries(
+        [...sums].flatMap(([component, [change, whole]]) =>
+          whole > 0 ? [[component, Math.sqrt(change / whole)]] : [],
+        ),
+      );
+    } finally {
+      this.#all.dispose();
+    }
+  }
+}
