@@ -22,4 +22,4 @@ defineConfig({ model: "m", training: { schedule: { type: "cosin" } } });
 // @ts-expect-error an unknown option
 defineConfig({ model: "m", freeze: { trainMmProjOnyl: true } });
 // @ts-expect-error a source of no known kind
-defineConfig({ model: "m", data: { train: { type: "folder", path: "x" } } });
+defineConfig({ model: "m", data: { train: { type: "zip", path: "x" } } });

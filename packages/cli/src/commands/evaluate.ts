@@ -12,7 +12,7 @@ import { parse } from "yaml";
 import type { CaptionRecord } from "../record/record.js";
 import { openConfiguredProcessor, openConfiguredSource, sessionTrainer } from "../running/build-run.js";
 import { captionResult, measureCaptions } from "../running/caption-evaluator.js";
-import { evaluationSources, sourceName, type SourceSetting } from "../config/data-section.js";
+import { evaluationSources, sourceName, trainingSource, type SourceSetting } from "../config/data-section.js";
 import { badOption, noEvaluationData } from "../errors.js";
 import { watchInterrupts } from "../running/interrupt.js";
 import { createLogger, type LogLevel } from "../terminal/log.js";
@@ -151,6 +151,6 @@ async function openTraining(
     const context = { processor, baseFolder: process.cwd(), role: "train", name: "train", formats } as const;
     return openSource(await givenSource(given, formats), context);
   }
-  const { train } = config.data;
+  const train = trainingSource(config.data);
   return train === undefined ? undefined : openConfiguredSource(config, processor, "train", train, "train");
 }

@@ -3,7 +3,7 @@ import { openModel, placeholderModel } from "@thaw/models";
 import { foreignFreezePolicy, thawVocabulary } from "@thaw/plugin-freeze-policy";
 import { existsSync } from "node:fs";
 import { isAbsolute, relative, resolve, sep } from "node:path";
-import { evaluationSources, type SourceSetting } from "../config/data-section.js";
+import { evaluationSources, trainingSource, type OpenedSetting, type SourceSetting } from "../config/data-section.js";
 import { isError, type LoadedConfig } from "../config/load-config.js";
 import { startFile } from "../running/run-folder.js";
 
@@ -155,7 +155,7 @@ function unreadSources(config: LoadedConfig): {
   readonly train?: BatchSource;
   readonly evaluation: Readonly<Record<string, BatchSource>>;
 } {
-  const { train } = config.data;
+  const train = trainingSource(config.data);
   const evaluation = Object.entries(evaluationSources(config)).map(([name, setting]) => [
     name,
     unreadSource(name, setting),
@@ -166,11 +166,17 @@ function unreadSources(config: LoadedConfig): {
   };
 }
 
-function unreadSource(name: string, setting: SourceSetting): BatchSource {
-  const { views, ...kinds } = typeof setting === "string" ? {} : (setting.augment ?? {});
-  const augmentations = Object.entries(kinds)
-    .filter(([, value]) => value !== false && value !== undefined && value !== 0)
-    .map(([kind]) => kind);
+function unreadSource(name: string, { sets }: OpenedSetting): BatchSource {
+  const all = (Array.isArray(sets) ? sets : [sets]) as readonly SourceSetting[];
+  const changes = all.map((set) => (typeof set === "string" ? {} : (set.augment ?? {})));
+  const augmentations = changes.flatMap(({ views: _views, ...kinds }) =>
+    Object.entries(kinds).flatMap(([kind, value]) =>
+      value === false || value === undefined || value === 0 ? [] : [kind],
+    ),
+  );
+  const views = changes.every((change) => change.views !== undefined)
+    ? Math.max(...changes.map((change) => change.views!))
+    : undefined;
   return {
     name,
     sampleCount: Number.NaN,

@@ -2,7 +2,7 @@ import { dirname } from "node:path";
 import { Trainer, type Evaluator, type Logger, type Model, type Plugin, type TrainerOptions } from "@thaw/core";
 import { openSource, type DataSource, type Processor } from "@thaw/data";
 import { openProcessor } from "@thaw/models";
-import { evaluationSources, type SourceSetting } from "../config/data-section.js";
+import { evaluationSources, trainingSource, type OpenedSetting } from "../config/data-section.js";
 import type { LoadedConfig } from "../config/load-config.js";
 import { openConfiguredModel } from "../planning/plan-run.js";
 import { startFile } from "./run-folder.js";
@@ -40,17 +40,22 @@ export function openConfiguredSource(
   config: LoadedConfig,
   processor: Processor,
   role: "train" | "evaluation",
-  setting: SourceSetting,
+  { sets, part }: OpenedSetting,
   name: string,
 ): Promise<DataSource> {
-  const { workers } = config.data;
+  const { workers, mix, split, onError, tooLong, groupByLength } = config.data;
   const { maxLength } = config.values.training;
-  return openSource(setting, {
+  return openSource(sets, {
     processor,
     baseFolder: dataFolder(config),
     role,
     name,
     formats: config.registry.all("formats"),
+    tooLong,
+    skips: onError === "skip",
+    groupByLength: groupByLength && role === "train",
+    ...(mix === undefined ? {} : { mix }),
+    ...(split === undefined || part === undefined ? {} : { holdOut: { ...split, part } }),
     ...(maxLength === undefined ? {} : { maxLength }),
     ...(workers === undefined ? {} : { workers }),
   });
@@ -65,13 +70,13 @@ export async function openParts(config: LoadedConfig): Promise<Parts> {
   const processor = await openConfiguredProcessor(config);
   const opened: DataSource[] = [];
   const close = async (): Promise<void> => void (await Promise.all(opened.map((source) => source.close())));
-  const open = async (role: "train" | "evaluation", setting: SourceSetting, name: string): Promise<DataSource> => {
+  const open = async (role: "train" | "evaluation", setting: OpenedSetting, name: string): Promise<DataSource> => {
     const source = await openConfiguredSource(config, processor, role, setting, name);
     opened.push(source);
     return source;
   };
   try {
-    const { train } = config.data;
+    const train = trainingSource(config.data);
     const training = train === undefined ? undefined : await open("train", train, "train");
     const evaluation: Record<string, DataSource> = {};
     for (const [name, setting] of Object.entries(evaluationSources(config)))

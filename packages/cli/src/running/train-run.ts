@@ -1,6 +1,5 @@
 import { basename, dirname } from "node:path";
 import type { Logger, RunSummary, SavedState, Trainer, TrainerOptions } from "@thaw/core";
-import { countText } from "@thaw/contracts";
 import { trainerOptions, type Parts } from "./build-run.js";
 import { captionEvaluators } from "./caption-evaluator.js";
 import type { EventWriter } from "../record/events.js";
@@ -13,6 +12,7 @@ import { recordPlugin } from "../record/record-plugin.js";
 import { shellWord } from "../render/text.js";
 import { summaryLines } from "../render/summary.js";
 import { writeReport } from "../report/report.js";
+import { leftOutLines, leftOutOf, tellOfData, type LeftOut } from "./data-notes.js";
 import { warnOfOverlap } from "./overlap.js";
 import { measureSaving } from "./saving.js";
 import type { Terminal } from "../terminal/terminal.js";
@@ -51,6 +51,8 @@ export interface Failure {
 export interface PreparedRun {
   readonly record: RunRecord;
   readonly options: TrainerOptions;
+  /** Samples that were left out so far. */
+  readonly leftOut: () => readonly LeftOut[];
 }
 
 /**
@@ -64,7 +66,7 @@ export async function prepareRun(
   context: TrainContext,
 ): Promise<PreparedRun> {
   const { events, terminal, progress, logger, isJson, interrupts, failure, team } = context;
-  tellLookedAt(parts, logger);
+  tellOfData(parts, config.values.training.microBatchSize ?? 1, config.values.seed ?? 0, logger);
   warnOfOverlap(parts.train, parts.evaluation, logger);
   const record = newRecord(title);
   record.model = parts.model.source;
@@ -72,25 +74,18 @@ export async function prepareRun(
   const recorder = recordPlugin({ ...sinks, ...(isJson ? {} : { terminal }) });
   const evaluators = captionEvaluators(config, parts, { record, progress, isStopping: interrupts.isInterrupted });
   const options = await trainerOptions(config, parts, { plugins: [recorder], evaluators, logger });
-  if (team === undefined) return { record, options };
-  return { record, options: { ...options, processes: team.size, plugins: [...options.plugins!, team.plugin] } };
-}
-
-/** Of sets that are too large to be looked at as a whole, how much was. */
-function tellLookedAt({ train, evaluation }: Parts, logger: Logger): void {
-  for (const { name, sampleCount, lookedAt } of [...(train === undefined ? [] : [train]), ...Object.values(evaluation)])
-    if (lookedAt !== undefined && (lookedAt.samples < sampleCount || lookedAt.images < lookedAt.imageCount))
-      logger.info(
-        { name, sampleCount, ...lookedAt },
-        `Looked at ${countText(lookedAt.samples)} of ${countText(sampleCount)} samples of ${name} and at ` +
-          `${countText(lookedAt.images)} of ${countText(lookedAt.imageCount)} images and sounds; the others are when ` +
-          "their turn comes.",
-      );
+  const leftOut = (): readonly LeftOut[] => leftOutOf(parts);
+  if (team === undefined) return { record, options, leftOut };
+  return {
+    record,
+    leftOut,
+    options: { ...options, processes: team.size, plugins: [...options.plugins!, team.plugin] },
+  };
 }
 
 /** After a run: the comparison where it was asked for, the report, the summary. */
 export async function finishRun(
-  { record, options }: PreparedRun,
+  { record, options, leftOut }: PreparedRun,
   summary: RunSummary,
   context: TrainContext,
 ): Promise<void> {
@@ -112,11 +107,13 @@ export async function finishRun(
     })),
     saving: record.saving,
     report,
+    leftOut: leftOut(),
   });
   if (isJson) return;
   terminal.out("");
   for (const line of summaryLines(record, { colors: terminal.colors, width: terminal.width })) terminal.out(line);
   terminal.out("");
+  for (const line of leftOutLines(leftOut())) terminal.out(line);
   if (report !== undefined) terminal.out(`Report: ${report}`);
 }
 

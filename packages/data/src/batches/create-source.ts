@@ -3,13 +3,15 @@ import { setEmpty, sourceClosed } from "../errors/files.js";
 import { augmentationKinds } from "../images/augment.js";
 import { acquireDecodePool } from "../workers/decode-pool.js";
 import { createMediaLoader, type MediaLoader } from "../workers/media-loader.js";
+import { WHOLE_SET } from "../samples/sizes.js";
 import type { AugmentOptions } from "../formats/options.js";
 import { joinedSets } from "../formats/joined.js";
 import { collate, type Row } from "./collate.js";
 import type { DataSource, PromptBatch, SourceContext } from "./data-source.js";
 import { createEncoder } from "./encoder.js";
 import { lookAhead } from "./look-ahead.js";
-import { mixedOrder, type MixStrategy, samplesPerEpoch } from "./order.js";
+import { groupedByLength, paddingShare } from "./length-groups.js";
+import { type EpochOptions, mixedOrder, type MixStrategy, samplesPerEpoch } from "./order.js";
 import { type Prepared, withPrefetch } from "./prefetch.js";
 import { mixSeeds } from "./random.js";
 import { Skipping } from "./skipping.js";
@@ -63,6 +65,7 @@ export async function createSource(made: SourceParts, context: SourceContext): P
   const encode = createEncoder(context);
   const skipping = new Skipping(skips);
   let closed = false;
+  let lengths: Float64Array | undefined;
 
   const rowOf = async (index: number, onLoad: () => void, withAnswer: boolean, epochSeed?: EpochSeed): Promise<Row> => {
     const sample = await samples.read(index);
@@ -97,6 +100,11 @@ export async function createSource(made: SourceParts, context: SourceContext): P
   const mixed = parts.map(({ samples: { count }, weight, perEpoch }) => ({ count, weight, samples: perEpoch }));
   const sampleCount = samplesPerEpoch(mixed).reduce((sum, count) => sum + count, 0);
   const views = viewsOf(parts);
+  const orderOf = (options: EpochOptions & { readonly microBatchSize: number }): Int32Array => {
+    const order = mixedOrder(mixed, mix, options);
+    if (context.groupByLength !== true || !options.shuffle || lengths === undefined) return order;
+    return groupedByLength(order, lengths, options);
+  };
   const source: Omit<DataSource, "contents"> = {
     name,
     processor,
@@ -105,10 +113,16 @@ export async function createSource(made: SourceParts, context: SourceContext): P
     sampleCount,
     shards: true,
     skipped: () => skipping.skipped(),
+    padding(microBatchSize, seed) {
+      if (context.groupByLength !== true || lengths === undefined) return undefined;
+      const options = { seed, epoch: 0, shuffle: true, microBatchSize };
+      const plain = paddingShare(mixedOrder(mixed, mix, options), lengths, microBatchSize);
+      return { grouped: paddingShare(orderOf(options), lengths, microBatchSize), plain };
+    },
     augmentations: [...new Set(parts.flatMap(({ augment }) => augmentationKinds(augment)))],
     ...(views === undefined ? {} : { views }),
     batches({ epoch, seed, microBatchSize, shuffle, skip = 0, shard = { index: 0, count: 1 } }) {
-      const order = mixedOrder(mixed, mix, { seed, epoch, shuffle });
+      const order = orderOf({ seed, epoch, shuffle, microBatchSize });
       const epochSeed: EpochSeed = (part) => {
         const { augment } = parts[part]!;
         if (augmentationKinds(augment).length === 0) return undefined;
@@ -148,7 +162,18 @@ export async function createSource(made: SourceParts, context: SourceContext): P
     },
   };
   try {
-    const { problems, ...seen } = await lookAhead({ samples, processor, encode, loaderOf, answered, skips });
+    const looked = await lookAhead({
+      samples,
+      processor,
+      encode,
+      loaderOf,
+      answered,
+      skips,
+      isWhole: samples.count <= WHOLE_SET || context.looksAtAll === true,
+      ...(context.looksAtAll === true ? { limitMs: Number.POSITIVE_INFINITY } : {}),
+    });
+    const { problems, lengths: known, ...seen } = looked;
+    lengths = known;
     skipping.leaveOut(problems);
     return { ...source, ...seen };
   } catch (cause) {

@@ -26,6 +26,11 @@ export interface DataSource extends BatchSource {
    * it has none: equal ones show the same.
    */
   readonly contents: readonly string[];
+  /**
+   * Share of the tokens of the first epoch that is padding, with samples grouped by length and without; undefined where
+   * they are not grouped.
+   */
+  padding(microBatchSize: number, seed: number): { readonly grouped: number; readonly plain: number } | undefined;
   /** Samples that were left out so far since they cannot be used, and why; none unless the source skips them. */
   skipped(): readonly { readonly origin: string; readonly error: unknown }[];
   /** How much was looked at when the source was opened: all, unless the set is too large for that. */
@@ -53,6 +58,15 @@ export interface SourceContext {
    * `maxPositions`.
    */
   readonly maxLength?: number;
+  /**
+   * What becomes of a longer sample: an error, or its first tokens, where no item is cut and something to learn is
+   * left. Default `fail`.
+   */
+  readonly tooLong?: "fail" | "truncate";
+  /** Look at all samples and items, however long that takes and however large the set is. */
+  readonly looksAtAll?: boolean;
+  /** Samples of about the same length share a micro-batch, where the order is shuffled. */
+  readonly groupByLength?: boolean;
   /**
    * Decode workers; default min(2, cores - 1), at least 1. 0 decodes on the calling thread. All sources share one pool.
    */

@@ -36,6 +36,8 @@ export function createEncoder(context: SourceContext): Encoder {
       return { ...prompt, labels: prompt.tokenIds.map(() => IGNORE_INDEX) };
     });
     if (encoded.tokenIds.length > maxLength) {
+      const cut = context.tooLong === "truncate" ? truncated(encoded, maxLength) : undefined;
+      if (cut !== undefined) return cut;
       const mediaTokenCount = plans.reduce((sum, { tokenCount }) => sum + tokenCount, 0);
       throw sampleTooLong(sample.origin, encoded.tokenIds.length, maxLength, mediaTokenCount);
     }
@@ -43,6 +45,16 @@ export function createEncoder(context: SourceContext): Encoder {
     if (withAnswer) kept.set(sample, encoded);
     return encoded;
   };
+}
+
+/**
+ * The first tokens of a sample, or undefined where that would cut an item or leave nothing to learn.
+ */
+function truncated({ tokenIds, labels, columns }: Encoded, maxLength: number): Encoded | undefined {
+  const isWhole = columns.every((places) => (places.at(-1) ?? 0) < maxLength);
+  const kept = labels.slice(0, maxLength);
+  if (!isWhole || kept.every((label) => label === IGNORE_INDEX)) return undefined;
+  return { tokenIds: tokenIds.slice(0, maxLength), labels: kept, columns };
 }
 
 function checkRows({ tokenIds }: Encoded, { origin }: Sample, { tokenizer, embeddingRows, source }: Processor): void {

@@ -3,7 +3,6 @@ import type { SampleSet } from "@thaw/contracts";
 import { placeholdersOf, type Processor } from "../media/processor.js";
 import { MODALITIES } from "../samples/media-reference.js";
 import type { Peek } from "./peek.js";
-import { WHOLE_SET } from "../samples/sizes.js";
 import { stretchSize, type Surveyed } from "./survey.js";
 
 /** What was seen of a set's samples and items. */
@@ -21,6 +20,7 @@ export async function identityOf(
   samples: SampleSet,
   processor: Processor,
   { surveyed, peeks }: SampleLooks,
+  isWhole: boolean,
 ): Promise<Readonly<Record<string, string>>> {
   const identity: Record<string, string> = {};
   const { count } = samples;
@@ -28,7 +28,7 @@ export async function identityOf(
   for (let first = 0; first < count; first += size) {
     const end = Math.min(count, first + size);
     const name = end === first + 1 ? `sample ${end}` : `samples ${first + 1} to ${end}`;
-    if (count > WHOLE_SET) {
+    if (!isWhole) {
       const hash = await samples.fingerprint?.(first, end);
       if (hash !== undefined) identity[name] = hash;
       continue;

@@ -8,7 +8,6 @@ import type { LookedAt } from "./data-source.js";
 import type { Encoder } from "./encoder.js";
 import { identityOf, type SampleLooks } from "./identity.js";
 import { peek, type Peek } from "./peek.js";
-import { WHOLE_SET } from "../samples/sizes.js";
 import { type Problem, survey, type Surveyed } from "./survey.js";
 
 /** Time for looking at samples, and as much for images: of sets that take longer a part is looked at. */
@@ -16,6 +15,8 @@ const LIMIT_MS = 10_000;
 /** Of a set that is too large to be read whole. */
 const LARGE_LIMIT_MS = 2_000;
 const AT_A_TIME = 64;
+/** Of samples that were not encoded, about. */
+const CHARACTERS_PER_TOKEN = 4;
 
 /** What looking needs of a source. */
 export interface LookAheadInput {
@@ -28,6 +29,8 @@ export interface LookAheadInput {
   readonly answered: boolean;
   /** Samples that cannot be used are told, not thrown. */
   readonly skips?: boolean;
+  /** Read all samples, not some of them. */
+  readonly isWhole: boolean;
   readonly limitMs?: number;
 }
 
@@ -37,6 +40,8 @@ export interface LookAhead {
   /** Hashes by what they are of; see `BatchSource.identity`. */
   readonly identity: Readonly<Record<string, string>>;
   readonly textOnlyShare: number;
+  /** About how many tokens each sample has, by number; undefined of a set that was not read whole. */
+  readonly lengths: Float64Array | undefined;
   /** See `DataSource.contents`. */
   readonly contents: readonly string[];
   /** By number; empty unless the source skips what is wrong. */
@@ -51,12 +56,12 @@ export interface LookAhead {
  * @throws THAW_DATA_* of the first that cannot be used, with the number and names of the others
  */
 export async function lookAhead(input: LookAheadInput): Promise<LookAhead> {
-  const { samples, skips = false } = input;
-  const isWhole = samples.count <= WHOLE_SET;
+  const { samples, skips = false, isWhole } = input;
   const limitMs = input.limitMs ?? (isWhole ? LIMIT_MS : LARGE_LIMIT_MS);
   const problems = new Map<number, Problem>();
-  const surveyed = await survey(samples, { mediaTokens: tokensOf(input.processor), problems, skips });
-  const encoded = await encodeAll(input, surveyed, problems, limitMs);
+  const surveyed = await survey(samples, { isWhole, mediaTokens: tokensOf(input.processor), problems, skips });
+  const lengths = surveyed.sizes.map((size) => size / CHARACTERS_PER_TOKEN);
+  const encoded = await encodeAll(input, surveyed, { problems, lengths }, limitMs);
   const peeks = await peekAll(input, surveyed, problems, limitMs);
   if (problems.size > 0 && !skips) {
     const bad = [...problems].sort(([one], [other]) => one - other).map(([, problem]) => problem);
@@ -71,7 +76,8 @@ export async function lookAhead(input: LookAheadInput): Promise<LookAhead> {
         ? surveyed.items.size
         : Math.round((surveyed.items.size * samples.count) / surveyed.indices.length),
     },
-    identity: await identityOf(samples, input.processor, looks),
+    identity: await identityOf(samples, input.processor, looks, isWhole),
+    lengths: isWhole ? lengths : undefined,
     textOnlyShare: surveyed.conversations.size / surveyed.indices.length,
     contents: surveyed.keys.map(
       (keys, position) => surveyed.conversations.get(position) ?? keys.map((key) => peeks.get(key)?.hash ?? key).join(),
@@ -93,7 +99,7 @@ function tokensOf(processor: Processor): ReadonlyMap<string, number> {
 async function encodeAll(
   { samples, encode, answered, loaderOf }: LookAheadInput,
   { indices, sizes }: Surveyed,
-  problems: Map<number, Problem>,
+  { problems, lengths }: { readonly problems: Map<number, Problem>; readonly lengths: Float64Array },
   limitMs: number,
 ): Promise<number> {
   const longestFirst = [...indices.keys()].sort((left, right) => sizes[right]! - sizes[left]!);
@@ -103,9 +109,11 @@ async function encodeAll(
     const index = indices[position]!;
     if (!problems.has(index)) {
       const sample = await samples.read(index);
-      await encode(sample, loaderOf(index), answered).catch((error: unknown) =>
-        problems.set(index, { origin: sample.origin, error }),
-      );
+      try {
+        lengths[position] = (await encode(sample, loaderOf(index), answered)).tokenIds.length;
+      } catch (error) {
+        problems.set(index, { origin: sample.origin, error });
+      }
     }
     done += 1;
     if (done % AT_A_TIME !== 0) continue;

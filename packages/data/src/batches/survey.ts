@@ -4,7 +4,6 @@ import type { Sample, SampleMedia, SampleSet } from "@thaw/contracts";
 import { mediaBroken, mediaMissing } from "../errors/media.js";
 import { isOfSample } from "../errors/of-sample.js";
 import { refusalOf } from "../errors/samples.js";
-import { WHOLE_SET } from "../samples/sizes.js";
 import { mediaKey } from "../samples/media-key.js";
 
 /** So many samples of a larger set are read before anything starts. */
@@ -48,13 +47,15 @@ export function stretchSize(count: number): number {
   return Math.ceil(count / STRETCHES);
 }
 
-function chosenIndices(count: number): Int32Array {
-  if (count <= WHOLE_SET) return Int32Array.from({ length: count }, (_, index) => index);
+function chosenIndices(count: number, isWhole: boolean): Int32Array {
+  if (isWhole) return Int32Array.from({ length: count }, (_, index) => index);
   return Int32Array.from({ length: PART }, (_, index) => Math.floor((index * count) / PART));
 }
 
 /** How a survey is made. */
 export interface SurveyOptions {
+  /** Read all samples, not some of them. */
+  readonly isWhole: boolean;
   /** By kind, how many tokens an item stands for. */
   readonly mediaTokens: ReadonlyMap<string, number>;
   /** Where what is wrong goes if the source skips it. */
@@ -67,7 +68,7 @@ export interface SurveyOptions {
  * @throws THAW_DATA_* of a sample that cannot be read, and of all those whose files are missing
  */
 export async function survey(set: SampleSet, options: SurveyOptions): Promise<Surveyed> {
-  const indices = chosenIndices(set.count);
+  const indices = chosenIndices(set.count, options.isWhole);
   const sizes = new Float64Array(indices.length);
   const items = new Map<string, FoundItem>();
   const keys: string[][] = [];

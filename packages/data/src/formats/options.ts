@@ -36,6 +36,21 @@ export const COMMON_OPTIONS = {
   limit: z.number().int().positive().optional().describe("Only so many samples, the first ones."),
 };
 
+/** What a set of several may have beside that. */
+export const MIX_OPTIONS = {
+  weight: z
+    .number()
+    .positive()
+    .optional()
+    .describe("Its share of an epoch beside the weights of the others; an epoch is as long as all sets together."),
+  samples: z
+    .number()
+    .int()
+    .positive()
+    .optional()
+    .describe("How many of its samples an epoch holds; the next epoch goes on where this one stopped."),
+};
+
 /** As `transformers.image_utils.load_image` does. */
 export const exif = z.boolean().default(true).describe("Turn a photo upright by its EXIF tag.");
 /** Which part of the samples of an icon set or of captions. */
@@ -76,4 +91,9 @@ export type AugmentOptions = z.output<typeof augmentSchema>;
 export interface CommonOptions {
   readonly augment?: AugmentOptions | undefined;
   readonly limit?: number | undefined;
+}
+/** What one of several sets may have beside that. */
+export interface MixOptions {
+  readonly weight?: number | undefined;
+  readonly samples?: number | undefined;
 }

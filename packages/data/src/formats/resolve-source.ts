@@ -4,10 +4,10 @@ import { type DatasetFormat, nameList } from "@thaw/contracts";
 import { fileUnreadable, kindUnknown, optionsInvalid } from "../errors/files.js";
 import { headOf } from "../records/byte-file.js";
 import { recognise, TELLING_BYTES } from "../records/first-bytes.js";
-import { type ResolvedSource, type SourceOptions, sourceSchemaOf } from "./source-schema.js";
+import { type MixedSource, mixedSchemaOf, type ResolvedMixedSource } from "./source-schema.js";
 
-function parse(options: unknown, formats: readonly DatasetFormat[]): ResolvedSource {
-  const result = sourceSchemaOf(formats).safeParse(options);
+function parse(options: unknown, formats: readonly DatasetFormat[]): ResolvedMixedSource {
+  const result = mixedSchemaOf(formats).safeParse(options);
   if (result.success) return result.data;
   throw optionsInvalid(
     result.error.issues.map(({ path, message }) => (path.length === 0 ? message : `${path.join(".")}: ${message}`)),
@@ -36,10 +36,10 @@ async function kindOf(given: string, baseFolder: string, formats: readonly Datas
  * THAW_DATA_EMPTY
  */
 export async function resolveSource(
-  options: SourceOptions,
+  options: MixedSource,
   baseFolder: string,
   formats: readonly DatasetFormat[],
-): Promise<ResolvedSource> {
+): Promise<ResolvedMixedSource> {
   if (typeof options !== "string") return parse(options, formats);
   if (options.startsWith("iconify:")) return parse({ type: "iconify", set: options.slice("iconify:".length) }, formats);
   return parse(await kindOf(options, baseFolder, formats), formats);

@@ -83,7 +83,12 @@ describe.skipIf(process.platform === "win32")("pipes, devices and folders", () =
       const media = [{ modality: "image", source: { kind: "file", path } }];
       const sample = { origin: "a.jsonl:1", media, messages: [] };
       await expect(
-        survey(sampleList([sample as never], "a"), { mediaTokens: new Map(), problems: new Map(), skips: false }),
+        survey(sampleList([sample as never], "a"), {
+          isWhole: true,
+          mediaTokens: new Map(),
+          problems: new Map(),
+          skips: false,
+        }),
       ).rejects.toMatchObject({ code: "THAW_DATA_IMAGE_BROKEN" });
       await expect(openRecords(path)).rejects.toMatchObject({ code: "THAW_DATA_FILE_UNREADABLE" });
     }
