@@ -7,10 +7,10 @@ import {
   gridSide,
   pictureMedia,
   readProcessorFiles,
-  readSpecialTokens,
   readTextModel,
   readVisionModel,
   textDecoder,
+  textFacts,
 } from "@thaw/models";
 import { pooledProjector } from "./connector.js";
 
@@ -49,10 +49,7 @@ export const pooledLlavaFamily = defineFamily({
       connectors: { multi_modal_projector: (place) => pooledProjector(projector, place) },
       decoder: (place) => textDecoder(text.options, names, place),
       media: { image: { placeholder: imageTokenId, through: ["vision_tower", "multi_modal_projector"] } },
-      text: {
-        maxPositions: text.maxPositions,
-        ...readSpecialTokens(config, config.child("text_config"), generationConfig),
-      },
+      text: textFacts(text, config, generationConfig),
     });
   },
   processor: async (folder) => {

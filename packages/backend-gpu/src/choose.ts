@@ -1,4 +1,4 @@
-import { type Backend, ThawError } from "@thaw/core";
+import { type Backend, causeText, ThawError } from "@thaw/core";
 import { backendLoadFailed, backendMissing } from "./errors.js";
 import { loadBackend } from "./load.js";
 import { describeSearch, type Location, locate } from "./locate.js";
@@ -100,8 +100,6 @@ function describeFallback(
   const reason =
     error instanceof ThawError && typeof error.details["reason"] === "string"
       ? error.details["reason"]
-      : error instanceof Error
-        ? error.message
-        : String(error);
+      : causeText(error);
   return `Running on ${instead.name} instead of ${entry.name}: ${reason.split("\n", 1)[0]}.`;
 }

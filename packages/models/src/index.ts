@@ -55,6 +55,6 @@ export { OWNER_TABLES } from "./owners/owner-tables.js";
 export type { DocumentedOwnerTable } from "./owners/owner-table.js";
 export { FAMILIES, findFamily, findOwners, knownFamilies, knownModelTypes } from "./open/families.js";
 export type { SaveOptions } from "./checkpoint/save.js";
-export { readSpecialTokens } from "./reading/special-tokens.js";
+export { readSpecialTokens, textFacts } from "./reading/special-tokens.js";
 export { linearSpecs, layerNormSpecs, namesOf } from "./blocks/specs.js";
 export { PIXEL_VALUES } from "./towers/inputs.js";

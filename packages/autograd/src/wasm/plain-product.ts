@@ -11,7 +11,7 @@ const kept = new WeakMap<object, string>();
  * output. Data that comes again in other sizes is copied here.
  */
 export function plainProduct(a: Tensor, b: Tensor, bias?: Tensor): Tensor {
-  const sizes = `${b.shape.slice(-2).join("x")}`;
+  const sizes = b.shape.slice(-2).join("x");
   const before = kept.get(b.dataId);
   if (before === undefined) kept.set(b.dataId, sizes);
   return tf.tidy(() => {

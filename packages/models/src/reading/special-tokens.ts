@@ -15,3 +15,12 @@ export function readSpecialTokens(
   const eosTokenIds = first("eos_token_id");
   return { eosTokenIds, padTokenId: first("pad_token_id")[0] ?? eosTokenIds[0] ?? 0 };
 }
+
+/** What a family says of its text: positions, and the tokens of {@link readSpecialTokens}. */
+export function textFacts(
+  { maxPositions }: Pick<Model["text"], "maxPositions">,
+  config: ConfigReader,
+  generation: ConfigReader,
+): Pick<Model["text"], "maxPositions" | "eosTokenIds" | "padTokenId"> {
+  return { maxPositions, ...readSpecialTokens(config, config.child("text_config"), generation) };
+}

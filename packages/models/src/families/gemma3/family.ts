@@ -2,7 +2,7 @@ import { poolingProjector } from "../../connectors/pooling.js";
 import { defineFamily } from "../../contract/define-family.js";
 import { textDecoder } from "../../decoders/text-decoder.js";
 import { LLAVA_MODULES } from "../../owners/module-names.js";
-import { readSpecialTokens } from "../../reading/special-tokens.js";
+import { textFacts } from "../../reading/special-tokens.js";
 import { siglipTower } from "../../towers/siglip.js";
 import { gridSide } from "../../towers/vit.js";
 import { compose } from "../compose.js";
@@ -44,10 +44,7 @@ export const gemma3Family = defineFamily({
       decoder: (place) => textDecoder(text.options, llavaTextNames(config.tied, storedNames), place),
       media: { image: { placeholder: config.imageTokenId, through: ["vision_tower", "multi_modal_projector"] } },
       attending: { seesBothWays: itemRuns },
-      text: {
-        maxPositions: text.maxPositions,
-        ...readSpecialTokens(reader, reader.child("text_config"), generationConfig),
-      },
+      text: textFacts(text, reader, generationConfig),
     });
   },
   processor: loadGemma3Processor,

@@ -3,7 +3,7 @@ import { textDecoder } from "../../decoders/text-decoder.js";
 import type { TextModel } from "../../decoders/text/sizes.js";
 import { readTextModel } from "../../decoders/text/text-model.js";
 import type { ConfigReader } from "../../reading/config-reader.js";
-import { readSpecialTokens } from "../../reading/special-tokens.js";
+import { textFacts } from "../../reading/special-tokens.js";
 import type { Composition } from "../compose.js";
 import { itemRuns } from "../item-runs.js";
 import { readTied, textNames } from "../llava-names.js";
@@ -54,10 +54,7 @@ export function gemma4TextParts(
   return {
     decoder: (place) => textDecoder(text.options, names, place),
     ...(seesBothWays && { attending: { seesBothWays: itemRuns } }),
-    text: {
-      maxPositions: text.maxPositions,
-      ...readSpecialTokens(config, config.child("text_config"), generationConfig),
-    },
+    text: textFacts(text, config, generationConfig),
     unused: keptTensors(header, TEXT, firstSharing < 0 ? Infinity : firstSharing),
   };
 }

@@ -2,7 +2,7 @@ import { gatedMerger } from "../../connectors/gated-merger.js";
 import { defineFamily } from "../../contract/define-family.js";
 import type { Family } from "../../contract/family.js";
 import { textDecoder } from "../../decoders/text-decoder.js";
-import { readSpecialTokens } from "../../reading/special-tokens.js";
+import { textFacts } from "../../reading/special-tokens.js";
 import { glm4vTower } from "../../towers/glm4v/tower.js";
 import { compose } from "../compose.js";
 import { gridAttending } from "../grid-positions.js";
@@ -46,10 +46,7 @@ function glmFamily(modelType: Glm4vType): Family {
         ...(modelType === "glm_ocr" && {
           ignores: (name) => name.startsWith(`model.language_model.layers.${text.options.layers.length}.`),
         }),
-        text: {
-          maxPositions: text.maxPositions,
-          ...readSpecialTokens(reader, reader.child("text_config"), generationConfig),
-        },
+        text: textFacts(text, reader, generationConfig),
       });
     },
     processor: (folder) => loadGlm4vProcessor(folder, modelType),

@@ -3,7 +3,7 @@ import { linearProjector } from "../../connectors/linear.js";
 import { defineFamily } from "../../contract/define-family.js";
 import type { Family } from "../../contract/family.js";
 import { textDecoder } from "../../decoders/text-decoder.js";
-import { readSpecialTokens } from "../../reading/special-tokens.js";
+import { textFacts } from "../../reading/special-tokens.js";
 import { patchesOfGrids } from "../../towers/grids.js";
 import { idefics3Tower } from "../../towers/idefics3/idefics3.js";
 import { compose } from "../compose.js";
@@ -39,10 +39,7 @@ export function idefics3Like(modelType: string): Family {
         connectors: { multi_modal_projector: (place) => linearProjector(projector, place) },
         decoder: (place) => textDecoder(text.options, names, place),
         media: { image: { placeholder: imageTokenId, through: ["vision_tower", "multi_modal_projector"] } },
-        text: {
-          maxPositions: text.maxPositions,
-          ...readSpecialTokens(reader, reader.child("text_config"), generationConfig),
-        },
+        text: textFacts(text, reader, generationConfig),
       });
     },
     processor: (folder) => loadIdefics3Processor(folder, modelType),

@@ -2,7 +2,7 @@ import { mergedMlp } from "../../connectors/merged-mlp.js";
 import { defineFamily } from "../../contract/define-family.js";
 import { textDecoder } from "../../decoders/text-decoder.js";
 import { LLAVA_MODULES } from "../../owners/module-names.js";
-import { readSpecialTokens } from "../../reading/special-tokens.js";
+import { textFacts } from "../../reading/special-tokens.js";
 import { tilesOf } from "../../towers/inputs.js";
 import { internVitTower } from "../../towers/internvl/internvit.js";
 import { gridSide } from "../../towers/vit.js";
@@ -54,10 +54,7 @@ export const internVlFamily = defineFamily({
       },
       decoder: (place) => textDecoder(text.options, llavaTextNames(config.tied, storedNames), place),
       media: { image: { placeholder: config.imageTokenId, through: ["vision_tower", "multi_modal_projector"] } },
-      text: {
-        maxPositions: text.maxPositions,
-        ...readSpecialTokens(reader, reader.child("text_config"), generationConfig),
-      },
+      text: textFacts(text, reader, generationConfig),
     });
   },
   processor: loadInternVlProcessor,

@@ -3,7 +3,7 @@ import { mergedMlp } from "../../connectors/merged-mlp.js";
 import { defineFamily } from "../../contract/define-family.js";
 import { textDecoder } from "../../decoders/text-decoder.js";
 import { LLAVA_MODULES } from "../../owners/module-names.js";
-import { readSpecialTokens } from "../../reading/special-tokens.js";
+import { textFacts } from "../../reading/special-tokens.js";
 import { patchesOfGrids } from "../../towers/grids.js";
 import { siglip2Tower } from "../../towers/siglip2/siglip2.js";
 import { compose } from "../compose.js";
@@ -51,10 +51,7 @@ export const lfm2VlFamily = defineFamily({
       },
       decoder: (place) => textDecoder(text.options, llavaTextNames(config.tied, storedNames), place),
       media: { image: { placeholder: config.imageTokenId, through: ["vision_tower", "multi_modal_projector"] } },
-      text: {
-        maxPositions: text.maxPositions,
-        ...readSpecialTokens(reader, reader.child("text_config"), generationConfig),
-      },
+      text: textFacts(text, reader, generationConfig),
     });
   },
   processor: loadLfm2VlProcessor,

@@ -3,7 +3,7 @@ import { defineFamily } from "../../contract/define-family.js";
 import type { Tower, TowerPlace } from "../../contract/parts.js";
 import { textDecoder } from "../../decoders/text-decoder.js";
 import { LLAVA_MODULES } from "../../owners/module-names.js";
-import { readSpecialTokens } from "../../reading/special-tokens.js";
+import { textFacts } from "../../reading/special-tokens.js";
 import { pixtralTower } from "../../towers/pixtral/tower.js";
 import { compose } from "../compose.js";
 import { LLAVA_COMPONENTS, llavaTextNames, projectorPrefix, towerPrefix } from "../llava-names.js";
@@ -35,10 +35,7 @@ export const llavaFamily = defineFamily({
       connectors: { multi_modal_projector: (place) => mlpProjector(projector, place) },
       decoder: (place) => textDecoder(text.options, llavaTextNames(config.tied, storedNames), place),
       media: { image: { placeholder: config.imageTokenId, through: ["vision_tower", "multi_modal_projector"] } },
-      text: {
-        maxPositions: text.maxPositions,
-        ...readSpecialTokens(reader, reader.child("text_config"), generationConfig),
-      },
+      text: textFacts(text, reader, generationConfig),
     });
   },
   processor: loadLlavaProcessor,

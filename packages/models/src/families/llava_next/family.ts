@@ -3,7 +3,7 @@ import { defineFamily } from "../../contract/define-family.js";
 import type { Architecture, CheckpointHeader } from "../../contract/family.js";
 import { textDecoder } from "../../decoders/text-decoder.js";
 import { LLAVA_NEXT_MODULES } from "../../owners/module-names.js";
-import { readSpecialTokens } from "../../reading/special-tokens.js";
+import { textFacts } from "../../reading/special-tokens.js";
 import { compose } from "../compose.js";
 import { LLAVA_COMPONENTS, llavaTextNames, projectorPrefix, towerPrefix } from "../llava-names.js";
 import { type AnyresConfig, readLlavaNextConfig } from "./config.js";
@@ -34,10 +34,7 @@ export function anyresModel(config: AnyresConfig, header: CheckpointHeader): Arc
     connectors: { multi_modal_projector: (place) => anyresMlp(projector, place) },
     decoder: (place) => textDecoder(text.options, llavaTextNames(config.tied, storedNames), place),
     media: { image: { placeholder: config.imageTokenId, through: ["vision_tower", "multi_modal_projector"] } },
-    text: {
-      maxPositions: text.maxPositions,
-      ...readSpecialTokens(reader, reader.child("text_config"), generationConfig),
-    },
+    text: textFacts(text, reader, generationConfig),
   });
 }
 

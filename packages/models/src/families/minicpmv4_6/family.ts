@@ -1,7 +1,7 @@
 import { mergedMlp } from "../../connectors/merged-mlp.js";
 import { defineFamily } from "../../contract/define-family.js";
 import { textDecoder } from "../../decoders/text-decoder.js";
-import { readSpecialTokens } from "../../reading/special-tokens.js";
+import { textFacts } from "../../reading/special-tokens.js";
 import { patchesOfGrids } from "../../towers/grids.js";
 import { miniCpmTower } from "../../towers/minicpm/minicpm.js";
 import { compose } from "../compose.js";
@@ -45,10 +45,7 @@ export const miniCpmFamily = defineFamily({
       connectors: { multi_modal_projector: (place) => mergedMlp(merger, place) },
       decoder: (place) => textDecoder(text.options, names, place),
       media: { image: { placeholder: config.imageTokenId, through: ["vision_tower", "multi_modal_projector"] } },
-      text: {
-        maxPositions: text.maxPositions,
-        ...readSpecialTokens(reader, reader.child("text_config"), generationConfig),
-      },
+      text: textFacts(text, reader, generationConfig),
     });
   },
   processor: loadMiniCpmProcessor,

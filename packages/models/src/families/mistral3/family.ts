@@ -3,7 +3,7 @@ import { mergingMlp } from "../../connectors/merging-mlp.js";
 import { defineFamily } from "../../contract/define-family.js";
 import { textDecoder } from "../../decoders/text-decoder.js";
 import { LLAVA_MODULES } from "../../owners/module-names.js";
-import { readSpecialTokens } from "../../reading/special-tokens.js";
+import { textFacts } from "../../reading/special-tokens.js";
 import { pixtralTower } from "../../towers/pixtral/tower.js";
 import { compose } from "../compose.js";
 import { LLAVA_COMPONENTS, llavaTextNames, projectorPrefix } from "../llava-names.js";
@@ -39,10 +39,7 @@ export const mistral3Family = defineFamily({
       connectors: { multi_modal_projector: (place) => mergingMlp(projector, place) },
       decoder: (place) => textDecoder(text.options, llavaTextNames(config.tied, storedNames), place),
       media: { image: { placeholder: config.imageTokenId, through: ["vision_tower", "multi_modal_projector"] } },
-      text: {
-        maxPositions: text.maxPositions,
-        ...readSpecialTokens(reader, reader.child("text_config"), generationConfig),
-      },
+      text: textFacts(text, reader, generationConfig),
     });
   },
   processor: loadMistral3Processor,

@@ -1,7 +1,7 @@
 import { visualVocabulary } from "../../connectors/visual-vocabulary.js";
 import { defineFamily } from "../../contract/define-family.js";
 import { textDecoder } from "../../decoders/text-decoder.js";
-import { readSpecialTokens } from "../../reading/special-tokens.js";
+import { textFacts } from "../../reading/special-tokens.js";
 import { ovis2Tower } from "../../towers/ovis2/ovis2.js";
 import { compose } from "../compose.js";
 import { llavaTextNames } from "../llava-names.js";
@@ -47,10 +47,7 @@ export const ovis2Family = defineFamily({
           through: ["vision_tower", "multi_modal_projector"],
         },
       },
-      text: {
-        maxPositions: text.maxPositions,
-        ...readSpecialTokens(reader, reader.child("text_config"), generationConfig),
-      },
+      text: textFacts(text, reader, generationConfig),
     });
   },
   processor: loadOvis2Processor,

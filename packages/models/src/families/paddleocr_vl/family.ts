@@ -3,7 +3,7 @@ import { patchMerger, type Merger } from "../../connectors/patch-merger.js";
 import { defineFamily } from "../../contract/define-family.js";
 import { textDecoder } from "../../decoders/text-decoder.js";
 import { PADDLEOCR_VL_MODULES } from "../../owners/module-names.js";
-import { readSpecialTokens } from "../../reading/special-tokens.js";
+import { textFacts } from "../../reading/special-tokens.js";
 import { paddleOcrTower } from "../../towers/paddleocr/tower.js";
 import { compose } from "../compose.js";
 import { gridAttending } from "../grid-positions.js";
@@ -52,10 +52,7 @@ export const paddleOcrVlFamily = defineFamily({
       decoder: (place) => textDecoder(text.options, names, place),
       media: { image: { placeholder: imageTokenId, through: ["vision_tower", "multi_modal_projector"] } },
       attending: gridAttending(merge),
-      text: {
-        maxPositions: text.maxPositions,
-        ...readSpecialTokens(reader, reader.child("text_config"), generationConfig),
-      },
+      text: textFacts(text, reader, generationConfig),
     });
   },
   processor: loadPaddleOcrVlProcessor,

@@ -2,7 +2,7 @@ import { linearProjector } from "../../connectors/linear.js";
 import { defineFamily } from "../../contract/define-family.js";
 import { textDecoder } from "../../decoders/text-decoder.js";
 import { LLAVA_MODULES } from "../../owners/module-names.js";
-import { readSpecialTokens } from "../../reading/special-tokens.js";
+import { textFacts } from "../../reading/special-tokens.js";
 import { siglipTower } from "../../towers/siglip.js";
 import { compose } from "../compose.js";
 import { LLAVA_COMPONENTS, llavaTextNames, projectorPrefix, towerPrefix } from "../llava-names.js";
@@ -40,10 +40,7 @@ export const paliGemmaFamily = defineFamily({
       decoder: (place) => textDecoder(text.options, llavaTextNames(tied, storedNames), place),
       media: { image: { placeholder: imageTokenId, through: ["vision_tower", "multi_modal_projector"] } },
       attending: PREFIX_ATTENDING,
-      text: {
-        maxPositions: text.maxPositions,
-        ...readSpecialTokens(reader, reader.child("text_config"), generationConfig),
-      },
+      text: textFacts(text, reader, generationConfig),
     });
   },
   processor: loadPaliGemmaProcessor,

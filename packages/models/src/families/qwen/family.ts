@@ -5,7 +5,7 @@ import type { Family } from "../../contract/family.js";
 import { textDecoder } from "../../decoders/text-decoder.js";
 import type { ModuleName } from "../../owners/module-names.js";
 import type { ConfigReader } from "../../reading/config-reader.js";
-import { readSpecialTokens } from "../../reading/special-tokens.js";
+import { textFacts } from "../../reading/special-tokens.js";
 import { qwenTower } from "../../towers/qwen/qwen.js";
 import { compose } from "../compose.js";
 import { gridAttending } from "../grid-positions.js";
@@ -70,10 +70,7 @@ export function qwenFamily(definition: QwenDefinition): Family {
         media: { image: { placeholder: imageTokenId, through: ["vision_tower", "multi_modal_projector"] } },
         attending: gridAttending(tower.merge),
         addedBehind: Object.fromEntries(mergers.slice(1).map(({ output }, layer) => [output, layer])),
-        text: {
-          maxPositions: text.maxPositions,
-          ...readSpecialTokens(reader, reader.child("text_config"), generationConfig),
-        },
+        text: textFacts(text, reader, generationConfig),
       });
     },
     processor: (folder) => loadQwenProcessor(folder, modelType, read),

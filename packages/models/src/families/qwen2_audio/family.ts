@@ -3,7 +3,7 @@ import { linearProjector } from "../../connectors/linear.js";
 import { defineFamily } from "../../contract/define-family.js";
 import { textDecoder } from "../../decoders/text-decoder.js";
 import { AUDIO_MODULES } from "../../owners/module-names.js";
-import { readSpecialTokens } from "../../reading/special-tokens.js";
+import { textFacts } from "../../reading/special-tokens.js";
 import { whisperTower, type WhisperUse } from "../../towers/whisper/tower.js";
 import { AUDIO_COMPONENTS, audioTextNames, audioTowerPrefix } from "../audio-names.js";
 import { compose } from "../compose.js";
@@ -37,10 +37,7 @@ export const qwen2AudioFamily = defineFamily({
       connectors: { audio_projector: (place) => linearProjector(projector, place) },
       decoder: (place) => textDecoder(text.options, audioTextNames(isTied, storedNames), place),
       media: { audio: { placeholder: audioTokenId, through: ["audio_tower", "audio_projector"] } },
-      text: {
-        maxPositions: text.maxPositions,
-        ...readSpecialTokens(reader, reader.child("text_config"), generationConfig),
-      },
+      text: textFacts(text, reader, generationConfig),
     });
   },
   processor: loadQwen2AudioProcessor,

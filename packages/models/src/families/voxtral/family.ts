@@ -2,7 +2,7 @@ import { mergedMlp } from "../../connectors/merged-mlp.js";
 import { defineFamily } from "../../contract/define-family.js";
 import { textDecoder } from "../../decoders/text-decoder.js";
 import { AUDIO_MODULES } from "../../owners/module-names.js";
-import { readSpecialTokens } from "../../reading/special-tokens.js";
+import { textFacts } from "../../reading/special-tokens.js";
 import { INPUT_FEATURES } from "../../towers/inputs.js";
 import { whisperRows, whisperTower, type WhisperUse } from "../../towers/whisper/tower.js";
 import { AUDIO_COMPONENTS, audioTextNames, audioTowerPrefix } from "../audio-names.js";
@@ -44,10 +44,7 @@ export const voxtralFamily = defineFamily({
       connectors: { audio_projector: (place) => mergedMlp(projector, place) },
       decoder: (place) => textDecoder(text.options, audioTextNames(isTied, storedNames), place),
       media: { audio: { placeholder: config.audioTokenId, through: ["audio_tower", "audio_projector"] } },
-      text: {
-        maxPositions: text.maxPositions,
-        ...readSpecialTokens(reader, reader.child("text_config"), generationConfig),
-      },
+      text: textFacts(text, reader, generationConfig),
     });
   },
   processor: loadVoxtralProcessor,

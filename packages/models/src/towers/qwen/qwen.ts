@@ -1,5 +1,5 @@
 import { add, gatherRows, type NamedColumns, type Value } from "@thaw/autograd";
-import type { Scope } from "@thaw/contracts";
+import type { MediaItem, Scope } from "@thaw/contracts";
 import type { ParameterSpec } from "../../contract/family.js";
 import type { Tower, TowerPlace } from "../../contract/parts.js";
 import type { NormOptions } from "../../layers/norms.js";
@@ -12,7 +12,7 @@ import { encoderLayer } from "../encoder-layer.js";
 import { frameSpans, type Grid, gridOf, patchCount, patchPass, patchPlaces } from "../grids.js";
 import { PIXEL_VALUES } from "../inputs.js";
 import { embedPatches, patchEmbeddingSpecs, patchesOf, patchWidth, type PatchEmbeddingOptions } from "../patches.js";
-import { windowsOf } from "./windows.js";
+import { windowsOf, type Windows } from "./windows.js";
 
 /** A tower of Qwen's vision models. */
 export interface QwenTowerOptions {
@@ -75,6 +75,13 @@ export function qwenTower(options: QwenTowerOptions, place: TowerPlace): Tower {
       patchPlaces(grids, merge),
       scope,
     );
+  const known = new WeakMap<readonly MediaItem[], Windows>();
+  /** Windows of the items of a pass, which embeddings, layers and features share. */
+  const windowed = (items: readonly MediaItem[], side: number): Windows => {
+    const found = known.get(items) ?? windowsOf(items.map(gridOf), merge, side);
+    known.set(items, found);
+    return found;
+  };
   const rotary = { name: `${place.component} patches`, options: axialRotary(hiddenSize / headCount, options.theta) };
   return encoder(
     {
@@ -87,7 +94,7 @@ export function qwenTower(options: QwenTowerOptions, place: TowerPlace): Tower {
           const patches = patchesOf(batch, place.component, patchWidth(patch), grids.map(patchCount));
           const plain = embedPatches(patches, patch, scope);
           const x = table === undefined ? plain : add(plain, positionsOf(table.name, grids, scope));
-          return windows === undefined ? x : gatherRows(x, windowsOf(grids, merge, windows.side).order);
+          return windows === undefined ? x : gatherRows(x, windowed(items, windows.side).order);
         },
       },
       layers: Array.from({ length: options.layerCount }, (_, index) => ({ name: `${prefix}.blocks.${index}`, layer })),
@@ -99,7 +106,7 @@ export function qwenTower(options: QwenTowerOptions, place: TowerPlace): Tower {
         }
         const places = patchPlaces(grids, merge);
         const whole = frameSpans(grids);
-        const { order, spans } = windowsOf(grids, merge, windows.side);
+        const { order, spans } = windowed(items, windows.side);
         const lines = linesAt(
           rotary,
           places.map((axis) => order.map((at) => axis[at]!)),
@@ -111,7 +118,7 @@ export function qwenTower(options: QwenTowerOptions, place: TowerPlace): Tower {
       ...(windows !== undefined && {
         features: {
           specs: [],
-          run: (x, items) => gatherRows(x, windowsOf(items.map(gridOf), merge, windows.side).inverse),
+          run: (x, items) => gatherRows(x, windowed(items, windows.side).inverse),
         },
       }),
       ...(options.outputs && { outputs: options.outputs }),
