@@ -14,7 +14,7 @@ import { openConfiguredProcessor, openConfiguredSource, sessionTrainer } from ".
 import { captionResult, measureCaptions } from "../running/caption-evaluator.js";
 import { evaluationSources, sourceName, trainingSource, type SourceSetting } from "../config/data-section.js";
 import { badOption, noEvaluationData } from "../errors.js";
-import { watchInterrupts } from "../running/interrupt.js";
+import { watchInterrupts } from "../processes/interrupt.js";
 import { createLogger, type LogLevel } from "../terminal/log.js";
 import { openConfiguredModel } from "../planning/plan-run.js";
 import { createProgress, silentProgress } from "../terminal/progress.js";

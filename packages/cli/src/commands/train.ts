@@ -3,7 +3,7 @@ import { openParts } from "../running/build-run.js";
 import { badOption } from "../errors.js";
 import { eventWriter, type EventWriter } from "../record/events.js";
 import { onStrayError } from "../running/ended-process.js";
-import { watchInterrupts } from "../running/interrupt.js";
+import { watchInterrupts } from "../processes/interrupt.js";
 import { loadConfig, type LoadedConfig } from "../config/load-config.js";
 import { editedConfigLine } from "../running/edited-config.js";
 import { needsTrust } from "../config/trusted-code.js";

@@ -1,6 +1,6 @@
 import type { CommandContext } from "@thaw/core";
 import { table } from "../render/text.js";
-import { watchInterrupts } from "../running/interrupt.js";
+import { watchInterrupts } from "../processes/interrupt.js";
 import type { Terminal } from "../terminal/terminal.js";
 
 /** What the command line gives its own commands. */

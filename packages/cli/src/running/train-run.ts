@@ -3,7 +3,7 @@ import type { Logger, RunSummary, SavedState, Trainer, TrainerOptions } from "@t
 import { trainerOptions, type Parts } from "./build-run.js";
 import { captionEvaluators } from "./caption-evaluator.js";
 import type { EventWriter } from "../record/events.js";
-import type { Interrupts } from "./interrupt.js";
+import type { Interrupts } from "../processes/interrupt.js";
 import type { LoadedConfig } from "../config/load-config.js";
 import type { Team } from "../processes/team.js";
 import type { Progress } from "../terminal/progress.js";
