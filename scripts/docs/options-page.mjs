@@ -3,7 +3,7 @@
  * key, type, default and meaning of every option. Throws for an option without description.
  */
 import { configShape } from "@thaw/config";
-import { Registry } from "@thaw/core";
+import { CORE_PROVIDER, Registry } from "@thaw/core";
 import { loraSchema } from "@thaw/plugin-lora";
 // Not public: what the command line loads is the command line's business, and its entry stays light for configs that
 // import it.
@@ -11,9 +11,11 @@ import { BUILT_IN_PLUGINS, hostSections } from "../../packages/cli/dist/config/l
 
 /** The shape of every key that `thaw` knows without further plugins, camelCase. */
 export function optionShape() {
+  const registry = new Registry([CORE_PROVIDER, ...BUILT_IN_PLUGINS.map(({ definition }) => definition)]);
   return configShape(
-    hostSections(new Registry(BUILT_IN_PLUGINS.map(({ definition }) => definition))),
+    hostSections(registry),
     BUILT_IN_PLUGINS.map((factory) => ({ kind: "factory", factory })),
+    registry,
   );
 }
 

@@ -220,6 +220,7 @@ export { ElementwiseOptimizer } from "./optimize/elementwise.js";
 export type { ElementwiseRule, ElementwiseStep } from "./optimize/elementwise.js";
 export type { UpdateNumbers } from "./optimize/numbers.js";
 export { OPTIMIZERS } from "./optimizers/list.js";
+export { CORE_PROVIDER } from "./provides/core-provider.js";
 export { adamShape, commonOptimizerShape } from "./optimizers/options.js";
 export { scheduleFactor, warmupSteps } from "./schedules/schedule.js";
 export { defineOptimizer } from "./api/optimizer.js";

@@ -72,3 +72,26 @@ it("knows the data formats of a config's plugins, and of no other config", async
   const without = await load(set);
   expect(without.findings[0]!.settings[0]!.path).toMatch(/^data\.evaluation/);
 });
+
+it("knows the optimizers of a config's plugins, in checks and in the schema", async () => {
+  writeFileSync(
+    join(folder, "mine.ts"),
+    [
+      'import { API_VERSION, definePlugin, OPTIMIZERS } from "@thaw/core";',
+      'import { z } from "zod";',
+      'const sgd = OPTIMIZERS.find(({ type }) => type === "sgd")!;',
+      'const mine = { ...sgd, type: "mine", schema: sgd.schema.safeExtend({ type: z.literal("mine") }) };',
+      'export default definePlugin({ name: "Mine", apiVersion: API_VERSION, provides: { optimizers: [mine] } });',
+    ].join("\n"),
+  );
+  const load = (text: string): Promise<LoadedConfig> => {
+    writeFileSync(join(folder, "mine.yaml"), text);
+    return loadConfig(join(folder, "mine.yaml"), { requires: "nothing" });
+  };
+  const training = "training: { optimizer: { type: mine, momentum: 0.5 } }\n";
+  const good = await load(`plugins: [./mine.ts]\n${training}`);
+  expect(good.findings).toEqual([]);
+  expect(good.values.training.optimizer).toMatchObject({ type: "mine", momentum: 0.5 });
+  expect(JSON.stringify(configJsonSchema({}, good.named))).toContain('"mine"');
+  expect((await load(training)).findings[0]).toMatchObject({ settings: [{ path: "training.optimizer.type" }] });
+});

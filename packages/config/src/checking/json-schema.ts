@@ -1,5 +1,5 @@
-import { toSnakeCase, type StandardSchema } from "@thaw/core";
-import type { NamedPlugin } from "../resolving/plugins.js";
+import { CORE_PROVIDER, Registry, toSnakeCase, type StandardSchema } from "@thaw/core";
+import { providerOf, type NamedPlugin } from "../resolving/plugins.js";
 import { configShape } from "./validate.js";
 import type { Shape } from "./shape.js";
 import { SHARED_KEYS } from "../resolving/stages.js";
@@ -11,8 +11,9 @@ import { SHARED_KEYS } from "../resolving/stages.js";
 export function configJsonSchema(
   hosts: Readonly<Record<string, StandardSchema>>,
   named: readonly NamedPlugin[],
+  registry = new Registry([CORE_PROVIDER, ...named.map(providerOf)]),
 ): Readonly<Record<string, unknown>> {
-  const whole = configShape(hosts, named);
+  const whole = configShape(hosts, named, registry);
   const shape = withBothSpellings({
     ...whole,
     properties: { ...whole.properties, stages: stagesShape(whole) },

@@ -1,4 +1,4 @@
-import { trainingSchema } from "@thaw/core";
+import { CORE_PROVIDER, Registry, trainingSchemaOf } from "@thaw/core";
 import { z } from "zod";
 
 /** A path relative to the file that names it; made absolute when the config is resolved. */
@@ -46,47 +46,65 @@ export const savedSchema = z.looseObject({
  * The top-level keys that neither a plugin nor the host (`data`) owns. Strict; sections are checked by their own
  * schemas.
  */
-export const configSchema = z
-  .strictObject({
-    model: modelSchema.describe("The Hugging Face checkpoint that is trained: its folder, or a mapping with its path."),
-    training: trainingSchema.prefault({}).describe("How it is trained."),
-    output: path.default("./runs").meta({ format: "path", description: "Folder that run folders are made in." }),
-    runName: z
-      .string()
-      .regex(/^[\w.-]+$/, "letters, digits, dot, dash and underscore only")
-      .default("run")
-      .describe("First part of the run folder's name."),
-    seed: z.number().int().nonnegative().default(0).describe("Of the sample order, of dropout and of new parameters."),
-    plugins: z
-      .array(z.unknown())
-      .default([])
-      .describe("Names, paths (from this file), or plugin objects in TypeScript."),
-    extends: z
-      .union([z.string(), z.array(z.string())])
-      .optional()
-      .describe("Paths (as if written here) or packages (presets) that this config builds on."),
-    stages: z
-      .array(
-        z.looseObject({
-          name: z.string().describe("What the stage's folder, messages and --set stages.NAME.key=value call it."),
-        }),
-      )
-      .optional()
-      .describe(
-        "Runs one after the other, each with what all before it trained; a stage holds what differs from the " +
-          "rest of the config.",
+export const configSchema = configSchemaOf(new Registry([CORE_PROVIDER]));
+
+/** The same for a config whose plugins provide this. */
+// oxlint-disable-next-line typescript/explicit-module-boundary-types
+export function configSchemaOf(registry: Registry) {
+  return z
+    .strictObject({
+      model: modelSchema.describe(
+        "The Hugging Face checkpoint that is trained: its folder, or a mapping with its path.",
       ),
-    $schema: z.string().optional().describe("Path of the JSON schema, for editors: what thaw config --schema prints."),
-    $saved: z
-      .looseObject({})
-      .superRefine((value, context) => {
-        for (const { path, message } of savedSchema.safeParse(value).error?.issues ?? [])
-          context.addIssue({ code: "custom", path, message });
-      })
-      .optional()
-      .describe("Written into run folders: where the settings came from."),
-  })
-  .meta({ title: "Thaw config" });
+      training: trainingSchemaOf({ optimizers: registry.all("optimizers") })
+        .prefault({})
+        .describe("How it is trained."),
+      output: path.default("./runs").meta({ format: "path", description: "Folder that run folders are made in." }),
+      runName: z
+        .string()
+        .regex(/^[\w.-]+$/, "letters, digits, dot, dash and underscore only")
+        .default("run")
+        .describe("First part of the run folder's name."),
+      seed: z
+        .number()
+        .int()
+        .nonnegative()
+        .default(0)
+        .describe("Of the sample order, of dropout and of new parameters."),
+      plugins: z
+        .array(z.unknown())
+        .default([])
+        .describe("Names, paths (from this file), or plugin objects in TypeScript."),
+      extends: z
+        .union([z.string(), z.array(z.string())])
+        .optional()
+        .describe("Paths (as if written here) or packages (presets) that this config builds on."),
+      stages: z
+        .array(
+          z.looseObject({
+            name: z.string().describe("What the stage's folder, messages and --set stages.NAME.key=value call it."),
+          }),
+        )
+        .optional()
+        .describe(
+          "Runs one after the other, each with what all before it trained; a stage holds what differs from the " +
+            "rest of the config.",
+        ),
+      $schema: z
+        .string()
+        .optional()
+        .describe("Path of the JSON schema, for editors: what thaw config --schema prints."),
+      $saved: z
+        .looseObject({})
+        .superRefine((value, context) => {
+          for (const { path, message } of savedSchema.safeParse(value).error?.issues ?? [])
+            context.addIssue({ code: "custom", path, message });
+        })
+        .optional()
+        .describe("Written into run folders: where the settings came from."),
+    })
+    .meta({ title: "Thaw config" });
+}
 
 /** Sections of the host and of plugins, by config key; packages that bring some add theirs by declaration merging. */
 // oxlint-disable-next-line typescript/no-empty-object-type

@@ -1,14 +1,18 @@
-import { toCamelCase, type Finding, type Plugin, type Setting, type StandardSchema } from "@thaw/core";
+import { toCamelCase, type Finding, type Plugin, type Registry, type Setting, type StandardSchema } from "@thaw/core";
 import { finding, issueFindings, issuesOf, unknownKeys } from "./issues.js";
 import { sectionKey, sectionSchema, type NamedPlugin } from "../resolving/plugins.js";
 import { withSecrets } from "../resolving/secrets.js";
-import { configSchema, type ResolvedValues } from "./schema.js";
+import { configSchema, configSchemaOf, type ResolvedValues } from "./schema.js";
 import { shapeOf, type Shape } from "./shape.js";
 import { plainValue, withoutNode, type ConfigNode } from "../words/tree.js";
 
 /** The shape of a whole config: own keys, the host's sections, the plugins' sections. */
-export function configShape(hosts: Readonly<Record<string, StandardSchema>>, named: readonly NamedPlugin[]): Shape {
-  const own = shapeOf(configSchema) ?? {};
+export function configShape(
+  hosts: Readonly<Record<string, StandardSchema>>,
+  named: readonly NamedPlugin[],
+  registry: Registry,
+): Shape {
+  const own = shapeOf(configSchemaOf(registry)) ?? {};
   const added = named.flatMap((plugin): [string, Shape][] =>
     sectionKey(plugin) === undefined ? [] : [[sectionKey(plugin)!, shapeOf(sectionSchema(plugin)) ?? {}]],
   );
@@ -28,6 +32,7 @@ export interface Validated {
 export interface Parts {
   readonly hosts: Readonly<Record<string, StandardSchema>>;
   readonly named: readonly NamedPlugin[];
+  readonly registry: Registry;
   readonly settings: readonly Setting[];
   /** `--trust`: data may name environment variables. */
   readonly trustsAll: boolean;
@@ -36,7 +41,7 @@ export interface Parts {
 /** Checks every part of a config against its schema and makes the plugins; what is wrong is reported and left out. */
 export function validate(
   root: ConfigNode,
-  { hosts, named, settings, trustsAll }: Parts,
+  { hosts, named, registry, settings, trustsAll }: Parts,
   findings: Finding[],
 ): Validated {
   const known = Object.keys(configSchema.shape);
@@ -46,7 +51,7 @@ export function validate(
     (key) => !known.includes(key) && !sectionKeys.includes(key),
   );
   findings.push(...unknownKeys(root, unknown, sectionKeys));
-  const values = validValues({ ...root, children: own }, findings);
+  const values = validValues({ ...root, children: own }, configSchemaOf(registry), findings);
   const defaults = [...defaultsOf(values, { ...root, children: own }, [])];
   const sections: Record<string, unknown> = {};
   for (const [key, schema] of Object.entries(hosts)) {
@@ -95,10 +100,10 @@ function checkSection(
 }
 
 /** Valid values: what breaks the schema is reported and left out. */
-function validValues(root: ConfigNode, findings: Finding[]): ResolvedValues {
+function validValues(root: ConfigNode, schema: typeof configSchema, findings: Finding[]): ResolvedValues {
   let tree = root.children?.has("model") === true ? root : withModel(root);
   for (let round = 0; round < 10; round++) {
-    const parsed = configSchema.safeParse(plainValue(tree));
+    const parsed = schema.safeParse(plainValue(tree));
     if (parsed.success) {
       const {
         extends: _extends,
@@ -110,13 +115,13 @@ function validValues(root: ConfigNode, findings: Finding[]): ResolvedValues {
       } = parsed.data;
       return values;
     }
-    for (const issue of issuesOf(configSchema, plainValue(tree))) {
+    for (const issue of issuesOf(schema, plainValue(tree))) {
       if (round === 0) findings.push(...issueFindings(tree, issue));
       for (const path of issue.keys?.map((key) => [...issue.path, key]) ?? [issue.path])
         tree = withModel(withoutDeepest(tree, path));
     }
   }
-  return configSchema.parse({ model: "." });
+  return schema.parse({ model: "." });
 }
 
 function withModel(root: ConfigNode): ConfigNode {

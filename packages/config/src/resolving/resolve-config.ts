@@ -1,5 +1,5 @@
 import { dirname, resolve } from "node:path";
-import { Registry, type Finding, type Plugin, type Setting, type StandardSchema } from "@thaw/core";
+import { CORE_PROVIDER, Registry, type Finding, type Plugin, type Setting, type StandardSchema } from "@thaw/core";
 import { discoverConfig } from "../reading/discover.js";
 import { finding } from "../checking/issues.js";
 import { locateNearest, type Layer } from "../reading/layer.js";
@@ -99,7 +99,7 @@ export async function resolveConfig(options: ResolveOptions): Promise<ResolvedCo
   const findings: Finding[] = [...read.findings];
   const split = await splitStages(read.layers, onTop, reading, findings);
   const named = await pluginsOf(split.base, options);
-  const context = { options, file, named, registry: new Registry(named.map(providerOf)) };
+  const context = { options, file, named, registry: new Registry([CORE_PROVIDER, ...named.map(providerOf)]) };
   const requires = options.requires ?? "model";
   if (split.stages.length === 0) return resolveLayers(split.base, { ...context, requires, findings });
   // What all stages share need not be a whole run; what is wrong with it is wrong with every stage.
@@ -151,7 +151,7 @@ async function resolveLayers(
   { options, file, named, registry, requires, findings, stage }: ResolveContext,
 ): Promise<ResolvedConfig> {
   const hosts = options.sections?.(registry) ?? {};
-  const { root, trees } = mergedTree(layers, configShape(hosts, named), findings);
+  const { root, trees } = mergedTree(layers, configShape(hosts, named, registry), findings);
   const settings = savedSettings(
     root,
     toSettings(["extends", "$schema", "$saved"].reduce((tree, key) => withoutNode(tree, [key]), root)),
@@ -159,7 +159,7 @@ async function resolveLayers(
   );
   const paths = await trustedPaths(root, options.trust);
   const folder = file === undefined ? options.folder : dirname(file);
-  const checked = validate(root, { hosts, named, settings, trustsAll: options.trust === "all" }, findings);
+  const checked = validate(root, { hosts, named, registry, settings, trustsAll: options.trust === "all" }, findings);
   // The default of `output` was written by nobody: it starts from the config's folder.
   const result = { ...checked, values: { ...checked.values, output: resolve(folder, checked.values.output) } };
   requirements(root, requires, findings);

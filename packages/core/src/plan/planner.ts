@@ -9,8 +9,8 @@ import type {
 import type { TrainerHooks } from "../api/hooks.js";
 import type { ResolvedTrainingOptions } from "../api/options.js";
 import type { TrainerOptions } from "../api/trainer-options.js";
+import type { Registry } from "../provides/registry.js";
 import { planOptimizer } from "../optimize/optimizer-plan.js";
-import { OPTIMIZERS } from "../optimizers/list.js";
 import { withAddedParameters } from "./added-parameters.js";
 import { classifyFlows } from "./flow.js";
 import { checkComponentKeys, checkGroups, defaultGroups } from "./groups.js";
@@ -27,6 +27,7 @@ export interface PlannerInput {
   readonly training: ResolvedTrainingOptions;
   readonly settings: readonly Setting[];
   readonly claims: ReadonlyMap<string, Claims>;
+  readonly registry: Registry;
   /** Judges the fixed plan where more is known than headers say: a checkpoint that was made under another plan. */
   readonly afterPlan: (plan: Plan, planHash: string) => readonly Finding[];
 }
@@ -87,7 +88,7 @@ export async function makePlan(input: PlannerInput): Promise<PlannedContext> {
     first === undefined ? new Set() : trainedNames(first),
     new Set(first?.stopGradientAfter),
   );
-  const optimizer = planOptimizer(training, OPTIMIZERS, model);
+  const optimizer = planOptimizer(training, input.registry.all("optimizers"), model);
   const context: RuleContext = Object.freeze({
     ...planning,
     plan,

@@ -1,8 +1,13 @@
 import type { Provided } from "@thaw/contracts";
-import { describe, expect, it } from "vitest";
+import "@tensorflow/tfjs-backend-cpu";
+import { setBackend } from "@tensorflow/tfjs-core";
+import { beforeAll, describe, expect, it } from "vitest";
+import { z } from "zod";
 import { API_VERSION } from "../api/plugin.js";
 import { definePlugin } from "../api/define-plugin.js";
+import type { Trainer } from "../run/trainer.js";
 import { toyTrainer } from "../toy/toy-trainer.js";
+import { sgd } from "../optimizers/sgd.js";
 import { Registry } from "./registry.js";
 
 interface Flavour extends Provided {
@@ -60,5 +65,31 @@ describe("Registry", () => {
       expect.objectContaining({ code: "THAW_CORE_PLUGIN_NEEDED" }),
     );
     expect(() => toyTrainer({ plugins: [lacking, needed] })).not.toThrow();
+  });
+});
+
+describe("an optimizer of a plugin", () => {
+  beforeAll(async () => {
+    await setBackend("cpu");
+  });
+  const mine = { ...sgd, type: "mine", schema: sgd.schema.safeExtend({ type: z.literal("mine") as never }) };
+  const plugin = definePlugin({ name: "Mine", apiVersion: API_VERSION, provides: { optimizers: [mine as never] } });
+  const training = { maxSteps: 2, optimizer: { type: "mine" as never, momentum: 0.5 } };
+
+  it("trains as its options say, counted in the plan as Thaw's own, and is unknown to other trainers", async () => {
+    const [own, thaws] = [
+      toyTrainer({ plugins: [plugin()], training }),
+      toyTrainer({ training: { ...training, optimizer: { type: "sgd", momentum: 0.5 } } }),
+    ];
+    const losses = async (trainer: Trainer): Promise<readonly number[]> => {
+      const found: number[] = [];
+      trainer.hooks.afterStep.tap("Test", ({ loss }) => void found.push(loss));
+      await trainer.run();
+      return found;
+    };
+    const expected = await losses(thaws);
+    expect(expected).toHaveLength(2);
+    expect(await losses(own)).toEqual(expected);
+    expect(() => toyTrainer({ training })).toThrow(expect.objectContaining({ code: "THAW_CORE_TRAINING_INVALID" }));
   });
 });

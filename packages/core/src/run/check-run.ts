@@ -1,5 +1,5 @@
 import type { Setting } from "@thaw/contracts";
-import { trainingSchema, type ResolvedTrainingOptions, type TrainingOptions } from "../api/options.js";
+import { trainingSchemaOf, type ResolvedTrainingOptions, type TrainingOptions } from "../api/options.js";
 import { API_VERSION, type Plugin } from "../api/plugin.js";
 import { joinSettings, settingsOf } from "../api/settings.js";
 import type { TrainerOptions } from "../api/trainer-options.js";
@@ -7,6 +7,7 @@ import { pluginApiVersion, pluginNameTwice } from "../errors/plugins.js";
 import { deepFreeze } from "../plan/plan.js";
 import { processesInvalid } from "../errors/ensemble.js";
 import { optionMissing, stopRuleUnknown, trainingInvalid } from "../errors/options.js";
+import type { Registry } from "../provides/registry.js";
 import type { TrainerParts } from "./trainer-parts.js";
 
 /**
@@ -30,8 +31,8 @@ export function checkRunOptions({ options, training }: Pick<TrainerParts, "optio
 }
 
 /** Options with defaults filled in; deep-frozen. @throws THAW_CORE_TRAINING_INVALID */
-export function resolveTraining(options: TrainingOptions): ResolvedTrainingOptions {
-  const result = trainingSchema.safeParse(options);
+export function resolveTraining(options: TrainingOptions, registry: Registry): ResolvedTrainingOptions {
+  const result = trainingSchemaOf({ optimizers: registry.all("optimizers") }).safeParse(options);
   if (result.success) return deepFreeze(result.data);
   const lines = result.error.issues.map(
     ({ path, message }) => `  - training${path.map((part) => `.${String(part)}`).join("")}: ${message}`,
@@ -39,14 +40,16 @@ export function resolveTraining(options: TrainingOptions): ResolvedTrainingOptio
   throw trainingInvalid(lines.join("\n"), result.error.issues);
 }
 
-/** @throws THAW_CORE_PLUGIN_API_VERSION, THAW_CORE_PLUGIN_NAME_TWICE */
-export function checkPlugins(plugins: readonly Plugin[]): void {
+/** The plugins of a trainer. @throws THAW_CORE_PLUGIN_API_VERSION, THAW_CORE_PLUGIN_NAME_TWICE */
+export function givenPlugins(options: TrainerOptions): readonly Plugin[] {
+  const plugins = (options.plugins ?? []).filter((plugin): plugin is Plugin => Boolean(plugin));
   const names = new Set<string>();
   for (const { name, apiVersion } of plugins) {
     if (apiVersion !== API_VERSION) throw pluginApiVersion(name, apiVersion, API_VERSION);
     if (names.has(name)) throw pluginNameTwice(name);
     names.add(name);
   }
+  return plugins;
 }
 
 /** Every setting of the run and its plugins, with its origin. */

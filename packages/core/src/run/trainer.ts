@@ -8,7 +8,7 @@ import { createHooks, type TrainerHooks } from "../api/hooks.js";
 import { HookWatch, type TapDescription } from "./intercept.js";
 import { silentLogger, type Logger } from "../api/logger.js";
 import type { ResolvedTrainingOptions } from "../api/options.js";
-import type { Plugin } from "../api/plugin.js";
+import { CORE_PROVIDER } from "../provides/core-provider.js";
 import { Registry } from "../provides/registry.js";
 import { ALONE } from "../ensemble/ensemble.js";
 import { makePlan } from "../plan/planner.js";
@@ -18,7 +18,7 @@ import type { RunEvent } from "../stream/run-event.js";
 import { loadModel, runFacts, type LoadedModel } from "../model/loaded-model.js";
 import { judgePlanChange } from "../checkpoint/resume.js";
 import { RunnerSession } from "../evaluation/runner-session.js";
-import { checkPlugins, checkRunOptions, collectSettings, resolveTraining } from "./check-run.js";
+import { checkRunOptions, collectSettings, givenPlugins, resolveTraining } from "./check-run.js";
 import { withRescue, type Rescue } from "./rescue.js";
 import { RESULT_CHECKS } from "./tap-results.js";
 import { TrainingRun } from "./training-run.js";
@@ -53,12 +53,12 @@ export class Trainer implements TrainerApi {
    */
   constructor(options: TrainerOptions) {
     this.options = options;
-    this.training = resolveTraining(options.training ?? {});
+    const plugins = givenPlugins(options);
+    const registry = new Registry([CORE_PROVIDER, ...plugins]);
+    this.training = resolveTraining(options.training ?? {}, registry);
     this.#stream = new EventStream(this.hooks, runFacts({ options, training: this.training }));
     this.logger = this.#stream.watched(options.logger ?? silentLogger);
     this.#watch = new HookWatch(this.hooks, RESULT_CHECKS);
-    const plugins = (options.plugins ?? []).filter((plugin): plugin is Plugin => Boolean(plugin));
-    checkPlugins(plugins);
     this.#parts = {
       hooks: this.hooks,
       watch: this.#watch,
@@ -68,7 +68,7 @@ export class Trainer implements TrainerApi {
       stream: this.#stream,
       settings: collectSettings(options, plugins),
       claims: new Map(plugins.map((plugin): [string, Claims] => [plugin.name, plugin.claims ?? {}])),
-      registry: new Registry(plugins),
+      registry,
     };
     for (const plugin of plugins) this.#watch.apply(plugin, this);
   }

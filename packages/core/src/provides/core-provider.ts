@@ -1,0 +1,5 @@
+import type { Provider } from "@thaw/contracts";
+import { OPTIMIZERS } from "../optimizers/list.js";
+
+/** What core itself provides: every registry begins with it. */
+export const CORE_PROVIDER: Provider = { name: "Thaw's core", provides: { optimizers: OPTIMIZERS } };
