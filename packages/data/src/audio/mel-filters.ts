@@ -1,7 +1,7 @@
 /** A scale of heights of tones. */
 interface MelScale {
-  melsOf(hertz: number): number;
-  hertzOf(mels: number): number;
+  readonly melsOf: (hertz: number) => number;
+  readonly hertzOf: (mels: number) => number;
 }
 
 /** Hertz at which Slaney's scale turns from straight to logarithmic, and mels there. */

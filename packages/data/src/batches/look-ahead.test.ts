@@ -94,12 +94,13 @@ describe("before a step, a set is refused for", () => {
     ["empty", join(tmpdir(), "thaw-empty.png"), "THAW_DATA_IMAGE_BROKEN"],
     ["a web page", join(tmpdir(), "thaw-page.jpg"), "THAW_DATA_IMAGE_BROKEN"],
     ["a device without an end", "/dev/zero", "THAW_DATA_IMAGE_BROKEN"],
-  ])("an image that is %s", async (_, image, expected) => {
+  ])("an image that is %s", async (name, image, expected) => {
     await writeFile(join(tmpdir(), "thaw-empty.png"), "");
     await writeFile(join(tmpdir(), "thaw-page.jpg"), "<!doctype html><html><body>Not found</body></html>");
     const { code, message } = await refusal(among(chat("<image>q", "x", { images: [image] }), 217));
     expect(code).toBe(expected);
     expect(message).toContain("set.jsonl:218");
+    if (name === "a web page") expect(message).toContain("it is a web page (HTML)");
   });
 
   it("several samples, counted and the first ones named", async () => {

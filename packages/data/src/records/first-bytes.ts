@@ -5,6 +5,7 @@ export interface Recognised {
   readonly name: string;
   /** What to do, where there is something. */
   readonly advice?: string;
+  readonly isPicture?: boolean;
 }
 
 const HTML = /^\s*(?:<!doctype html|<html)/i;
@@ -20,8 +21,8 @@ const BEGINNINGS: readonly (readonly [magic: string, recognised: Recognised])[] 
     "version https://git-lfs",
     { name: "a git-lfs pointer: the file itself was not fetched (`git lfs pull`)", advice: "Fetch it first." },
   ],
-  ["\u0089PNG", { name: "a PNG picture" }],
-  ["\u00ff\u00d8\u00ff", { name: "a JPEG picture" }],
+  ["\u0089PNG", { name: "a PNG picture", isPicture: true }],
+  ["\u00ff\u00d8\u00ff", { name: "a JPEG picture", isPicture: true }],
   ["SQLite format 3", { name: "an SQLite database" }],
 ];
 const TAR_AT = 257;

@@ -4,6 +4,7 @@ import { MAX_CLIP_BYTES, type AudioClip, type AudioProcessor, type ClipSize } fr
 import { decodeClip } from "../audio/decode-clip.js";
 import { augmentImage } from "../images/augment.js";
 import { decodeRgb, rasterizeSvg } from "../images/decode.js";
+import { recognise, TELLING_BYTES } from "../records/first-bytes.js";
 import { MAX_IMAGE_BYTES } from "../images/size-limits.js";
 import type { AugmentOptions } from "../formats/options.js";
 import type { ImageProcessor, ImageSize, RgbImage } from "../images/processor.js";
@@ -90,8 +91,18 @@ async function decoded(task: DecodeTask): Promise<Decoded | "changed"> {
   if (source.kind === "svg") return rasterizeSvg(source.svg, (task as ImageTask).rasterSize, source.background);
   const bytes = await readMedia(source, MAX_BYTES[task.modality]);
   if (task.sha256 !== undefined && sha256(bytes) !== task.sha256) return "changed";
-  if (task.modality === "image") return decodeRgb(bytes, { exif: task.exif });
+  if (task.modality === "image")
+    return decodeRgb(bytes, { exif: task.exif }).catch((cause: unknown) => {
+      throw foreignBytes(bytes) ?? cause;
+    });
   return decodeClip(bytes, task.samplingRate);
+}
+
+/** What bytes are that are no picture at all; undefined where that is not known. */
+function foreignBytes(bytes: Uint8Array): Error | undefined {
+  const head = Buffer.from(bytes.buffer, bytes.byteOffset, Math.min(bytes.byteLength, TELLING_BYTES));
+  const found = recognise(head);
+  return found === undefined || found.isPicture === true ? undefined : new Error(`it is ${found.name}`);
 }
 
 /** Reads, decodes, augments and processes one item on the calling thread. Never rejects. */
