@@ -26,14 +26,14 @@ export async function exportRun(
 ): Promise<number> {
   const written = resolve(folder);
   const { backend, trust, json, logLevel } = options;
-  const { session, close } = await openRun(path, { backend, isTrusted: trust, isJson: json, logLevel });
+  const run = await openRun(path, { backend, isTrusted: trust, isJson: json, logLevel });
   try {
-    await session.save(written, {
+    await run.session.save(written, {
       dtype: options.dtype === "bf16" ? "BF16" : "F32",
       overwrite: options.overwrite === true,
     });
   } finally {
-    await close();
+    await run.close();
   }
   terminal.out(json === true ? JSON.stringify({ folder: written }) : written);
   return 0;

@@ -60,7 +60,11 @@ export async function train(
   if (isConfigRefused(work.planning))
     return refuse(work.planning, eventWriter(terminal, options.json === true), terminal);
   const isStaged = work.stages.length > 0;
-  const team = await formTeam(configPath, options, { environment: process.env, isStaged, onLine: terminal.err });
+  const team = await formTeam(configPath, options, {
+    environment: process.env,
+    isStaged,
+    onLine: (line) => terminal.err(line),
+  });
   if (team === undefined) return trainWork(work, options, terminal, advise);
   if (team.rank === 0) return withTeam(team, () => trainWork(work, options, terminal, advise, team));
   return trainWork(work, { ...options, json: false, quiet: true }, silentTerminal(terminal), () => undefined, team);

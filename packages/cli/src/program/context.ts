@@ -27,8 +27,8 @@ export function hostContext(terminal: Terminal, advise: (line: string) => void):
     },
     interrupts(message) {
       const controller = new AbortController();
-      const { exitCode, stop } = watchInterrupts(terminal, () => controller.abort(), message);
-      return { signal: controller.signal, exitCode, stop };
+      const first = watchInterrupts(terminal, () => controller.abort(), message);
+      return { signal: controller.signal, exitCode: first.exitCode, stop: () => first.stop() };
     },
     async open(path, options = {}) {
       const { openRun } = await import("../running/open-run.js");

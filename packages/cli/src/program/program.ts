@@ -61,11 +61,10 @@ function addCommand(program: Command, command: AnyCommand, context: HostContext,
     .addHelpText("after", command.help ?? "");
   if (command.arguments !== undefined) added.arguments(command.arguments);
   for (const option of command.options ?? []) added.addOption(optionOf(option));
-  const { load } = command;
-  if (load === undefined) return;
+  if (command.load === undefined) return;
   // Commander gives the values of arguments, then the options, then itself.
   added.action(async (...given: unknown[]) => {
-    const run = await load();
+    const run = await command.load!();
     const values = given
       .slice(0, -2)
       .flat()

@@ -32,9 +32,9 @@ Example:
 function runWith(save: SaveAdapter): CommandRun<ExportAdapterOptions> {
   return async ({ arguments: [path, folder], options: { backend, trust, json } }, context) => {
     const written = resolve(folder!);
-    const { trainer, session, close } = await context.open(path!, { backend, isTrusted: trust, isJson: json });
+    const opened = await context.open(path!, { backend, isTrusted: trust, isJson: json });
     try {
-      const omitted = await save(trainer, written, session);
+      const omitted = await save(opened.trainer, written, opened.session);
       context.out(json === true ? JSON.stringify({ folder: written, omitted }) : written);
       if (omitted.length > 0)
         context.err(
@@ -42,7 +42,7 @@ function runWith(save: SaveAdapter): CommandRun<ExportAdapterOptions> {
         );
       return 0;
     } finally {
-      await close();
+      await opened.close();
     }
   };
 }

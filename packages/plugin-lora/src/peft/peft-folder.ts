@@ -41,9 +41,9 @@ export async function readPeftHeader(folder: string): Promise<PeftHeader | strin
     if (await exists(manifest))
       checkBytes(join(folder, PEFT_CONFIG), bytes, parseManifest(manifest, await readFile(manifest)));
     const config: unknown = JSON.parse(bytes.toString("utf8"));
-    const { entries, close } = await openSafetensors(join(folder, PEFT_WEIGHTS));
-    await close();
-    return { config, shapes: new Map([...entries].map(([name, { shape }]) => [name, shape])) };
+    const reader = await openSafetensors(join(folder, PEFT_WEIGHTS));
+    await reader.close();
+    return { config, shapes: new Map([...reader.entries].map(([name, { shape }]) => [name, shape])) };
   } catch (error) {
     return `${causeText(error)}.`;
   }
