@@ -148,12 +148,6 @@ function judgeApply(
       `Taps on ${placed.map((tap) => tap.hook).join(", ")} use "before".`,
       "Use a stage: a name that is absent moves a tap to the very front.",
     );
-  const unawaited = watch.taps.filter((tap) => tap.method === "tap" && tap.isAsyncFunction);
-  if (unawaited.length > 0)
-    fails(
-      `Async functions were given to tap on ${unawaited.map((tap) => tap.hook).join(", ")}.`,
-      "Use tapPromise: nobody waits for them otherwise.",
-    );
 }
 
 /** The run folder: `output` holds no other. */

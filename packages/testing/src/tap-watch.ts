@@ -6,7 +6,6 @@ export interface WatchedTap {
   readonly name: string;
   readonly method: "tap" | "tapPromise" | "tapAsync";
   readonly before?: unknown;
-  readonly isAsyncFunction: boolean;
 }
 
 /** What a plugin did in one trainer. */
@@ -91,7 +90,7 @@ function watchMethod(
   const original = hook[method];
   hook[method] = (options, fn) => {
     const { name, before } = typeof options === "string" ? { name: options } : options;
-    watch.taps.push({ hook: hookName, name, method, before, isAsyncFunction: fn.constructor.name === "AsyncFunction" });
+    watch.taps.push({ hook: hookName, name, method, before });
     const isCompared = WATERFALLS.has(hookName) && method !== "tapAsync";
     original.call(hook, options, isCompared ? compared(hookName, method === "tapPromise", fn, watch) : fn);
   };
