@@ -8,6 +8,7 @@ import {
   type Setting,
   type TrainerApi,
 } from "@thaw/core";
+import { adapterOf } from "./adapters/adapter.js";
 import { AdapterScope } from "./adapters/adapter-scope.js";
 import { noAdapters, resumeMismatch } from "./errors.js";
 import { ADAPTER_FILE_UNUSABLE } from "./planning/findings.js";
@@ -51,14 +52,14 @@ export const lora = definePlugin<LoraSectionOptions, ResolvedLoraSection>({
       planned.set(trainer, plan);
       return plan.parameters;
     });
-    hooks.scope.tap(PLUGIN_NAME, (scope, context) =>
-      adapters().size === 0 ? scope : new AdapterScope(scope, adapters(), context, trainer.options.seed ?? 0),
-    );
+    hooks.scope.tap(PLUGIN_NAME, (scope, context) => {
+      const plan = planned.get(trainer);
+      if (plan === undefined || plan.adapters.size === 0) return scope;
+      return new AdapterScope(scope, { ...plan, seed: trainer.options.seed ?? 0 }, context);
+    });
     hooks.exported.tapPromise(PLUGIN_NAME, async (values, { parameter, readParameter }) => {
-      const adapter = adapters().get(parameter.name.replace(/\.weight$/, ""));
-      return adapter === undefined || !parameter.name.endsWith(".weight")
-        ? values
-        : mergedWeight(values, adapter, readParameter);
+      const adapter = adapterOf(parameter.name, adapters());
+      return adapter === undefined ? values : mergedWeight(values, adapter, readParameter);
     });
     hooks.checkpoint.tapPromise(PLUGIN_NAME, async (state) =>
       adapters().size === 0 ? state : { ...state, [PLUGIN_NAME]: { scaling: scalings(adapters()) } },

@@ -26,6 +26,10 @@ export class RowsScope extends ScopeLayer {
     return this.#rows.has(`${name}.weight`) ? linearLayer(this, x, name) : this.inner.linear(x, name);
   }
 
+  protected override changes(parameter: string): boolean {
+    return this.#rows.has(parameter);
+  }
+
   #merge({ matrix, ids, name }: TokenRows): Value {
     return scatterRows(this.inner.parameter(matrix), ids, this.inner.parameter(name));
   }

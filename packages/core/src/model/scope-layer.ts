@@ -4,8 +4,8 @@ import type { Tensor } from "@tensorflow/tfjs-core";
 
 /**
  * A scope around another one, for plugins that tap the `scope` hook: passes everything on, and a subclass overrides
- * what it changes. What lets core leave out or join computations (`kept`, `stretch`) is not passed on, since the
- * subclass may change what these compute.
+ * what it changes. What lets core leave out or join computations is passed on only where the subclass says that it
+ * changes none of them: `stretch` by {@link changes}, `kept` by overriding it.
  */
 export class ScopeLayer implements Scope {
   readonly training: boolean;
@@ -42,5 +42,25 @@ export class ScopeLayer implements Scope {
 
   shared(key: string, make: () => Tensor): Tensor {
     return this.inner.shared?.(key, make) ?? this.inner.own(make()).tensor;
+  }
+
+  /**
+   * Joined by core where this layer changes none of the parameters that the stretch uses; computed the usual way
+   * elsewhere.
+   */
+  stretch(
+    key: string,
+    inputs: readonly Value[],
+    parameters: readonly string[],
+    run: (scope: Scope, ...inputs: Value[]) => Value,
+  ): Value {
+    return this.inner.stretch === undefined || parameters.some((name) => this.changes(name))
+      ? run(this, ...inputs)
+      : this.inner.stretch(key, inputs, parameters, run);
+  }
+
+  /** Whether this layer may change what is computed of a parameter. Here: of every one. */
+  protected changes(_parameter: string): boolean {
+    return true;
   }
 }

@@ -36,25 +36,13 @@ export interface RowsPass extends DecoderPass {
   choose(layer: number, rows: Int32Array): ChosenRows;
 }
 
-/** What layers need on such rows: tables and spans are made once per kind. */
+/**
+ * What layers need on such rows: tables and spans are made once per kind, here, as what the first layer of a kind made
+ * would be freed with that layer.
+ */
 export function rowsPass(decoder: Decoder, rows: PassRows, scope: Scope): RowsPass {
-  const made = new Map<string, LayerPass>();
-  const of = (name: string): LayerPass => {
-    const known = made.get(name);
-    if (known !== undefined) return known;
-    const kind = decoder.kinds.find((each) => each.name === name)!;
-    const seen = rows.seen(kind);
-    const pass: LayerPass = {
-      ...rotaryOf(decoder, kind, rows, scope),
-      spans: hidePadding(spansOf(kind, seen.spans, rows.bothWays), rows.padding),
-      offsets: rows.offsets,
-      seenOffsets: seen.offsets,
-      ...(rows.remember && { remember: rows.remember }),
-      ...(rows.state && { state: rows.state }),
-    };
-    made.set(name, pass);
-    return pass;
-  };
+  const passes = new Map(decoder.kinds.map((kind) => [kind.name, passOf(decoder, kind, rows, scope)]));
+  const of = (name: string): LayerPass => passes.get(name)!;
   return {
     of,
     choose(layer, chosen) {
@@ -64,6 +52,18 @@ export function rowsPass(decoder: Decoder, rows: PassRows, scope: Scope): RowsPa
       const lines = kind.rotary === undefined ? {} : { rotary: linesAt(sourceOf(decoder, kind), axes, scope) };
       return { rows: chosen, pass: { ...pass, ...lines, spans: pass.spans.choosing(chosen) } };
     },
+  };
+}
+
+function passOf(decoder: Decoder, kind: LayerKind, rows: PassRows, scope: Scope): LayerPass {
+  const seen = rows.seen(kind);
+  return {
+    ...rotaryOf(decoder, kind, rows, scope),
+    spans: hidePadding(spansOf(kind, seen.spans, rows.bothWays), rows.padding),
+    offsets: rows.offsets,
+    seenOffsets: seen.offsets,
+    ...(rows.remember && { remember: rows.remember }),
+    ...(rows.state && { state: rows.state }),
   };
 }
 

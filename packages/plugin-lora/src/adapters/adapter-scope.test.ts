@@ -53,7 +53,11 @@ function scopeOn(tape: Tape, trained: readonly string[]): Scope {
   };
 }
 const wrap = (scope: Scope, changed: Partial<Adapter> = {}, at = { step: 0, microBatch: 0 }): AdapterScope =>
-  new AdapterScope(scope, new Map([["layer", { ...adapter, ...changed }]]), { purpose: "train", ...at }, 7);
+  new AdapterScope(
+    scope,
+    { adapters: new Map([["layer", { ...adapter, ...changed }]]), plainSegments: new Set(["plain"]), seed: 7 },
+    { purpose: "train", ...at },
+  );
 
 describe("AdapterScope", () => {
   it("adds the scaled low-rank product, which merging makes one weight of", async () => {
@@ -89,11 +93,36 @@ describe("AdapterScope", () => {
     tf.dispose([x, ...(gradients as tf.Tensor[])]);
   });
 
+  it("has core keep and join what no adapter is in, and nothing else", () => {
+    const tape = new Tape();
+    const asked: string[] = [];
+    const scope = wrap({
+      ...scopeOn(tape, []),
+      kept: (segment) => (asked.push(segment), []),
+      stretch: (key, inputs, _, run) => (asked.push(key), run(scope, ...inputs)),
+    });
+    expect([scope.kept("plain", "key", () => []), scope.kept("adapted", "key", () => [])]).toEqual([[], undefined]);
+    const x = tape.constant(tf.scalar(1));
+    for (const [key, name] of [
+      ["joined", "other.weight"],
+      ["alone", "layer.weight"],
+      ["bias", "layer.bias"],
+    ] as const)
+      expect(scope.stretch(key, [x], [name], (_, given) => given!)).toBe(x);
+    expect(asked).toEqual(["plain", "joined", "bias"]);
+    x.tensor.dispose();
+    tape.dispose();
+  });
+
   it("leaves a layer without adapter to the scope inside", () => {
     const tape = new Tape();
     const x = tf.zeros([1, 4]);
     const inner = scopeOn(tape, []);
-    const scope = new AdapterScope(inner, new Map(), { purpose: "train", step: 0, microBatch: 0 }, 7);
+    const scope = new AdapterScope(
+      inner,
+      { adapters: new Map(), plainSegments: new Set(), seed: 7 },
+      { purpose: "train", step: 0, microBatch: 0 },
+    );
     expect(scope.linear(tape.constant(x), "layer").shape).toEqual([1, 3]);
     expect(scope.hasParameter("layer.bias")).toBe(false);
     tape.dispose();

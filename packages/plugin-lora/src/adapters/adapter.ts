@@ -28,6 +28,11 @@ export function matrixNames(module: string): { readonly a: string; readonly b: s
   return { a: `${module}.lora_A.weight`, b: `${module}.lora_B.weight` };
 }
 
+/** The adapter beside the layer of a weight. */
+export function adapterOf(parameter: string, adapters: ReadonlyMap<string, Adapter>): Adapter | undefined {
+  return parameter.endsWith(".weight") ? adapters.get(parameter.slice(0, -".weight".length)) : undefined;
+}
+
 /**
  * The two parameters of an adapter. First values as in PEFT: A uniform in `[-1/sqrt(in), 1/sqrt(in)]` (Kaiming with a =
  * sqrt(5), `torch.nn.init.kaiming_uniform_`), B zero, so that the layer starts as it was.

@@ -6,7 +6,7 @@ import {
   type ParameterInfo,
   type Setting,
 } from "@thaw/core";
-import { adapterParameters, matrixNames, scalingOf, type Adapter } from "../adapters/adapter.js";
+import { adapterOf, adapterParameters, matrixNames, scalingOf, type Adapter } from "../adapters/adapter.js";
 import { nothingToAdapt, requestInvalid, targetsUnmatched } from "./findings.js";
 import { loraSchema, type ResolvedLora } from "../options.js";
 import { readStart, type Start, type StartInput } from "../adapters/start.js";
@@ -16,6 +16,8 @@ import { linearLayers, selectLayers, targetNames, type LinearLayer } from "./tar
 export interface AdapterPlan {
   /** By module. */
   readonly adapters: ReadonlyMap<string, Adapter>;
+  /** Segments none of whose layers has an adapter. */
+  readonly plainSegments: ReadonlySet<string>;
   /** Parameters as they are with the plugin: the model's, some starting from the adapter file, then the adapters'. */
   readonly parameters: readonly ParameterInfo[];
 }
@@ -40,14 +42,15 @@ export function planAdapters(
 ): AdapterPlan {
   const own = requests.filter(({ kind }) => kind === "lora");
   // Of a model that is not there nothing is known but its components
-  if (model.isPlaceholder === true) return { adapters: new Map(), parameters };
+  const none: AdapterPlan = { adapters: new Map(), plainSegments: new Set(), parameters };
+  if (model.isPlaceholder === true) return none;
   const { owners } = resolveOwners(model.parameters, model.components);
   const layersOf = (component: string): readonly LinearLayer[] =>
     linearLayers(model, (name) => owners.get(name) === component);
   const start =
     from === undefined ? undefined : readStart({ ...from, model, owners, requests: own, layersOf, settings }, report);
-  if (from !== undefined && start === undefined) return { adapters: new Map(), parameters };
-  const adapters = own.flatMap((request) => {
+  if (from !== undefined && start === undefined) return none;
+  const planned = own.flatMap((request) => {
     const lora = resolve(request, start, report);
     if (lora === undefined) return [];
     const layers = layersOf(request.component);
@@ -58,9 +61,12 @@ export function planAdapters(
   const starts = start?.values ?? new Map<string, NonNullable<ParameterInfo["initialize"]>>();
   const startingAt = (parameter: ParameterInfo): ParameterInfo =>
     starts.has(parameter.name) ? { ...parameter, initialize: starts.get(parameter.name)! } : parameter;
+  const adapters = new Map(planned.map((adapter) => [adapter.module, adapter]));
+  const isPlain = (name: string): boolean => adapterOf(name, adapters) === undefined;
   return {
-    adapters: new Map(adapters.map((adapter) => [adapter.module, adapter])),
-    parameters: [...parameters, ...adapters.flatMap(adapterParameters)].map(startingAt),
+    adapters,
+    plainSegments: new Set(model.segments.filter((one) => one.parameters.every(isPlain)).map(({ name }) => name)),
+    parameters: [...parameters, ...planned.flatMap(adapterParameters)].map(startingAt),
   };
 }
 
