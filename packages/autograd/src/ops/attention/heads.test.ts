@@ -59,6 +59,10 @@ const FUSED: Record<string, readonly [Case, readonly Input[]]> = {
     ([x], tape) => rotaryHeads(x!, 3, table(tape, [5, 4], 4), table(tape, [5, 4], 5)),
     [at([10, 12], 1)],
   ],
+  "rotaryHeads with tables that are freed before backward": [
+    ([x], tape) => tape.tidy(() => rotaryHeads(x!, 3, table(tape, [5, 4], 4), table(tape, [5, 4], 5))),
+    [at([10, 12], 1)],
+  ],
   "rotaryHeads with one line per row": [
     ([x], tape) => rotaryHeads(x!, 2, table(tape, [3, 6], 4), table(tape, [3, 6], 5)),
     [at([3, 12], 1)],

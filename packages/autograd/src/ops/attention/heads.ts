@@ -151,7 +151,7 @@ function atRows(x: Value, rows: Int32Array | null): Value {
 
 /**
  * {@link rotary} on rows that hold one head after the other: `x [rows, heads * d]`. `cos` and `sin` `[n, d]`, borrowed
- * until backward: one line per row, or `n` lines used again and again where every sample has `n` rows. Saves nothing.
+ * for the call: one line per row, or `n` lines used again and again where every sample has `n` rows. Saves nothing.
  * @throws THAW_AUTOGRAD_SHAPE
  */
 export function rotaryHeads(x: Value, headCount: number, cos: Tensor, sin: Tensor): Value {
@@ -177,11 +177,18 @@ export function rotaryHeads(x: Value, headCount: number, cos: Tensor, sin: Tenso
       ),
     );
   }
-  return operate("rotary", [x], (record) => {
-    if (record !== null)
+  return operate("rotary", [x], (record, tape) => {
+    if (record !== null) {
+      // The caller may free its tables before backward.
+      const [keptCos, keptSin] = [cos, sin].map((table) => tape.once(`rotary ${table.id}`, () => tf.clone(table)));
       record.backward = (gradient) => [
-        runFusedOne("ThawRotary", { x: gradient, cos, sin }, { heads: headCount, is_inverse: true }),
+        runFusedOne(
+          "ThawRotary",
+          { x: gradient, cos: keptCos!, sin: keptSin! },
+          { heads: headCount, is_inverse: true },
+        ),
       ];
+    }
     return runFusedOne("ThawRotary", { x: x.tensor, cos, sin }, { heads: headCount, is_inverse: false });
   });
 }
