@@ -8,7 +8,7 @@ import type { MixedSource, SourceOptions } from "../formats/source-schema.js";
 import { mediaReference, modalityOf } from "../samples/media-reference.js";
 import { createSource, type SourcePart } from "./create-source.js";
 import { heldOut, type HoldOut } from "./hold-out.js";
-import type { MixedPart, MixStrategy } from "./order.js";
+import type { MixedPart, MixStrategy } from "./order/order.js";
 import type { DataSource, SourceContext } from "./data-source.js";
 
 /** What opening data sets takes beside their options. */

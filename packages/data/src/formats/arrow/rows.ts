@@ -4,7 +4,7 @@ import { createHash } from "node:crypto";
 import { fileMalformed } from "../../errors/files.js";
 import type { JsonRecord, Records } from "../../records/records.js";
 import { StoredItem } from "../../samples/media-reference.js";
-import { labelled, labelsOf } from "../labels.js";
+import { labelled, labelsOf } from "../folder/labels.js";
 import { plainValue } from "../plain-value.js";
 import { type ArrowBatch, indexArrow, loadBatch, type LoadedBatch } from "./arrow-file.js";
 

@@ -3,7 +3,7 @@ import type { FileMetaData } from "hyparquet";
 import { fileMalformed, fileUnreadable } from "../../errors/files.js";
 import type { JsonRecord, Records } from "../../records/records.js";
 import { StoredItem } from "../../samples/media-reference.js";
-import { labelled, labelsOf } from "../labels.js";
+import { labelled, labelsOf } from "../folder/labels.js";
 import { plainValue } from "../plain-value.js";
 import {
   groupsOf,

@@ -3,10 +3,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
-import { testProcessor } from "../../test-support/processor.js";
-import type { Processor } from "../media/processor.js";
-import type { DataSource, SourceContext } from "./data-source.js";
-import { openSource } from "./source.js";
+import { testProcessor } from "../../../test-support/processor.js";
+import type { Processor } from "../../media/processor.js";
+import type { DataSource, SourceContext } from "../data-source.js";
+import { openSource } from "../source.js";
 
 const images = fileURLToPath(new URL("../../fixtures/images/", import.meta.url));
 let folder: string;

@@ -1,14 +1,14 @@
 import { setImmediate } from "node:timers/promises";
 import type { SampleMedia, SampleSet } from "@thaw/contracts";
-import { refusalOf } from "../errors/samples.js";
-import type { MediaProcessor, Processor } from "../media/processor.js";
-import { mediaKey } from "../samples/media-key.js";
-import type { MediaLoader } from "../workers/media-loader.js";
-import type { LookedAt } from "./data-source.js";
-import type { Encoder } from "./encoder.js";
-import { identityOf, type SampleLooks } from "./identity.js";
-import { peek, type Peek } from "./peek.js";
-import { type Problem, survey, type Surveyed } from "./survey.js";
+import { refusalOf } from "../../errors/samples.js";
+import type { MediaProcessor, Processor } from "../../media/processor.js";
+import { mediaKey } from "../../samples/media-key.js";
+import type { MediaLoader } from "../../workers/media-loader.js";
+import type { LookedAt } from "../data-source.js";
+import type { Encoder } from "../encoder.js";
+import { identityOf, type SampleLooks } from "../identity.js";
+import { peek, type Peek } from "../peek.js";
+import { type Problem, survey, type Surveyed } from "../survey.js";
 
 /** Time for looking at samples, and as much for images: of sets that take longer a part is looked at. */
 const LIMIT_MS = 10_000;

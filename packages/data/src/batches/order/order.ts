@@ -1,4 +1,4 @@
-import { epochOrder, mixSeeds } from "./random.js";
+import { epochOrder, mixSeeds } from "../random.js";
 
 /** How sets of one run are put together. */
 export type MixStrategy = "concatenate" | "interleave";

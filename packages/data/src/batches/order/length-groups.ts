@@ -1,4 +1,4 @@
-import { epochOrder, mixSeeds } from "./random.js";
+import { epochOrder, mixSeeds } from "../random.js";
 
 /** Micro-batches among which samples are sorted by length: enough to pad little, few enough to stay random. */
 const SORTED_BATCHES = 50;

@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { expect, it } from "vitest";
 import { groupedByLength, paddingShare } from "./length-groups.js";
 import { mixedOrder, type MixedPart, samplesPerEpoch } from "./order.js";
-import { epochOrder } from "./random.js";
+import { epochOrder } from "../random.js";
 
 const part = fc.record({ count: fc.integer({ min: 1, max: 40 }) });
 const weighted = fc.record({
