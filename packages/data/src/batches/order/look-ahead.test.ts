@@ -8,7 +8,7 @@ import type { Processor } from "../../media/processor.js";
 import type { DataSource, SourceContext } from "../data-source.js";
 import { openSource } from "../source.js";
 
-const images = fileURLToPath(new URL("../../fixtures/images/", import.meta.url));
+const images = fileURLToPath(new URL("../../../fixtures/images/", import.meta.url));
 let folder: string;
 let processor: Processor;
 const opened: DataSource[] = [];
