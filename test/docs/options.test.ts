@@ -30,7 +30,7 @@ describe("docs/options.md", () => {
     );
     expect(keys).toEqual(
       expect.arrayContaining([
-        "training.components.*.schedule.warmup_ratio",
+        "training.components.*.schedule",
         "projector_only.feature_cache.disk",
         "backend.cache_folder",
         "augment.flip",

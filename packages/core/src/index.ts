@@ -222,7 +222,10 @@ export type { UpdateNumbers } from "./optimize/numbers.js";
 export { OPTIMIZERS } from "./optimizers/list.js";
 export { CORE_PROVIDER } from "./provides/core-provider.js";
 export { adamShape, commonOptimizerShape } from "./optimizers/options.js";
-export { scheduleFactor, warmupSteps } from "./schedules/schedule.js";
+export { SCHEDULES } from "./schedules/list.js";
+export { commonScheduleShape } from "./schedules/options.js";
+export { defineSchedule } from "./api/schedule.js";
+export type { ScheduleFactory, SchedulePoint } from "./api/schedule.js";
 export { defineOptimizer } from "./api/optimizer.js";
 export type {
   GroupRates,
@@ -232,17 +235,10 @@ export type {
   OptimizerMaking,
   UpdateContext,
 } from "./api/optimizer.js";
-export {
-  componentTrainingSchema,
-  PRECISIONS,
-  scheduleSchema,
-  trainingSchema,
-  trainingSchemaOf,
-} from "./api/options.js";
-export type { Precision, ResolvedTrainingOptions, TrainingOptions } from "./api/options.js";
+export { PRECISIONS, trainingSchema, trainingSchemaOf } from "./api/options.js";
+export type { Precision, ResolvedTrainingOptions, TrainingChoices, TrainingOptions } from "./api/options.js";
 export { classifyFlows, componentFlows } from "./plan/flow.js";
 export { resolveOwners } from "./plan/owners.js";
-export type { Ownership } from "./plan/owners.js";
 export { deepFreeze, hashPlan, phaseAt, trainedNames } from "./plan/plan.js";
 export { diffPlans, planDiffTable } from "./plan/plan-diff.js";
 export type { PlanDifference } from "./plan/plan-diff.js";

@@ -56,7 +56,7 @@ export function configSchemaOf(registry: Registry) {
       model: modelSchema.describe(
         "The Hugging Face checkpoint that is trained: its folder, or a mapping with its path.",
       ),
-      training: trainingSchemaOf({ optimizers: registry.all("optimizers") })
+      training: trainingSchemaOf({ optimizers: registry.all("optimizers"), schedules: registry.all("schedules") })
         .prefault({})
         .describe("How it is trained."),
       output: path.default("./runs").meta({ format: "path", description: "Folder that run folders are made in." }),

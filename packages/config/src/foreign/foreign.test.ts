@@ -234,6 +234,56 @@ describe("the optimizer", () => {
   });
 });
 
+describe("the schedule", () => {
+  const schedule = (config: ForeignConfig) =>
+    (parse(convertForeign(config)) as { training: { schedule?: unknown } }).training.schedule;
+
+  it.each([
+    ["constant_with_warmup", "", { type: "constant" }],
+    ["cosine", "num_cycles: 1.5", { type: "cosine", cycles: 1.5 }],
+    ["cosine_with_min_lr", "min_lr_rate: 0.1", { type: "cosine", min_ratio: 0.1 }],
+    ["cosine_with_min_lr", "min_lr: 1.0e-6", { type: "cosine", min_ratio: 0.01 }],
+    ["cosine_with_restarts", "num_cycles: 3", { type: "cosine_with_restarts", cycles: 3 }],
+    ["polynomial", "power: 2, lr_end: 1.0e-5", { type: "polynomial", power: 2, min_ratio: 0.1 }],
+    ["polynomial", "", { type: "polynomial", min_ratio: 1e-3 }],
+    ["inverse_sqrt", "timescale: 100", { type: "inverse_sqrt", timescale: 100 }],
+    [
+      "warmup_stable_decay",
+      "num_decay_steps: 10, decay_type: 1-sqrt, min_lr_ratio: 0.2",
+      { type: "warmup_stable_decay", decay_steps: 10, decay: "sqrt", min_ratio: 0.2 },
+    ],
+  ])("%s { %s } is carried over, and is one that trains", (type, kwargs, expected) => {
+    const config = llamaFactory(
+      `finetuning_type: full\nlearning_rate: 1.0e-4\nlr_scheduler_type: ${type}\nlr_scheduler_kwargs: { ${kwargs} }`,
+    );
+    const found = schedule(config) as Record<string, unknown>;
+    expect(Object.keys(found)).toEqual(expect.arrayContaining(Object.keys(expected)));
+    for (const [key, value] of Object.entries(expected))
+      if (typeof value === "number") expect(found[key]).toBeCloseTo(value, 9);
+      else expect(found[key]).toBe(value);
+    expect(config.findings).toEqual([]);
+    const options = Object.entries(found).map(([key, value]) => [
+      key.replace(/_([a-z])/g, (_, letter: string) => letter.toUpperCase()),
+      value,
+    ]);
+    expect(trainingSchema.safeParse({ schedule: Object.fromEntries(options) }).error?.issues).toBeUndefined();
+  });
+
+  it("says what it has no counterpart for, in arguments too", () => {
+    expect(
+      schedule(
+        swift(`--tuner_type full --lr_scheduler_type cosine_with_min_lr --lr_scheduler_kwargs '{"min_lr_rate": 0.2}'`),
+      ),
+    ).toMatchObject({ type: "cosine", min_ratio: 0.2 });
+    expect(
+      swift(`--tuner_type full --lr_scheduler_type cosine --lr_scheduler_kwargs '{"wave": 1}'`).findings,
+    ).toMatchObject([{ severity: "warning", message: expect.stringContaining("no counterpart of wave") }]);
+    expect(swift("--tuner_type full --lr_scheduler_type greedy").findings).toMatchObject([
+      { message: expect.stringContaining("Thaw has no greedy") },
+    ]);
+  });
+});
+
 describe("nothing is made up", () => {
   const meanings = ({ settings }: ForeignConfig) =>
     Object.fromEntries(settings.flatMap(({ means, line }) => (means && line ? [[means.path, means.value]] : [])));
@@ -303,7 +353,7 @@ describe("what Thaw does not do", () => {
     ["--freeze_parameters_ratio", swift("--tuner_type full --freeze_parameters_ratio 0.2")],
     ["freez_vision_tower", llamaFactory("finetuning_type: full\nfreez_vision_tower: true")],
     ["additional_target", llamaFactory("finetuning_type: lora\nadditional_target: embed_tokens")],
-    ["--lr_scheduler_type", swift("--tuner_type full --lr_scheduler_type cosine_with_restarts")],
+    ["--lr_scheduler_type", swift("--tuner_type full --lr_scheduler_type greedy")],
   ])("is a warning where it changes what trains, or how: %s", (key, config) => {
     expect(config.findings).toEqual([
       expect.objectContaining({ severity: "warning", message: expect.stringContaining(`\`${key}\``) }),

@@ -1,4 +1,5 @@
 import type { ForeignBuilder } from "./builder.js";
+import { readSchedule } from "./schedule-keys.js";
 
 /** Defaults of a tool where they differ from Thaw's. */
 export interface TrainingDefaults {
@@ -11,13 +12,6 @@ export interface TrainingDefaults {
   /** Samples of a step that the tool makes up by accumulation where the key is absent. */
   readonly stepSamples?: number;
 }
-
-const SCHEDULES: Readonly<Record<string, string>> = {
-  linear: "linear",
-  cosine: "cosine",
-  constant: "constant",
-  constant_with_warmup: "constant",
-};
 
 /** Keys of Hugging Face's `TrainingArguments`, which both tools take. `maxLengthKey`: `cutoff_len` or `max_length`. */
 export function readTrainingKeys(from: ForeignBuilder, maxLengthKey: string, defaults: TrainingDefaults): void {
@@ -40,14 +34,7 @@ export function readTrainingKeys(from: ForeignBuilder, maxLengthKey: string, def
     defaults.stepSamples === undefined ? undefined : Math.max(1, Math.ceil(defaults.stepSamples / microBatch)),
   );
   number(maxLengthKey, "training.maxLength", defaults.maxLength);
-  const scheduler = from.text("lr_scheduler_type") ?? defaults.scheduler;
-  if (SCHEDULES[scheduler] === undefined)
-    from.warnDropped(
-      "lr_scheduler_type",
-      `Thaw has constant, linear and cosine, so the rate stays constant where ${scheduler} would change it`,
-      "Choose one of Thaw's under training.schedule.",
-    );
-  else from.means("lr_scheduler_type", "training.schedule.type", SCHEDULES[scheduler], defaults.scheduler);
+  readSchedule(from, defaults.scheduler, from.number("learning_rate") ?? defaults.learningRate);
   number("warmup_ratio", "training.schedule.warmupRatio");
   // Newer versions of transformers take a fraction of the run here.
   const warmup = from.number("warmup_steps");

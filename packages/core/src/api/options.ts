@@ -1,6 +1,8 @@
 import { z } from "zod";
 import { OPTIMIZERS, optimizerSchemaOf } from "../optimizers/list.js";
+import { SCHEDULES, scheduleSchemaOf } from "../schedules/list.js";
 import type { OptimizerFactory } from "./optimizer.js";
+import type { ScheduleFactory } from "./schedule.js";
 
 const rate = z.number().nonnegative();
 
@@ -14,33 +16,20 @@ const rate = z.number().nonnegative();
 export const PRECISIONS = ["float32", "tf32", "bfloat16"] as const;
 export type Precision = (typeof PRECISIONS)[number];
 
-/** Learning-rate shape over the run's steps. Formulas: `transformers/optimization.py`. */
-export const scheduleSchema = z.strictObject({
-  type: z
-    .enum(["constant", "linear", "cosine"])
-    .default("constant")
-    .describe("Shape after the warm-up: level, straight down to zero, or half a cosine down to zero."),
-  warmupSteps: z
-    .number()
-    .int()
-    .nonnegative()
-    .optional()
-    .describe("Steps in which the rate rises from zero; wins over warmup_ratio."),
-  warmupRatio: z.number().min(0).max(1).default(0).describe("The same as a share of all steps."),
-});
-
 /** Settings of one component that differ from the run's. */
-export const componentTrainingSchema = z.strictObject({
-  learningRate: rate.optional().describe("The component's own learning rate."),
-  weightDecay: rate.optional().describe("The component's own weight decay."),
-  schedule: scheduleSchema.optional().describe("The component's own schedule."),
-  clipNorm: z
-    .number()
-    .positive()
-    .nullable()
-    .optional()
-    .describe("Largest L2 norm of the component's gradients, clipped apart from the others; null: no clipping."),
-});
+function componentTrainingSchemaOf(scheduleSchema: ReturnType<typeof scheduleSchemaOf>) {
+  return z.strictObject({
+    learningRate: rate.optional().describe("The component's own learning rate."),
+    weightDecay: rate.optional().describe("The component's own weight decay."),
+    schedule: scheduleSchema.optional().describe("The component's own schedule."),
+    clipNorm: z
+      .number()
+      .positive()
+      .nullable()
+      .optional()
+      .describe("Largest L2 norm of the component's gradients, clipped apart from the others; null: no clipping."),
+  });
+}
 
 /**
  * Ends the run before its last step: when an evaluation between steps measures something below or above a bound, or
@@ -71,6 +60,7 @@ export const stopWhenSchema = z
 /** What a run can name in its `training` section. */
 export interface TrainingChoices {
   readonly optimizers: readonly OptimizerFactory[];
+  readonly schedules: readonly ScheduleFactory[];
 }
 
 /**
@@ -78,7 +68,8 @@ export interface TrainingChoices {
  * to train; the first reached ends the run.
  */
 // oxlint-disable-next-line typescript/explicit-module-boundary-types
-export function trainingSchemaOf({ optimizers }: TrainingChoices) {
+export function trainingSchemaOf({ optimizers, schedules }: TrainingChoices) {
+  const scheduleSchema = scheduleSchemaOf(schedules);
   return z.strictObject({
     epochs: z
       .number()
@@ -109,7 +100,7 @@ export function trainingSchemaOf({ optimizers }: TrainingChoices) {
     schedule: scheduleSchema.prefault({}).describe("Learning rate over the run's steps."),
     optimizer: optimizerSchemaOf(optimizers).prefault({}).describe("What makes updates of gradients."),
     components: z
-      .record(z.string(), componentTrainingSchema)
+      .record(z.string(), componentTrainingSchemaOf(scheduleSchema))
       .default({})
       .describe("By component, such as vision_tower: what differs from the run's settings."),
     labelSmoothing: z
@@ -178,7 +169,7 @@ export function trainingSchemaOf({ optimizers }: TrainingChoices) {
 }
 
 /** The `training` section with what Thaw itself brings. */
-export const trainingSchema = trainingSchemaOf({ optimizers: OPTIMIZERS });
+export const trainingSchema = trainingSchemaOf({ optimizers: OPTIMIZERS, schedules: SCHEDULES });
 
 /** As users write it. */
 export type TrainingOptions = z.input<typeof trainingSchema>;

@@ -1,8 +1,18 @@
 import { mkdir, readdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import * as tf from "@tensorflow/tfjs-core";
 import { openSafetensors, writeManifest } from "@thaw/safetensors";
 import { describe, expect, it } from "vitest";
+import { z } from "zod";
 import { silentLogger } from "../api/logger.js";
+import { defineOptimizer } from "../api/optimizer.js";
+import { API_VERSION } from "../api/plugin.js";
+import { defineSchedule } from "../api/schedule.js";
+import { ElementwiseOptimizer } from "../optimize/elementwise.js";
+import { OPTIMIZERS } from "../optimizers/list.js";
+import { commonOptimizerShape } from "../optimizers/options.js";
+import { SCHEDULES } from "../schedules/list.js";
+import { commonScheduleShape } from "../schedules/options.js";
 import { toyModel } from "../toy/toy-model.js";
 import { toySource } from "../toy/toy-source.js";
 import { runToy, tapped, toyTrainer, trainOnly } from "../toy/toy-trainer.js";
@@ -47,7 +57,53 @@ const options: Partial<TrainerOptions> = {
   },
 };
 
+/** What a plugin may bring: parameters go to a share of what they were, by halves of the rate from step to step. */
+const BROUGHT = {
+  optimizers: [
+    defineOptimizer({
+      type: "half_steps",
+      summary: "Shrinks all.",
+      schema: z.strictObject({ type: z.literal("half_steps"), share: z.number(), ...commonOptimizerShape }),
+      keeps: () => "nothing else",
+      slots: () => ({}),
+      make: ({ share }) =>
+        new ElementwiseOptimizer({
+          name: "half_steps",
+          slots: [],
+          scalars: ({ learningRate }) => ({ kept: tf.scalar(1 - share * learningRate) }),
+          step: ({ parameter, scalars }) => ({ value: tf.mul(parameter, scalars["kept"]!), slots: [] }),
+        }),
+    }),
+  ],
+  schedules: [
+    defineSchedule({
+      type: "steps",
+      summary: "Half of it after each step.",
+      schema: z.strictObject({ type: z.literal("steps"), ...commonScheduleShape }),
+      factor: (_, { step }) => 0.5 ** step,
+    }),
+  ],
+};
+
 describe("resume", () => {
+  it.each([
+    ...OPTIMIZERS.map(({ type }) => ({ optimizer: { type }, schedule: { type: "constant" } })),
+    { optimizer: { type: "sgd", momentum: 0.9 }, schedule: { type: "constant" } },
+    ...SCHEDULES.map(({ type }) => ({ optimizer: { type: "lion" }, schedule: { type, warmupSteps: 1 } })),
+    { optimizer: { type: "half_steps", share: 0.25 }, schedule: { type: "steps" } },
+  ])("goes on with $optimizer.type and the schedule $schedule.type", async (choice) => {
+    const training = { ...options.training, epochs: 2, ...choice } as TrainerOptions["training"];
+    const brought = { name: "Bring", apiVersion: API_VERSION, provides: BROUGHT, apply: () => undefined };
+    const run = async (more: Partial<TrainerOptions>) =>
+      runToy({ ...options, training, output, ...more, plugins: [brought, ...(more.plugins ?? [])] });
+    const whole = await run({});
+    const first = await run({ plugins: [stopAfter(2)] });
+    const second = await run({ resume: { from: first.summary.runFolder! } });
+    expect(new Set(whole.losses).size).toBe(4);
+    expect([...first.losses, ...second.losses]).toEqual(whole.losses);
+    expect(second.parameters).toEqual(whole.parameters);
+  });
+
   it.each([1, 2, 3, 5, 7])("equals never stopped, bit for bit, when stopped after step %i", async (count) => {
     const whole = await runToy({ ...options, output });
     const first = await runToy({ ...options, output, plugins: [stopAfter(count)] });

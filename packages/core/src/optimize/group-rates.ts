@@ -1,21 +1,21 @@
 import type { GroupRates } from "../api/optimizer.js";
+import type { ScheduleFactory } from "../api/schedule.js";
 import type { PhaseGroup } from "../model/phase.js";
 import type { ClipGroup } from "./clip.js";
-import { scheduleFactor } from "../schedules/schedule.js";
+import { scheduleFactor } from "../schedules/factor.js";
 
 /** Learning rates of the groups at a step, by group name, after their schedules. */
 export function learningRatesAt(
   groups: readonly PhaseGroup[],
+  schedules: readonly ScheduleFactory[],
   step: number,
   totalSteps: number,
 ): Readonly<Record<string, number>> {
   return Object.fromEntries(
     groups.map(({ group }) => {
       const start = group.fromStep ?? 0;
-      return [
-        group.name,
-        group.learningRate * scheduleFactor(group.schedule, Math.max(0, step - start), totalSteps - start),
-      ];
+      const own = Math.max(0, step - start);
+      return [group.name, group.learningRate * scheduleFactor(group.schedule, schedules, own, totalSteps - start)];
     }),
   );
 }

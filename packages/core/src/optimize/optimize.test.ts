@@ -1,10 +1,12 @@
 import "@tensorflow/tfjs-backend-cpu";
 import * as tf from "@tensorflow/tfjs-core";
+import { readFileSync } from "node:fs";
 import { afterEach, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
 import { trainingSchema } from "../api/options.js";
 import { adamwRule } from "../optimizers/adamw.js";
 import { clipFactors } from "./clip.js";
-import { scheduleFactor } from "../schedules/schedule.js";
+import { scheduleFactor } from "../schedules/factor.js";
+import { SCHEDULES } from "../schedules/list.js";
 import { ElementwiseOptimizer } from "./elementwise.js";
 
 let tensors = 0;
@@ -106,7 +108,7 @@ describe("AdamW, clipping and schedule", () => {
       ["B", tf.tensor1d([0.1, -0.3])],
     ]);
     for (const [step, expected] of TORCH.entries()) {
-      const learningRate = 0.01 * scheduleFactor(options.schedule, step, 5);
+      const learningRate = 0.01 * scheduleFactor(options.schedule, SCHEDULES, step, 5);
       expect(learningRate).toBeCloseTo(expected.lr, 12);
       const next = tf.tidy(() => {
         // Sums over four tokens, to be divided by four
@@ -388,10 +390,15 @@ describe("AdamW, clipping and schedule", () => {
   });
 });
 
+/** Made by fixtures/make_schedules.py. */
+const SCHEDULE_CASES = JSON.parse(
+  readFileSync(new URL("../../fixtures/schedules.json", import.meta.url), "utf8"),
+) as readonly { readonly options: object; readonly totalSteps: number; readonly factors: readonly number[] }[];
+
 describe("scheduleFactor", () => {
   const factors = (schedule: object, totalSteps: number, count: number) => {
     const resolved = trainingSchema.parse({ schedule }).schedule;
-    return Array.from({ length: count }, (_, step) => scheduleFactor(resolved, step, totalSteps));
+    return Array.from({ length: count }, (_, step) => scheduleFactor(resolved, SCHEDULES, step, totalSteps));
   };
   const close = (actual: readonly number[], expected: readonly number[]) => {
     actual.forEach((value, index) => {
@@ -399,35 +406,8 @@ describe("scheduleFactor", () => {
     });
   };
 
-  it("gives the numbers of transformers 5.23", () => {
-    close(factors({ type: "cosine", warmupSteps: 3 }, 10, 11), [
-      0,
-      1 / 3,
-      2 / 3,
-      1,
-      0.9504844339512095,
-      0.8117449009293668,
-      0.6112604669781572,
-      0.38873953302184283,
-      0.18825509907063326,
-      0.04951556604879048,
-      0,
-    ]);
-    close(factors({ type: "linear", warmupSteps: 3 }, 10, 12), [
-      0,
-      1 / 3,
-      2 / 3,
-      1,
-      6 / 7,
-      5 / 7,
-      4 / 7,
-      3 / 7,
-      2 / 7,
-      1 / 7,
-      0,
-      0,
-    ]);
-    close(factors({ type: "constant", warmupSteps: 3 }, 10, 6), [0, 1 / 3, 2 / 3, 1, 1, 1]);
+  it.each(SCHEDULE_CASES)("gives transformers' numbers for $options", ({ options, totalSteps, factors: expected }) => {
+    close(factors(options, totalSteps, expected.length), expected);
   });
 
   it("rounds a warm-up ratio up, and starts at the full rate without one", () => {

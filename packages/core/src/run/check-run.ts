@@ -32,7 +32,10 @@ export function checkRunOptions({ options, training }: Pick<TrainerParts, "optio
 
 /** Options with defaults filled in; deep-frozen. @throws THAW_CORE_TRAINING_INVALID */
 export function resolveTraining(options: TrainingOptions, registry: Registry): ResolvedTrainingOptions {
-  const result = trainingSchemaOf({ optimizers: registry.all("optimizers") }).safeParse(options);
+  const result = trainingSchemaOf({
+    optimizers: registry.all("optimizers"),
+    schedules: registry.all("schedules"),
+  }).safeParse(options);
   if (result.success) return deepFreeze(result.data);
   const lines = result.error.issues.map(
     ({ path, message }) => `  - training${path.map((part) => `.${String(part)}`).join("")}: ${message}`,

@@ -156,6 +156,7 @@ export class TrainingRun {
       training,
       optimizer,
       totalSteps,
+      schedules: parts.registry.all("schedules"),
       ...joined,
       optimizerPlugin,
       deadGradients: dead,

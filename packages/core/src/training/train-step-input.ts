@@ -1,3 +1,4 @@
+import type { ScheduleFactory } from "../api/schedule.js";
 import type { Batch } from "@thaw/contracts";
 import type { AfterStepContext, StepContext } from "../api/contexts.js";
 import type { TrainerHooks } from "../api/hooks.js";
@@ -26,6 +27,7 @@ export interface TrainStepInput {
   /** Told of trained parameters that got no gradient for long enough to say so. */
   readonly onDead: (found: readonly DeadGradient[]) => void;
   readonly totalSteps: number;
+  readonly schedules: readonly ScheduleFactory[];
   readonly ensemble: Ensemble;
   readonly stop: SharedStop;
   readonly checkpointed: (batch: Batch) => ReadonlySet<string>;

@@ -97,7 +97,7 @@ export class TrainStep implements RunPart {
         const names = [...scope.trainedValues.keys()];
         this.#input.optimizer.prepare?.(
           new Map(names.map((name) => [name, runner.store.get(name)])),
-          this.#updateContext(step, learningRatesAt(this.#input.runner.phase.groups, step, this.#input.totalSteps)),
+          this.#updateContext(step, this.#learningRatesAt(step)),
         );
         const gradients = pass.tape.backward(loss, [...scope.trainedValues.values()]);
         gradients.forEach((gradient, index) => {
@@ -139,7 +139,7 @@ export class TrainStep implements RunPart {
     const { supervisedTokens, tokens, lossSum, rowCounts } = this.#sums;
     if (lossSum === undefined) throw nothingSupervised(this.#batches, context.step);
     const start = performance.now();
-    const learningRates = learningRatesAt(this.#input.runner.phase.groups, context.step, this.#input.totalSteps);
+    const learningRates = this.#learningRatesAt(context.step);
     const measured = measureStep(this.#sums, lossSum, {
       gradients: this.#input.hooks.gradients,
       groups: clipGroups(this.#input.runner.phase.groups, this.#input.training.optimizer.clipNorm),
@@ -244,6 +244,11 @@ export class TrainStep implements RunPart {
     }
     this.#isTorn = false;
     sizes?.keep();
+  }
+
+  #learningRatesAt(step: number): Readonly<Record<string, number>> {
+    const { runner, schedules, totalSteps } = this.#input;
+    return learningRatesAt(runner.phase.groups, schedules, step, totalSteps);
   }
 
   #updateContext(step: number, learningRates: Readonly<Record<string, number>>): Omit<UpdateContext, "factorOf"> {

@@ -1,3 +1,4 @@
+import type { ScheduleFactory } from "../api/schedule.js";
 import type { ResolvedTrainingOptions } from "../api/options.js";
 
 type Schedule = ResolvedTrainingOptions["schedule"];
@@ -12,14 +13,18 @@ export function warmupSteps(schedule: Schedule, totalSteps: number): number {
 
 /**
  * Factor of the learning rate at a step (from 0). With a warm-up the first step's factor is 0, as in transformers
- * (`optimization.py`: `_get_constant_schedule_with_warmup_lr_lambda`, `_get_linear_...`, `_get_cosine_..._lr_lambda`,
- * half a cycle).
+ * (5.24, `optimization.py`), whose lambdas all schedules of Thaw's own follow.
  */
-export function scheduleFactor(schedule: Schedule, step: number, totalSteps: number): number {
+export function scheduleFactor(
+  schedule: Schedule,
+  schedules: readonly ScheduleFactory[],
+  step: number,
+  totalSteps: number,
+): number {
+  // The schema let no other type through.
+  const factory = schedules.find(({ type }) => type === schedule.type)!;
   const warmup = warmupSteps(schedule, totalSteps);
-  if (step < warmup) return step / Math.max(1, warmup);
-  if (schedule.type === "constant") return 1;
-  const left = Math.max(1, totalSteps - warmup);
-  if (schedule.type === "linear") return Math.max(0, (totalSteps - step) / left);
-  return Math.max(0, 0.5 * (1 + Math.cos(Math.PI * ((step - warmup) / left))));
+  if (step >= warmup) return factory.factor(schedule, { step, totalSteps, warmupSteps: warmup });
+  const start = factory.start?.(schedule) ?? 0;
+  return (step / Math.max(1, warmup)) * (1 - start) + start;
 }
