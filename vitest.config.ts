@@ -26,6 +26,8 @@ export default defineConfig({
     testTimeout: 400_000,
     hookTimeout: 400_000,
     maxWorkers: 2,
+    // Tests that start processes of their own and say so run two at a time.
+    maxConcurrency: 2,
     reporters: ["default", "./scripts/vitest-ci-reporter.mjs"],
     coverage: {
       provider: "v8",

@@ -1,11 +1,12 @@
 /**
- * `node scripts/docs.mjs`: writes the generated pages and the files that pages include. With `--check`: says what
- * differs, exit 1.
+ * `node scripts/docs.mjs`: writes the generated pages and types, and the files that pages include. With `--check`: says
+ * what differs, exit 1.
  */
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { errorsPage, errorSources } from "./docs/errors-page.mjs";
 import { hooksPage, hookSource } from "./docs/hooks-page.mjs";
 import { withIncludes } from "./docs/includes.mjs";
+import { optionTypes } from "./docs/option-types.mjs";
 import { optionShape, optionsPage } from "./docs/options-page.mjs";
 import { rulesPages } from "./docs/rules-pages.mjs";
 import { root } from "./prepare.mjs";
@@ -16,6 +17,7 @@ const pages = new Map([
   ["docs/errors.md", errorsPage(errorSources())],
   ["docs/options.md", optionsPage(optionShape())],
   ...rulesPages(),
+  ...(await optionTypes()),
 ]);
 for (const page of [
   ...readdirSync(`${root}/docs`)

@@ -11,8 +11,9 @@ const names = (await readdir(new URL("../../scripts/trials", import.meta.url)))
   .filter((file) => file.endsWith(".mjs"))
   .map((file) => file.slice(0, -4));
 
-it.each(names)("%s: all that is tried in some seconds survives", async (name) => {
-  const { stdout } = await trial(name, "--seconds", "6", "--json");
+// Most of a trial's time its processes start or wait for each other.
+it.concurrent.each(names)("%s: all that is tried in some seconds survives", async (name) => {
+  const { stdout } = await trial(name, "--seconds", "6", "--json", "--built");
   const result = JSON.parse(stdout) as { readonly count: number; readonly survived: number };
   expect(result.count).toBeGreaterThan(0);
   expect(result).toEqual({

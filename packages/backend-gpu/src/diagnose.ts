@@ -1,6 +1,6 @@
 import { listCandidates, realLoader } from "./choose.js";
 import { runCommand, type RunCommand } from "./install/command.js";
-import { findCuda } from "./install/cuda.js";
+import { findCuda, hasDevice } from "./install/cuda.js";
 import { type Probe, probeBackend } from "./probe.js";
 import type { BackendName, ResolvedBackendOptions } from "./options.js";
 import type { Location } from "./locate.js";
@@ -50,7 +50,7 @@ export async function diagnose(options: ResolvedBackendOptions, run: RunCommand 
   }
   const chosen = backends.findIndex(({ probe }) => probe?.starts === true);
   const above = chosen < 0 ? backends : backends.slice(0, chosen);
-  const hasGpu = cuda.driver !== undefined || gpus.length > 0;
+  const hasGpu = gpus.length > 0 || (cuda.driver !== undefined && hasDevice());
   return {
     backends,
     chosen: backends[chosen]?.name,

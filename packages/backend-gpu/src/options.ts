@@ -4,7 +4,17 @@ import { z } from "zod";
 export const BACKEND_NAMES = ["gpu", "webgpu", "native", "wasm", "cpu"] as const;
 export type BackendName = (typeof BACKEND_NAMES)[number];
 
-const name = z.enum(["auto", ...BACKEND_NAMES]);
+const name = z.enum(["auto", ...BACKEND_NAMES]).meta({
+  synonyms: {
+    cuda: "gpu",
+    nvidia: "gpu",
+    tensorflow: "native",
+    node: "native",
+    webassembly: "wasm",
+    javascript: "cpu",
+    js: "cpu",
+  },
+});
 
 /** The `backend` section. */
 export const backendOptionsSchema = z
@@ -41,7 +51,7 @@ export const backendOptionsSchema = z
   .describe("What computes: a name alone, or a name with where to look. auto takes the fastest that is there.");
 
 /** As users write it. */
-export type BackendOptions = z.input<typeof backendOptionsSchema>;
+export type { BackendOptions } from "./option-types.js";
 /** As the schema returns it. */
 export type ParsedBackendOptions = z.output<typeof backendOptionsSchema>;
 

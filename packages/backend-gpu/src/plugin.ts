@@ -16,7 +16,7 @@ const PLUGIN_NAME = "BackendGpuPlugin";
  * each.
  * @throws THAW_BACKEND_MISSING, THAW_BACKEND_LOAD_FAILED, THAW_BACKEND_ALREADY_LOADED from the `resolveBackend` hook
  */
-export const backendGpu = definePlugin<BackendOptions, ParsedBackendOptions>({
+export const backendGpu = definePlugin<BackendOptions | undefined, ParsedBackendOptions>({
   name: PLUGIN_NAME,
   apiVersion: API_VERSION,
   configKey: "backend",

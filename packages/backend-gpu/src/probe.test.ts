@@ -3,6 +3,7 @@ import { expect, test } from "vitest";
 import { benchBackend } from "./bench.js";
 import { diagnose } from "./diagnose.js";
 import type { CommandResult, RunCommand } from "./install/command.js";
+import { hasDevice } from "./install/cuda.js";
 import { backendGpu } from "./plugin.js";
 import { probeBackend } from "./probe.js";
 
@@ -53,6 +54,11 @@ test("says what runs and what would be faster, with the command", async () => {
     ["wasm", true],
     ["cpu", true],
   ]);
+});
+
+test("takes a driver's library without a card for none", () => {
+  expect(hasDevice(() => false)).toBe(false);
+  expect(hasDevice((path) => path === "/dev/nvidiactl")).toBe(true);
 });
 
 test("measures the current backend and keeps no tensor", async () => {

@@ -60,6 +60,7 @@ export function samplePlanned(): PlannedContext {
     training: trainingSchema.parse({ maxSteps: 200 }),
     totalSteps: 200,
     report: () => undefined,
+    requests: [],
     plan: { phases: [{ fromStep: 0, entries }] },
     groups: [],
     optimizer: {

@@ -1,10 +1,10 @@
 import { execFileSync } from "node:child_process";
-import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { fileInFolder, readPlainFile } from "./plain-file.js";
+import { fileInFolder, makeFolders, readPlainFile } from "./plain-file.js";
 
 let folder: string;
 beforeEach(() => {
@@ -47,5 +47,22 @@ describe("a file of a folder", () => {
     for (const name of ["real", "inner", "hub"]) expect(await fileInFolder(model, name)).toBe(join(model, name));
     await expect(fileInFolder(model, "outer")).rejects.toThrow(/a link to \.\.\/\.\.\/\.\.\/secret, outside/);
     await expect(fileInFolder(model, "absent")).rejects.toMatchObject({ code: "ENOENT" });
+  });
+});
+
+describe("folders", () => {
+  it("are made with those above them, and stay where they are there", async () => {
+    await makeFolders(join(folder, "a", "b", "c"));
+    await Promise.all([makeFolders(join(folder, "a", "b", "d")), makeFolders(join(folder, "a", "b", "d"))]);
+    await makeFolders("/");
+    expect(readdirSync(join(folder, "a", "b"))).toEqual(["c", "d"]);
+    writeFileSync(join(folder, "file"), "");
+    await expect(makeFolders(join(folder, "file"))).rejects.toMatchObject({ code: "EEXIST" });
+    await expect(makeFolders(join(folder, "file", "x"))).rejects.toMatchObject({ code: "ENOTDIR" });
+  });
+
+  // Node's own mkdir of all folders never ends here.
+  it.runIf(process.platform === "linux")("are refused where a file system makes none", async () => {
+    await expect(makeFolders("/proc/thaw/x")).rejects.toMatchObject({ code: "ENOENT" });
   });
 });

@@ -1,6 +1,6 @@
 import { constants } from "node:fs";
-import { open, readlink, realpath, type FileHandle } from "node:fs/promises";
-import { isAbsolute, join, relative } from "node:path";
+import { mkdir, open, readlink, realpath, stat, type FileHandle } from "node:fs/promises";
+import { dirname, isAbsolute, join, relative, resolve } from "node:path";
 
 /** Largest text of a checkpoint folder or config that is read as a whole; the largest tokenizers have some 40 MB. */
 export const MAX_TEXT_BYTES = 256 * 2 ** 20;
@@ -59,4 +59,24 @@ export async function fileInFolder(folder: string, name: string): Promise<string
   throw new Error(
     `it is a link to ${await readlink(path).catch(() => target)}, outside of its folder: put the file itself there`,
   );
+}
+
+/**
+ * Makes a folder and those above it; one that is there stays. Node's own `mkdir` with `recursive` asks again and again
+ * without end where a file system says that a folder's parent is missing although it is there (`/proc/x`).
+ * @throws the system's error where a folder cannot be made, or something else lies there
+ */
+export async function makeFolders(path: string): Promise<void> {
+  const folder = resolve(path);
+  try {
+    await mkdir(folder);
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === "ENOENT" && dirname(folder) !== folder) {
+      await makeFolders(dirname(folder));
+      await mkdir(folder).catch((again: NodeJS.ErrnoException) => {
+        if (again.code !== "EEXIST") throw again;
+      });
+    } else if (!(await stat(folder).catch(() => undefined))?.isDirectory()) throw error;
+  }
 }

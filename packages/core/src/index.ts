@@ -72,6 +72,7 @@ export {
   keepSecret,
   append,
   bytesText,
+  makeFolders,
   MAX_TEXT_BYTES,
   readPlainFile,
   countText,

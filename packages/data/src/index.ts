@@ -137,6 +137,7 @@ export type {
 } from "@thaw/contracts";
 export { mediaReference } from "./samples/media-reference.js";
 export { resolveSource } from "./formats/resolve-source.js";
+export { glanceAtSource } from "./batches/glance.js";
 export { openMedia, openQuestions, openSource } from "./batches/source.js";
 export type { OpenContext } from "./batches/source.js";
 export { thumbnail } from "./images/thumbnail.js";

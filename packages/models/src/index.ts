@@ -49,6 +49,7 @@ export { defineFamily, type FamilyDefinition } from "./contract/define-family.js
 export type { Connector, ConnectorPlace, Part, Place, Tower, TowerPlace } from "./contract/parts.js";
 export { openModel, type OpenModelOptions } from "./open/open-model.js";
 export { openProcessor } from "./open/open-processor.js";
+export { checkProcessorFiles } from "./open/processor-files.js";
 export { placeholderModel } from "./open/placeholder.js";
 export { initialValues } from "./checkpoint/initial-values.js";
 export { OWNER_TABLES } from "./owners/owner-tables.js";

@@ -40,4 +40,5 @@ export const checksSchema = z
   .describe("How conflicts between settings are reported.");
 
 /** As users write it. */
-export type ConflictCheckerOptions = z.input<typeof checksSchema>;
+export type { ConflictCheckerOptions } from "./option-types.js";
+export type ResolvedConflictCheckerOptions = z.output<typeof checksSchema>;

@@ -1,5 +1,5 @@
 import { API_VERSION, definePlugin, STAGE_LATE, type Rule, type RuleContext, type TrainerApi } from "@thaw/core";
-import { checksSchema } from "./options.js";
+import { checksSchema, type ConflictCheckerOptions, type ResolvedConflictCheckerOptions } from "./options.js";
 import { checkerRules } from "./rules/index.js";
 import { applySeverities, unknownRules } from "./severities.js";
 
@@ -9,7 +9,7 @@ const PLUGIN_NAME = "ConflictCheckerPlugin";
  * Finds contradictory, empty and useless settings before a weight is read, and gives every rule's findings the severity
  * that the user set.
  */
-export const conflictChecker = definePlugin({
+export const conflictChecker = definePlugin<ConflictCheckerOptions, ResolvedConflictCheckerOptions>({
   name: PLUGIN_NAME,
   apiVersion: API_VERSION,
   configKey: "checks",

@@ -72,6 +72,7 @@ export const freezeSchema = z
   .describe("What trains and what stays as it is.");
 
 /** As users write it. */
-export type FreezePolicyOptions = z.input<typeof freezeSchema>;
+export type { FreezePolicyOptions } from "./option-types.js";
+export type ResolvedFreezePolicyOptions = z.output<typeof freezeSchema>;
 /** LoRA settings of one component, as users write them. */
 export type LoraOptions = z.input<typeof loraSchema>;

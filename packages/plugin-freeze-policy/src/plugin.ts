@@ -9,7 +9,7 @@ import {
   type Setting,
   type TrainerApi,
 } from "@thaw/core";
-import { freezeSchema } from "./options.js";
+import { freezeSchema, type FreezePolicyOptions, type ResolvedFreezePolicyOptions } from "./options.js";
 import { compilePolicy, findNothingTrains, type CompiledPolicy } from "./deciding/policy.js";
 import { FREEZE_RULES } from "./rules/index.js";
 import { NOTHING_TRAINS, nothingTrains } from "./rules/nothing-trains.js";
@@ -27,7 +27,7 @@ const compiled = new WeakMap<TrainerApi, CompiledPolicy>();
  * Turns freeze settings into the trainability plan. By program: `freezePolicy({ trainMmProjOnly: true })`.
  * A user's error becomes a finding and leaves the component without plan entries.
  */
-export const freezePolicy = definePlugin({
+export const freezePolicy = definePlugin<FreezePolicyOptions, ResolvedFreezePolicyOptions>({
   name: PLUGIN_NAME,
   apiVersion: API_VERSION,
   configKey: "freeze",
@@ -38,22 +38,20 @@ export const freezePolicy = definePlugin({
 
 /**
  * The same for the settings of another tool's config: what they mean is in `Setting.means`, and findings are in the
- * words of `vocabulary`. Adapters are left to that tool.
+ * words of `vocabulary`. Adapters are asked for, and left to that tool.
  */
 export function foreignFreezePolicy(settings: readonly Setting[], vocabulary: Vocabulary): Plugin {
   return { ...freezePolicy({}, settings), apply: (trainer) => tap(trainer, settings, vocabulary) };
 }
 
 function tap(trainer: TrainerApi, settings: readonly Setting[], foreign?: Vocabulary): void {
-  if (foreign === undefined) {
-    trainer.hooks.requests.tap(PLUGIN_NAME, (collector, context) => {
-      const vocabulary = thawVocabulary([...settings, ...context.settings]);
-      for (const request of adapterRequests(
-        compilePolicy({ settings, components: context.model.components, vocabulary }),
-      ))
-        collector.add(request);
-    });
-  }
+  trainer.hooks.requests.tap(PLUGIN_NAME, (collector, context) => {
+    const vocabulary = foreign ?? thawVocabulary([...settings, ...context.settings]);
+    for (const request of adapterRequests(
+      compilePolicy({ settings, components: context.model.components, vocabulary }),
+    ))
+      collector.add(request);
+  });
   trainer.hooks.plan.tap(PLUGIN_NAME, (_plan, context) => {
     const policy = compilePolicy({
       settings,

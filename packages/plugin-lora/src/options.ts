@@ -38,5 +38,5 @@ export const loraSectionSchema = z
   .describe("Where adapters come from and go to.");
 
 /** As users write it. */
-export type LoraSectionOptions = z.input<typeof loraSectionSchema>;
+export type { LoraSectionOptions } from "./option-types.js";
 export type ResolvedLoraSection = z.output<typeof loraSectionSchema>;

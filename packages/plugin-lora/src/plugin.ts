@@ -32,7 +32,7 @@ const planned = new WeakMap<TrainerApi, AdapterPlan>();
  * `freeze.components`; the section `lora` says where they come from and go to. Without such a request the plugin
  * changes nothing.
  */
-export const lora = definePlugin<LoraSectionOptions, ResolvedLoraSection>({
+export const lora = definePlugin<LoraSectionOptions | undefined, ResolvedLoraSection>({
   name: PLUGIN_NAME,
   apiVersion: API_VERSION,
   configKey: "lora",

@@ -76,7 +76,7 @@ export const projectorOnlySchema = z
   .describe("What is saved where the vision tower is frozen.");
 
 /** As users write it. */
-export type ProjectorOnlyOptions = z.input<typeof projectorOnlySchema>;
+export type { ProjectorOnlyOptions } from "./option-types.js";
 
 /** As code reads it. */
 export interface ResolvedFeatureCacheOptions {

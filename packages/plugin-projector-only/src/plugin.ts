@@ -31,7 +31,7 @@ const CACHED = ["segmentOutputs:vision_tower", "segmentOutputs:audio_tower"];
  * Savings when the vision tower is frozen: its output is computed once per image and kept, in memory and on disk. Works
  * also where more than the projector trains, as long as nothing in or before the tower does. Options: `projectorOnly`.
  */
-export const projectorOnly = definePlugin<ProjectorOnlyOptions, ResolvedProjectorOnlyOptions>({
+export const projectorOnly = definePlugin<ProjectorOnlyOptions | undefined, ResolvedProjectorOnlyOptions>({
   name: PLUGIN_NAME,
   apiVersion: API_VERSION,
   configKey: "projectorOnly",

@@ -26,5 +26,5 @@ export const tokenRowsSchema = z
   .describe("Single tokens whose embedding trains.");
 
 /** As users write it. */
-export type TokenRowsOptions = z.input<typeof tokenRowsSchema>;
+export type { TokenRowsOptions } from "./option-types.js";
 export type ResolvedTokenRows = z.output<typeof tokenRowsSchema>;

@@ -24,7 +24,7 @@ const planned = new WeakMap<TrainerApi, RowsPlan>();
  * parameter of their own, put in the places of the frozen rows in the forward pass and when a checkpoint is exported.
  * Without tokens the plugin changes nothing.
  */
-export const tokenRows = definePlugin<TokenRowsOptions, ResolvedTokenRows>({
+export const tokenRows = definePlugin<TokenRowsOptions | undefined, ResolvedTokenRows>({
   name: PLUGIN_NAME,
   apiVersion: API_VERSION,
   configKey: "tokenRows",

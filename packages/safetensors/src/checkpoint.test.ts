@@ -47,6 +47,19 @@ describe("a folder", () => {
       details: { folder },
     });
   });
+
+  it.each([
+    [["pytorch_model-00001-of-00002.bin", "training_args.bin"], ["pytorch_model-00001-of-00002.bin"], "a pickle"],
+    [["consolidated.00.pth"], ["consolidated.00.pth"], "a pickle"],
+    [["model-q4.gguf", "tokenizer.model"], ["model-q4.gguf"], "of a form that Thaw does not read"],
+    [["tokenizer.model", "optimizer.pt"], [], "Point to a folder"],
+  ])("with %j instead says what is there", async (files, others, says) => {
+    for (const name of files) await writeFile(join(folder, name), "x");
+    await expect(openSafetensors(folder)).rejects.toMatchObject({
+      details: { others },
+      message: expect.stringContaining(says) as string,
+    });
+  });
 });
 
 describe("an index is refused", () => {

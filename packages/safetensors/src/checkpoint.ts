@@ -1,5 +1,5 @@
 import { shown, parseJson } from "@thaw/contracts";
-import { readFile, stat } from "node:fs/promises";
+import { readdir, readFile, stat } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { inTwoShards, malformed, notFound, notInShard, shardMissing, unreadable } from "./errors.js";
 import { openFile, type SafetensorsFile } from "./file.js";
@@ -34,8 +34,16 @@ async function locate(path: string): Promise<string> {
   });
   if (!status.isDirectory()) return path;
   for (const name of [SINGLE_FILE, INDEX_FILE]) if (await isFile(join(path, name))) return join(path, name);
-  throw notFound(path, [SINGLE_FILE, INDEX_FILE]);
+  const others = (await readdir(path)).filter((name) => OTHER_WEIGHTS.some((form) => form.test(name)));
+  throw notFound(path, [SINGLE_FILE, INDEX_FILE], others.toSorted());
 }
+
+/** Files that hold a model's weights in a form that is not read, by the names that their writers give them. */
+const OTHER_WEIGHTS = [
+  /^(pytorch_|tf_|flax_|adapter_)?model[\w.-]*\.(bin|pt|pth|ckpt|h5|msgpack|safetensors)$/,
+  /^consolidated[\w.-]*$/,
+  /\.gguf$/,
+];
 
 async function isFile(path: string): Promise<boolean> {
   return stat(path).then(

@@ -23,14 +23,23 @@ export function unreadable(file: string, cause: unknown): ThawError {
   );
 }
 
-/** A folder without weights. */
-export function notFound(folder: string, looked: readonly string[]): ThawError {
+/** Weights that `torch.load` reads. */
+const PICKLE = /\.(bin|pt|pth|ckpt)$/;
+
+/** A folder without weights that are read; `others` are files in it that hold weights in another form. */
+export function notFound(folder: string, looked: readonly string[], others: readonly string[]): ThawError {
+  const pickle = others.find((name) => PICKLE.test(name));
+  const advice =
+    others.length === 0
+      ? "Point to a folder that holds one of them."
+      : pickle === undefined
+        ? `${others.join(", ")} is of a form that Thaw does not read: take the model's checkpoint as safetensors.`
+        : `${others.join(", ")} is there, a pickle, which runs code when it is read. Where you trust it, write it as ` +
+          "safetensors with transformers: AutoModelForImageTextToText.from_pretrained(folder).save_pretrained(folder).";
   return new ThawError(
     "THAW_SAFETENSORS_NOT_FOUND",
-    `No weights were found: neither ${looked.join(" nor ")} exists. In ${folder}. Point to a folder that holds ` +
-      "one of them. Pickles (.bin, .pt) run code when they are read, so they are not: save them with transformers as " +
-      "safetensors.",
-    { details: { folder, looked } },
+    `No weights were found: neither ${looked.join(" nor ")} exists. In ${folder}. ${advice}`,
+    { details: { folder, looked, others } },
   );
 }
 

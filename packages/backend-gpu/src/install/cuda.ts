@@ -1,6 +1,7 @@
 import { existsSync, readdirSync } from "node:fs";
-import { mkdir, rm, symlink } from "node:fs/promises";
+import { rm, symlink } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
+import { makeFolders } from "@thaw/core";
 import { cudaMissing } from "../errors.js";
 import type { RunCommand } from "./command.js";
 
@@ -47,6 +48,14 @@ export interface CudaSearch {
   readonly searched: readonly string[];
 }
 
+/** What the kernel's half of the driver shows once it runs: the library alone can be a container's, without a card. */
+const DEVICE_FILES = ["/dev/nvidiactl", "/dev/dxg", "/proc/driver/nvidia/version"];
+
+/** True where a card can be reached. */
+export function hasDevice(isThere: (path: string) => boolean = existsSync): boolean {
+  return DEVICE_FILES.some((path) => isThere(path));
+}
+
 /**
  * Looks for the driver and the libraries: given folders, the loader's cache, `/usr/local/cuda`, Python's site-packages.
  */
@@ -87,7 +96,7 @@ export async function linkCuda(folder: string, search: CudaSearch): Promise<void
   if (missing.length > 0) throw cudaMissing({ missing, searched: search.searched });
   const links = join(folder, "cuda");
   await rm(links, { recursive: true, force: true });
-  await mkdir(links, { recursive: true });
+  await makeFolders(links);
   const wanted = new Map<string, string>();
   for (const file of search.found.values()) {
     for (const name of foldersUnder(dirname(file))) if (isCudaName(name)) wanted.set(name, join(dirname(file), name));
@@ -96,7 +105,7 @@ export async function linkCuda(folder: string, search: CudaSearch): Promise<void
   for (const [name, file] of wanted) await symlink(file, join(links, name));
   for (const name of new Set(CUDA_LIBRARIES.map((library) => library.folder))) {
     const target = join(folder, "nvidia", name, "lib");
-    await mkdir(dirname(target), { recursive: true });
+    await makeFolders(dirname(target));
     await rm(target, { recursive: true, force: true });
     await symlink(join("..", "..", "cuda"), target);
   }

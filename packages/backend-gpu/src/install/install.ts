@@ -1,7 +1,7 @@
 import { existsSync } from "node:fs";
-import { mkdir, readFile, rm, symlink, writeFile } from "node:fs/promises";
+import { readFile, rm, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { ThawError } from "@thaw/core";
+import { ThawError, makeFolders } from "@thaw/core";
 import { cudaMissing, doesNotStart, installDisk, platformUnsupported, wheelBroken } from "../errors.js";
 import { type InstalledManifest, installedFolder, MANIFEST_FILE } from "../locate.js";
 import { backendEntry } from "../table.js";
@@ -154,7 +154,7 @@ async function build(folder: string, options: BuildOptions): Promise<void> {
 /** What lies beside the library: the addons, and links to the tools of its compiler for GPUs. */
 async function compile(folder: string, { backend, compiler, run, onProgress }: BuildOptions): Promise<void> {
   onProgress?.({ stage: "compile", done: 0, total: 0, text: `addon with ${compiler}` });
-  await mkdir(join(folder, "addon"), { recursive: true });
+  await makeFolders(join(folder, "addon"));
   await compileAddons({ compiler, folder, run });
   if (backend === "gpu") await linkXlaTools(folder, await findXlaTools(run));
 }

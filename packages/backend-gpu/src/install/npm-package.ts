@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
-import { mkdir, readFile, writeFile } from "node:fs/promises";
+import { readFile, writeFile } from "node:fs/promises";
 import { dirname, join, sep } from "node:path";
+import { makeFolders } from "@thaw/core";
 import { packageUnreachable } from "../errors.js";
 import type { RunCommand } from "./command.js";
 import { readTarball } from "./archives/tar.js";
@@ -23,7 +24,7 @@ export async function obtainPackage(
 ): Promise<Map<string, Buffer>> {
   const spec = `${recipe.name}@${recipe.version}`;
   const file = join(folder, `${recipe.name.replace("@", "").replace("/", "-")}-${recipe.version}.tgz`);
-  await mkdir(folder, { recursive: true });
+  await makeFolders(folder);
   let tarball = await readFile(file).catch(() => undefined);
   if (tarball === undefined || integrityOf(tarball) !== recipe.integrity) {
     const result = await run("npm", ["pack", "--silent", "--pack-destination", folder, spec]);
@@ -45,7 +46,7 @@ export async function writeFiles(folder: string, files: Iterable<readonly [strin
   for (const [path, content] of files) {
     const target = join(folder, path);
     if (!target.startsWith(folder + sep)) continue;
-    await mkdir(dirname(target), { recursive: true });
+    await makeFolders(dirname(target));
     await writeFile(target, content);
   }
 }

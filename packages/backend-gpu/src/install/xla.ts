@@ -1,6 +1,7 @@
 import { existsSync, readdirSync } from "node:fs";
-import { mkdir, rm, symlink } from "node:fs/promises";
+import { rm, symlink } from "node:fs/promises";
 import { dirname, join } from "node:path";
+import { makeFolders } from "@thaw/core";
 import type { RunCommand } from "./command.js";
 
 /**
@@ -49,7 +50,7 @@ export async function linkXlaTools(folder: string, found: ReadonlyMap<string, st
   const root = join(folder, XLA_FOLDER);
   await rm(root, { recursive: true, force: true });
   for (const [target, file] of found) {
-    await mkdir(dirname(join(root, target)), { recursive: true });
+    await makeFolders(dirname(join(root, target)));
     await symlink(file, join(root, target));
   }
 }

@@ -228,6 +228,92 @@ describe("thaw check", () => {
     ]);
   });
 
+  const image = JSON.stringify(join(GOLDENS, "llava", "image0.png"));
+  const good = `{ "image": ${image}, "caption": "a cat" }\n`.repeat(20);
+  const long = `{ "image": ${image}, "caption": "${"a cat ".repeat(20_000)}" }\n`;
+  it.each([
+    ["no such file", "data: { train: ./nowhere.jsonl }", "", "cannot be read", "data.train"],
+    ["no such set", "data: { train: iconify:nosuchset }", "", "nosuchset", "data.train"],
+    [
+      "a set that is not of its kind",
+      "data: { train: { type: captions, path: set.jsonl } }",
+      "PAR1",
+      "Parquet",
+      "data.train",
+    ],
+    ["a first sample without caption", "data: { train: set.jsonl }", `{ "image": ${image} }\n`, ":1", "data.train"],
+    [
+      "a picture that is missing",
+      "data: { evaluation: { held: set.jsonl } }",
+      `${good.slice(0, good.indexOf("\n"))}\n{ "image": "gone.png", "caption": "x" }\n`,
+      "gone.png",
+      "data.evaluation.held",
+    ],
+    [
+      "no end",
+      "data: { train: set.jsonl }\ntraining: { learning_rate: 1e-3 }",
+      good,
+      "The run has no end",
+      "data.train",
+    ],
+  ])("looks at paths and first samples of the data: %s", async (_, yaml, lines, says, path) => {
+    await file("set.jsonl", lines);
+    const training = yaml.includes("training") ? "" : "training: { max_steps: 1 }\n";
+    const config = await file("data.yaml", `${EMPTY}freeze: { train_mm_proj_only: true }\n${training}${yaml}\n`);
+    const { code, json } = await thaw("check", config, "--json");
+    const { findings } = json<Report>();
+    expect(findings).toHaveLength(1);
+    expect(`${findings[0]!.message} ${findings[0]!.fix}`).toContain(says);
+    expect([code, findings[0]!.severity, findings[0]!.settings[0]?.path.startsWith(path)]).toEqual([1, "error", true]);
+  });
+
+  it("looks at every sample with --data, and says what it looked at", async () => {
+    await file("set.jsonl", good + long);
+    const config = await file(
+      "data.yaml",
+      `${EMPTY}freeze: { train_mm_proj_only: true }\ntraining: { max_steps: 1 }\ndata: { train: set.jsonl }\n`,
+    );
+    const glanced = await thaw("check", config);
+    expect([glanced.code, glanced.out]).toEqual([0, expect.stringContaining("--data looks at every one") as string]);
+    const all = await thaw("check", config, "--data");
+    expect(all.code).toBe(1);
+    expect(all.out).toContain("set.jsonl:21");
+    expect(all.out).toContain("every sample of its data");
+    expect((await thaw("check", await file("plain.yaml", EMPTY))).out).toContain("plain.yaml; it names no data.");
+  });
+
+  it("finds out that a checkpoint's tokenizer or processor is missing", async () => {
+    await cp(join(GOLDENS, "llava"), at("bare"), { recursive: true });
+    await rm(at("bare/tokenizer.json"));
+    const config = await file(
+      "bare.yaml",
+      "model: ./bare\nfreeze: { train_mm_proj_only: true }\ntraining: { max_steps: 1 }\ndata: { train: set.jsonl }\n",
+    );
+    for (const args of [[], ["--data"]]) {
+      const { findings } = (await thaw("check", config, "--json", ...args)).json<Report>();
+      expect(findings.map(({ message }) => message)).toEqual([
+        expect.stringContaining("has no tokenizer.json") as string,
+      ]);
+    }
+  });
+
+  it("takes an adapter for training also where no checkpoint is there", async () => {
+    const path = await file(
+      "lora.sh",
+      "swift sft --model Qwen/Qwen2-VL-2B --tuner_type lora --freeze_aligner false --aligner_lr 1e-4\n",
+    );
+    expect(rules((await thaw("check", path, "--json")).json<Report>())).toEqual(["config note"]);
+    const own = await file(
+      "lora.yaml",
+      "model: org/name\nfreeze: { components: { multi_modal_projector: { lora: { rank: 4 } } } }\n" +
+        "training: { components: { multi_modal_projector: { learning_rate: 1e-4 } } }\n",
+    );
+    expect(rules((await thaw("check", own, "--json")).json<Report>())).toEqual(["config note"]);
+    const trained = await thaw("train", own, "--set", "data.train=x.jsonl", "--set", "training.max_steps=1");
+    expect(trained.err).toContain("hf download org/name --local-dir org/name");
+    expect(trained.code).toBe(1);
+  });
+
   it("judges ms-swift arguments, rates of frozen parts included", async () => {
     const path = await file(
       "train.sh",

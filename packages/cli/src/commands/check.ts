@@ -1,8 +1,10 @@
 import type { Finding } from "@thaw/core";
 import { findingsReport, sarifLog } from "@thaw/plugin-conflict-checker";
-import { dirname } from "node:path";
+import { dirname, relative } from "node:path";
 import { applyFixes } from "../config/apply-fixes.js";
-import { loadConfig } from "../config/load-config.js";
+import { evaluationSources } from "../config/data-section.js";
+import { loadConfig, type LoadedConfig } from "../config/load-config.js";
+import type { DataCheck } from "../planning/check-data.js";
 import { planForeign, readForeignFile } from "../planning/plan-foreign.js";
 import { isConfigRefused, planConfig } from "../planning/plan-stages.js";
 import { findingLines, verdictLine } from "../render/findings.js";
@@ -13,6 +15,7 @@ import { ownVersion } from "../version.js";
 /** Options of `thaw check`. */
 export interface CheckOptions {
   readonly set: readonly string[];
+  readonly data?: boolean;
   readonly fix?: boolean;
   readonly json?: boolean;
   readonly sarif?: boolean;
@@ -20,13 +23,17 @@ export interface CheckOptions {
 
 const MOST_ROUNDS = 5;
 
-/** Reports everything that is wrong or contradictory. Returns 1 where one finding is an error. */
+/**
+ * Reports everything that is wrong or contradictory, in data as `data` looks at it. Returns 1 where one finding is an
+ * error.
+ */
 export async function check(
   configPath: string | undefined,
   options: CheckOptions,
   terminal: Terminal,
+  data?: DataCheck,
 ): Promise<number> {
-  let { planning, folder } = await planAny(configPath, options);
+  let { planning, folder } = await planAny(configPath, options, data);
   if (options.fix === true) {
     // One edit can bring the next finding to light: a key that was misspelt is read now.
     let rounds = 0;
@@ -35,7 +42,7 @@ export async function check(
     while (fixed.length > 0 && rounds++ < MOST_ROUNDS) {
       for (const { file, count } of fixed)
         terminal.err(`Fixed ${count === 1 ? "1 finding" : `${count} findings`} in ${file}.`);
-      ({ planning, folder } = await planAny(configPath, options));
+      ({ planning, folder } = await planAny(configPath, options, data));
       fixed = await applyFixes(planning.findings);
     }
   }
@@ -52,24 +59,55 @@ interface Checked {
   readonly findings: readonly Finding[];
   /** False where something was not checked, as no checkpoint is there. */
   readonly isPlanned: boolean;
+  /** What was looked at, and what was not; for people. */
+  readonly scope: string;
 }
 
 /** Thaw's own config, or another tool's: then the same rules in its words. */
 async function planAny(
   configPath: string | undefined,
   options: CheckOptions,
+  data: DataCheck | undefined,
 ): Promise<{ planning: Checked; folder: string }> {
   const foreign = readForeignFile(configPath);
   if (foreign !== undefined) {
     const { planned, findings } = await planForeign(foreign);
-    return { planning: { findings, isPlanned: planned !== undefined }, folder: dirname(foreign.file) };
+    const scope = `Checked ${nameOf(foreign.file)}: settings alone, not the data.`;
+    return { planning: { findings, isPlanned: planned !== undefined, scope }, folder: dirname(foreign.file) };
   }
   const config = await loadConfig(configPath, { set: options.set });
   const { runs, findings } = await planConfig(config);
+  const inData: Finding[] = [];
+  for (const { config: own, planning } of data === undefined ? [] : runs)
+    inData.push(...(await data!.check(own, planning.planned?.model, data!.all)));
   return {
-    planning: { findings, isPlanned: runs.every(({ planning }) => planning.planned !== undefined) },
+    planning: {
+      findings: [...findings, ...new Map(inData.map((finding) => [finding.message, finding])).values()],
+      isPlanned: runs.every(({ planning }) => planning.planned !== undefined),
+      scope: scopeOf(
+        config,
+        runs.map((run) => run.config),
+        data,
+      ),
+    },
     folder: config.folder,
   };
+}
+
+/** What was checked of a config, by its file's name. */
+function scopeOf({ file }: LoadedConfig, runs: readonly LoadedConfig[], data: DataCheck | undefined): string {
+  const name = file === undefined ? "the settings" : nameOf(file);
+  if (data === undefined) return `Checked ${name}, not the data.`;
+  if (runs.every((run) => run.data.train === undefined && Object.keys(evaluationSources(run)).length === 0))
+    return `Checked ${name}; it names no data.`;
+  return data.all
+    ? `Checked ${name} and every sample of its data.`
+    : `Checked ${name} and the first samples of its data; --data looks at every one.`;
+}
+
+function nameOf(file: string): string {
+  const near = relative(process.cwd(), file);
+  return near.startsWith("..") ? file : near;
 }
 
 function printFindings(planning: Checked, terminal: Terminal): void {
@@ -77,6 +115,7 @@ function printFindings(planning: Checked, terminal: Terminal): void {
   for (const line of findingLines(planning.findings, { colors, folder: process.cwd(), width })) terminal.out(line);
   if (planning.findings.length > 0) terminal.out("");
   terminal.out(verdictLine(planning.findings, colors));
+  terminal.out(colors.dim(planning.scope));
   if (!planning.isPlanned) terminal.out(colors.dim("What needs a checkpoint was not checked."));
   const fixable = planning.findings.filter(({ edit }) => edit !== undefined).length;
   if (fixable > 0)

@@ -63,7 +63,10 @@ export function dataSectionSchemaOf(formats: readonly DatasetFormat[]) {
       evaluation: z
         .union([source, z.record(z.string().regex(/^(?!type$).+$/), source)])
         .optional()
-        .describe("One data set, or several by name."),
+        .describe(
+          "One data set, or several by name. Of a conversation the last answer is written and scored; the baseline " +
+            "of the nearest neighbour compares first images by their pixels.",
+        ),
       captions: z
         .boolean()
         .default(true)

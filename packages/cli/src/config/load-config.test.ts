@@ -1,6 +1,8 @@
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { Tensor } from "@tensorflow/tfjs-core";
+import { ThawError } from "@thaw/core";
 import { configJsonSchema } from "@thaw/config";
 import { afterAll, expect, it } from "vitest";
 import { evaluationSources } from "./data-section.js";
@@ -28,13 +30,17 @@ it("lets a plugin in TypeScript outside the repository import every package that
   );
   // Presets hold no code, and the testing kit is installed beside a plugin's own tests.
   const importable = published.filter((name) => name !== "@thaw/presets" && name !== "@thaw/testing");
+  importable.push("@tensorflow/tfjs-core");
   expect(Object.keys(configAliases()).toSorted()).toEqual(importable.toSorted());
   writeFileSync(
     join(folder, "far.ts"),
     [
       ...importable.map((name, index) => `import * as module${index} from "${name}";`),
       `const all: readonly object[] = [${importable.map((_, index) => `module${index}`).join(", ")}];`,
-      "const definition = { name: `far-${all.filter((one) => Object.keys(one).length > 0).length}`, apiVersion: 1 };",
+      'import { ThawError } from "@thaw/core";',
+      'import { Tensor } from "@tensorflow/tfjs-core";',
+      "const definition = { name: `far-${all.filter((one) => Object.keys(one).length > 0).length}`, apiVersion: 1, " +
+        "classes: [ThawError, Tensor] };",
       "export default Object.assign(() => ({ ...definition, apply() {} }), { definition: { ...definition, " +
         "apply() {} } });",
     ].join("\n"),
@@ -42,7 +48,9 @@ it("lets a plugin in TypeScript outside the repository import every package that
   writeFileSync(join(folder, "far.config.yaml"), "plugins: [./far.ts]\n");
   const { plugins, findings } = await loadConfig(join(folder, "far.config.yaml"), { requires: "nothing" });
   expect(findings).toEqual([]);
-  expect(plugins.map(({ name }) => name)).toContain(`far-${importable.length}`);
+  const far = plugins.find(({ name }) => name === `far-${importable.length}`) as unknown as { classes: unknown };
+  // The classes of this process: another copy would have an engine and registries of its own.
+  expect(far.classes).toEqual([ThawError, Tensor]);
 });
 
 it("knows the data formats of a config's plugins, and of no other config", async () => {

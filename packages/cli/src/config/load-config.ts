@@ -126,12 +126,14 @@ export function isError(finding: Finding): boolean {
 
 /**
  * What a config or plugin in TypeScript imports from the running Thaw, also in a folder that has not installed it:
- * every package of Thaw that this one stands on.
+ * every package of Thaw that this one stands on, and the TensorFlow.js whose engine holds all tensors.
  */
 export function configAliases(): ModuleAliases {
   const { dependencies } = JSON.parse(
     readFileSync(fileURLToPath(import.meta.resolve("@thaw/cli/package.json")), "utf8"),
   ) as { readonly dependencies: Readonly<Record<string, string>> };
   const own = Object.keys(dependencies).filter((name) => name.startsWith("@thaw/") && name !== "@thaw/presets");
-  return Object.fromEntries(["@thaw/cli", ...own].map((name) => [name, fileURLToPath(import.meta.resolve(name))]));
+  return Object.fromEntries(
+    ["@thaw/cli", ...own, "@tensorflow/tfjs-core"].map((name) => [name, fileURLToPath(import.meta.resolve(name))]),
+  );
 }

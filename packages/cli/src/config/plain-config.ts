@@ -22,7 +22,7 @@ async function isPlainFile(file: string, seen: Set<string>): Promise<boolean> {
   const text = await readFile(file, "utf8");
   if (readForeign(text, file) !== undefined) return true;
   if (!/\.(ya?ml|json)$/.test(file) || file.endsWith("package.json")) return false;
-  const value: unknown = parse(text);
+  const value: unknown = parse(text, { uniqueKeys: false });
   if (typeof value !== "object" || value === null || "plugins" in value) return false;
   const { stages } = value as { readonly stages?: unknown };
   const parts = [value, ...(Array.isArray(stages) ? (stages as readonly unknown[]) : [])] as readonly ({

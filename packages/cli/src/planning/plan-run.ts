@@ -5,6 +5,7 @@ import { existsSync } from "node:fs";
 import { isAbsolute, relative, resolve, sep } from "node:path";
 import { evaluationSources, trainingSource, type OpenedSetting, type SourceSetting } from "../config/data-section.js";
 import { isError, type LoadedConfig } from "../config/load-config.js";
+import { modelNotLocal } from "../errors.js";
 import { startFile } from "../running/run-folder.js";
 
 /** What `plan` and `check` find out. `planned` is absent where there is nothing to plan. */
@@ -16,9 +17,14 @@ export interface Planning {
   readonly findings: readonly Finding[];
 }
 
-/** Opens the model that a config names: headers only. `@throws THAW_CHECKPOINT_*, THAW_SAFETENSORS_*`. */
+/**
+ * Opens the model that a config names: headers only. `@throws THAW_CLI_MODEL_NOT_LOCAL, THAW_CHECKPOINT_*,
+ * THAW_SAFETENSORS_*`.
+ */
 export async function openConfiguredModel(config: LoadedConfig): Promise<Model> {
   const { model, seed } = config.values;
+  const name = hubName(modelName(config), config.folder);
+  if (name !== undefined) throw modelNotLocal(name, modelName(config));
   const families = config.registry.all("families");
   if (typeof model === "string") return openModel(model, { seed, families });
   const { path, initialize, components, ignored } = model;
@@ -113,8 +119,7 @@ export function isRefused({ findings }: Planning): boolean {
 /** A model that is not here is an error, but a name on a hub, which only has to be fetched, is a note. */
 function modelFinding(error: ThawError, config: LoadedConfig): Finding {
   const settings = config.settings.filter(({ path }) => path === "model" || path.startsWith("model."));
-  const name = hubName(modelName(config), config.folder);
-  if (name === undefined)
+  if (error.code !== "THAW_CLI_MODEL_NOT_LOCAL")
     return {
       rule: "config",
       severity: "error",
@@ -122,12 +127,13 @@ function modelFinding(error: ThawError, config: LoadedConfig): Finding {
       fix: "Correct the model's path, or the files there.",
       settings,
     };
+  const name = String(error.details["name"]);
   return {
     rule: "config",
     severity: "note",
     settings,
     message: `${name} is not a local folder, so what needs a checkpoint was not checked.`,
-    fix: `Download it, and name its folder as the model, to check everything and to train.`,
+    fix: `Fetch it to check everything and to train: hf download ${name} --local-dir ${name}.`,
   };
 }
 

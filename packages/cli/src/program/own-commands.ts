@@ -104,14 +104,19 @@ const check: Command<CheckOptions, HostContext> = {
   help: help.CHECK_HELP,
   options: [
     SET,
+    { flags: "--data", summary: "encode every sample of the data sets, and look at each picture's and sound's header" },
     { flags: "--fix", summary: "edit what has one safe fix, in the config's YAML and JSON files" },
     { flags: "--json", summary: "the findings as one JSON object on standard output" },
     { flags: "--sarif", summary: "the findings as a SARIF 2.1.0 log on standard output, for code review" },
   ],
   load: () =>
-    Promise.resolve(async ({ arguments: [config], options }, { terminal }) =>
-      (await planningCommands(config, options.set)).check(config, options, terminal),
-    ),
+    Promise.resolve(async ({ arguments: [config], options }, { terminal }) => {
+      const all = options.data === true;
+      // What encodes samples is not part of the planning bundle
+      const commands = all ? await import("../planning/planning.js") : await planningCommands(config, options.set);
+      const { checkData } = await import("../planning/check-data.js");
+      return commands.check(config, options, terminal, { all, check: checkData });
+    }),
 };
 
 const why: Command<WhyOptions, HostContext> = {

@@ -1,5 +1,5 @@
 import type { Command as CommandData, CommandOption } from "@thaw/core";
-import { Command, Option } from "commander";
+import { Command, Help, Option } from "commander";
 import { TOP_HELP } from "../terminal/help.js";
 import type { Terminal } from "../terminal/terminal.js";
 import { ownVersion } from "../version.js";
@@ -33,6 +33,11 @@ export async function createProgram(args: readonly string[], terminal: Terminal,
       writeErr: (text) => terminal.err(text.trimEnd()),
     })
     .exitOverride()
+    .configureHelp({
+      // An option that may be given several times starts from an empty list, which is nothing to tell
+      optionDescription: (option) =>
+        Array.isArray(option.defaultValue) ? option.description : new Help().optionDescription(option),
+    })
     .addHelpText("after", TOP_HELP);
   const context = hostContext(terminal, (line) => outcome.advice.push(line));
   for (const command of await commandsFor(args, terminal)) addCommand(program, command, context, outcome);

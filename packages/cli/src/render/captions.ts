@@ -103,7 +103,7 @@ export function sampleLines(
   });
   return table(
     [
-      { title: `picture (${record.name})` },
+      { title: `sample (${record.name})` },
       ...(hasBoth ? [{ title: "before" }, { title: "after" }] : [{ title: "model" }]),
     ],
     rows,

@@ -40,10 +40,8 @@ export function summaryLines(
   if (first !== undefined) add("Samples, spread evenly over the set", sampleLines(first, options));
   add("Trained without gradient", deadGradientLines(summary?.deadGradients ?? []));
   add("Frozen, proven", proofLines(record, colors));
-  add("What freezing saved", [
-    ...(record.saving === undefined ? [] : comparisonLines(record.saving, colors)),
-    ...(summary?.lines ?? []),
-  ]);
+  add("What freezing saved", record.saving === undefined ? [] : comparisonLines(record.saving, colors));
+  add("Memory and speed", summary?.lines ?? []);
   return sections.flatMap((lines, index) => (index === 0 ? lines : ["", ...lines]));
 }
 

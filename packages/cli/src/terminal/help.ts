@@ -64,13 +64,14 @@ Examples:
   thaw plan --diff stage1.yaml
   thaw plan --set freeze.freeze_language_model=true --json`;
 
-export const CHECK_HELP = `${CONFIG_NOTE} Only "model" is needed. All findings come at once; the exit code is 1 if one
-of them is an error. [config] may also be a LLaMA-Factory config, or ms-swift arguments (a script, a list of words, or
-a file of keys): the same rules in their words.
+export const CHECK_HELP = `${CONFIG_NOTE} Only "model" is needed. All findings come at once, also those of
+the data's paths and first samples; the exit code is 1 if one of them is an error. [config] may also be a LLaMA-Factory
+config, or ms-swift arguments (a script, a list of words, or a file of keys): the same rules in their words.
 
 Examples:
   thaw check
   thaw check my.yaml --json
+  thaw check --data                            every sample: roles, lengths, pictures' headers
   thaw check --fix
   thaw check llama_factory_sft.yaml
   thaw check --sarif > thaw.sarif`;

@@ -132,7 +132,7 @@ export function issueFindings(root: ConfigNode, issue: Issue): readonly Finding[
     ];
   }
   const value = plainValue(node);
-  const near = typeof value === "string" ? nearestName(value, allowedWords(node.shape)) : undefined;
+  const near = typeof value === "string" ? wordFor(value, node.shape) : undefined;
   const fix =
     near !== undefined ? `Write ${near}.` : issue.expected === undefined ? "Correct it." : `Give ${issue.expected}.`;
   return [
@@ -209,6 +209,12 @@ function usesSnake(parent: ConfigNode, key: string): boolean {
   if (isSnake(key) || isCamel(key)) return isSnake(key);
   if (spellings.some(isSnake) || spellings.some(isCamel)) return spellings.some(isSnake);
   return /\.(ya?ml|json)$|rc$/.test(parent.layer.file ?? "");
+}
+
+/** The allowed word that a text stands for, or is most like. */
+function wordFor(text: string, shape: Shape | undefined): string | undefined {
+  const synonyms = variants(shape).flatMap((variant) => variant.synonyms?.[text.toLowerCase()] ?? []);
+  return synonyms[0] ?? nearestName(text, allowedWords(shape));
 }
 
 function allowedWords(shape: Shape | undefined): readonly string[] {

@@ -44,7 +44,7 @@ function stagesShape(whole: Shape): Shape {
 function withBothSpellings(shape: unknown): unknown {
   if (Array.isArray(shape)) return shape.map(withBothSpellings);
   if (typeof shape !== "object" || shape === null) return shape;
-  const { properties, required, format, ...rest } = shape as Shape & Record<string, unknown>;
+  const { properties, required, format, synonyms: _synonyms, ...rest } = shape as Shape & Record<string, unknown>;
   const result: Record<string, unknown> = {};
   for (const [key, value] of Object.entries(rest))
     result[key] = key === "default" || key === "enum" || key === "const" ? value : withBothSpellings(value);

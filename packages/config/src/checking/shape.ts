@@ -16,6 +16,8 @@ export interface Shape {
   readonly default?: unknown;
   readonly required?: readonly string[];
   readonly description?: string;
+  /** Words that users write for one of `enum`, and which that is. */
+  readonly synonyms?: Readonly<Record<string, string>>;
 }
 
 /**

@@ -7,25 +7,36 @@ interface Word {
   readonly line: number;
 }
 
+/** True for a script that trains with LLaMA-Factory: `llamafactory-cli train`, or its `train.py` by a launcher. */
+export function runsLlamaFactory(text: string): boolean {
+  return /(^|[\s/])llamafactory-cli\s+train\s/.test(text) || /(^|\s)(\S*\/)?src\/train(_bash)?\.py\s/.test(text);
+}
+
+/** Where the arguments of the command begin that trains, as an index of `words`; 0 where there is no such command. */
+function startOfArguments(words: readonly Word[]): number {
+  const at = words.findIndex(({ text: word }, index) => {
+    const next = words[index + 1]?.text ?? "";
+    if (/(^|\/)(src\/train|src\/train_bash)\.py$/.test(word)) return true;
+    return word === "swift" ? /^(sft|pt|rlhf)$/.test(next) : /(^|\/)llamafactory-cli$/.test(word) && next === "train";
+  });
+  return at < 0 ? 0 : at + (words[at]!.text.endsWith(".py") ? 1 : 2);
+}
+
 /**
- * The `--key value ...` pairs of a command line or script: the `swift sft` (or `pt`, `rlhf`) command in it if there is
- * one, else all of it. Quotes, comments and continued lines are as in a POSIX shell; variables that the script itself
- * sets before are filled in, also in sums of two whole numbers (`$((a / b))`, `$(expr a / b)`); all other variables and
- * commands stay as they are written. Several values make a list. `swift rlhf` without `--rlhf_type` gets it as `dpo`,
- * its default.
+ * The `--key value ...` pairs of a command line or script: the command in it that trains (`swift sft`, `pt` or `rlhf`,
+ * `llamafactory-cli train`, `src/train.py`) if there is one, else all of it. Quotes, comments and continued lines are
+ * as in a POSIX shell; variables that the script itself sets before are filled in, also in sums of two whole numbers
+ * (`$((a / b))`, `$(expr a / b)`); all other variables and commands stay as they are written. Several values make a
+ * list. `swift rlhf` without `--rlhf_type` gets it as `dpo`, its default.
  */
 export function readArguments(text: string): readonly ForeignEntry[] {
   const words = wordsOf(text);
-  const start = words.findIndex(
-    ({ text: word }, index) => word === "swift" && /^(sft|pt|rlhf)$/.test(words[index + 1]?.text ?? ""),
-  );
-  const end = words.findIndex(({ text: word }, index) => index > start + 1 && [";", "&&", "|", "\n"].includes(word));
+  const start = startOfArguments(words);
+  const end = words.findIndex(({ text: word }, index) => index >= start && [";", "&&", "|", "\n"].includes(word));
   const own =
-    start < 0 ? words.filter(({ text: word }) => word !== "\n") : words.slice(start + 2, end < 0 ? undefined : end);
-  const entries: ForeignEntry[] =
-    start >= 0 && words[start + 1]?.text === "rlhf"
-      ? [{ key: "rlhf_type", value: "dpo", line: words[start]!.line }]
-      : [];
+    start === 0 ? words.filter(({ text: word }) => word !== "\n") : words.slice(start, end < 0 ? undefined : end);
+  const last = words[start - 1];
+  const entries: ForeignEntry[] = last?.text === "rlhf" ? [{ key: "rlhf_type", value: "dpo", line: last.line }] : [];
   for (let index = 0; index < own.length; index++) {
     const { text: word, line } = own[index]!;
     if (!/^--[A-Za-z]/.test(word)) continue;

@@ -80,7 +80,11 @@ describe("a LLaMA-Factory config", () => {
       ),
     ).toEqual([
       ["freeze_multi_modal_projector false", "freezeMultiModalProjector", false],
-      ["freeze_trainable_layers -3", "components.language_model", { firstBlocks: 3, match: ["embed_tokens", "norm"] }],
+      [
+        'freeze_extra_modules "embed_tokens,norm"',
+        "components.language_model",
+        { firstBlocks: 3, match: ["embed_tokens", "norm"] },
+      ],
     ]);
   });
 
@@ -97,6 +101,31 @@ describe("a LLaMA-Factory config", () => {
       words.assign(["freezeVisionTower"], false),
       words.write(["trainMmProjOnly"]),
     ]).toEqual(["freeze_language_model", "freeze_vision_tower: false", undefined]);
+  });
+});
+
+describe("LLaMA-Factory's command line", () => {
+  it.each([
+    ["llamafactory-cli train \\\n  --model_name_or_path x --finetuning_type full --freeze_vision_tower false\n"],
+    [
+      "set -e\ntorchrun --nproc_per_node 2 src/train.py --model_name_or_path x --finetuning_type full \\\n" +
+        "  --freeze_vision_tower=false && echo --done 1\n",
+    ],
+    ['["--model_name_or_path", "x", "--finetuning_type", "full", "--freeze_vision_tower", "false"]'],
+  ])("is read from %j", (text) => {
+    const config = readForeign(text, text.startsWith("[") ? "args.json" : "run.sh")!;
+    expect(config.format).toBe("llama-factory");
+    expect(freeze(config)).toEqual([['--freeze_vision_tower "false"', "freezeVisionTower", false]]);
+    expect(config.words.assign(["freezeLanguageModel"], false)).toBe("--freeze_language_model false");
+  });
+
+  it("trains an adapter where it names no type, and speaks of its own words", () => {
+    const config = readForeign(
+      "llamafactory-cli train --model_name_or_path x --freeze_multi_modal_projector 0",
+      "a.sh",
+    )!;
+    expect(freeze(config)).toMatchObject([['--model_name_or_path "x"', "components.language_model", { lora: {} }]]);
+    expect(config.findings[0]!.message).toContain("`--freeze_multi_modal_projector false` has no effect with");
   });
 });
 

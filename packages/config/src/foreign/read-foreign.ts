@@ -1,26 +1,30 @@
 import { isMap, isScalar, LineCounter, parseDocument } from "yaml";
-import { readArgumentList, readArguments } from "./arguments.js";
+import { readArgumentList, readArguments, runsLlamaFactory } from "./arguments.js";
 import { isLlamaFactory, readLlamaFactory } from "./llama-factory.js";
 import { isMsSwift, readMsSwift } from "./ms-swift.js";
 import type { ForeignConfig, ForeignEntry } from "./types.js";
 
 /**
- * Reads the config of another tool: a LLaMA-Factory YAML or JSON, ms-swift arguments as a script, a list of words or a
- * file of keys. Undefined for anything else, Thaw's own configs among it. Pure: `text` is the file's text, `file` its
+ * Reads the config of another tool, LLaMA-Factory's or ms-swift's: YAML or JSON of keys, arguments as a script or as a
+ * list of words. Undefined for anything else, Thaw's own configs among it. Pure: `text` is the file's text, `file` its
  * name for messages.
  */
 export function readForeign(text: string, file: string): ForeignConfig | undefined {
   if (/\.(ya?ml|json|jsonc)$/i.test(file)) return readKeys(text, file);
-  if (/\.(sh|bash|txt|args|cmd)$/i.test(file) || /(^|\s)swift\s+(sft|pt|rlhf)\s/.test(text)) {
+  const isLlama = runsLlamaFactory(text);
+  if (isLlama || /\.(sh|bash|txt|args|cmd)$/i.test(file) || /(^|\s)swift\s+(sft|pt|rlhf)\s/.test(text)) {
     const entries = readArguments(text);
-    if (isMsSwift(new Set(entries.map(({ key }) => key)))) return readMsSwift(entries, file, "--");
+    const keys = new Set(entries.map(({ key }) => key));
+    if (isLlamaFactory(keys) || (isLlama && keys.has("model_name_or_path")))
+      return readLlamaFactory(entries, file, "--");
+    if (isMsSwift(keys)) return readMsSwift(entries, file, "--");
   }
   return undefined;
 }
 
 function readKeys(text: string, file: string): ForeignConfig | undefined {
   const lines = new LineCounter();
-  const document = parseDocument(text, { lineCounter: lines, version: "1.1" });
+  const document = parseDocument(text, { lineCounter: lines, version: "1.1", uniqueKeys: false });
   if (document.errors.length > 0) return undefined;
   const { contents } = document;
   if (!isMap(contents)) {
@@ -31,7 +35,9 @@ function readKeys(text: string, file: string): ForeignConfig | undefined {
     )
       return undefined;
     const entries = readArgumentList(words.map(String));
-    return isMsSwift(new Set(entries.map(({ key }) => key))) ? readMsSwift(entries, file, "--") : undefined;
+    const keys = new Set(entries.map(({ key }) => key));
+    if (isLlamaFactory(keys)) return readLlamaFactory(entries, file, "--");
+    return isMsSwift(keys) ? readMsSwift(entries, file, "--") : undefined;
   }
   const values = document.toJS() as Readonly<Record<string, unknown>>;
   const entries = contents.items.flatMap(({ key }): ForeignEntry[] => {
@@ -40,6 +46,6 @@ function readKeys(text: string, file: string): ForeignConfig | undefined {
     return [{ key: name, value: values[name], line: lines.linePos(key.range![0]).line }];
   });
   const keys = new Set(entries.map(({ key }) => key));
-  if (isLlamaFactory(keys)) return readLlamaFactory(entries, file);
+  if (isLlamaFactory(keys)) return readLlamaFactory(entries, file, "");
   return isMsSwift(keys) ? readMsSwift(entries, file, "") : undefined;
 }

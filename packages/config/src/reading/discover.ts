@@ -1,5 +1,5 @@
-import { stat } from "node:fs/promises";
-import { resolve } from "node:path";
+import { readdir, stat } from "node:fs/promises";
+import { basename, dirname, resolve } from "node:path";
 import { cosmiconfig } from "cosmiconfig";
 import { configNotFound, configUnreadable } from "../errors.js";
 
@@ -25,6 +25,12 @@ export function configKind(file: string): "code" | "data" | undefined {
 /** File endings that a config may have. */
 export const CONFIG_ENDINGS: readonly string[] = ENDINGS.map((ending) => `.${ending}`);
 
+/** Configs that lie beside the one that discovery took, by their names: nothing reads them. */
+export async function configsBeside(file: string): Promise<readonly string[]> {
+  const names = new Set(await readdir(dirname(file)));
+  return SEARCH_PLACES.filter((name) => name !== "package.json" && name !== basename(file) && names.has(name));
+}
+
 /**
  * The config's absolute path: the given file, the one inside a given folder, or the one that cosmiconfig finds from
  * `folder` upwards. `@throws THAW_CONFIG_NOT_FOUND, THAW_CONFIG_UNREADABLE`.
@@ -49,9 +55,16 @@ export async function discoverConfig(folder: string, given?: string): Promise<st
     searchPlaces: [...SEARCH_PLACES],
     searchStrategy: given === undefined ? "project" : "none",
     cache: false,
+    // An empty config is one: it says so, where another one would be taken instead.
+    ignoreEmptySearchPlaces: false,
     loaders: {
       ...readers,
-      ".json": (path: string, text: string) => (path.endsWith("package.json") ? (JSON.parse(text) as unknown) : {}),
+      ".json": (path: string, text: string) => {
+        if (!path.endsWith("package.json")) return {};
+        const value: unknown = JSON.parse(text);
+        if (typeof value === "object" && value !== null && "thaw" in value) return value;
+        throw Object.assign(new Error("no thaw entry"), { code: "ENOENT" });
+      },
     },
   });
   const found = await explorer.search(start);

@@ -21,6 +21,8 @@ export interface Layer {
   readonly value: unknown;
   /** Set where it was read from a folder that may come from anywhere: it names no code. */
   readonly isData?: boolean;
+  /** Its syntax is wrong, so that what it says is not known. */
+  readonly isBroken?: boolean;
   /** Where a key (or its value) stands; undefined where that is not known. The path is spelt as written. */
   locate(path: readonly string[], part: "key" | "value"): Position | undefined;
 }

@@ -6,8 +6,8 @@ import { configThrew, configUnreadable } from "../errors.js";
 import type { Layer, Position, ReadLayer } from "./layer.js";
 
 /**
- * Module names that config files import, and the files that stand for them where the config's folder cannot resolve
- * them.
+ * Module names that config files import, and the files that this process loads for them. Code in TypeScript gets the
+ * modules that run already: another copy of them would have classes, registries and tensors of its own.
  */
 export type ModuleAliases = Readonly<Record<string, string>>;
 
@@ -17,7 +17,11 @@ export type ModuleAliases = Readonly<Record<string, string>>;
  */
 export async function moduleLoader(file: string, alias: ModuleAliases = {}): Promise<Jiti> {
   const { createJiti } = await import("jiti");
-  return createJiti(pathToFileURL(file).href, { moduleCache: false, fsCache: false, alias: { ...alias } });
+  const loaded = Object.entries(alias).map(
+    async ([name, path]) => [name, (await import(pathToFileURL(path).href)) as unknown] as const,
+  );
+  const virtualModules = Object.fromEntries(await Promise.all(loaded));
+  return createJiti(pathToFileURL(file).href, { moduleCache: false, fsCache: false, virtualModules });
 }
 
 /** Loads a config that is code. Lines are found by looking for the keys in the text: best effort. */

@@ -1,10 +1,10 @@
 import { MAX_TEXT_BYTES, readPlainFile } from "@thaw/core";
 import { basename, dirname } from "node:path";
 import type { Finding } from "@thaw/core";
-import { isMap, isScalar, isSeq, LineCounter, type Document, type Node } from "yaml";
+import { isMap, isSeq, LineCounter, type Document, type Node, type Pair, type YAMLMap } from "yaml";
 import { configUnreadable } from "../errors.js";
 import type { Layer, Position, ReadLayer } from "./layer.js";
-import { readYaml } from "./yaml-value.js";
+import { keyText, readYaml } from "./yaml-value.js";
 
 /**
  * Reads YAML or JSON (YAML's subset, so lines and columns come from one reader); `package.json` yields its `thaw`
@@ -57,9 +57,23 @@ export function yamlLayer(
     folder: dirname(file),
     label,
     value: prefix.reduce<unknown>((part, key) => (part as Record<string, unknown> | null | undefined)?.[key], value),
+    ...(problems.length === 0 ? {} : { isBroken: true }),
     locate: (path, part) => document && locate(document, counter, [...prefix, ...path], part),
   };
   return { layer, findings };
+}
+
+const pairsOfMaps = new WeakMap<YAMLMap, ReadonlyMap<string, Pair>>();
+
+/** A mapping's entries by key: a search for each of thousands would take seconds. */
+function pairsOf(map: YAMLMap): ReadonlyMap<string, Pair> {
+  let pairs = pairsOfMaps.get(map);
+  if (pairs === undefined) {
+    const entries = map.items.map((item) => [keyText(item.key), item] as const);
+    pairs = new Map(entries.toReversed()); // of two equal keys the first
+    pairsOfMaps.set(map, pairs);
+  }
+  return pairs;
 }
 
 function locate(
@@ -72,9 +86,7 @@ function locate(
   let key: unknown = node;
   for (const segment of path) {
     if (isMap(node)) {
-      const pair = node.items.find(
-        (item) => (isScalar(item.key) ? String(item.key.value) : String(item.key)) === segment,
-      );
+      const pair = pairsOf(node).get(segment);
       if (pair === undefined) return undefined;
       key = pair.key;
       node = pair.value;

@@ -1,7 +1,10 @@
-import { isAlias, isNode, parseDocument, visit, type Document, type LineCounter, type Node } from "yaml";
+import { cut } from "@thaw/core";
+import { isAlias, isNode, isScalar, parseDocument, visit, type Document, type LineCounter, type Node } from "yaml";
 
 /** Deepest nesting of lists and mappings; a config needs ten. */
 const MAX_DEPTH = 100;
+/** What a person can read of doubled keys. */
+const MAX_DOUBLED = 20;
 
 /** What makes a text no config, and where it stands. */
 export interface YamlProblem {
@@ -22,15 +25,17 @@ export interface ReadYaml {
 export function readYaml(text: string, lineCounter: LineCounter): ReadYaml {
   let document: Document.Parsed;
   try {
-    document = parseDocument(text, { lineCounter, merge: true });
+    // The library looks for doubled keys by comparing each with each.
+    document = parseDocument(text, { lineCounter, merge: true, uniqueKeys: false });
   } catch (cause) {
     return { problems: [{ ...failure(cause), offset: 0 }], value: undefined };
   }
-  const problems = document.errors.map(({ code, message, pos }) => ({
+  const problems = document.errors.map(({ code, message, pos }): YamlProblem => ({
     message: firstSentence(message),
-    fix: code === "DUPLICATE_KEY" ? "Keep one of the two entries." : "Correct the syntax there.",
+    fix: SYNTAX_FIXES[code] ?? "Correct the syntax there: a key, a colon and a value per line, indented by spaces.",
     offset: pos[0],
   }));
+  if (problems.length === 0) problems.push(...doubledKeys(document));
   if (problems.length > 0) return { document, problems, value: undefined };
   try {
     const unknown = unknownAlias(document);
@@ -41,6 +46,42 @@ export function readYaml(text: string, lineCounter: LineCounter): ReadYaml {
   } catch (cause) {
     return { document, problems: [{ ...failure(cause), offset: 0 }], value: undefined };
   }
+}
+
+/** What to do about the commonest mistakes, by the library's codes. */
+const SYNTAX_FIXES: Readonly<Record<string, string>> = {
+  TAB_AS_INDENT: "Indent by spaces.",
+  BAD_INDENT: "Indent what belongs to a key by two spaces more than the key; a brace or bracket needs its end.",
+  MISSING_CHAR: "Put in what is missing there: the end of a quote, brace or bracket, or a comma or colon before it.",
+  MULTILINE_IMPLICIT_KEY: "Write the key on one line, with a colon and a blank behind it.",
+  BLOCK_AS_IMPLICIT_KEY: "Put quotes around a text that holds a colon.",
+  UNEXPECTED_TOKEN: "Put quotes around a text that begins with a sign, or take the sign out.",
+};
+
+/** A key's text, as a config's paths have it. */
+export function keyText(key: unknown): string {
+  return isScalar(key) ? String(key.value) : String(key);
+}
+
+/** The second of two equal keys of one mapping. */
+function doubledKeys(document: Document.Parsed): readonly YamlProblem[] {
+  const problems: YamlProblem[] = [];
+  visit(document, {
+    Map: (_key, map) => {
+      const seen = new Set<string>();
+      for (const { key } of map.items) {
+        const text = keyText(key);
+        if (seen.has(text) && text !== "<<")
+          problems.push({
+            message: `The key ${cut(text)} stands twice in one mapping`,
+            fix: "Keep one of the two entries.",
+            offset: (key as Node | null)?.range?.[0] ?? 0,
+          });
+        seen.add(text);
+      }
+    },
+  });
+  return problems.slice(0, MAX_DOUBLED);
 }
 
 /** An alias (`*name`) before any anchor of its name: most often a pattern that needs quotes. */

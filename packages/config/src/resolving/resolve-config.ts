@@ -1,6 +1,6 @@
-import { dirname, resolve } from "node:path";
+import { basename, dirname, resolve } from "node:path";
 import { CORE_PROVIDER, Registry, type Finding, type Plugin, type Setting, type StandardSchema } from "@thaw/core";
-import { discoverConfig } from "../reading/discover.js";
+import { configsBeside, discoverConfig } from "../reading/discover.js";
 import { finding } from "../checking/issues.js";
 import { locateNearest, type Layer } from "../reading/layer.js";
 import { overrideLayer, programLayer } from "../reading/overrides.js";
@@ -96,7 +96,7 @@ export async function resolveConfig(options: ResolveOptions): Promise<ResolvedCo
       ? []
       : [overrideLayer(options.overrides, options.folder)]),
   ];
-  const findings: Finding[] = [...read.findings];
+  const findings: Finding[] = [...read.findings, ...(await unreadConfigs(file, options))];
   const split = await splitStages(read.layers, onTop, reading, findings);
   const named = await pluginsOf(split.base, options);
   const context = { options, file, named, registry: new Registry([CORE_PROVIDER, ...named.map(providerOf)]) };
@@ -121,6 +121,25 @@ export async function resolveConfig(options: ResolveOptions): Promise<ResolvedCo
     isPlannable: stages.every(({ config }) => config.isPlannable) && findings.length === 0,
     stages,
   };
+}
+
+/** Says of configs that lie beside the one that discovery took that they are not read. */
+async function unreadConfigs(
+  file: string | undefined,
+  { folder, config }: ResolveOptions,
+): Promise<readonly Finding[]> {
+  const isFound = file !== undefined && (typeof config !== "string" || resolve(folder, config) !== file);
+  const beside = isFound ? await configsBeside(file) : [];
+  if (beside.length === 0) return [];
+  return [
+    {
+      rule: "config",
+      severity: "warning",
+      message: `${basename(file!)} is read; ${beside.join(", ")} beside it ${beside.length === 1 ? "is" : "are"} not.`,
+      fix: "Keep one of them, or give the name of the one that is meant.",
+      settings: [{ path: "", value: undefined, origin: "explicit", file: file! }],
+    },
+  ];
 }
 
 /** Where a setting stands that only the stage's own parts can have given. */
@@ -162,7 +181,8 @@ async function resolveLayers(
   const checked = validate(root, { hosts, named, registry, settings, trustsAll: options.trust === "all" }, findings);
   // The default of `output` was written by nobody: it starts from the config's folder.
   const result = { ...checked, values: { ...checked.values, output: resolve(folder, checked.values.output) } };
-  requirements(root, requires, findings);
+  // What stands in a file that cannot be read is not missing.
+  if (!layers.some(({ isBroken }) => isBroken === true)) requirements(root, requires, findings);
   return {
     ...(file === undefined ? {} : { file }),
     folder,

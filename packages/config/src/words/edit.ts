@@ -30,13 +30,13 @@ export function applyEdits(text: string, edits: readonly Edit[]): EditedText {
 }
 
 function applyOne(text: string, edit: Edit): string | undefined {
-  const document = parseDocument(text);
+  const document = parseDocument(text, { uniqueKeys: false });
   // A copy without shared parts: an anchor that is edited in one place must not change another.
   const wanted = JSON.parse(JSON.stringify(document.toJS() ?? null)) as unknown;
   if (document.errors.length > 0 || !editValue(wanted, edit)) return undefined;
   const next = splice(text, document, edit);
   if (next === undefined) return undefined;
-  const result = parseDocument(next);
+  const result = parseDocument(next, { uniqueKeys: false });
   return result.errors.length === 0 && JSON.stringify(result.toJS()) === JSON.stringify(wanted) ? next : undefined;
 }
 

@@ -1,6 +1,7 @@
 import type { Bfloat16Products, Value } from "@thaw/autograd";
 import type {
   Batch,
+  BatchSource,
   ComponentDeclaration,
   Finding,
   GradientFlow,
@@ -82,19 +83,18 @@ export interface OptimizerPlan {
 /** What rules and `findings` see. */
 export interface RuleContext extends PlanningContext {
   readonly plan: Plan;
+  /** From the `requests` hook: what trains beside a component's own parameters, also where no checkpoint is there. */
+  readonly requests: readonly ComponentRequest[];
   readonly groups: readonly ParameterGroup[];
   readonly optimizer: OptimizerPlan;
   /** Flow class per segment in the first phase. */
   readonly flows: ReadonlyMap<string, GradientFlow>;
-  /**
-   * Sources that the run reads, by name (`train`, evaluation names): augmentation kinds, how many different variants
-   * these make of an item, and text-only share.
-   */
-  readonly sources: ReadonlyMap<
-    string,
-    { readonly augmentations: readonly string[]; readonly views?: number; readonly textOnlyShare?: number }
-  >;
+  /** Sources that the run reads, by name (`train`, evaluation names); `sampleCount` where samples are counted. */
+  readonly sources: ReadonlyMap<string, SourceFacts>;
 }
+
+type SourceFacts = Pick<BatchSource, "augmentations" | "views" | "textOnlyShare"> &
+  Partial<Pick<BatchSource, "sampleCount">>;
 
 export interface PlannedContext extends RuleContext {
   readonly findings: readonly Finding[];

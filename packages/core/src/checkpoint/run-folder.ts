@@ -1,6 +1,6 @@
 import { mkdir, rm, stat } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
-import { withoutSecrets } from "@thaw/contracts";
+import { withoutSecrets, makeFolders } from "@thaw/contracts";
 import { writeAtomically } from "@thaw/safetensors";
 import { runFolderUnwritable } from "../errors/files.js";
 
@@ -22,7 +22,7 @@ export class RunFolder {
   static async create(output: string, name: string, now: Date): Promise<RunFolder> {
     const base = resolve(output, `${safeName(name)}-${timestamp(now)}`);
     try {
-      await mkdir(resolve(output), { recursive: true });
+      await makeFolders(resolve(output));
       for (let count = 1; ; count++) {
         const path = count === 1 ? base : `${base}-${count}`;
         if (await makeFolder(path)) return new RunFolder(path, true);
@@ -36,7 +36,7 @@ export class RunFolder {
   static async createAt(path: string): Promise<RunFolder> {
     const folder = resolve(path);
     try {
-      await mkdir(dirname(folder), { recursive: true });
+      await makeFolders(dirname(folder));
       if (!(await makeFolder(folder))) throw new Error("something is there already");
     } catch (cause) {
       throw runFolderUnwritable(folder, cause);

@@ -1,6 +1,6 @@
-import { mkdir, rename, rm } from "node:fs/promises";
+import { rename, rm } from "node:fs/promises";
 import { dirname, join } from "node:path";
-import { withoutSecrets } from "@thaw/contracts";
+import { withoutSecrets, makeFolders } from "@thaw/contracts";
 import {
   MANIFEST_FILE,
   MANIFEST_KEY,
@@ -43,7 +43,7 @@ export async function writeFolder(
     if (await exists(path)) return;
     // In a container a process that was killed may have had the same number
     await rm(temporary, { recursive: true, force: true });
-    await mkdir(temporary, { recursive: true });
+    await makeFolders(temporary);
     await writeManifest(temporary, await write(temporary));
     await rename(temporary, path);
     await syncFolder(dirname(path));

@@ -92,6 +92,7 @@ export async function makePlan(input: PlannerInput): Promise<PlannedContext> {
   const context: RuleContext = Object.freeze({
     ...planning,
     plan,
+    requests,
     groups,
     optimizer,
     flows,
@@ -130,12 +131,13 @@ function completeFindings(
 function sourceFacts({ data }: TrainerOptions): RuleContext["sources"] {
   const sources = Object.entries({ ...(data?.train === undefined ? {} : { train: data.train }), ...data?.evaluation });
   return new Map(
-    sources.map(([name, { augmentations, views, textOnlyShare }]) => [
+    sources.map(([name, { augmentations, views, textOnlyShare, sampleCount }]) => [
       name,
       {
         augmentations,
         ...(views === undefined ? {} : { views }),
         ...(textOnlyShare === undefined ? {} : { textOnlyShare }),
+        ...(Number.isNaN(sampleCount) ? {} : { sampleCount }),
       },
     ]),
   );

@@ -57,9 +57,7 @@ export const exif = z.boolean().default(true).describe("Turn a photo upright by 
 export const concepts = z
   .enum(["seen", "unseen", "all"])
   .optional()
-  .describe(
-    "Which captions, by a hash of their text: a tenth is unseen. Default: seen for training, all for evaluation.",
-  );
+  .describe("Which captions, by a hash of their text that calls about a tenth of all texts unseen. Default: all.");
 /** The question of samples that have none. */
 export const prompt = z
   .string()

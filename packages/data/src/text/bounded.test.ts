@@ -51,6 +51,23 @@ it("ends a tokenizer's regular expression, by the tokenizer's name", async () =>
 });
 
 it.each([
+  [
+    "normalizer",
+    { type: "Sequence", normalizers: Array(30).fill({ type: "Replace", pattern: { String: "a" }, content: "aa" }) },
+  ],
+  ["normalizer", { type: "Replace", pattern: { Regex: "" }, content: "x".repeat(1e6) }],
+  ["decoder", { type: "Sequence", decoders: [{ type: "Replace", pattern: { String: "" }, content: "y".repeat(100) }] }],
+])("refuses a tokenizer whose %s makes texts grow without bound", async (part, value) => {
+  await cp(GOLDEN_LLAVA, folder, { recursive: true });
+  const file = JSON.parse(await readFile(join(folder, "tokenizer.json"), "utf8")) as Record<string, unknown>;
+  await writeFile(join(folder, "tokenizer.json"), JSON.stringify({ ...file, [part]: value }));
+  await expect(loadTokenizer(folder)).rejects.toMatchObject({
+    code: "THAW_DATA_TOKENIZER",
+    message: expect.stringContaining(`The ${part} of the tokenizer`) as string,
+  });
+});
+
+it.each([
   ["{% for i in range(1000000000) %}{% endfor %}", /range\(\) has more than/],
   [
     "{% for i in range(5000) %}{% for j in range(5000) %}{{ j }}{% endfor %}{% endfor %}",

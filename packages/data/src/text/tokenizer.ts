@@ -4,6 +4,7 @@ import { access } from "node:fs/promises";
 import { join } from "node:path";
 import { bounded } from "./bounded.js";
 import { readCheckpointJson } from "./checkpoint-file.js";
+import { growsTooMuch } from "./tokenizer-growth.js";
 import { tokenizerUnusable } from "../errors/samples.js";
 
 /** Text to ids and back, exactly as the checkpoint's `tokenizer.json` says. */
@@ -119,6 +120,13 @@ export async function loadTokenizer(folder: string, options: TokenizerOptions = 
   if (file === undefined) throw await tokenizerMissing(folder);
   const config = (await readCheckpointJson(folder, "tokenizer_config.json")) ?? {};
   const source = join(folder, "tokenizer.json");
+  for (const part of ["normalizer", "decoder"])
+    if (growsTooMuch(file[part]))
+      throw tokenizerUnusable(
+        folder,
+        `The ${part} of the tokenizer makes texts many times as long as they are.`,
+        "Replace in it what it replaces by something shorter: no tokenizer that was trained needs that.",
+      );
   let inner: HuggingFaceTokenizer;
   try {
     inner = bounded(source, () => new HuggingFaceTokenizer(withDeclaredTokens(file, config), config));

@@ -1,6 +1,6 @@
 import { copyFile, mkdir, mkdtemp, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
-import { causeText, elementCount, fileInFolder, ThawError, type StoredTensor } from "@thaw/contracts";
+import { causeText, elementCount, fileInFolder, ThawError, type StoredTensor, makeFolders } from "@thaw/contracts";
 import {
   INDEX_FILE,
   MANIFEST_FILE,
@@ -53,7 +53,7 @@ export async function saveModel(
   if (options.overwrite !== true) await refuseTaken(target);
   let holder: string | undefined;
   try {
-    await mkdir(dirname(target), { recursive: true });
+    await makeFolders(dirname(target));
     holder = await mkdtemp(join(dirname(target), `.${basename(target)}-`));
     // A folder of the user's usual mode: the holder is readable by its owner alone
     const staging = join(holder, "model");

@@ -80,6 +80,38 @@ const cases: Readonly<Record<string, { readonly valid: readonly Case[]; readonly
       },
     ],
   },
+  "large-learning-rate": {
+    valid: [{ yaml: "training: { learning_rate: 1e-2 }" }],
+    invalid: [
+      {
+        yaml: "training:\n  learning_rate: 5",
+        at: ["training.learning_rate:2"],
+        severity: "warning",
+        says: "1e-3 or less",
+      },
+      {
+        yaml: `${PROJECTOR}training:\n  components: { multi_modal_projector: { learning_rate: 1e10 } }`,
+        at: ["training.components.multi_modal_projector.learning_rate:4"],
+        severity: "warning",
+      },
+    ],
+  },
+  "batch-larger-than-set": {
+    valid: [
+      { yaml: "training: { micro_batch_size: 8 }", train: { sampleCount: 8 } },
+      { yaml: "training: { micro_batch_size: 8 }" },
+      { yaml: "training: { learning_rate: 1e-4 }", train: { sampleCount: 1 } },
+    ],
+    invalid: [
+      {
+        yaml: "training:\n  micro_batch_size: 100000",
+        train: { sampleCount: 8 },
+        at: ["training.micro_batch_size:2"],
+        severity: "warning",
+        says: "the training set has 8",
+      },
+    ],
+  },
   "claims-collide": {
     valid: [{ yaml: PROJECTOR, claims: { A: { writes: ["gradients"] }, B: { writes: ["gradients"] } } }],
     invalid: [

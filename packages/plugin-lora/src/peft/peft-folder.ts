@@ -3,6 +3,7 @@ import { dirname, join } from "node:path";
 import {
   causeText,
   checkBytes,
+  makeFolders,
   MANIFEST_FILE,
   openSafetensors,
   parseManifest,
@@ -68,7 +69,7 @@ export async function writePeftFolder(folder: string, config: unknown, tensors: 
   const temporary = `${folder}.${process.pid}.tmp`;
   const byName = new Map(tensors.map((tensor) => [tensor.name, tensor]));
   try {
-    await mkdir(dirname(folder), { recursive: true });
+    await makeFolders(dirname(folder));
     await mkdir(temporary);
     const weights = await writeSafetensors(
       join(temporary, PEFT_WEIGHTS),

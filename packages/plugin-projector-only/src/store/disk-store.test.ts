@@ -55,6 +55,36 @@ describe("DiskStore", () => {
     await store.close();
   });
 
+  it("puts many files of writers that are done into one, and leaves out what is damaged", async () => {
+    const before = new Date(Date.now() - 2 * 3_600_000);
+    for (let run = 0; run < 70; run++) {
+      const store = await DiskStore.open(root, identity);
+      await store.write(`key${run}`, feature(run, run + 0.5));
+      await store.close();
+    }
+    const { folder } = await DiskStore.open(root, identity);
+    const data = async () => (await readdir(folder)).filter((name) => name.endsWith(".features")).sort();
+    const written = await data();
+    expect(written).toHaveLength(70); // they may have writers still
+    for (const name of written.slice(0, 69)) await utimes(join(folder, name), before, before);
+    const broken = await readFile(join(folder, written[0]!));
+    broken[3]! ^= 1;
+    await writeFile(join(folder, written[0]!), broken);
+    await utimes(join(folder, written[0]!), before, before);
+    const [one, other] = await Promise.all([DiskStore.open(root, identity), DiskStore.open(root, identity)]);
+    expect((await data()).length).toBeLessThanOrEqual(3);
+    const last = await DiskStore.open(root, identity);
+    expect(last.entryCount).toBe(69);
+    for (const store of [one, other, last]) {
+      const found = await Promise.all(Array.from({ length: 70 }, async (_, run) => store.read(`key${run}`)));
+      found.forEach((value, run) => {
+        if (value !== undefined) expect(value.values).toEqual(Float32Array.of(run, run + 0.5));
+      });
+      await store.close();
+    }
+    expect((await readdir(folder)).filter((name) => name.endsWith(".tmp"))).toEqual([]);
+  });
+
   it("takes writers at the same time, each with its own files", async () => {
     const [left, right] = [await DiskStore.open(root, identity), await DiskStore.open(root, identity)];
     await Promise.all(

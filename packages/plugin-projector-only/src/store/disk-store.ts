@@ -1,9 +1,10 @@
-import { float32Bytes } from "@thaw/core";
+import { float32Bytes, makeFolders } from "@thaw/core";
 import { createHash, randomBytes } from "node:crypto";
-import { mkdir, open, readdir, readFile, rename, stat, utimes, writeFile, type FileHandle } from "node:fs/promises";
+import { open, readdir, readFile, rename, stat, utimes, writeFile, type FileHandle } from "node:fs/promises";
 import { join } from "node:path";
-import { crc32 } from "node:zlib";
 import type { Feature } from "../cache/feature.js";
+import { DATA_ENDING, entriesOf, INDEX_ENDING, sumOf, type StoreEntry } from "./entries.js";
+import { mergeFiles } from "./merge-files.js";
 
 /** Everything that decides a segment's output besides the item; equal identities share a store. */
 export interface StoreIdentity {
@@ -16,12 +17,8 @@ export interface StoreIdentity {
   readonly dtype: "F32";
 }
 
-interface Location {
+interface Location extends Omit<StoreEntry, "key"> {
   readonly file: string;
-  /** Bytes into the data file. */
-  readonly offset: number;
-  readonly shape: readonly number[];
-  readonly crc: number;
 }
 
 const FORMAT_VERSION = 3;
@@ -53,7 +50,7 @@ export function storeFolderName(identity: StoreIdentity): string {
  * Features on disk, shared by runs, also by runs at the same time. Each writer appends to a data file of its own and
  * then one line to that file's index, so a crash loses at most the feature being written: a line without its newline,
  * or one whose checksum does not fit the data, is not an entry. Files: `identity.json`, `<writer>.features` (float32,
- * little-endian), `<writer>.index`.
+ * little-endian), `<writer>.index`; many small ones of writers that are done become one.
  */
 export class DiskStore {
   readonly folder: string;
@@ -80,10 +77,11 @@ export class DiskStore {
   /** Opens or makes the store of an identity below `root`. Errors of the file system pass through. */
   static async open(root: string, identity: StoreIdentity): Promise<DiskStore> {
     const store = new DiskStore(join(root, storeFolderName(identity)));
-    await mkdir(store.folder, { recursive: true });
+    await makeFolders(store.folder);
     const temporary = join(store.folder, `identity.json.${store.#writer}`);
     await writeFile(temporary, `${JSON.stringify({ version: FORMAT_VERSION, ...identity }, null, 2)}\n`);
     await rename(temporary, join(store.folder, "identity.json"));
+    await mergeFiles(store.folder, await store.#writers(), `${store.#writer}-merged`);
     await store.#readIndexes();
     const now = new Date();
     await utimes(store.folder, now, now);
@@ -91,7 +89,7 @@ export class DiskStore {
   }
 
   get #dataFile(): string {
-    return `${this.#writer}.features`;
+    return this.#writer + DATA_ENDING;
   }
 
   get entryCount(): number {
@@ -127,7 +125,7 @@ export class DiskStore {
   async read(key: string): Promise<Feature | undefined> {
     const location = this.#locations.get(key);
     if (location === undefined) return undefined;
-    const bytes = new Uint8Array(byteCount(location.shape));
+    const bytes = new Uint8Array(float32Bytes(location.shape));
     try {
       const bytesRead = await this.#readInto(bytes, location);
       if (bytesRead === bytes.length && sumOf(location.shape, bytes) === location.crc)
@@ -168,7 +166,7 @@ export class DiskStore {
       return;
     this.#files ??= {
       data: await open(join(this.folder, this.#dataFile), "wx"),
-      index: await open(join(this.folder, `${this.#writer}.index`), "ax"),
+      index: await open(join(this.folder, this.#writer + INDEX_ENDING), "ax"),
     };
     const bytes = new Uint8Array(feature.values.buffer, feature.values.byteOffset, feature.values.byteLength);
     for (let done = 0; done < bytes.length;) {
@@ -181,34 +179,39 @@ export class DiskStore {
   }
 
   async #readIndexes(): Promise<void> {
-    const files = new Set(await readdir(this.folder));
-    for (const file of files) {
-      const data = file.replace(/\.index$/, ".features");
-      if (data === file || data === this.#dataFile || !files.has(data)) continue;
-      const before = this.#indexed.get(file) ?? 0;
-      if (before > 0 && (await stat(join(this.folder, file))).size === before) continue;
-      const text = (await readFile(join(this.folder, file))).subarray(before);
+    for (const writer of await this.#writers()) {
+      const file = writer + DATA_ENDING;
+      if (file === this.#dataFile) continue;
+      const index = join(this.folder, writer + INDEX_ENDING);
+      const before = this.#indexed.get(index) ?? 0;
+      // Another process may have merged or cleared the files since they were listed
+      const [length, size] = await Promise.all([sizeOf(index), sizeOf(join(this.folder, file))]);
+      if (length === undefined || size === undefined || (before > 0 && length === before)) continue;
+      const text = (await readFile(index).catch(() => Buffer.alloc(0))).subarray(before);
       const whole = text.subarray(0, text.lastIndexOf("\n") + 1);
-      this.#indexed.set(file, before + whole.length);
-      const { size } = await stat(join(this.folder, data));
-      const lines = whole.toString("utf8").split("\n").slice(0, -1);
-      for (const line of lines) {
-        const entry = parseEntry(line);
-        if (entry !== undefined && entry.offset + byteCount(entry.shape) <= size)
-          this.#remember(entry.key, { file: data, ...entry });
-      }
+      this.#indexed.set(index, before + whole.length);
+      for (const { key, ...entry } of entriesOf(whole.toString("utf8"), size)) this.#remember(key, { file, ...entry });
     }
+  }
+
+  /** Whose data and index are both there. */
+  async #writers(): Promise<readonly string[]> {
+    const files = new Set(await readdir(this.folder));
+    return [...files]
+      .filter((file) => file.endsWith(INDEX_ENDING))
+      .map((file) => file.slice(0, -INDEX_ENDING.length))
+      .filter((writer) => files.has(writer + DATA_ENDING));
   }
 
   #remember(key: string, location: Location): void {
     this.#forget(key);
     this.#locations.set(key, location);
-    this.#bytes += byteCount(location.shape);
+    this.#bytes += float32Bytes(location.shape);
   }
 
   #forget(key: string): void {
     const location = this.#locations.get(key);
-    if (location !== undefined) this.#bytes -= byteCount(location.shape);
+    if (location !== undefined) this.#bytes -= float32Bytes(location.shape);
     this.#locations.delete(key);
   }
 
@@ -236,27 +239,9 @@ export class DiskStore {
   }
 }
 
-/** Checksum of a feature: of its bytes and its shape. */
-function sumOf(shape: readonly number[], bytes: Uint8Array): number {
-  return crc32(bytes, crc32(shape.join()));
-}
-
-function byteCount(shape: readonly number[]): number {
-  return float32Bytes(shape);
-}
-
-function parseEntry(
-  line: string,
-):
-  | { readonly key: string; readonly offset: number; readonly shape: readonly number[]; readonly crc: number }
-  | undefined {
-  try {
-    const entry = JSON.parse(line) as { key?: unknown; offset?: unknown; shape?: unknown; crc?: unknown };
-    const isSize = (size: unknown): size is number => Number.isSafeInteger(size) && (size as number) >= 0;
-    if (typeof entry.key !== "string" || !isSize(entry.offset) || !isSize(entry.crc)) return undefined;
-    if (!Array.isArray(entry.shape) || !entry.shape.every(isSize)) return undefined;
-    return { key: entry.key, offset: entry.offset, shape: entry.shape, crc: entry.crc };
-  } catch {
-    return undefined;
-  }
+async function sizeOf(path: string): Promise<number | undefined> {
+  return stat(path).then(
+    ({ size }) => size,
+    () => undefined,
+  );
 }

@@ -1,10 +1,11 @@
 import { createHash } from "node:crypto";
 import { createReadStream, createWriteStream } from "node:fs";
-import { mkdir, rename, rm, stat } from "node:fs/promises";
+import { rename, rm, stat } from "node:fs/promises";
 import { dirname } from "node:path";
 import { Readable, Transform } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import type { ReadableStream } from "node:stream/web";
+import { makeFolders } from "@thaw/core";
 import { wheelBroken, wheelUnreachable } from "../../errors.js";
 
 /** What is told while bytes come in. */
@@ -31,7 +32,7 @@ export interface DownloadOptions {
 export async function download(options: DownloadOptions): Promise<void> {
   const { target, bytes, sha256 } = options;
   if ((await sizeOf(target)) === bytes && (await sha256Of(target)) === sha256) return;
-  await mkdir(dirname(target), { recursive: true });
+  await makeFolders(dirname(target));
   const part = `${target}.part`;
   if ((await sizeOf(part)) > bytes) await rm(part);
   if ((await sizeOf(part)) < bytes) await receive(options, part);

@@ -1,5 +1,6 @@
-import { copyFile, mkdir, rename, stat } from "node:fs/promises";
+import { copyFile, rename, stat } from "node:fs/promises";
 import { dirname, join } from "node:path";
+import { makeFolders } from "@thaw/core";
 import { pythonMissing, wheelBroken, wheelUnreachable } from "../../errors.js";
 import type { RunCommand } from "../command.js";
 import { download, type OnBytes, sha256Of } from "./download.js";
@@ -113,7 +114,7 @@ function urlOf(report: string, recipe: WheelRecipe): string {
 
 async function pipDownload(python: string, { recipe, folder, run }: WheelOptions): Promise<boolean> {
   const into = join(folder, "pip");
-  await mkdir(into, { recursive: true });
+  await makeFolders(into);
   const result = await run(python, [
     "-m",
     "pip",
@@ -126,7 +127,7 @@ async function pipDownload(python: string, { recipe, folder, run }: WheelOptions
   ]);
   const file = join(into, recipe.file);
   if (result.exitCode !== 0 || (await sha256Of(file).catch(() => "")) !== recipe.sha256) return false;
-  await mkdir(dirname(join(folder, recipe.file)), { recursive: true });
+  await makeFolders(dirname(join(folder, recipe.file)));
   await rename(file, join(folder, recipe.file)).catch(() => copyFile(file, join(folder, recipe.file)));
   return true;
 }

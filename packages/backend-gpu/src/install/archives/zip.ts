@@ -1,9 +1,10 @@
 import { createReadStream, createWriteStream } from "node:fs";
-import { mkdir, open, rename, rm, stat } from "node:fs/promises";
+import { open, rename, rm, stat } from "node:fs/promises";
 import { dirname } from "node:path";
 import { Transform } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { crc32, createInflateRaw } from "node:zlib";
+import { makeFolders } from "@thaw/core";
 import { wheelBroken } from "../../errors.js";
 
 /** A member of a zip file, from its central directory. */
@@ -84,7 +85,7 @@ export async function extractEntry(
     onBytes(entry.bytes);
     return;
   }
-  await mkdir(dirname(target), { recursive: true });
+  await makeFolders(dirname(target));
   const part = `${target}.part`;
   let sum = 0;
   const check = new Transform({

@@ -10,7 +10,10 @@ import { firstRecord } from "../recognise.js";
 
 /** `{ image, caption }` or `{ audio, caption }` per line. */
 export const captionsSchema = z.strictObject({
-  path: z.string().min(1).meta({ format: "path", description: "A JSONL file." }),
+  path: z
+    .string()
+    .min(1)
+    .meta({ format: "path", description: "A JSONL file, or a .json file that is one list of such objects." }),
   images,
   audios,
   prompt,

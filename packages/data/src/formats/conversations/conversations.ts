@@ -13,7 +13,15 @@ import { firstRecord } from "../recognise.js";
  * content }], images, audios }`.
  */
 export const conversationsSchema = z.strictObject({
-  path: z.string().min(1).meta({ format: "path", description: "A JSONL file." }),
+  path: z
+    .string()
+    .min(1)
+    .meta({
+      format: "path",
+      description:
+        "A JSONL file, or a .json file that is one list of such objects. Messages may be in OpenAI's form, and " +
+        "images data URIs.",
+    }),
   images,
   audios,
   textOnly,
