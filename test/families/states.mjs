@@ -28,11 +28,15 @@ const STATES = {
 export const STATE_NAMES = Object.keys(STATES);
 
 /**
- * Freeze settings with adapters of all linear layers of towers and language model, beside projectors that train whole.
+ * Freeze settings with adapters of all linear layers of towers and language model, beside projectors of which all
+ * modules train whole: PEFT has no place for a parameter outside of them (LLaVA-NeXT's newline).
  * @param {Model} model
  */
 export function adaptersOf(model) {
-  return settingsOf(model, { tower: () => ADAPTER, projector: "train", languageModel: ADAPTER });
+  const ofModules = (/** @type {readonly ParameterInfo[]} */ parameters) => ({
+    match: parameters.map(({ name }) => name).filter((name) => /\.(?:weight|bias)$/u.test(name)),
+  });
+  return settingsOf(model, { tower: () => ADAPTER, projector: ofModules, languageModel: ADAPTER });
 }
 
 /**
@@ -48,6 +52,7 @@ export function stateOf(name, model, facts) {
   const freeze = settingsOf(model, {
     ...state,
     tower: (parameters) => (typeof tower === "function" ? tower(parameters, facts) : (tower ?? "frozen")),
+    projector: () => state.projector ?? "frozen",
   });
   const hasTower = Object.keys(freeze.components).some((component) => component.endsWith("_tower"));
   return tower !== undefined && tower !== "train" && !hasTower ? undefined : freeze;
@@ -57,17 +62,17 @@ export function stateOf(name, model, facts) {
  * @param {Model} model
  * @param {object} states
  * @param {(parameters: readonly ParameterInfo[]) => State} states.tower
- * @param {State} [states.projector]
+ * @param {(parameters: readonly ParameterInfo[]) => State} states.projector
  * @param {State} [states.languageModel]
  */
-function settingsOf(model, { tower, projector = "frozen", languageModel = "frozen" }) {
+function settingsOf(model, { tower, projector, languageModel = "frozen" }) {
   /** @type {Record<string, State>} */
   const components = {};
   for (const component of model.components) {
     const parameters = model.parameters.filter((one) => ownerByPrefix(one.name, model.components) === component.name);
     if (parameters.length === 0) continue;
     if (component.name === "language_model") components[component.name] = languageModel;
-    else components[component.name] = component.name.endsWith("_tower") ? tower(parameters) : projector;
+    else components[component.name] = (component.name.endsWith("_tower") ? tower : projector)(parameters);
   }
   return { components };
 }

@@ -15,6 +15,14 @@ export function linearSpecs(
   return hasBias ? [weight, { name: `${name}.bias`, shape: [outputs], role: "bias" }] : [weight];
 }
 
+/**
+ * Layers that get no adapter: transformers 5 keeps all experts of a layer in one tensor and routers in modules that are
+ * not linear layers, so that PEFT has no place for one.
+ */
+export function withoutAdapters(specs: readonly ParameterSpec[]): readonly ParameterSpec[] {
+  return specs.map((spec) => ({ ...spec, isLinear: false }));
+}
+
 /** Parameters of a layer norm: `weight` and `bias`. */
 export function layerNormSpecs(name: string, size: number): readonly ParameterSpec[] {
   return [

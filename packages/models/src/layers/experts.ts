@@ -1,6 +1,6 @@
 import { add, mul, release, sigmoid, softmax } from "@thaw/autograd";
 import type { ActivationName } from "../blocks/activations.js";
-import { linearSpecs } from "../blocks/specs.js";
+import { linearSpecs, withoutAdapters } from "../blocks/specs.js";
 import { gatedMlp } from "./gated-mlp.js";
 import type { RowBlock } from "./parts.js";
 import { askedWeights, chooseLargest, runChosen } from "./routing.js";
@@ -52,8 +52,10 @@ export function experts(options: ExpertsOptions): RowBlock {
     formula: `experts ${JSON.stringify(options)}`,
     readsValues: true,
     specs: (layer) => [
-      ...linearSpecs(`${layer}.${router}`, hiddenSize, expertCount, false),
-      ...own.flatMap((expert) => expert.specs(layer)),
+      ...withoutAdapters([
+        ...linearSpecs(`${layer}.${router}`, hiddenSize, expertCount, false),
+        ...own.flatMap((expert) => expert.specs(layer)),
+      ]),
       ...(shared === undefined
         ? []
         : [...shared.specs(layer), ...linearSpecs(`${layer}.${sharedGate}`, hiddenSize, 1, false)]),

@@ -1,5 +1,5 @@
 import { add, mul, scale, softmax } from "@thaw/autograd";
-import { linearSpecs } from "../blocks/specs.js";
+import { linearSpecs, withoutAdapters } from "../blocks/specs.js";
 import { gatedMlp, type GatedMlpOptions } from "./gated-mlp.js";
 import { normed, normSpecs, type NormOptions } from "./norms.js";
 import type { RowBlock } from "./parts.js";
@@ -45,7 +45,7 @@ export function gemma4Experts(options: Gemma4ExpertsOptions): RowBlock {
       { name: `${layer}.router.scale`, shape: [hiddenSize], role: "norm" },
       ...linearSpecs(`${layer}.router.proj`, hiddenSize, expertCount, false),
       { name: `${layer}.router.per_expert_scale`, shape: [expertCount], role: "norm" },
-      ...own.flatMap((expert) => expert.specs(layer)),
+      ...withoutAdapters(own.flatMap((expert) => expert.specs(layer))),
     ],
     run(layer, x, scope) {
       const even = scale(normed(x, "", { ...norm, hasWeight: false }, scope), hiddenSize ** -0.5);
