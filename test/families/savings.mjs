@@ -14,8 +14,8 @@ import { stateOf } from "./states.mjs";
 /** @typedef {import("./rows.mjs").Golden} Golden */
 
 /**
- * Losses relative to themselves; gradients and trained parameters to the largest value of their tensor, the gradients as
- * goldens/README.md has it: float32 sums in another order, over up to six steps.
+ * Losses relative to themselves; gradients and trained parameters to the largest value of their tensor, the gradients
+ * as goldens/README.md has it: float32 sums in another order, over up to six steps.
  */
 const TOLERANCE = { losses: 1e-4, gradients: 1e-3, parameters: 1e-3 };
 /** Share of a step's largest gradient below which a tensor's gradient is rounding alone, as of biases of keys. */
@@ -35,8 +35,8 @@ const NOTHING_SAVED = {
 const WITHOUT_PREFIX = ["paligemma", "qwen3_5", "qwen3_5_moe", "minicpmv4_6"];
 
 /**
- * What a run left: losses of its steps and of what was looked at behind them, gradients of every step, parameters at the
- * end, its summary, and how many tensors it left behind.
+ * What a run left: losses of its steps and of what was looked at behind them, gradients of every step, parameters at
+ * the end, its summary, and how many tensors it left behind.
  * @typedef {object} Run
  * @property {readonly number[]} losses
  * @property {readonly ReadonlyMap<string, Float32Array>[]} gradients

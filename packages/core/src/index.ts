@@ -225,8 +225,8 @@ export { CORE_PROVIDER } from "./provides/core-provider.js";
 export { adamShape, commonOptimizerShape } from "./optimizers/options.js";
 export { SCHEDULES } from "./schedules/list.js";
 export { commonScheduleShape } from "./schedules/options.js";
-export { defineSchedule } from "./api/schedule.js";
-export type { ScheduleFactory, SchedulePoint } from "./api/schedule.js";
+export { defineSchedule } from "./schedules/schedule.js";
+export type { ScheduleFactory, SchedulePoint } from "./schedules/schedule.js";
 export { defineOptimizer } from "./api/optimizer.js";
 export type {
   GroupRates,

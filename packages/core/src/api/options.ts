@@ -2,7 +2,7 @@ import { z } from "zod";
 import { OPTIMIZERS, optimizerSchemaOf } from "../optimizers/list.js";
 import { SCHEDULES, scheduleSchemaOf } from "../schedules/list.js";
 import type { OptimizerFactory } from "./optimizer.js";
-import type { ScheduleFactory } from "./schedule.js";
+import type { ScheduleFactory } from "../schedules/schedule.js";
 
 const rate = z.number().nonnegative();
 

@@ -7,7 +7,7 @@ import { z } from "zod";
 import { silentLogger } from "../api/logger.js";
 import { defineOptimizer } from "../api/optimizer.js";
 import { API_VERSION } from "../api/plugin.js";
-import { defineSchedule } from "../api/schedule.js";
+import { defineSchedule } from "../schedules/schedule.js";
 import { ElementwiseOptimizer } from "../optimize/elementwise.js";
 import { OPTIMIZERS } from "../optimizers/list.js";
 import { commonOptimizerShape } from "../optimizers/options.js";

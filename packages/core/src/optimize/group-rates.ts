@@ -1,5 +1,5 @@
 import type { GroupRates } from "../api/optimizer.js";
-import type { ScheduleFactory } from "../api/schedule.js";
+import type { ScheduleFactory } from "../schedules/schedule.js";
 import type { PhaseGroup } from "../model/phase.js";
 import type { ClipGroup } from "./clip.js";
 import { scheduleFactor } from "../schedules/factor.js";

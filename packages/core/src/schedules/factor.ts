@@ -1,4 +1,4 @@
-import type { ScheduleFactory } from "../api/schedule.js";
+import type { ScheduleFactory } from "./schedule.js";
 import type { ResolvedTrainingOptions } from "../api/options.js";
 
 type Schedule = ResolvedTrainingOptions["schedule"];

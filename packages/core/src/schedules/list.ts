@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { defineSchedule, type ScheduleFactory, type SchedulePoint } from "../api/schedule.js";
+import { defineSchedule, type ScheduleFactory, type SchedulePoint } from "./schedule.js";
 import { commonScheduleShape, minRatio } from "./options.js";
 
 const constant = defineSchedule({

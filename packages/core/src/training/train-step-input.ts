@@ -1,4 +1,4 @@
-import type { ScheduleFactory } from "../api/schedule.js";
+import type { ScheduleFactory } from "../schedules/schedule.js";
 import type { Batch } from "@thaw/contracts";
 import type { AfterStepContext, StepContext } from "../api/contexts.js";
 import type { TrainerHooks } from "../api/hooks.js";

@@ -103,7 +103,7 @@ async function collected(batches: AsyncIterable<Batch>): Promise<Batch[]> {
 }
 
 describe("a part held out", () => {
-  it("shares no sample, picture or concept with what is trained on, and stays where it is when a set grows", async () => {
+  it("shares no sample, picture or concept with training, and stays where it is when a set grows", async () => {
     const picture = (at: number): string => ["rgb.png", "grey.png", "palette.png", "one-bit.png", "rgba.png"][at % 5]!;
     for (const [name, count] of [
       ["c.jsonl", 60],
