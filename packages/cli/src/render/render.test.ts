@@ -139,6 +139,6 @@ describe("the summary", () => {
     record.captions.splice(0, 2, before);
     delete record.summary;
     delete record.saving;
-    expect(summaryLines(record, options).join("\n")).toMatch(/picture \(twemoji\)\s+model/);
+    expect(summaryLines(record, options).join("\n")).toMatch(/sample \(twemoji\)\s+model/);
   });
 });
