@@ -7,8 +7,8 @@ import { root } from "./blocks.js";
 const sources = errorSources() as ReadonlyMap<string, string>;
 const codes: readonly string[] = errorCodes(sources).map(({ code }: { readonly code: string }) => code);
 
-/** Names that look like codes and are none: environment variables, and the word for an error without code. */
-const NO_CODES = ["THAW_DEBUG", "THAW_TOKEN", "THAW_UNEXPECTED"];
+/** Names that look like codes and are none: environment variables, the word for an error without code, a prefix. */
+const NO_CODES = ["THAW_DATA", "THAW_DEBUG", "THAW_TOKEN", "THAW_UNEXPECTED"];
 
 function sourceFiles(): readonly { readonly path: string; readonly text: string }[] {
   const files = readdirSync(join(root, "packages"), { recursive: true, encoding: "utf8" });
