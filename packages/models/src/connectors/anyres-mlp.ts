@@ -1,10 +1,10 @@
 import { concat, reshape } from "@thaw/autograd";
 import { blendRows } from "../blocks/blend-rows.js";
-import { namesOf } from "../blocks/specs.js";
 import type { ParameterSpec } from "../contract/family.js";
 import type { Connector, ConnectorPlace } from "../contract/parts.js";
 import { packedRows, packingShares, type AnyresLayout } from "./anyres-packing.js";
 import { mlpSpecs, runMlp, type MlpProjectorConfig } from "./mlp.js";
+import { oneSegment } from "./one-segment.js";
 
 /** Sizes of the projector of LLaVA-NeXT and LLaVA-OneVision. */
 export interface AnyresMlpConfig extends MlpProjectorConfig, AnyresLayout {
@@ -17,29 +17,20 @@ export interface AnyresMlpConfig extends MlpProjectorConfig, AnyresLayout {
  * without padding, each line closed by a learned vector. Source: transformers 5.24, `modeling_llava_next.py` and
  * `modeling_llava_onevision.py`, `pack_image_features`.
  */
-export function anyresMlp(config: AnyresMlpConfig, { component, after, inputSize }: ConnectorPlace): Connector {
+export function anyresMlp(config: AnyresMlpConfig, place: ConnectorPlace): Connector {
   const { newline, outputSize } = config;
   const parameters: readonly ParameterSpec[] = [
-    ...mlpSpecs(config, inputSize),
+    ...mlpSpecs(config, place.inputSize),
     { name: newline, shape: [outputSize], role: "embedding" },
   ];
-  return {
+  return oneSegment(place, {
     parameters,
-    segments: [
-      {
-        name: component,
-        after,
-        reads: [],
-        outputRows: (item) => packedRows(item, config),
-        parameters: namesOf(parameters),
-      },
-    ],
     outputSize,
-    run: (features, scope, items) =>
-      scope.segment(component, [features], (x) => {
-        const last = reshape(scope.parameter(newline), [1, outputSize]);
-        const rows = concat([runMlp(x, config, scope), last], 0);
-        return blendRows(rows, packingShares(items, config, x.shape[0]!), scope);
-      }),
-  };
+    outputRows: (item) => packedRows(item, config),
+    run(x, scope, items) {
+      const last = reshape(scope.parameter(newline), [1, outputSize]);
+      const rows = concat([runMlp(x, config, scope), last], 0);
+      return blendRows(rows, packingShares(items, config, x.shape[0]!), scope);
+    },
+  });
 }

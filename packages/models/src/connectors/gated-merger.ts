@@ -1,12 +1,13 @@
 import { add, gelu, matmul, reshape, transpose } from "@thaw/autograd";
 import type { ActivationName } from "../blocks/activations.js";
 import { channelMajor } from "../blocks/channel-major.js";
-import { layerNormSpecs, linearSpecs, namesOf } from "../blocks/specs.js";
+import { layerNormSpecs, linearSpecs } from "../blocks/specs.js";
 import type { ParameterSpec } from "../contract/family.js";
 import type { Connector, ConnectorPlace } from "../contract/parts.js";
 import { gatedMlp } from "../layers/gated-mlp.js";
 import { normed, type NormOptions } from "../layers/norms.js";
-import { gridOf, patchCount } from "../towers/grids.js";
+import { mergedRows } from "../towers/grids.js";
+import { oneSegment } from "./one-segment.js";
 
 /** Sizes of GLM-4V's merger. */
 export interface GatedMergerConfig {
@@ -28,8 +29,9 @@ const NORM: NormOptions = { kind: "layer", epsilon: 1e-5 };
  * MLP. Patches come block by block. Source: transformers 5.24, `modeling_glm4v.py`, `Glm4vVisionPatchMerger` and what
  * `Glm4vVisionModel` does before it.
  */
-export function gatedMerger(config: GatedMergerConfig, { component, after, inputSize }: ConnectorPlace): Connector {
+export function gatedMerger(config: GatedMergerConfig, place: ConnectorPlace): Connector {
   const { prefix, outputSize, intermediateSize, activation, merge } = config;
+  const { inputSize } = place;
   const width = inputSize * merge ** 2;
   const convolution = `${prefix}.downsample`;
   const [projection, norm] = [`${prefix}.merger.proj`, `${prefix}.merger.post_projection_norm`];
@@ -41,23 +43,14 @@ export function gatedMerger(config: GatedMergerConfig, { component, after, input
     ...layerNormSpecs(norm, outputSize),
     ...block.specs(prefix),
   ];
-  return {
+  return oneSegment(place, {
     parameters,
-    segments: [
-      {
-        name: component,
-        after,
-        reads: [],
-        outputRows: (item) => patchCount(gridOf(item)) / merge ** 2,
-        parameters: namesOf(parameters),
-      },
-    ],
     outputSize,
-    run: (features, scope) =>
-      scope.segment(component, [features], (x) => {
-        const kernel = transpose(reshape(scope.parameter(`${convolution}.weight`), [outputSize, width]), [1, 0]);
-        const merged = add(matmul(channelMajor(x, merge ** 2), kernel), scope.parameter(`${convolution}.bias`));
-        return block.run(prefix, gelu(normed(scope.linear(merged, projection), norm, NORM, scope)), scope);
-      }),
-  };
+    outputRows: mergedRows(merge),
+    run(x, scope) {
+      const kernel = transpose(reshape(scope.parameter(`${convolution}.weight`), [outputSize, width]), [1, 0]);
+      const merged = add(matmul(channelMajor(x, merge ** 2), kernel), scope.parameter(`${convolution}.bias`));
+      return block.run(prefix, gelu(normed(scope.linear(merged, projection), norm, NORM, scope)), scope);
+    },
+  });
 }

@@ -1,7 +1,8 @@
 import { reshape } from "@thaw/autograd";
 import type { MediaItem } from "@thaw/contracts";
-import { linearSpecs, namesOf } from "../blocks/specs.js";
+import { linearSpecs } from "../blocks/specs.js";
 import type { Connector, ConnectorPlace } from "../contract/parts.js";
+import { oneSegment } from "./one-segment.js";
 
 /** A projector of one linear layer. */
 export interface LinearProjectorOptions {
@@ -16,25 +17,14 @@ export interface LinearProjectorOptions {
 /** One linear layer, row by row, or block by block of rows. */
 export function linearProjector(
   { name, outputSize, hasBias, merged }: LinearProjectorOptions,
-  { component, after, inputSize }: ConnectorPlace,
+  place: ConnectorPlace,
 ): Connector {
   const count = merged?.count ?? 1;
-  const parameters = linearSpecs(name, inputSize * count, outputSize, hasBias);
-  return {
-    parameters,
-    segments: [
-      {
-        name: component,
-        after,
-        reads: [],
-        ...(merged !== undefined && { outputRows: (item: MediaItem) => merged.rows(item) }),
-        parameters: namesOf(parameters),
-      },
-    ],
+  const width = place.inputSize * count;
+  return oneSegment(place, {
+    parameters: linearSpecs(name, width, outputSize, hasBias),
     outputSize,
-    run: (features, scope) =>
-      scope.segment(component, [features], (x) =>
-        scope.linear(count === 1 ? x : reshape(x, [x.shape[0]! / count, inputSize * count]), name),
-      ),
-  };
+    ...(merged !== undefined && { outputRows: (item: MediaItem) => merged.rows(item) }),
+    run: (x, scope) => scope.linear(count === 1 ? x : reshape(x, [x.shape[0]! / count, width]), name),
+  });
 }

@@ -1,9 +1,10 @@
 import { reshape } from "@thaw/autograd";
 import type { MediaItem } from "@thaw/contracts";
 import { activate, type ActivationName } from "../blocks/activations.js";
-import { linearSpecs, namesOf } from "../blocks/specs.js";
+import { linearSpecs } from "../blocks/specs.js";
 import type { Connector, ConnectorPlace } from "../contract/parts.js";
 import { normed, normSpecs, type NormOptions } from "../layers/norms.js";
+import { oneSegment } from "./one-segment.js";
 
 /** A projector that makes one token of each block of patches. */
 export interface MergedMlpOptions {
@@ -29,27 +30,24 @@ const NAMES = { norm: "layer_norm", first: "linear_1", second: "linear_2" };
  * Puts the rows of a block side by side, norms them, then goes through two linear layers with an activation between
  * them. Source: transformers 5.24, `modeling_lfm2_vl.py`, `Lfm2VlMultiModalProjector`.
  */
-export function mergedMlp(options: MergedMlpOptions, { component, after, inputSize }: ConnectorPlace): Connector {
+export function mergedMlp(options: MergedMlpOptions, place: ConnectorPlace): Connector {
   const { prefix, merged, norm, innerSize, outputSize, activation, hasBias } = options;
   const names = { ...NAMES, ...options.names };
   const name = (part: keyof typeof NAMES): string => `${prefix}.${names[part]}`;
-  const width = merged * inputSize;
+  const width = merged * place.inputSize;
   const parameters = [
     ...(norm === undefined ? [] : normSpecs(name("norm"), width, norm)),
     ...linearSpecs(name("first"), width, innerSize, hasBias),
     ...linearSpecs(name("second"), innerSize, outputSize, hasBias),
   ];
-  return {
+  return oneSegment(place, {
     parameters,
-    segments: [
-      { name: component, after, reads: [], outputRows: (item) => options.rows(item), parameters: namesOf(parameters) },
-    ],
     outputSize,
-    run: (features, scope) =>
-      scope.segment(component, [features], (x) => {
-        const blocks = reshape(x, [x.shape[0]! / merged, width]);
-        const even = norm === undefined ? blocks : normed(blocks, name("norm"), norm, scope);
-        return scope.linear(activate(activation, scope.linear(even, name("first"))), name("second"));
-      }),
-  };
+    outputRows: (item) => options.rows(item),
+    run(x, scope) {
+      const blocks = reshape(x, [x.shape[0]! / merged, width]);
+      const even = norm === undefined ? blocks : normed(blocks, name("norm"), norm, scope);
+      return scope.linear(activate(activation, scope.linear(even, name("first"))), name("second"));
+    },
+  });
 }

@@ -1,9 +1,10 @@
 import { activate, type ActivationName } from "../blocks/activations.js";
 import { channelMajor } from "../blocks/channel-major.js";
-import { linearSpecs, namesOf } from "../blocks/specs.js";
+import { linearSpecs } from "../blocks/specs.js";
 import type { Connector, ConnectorPlace } from "../contract/parts.js";
 import { normed, normSpecs, type NormOptions } from "../layers/norms.js";
-import { gridOf, patchCount } from "../towers/grids.js";
+import { mergedRows } from "../towers/grids.js";
+import { oneSegment } from "./one-segment.js";
 
 /** Sizes of Mistral 3's projector. */
 export interface MergingMlpConfig {
@@ -22,8 +23,9 @@ export interface MergingMlpConfig {
  * Norms patches, makes one of each block by a linear layer, then goes through two more with an activation between them.
  * Patches come block by block. Source: transformers 5.24, `modeling_mistral3.py`, `Mistral3MultiModalProjector`.
  */
-export function mergingMlp(config: MergingMlpConfig, { component, after, inputSize }: ConnectorPlace): Connector {
+export function mergingMlp(config: MergingMlpConfig, place: ConnectorPlace): Connector {
   const { prefix, outputSize, activation, hasBias, norm, merge } = config;
+  const { inputSize } = place;
   const names = {
     norm: `${prefix}.norm`,
     merging: `${prefix}.patch_merger.merging_layer`,
@@ -36,23 +38,14 @@ export function mergingMlp(config: MergingMlpConfig, { component, after, inputSi
     ...linearSpecs(names.first, inputSize, outputSize, hasBias),
     ...linearSpecs(names.second, outputSize, outputSize, hasBias),
   ];
-  return {
+  return oneSegment(place, {
     parameters,
-    segments: [
-      {
-        name: component,
-        after,
-        reads: [],
-        outputRows: (item) => patchCount(gridOf(item)) / merge ** 2,
-        parameters: namesOf(parameters),
-      },
-    ],
     outputSize,
-    run: (features, scope) =>
-      scope.segment(component, [features], (x) => {
-        const blocks = channelMajor(normed(x, names.norm, norm, scope), merge ** 2);
-        const merged = scope.linear(blocks, names.merging);
-        return scope.linear(activate(activation, scope.linear(merged, names.first)), names.second);
-      }),
-  };
+    outputRows: mergedRows(merge),
+    run(x, scope) {
+      const blocks = channelMajor(normed(x, names.norm, norm, scope), merge ** 2);
+      const merged = scope.linear(blocks, names.merging);
+      return scope.linear(activate(activation, scope.linear(merged, names.first)), names.second);
+    },
+  });
 }

@@ -3,7 +3,8 @@ import type { Scope } from "@thaw/contracts";
 import { activate, type ActivationName } from "../blocks/activations.js";
 import type { ParameterSpec } from "../contract/family.js";
 import type { Connector, ConnectorPlace } from "../contract/parts.js";
-import { linearSpecs, namesOf } from "../blocks/specs.js";
+import { linearSpecs } from "../blocks/specs.js";
+import { oneSegment } from "./one-segment.js";
 
 /** Sizes of LLaVA's projector. */
 export interface MlpProjectorConfig {
@@ -31,12 +32,10 @@ export function runMlp(x: Value, { prefix, activation }: MlpProjectorConfig, sco
  * Two linear layers with an activation between them, row by row. Source: LLaVA-1.5, arXiv:2310.03744, section 3.3;
  * `modeling_llava.py` of transformers 5.23.
  */
-export function mlpProjector(config: MlpProjectorConfig, { component, after, inputSize }: ConnectorPlace): Connector {
-  const parameters = mlpSpecs(config, inputSize);
-  return {
-    parameters,
-    segments: [{ name: component, after, reads: [], parameters: namesOf(parameters) }],
+export function mlpProjector(config: MlpProjectorConfig, place: ConnectorPlace): Connector {
+  return oneSegment(place, {
+    parameters: mlpSpecs(config, place.inputSize),
     outputSize: config.outputSize,
-    run: (features, scope) => scope.segment(component, [features], (x) => runMlp(x, config, scope)),
-  };
+    run: (x, scope) => runMlp(x, config, scope),
+  });
 }

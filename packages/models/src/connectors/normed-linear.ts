@@ -1,6 +1,7 @@
-import { linearSpecs, namesOf } from "../blocks/specs.js";
+import { linearSpecs } from "../blocks/specs.js";
 import type { Connector, ConnectorPlace } from "../contract/parts.js";
 import { normed } from "../layers/norms.js";
+import { oneSegment } from "./one-segment.js";
 
 /** A norm without weight, then a matrix. */
 export interface NormedLinearOptions {
@@ -14,18 +15,10 @@ export interface NormedLinearOptions {
  * Norms rows by their root mean square and multiplies them with a matrix. Source: transformers 5.24,
  * `modeling_gemma4.py`, `Gemma4MultimodalEmbedder`.
  */
-export function normedLinear(
-  { name, outputSize, epsilon }: NormedLinearOptions,
-  { component, after, inputSize }: ConnectorPlace,
-): Connector {
-  const parameters = linearSpecs(name, inputSize, outputSize, false);
-  return {
-    parameters,
-    segments: [{ name: component, after, reads: [], parameters: namesOf(parameters) }],
+export function normedLinear({ name, outputSize, epsilon }: NormedLinearOptions, place: ConnectorPlace): Connector {
+  return oneSegment(place, {
+    parameters: linearSpecs(name, place.inputSize, outputSize, false),
     outputSize,
-    run: (features, scope) =>
-      scope.segment(component, [features], (x) =>
-        scope.linear(normed(x, "", { epsilon, hasWeight: false }, scope), name),
-      ),
-  };
+    run: (x, scope) => scope.linear(normed(x, "", { epsilon, hasWeight: false }, scope), name),
+  });
 }

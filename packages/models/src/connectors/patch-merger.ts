@@ -1,10 +1,11 @@
 import { gelu, joinColumns, reshape, splitColumns, type NamedColumns, type Value } from "@thaw/autograd";
 import type { Scope } from "@thaw/contracts";
-import { linearSpecs, namesOf } from "../blocks/specs.js";
+import { linearSpecs } from "../blocks/specs.js";
 import type { ParameterSpec } from "../contract/family.js";
 import type { Connector, ConnectorPlace } from "../contract/parts.js";
 import { normed, normSpecs, type NormOptions } from "../layers/norms.js";
-import { gridOf, patchCount } from "../towers/grids.js";
+import { mergedRows } from "../towers/grids.js";
+import { oneSegment } from "./one-segment.js";
 
 /** One merger: a norm, two linear layers with GELU between them, over blocks of patches. */
 export interface Merger {
@@ -30,7 +31,7 @@ export interface PatchMergerOptions {
  * Makes one row of each block of patches, which come block by block; with several mergers, one output of each. Source:
  * transformers 5.24, `modeling_qwen2_vl.py`, `PatchMerger`; `modeling_qwen3_vl.py`, `Qwen3VLVisionPatchMerger`.
  */
-export function patchMerger(options: PatchMergerOptions, { component, after }: ConnectorPlace): Connector {
+export function patchMerger(options: PatchMergerOptions, place: ConnectorPlace): Connector {
   const { mergers, patchWidth, outputSize, merge } = options;
   const blockWidth = patchWidth * merge ** 2;
   const parameters = mergers.flatMap(({ names, norm, normsBlocks = false }): readonly ParameterSpec[] => [
@@ -40,31 +41,22 @@ export function patchMerger(options: PatchMergerOptions, { component, after }: C
   ]);
   const columns = (width: number): readonly NamedColumns[] => mergers.map(({ output }) => ({ name: output, width }));
   const outputs = columns(outputSize);
-  return {
+  return oneSegment(place, {
     parameters,
-    segments: [
-      {
-        name: component,
-        after,
-        reads: [],
-        ...(mergers.length > 1 && { outputs }),
-        outputRows: (item) => patchCount(gridOf(item)) / merge ** 2,
-        parameters: namesOf(parameters),
-      },
-    ],
     outputSize: mergers.length * outputSize,
-    run: (features, scope) =>
-      scope.segment(component, [features], (x) => {
-        if (mergers.length === 1) return runMerger(mergers[0], x, blockWidth, scope);
-        const parts = splitColumns(columns(patchWidth), x);
-        return joinColumns(
-          outputs,
-          Object.fromEntries(
-            mergers.map((merger) => [merger.output, runMerger(merger, parts[merger.output]!, blockWidth, scope)]),
-          ),
-        );
-      }),
-  };
+    ...(mergers.length > 1 && { outputs }),
+    outputRows: mergedRows(merge),
+    run(x, scope) {
+      if (mergers.length === 1) return runMerger(mergers[0], x, blockWidth, scope);
+      const parts = splitColumns(columns(patchWidth), x);
+      return joinColumns(
+        outputs,
+        Object.fromEntries(
+          mergers.map((merger) => [merger.output, runMerger(merger, parts[merger.output]!, blockWidth, scope)]),
+        ),
+      );
+    },
+  });
 }
 
 /** `[blocks * patches, width]` to `[blocks, output]`. */

@@ -1,10 +1,9 @@
 import { gatherRows, matmul, reshape, scale, sum, type Value } from "@thaw/autograd";
-import type { MediaItem } from "@thaw/contracts";
-import { namesOf } from "../blocks/specs.js";
 import type { ParameterSpec } from "../contract/family.js";
 import type { Connector, ConnectorPlace } from "../contract/parts.js";
 import { normed, normSpecs, type NormOptions } from "../layers/norms.js";
 import { tilesOf } from "../towers/inputs.js";
+import { oneSegment } from "./one-segment.js";
 
 /** Sizes of Gemma 3's projector. */
 export interface PoolingProjectorOptions {
@@ -24,8 +23,9 @@ export interface PoolingProjectorOptions {
  */
 export function poolingProjector(
   { prefix, outputSize, side, tokensPerSide, norm }: PoolingProjectorOptions,
-  { component, after, inputSize }: ConnectorPlace,
+  place: ConnectorPlace,
 ): Connector {
+  const { inputSize } = place;
   const matrix: ParameterSpec = {
     name: `${prefix}.mm_input_projection_weight`,
     shape: [inputSize, outputSize],
@@ -34,19 +34,16 @@ export function poolingProjector(
   };
   const parameters = [matrix, ...normSpecs(`${prefix}.mm_soft_emb_norm`, inputSize, norm)];
   const block = Math.floor(side / tokensPerSide);
-  const outputRows = (item: MediaItem): number => tokensPerSide ** 2 * tilesOf(item);
-  return {
+  return oneSegment(place, {
     parameters,
-    segments: [
-      { name: component, after, reads: [], outputRows, parameters: namesOf(parameters), signature: `pool ${block}` },
-    ],
     outputSize,
-    run: (features, scope) =>
-      scope.segment(component, [features], (x) => {
-        const pooled = meansOfBlocks(wholeBlocks(x, side, tokensPerSide * block), tokensPerSide, block);
-        return matmul(normed(pooled, `${prefix}.mm_soft_emb_norm`, norm, scope), scope.parameter(matrix.name));
-      }),
-  };
+    outputRows: (item) => tokensPerSide ** 2 * tilesOf(item),
+    signature: `pool ${block}`,
+    run(x, scope) {
+      const pooled = meansOfBlocks(wholeBlocks(x, side, tokensPerSide * block), tokensPerSide, block);
+      return matmul(normed(pooled, `${prefix}.mm_soft_emb_norm`, norm, scope), scope.parameter(matrix.name));
+    },
+  });
 }
 
 /** `[tiles * side * side, width]` without the rows and columns of patches from `kept` on. */

@@ -13,10 +13,11 @@ import {
 } from "@thaw/autograd";
 import type { MediaItem, Scope } from "@thaw/contracts";
 import { tensor2d } from "@tensorflow/tfjs-core";
-import { layerNormSpecs, linearSpecs, namesOf } from "../blocks/specs.js";
+import { layerNormSpecs, linearSpecs } from "../blocks/specs.js";
 import type { ParameterSpec } from "../contract/family.js";
 import type { Connector, ConnectorPlace } from "../contract/parts.js";
 import { tilesOf } from "../towers/inputs.js";
+import { oneSegment } from "./one-segment.js";
 
 /** A token of a picture that is a visual word, in {@link VisualVocabularyOptions.layout}. */
 export const VISUAL_WORD = -1;
@@ -47,55 +48,43 @@ const EPSILON = 1e-5;
  * table are added up; indicators between them are rows of the same table. Source: transformers 5.24,
  * `modeling_ovis2.py`, `Ovis2VisionModel.forward` and `Ovis2Model.get_image_features`.
  */
-export function visualVocabulary(
-  options: VisualVocabularyOptions,
-  { component, after, inputSize }: ConnectorPlace,
-): Connector {
+export function visualVocabulary(options: VisualVocabularyOptions, place: ConnectorPlace): Connector {
   const { names, outputSize, vocabularySize, indicatorCount, side, stride, takesLargest } = options;
   const wordCount = vocabularySize - indicatorCount;
   const parameters: readonly ParameterSpec[] = [
-    ...linearSpecs(names.scores, inputSize * stride ** 2, wordCount, false),
+    ...linearSpecs(names.scores, place.inputSize * stride ** 2, wordCount, false),
     ...layerNormSpecs(names.norm, wordCount),
     { name: `${names.table}.weight`, shape: [vocabularySize, outputSize], role: "embedding" },
   ];
-  return {
+  return oneSegment(place, {
     parameters,
-    segments: [
-      {
-        name: component,
-        after,
-        reads: [],
-        outputRows: (item) => options.layout(item).length,
-        parameters: namesOf(parameters),
-        signature: `visual words ${JSON.stringify({ side, stride, indicatorCount, takesLargest })}`,
-      },
-    ],
     outputSize,
-    run: (features, scope, items) =>
-      scope.segment(component, [features], (x) => {
-        const tiles = items.reduce((total, item) => total + tilesOf(item), 0);
-        const scores = layerNorm(
-          scope.linear(blocksOf(x, tiles, side, stride), names.scores),
-          scope.parameter(`${names.norm}.weight`),
-          scope.parameter(`${names.norm}.bias`),
-          EPSILON,
-        );
-        const table = scope.parameter(`${names.table}.weight`);
-        const shares = softmax(scores);
-        const words = matmul(
-          takesLargest ? largestOf(shares, scope) : shares,
-          slice(table, [0, 0], [wordCount, outputSize]),
-        );
-        const indicators = slice(table, [wordCount, 0], [indicatorCount, outputSize]);
-        return gatherRows(
-          concat([words, indicators], 0),
-          tokenRows(
-            items.map((item) => options.layout(item)),
-            words.shape[0]!,
-          ),
-        );
-      }),
-  };
+    outputRows: (item) => options.layout(item).length,
+    signature: `visual words ${JSON.stringify({ side, stride, indicatorCount, takesLargest })}`,
+    run(x, scope, items) {
+      const tiles = items.reduce((total, item) => total + tilesOf(item), 0);
+      const scores = layerNorm(
+        scope.linear(blocksOf(x, tiles, side, stride), names.scores),
+        scope.parameter(`${names.norm}.weight`),
+        scope.parameter(`${names.norm}.bias`),
+        EPSILON,
+      );
+      const table = scope.parameter(`${names.table}.weight`);
+      const shares = softmax(scores);
+      const words = matmul(
+        takesLargest ? largestOf(shares, scope) : shares,
+        slice(table, [0, 0], [wordCount, outputSize]),
+      );
+      const indicators = slice(table, [wordCount, 0], [indicatorCount, outputSize]);
+      return gatherRows(
+        concat([words, indicators], 0),
+        tokenRows(
+          items.map((item) => options.layout(item)),
+          words.shape[0]!,
+        ),
+      );
+    },
+  });
 }
 
 /** 1 for the largest of each row and 0 for the others, with the gradient of the shares. */

@@ -1,16 +1,11 @@
-import { readActivation, type ActivationName } from "../blocks/activations.js";
 import { checkPictures } from "./picture-sizes.js";
+import { readTowerSizes, type TowerSizes } from "./sizes.js";
 import type { PictureSize } from "./vit.js";
 import type { ConfigReader } from "../reading/config-reader.js";
 
 /** Sizes of a CLIP vision tower. */
-export interface ClipConfig extends PictureSize {
-  readonly hiddenSize: number;
-  readonly intermediateSize: number;
-  readonly layerCount: number;
-  readonly headCount: number;
+export interface ClipConfig extends PictureSize, TowerSizes {
   readonly epsilon: number;
-  readonly activation: ActivationName;
 }
 
 /**
@@ -20,15 +15,16 @@ export interface ClipConfig extends PictureSize {
 export function readClipConfig(config: ConfigReader): ClipConfig {
   config.choice("model_type", ["clip_vision_model"], "clip_vision_model");
   const clip: ClipConfig = {
-    hiddenSize: config.size("hidden_size", 768),
-    intermediateSize: config.size("intermediate_size", 3072),
-    layerCount: config.size("num_hidden_layers", 12),
-    headCount: config.size("num_attention_heads", 12),
-    channelCount: config.size("num_channels", 3),
+    ...readTowerSizes(config, {
+      hiddenSize: 768,
+      intermediateSize: 3072,
+      layerCount: 12,
+      headCount: 12,
+      activation: "quick_gelu",
+    }),
     imageSize: config.size("image_size", 224),
     patchSize: config.size("patch_size", 32),
     epsilon: config.number("layer_norm_eps", 1e-5),
-    activation: readActivation(config, "hidden_act", "quick_gelu"),
   };
   checkPictures(config, clip);
   return clip;

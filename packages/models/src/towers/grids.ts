@@ -40,6 +40,11 @@ export function patchCount({ frames, rows, columns }: Grid): number {
   return frames * rows * columns;
 }
 
+/** Rows of an item whose blocks of `merge * merge` patches each become one. */
+export function mergedRows(merge: number): (item: Pick<MediaItem, "facts">) => number {
+  return (item) => patchCount(gridOf(item)) / merge ** 2;
+}
+
 /**
  * Row and column of each patch in its frame, grid after grid, frame after frame, in the order of `cutPatches`: blocks
  * of `merge * merge` patches lie together.

@@ -1,24 +1,14 @@
 import type { ConfigReader } from "../reading/config-reader.js";
+import { checkHeads, type TowerSizes } from "./sizes.js";
 import type { PictureSize } from "./vit.js";
 
 /** Sizes that fit together, and no dropout. @throws THAW_CHECKPOINT_CONFIG */
 export function checkPictures(
   config: ConfigReader,
-  {
-    hiddenSize,
-    headCount,
-    imageSize,
-    patchSize,
-  }: PictureSize & { readonly hiddenSize: number; readonly headCount: number },
+  vision: PictureSize & Pick<TowerSizes, "hiddenSize" | "headCount">,
 ): void {
-  if (hiddenSize % headCount !== 0)
-    config.fail(
-      "num_attention_heads",
-      `${headCount} heads do not divide hidden_size ${hiddenSize}.`,
-      "Give a number of heads that divides it.",
-    );
-  if (config.number("attention_dropout", 0) !== 0)
-    config.fail("attention_dropout", "Dropout of attention is not supported.", "Set it to 0.");
+  const { imageSize, patchSize } = vision;
+  checkHeads(config, vision);
   if (imageSize < patchSize)
     config.fail(
       "patch_size",

@@ -1,4 +1,3 @@
-import { readActivation, type ActivationName } from "../blocks/activations.js";
 import { layerNormSpecs, linearSpecs } from "../blocks/specs.js";
 import type { ParameterSpec } from "../contract/family.js";
 import type { Tower, TowerPlace } from "../contract/parts.js";
@@ -6,16 +5,12 @@ import { plainMlp } from "../layers/plain-mlp.js";
 import type { ConfigReader } from "../reading/config-reader.js";
 import { encoderLayer } from "./encoder-layer.js";
 import { checkPictures } from "./picture-sizes.js";
+import { readTowerSizes, type TowerSizes } from "./sizes.js";
 import { vitTower, type PictureSize, type VitUse } from "./vit.js";
 
 /** Sizes of a SigLIP vision tower. */
-export interface SiglipConfig extends PictureSize {
-  readonly hiddenSize: number;
-  readonly intermediateSize: number;
-  readonly layerCount: number;
-  readonly headCount: number;
+export interface SiglipConfig extends PictureSize, TowerSizes {
   readonly epsilon: number;
-  readonly activation: ActivationName;
 }
 
 /**
@@ -25,15 +20,16 @@ export interface SiglipConfig extends PictureSize {
 export function readSiglipConfig(config: ConfigReader): SiglipConfig {
   config.choice("model_type", ["siglip_vision_model"], "siglip_vision_model");
   const siglip: SiglipConfig = {
-    hiddenSize: config.size("hidden_size", 768),
-    intermediateSize: config.size("intermediate_size", 3072),
-    layerCount: config.size("num_hidden_layers", 12),
-    headCount: config.size("num_attention_heads", 12),
-    channelCount: config.size("num_channels", 3),
+    ...readTowerSizes(config, {
+      hiddenSize: 768,
+      intermediateSize: 3072,
+      layerCount: 12,
+      headCount: 12,
+      activation: "gelu_pytorch_tanh",
+    }),
     imageSize: config.size("image_size", 224),
     patchSize: config.size("patch_size", 16),
     epsilon: config.number("layer_norm_eps", 1e-6),
-    activation: readActivation(config, "hidden_act", "gelu_pytorch_tanh"),
   };
   checkPictures(config, siglip);
   return siglip;

@@ -8,7 +8,7 @@ import type { Tower, TowerPlace } from "../../contract/parts.js";
 import type { ProjectionKind } from "../../layers/projection.js";
 import { linesAt } from "../../passes/rotary-lines.js";
 import { encoder } from "../encoder.js";
-import { frameSpans, gridOf, patchCount, patchPlaces } from "../grids.js";
+import { frameSpans, gridOf, mergedRows, patchCount, patchPlaces } from "../grids.js";
 import { PIXEL_VALUES } from "../inputs.js";
 import { patchesOf } from "../patches.js";
 import type { Gemma4VisionConfig } from "./config.js";
@@ -80,7 +80,7 @@ export function gemma4Tower(config: Gemma4VisionConfig, use: Gemma4TowerUse, pla
       featureStates: [layerCount],
       features: {
         specs: statistics,
-        rows: (item) => patchCount(gridOf(item)) / merge ** 2,
+        rows: mergedRows(merge),
         run(x, _items, scope) {
           const blocks = reshape(x, [x.shape[0]! / merge ** 2, merge ** 2, hiddenSize]);
           const pooled = scale(mean(blocks, 1), Math.sqrt(hiddenSize));

@@ -1,5 +1,4 @@
 import { add, gatherRows } from "@thaw/autograd";
-import { readActivation, type ActivationName } from "../../blocks/activations.js";
 import type { Tower, TowerPlace } from "../../contract/parts.js";
 import { normed, normSpecs } from "../../layers/norms.js";
 import { plainMlp } from "../../layers/plain-mlp.js";
@@ -10,17 +9,13 @@ import { frameSpans, gridsOf, patchesOfGrids } from "../grids.js";
 import { PIXEL_VALUES } from "../inputs.js";
 import { embedPatches, patchEmbeddingSpecs, patchesOf, patchWidth, type PatchEmbeddingOptions } from "../patches.js";
 import { checkPictures } from "../picture-sizes.js";
+import { readTowerSizes, type TowerSizes } from "../sizes.js";
 import { gridSide, type PictureSize } from "../vit.js";
 import { tablePlaces } from "./positions.js";
 
 /** Sizes of the vision tower of Idefics3 or SmolVLM; `imageSize` is that of its table of positions. */
-export interface Idefics3VisionConfig extends PictureSize {
-  readonly hiddenSize: number;
-  readonly intermediateSize: number;
-  readonly layerCount: number;
-  readonly headCount: number;
+export interface Idefics3VisionConfig extends PictureSize, TowerSizes {
   readonly epsilon: number;
-  readonly activation: ActivationName;
 }
 
 /** `model_type` of `vision_config`, as version 5 and older files say it. */
@@ -33,15 +28,16 @@ const MODEL_TYPES = ["idefics3_vision", "smolvlm_vision", "idefics3", "smolvlm"]
 export function readIdefics3VisionConfig(config: ConfigReader): Idefics3VisionConfig {
   config.choice("model_type", MODEL_TYPES, "idefics3_vision");
   const vision: Idefics3VisionConfig = {
-    hiddenSize: config.size("hidden_size", 1152),
-    intermediateSize: config.size("intermediate_size", 3072),
-    layerCount: config.size("num_hidden_layers", 12),
-    headCount: config.size("num_attention_heads", 16),
-    channelCount: config.size("num_channels", 3),
+    ...readTowerSizes(config, {
+      hiddenSize: 1152,
+      intermediateSize: 3072,
+      layerCount: 12,
+      headCount: 16,
+      activation: "gelu_pytorch_tanh",
+    }),
     imageSize: config.size("image_size", 224),
     patchSize: config.size("patch_size", 32),
     epsilon: config.number("layer_norm_eps", 1e-6),
-    activation: readActivation(config, "hidden_act", "gelu_pytorch_tanh"),
   };
   checkPictures(config, vision);
   return vision;

@@ -1,16 +1,11 @@
-import { readActivation, type ActivationName } from "../../blocks/activations.js";
 import type { ConfigReader } from "../../reading/config-reader.js";
 import { checkPictures } from "../picture-sizes.js";
+import { readTowerSizes, type TowerSizes } from "../sizes.js";
 import type { PictureSize } from "../vit.js";
 
 /** Sizes and options of an InternViT tower. */
-export interface InternVitConfig extends PictureSize {
-  readonly hiddenSize: number;
-  readonly intermediateSize: number;
-  readonly layerCount: number;
-  readonly headCount: number;
+export interface InternVitConfig extends PictureSize, TowerSizes {
   readonly epsilon: number;
-  readonly activation: ActivationName;
   readonly normKind: "layer" | "rms";
   /** Of queries, keys and values. */
   readonly attentionBias: boolean;
@@ -36,15 +31,16 @@ export function readInternVitConfig(config: ConfigReader): InternVitConfig {
   for (const key of DROPOUTS)
     if (config.number(key, 0) !== 0) config.fail(key, "Dropout of towers is not supported.", "Set it to 0.");
   const vision: InternVitConfig = {
-    hiddenSize: config.size("hidden_size", 1024),
-    intermediateSize: config.size("intermediate_size", 4096),
-    layerCount: config.size("num_hidden_layers", 24),
-    headCount: config.size("num_attention_heads", 16),
-    channelCount: config.size("num_channels", 3),
+    ...readTowerSizes(config, {
+      hiddenSize: 1024,
+      intermediateSize: 4096,
+      layerCount: 24,
+      headCount: 16,
+      activation: "gelu",
+    }),
     imageSize: readSide(config, "image_size", 448),
     patchSize: readSide(config, "patch_size", 14),
     epsilon: config.number("layer_norm_eps", 1e-6),
-    activation: readActivation(config, "hidden_act", "gelu"),
     normKind: config.choice("norm_type", ["layer_norm", "rms_norm"], "layer_norm") === "rms_norm" ? "rms" : "layer",
     attentionBias: config.boolean("attention_bias", false),
     normsQueries: config.boolean("use_qk_norm", false),

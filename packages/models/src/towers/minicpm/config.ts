@@ -1,18 +1,12 @@
-import { readActivation, type ActivationName } from "../../blocks/activations.js";
 import type { ConfigReader } from "../../reading/config-reader.js";
+import { checkHeads, readTowerSizes, type TowerSizes } from "../sizes.js";
 
 /** Sizes of MiniCPM-V 4.6's vision tower. */
-export interface MiniCpmVisionConfig {
-  readonly hiddenSize: number;
-  readonly intermediateSize: number;
-  readonly layerCount: number;
-  readonly headCount: number;
-  readonly channelCount: number;
+export interface MiniCpmVisionConfig extends TowerSizes {
   readonly patchSize: number;
   /** Places a side of the table of positions. */
   readonly places: number;
   readonly epsilon: number;
-  readonly activation: ActivationName;
   /** The layer behind which windows of 2x2 patches become one. Absent: they do not (`downsample_mode` 4x). */
   readonly mergesBehind?: number;
 }
@@ -24,16 +18,15 @@ export interface MiniCpmVisionConfig {
 export function readMiniCpmVisionConfig(whole: ConfigReader): MiniCpmVisionConfig {
   const config = whole.child("vision_config");
   config.choice("model_type", ["minicpmv4_6_vision"], "minicpmv4_6_vision");
-  const [hiddenSize, headCount] = [config.size("hidden_size", 768), config.size("num_attention_heads", 12)];
-  const layerCount = config.size("num_hidden_layers", 12);
-  if (hiddenSize % headCount !== 0)
-    config.fail(
-      "num_attention_heads",
-      `${headCount} heads do not divide hidden_size ${hiddenSize}.`,
-      "Give a number of heads that divides it.",
-    );
-  if (config.number("attention_dropout", 0) !== 0)
-    config.fail("attention_dropout", "Dropout of attention is not supported.", "Set it to 0.");
+  const sizes = readTowerSizes(config, {
+    hiddenSize: 768,
+    intermediateSize: 3072,
+    layerCount: 12,
+    headCount: 12,
+    activation: "gelu_pytorch_tanh",
+  });
+  const { layerCount } = sizes;
+  checkHeads(config, sizes);
   checkKernel(config, "window_kernel_size");
   checkKernel(whole, "merge_kernel_size");
   if (whole.boolean("drop_vision_last_layer", false))
@@ -46,15 +39,10 @@ export function readMiniCpmVisionConfig(whole: ConfigReader): MiniCpmVisionConfi
     whole.fail("insert_layer_id", `${behind} is no layer of ${layerCount}.`, `Give 0 to ${layerCount - 1}.`);
   const patchSize = config.size("patch_size", 16);
   return {
-    hiddenSize,
-    headCount,
-    layerCount,
+    ...sizes,
     patchSize,
-    intermediateSize: config.size("intermediate_size", 3072),
-    channelCount: config.size("num_channels", 3),
     places: Math.floor(config.size("image_size", 224) / patchSize),
     epsilon: config.number("layer_norm_eps", 1e-6),
-    activation: readActivation(config, "hidden_act", "gelu_pytorch_tanh"),
     ...(isMerging && { mergesBehind: behind }),
   };
 }

@@ -1,18 +1,12 @@
-import { readActivation, type ActivationName } from "../../blocks/activations.js";
 import type { ConfigReader } from "../../reading/config-reader.js";
 import { readPatchRotary } from "../../reading/patch-rotary.js";
+import { readTowerSizes, type TowerSizes } from "../sizes.js";
 
 /** Sizes of a Pixtral vision tower. */
-export interface PixtralConfig {
-  readonly hiddenSize: number;
-  readonly intermediateSize: number;
-  readonly layerCount: number;
-  readonly headCount: number;
-  readonly channelCount: number;
+export interface PixtralConfig extends TowerSizes {
   readonly patchSize: number;
   /** Base of the rotary frequencies. */
   readonly theta: number;
-  readonly activation: ActivationName;
 }
 
 /**
@@ -21,15 +15,16 @@ export interface PixtralConfig {
  */
 export function readPixtralConfig(config: ConfigReader): PixtralConfig {
   config.choice("model_type", ["pixtral"], "pixtral");
-  const [hiddenSize, headCount] = [config.size("hidden_size", 1024), config.size("num_attention_heads", 16)];
+  const sizes = readTowerSizes(config, {
+    hiddenSize: 1024,
+    intermediateSize: 4096,
+    layerCount: 24,
+    headCount: 16,
+    activation: "gelu",
+  });
   return {
-    hiddenSize,
-    headCount,
-    intermediateSize: config.size("intermediate_size", 4096),
-    layerCount: config.size("num_hidden_layers", 24),
-    channelCount: config.size("num_channels", 3),
+    ...sizes,
     patchSize: config.size("patch_size", 16),
-    theta: readPatchRotary(config, hiddenSize, headCount),
-    activation: readActivation(config, "hidden_act", "gelu"),
+    theta: readPatchRotary(config, sizes.hiddenSize, sizes.headCount),
   };
 }

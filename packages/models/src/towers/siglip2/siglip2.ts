@@ -1,6 +1,5 @@
 import { add, matmul } from "@thaw/autograd";
 import { tensor2d } from "@tensorflow/tfjs-core";
-import { readActivation, type ActivationName } from "../../blocks/activations.js";
 import { linearSpecs } from "../../blocks/specs.js";
 import type { Tower, TowerPlace } from "../../contract/parts.js";
 import { normed, normSpecs } from "../../layers/norms.js";
@@ -12,20 +11,15 @@ import { frameSpans, gridsOf, patchesOfGrids } from "../grids.js";
 import { PIXEL_VALUES } from "../inputs.js";
 import { patchesOf } from "../patches.js";
 import { poolingHeadSpecs } from "../siglip.js";
+import { checkHeads, readTowerSizes, type TowerSizes } from "../sizes.js";
 import { antialiasedWeights } from "./positions.js";
 
 /** Sizes of a SigLIP 2 vision tower over pictures of any size. */
-export interface Siglip2Config {
-  readonly hiddenSize: number;
-  readonly intermediateSize: number;
-  readonly layerCount: number;
-  readonly headCount: number;
-  readonly channelCount: number;
+export interface Siglip2Config extends TowerSizes {
   readonly patchSize: number;
   /** Places a side of the table of positions. */
   readonly tableSide: number;
   readonly epsilon: number;
-  readonly activation: ActivationName;
   /** Whether files have a head that pools rows; no model computes it that reads the rows. */
   readonly hasHead: boolean;
 }
@@ -36,29 +30,23 @@ export interface Siglip2Config {
  */
 export function readSiglip2Config(config: ConfigReader): Siglip2Config {
   config.choice("model_type", ["siglip2_vision_model"], "siglip2_vision_model");
-  const [hiddenSize, headCount] = [config.size("hidden_size", 768), config.size("num_attention_heads", 12)];
-  if (hiddenSize % headCount !== 0)
-    config.fail(
-      "num_attention_heads",
-      `${headCount} heads do not divide hidden_size ${hiddenSize}.`,
-      "Give a number of heads that divides it.",
-    );
+  const sizes = readTowerSizes(config, {
+    hiddenSize: 768,
+    intermediateSize: 3072,
+    layerCount: 12,
+    headCount: 12,
+    activation: "gelu_pytorch_tanh",
+  });
+  checkHeads(config, sizes);
   const places = config.size("num_patches", 256);
   const tableSide = Math.round(Math.sqrt(places));
   if (tableSide ** 2 !== places)
     config.fail("num_patches", `${places} positions are not a square.`, "Give the square of the table's side.");
-  if (config.number("attention_dropout", 0) !== 0)
-    config.fail("attention_dropout", "Dropout of attention is not supported.", "Set it to 0.");
   return {
-    hiddenSize,
-    headCount,
+    ...sizes,
     tableSide,
-    intermediateSize: config.size("intermediate_size", 3072),
-    layerCount: config.size("num_hidden_layers", 12),
-    channelCount: config.size("num_channels", 3),
     patchSize: config.size("patch_size", 16),
     epsilon: config.number("layer_norm_eps", 1e-6),
-    activation: readActivation(config, "hidden_act", "gelu_pytorch_tanh"),
     hasHead: config.boolean("vision_use_head", true),
   };
 }
