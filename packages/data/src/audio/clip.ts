@@ -17,6 +17,22 @@ export interface Channels {
   readonly samplingRate: number;
 }
 
+/** What the decoders of the npm packages `mpg123-decoder` and `@wasm-audio-decoders/*` give. */
+interface Decoded {
+  readonly channelData: readonly Float32Array[];
+  readonly samplesDecoded: number;
+  readonly sampleRate: number;
+  readonly errors: readonly { readonly message: string }[];
+}
+
+/** Channels of a file that was decoded whole. @throws Error for one with a part that was not, or without any sample */
+export function wholeChannels({ channelData, samplesDecoded, sampleRate, errors }: Decoded): Channels {
+  const [error] = errors;
+  if (error !== undefined) throw new Error(error.message);
+  if (samplesDecoded === 0) throw new Error("none of its samples can be decoded: it is damaged");
+  return { channels: channelData, samplingRate: sampleRate };
+}
+
 /** What a header tells of a clip. */
 export interface ClipHeader {
   /** Of one channel. */

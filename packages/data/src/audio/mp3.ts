@@ -1,4 +1,4 @@
-import type { Channels } from "./clip.js";
+import { wholeChannels, type Channels } from "./clip.js";
 
 /** Kilobits per second of layer III, by index: of MPEG 1, then of MPEG 2 and 2.5. */
 const BIT_RATES = [
@@ -74,11 +74,7 @@ export async function decodeMp3(bytes: Uint8Array): Promise<Channels> {
   const decoder = new MPEGDecoder();
   await decoder.ready;
   try {
-    const { channelData, samplesDecoded, sampleRate, errors } = decoder.decode(bytes);
-    const [error] = errors;
-    if (error !== undefined) throw new Error(error.message);
-    if (samplesDecoded === 0) throw new Error("none of its samples can be decoded: it is damaged");
-    return { channels: channelData, samplingRate: sampleRate };
+    return wholeChannels(decoder.decode(bytes));
   } finally {
     decoder.free();
   }

@@ -1,4 +1,4 @@
-import type { Channels } from "./clip.js";
+import { wholeChannels, type Channels } from "./clip.js";
 
 const PAGE_HEADER = 27;
 const LAST_PAGE = 4;
@@ -53,11 +53,7 @@ export async function decodeOgg(bytes: Uint8Array): Promise<Channels> {
   const decoder = new OggVorbisDecoder();
   await decoder.ready;
   try {
-    const { channelData, samplesDecoded, sampleRate, errors } = await decoder.decodeFile(bytes);
-    const [error] = errors;
-    if (error !== undefined) throw new Error(error.message);
-    if (samplesDecoded === 0) throw new Error("none of its samples can be decoded: it is damaged");
-    return { channels: channelData, samplingRate: sampleRate };
+    return wholeChannels(await decoder.decodeFile(bytes));
   } finally {
     decoder.free();
   }

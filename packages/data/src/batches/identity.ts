@@ -1,9 +1,8 @@
-import { createHash } from "node:crypto";
 import type { SampleSet } from "@thaw/contracts";
 import { placeholdersOf, type Processor } from "../media/processor.js";
 import { MODALITIES } from "../samples/media-reference.js";
 import type { Peek } from "./peek.js";
-import { stretchSize, type Surveyed } from "./survey.js";
+import { hashOf, stretchSize, type Surveyed } from "./survey.js";
 
 /** What was seen of a set's samples and items. */
 export interface SampleLooks {
@@ -65,8 +64,4 @@ function probe({ tokenizer, template, media, endTokenIds }: Processor): unknown 
     Object.values(placeholdersOf(media)).join(),
     endTokenIds,
   ];
-}
-
-function hashOf(value: unknown): string {
-  return createHash("sha256").update(JSON.stringify(value)).digest("hex").slice(0, 16);
 }

@@ -116,7 +116,8 @@ function sizeOf({ messages, media }: Sample, mediaTokens: ReadonlyMap<string, nu
   return size;
 }
 
-function hashOf(value: unknown): string {
+/** The first 16 hexadecimal digits of the SHA-256 of a value's JSON. */
+export function hashOf(value: unknown): string {
   return createHash("sha256").update(JSON.stringify(value)).digest("hex").slice(0, 16);
 }
 

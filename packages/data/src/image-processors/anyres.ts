@@ -6,6 +6,7 @@ import { padTo } from "../images/crop.js";
 import { pilResize } from "../images/pil-resize.js";
 import { imageProcessorClass, readPixelOptions } from "../images/pixel-values.js";
 import type { ImageProcessor, ImageSize, RgbImage } from "../images/processor.js";
+import { isCount } from "../images/size-options.js";
 import { cutTiles, tilePatches } from "../images/tiles.js";
 import type { MediaProcessorModule } from "../media/processor.js";
 import { workerModuleUrl } from "../workers/worker-module.js";
@@ -64,21 +65,17 @@ const CLASS_DEFAULTS: Readonly<Record<string, Json>> = {
   },
 };
 
-function isSide(value: unknown): value is number {
-  return Number.isSafeInteger(value) && (value as number) > 0;
-}
-
 /** `{ height, width }` or a side of a square. */
 function readSize(value: unknown): ImageSize | undefined {
-  if (isSide(value)) return { width: value, height: value };
+  if (isCount(value)) return { width: value, height: value };
   const { height, width } = (value ?? {}) as Json;
-  return isSide(height) && isSide(width) ? { width, height } : undefined;
+  return isCount(height) && isCount(width) ? { width, height } : undefined;
 }
 
 /** `image_grid_pinpoints`: heights and widths. @throws THAW_DATA_PROCESSOR */
 export function readPinpoints(value: unknown, source: string): readonly ImageSize[] {
   const isPair = (pair: unknown): pair is [number, number] =>
-    Array.isArray(pair) && pair.length === 2 && pair.every(isSide);
+    Array.isArray(pair) && pair.length === 2 && pair.every(isCount);
   if (Array.isArray(value) && value.length > 0 && value.every(isPair))
     return (value as [number, number][]).map(([height, width]) => ({ height, width }));
   throw processorUnsupported(
@@ -98,7 +95,7 @@ export function parseAnyresImageConfig(file: Json, fallback: string, source: str
   const config: Json = { ...CLASS_DEFAULTS[type], ...file };
   const edge = (config["size"] as Json | undefined)?.["shortest_edge"];
   const fixed = readSize(config["size"]);
-  const overview = fixed ?? (isSide(edge) ? { width: edge, height: edge } : undefined);
+  const overview = fixed ?? (isCount(edge) ? { width: edge, height: edge } : undefined);
   if (overview === undefined)
     throw processorUnsupported(
       source,

@@ -2,6 +2,7 @@ import { processorUnsupported } from "../errors/samples.js";
 import { pilResize } from "../images/pil-resize.js";
 import { imageProcessorClass, readPixelOptions, type PixelOptions } from "../images/pixel-values.js";
 import type { ImageProcessor, ImageSize, RgbImage } from "../images/processor.js";
+import { isCount } from "../images/size-options.js";
 import { cutTiles, tilePatches } from "../images/tiles.js";
 import type { MediaProcessorModule } from "../media/processor.js";
 import { workerModuleUrl } from "../workers/worker-module.js";
@@ -35,10 +36,6 @@ const DEFAULTS = {
   image_mean: [0.48145466, 0.4578275, 0.40821073],
   image_std: [0.26862954, 0.26130258, 0.27577711],
 };
-
-function isCount(value: unknown): value is number {
-  return Number.isSafeInteger(value) && (value as number) > 0;
-}
 
 /**
  * Reads the config of a `GotOcr2ImageProcessor`. @throws THAW_DATA_PROCESSOR for a class or setting that is not

@@ -3,6 +3,7 @@ import { cropWindow } from "../images/crop.js";
 import { pilResize } from "../images/pil-resize.js";
 import { imageProcessorClass, readPixelOptions, type PixelOptions } from "../images/pixel-values.js";
 import type { ImageProcessor, ImageSize } from "../images/processor.js";
+import { isCount, readFixedSize } from "../images/size-options.js";
 import { tilePatches } from "../images/tiles.js";
 import type { MediaProcessorModule } from "../media/processor.js";
 import { workerModuleUrl } from "../workers/worker-module.js";
@@ -40,14 +41,8 @@ const DEFAULTS = {
 export function parseGemma3ImageConfig(file: Json, patchSize: number, source: string): Gemma3ImageOptions {
   imageProcessorClass(file, ["Gemma3ImageProcessor"], "Gemma3ImageProcessor", source);
   const config: Json = { ...DEFAULTS, ...file };
-  const { height, width } = (config["size"] ?? {}) as Json;
-  if (config["do_resize"] === false || config["do_center_crop"] === true || !isCount(height) || !isCount(width))
-    throw processorUnsupported(
-      source,
-      "Pictures that are cropped, or not resized to a fixed size, would not be what the tower reads.",
-      'Set do_resize to true, do_center_crop to false, and a size of { "height", "width" }.',
-    );
-  const options = { ...readPixelOptions(config, source), size: { height, width }, patchSize };
+  const size = readFixedSize(config, source);
+  const options = { ...readPixelOptions(config, source), size, patchSize };
   if (config["do_pan_and_scan"] !== true) return options;
   const panAndScan = {
     minCropSize: config["pan_and_scan_min_crop_size"],
@@ -62,10 +57,6 @@ export function parseGemma3ImageConfig(file: Json, patchSize: number, source: st
       "Give pan_and_scan_min_crop_size, pan_and_scan_max_num_crops and pan_and_scan_min_ratio_to_activate.",
     );
   return { ...options, panAndScan: { minCropSize, maxCrops, minRatio } };
-}
-
-function isCount(value: unknown): value is number {
-  return Number.isSafeInteger(value) && (value as number) > 0;
 }
 
 /** A part of a picture, in pixels; it ends where the picture does. */

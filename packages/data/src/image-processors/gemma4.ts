@@ -3,6 +3,7 @@ import { channelsLast, cutPatches } from "../images/patches.js";
 import { pilResize } from "../images/pil-resize.js";
 import { imageProcessorClass, pixelPlanes, readPixelOptions, type PixelOptions } from "../images/pixel-values.js";
 import type { ImageProcessor, ImageSize } from "../images/processor.js";
+import { isCount } from "../images/size-options.js";
 import type { MediaProcessorModule } from "../media/processor.js";
 import { workerModuleUrl } from "../workers/worker-module.js";
 
@@ -48,8 +49,7 @@ export function parseGemma4ImageConfig(
   if (config["patch_size"] !== patchSize) refuse("patch_size", `That of config.json is ${patchSize}.`);
   if (config["pooling_kernel_size"] !== merge) refuse("pooling_kernel_size", `That of config.json is ${merge}.`);
   const maxTokens = config["max_soft_tokens"];
-  if (typeof maxTokens !== "number" || !Number.isSafeInteger(maxTokens) || maxTokens < 1)
-    return refuse("max_soft_tokens", "Give a positive integer.");
+  if (!isCount(maxTokens)) return refuse("max_soft_tokens", "Give a positive integer.");
   return { ...readPixelOptions(config, source), patchSize, merge, maxTokens };
 }
 

@@ -2,6 +2,7 @@ import { processorUnsupported } from "../errors/samples.js";
 import { pilResize } from "../images/pil-resize.js";
 import { imageProcessorClass, readPixelOptions, type PixelOptions } from "../images/pixel-values.js";
 import type { ImageProcessor, ImageSize, RgbImage } from "../images/processor.js";
+import { isCount } from "../images/size-options.js";
 import { cutTiles, tilePatches } from "../images/tiles.js";
 import type { MediaProcessorModule } from "../media/processor.js";
 import { workerModuleUrl } from "../workers/worker-module.js";
@@ -45,10 +46,6 @@ const DEFAULTS = {
 /** No image becomes larger than this by its longest edge. */
 const LARGEST_EDGE = 4096;
 
-function isSide(value: unknown): value is number {
-  return Number.isSafeInteger(value) && (value as number) > 0;
-}
-
 /**
  * Reads the config of an `Idefics3ImageProcessor` or `SmolVLMImageProcessor`. `do_pad` fills batches up with empty
  * tiles, which rows of items have no need of.
@@ -59,7 +56,7 @@ export function parseIdefics3ImageConfig(file: Json, source: string): Idefics3Im
   imageProcessorClass(file, known, "Idefics3ImageProcessor", source);
   const config: Json = { ...DEFAULTS, ...file };
   const tile = (config["max_image_size"] as Json | null)?.["longest_edge"];
-  if (!isSide(tile))
+  if (!isCount(tile))
     throw processorUnsupported(
       source,
       `The max_image_size ${JSON.stringify(config["max_image_size"])} has no longest_edge.`,
@@ -75,8 +72,8 @@ export function parseIdefics3ImageConfig(file: Json, source: string): Idefics3Im
 
 function readResize(size: unknown, source: string): Idefics3ImageOptions["resize"] {
   const { longest_edge: longestEdge, height, width } = (size ?? {}) as Json;
-  if (isSide(longestEdge)) return { longestEdge };
-  if (isSide(height) && isSide(width)) return { width, height };
+  if (isCount(longestEdge)) return { longestEdge };
+  if (isCount(height) && isCount(width)) return { width, height };
   throw processorUnsupported(
     source,
     `The size ${JSON.stringify(size)} is not one of this image processor.`,

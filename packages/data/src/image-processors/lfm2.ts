@@ -4,6 +4,7 @@ import { channelsLast } from "../images/patches.js";
 import { pilResize } from "../images/pil-resize.js";
 import { imageProcessorClass, readPixelOptions, type PixelOptions } from "../images/pixel-values.js";
 import type { ImageProcessor, ImageSize, RgbImage } from "../images/processor.js";
+import { isCount } from "../images/size-options.js";
 import { cutTiles, tilePatches } from "../images/tiles.js";
 import type { MediaProcessorModule } from "../media/processor.js";
 import { workerModuleUrl } from "../workers/worker-module.js";
@@ -73,7 +74,7 @@ export function parseLfm2ImageConfig(
   };
   const count = (key: string): number => {
     const value = config[key];
-    if (typeof value === "number" && Number.isSafeInteger(value) && value > 0) return value;
+    if (isCount(value)) return value;
     return refuse(key, "Give a positive integer.");
   };
   if (count("encoder_patch_size") !== patchSize)

@@ -2,6 +2,7 @@ import { processorUnsupported } from "../errors/samples.js";
 import { pilResize } from "../images/pil-resize.js";
 import { imageProcessorClass, readPixelOptions, type PixelOptions } from "../images/pixel-values.js";
 import type { ImageProcessor, ImageSize } from "../images/processor.js";
+import { isCount } from "../images/size-options.js";
 import { cutTiles, tilePatches } from "../images/tiles.js";
 import type { MediaProcessorModule } from "../media/processor.js";
 import { workerModuleUrl } from "../workers/worker-module.js";
@@ -58,7 +59,7 @@ export function parseMiniCpmImageConfig(
   };
   const count = (key: string): number => {
     const value = config[key];
-    if (typeof value === "number" && Number.isSafeInteger(value) && value > 0) return value;
+    if (isCount(value)) return value;
     return refuse(key, "Give a positive integer.");
   };
   const mode = perToken === 2 ? "4x" : "16x";

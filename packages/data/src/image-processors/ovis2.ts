@@ -2,6 +2,7 @@ import { processorUnsupported } from "../errors/samples.js";
 import { pilResize } from "../images/pil-resize.js";
 import { imageProcessorClass, readPixelOptions, type PixelOptions } from "../images/pixel-values.js";
 import type { ImageProcessor, ImageSize } from "../images/processor.js";
+import { isCount, readFixedSize } from "../images/size-options.js";
 import { cutTiles, tilePatches } from "../images/tiles.js";
 import type { MediaProcessorModule } from "../media/processor.js";
 import { workerModuleUrl } from "../workers/worker-module.js";
@@ -45,14 +46,8 @@ const COVERED = 0.9;
 export function parseOvis2ImageConfig(file: Json, patchSize: number, source: string): Ovis2ImageOptions {
   imageProcessorClass(file, ["Ovis2ImageProcessor"], "Ovis2ImageProcessor", source);
   const config: Json = { ...DEFAULTS, ...file };
-  const { height, width } = (config["size"] ?? {}) as Json;
-  if (config["do_resize"] === false || config["do_center_crop"] === true || !isCount(height) || !isCount(width))
-    throw processorUnsupported(
-      source,
-      "Pictures that are cropped, or not resized to a fixed size, would not be what the tower reads.",
-      'Set do_resize to true, do_center_crop to false, and a size of { "height", "width" }.',
-    );
-  const options = { ...readPixelOptions(config, source), size: { height, width }, patchSize };
+  const size = readFixedSize(config, source);
+  const options = { ...readPixelOptions(config, source), size, patchSize };
   const { min_patches: least, max_patches: most } = config;
   if (config["crop_to_patches"] !== true || most === 1) return options;
   if (!isCount(least) || !isCount(most) || least > most)
@@ -62,10 +57,6 @@ export function parseOvis2ImageConfig(file: Json, patchSize: number, source: str
       "Give whole numbers from 1 on, the lesser one as min_patches.",
     );
   return { ...options, tiles: { least, most, covers: config["use_covering_area_grid"] !== false } };
-}
-
-function isCount(value: unknown): value is number {
-  return Number.isSafeInteger(value) && (value as number) > 0;
 }
 
 /** Pairs of counts whose product lies between the bounds, by product; of one product, those with the lesser first. */

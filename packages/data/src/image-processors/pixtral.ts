@@ -4,6 +4,7 @@ import { cutPatches } from "../images/patches.js";
 import { pilResize } from "../images/pil-resize.js";
 import { imageProcessorClass, pixelPlanes, readPixelOptions, type PixelOptions } from "../images/pixel-values.js";
 import type { ImageProcessor, ImageSize } from "../images/processor.js";
+import { isCount } from "../images/size-options.js";
 import type { MediaProcessorModule } from "../media/processor.js";
 import { workerModuleUrl } from "../workers/worker-module.js";
 
@@ -48,11 +49,10 @@ export function parsePixtralImageConfig(
 }
 
 function readLargest(size: unknown, source: string): ImageSize {
-  const isSide = (value: unknown): value is number => Number.isSafeInteger(value) && (value as number) > 0;
-  if (isSide(size)) return { width: size, height: size };
+  if (isCount(size)) return { width: size, height: size };
   const { longest_edge: edge, height, width } = (size ?? {}) as Json;
-  if (isSide(edge)) return { width: edge, height: edge };
-  if (isSide(height) && isSide(width)) return { width, height };
+  if (isCount(edge)) return { width: edge, height: edge };
+  if (isCount(height) && isCount(width)) return { width, height };
   throw processorUnsupported(
     source,
     `The size ${shown(size)} is not one of this image processor.`,
