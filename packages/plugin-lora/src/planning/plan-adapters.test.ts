@@ -2,7 +2,8 @@ import type { ComponentRequest, Finding, Model } from "@thaw/core";
 import { seededRandom } from "@thaw/core";
 import { tinyModel } from "@thaw/testing";
 import { describe, expect, it } from "vitest";
-import { adapterNames, planAdapters } from "./plan-adapters.js";
+import { matrixNames } from "../adapters/adapter.js";
+import { planAdapters } from "./plan-adapters.js";
 
 const request = (component: string, options: Record<string, unknown> = {}): ComponentRequest => ({
   kind: "lora",
@@ -105,7 +106,8 @@ describe("planAdapters", () => {
 
   it("adds two parameters per layer that start as PEFT's do: A within the root of its inputs, B zero", async () => {
     const made = plan([request("language_model", { rank: 3, targetModules: ["down_proj"] })]);
-    const added = made.parameters.filter(({ name }) => adapterNames(made).has(name));
+    const names = [...made.adapters.keys()].flatMap((module) => Object.values(matrixNames(module)));
+    const added = made.parameters.filter(({ name }) => names.includes(name));
     expect(added.map(({ name, shape, component }) => [name, shape, component])).toEqual(
       [0, 1].flatMap((layer) => [
         [`language_model.layers.${layer}.mlp.down_proj.lora_A.weight`, [3, 6], "language_model"],

@@ -6,7 +6,7 @@ import {
   type ParameterInfo,
   type Setting,
 } from "@thaw/core";
-import { adapterOf, adapterParameters, matrixNames, scalingOf, type Adapter } from "../adapters/adapter.js";
+import { adapterOf, adapterParameters, scalingOf, type Adapter } from "../adapters/adapter.js";
 import { nothingToAdapt, requestInvalid, targetsUnmatched } from "./findings.js";
 import { loraSchema, type ResolvedLora } from "../options.js";
 import { readStart, type Start, type StartInput } from "../adapters/start.js";
@@ -68,11 +68,6 @@ export function planAdapters(
     plainSegments: new Set(model.segments.filter((one) => one.parameters.every(isPlain)).map(({ name }) => name)),
     parameters: [...parameters, ...planned.flatMap(adapterParameters)].map(startingAt),
   };
-}
-
-/** Names of the adapters' parameters. */
-export function adapterNames({ adapters }: Pick<AdapterPlan, "adapters">): ReadonlySet<string> {
-  return new Set([...adapters.keys()].flatMap((module) => Object.values(matrixNames(module))));
 }
 
 function resolve(
