@@ -282,6 +282,18 @@ describe("thaw check", () => {
     expect((await thaw("check", await file("plain.yaml", EMPTY))).out).toContain("plain.yaml; it names no data.");
   });
 
+  it("looks with --data at every sample also of a set of which a run looks at a part", async () => {
+    const line = `{ "image": ${image}, "caption": "red" }\n`;
+    await file("large.jsonl", `${line.repeat(7)}{ "image": ${image} }\n${line.repeat(100_000)}`);
+    const config = await file(
+      "data.yaml",
+      `${EMPTY}freeze: { train_mm_proj_only: true }\ntraining: { max_steps: 1 }\n` +
+        "data: { train: { type: captions, path: large.jsonl } }\n",
+    );
+    const { code, out } = await thaw("check", config, "--data");
+    expect([code, out]).toEqual([1, expect.stringContaining("large.jsonl:8") as string]);
+  });
+
   it("finds out that a checkpoint's tokenizer or processor is missing", async () => {
     await cp(join(GOLDENS, "llava"), at("bare"), { recursive: true });
     await rm(at("bare/tokenizer.json"));

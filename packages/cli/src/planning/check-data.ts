@@ -59,7 +59,7 @@ export async function checkData(
     const processor = await openConfiguredProcessor(config);
     for (const { path, role, setting } of sets)
       await look(`data.${path}`, async () =>
-        (await openConfiguredSource(config, processor, role, setting, path)).close(),
+        (await openConfiguredSource(config, processor, role, setting, path, { looksAtAll: true })).close(),
       );
   });
   return findings;

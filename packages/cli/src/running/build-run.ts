@@ -1,6 +1,6 @@
 import { dirname } from "node:path";
 import { Trainer, type Evaluator, type Logger, type Model, type Plugin, type TrainerOptions } from "@thaw/core";
-import { openSource, type DataSource, type Processor } from "@thaw/data";
+import { openSource, type DataSource, type Processor, type SourceContext } from "@thaw/data";
 import { openProcessor } from "@thaw/models";
 import { evaluationSources, trainingSource, type OpenedSetting } from "../config/data-section.js";
 import type { LoadedConfig } from "../config/load-config.js";
@@ -35,13 +35,14 @@ export function openConfiguredProcessor(config: LoadedConfig): Promise<Processor
   return openProcessor(modelFolder(config), config.registry.all("families"));
 }
 
-/** Opens one data set as a config's `data` section would. `@throws THAW_DATA_*`. */
+/** Opens one data set as a config's `data` section would; `look` may ask for every sample. `@throws THAW_DATA_*`. */
 export function openConfiguredSource(
   config: LoadedConfig,
   processor: Processor,
   role: "train" | "evaluation",
   { sets, part }: OpenedSetting,
   name: string,
+  look: Pick<SourceContext, "looksAtAll"> = {},
 ): Promise<DataSource> {
   const { workers, mix, split, onError, tooLong, groupByLength } = config.data;
   const { maxLength } = config.values.training;
@@ -58,6 +59,7 @@ export function openConfiguredSource(
     ...(split === undefined || part === undefined ? {} : { holdOut: { ...split, part } }),
     ...(maxLength === undefined ? {} : { maxLength }),
     ...(workers === undefined ? {} : { workers }),
+    ...look,
   });
 }
 
