@@ -1,9 +1,9 @@
 import { ThawError } from "@thaw/core";
 import { openMedia, type DataSource } from "@thaw/data";
-import { openConfiguredProcessor, sessionTrainer } from "../running/build-run.js";
+import { openConfiguredProcessor } from "../running/build-run.js";
 import { createLogger, type LogLevel } from "../terminal/log.js";
 import { decodingOf, type DecodingFlags } from "../running/decoding.js";
-import { openConfiguredModel } from "../planning/plan-run.js";
+import { openSession } from "../running/open-run.js";
 import { openTarget } from "../running/run-folder.js";
 import { errorLine, type Terminal } from "../terminal/terminal.js";
 
@@ -38,9 +38,8 @@ export async function caption(given: readonly string[], options: CaptionOptions,
     terminal,
   );
   try {
-    const session = await sessionTrainer(target.config, await openConfiguredModel(target.config), logger).open();
+    const { session } = await openSession(target, logger);
     try {
-      if (target.trained !== undefined) await session.loadParameters(target.trained);
       for await (const batch of source.prompts({ microBatchSize: 8 })) {
         const answers = await session.generate(batch, {
           maxNewTokens: options.maxNewTokens ?? target.config.data.maxNewTokens,

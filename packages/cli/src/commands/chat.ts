@@ -3,9 +3,9 @@ import type { Modality, Processor } from "@thaw/data";
 import { Conversation } from "../chat/conversation.js";
 import { textStream } from "../chat/text-stream.js";
 import { chatCommandWrong } from "../errors.js";
-import { openConfiguredModel } from "../planning/plan-run.js";
-import { openConfiguredProcessor, sessionTrainer } from "../running/build-run.js";
+import { openConfiguredProcessor } from "../running/build-run.js";
 import { decodingOf, type DecodingFlags } from "../running/decoding.js";
+import { openSession } from "../running/open-run.js";
 import { openTarget } from "../running/run-folder.js";
 import { readLines } from "../terminal/lines.js";
 import { createLogger, type LogLevel } from "../terminal/log.js";
@@ -35,9 +35,8 @@ export async function chat(options: ChatOptions, terminal: Terminal): Promise<nu
   const logger = await createLogger(options.logLevel, { isJson: options.json === true });
   const target = await openTarget(options.model, options);
   const processor = await openConfiguredProcessor(target.config);
-  const session = await sessionTrainer(target.config, await openConfiguredModel(target.config), logger).open();
+  const { session } = await openSession(target, logger);
   try {
-    if (target.trained !== undefined) await session.loadParameters(target.trained);
     return await new Chat(session, processor, options, terminal).run();
   } finally {
     await session.close();

@@ -10,15 +10,15 @@ import {
 } from "@thaw/data";
 import { parse } from "yaml";
 import type { CaptionRecord } from "../record/record.js";
-import { openConfiguredProcessor, openConfiguredSource, sessionTrainer } from "../running/build-run.js";
+import { openConfiguredProcessor, openConfiguredSource } from "../running/build-run.js";
 import { captionResult, measureCaptions } from "../running/caption-evaluator.js";
 import { evaluationSources, sourceName, trainingSource, type SourceSetting } from "../config/data-section.js";
 import { badOption, noEvaluationData } from "../errors.js";
 import { watchInterrupts } from "../processes/interrupt.js";
 import { createLogger, type LogLevel } from "../terminal/log.js";
-import { openConfiguredModel } from "../planning/plan-run.js";
 import { createProgress, silentProgress } from "../terminal/progress.js";
 import { sampleLines, scoreLines } from "../render/captions.js";
+import { openSession } from "../running/open-run.js";
 import { openTarget, type Target } from "../running/run-folder.js";
 import type { Terminal } from "../terminal/terminal.js";
 
@@ -60,9 +60,8 @@ export async function evaluate(path: string, options: EvaluateOptions, terminal:
     const sources = await openSources(target, processor, options, opened);
     const training = await openTraining(target, processor, options.baselineData);
     if (training !== undefined) opened.push(training);
-    const session = await sessionTrainer(target.config, await openConfiguredModel(target.config), logger).open();
+    const { session } = await openSession(target, logger);
     try {
-      if (target.trained !== undefined) await session.loadParameters(target.trained);
       const { evaluationBatchSize, maxNewTokens } = target.config.data;
       for (const source of sources) {
         const evaluation = await measureCaptions(session, {

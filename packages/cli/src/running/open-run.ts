@@ -1,8 +1,8 @@
-import type { OpenRun } from "@thaw/core";
+import type { Logger, OpenRun } from "@thaw/core";
 import { openConfiguredModel } from "../planning/plan-run.js";
 import { createLogger, type LogLevel } from "../terminal/log.js";
 import { sessionTrainer } from "./build-run.js";
-import { openTarget } from "./run-folder.js";
+import { openTarget, type Target } from "./run-folder.js";
 
 /** How a run is opened. */
 export interface OpenRunOptions {
@@ -14,14 +14,8 @@ export interface OpenRunOptions {
   readonly logLevel?: LogLevel;
 }
 
-/**
- * Opens a run, one of its checkpoints, or a bare checkpoint, with what trained in its place.
- * @throws THAW_CLI_NOT_A_RUN, THAW_CLI_RUN_NOT_FINISHED, THAW_CONFIG_UNTRUSTED
- */
-export async function openRun(path: string, options: OpenRunOptions): Promise<OpenRun> {
-  const { backend, isTrusted = false, isJson = false, logLevel = "warn" } = options;
-  const target = await openTarget(path, { backend, trust: isTrusted });
-  const logger = await createLogger(logLevel, { isJson });
+/** Opens the model of a target, with what trained in its place; the caller closes the session. */
+export async function openSession(target: Target, logger: Logger): Promise<Pick<OpenRun, "trainer" | "session">> {
   const trainer = sessionTrainer(target.config, await openConfiguredModel(target.config), logger);
   const session = await trainer.open();
   try {
@@ -30,5 +24,16 @@ export async function openRun(path: string, options: OpenRunOptions): Promise<Op
     await session.close();
     throw error;
   }
-  return { trainer, session, close: () => session.close() };
+  return { trainer, session };
+}
+
+/**
+ * Opens a run, one of its checkpoints, or a bare checkpoint, with what trained in its place.
+ * @throws THAW_CLI_NOT_A_RUN, THAW_CLI_RUN_NOT_FINISHED, THAW_CONFIG_UNTRUSTED
+ */
+export async function openRun(path: string, options: OpenRunOptions): Promise<OpenRun> {
+  const { backend, isTrusted = false, isJson = false, logLevel = "warn" } = options;
+  const target = await openTarget(path, { backend, trust: isTrusted });
+  const opened = await openSession(target, await createLogger(logLevel, { isJson }));
+  return { ...opened, close: () => opened.session.close() };
 }
