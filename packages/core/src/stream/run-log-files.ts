@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
-import { mkdir, writeFile } from "node:fs/promises";
+import { writeFile } from "node:fs/promises";
+import { makeFolders } from "@thaw/contracts";
 import { runFolderUnwritable } from "../errors/files.js";
 import { exists, type RunFolder } from "../checkpoint/run-folder.js";
 import { LinesFile } from "./lines-file.js";
@@ -103,7 +104,7 @@ export class RunLogFiles {
       paths.push(path);
       if (this.#pictures.has(path)) continue;
       try {
-        await mkdir(this.#folder.file(SAMPLES_FOLDER), { recursive: true });
+        await makeFolders(this.#folder.file(SAMPLES_FOLDER));
         await writeFile(this.#folder.file(path), bytes);
       } catch (cause) {
         throw runFolderUnwritable(this.#folder.file(path), cause);
