@@ -1,13 +1,18 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { findFamily } from "../open/families.js";
-import { configReader } from "./config-reader.js";
+import { configReader, type ConfigReader } from "./config-reader.js";
 
 type Json = Readonly<Record<string, unknown>>;
 
 const fixtures = new URL("../../../../test/fixtures/", import.meta.url);
 const readJson = (path: string): Json => JSON.parse(readFileSync(new URL(path, fixtures), "utf8")) as Json;
-const KNOWN = readJson("known-options.json") as Readonly<Record<string, readonly string[]>>;
+const { options: KNOWN, aliases: ALIASES } = readJson("known-options.json") as {
+  /** By model type: options, and what each is where a config does not say it; null if not a plain value. */
+  readonly options: Readonly<Record<string, Readonly<Record<string, string | number | boolean | null>>>>;
+  /** By model type: other names of options. */
+  readonly aliases: Readonly<Record<string, Readonly<Record<string, string>>>>;
+};
 
 /** Options that change no number of a forward pass, or are looked at only where another one asks for it. */
 const INERT: Readonly<Record<string, string>> = {
@@ -93,11 +98,64 @@ describe("options that transformers knows", () => {
     const passedOver = parts.flatMap((path) => {
       const part = (path === "" ? config : config[path]) as Json | null;
       const type = (part?.["model_type"] ?? "") as string;
-      return (KNOWN[type] ?? [])
+      return Object.keys(KNOWN[type] ?? {})
         .filter((key) => reads.get(path)?.has(key) !== true)
         .filter((key) => !(key in INERT) && INERT_OF[type]?.includes(key) !== true)
         .map((key) => `${type}.${key}`);
     });
     expect(passedOver).toEqual([]);
+  });
+});
+
+/** A reader that writes down what is taken for each option that is missing. */
+function asked(reader: ConfigReader, taken: Map<string, unknown>): ConfigReader {
+  const told = <T>(key: string, value: T): T => {
+    if (!reader.has(key)) taken.set(`${reader.path}.${key}`, value);
+    return value;
+  };
+  return {
+    ...reader,
+    size: (key, fallback) => told(key, reader.size(key, fallback)),
+    number: (key, fallback) => told(key, reader.number(key, fallback)),
+    boolean: (key, fallback) => told(key, reader.boolean(key, fallback)),
+    choice: (key, allowed, fallback) => told(key, reader.choice(key, allowed, fallback)),
+    child: (key) => asked(reader.child(key), taken),
+  };
+}
+
+/** Options of which transformers has to be told what the rest of the config says already. */
+const SAID_TWICE = ["ovis2.vocab_size"];
+
+describe("an option that a config does not say", () => {
+  it.each(folders)("is what transformers takes for it, in the config of $name", ({ config }) => {
+    const family = findFamily(config["model_type"] as string)!;
+    /** What is taken for `key` of a part where it is missing under all of its names. */
+    const without = (path: string, part: Json, names: readonly string[]): readonly unknown[] => {
+      const rest = Object.fromEntries(Object.entries(part).filter(([key]) => !names.includes(key)));
+      const taken = new Map<string, unknown>();
+      try {
+        family.describe({
+          config: asked(configReader("config.json", path === "" ? rest : { ...config, [path]: rest }), taken),
+          generationConfig: configReader("generation_config.json", {}),
+          storedNames: new Set(),
+          storedShapes: new Map(),
+        });
+      } catch {
+        // What is taken need not go together with the rest.
+      }
+      return names.map((name) => taken.get(`${path}.${name}`)).filter((value) => value !== undefined);
+    };
+    const parts = ["", ...Object.keys(config).filter((key) => key.endsWith("_config"))];
+    const wrong = parts.flatMap((path) => {
+      const part = (path === "" ? config : config[path]) as Json | null;
+      const type = (part?.["model_type"] ?? "") as string;
+      return Object.entries(KNOWN[type] ?? {}).flatMap(([key, known]) => {
+        const aliases = Object.entries(ALIASES[type] ?? {}).filter(([, name]) => name === key);
+        const isOpen = known === null || SAID_TWICE.includes(`${type}.${key}`);
+        const taken = isOpen ? [] : without(path, part!, [key, ...aliases.map(([alias]) => alias)]);
+        return taken.filter((value) => value !== known).map((value) => `${type}.${key}: ${String(value)}`);
+      });
+    });
+    expect(wrong).toEqual([]);
   });
 });

@@ -39,11 +39,10 @@ const LLAMA: DefaultSizes = {
   intermediateSize: 11008,
   layerCount: 32,
   headCount: 32,
-  keyValueHeadCount: 32,
   vocabularySize: 32000,
   maxPositions: 2048,
 };
-const QWEN = { intermediateSize: 22016, vocabularySize: 151936, maxPositions: 32768 };
+const QWEN = { intermediateSize: 22016, keyValueHeadCount: 32, vocabularySize: 151936, maxPositions: 32768 };
 const QWEN2_VL: Differences = {
   sizes: {
     hiddenSize: 8192,

@@ -23,7 +23,9 @@ export interface TextSizes {
 }
 
 /** Sizes where a config does not say them. */
-export interface DefaultSizes extends Omit<TextSizes, "headSize"> {
+export interface DefaultSizes extends Omit<TextSizes, "headSize" | "keyValueHeadCount"> {
+  /** Absent, and where a config says `null`: as many as heads. */
+  readonly keyValueHeadCount?: number;
   /** Absent: the hidden size over the heads. */
   readonly headSize?: number;
 }
@@ -34,11 +36,7 @@ export function readSizes(config: ConfigReader, defaults: DefaultSizes): TextSiz
   const headCount = config.size("num_attention_heads", defaults.headCount);
   const keyValueHeadCount = config.size(
     "num_key_value_heads",
-    config.has("num_attention_heads") &&
-      !config.has("num_key_value_heads") &&
-      defaults.keyValueHeadCount === defaults.headCount
-      ? headCount
-      : defaults.keyValueHeadCount,
+    config.raw["num_key_value_heads"] === null ? headCount : (defaults.keyValueHeadCount ?? headCount),
   );
   if (headCount % keyValueHeadCount !== 0)
     config.fail(
