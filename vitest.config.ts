@@ -14,6 +14,7 @@ const TOGETHER = [
   "plugin-processes",
   "plugin-projector-only",
   "plugin-token-rows",
+  "plugin-trackers",
   "safetensors",
   "testing",
 ];

@@ -21,8 +21,9 @@ const packageName = (id) => /^((?:@[^/]+\/)?[^/.][^/]*)/.exec(id)?.[1];
 const leaveOut = {
   name: "leave-out",
   resolveId(id, importer, { kind }) {
-    // What a plugin's commands load when they run: planning runs none.
-    if (kind === "dynamic-import" && /[\\/]commands[\\/]/.test(importer ?? "")) return { id: `${LEFT_OUT}:${id}` };
+    // What a plugin's commands load when they run, and trackers with a run: planning has none.
+    if (kind === "dynamic-import" && /[\\/](commands|plugin-trackers[\\/]dist)[\\/]/.test(importer ?? ""))
+      return { id: `${LEFT_OUT}:${id}` };
     if (id.startsWith("node:") || id.startsWith(".") || id.startsWith("/") || id.startsWith("\0")) return null;
     const name = packageName(id);
     return name === undefined || builtinModules.includes(name) || BUNDLED.test(name)

@@ -54,6 +54,7 @@ describe.each([
   "architecture.md",
   "add-a-family.md",
   "stages.md",
+  "trackers.md",
   "backends.md",
   "feature-cache.md",
   "write-a-plugin.md",

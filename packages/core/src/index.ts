@@ -173,6 +173,10 @@ export {
   TRAINED_FILE,
 } from "./checkpoint/write-checkpoint.js";
 export { activationBytes } from "./plan/activation-bytes.js";
+export { chosenTrackers, trackerFolder, trackersSchemaOf } from "./trackers/options.js";
+export type { ChosenTracker, TrackerOptions } from "./trackers/options.js";
+export { defineTracker } from "./trackers/tracker.js";
+export type * from "./trackers/tracker.js";
 export { definePlugin } from "./api/define-plugin.js";
 export { findingText } from "./errors/options.js";
 export { createHooks, STAGE_DEFAULT, STAGE_EARLY, STAGE_LATE } from "./api/hooks.js";

@@ -5,5 +5,6 @@ export { tinyModel, type TinyModelOptions } from "./tiny-model.js";
 export { TINY } from "./tiny-parameters.js";
 export { tinySource, type TinySource, type TinySourceOptions } from "./tiny-source.js";
 export { conformance, type ConformanceCheck, type ConformanceOptions } from "./conformance.js";
+export { trackerConformance } from "./trackers/tracker-conformance.js";
 export { type PluginWatch, watchPlugin, type WatchedTap } from "./tap-watch.js";
 export { runDifference, runTiny, type TinyRun, tinyTrainerOptions } from "./training-run.js";

@@ -20,6 +20,7 @@ import { freezePolicy } from "@thaw/plugin-freeze-policy";
 import { lora } from "@thaw/plugin-lora";
 import { projectorOnly } from "@thaw/plugin-projector-only";
 import { tokenRows } from "@thaw/plugin-token-rows";
+import { trackers } from "@thaw/plugin-trackers";
 import { ownConfig } from "./trusted-code.js";
 import { dataSectionSchema, dataSectionSchemaOf, type DataSection } from "./data-section.js";
 
@@ -38,6 +39,7 @@ export const BUILT_IN_PLUGINS: readonly AnyPluginFactory[] = [
   tokenRows,
   conflictChecker,
   projectorOnly,
+  trackers,
   backendGpu,
 ] as unknown as readonly AnyPluginFactory[];
 

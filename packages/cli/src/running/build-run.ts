@@ -100,7 +100,7 @@ export interface RunExtras {
 
 /** The trainer's options that a config means. */
 export async function trainerOptions(config: LoadedConfig, parts: Parts, extras: RunExtras): Promise<TrainerOptions> {
-  const { model, training, output, runName, seed } = config.values;
+  const { model, training, output, runName, seed, trackers } = config.values;
   const startFrom =
     typeof model === "string" || model.startFrom === undefined ? undefined : await startFile(model.startFrom);
   return {
@@ -115,6 +115,7 @@ export async function trainerOptions(config: LoadedConfig, parts: Parts, extras:
     config: config.saved,
     logger: extras.logger,
     evaluators: extras.evaluators,
+    trackers,
     ...(startFrom === undefined ? {} : { startFrom }),
     ...(extras.resume === undefined ? {} : { resume: extras.resume }),
   };

@@ -1,4 +1,4 @@
-import { CORE_PROVIDER, Registry, trainingSchemaOf } from "@thaw/core";
+import { CORE_PROVIDER, Registry, trackersSchemaOf, trainingSchemaOf } from "@thaw/core";
 import { z } from "zod";
 
 /** A path relative to the file that names it; made absolute when the config is resolved. */
@@ -59,6 +59,9 @@ export function configSchemaOf(registry: Registry) {
       training: trainingSchemaOf({ optimizers: registry.all("optimizers"), schedules: registry.all("schedules") })
         .prefault({})
         .describe("How it is trained."),
+      trackers: trackersSchemaOf(registry.all("trackers"))
+        .default([])
+        .describe("Who is told of the run while it goes on, each with its own options; see the page on trackers."),
       output: path.default("./runs").meta({ format: "path", description: "Folder that run folders are made in." }),
       runName: z
         .string()

@@ -46,7 +46,11 @@ export function validate(
 ): Validated {
   const known = Object.keys(configSchema.shape);
   const sectionKeys = [...Object.keys(hosts), ...named.flatMap((plugin) => sectionKey(plugin) ?? [])];
-  const own = new Map([...(root.children ?? [])].filter(([key]) => known.includes(key)));
+  const own = new Map(
+    [...(root.children ?? [])]
+      .filter(([key]) => known.includes(key))
+      .map(([key, node]) => [key, key === "trackers" ? withSecrets(node, trustsAll, findings) : node]),
+  );
   const unknown = [...(root.children?.keys() ?? [])].filter(
     (key) => !known.includes(key) && !sectionKeys.includes(key),
   );

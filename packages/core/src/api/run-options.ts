@@ -3,6 +3,7 @@ import type { StepContext } from "./contexts.js";
 import type { Logger } from "./logger.js";
 import type { TrainingOptions } from "./options.js";
 import type { Session } from "./session.js";
+import type { TrackerOptions } from "../trackers/options.js";
 
 /** A measurement beside the loss, e.g. caption quality. Runs on the run's live weights, between steps. */
 export interface Evaluator {
@@ -68,4 +69,6 @@ export interface RunOptions {
   readonly logger?: Logger;
   readonly evaluators?: readonly Evaluator[];
   readonly resume?: ResumeOptions;
+  /** Who is told of the run while it goes on, by the types that plugins provide; needs a run folder. */
+  readonly trackers?: readonly TrackerOptions[];
 }

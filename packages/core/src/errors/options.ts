@@ -27,6 +27,11 @@ export function trainingInvalid(text: string, issues: readonly unknown[]): ThawE
   return make("THAW_CORE_TRAINING_INVALID", `The training options are not valid:\n${text}`, { issues });
 }
 
+/** `trackers` that break the schema of their types. */
+export function trackersInvalid(text: string, issues: readonly unknown[]): ThawError {
+  return make("THAW_CORE_TRACKERS_INVALID", `The trackers are not valid:\n${text}`, { issues });
+}
+
 /** A run needs an option that planning does not. */
 export function optionMissing(option: string, advice: string): ThawError {
   return make("THAW_CORE_OPTION_MISSING", `${option} is not given. In new Trainer({ ... }). ${advice}`, { option });

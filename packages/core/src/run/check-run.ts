@@ -1,5 +1,5 @@
 import type { Setting } from "@thaw/contracts";
-import { trainingSchemaOf, type ResolvedTrainingOptions, type TrainingOptions } from "../api/options.js";
+import { trainingSchemaOf, type ResolvedTrainingOptions } from "../api/options.js";
 import { API_VERSION, type Plugin } from "../api/plugin.js";
 import { joinSettings, settingsOf } from "../api/settings.js";
 import type { TrainerOptions } from "../api/trainer-options.js";
@@ -7,6 +7,7 @@ import { pluginApiVersion, pluginNameTwice } from "../errors/plugins.js";
 import { deepFreeze } from "../plan/plan.js";
 import { processesInvalid } from "../errors/ensemble.js";
 import { optionMissing, stopRuleUnknown, trainingInvalid } from "../errors/options.js";
+import { chosenTrackers } from "../trackers/options.js";
 import type { Registry } from "../provides/registry.js";
 import type { TrainerParts } from "./trainer-parts.js";
 
@@ -30,12 +31,19 @@ export function checkRunOptions({ options, training }: Pick<TrainerParts, "optio
   if (wanted !== undefined && !evaluations.includes(wanted)) throw stopRuleUnknown(wanted, evaluations);
 }
 
-/** Options with defaults filled in; deep-frozen. @throws THAW_CORE_TRAINING_INVALID */
-export function resolveTraining(options: TrainingOptions, registry: Registry): ResolvedTrainingOptions {
+/**
+ * Training options with defaults filled in, deep-frozen; trackers are checked with them.
+ * @throws THAW_CORE_TRAINING_INVALID, THAW_CORE_TRACKERS_INVALID
+ */
+export function resolveTraining(
+  { training = {}, trackers = [] }: TrainerOptions,
+  registry: Registry,
+): ResolvedTrainingOptions {
+  chosenTrackers(trackers, registry);
   const result = trainingSchemaOf({
     optimizers: registry.all("optimizers"),
     schedules: registry.all("schedules"),
-  }).safeParse(options);
+  }).safeParse(training);
   if (result.success) return deepFreeze(result.data);
   const lines = result.error.issues.map(
     ({ path, message }) => `  - training${path.map((part) => `.${String(part)}`).join("")}: ${message}`,

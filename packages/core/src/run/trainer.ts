@@ -48,14 +48,14 @@ export class Trainer implements TrainerApi {
   #isBusy = false;
 
   /**
-   * @throws THAW_CORE_TRAINING_INVALID, THAW_CORE_PLUGIN_NAME_TWICE, THAW_CORE_PLUGIN_API_VERSION,
-   * THAW_CORE_PROVIDED_TWICE, THAW_CORE_PLUGIN_NEEDED, THAW_CORE_PLUGIN_FAILED
+   * @throws THAW_CORE_TRAINING_INVALID, THAW_CORE_TRACKERS_INVALID, THAW_CORE_PLUGIN_NAME_TWICE,
+   * THAW_CORE_PLUGIN_API_VERSION, THAW_CORE_PROVIDED_TWICE, THAW_CORE_PLUGIN_NEEDED, THAW_CORE_PLUGIN_FAILED
    */
   constructor(options: TrainerOptions) {
     this.options = options;
     const plugins = givenPlugins(options);
     const registry = new Registry([CORE_PROVIDER, ...plugins]);
-    this.training = resolveTraining(options.training ?? {}, registry);
+    this.training = resolveTraining(options, registry);
     this.#stream = new EventStream(this.hooks, runFacts({ options, training: this.training }));
     this.logger = this.#stream.watched(options.logger ?? silentLogger);
     this.#watch = new HookWatch(this.hooks, RESULT_CHECKS);

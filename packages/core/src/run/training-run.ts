@@ -27,6 +27,7 @@ import { MemoryWatch } from "../model/memory-watch.js";
 import type { LoopParts, MadeRun, TrainingRunInput } from "./made-run.js";
 import { stateOf, summaryOf, type RunPart } from "./run-part.js";
 import { checkTrained } from "../training/not-finite.js";
+import { runTrackers } from "../trackers/run-trackers.js";
 import { StopRule } from "../training/stop-rule.js";
 import { summarize } from "./summarize.js";
 import { TrainLoop, type LoopEnd } from "../training/train-loop.js";
@@ -116,8 +117,10 @@ export class TrainingRun {
     const isWriter = ensemble.rank === 0;
     const files = isWriter ? await RunFiles.open(parts, planned, checkpoint?.continues, startStep) : undefined;
     const totalSteps = runLength(options.data!.train!, training, ensemble.size).totalSteps!;
-    if (files !== undefined) this.#runParts.push(files);
     const runFolder = files?.folder.path;
+    const trackers = isWriter ? runTrackers(parts, runFolder, startStep) : undefined;
+    if (files !== undefined) this.#runParts.push(files);
+    if (trackers !== undefined) this.#runParts.push(trackers);
     parts.stream.begin(runFacts(parts, runFolder), startStep, {
       isTold: isWriter,
       sink: async (event) => {
@@ -160,6 +163,7 @@ export class TrainingRun {
       ...joined,
       optimizerPlugin,
       deadGradients: dead,
+      trackers,
       onDead: (found) => warnOfDeadGradients(found, logger),
       updates: checkpoint?.state.updates,
       checkpointed: (batch) => recompute.choose(runner.phase, batch),

@@ -8,6 +8,7 @@ import type { DeadGradient } from "../api/summary.js";
 import type { Ensemble } from "../ensemble/ensemble.js";
 import type { SharedStop } from "../ensemble/shared-stop.js";
 import type { ModelRunner } from "../model/model-runner.js";
+import type { RunTrackers } from "../trackers/run-trackers.js";
 import type { DeadGradients } from "./dead-gradients.js";
 
 /** What one step did. */
@@ -26,6 +27,8 @@ export interface TrainStepInput {
   readonly deadGradients: DeadGradients;
   /** Told of trained parameters that got no gradient for long enough to say so. */
   readonly onDead: (found: readonly DeadGradient[]) => void;
+  /** Told of histograms where one of them asks. */
+  readonly trackers: Pick<RunTrackers, "wantsHistograms" | "histograms"> | undefined;
   readonly totalSteps: number;
   readonly schedules: readonly ScheduleFactory[];
   readonly ensemble: Ensemble;

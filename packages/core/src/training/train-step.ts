@@ -15,6 +15,8 @@ import { measureStep, type Measured } from "./measure-step.js";
 import { missingInputs } from "./missing-inputs.js";
 import { scaled } from "./named-tensors.js";
 import { normsByComponent, UpdateSizes } from "./component-norms.js";
+import { histogramsOf } from "../trackers/histogram.js";
+import type { StepHistograms } from "../trackers/tracker.js";
 import { countTokens, superviseTokens } from "../model/supervision.js";
 
 /** Steps between two that measure how much an update changes: it reads every trained weight once more. */
@@ -153,7 +155,10 @@ export class TrainStep implements RunPart {
       if (!Number.isFinite(loss) || !Number.isFinite(gradientNorm))
         throw await explainNotFinite({ ...this.#input, ...measured, ...found, step: context.step });
       const sizes = context.step % SIZED_EVERY === 0 ? new UpdateSizes(runner.planned.owners) : undefined;
+      const wanted = this.#input.trackers?.wantsHistograms(context.step) === true;
+      const gradients = wanted ? await histogramsOf(measured.gradients, measured.scale) : undefined;
       tf.tidy(() => this.#update(context, learningRates, measured, sizes));
+      if (gradients !== undefined) await this.#tellHistograms(context.step, gradients);
       this.#proven = this.#lastSupervised;
       const byName = new Map(measured.clip.names.map((name, index) => [name, squares[index]!]));
       this.#watchGradients(context.step, byName);
@@ -200,6 +205,13 @@ export class TrainStep implements RunPart {
     this.#microBatches = 0;
     this.#passesMs = 0;
     this.#missingInputs = undefined;
+  }
+
+  /** Of the weights too, as the update left them. */
+  async #tellHistograms(step: number, gradients: StepHistograms["gradients"]): Promise<void> {
+    const { store } = this.#input.runner;
+    const updated = Object.keys(gradients).map((name) => [name, store.get(name)] as const);
+    await this.#input.trackers?.histograms({ step: step + 1, gradients, weights: await histogramsOf(updated) });
   }
 
   #watchGradients(step: number, squares: ReadonlyMap<string, number>): void {

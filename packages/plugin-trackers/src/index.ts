@@ -1,0 +1,1 @@
+export { PLUGIN_NAME, trackers } from "./plugin.js";

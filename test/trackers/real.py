@@ -1,0 +1,30 @@
+"""What the real tools read of a run of Thaw's: one JSON object on standard output. See real.mjs.
+
+python real.py tensorboard <folder>
+"""
+import json
+import sys
+
+
+def tensorboard(folder):
+    from tensorboard.backend.event_processing import event_accumulator
+
+    found = event_accumulator.EventAccumulator(folder, size_guidance={name: 0 for name in event_accumulator.DEFAULT_SIZE_GUIDANCE})
+    found.Reload()
+    tags = found.Tags()
+    return {
+        "scalars": {tag: [[one.step, one.value] for one in found.Scalars(tag)] for tag in tags["scalars"]},
+        "histograms": {
+            tag: [[one.step, one.histogram_value.num, sum(one.histogram_value.bucket)] for one in found.Histograms(tag)]
+            for tag in tags["histograms"]
+        },
+        "images": {tag: [[one.step, one.width, one.height] for one in found.Images(tag)] for tag in tags["images"]},
+        "texts": {
+            tag: [[one.step, one.tensor_proto.string_val[0].decode()] for one in found.Tensors(tag)]
+            for tag in tags["tensors"]
+        },
+    }
+
+
+if __name__ == "__main__":
+    print(json.dumps({"tensorboard": tensorboard}[sys.argv[1]](*sys.argv[2:])))
