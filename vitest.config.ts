@@ -15,6 +15,7 @@ const TOGETHER = [
   "plugin-projector-only",
   "plugin-token-rows",
   "plugin-trackers",
+  "report",
   "safetensors",
   "testing",
 ];

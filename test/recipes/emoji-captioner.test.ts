@@ -63,6 +63,7 @@ describe("the quickstart", () => {
   it("leaves config, plan, metrics, summary, projector and a report with pictures", () => {
     expect(readdirSync(runFolder).sort()).toEqual([
       "checkpoints",
+      "comparison.json",
       "config.json",
       "events.jsonl",
       "final",
@@ -75,7 +76,7 @@ describe("the quickstart", () => {
     ]);
     expect(readdirSync(join(runFolder, "final"))).toEqual(["thaw-manifest.json", "trained.safetensors"]);
     const report = readFileSync(join(runFolder, "report.html"), "utf8");
-    expect(report.match(/<img alt/g)).toHaveLength(24);
+    expect(report.match(/<img src/g)).toHaveLength(24);
   });
 
   it("lowers the loss and makes sense of frozen parts", () => {

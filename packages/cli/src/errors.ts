@@ -1,15 +1,5 @@
 import { causeText, ThawError, type Finding } from "@thaw/contracts";
 
-/** The report could not be written. */
-export function reportUnwritable(file: string, cause: unknown): ThawError {
-  return new ThawError(
-    "THAW_CLI_REPORT_UNWRITABLE",
-    `The report could not be written: ${causeText(cause)}. At ${file}; nothing was left there. Check free space ` +
-      "and permissions.",
-    { details: { file }, cause },
-  );
-}
-
 /** A model is named as on a hub, and nothing of that name is here. */
 export function modelNotLocal(name: string, path: string): ThawError {
   return new ThawError(

@@ -93,7 +93,7 @@ export function samplePlanned(): PlannedContext {
 }
 
 /** A whole run, finished. */
-export function sampleRecord(pictures: Readonly<Record<number, string>> = {}): RunRecord {
+export function sampleRecord(): RunRecord {
   const record = newRecord("Emoji captioner");
   record.model = "examples/emoji-captioner/checkpoint";
   record.backend = "WASM with SIMD, one thread";
@@ -102,9 +102,6 @@ export function sampleRecord(pictures: Readonly<Record<number, string>> = {}): R
     record.steps.push({
       step,
       loss: 1.1 + 5 * Math.exp(-step / 30) + 0.15 * Math.sin(step),
-      gradientNorm: 1,
-      learningRate: 0.01,
-      tokensPerSecond: 9000,
       durationMs: 240,
       peakBytes: 61e6,
     });
@@ -112,7 +109,7 @@ export function sampleRecord(pictures: Readonly<Record<number, string>> = {}): R
     { step: 0, value: 6.9 },
     { step: 200, value: 1.9 },
   ];
-  record.captions.push(sampleCaptions("twemoji", pictures, 0.442), sampleCaptions("twemoji-unseen", pictures, 0.101));
+  record.captions.push(sampleCaptions("twemoji", 0.442), sampleCaptions("twemoji-unseen", 0.101));
   record.summary = {
     runFolder: "/x/runs/run-1",
     steps: 200,
@@ -150,7 +147,7 @@ export function sampleRecord(pictures: Readonly<Record<number, string>> = {}): R
   return record;
 }
 
-function sampleCaptions(name: string, pictures: Readonly<Record<number, string>>, tokenF1: number): CaptionRecord {
+function sampleCaptions(name: string, tokenF1: number): CaptionRecord {
   const words = [
     "dog face",
     "red apple",
@@ -173,7 +170,6 @@ function sampleCaptions(name: string, pictures: Readonly<Record<number, string>>
   const before = answers.map((answer) => ({ ...answer, answer: "the the the", tokenF1: 0 }));
   return {
     name,
-    pictures: { ...pictures },
     before: { step: 0, exactMatch: 0, tokenF1: 0.004, samples: 60, notScored: 412, answers: before },
     after: { step: 200, exactMatch: tokenF1 * 0.85, tokenF1, samples: 60, notScored: 412, answers },
     baselines: {

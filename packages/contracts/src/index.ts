@@ -37,7 +37,17 @@ export type {
   TextPart,
 } from "./provides/sample.js";
 export type { StandardResult, StandardSchema } from "./provides/schema.js";
-export { bytesText, countText, cut, cutWords, keepSecret, parseJson, shown, withoutSecrets } from "./text.js";
+export {
+  bytesText,
+  countText,
+  cut,
+  cutWords,
+  durationText,
+  keepSecret,
+  parseJson,
+  shown,
+  withoutSecrets,
+} from "./text.js";
 export {
   editDistance,
   isSegmentPrefix,

@@ -72,6 +72,7 @@ export {
   keepSecret,
   append,
   bytesText,
+  durationText,
   makeFolders,
   MAX_TEXT_BYTES,
   readPlainFile,
@@ -161,6 +162,7 @@ export { findCheckpoint } from "./checkpoint/read-checkpoint.js";
 export type { FoundCheckpoint } from "./checkpoint/read-checkpoint.js";
 export { eventNumbers, tokensPerSecond } from "./stream/metrics-line.js";
 export type { BaselineEvent, EvaluatedEvent, MetricsLine, StepEvent } from "./stream/metrics-line.js";
+export { isRunHeld } from "./checkpoint/run-lock.js";
 export { readLog, readMetrics, readSamples } from "./stream/run-log.js";
 export type { LogLine, SampleLine } from "./stream/run-log.js";
 export type { AddedEvent, EventImage, RunEvent, SampleEvent } from "./stream/run-event.js";

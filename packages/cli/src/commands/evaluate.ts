@@ -78,7 +78,7 @@ export async function evaluate(path: string, options: EvaluateOptions, terminal:
         });
         if (evaluation === undefined) return interrupts.exitCode();
         const { baselines } = evaluation;
-        const record = { name: source.name, after: captionResult(evaluation, 0), baselines, pictures: {} };
+        const record = { name: source.name, after: captionResult(evaluation, 0), baselines };
         if (options.json === true) terminal.out(jsonLine(evaluation, options.data === undefined ? source.name : ""));
         else printScores(record, terminal);
       }

@@ -1,4 +1,5 @@
-import { ThawError, Trainer, type ResumeOptions } from "@thaw/core";
+import { ThawError, Trainer, type Logger, type ResumeOptions } from "@thaw/core";
+import { writeReport } from "@thaw/report";
 import { openParts } from "../running/build-run.js";
 import { badOption } from "../errors.js";
 import { eventWriter, type EventWriter } from "../record/events.js";
@@ -17,6 +18,7 @@ import { runFolderOf, stagedRunOf, titleOf } from "../running/run-folder.js";
 import type { Terminal } from "../terminal/terminal.js";
 import { finishRun, goOnLine, prepareRun, stoppedRun, type Failure, type TrainContext } from "../running/train-run.js";
 import { withResumeCommand } from "../running/resume-command.js";
+import { startFacts } from "../record/provenance.js";
 import { trainStages, type StageToTrain } from "../running/train-stages.js";
 
 /** Options of `thaw train`. */
@@ -40,6 +42,8 @@ interface Work {
 
 /** And with what it is to be compared. */
 interface ComparedWork extends Work {
+  /** The config as it was named. */
+  readonly path: string | undefined;
   readonly comparedSteps: number;
 }
 
@@ -56,7 +60,7 @@ export async function train(
   if (options.resume !== undefined && configPath !== undefined)
     throw badOption("[config]", configPath, "either a config or --resume: a resumed run has its own");
   const comparedSteps = readComparedSteps(options.compareAllTrainable);
-  const work = { ...(await findWork(configPath, options)), comparedSteps };
+  const work = { ...(await findWork(configPath, options)), path: configPath, comparedSteps };
   if (isConfigRefused(work.planning))
     return refuse(work.planning, eventWriter(terminal, options.json === true), terminal);
   const isStaged = work.stages.length > 0;
@@ -109,6 +113,7 @@ async function trainWork(
       onTrainer,
       failure,
       trustWord,
+      environment: startFacts(work.path, options),
       ...(team === undefined ? {} : { team }),
     };
     for (const line of await editedSince(work)) logger.warn(line);
@@ -123,8 +128,10 @@ async function trainWork(
       return 1;
     }
     const { code, message } = error instanceof ThawError ? error : { code: "THAW_UNEXPECTED", message: String(error) };
-    events.write("error", { code, message, saved: failure.saved });
+    const report = await reportOf(failure, logger);
+    events.write("error", { code, message, saved: failure.saved, report });
     if (failure.saved !== undefined) advise(goOnLine(failure.saved, trustWord));
+    if (report !== undefined) advise(`Report: ${report}`);
     throw error;
   } finally {
     stopListening();
@@ -185,6 +192,15 @@ async function trainOne(
   } finally {
     await parts.close();
   }
+}
+
+/** The report of a run that failed; what else goes wrong with it is told, and not thrown. */
+async function reportOf({ runFolder }: Failure, logger: Logger): Promise<string | undefined> {
+  if (runFolder === undefined) return undefined;
+  return writeReport(runFolder).catch((error: unknown) => {
+    logger.warn(error instanceof Error ? error.message : String(error));
+    return undefined;
+  });
 }
 
 function isPlanRefusal(error: unknown): boolean {

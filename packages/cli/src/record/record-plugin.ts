@@ -17,8 +17,8 @@ export interface RecordSinks {
   readonly record: RunRecord;
   readonly progress: Progress;
   readonly events: EventWriter;
-  /** Told where the state of a run that fails is. */
-  readonly failure: { saved?: SavedState; isPlanPrinted?: boolean };
+  /** Told where the state of a run that fails is, and its folder. */
+  readonly failure: { saved?: SavedState; runFolder?: string; isPlanPrinted?: boolean };
   /** Absent: the plan is not printed. */
   readonly terminal?: Terminal;
   /** Paths of settings are shown from here. */
@@ -50,6 +50,7 @@ export function recordPlugin(sinks: RecordSinks): Plugin {
       });
       hooks.record.tap({ name: PLUGIN_NAME, stage: STAGE_LATE }, (event, facts) => {
         for (const hear of subscribers) hear(event, facts);
+        if (facts.runFolder !== undefined) sinks.failure.runFolder = facts.runFolder;
         if (event.event === "failed" && event.saved !== undefined) sinks.failure.saved = event.saved;
       });
       hooks.checkpoint.tapPromise({ name: PLUGIN_NAME, stage: STAGE_LATE }, (state) =>

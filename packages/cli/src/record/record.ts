@@ -1,12 +1,10 @@
-import { tokensPerSecond, type MetricsLine, type PlannedContext, type RunEvent, type RunSummary } from "@thaw/core";
+import type { MetricsLine, PlannedContext, RunEvent, RunSummary } from "@thaw/core";
+import type { Comparison } from "@thaw/report";
 
-/** One optimizer step, as charts and reports need it. */
+/** One optimizer step, as the terminal needs it. */
 export interface StepPoint {
   readonly step: number;
   readonly loss: number;
-  readonly gradientNorm: number;
-  readonly learningRate: number;
-  readonly tokensPerSecond: number;
   readonly durationMs: number;
   /** Most bytes in tensors during the step. */
   readonly peakBytes: number;
@@ -49,30 +47,9 @@ export interface CaptionRecord {
   before?: CaptionResult;
   after?: CaptionResult;
   baselines: Baselines;
-  /** `data:` URIs of the pictures shown in the report, by sample position. */
-  pictures: Record<number, string>;
 }
 
-/**
- * What freezing saved: the run itself against a few steps with everything trainable, in one process on the same data.
- */
-export interface Saving {
-  readonly frozen: SavingSide;
-  readonly allTrainable: SavingSide;
-}
-
-/** One side of the comparison. */
-export interface SavingSide {
-  /** Steps that were timed. */
-  readonly steps: number;
-  /** Median. */
-  readonly stepMs: number;
-  /** Most bytes in tensors during a step, weights included. */
-  readonly peakBytes: number;
-  readonly trainedParameters: number;
-}
-
-/** Everything that the terminal and the report say of a run; filled in while it goes on. */
+/** Everything that the terminal says of a run; filled in while it goes on. */
 export interface RunRecord {
   readonly title: string;
   readonly startedAt: Date;
@@ -88,7 +65,8 @@ export interface RunRecord {
   /** The progress bar does not show training: at the start, and after something else used it. */
   isBarTaken: boolean;
   summary?: RunSummary;
-  saving?: Saving;
+  /** What freezing saved: the run itself against a few steps with everything trainable. */
+  saving?: Comparison;
 }
 
 /** A record of a run that has not begun. */
@@ -110,10 +88,8 @@ export function recordEvents(record: RunRecord): (event: RunEvent) => void {
 /** Adds a measurement, of a run that goes on or of one that is taken up again. */
 export function addLine(record: RunRecord, line: MetricsLine): void {
   if (line.event === "step") {
-    const { step, loss, gradientNorm, learningRates, durationMs, peakBytes = 0 } = line;
-    const learningRate = Math.max(0, ...Object.values(learningRates));
-    const rate = tokensPerSecond(line);
-    record.steps.push({ step, loss, gradientNorm, learningRate, tokensPerSecond: rate, durationMs, peakBytes });
+    const { step, loss, durationMs, peakBytes = 0 } = line;
+    record.steps.push({ step, loss, durationMs, peakBytes });
   } else if (line.event === "evaluated" && line.metrics["loss"] !== undefined)
     (record.losses[line.name] ??= []).push({ step: line.step, value: line.metrics["loss"] });
 }

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { bytesText } from "@thaw/contracts";
+import { bytesText, durationText } from "@thaw/contracts";
 import { samplePlanned, sampleRecord } from "../../test-support/sample-record.js";
 import { memoryTerminal } from "../terminal/terminal.js";
 import { pickAnswers } from "./captions.js";
@@ -7,7 +7,7 @@ import { chartLines, resample } from "./chart.js";
 import { findingLines, verdictLine } from "./findings.js";
 import { planLines } from "./plan.js";
 import { summaryLines } from "./summary.js";
-import { durationText, lossText, scoreText, table, visibleLength } from "./text.js";
+import { lossText, scoreText, table, visibleLength } from "./text.js";
 
 const { colors, width } = memoryTerminal(110);
 const options = { colors, width, folder: "/x" };

@@ -1,10 +1,11 @@
-import { bytesText, countText } from "@thaw/contracts";
+import { bytesText, countText, durationText } from "@thaw/contracts";
 import { deadGradientLines } from "@thaw/core";
-import type { RunRecord, Saving } from "../record/record.js";
+import type { Comparison } from "@thaw/report";
+import type { RunRecord } from "../record/record.js";
 import type { Colors } from "../terminal/terminal.js";
 import { sampleLines, scoreLines } from "./captions.js";
 import { chartLines } from "./chart.js";
-import { durationText, lossText } from "./text.js";
+import { lossText } from "./text.js";
 
 /** What a run did, for people: loss, captions beside the baselines, samples, the frozen proof, what freezing saved. */
 export function summaryLines(
@@ -59,7 +60,7 @@ export function proofLines(record: RunRecord, colors: Colors): readonly string[]
 }
 
 /** The measured comparison. */
-export function comparisonLines({ frozen, allTrainable }: Saving, colors: Colors): readonly string[] {
+export function comparisonLines({ frozen, allTrainable }: Comparison, colors: Colors): readonly string[] {
   const faster = allTrainable.stepMs / Math.max(1e-9, frozen.stepMs);
   const smaller = allTrainable.peakBytes / Math.max(1, frozen.peakBytes);
   return [

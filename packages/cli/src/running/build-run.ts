@@ -95,6 +95,7 @@ export interface RunExtras {
   readonly plugins: readonly Plugin[];
   readonly evaluators: readonly Evaluator[];
   readonly logger: Logger;
+  readonly environment: Readonly<Record<string, string>>;
   readonly resume?: NonNullable<TrainerOptions["resume"]>;
 }
 
@@ -114,6 +115,7 @@ export async function trainerOptions(config: LoadedConfig, parts: Parts, extras:
     seed,
     config: config.saved,
     logger: extras.logger,
+    environment: extras.environment,
     evaluators: extras.evaluators,
     trackers,
     ...(startFrom === undefined ? {} : { startFrom }),

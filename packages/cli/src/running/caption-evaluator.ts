@@ -86,21 +86,6 @@ export function captionResult(evaluation: CaptionEvaluation, step: number): Capt
   };
 }
 
-/** `data:` URIs of the pictures that a report shows. */
-export async function picturesOf(
-  source: DataSource,
-  result: CaptionResult,
-  count = 24,
-): Promise<Record<number, string>> {
-  const pictures: Record<number, string> = {};
-  for (const { index } of pickAnswers(result.answers, count)) {
-    const image = (await source.samples.read(index)).media.find(({ modality }) => modality === "image");
-    if (image !== undefined)
-      pictures[index] = `data:image/png;base64,${Buffer.from(await thumbnail(image.source, 96)).toString("base64")}`;
-  }
-  return pictures;
-}
-
 /** What an evaluation tells of itself beside its scores. */
 interface ToldCaptions {
   readonly name: string;
@@ -182,7 +167,7 @@ export function captionEvaluators(
   if (!isMeasured) return [];
   const hasBaselines = parts.train !== undefined && canCompareNeighbours(parts.train);
   return Object.entries(parts.evaluation).map(([name, source]): Evaluator => {
-    const captions: CaptionRecord = { name, baselines: {}, pictures: {} };
+    const captions: CaptionRecord = { name, baselines: {} };
     record.captions.push(captions);
     return {
       name: `captions/${name}`,
@@ -201,10 +186,7 @@ export function captionEvaluators(
         });
         if (evaluation === undefined) return undefined;
         const result = captionResult(evaluation, step);
-        if (isFirst) {
-          captions.baselines = evaluation.baselines;
-          captions.pictures = await picturesOf(source, result);
-        }
+        if (isFirst) captions.baselines = evaluation.baselines;
         await tellCaptions({ name: `captions/${name}`, step, source, evaluation, isFirst, tell });
         if (isFirst && step === 0) captions.before = result;
         else captions.after = result;

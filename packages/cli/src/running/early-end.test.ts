@@ -97,6 +97,7 @@ describe("a run that ends early", () => {
     const ended = await thaw([], { END: signals });
     expect(ended).toMatchObject({ code });
     expect(ended.err).toContain("Stopped after step 4; a checkpoint is saved.");
+    expect(ended.err).toContain(`Report: ${join(ended.run, "report.html")}`);
     await expectGoesOn(ended.err, ended.run);
   });
 
@@ -115,7 +116,9 @@ describe("a run that ends early", () => {
       .split("\n")
       .map((line) => JSON.parse(line) as { event: string });
     const saved = { step: 3, folder: join(run, "checkpoints/step-3") };
-    expect(events.at(-1)).toMatchObject({ event: "error", code: "THAW_CORE_PLUGIN_FAILED", saved });
+    const report = join(run, "report.html");
+    expect(events.at(-1)).toMatchObject({ event: "error", code: "THAW_CORE_PLUGIN_FAILED", saved, report });
+    expect(readFileSync(report, "utf8")).toContain("THAW_CORE_PLUGIN_FAILED");
     expect(JSON.parse(err.split("\n")[0]!)).toMatchObject({ msg: expect.stringContaining("Checkpoints are saved") });
   });
 

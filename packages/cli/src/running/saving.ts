@@ -3,9 +3,10 @@ import { freezePolicy } from "@thaw/plugin-freeze-policy";
 import { lora } from "@thaw/plugin-lora";
 import { projectorOnly } from "@thaw/plugin-projector-only";
 import { tokenRows } from "@thaw/plugin-token-rows";
+import type { Comparison, ComparisonSide } from "@thaw/report";
 import type { Progress } from "../terminal/progress.js";
 import { RECORD_PLUGIN } from "../record/record-plugin.js";
-import type { RunRecord, Saving, SavingSide, StepPoint } from "../record/record.js";
+import type { RunRecord, StepPoint } from "../record/record.js";
 
 /** The middle value; the lower of two. */
 export function median(values: readonly number[]): number {
@@ -21,7 +22,7 @@ export async function measureSaving(
   record: RunRecord,
   steps: number,
   progress: Progress,
-): Promise<Saving | undefined> {
+): Promise<Comparison | undefined> {
   if (record.planned === undefined || record.steps.length === 0) return undefined;
   const points: StepPoint[] = [];
   const replaced = new Set([
@@ -72,7 +73,7 @@ export async function measureSaving(
 const ignore = (): void => {};
 const silent = { debug: ignore, info: ignore, warn: ignore };
 
-function side(points: readonly StepPoint[], trainedParameters: number): SavingSide {
+function side(points: readonly StepPoint[], trainedParameters: number): ComparisonSide {
   const timed = points.length > 1 ? points.slice(1) : points;
   return {
     steps: timed.length,
@@ -92,16 +93,8 @@ function stepRecorder(points: StepPoint[], progress: Progress): Plugin {
         memory();
         return Promise.resolve();
       });
-      trainer.hooks.afterStep.tapPromise(name, ({ step, loss, gradientNorm, tokens, durationMs, memory }) => {
-        points.push({
-          step,
-          loss,
-          gradientNorm,
-          learningRate: 0,
-          tokensPerSecond: (1000 * tokens) / Math.max(1e-6, durationMs),
-          durationMs,
-          peakBytes: memory().peakBytes,
-        });
+      trainer.hooks.afterStep.tapPromise(name, ({ step, loss, durationMs, memory }) => {
+        points.push({ step, loss, durationMs, peakBytes: memory().peakBytes });
         progress.advance(step + 1);
         return Promise.resolve();
       });

@@ -1,5 +1,6 @@
 import { basename, dirname } from "node:path";
 import type { Logger, RunSummary, SavedState, Trainer, TrainerOptions } from "@thaw/core";
+import { writeComparison, writeReport } from "@thaw/report";
 import { trainerOptions, type Parts } from "./build-run.js";
 import { captionEvaluators } from "./caption-evaluator.js";
 import type { EventWriter } from "../record/events.js";
@@ -11,7 +12,7 @@ import { newRecord, type RunRecord } from "../record/record.js";
 import { recordPlugin } from "../record/record-plugin.js";
 import { shellWord } from "../render/text.js";
 import { summaryLines } from "../render/summary.js";
-import { writeReport } from "../report/report.js";
+import { dataFacts } from "../record/provenance.js";
 import { leftOutLines, leftOutOf, tellOfData, type LeftOut } from "./data-notes.js";
 import { warnOfOverlap } from "./overlap.js";
 import { measureSaving } from "./saving.js";
@@ -38,11 +39,15 @@ export interface TrainContext {
   readonly failure: Failure;
   /** ` --trust` where going on with the run needs it, else empty. */
   readonly trustWord: string;
+  /** What the run is started with: kept with it. */
+  readonly environment: Readonly<Record<string, string>>;
 }
 
 /** What is left of a run that failed. */
 export interface Failure {
   saved?: SavedState;
+  /** Where it is, once it has begun. */
+  runFolder?: string;
   /** The plan with its findings was shown. */
   isPlanPrinted?: boolean;
 }
@@ -73,7 +78,12 @@ export async function prepareRun(
   const sinks = { record, progress, events, failure, folder: process.cwd() };
   const recorder = recordPlugin({ ...sinks, ...(isJson ? {} : { terminal }) });
   const evaluators = captionEvaluators(config, parts, { record, progress, isStopping: interrupts.isInterrupted });
-  const options = await trainerOptions(config, parts, { plugins: [recorder], evaluators, logger });
+  const options = await trainerOptions(config, parts, {
+    plugins: [recorder],
+    evaluators,
+    logger,
+    environment: { ...context.environment, ...dataFacts(parts) },
+  });
   const leftOut = (): readonly LeftOut[] => leftOutOf(parts);
   if (team === undefined) return { record, options, leftOut };
   return {
@@ -94,9 +104,9 @@ export async function finishRun(
   if (comparedSteps > 0) {
     const saving = await measureSaving(options, record, comparedSteps, progress);
     if (saving !== undefined) record.saving = saving;
+    if (saving !== undefined && summary.runFolder !== undefined) await writeComparison(summary.runFolder, saving);
   }
-  const report =
-    summary.runFolder === undefined ? undefined : await writeReport(record, summary.runFolder, process.cwd());
+  const report = summary.runFolder === undefined ? undefined : await writeReport(summary.runFolder);
   events.write("done", {
     ...summary,
     captions: record.captions.map(({ name, before, after, baselines }) => ({
@@ -117,15 +127,21 @@ export async function finishRun(
   if (report !== undefined) terminal.out(`Report: ${report}`);
 }
 
-/** What a run that a signal ended, of this process or another one of the team, says. Returns its exit code. */
-export function stoppedRun(
+/**
+ * What a run that a signal ended, of this process or another one of the team, says; its report is written. Returns its
+ * exit code.
+ */
+export async function stoppedRun(
   summary: RunSummary,
   runFolder: string | undefined,
-  { events, terminal, interrupts, trustWord }: TrainContext,
-): number {
-  events.write("stopped", { step: summary.steps, runFolder });
+  { events, terminal, interrupts, trustWord, team }: TrainContext,
+): Promise<number> {
+  const isWriting = (team?.rank ?? 0) === 0;
+  const report = summary.runFolder === undefined || !isWriting ? undefined : await writeReport(summary.runFolder);
+  events.write("stopped", { step: summary.steps, runFolder, report });
   terminal.err(`Stopped after step ${summary.steps}; a checkpoint is saved.`);
   if (runFolder !== undefined) terminal.err(`Go on with: npx thaw train --resume ${shellWord(runFolder)}${trustWord}`);
+  if (report !== undefined) terminal.err(`Report: ${report}`);
   return interrupts.isInterrupted() ? interrupts.exitCode() : STOPPED_ELSEWHERE;
 }
 

@@ -1,6 +1,6 @@
-import { countText } from "@thaw/contracts";
+import { countText, durationText } from "@thaw/contracts";
 import type { Terminal } from "./terminal.js";
-import { durationText, lossText } from "../render/text.js";
+import { lossText } from "../render/text.js";
 
 /** A bar on standard error: moving on a terminal, a line every few seconds elsewhere. */
 export interface Progress {

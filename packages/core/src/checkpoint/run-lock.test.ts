@@ -6,7 +6,7 @@ import { join } from "node:path";
 import * as tf from "@tensorflow/tfjs-core";
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { runToy, toyTrainer } from "../toy/toy-trainer.js";
-import { LOCK_FILE, lockRun } from "./run-lock.js";
+import { isRunHeld, LOCK_FILE, lockRun } from "./run-lock.js";
 
 let tensors = 0;
 let output: string;
@@ -59,12 +59,15 @@ describe("the lock of a run folder", () => {
       "half",
     ]) {
       writeFileSync(join(output, LOCK_FILE), text);
+      expect(await isRunHeld(output)).toBe(false);
       const release = await lockRun(output);
       expect(lockText().pid).toBe(process.pid);
+      expect(await isRunHeld(output)).toBe(true);
       await release();
     }
     writeFileSync(join(output, LOCK_FILE), JSON.stringify({ pid: 1, host: "elsewhere" }));
     await expect(lockRun(output)).rejects.toThrow(/1 on elsewhere.*remove the file run\.lock/);
+    expect(await isRunHeld(output)).toBe(true);
   });
 
   it("is taken by one of many that ask at once", async () => {

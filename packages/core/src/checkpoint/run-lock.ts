@@ -48,6 +48,13 @@ export async function lockRun(folder: string): Promise<() => Promise<void>> {
   };
 }
 
+/** True while a process trains in a run folder: one that is alive, or of which this machine can not know. */
+export async function isRunHeld(folder: string): Promise<boolean> {
+  const path = await realpath(folder).catch(() => folder);
+  const owner = parse(await readFile(join(path, LOCK_FILE), "utf8").catch(() => ""));
+  return held.has(path) || (owner !== undefined && (await isAlive(owner)));
+}
+
 /** Makes the lock as a whole, with its owner in it; false where there is one. */
 async function create(file: string, owner: LockOwner): Promise<boolean> {
   const draft = `${file}.${randomUUID()}.tmp`;

@@ -1,0 +1,111 @@
+import { metricText } from "../run/metric-words.js";
+import { stepsOf, type RunData, type RunStatus } from "../run/run-data.js";
+import { measuredOf, winnersOf } from "./evaluations-section.js";
+import { html, type Html } from "./html.js";
+import { bytesText, countText, durationText, numberText, timeText } from "./text.js";
+
+/** How a run stands, in words. */
+export const STATUS_TEXT: Readonly<Record<RunStatus, string>> = {
+  running: "Running",
+  finished: "Finished",
+  interrupted: "Stopped before its end",
+  failed: "Failed",
+  lost: "Ended without a word",
+};
+
+/** State, and the numbers that a reader looks for first. */
+export function overviewSection(run: RunData): Html {
+  const { done, total } = stepsOf(run);
+  const started = run.log.find(({ event }) => event === "started");
+  const facts = [
+    total > 0 ? `${countText(done)} of ${countText(total)} steps` : undefined,
+    run.summary === undefined ? undefined : `ended: ${run.summary.stopReason}`,
+    started === undefined ? undefined : timeText(started.time),
+  ].filter((fact) => fact !== undefined);
+  return html`<p class="status ${run.status}">
+      <b>${STATUS_TEXT[run.status]}</b> <span class="soft">${facts.join(" · ")}</span>
+    </p>
+    ${
+      run.status === "running"
+        ? html`<progress max="${Math.max(1, total)}" value="${done}" aria-label="Steps">${done} of ${total}</progress>`
+        : html``
+    }
+    ${endWord(run)}
+    <div class="cards">
+      ${cardsOf(run).map(([value, label]) => html`<div class="card"><b>${value}</b><span>${label}</span></div>`)}
+    </div>`;
+}
+
+function endWord({ log, status }: RunData): Html {
+  const last = log.findLast(({ event }) => event === "failed" || event === "started");
+  if (status === "failed" && last?.event === "failed")
+    return html`<div class="finding error">
+      <p><b>${last.code ?? "It failed"}</b> ${last.message}</p>
+    </div>`;
+  if (status !== "lost") return html``;
+  return html`<div class="finding warning">
+    <p>
+      Its process is gone and said nothing: it was killed, or the machine went off. What was measured until then is
+      below.
+    </p>
+  </div>`;
+}
+
+type Card = readonly [value: string, label: string];
+
+function cardsOf(run: RunData): readonly Card[] {
+  return [...scoreCard(run), ...lossCard(run), ...planCard(run), ...speedCard(run), ...comparedCard(run)];
+}
+
+function scoreCard(run: RunData): readonly Card[] {
+  const score = measuredOf(run).find(({ metric }) => metric !== "loss");
+  if (score === undefined) return [];
+  const { name, metric, first, firstStep, last, lastStep, baselines } = score;
+  const [winner] = winnersOf(score);
+  const beside =
+    winner === undefined
+      ? baselines.length === 0
+        ? ""
+        : "; above every baseline"
+      : `; a baseline, ${winner.name}, has ${numberText(winner.value)}`;
+  const was = firstStep === lastStep ? "" : `, was ${numberText(first)}`;
+  return [[numberText(last), `${metricText(metric)} of ${name}${was}${beside}`]];
+}
+
+function lossCard({ metrics }: RunData): readonly Card[] {
+  const steps = metrics.filter((line) => line.event === "step");
+  const [first, last] = [steps[0], steps.at(-1)];
+  return first === undefined || last === undefined
+    ? []
+    : [[numberText(last.loss), `training loss, was ${numberText(first.loss)}`]];
+}
+
+function planCard({ plan }: RunData): readonly Card[] {
+  if (plan === undefined || plan.graph.length === 0) return [];
+  const all = plan.graph.reduce((sum, { parameterCount }) => sum + parameterCount, 0);
+  const trained = plan.graph.reduce((sum, { trainedCount }) => sum + trainedCount, 0);
+  return [[`${((100 * trained) / Math.max(1, all)).toFixed(1)}%`, `of ${countText(all)} parameters train`]];
+}
+
+function speedCard({ metrics, summary }: RunData): readonly Card[] {
+  const steps = metrics.filter((line) => line.event === "step");
+  if (steps.length === 0) return [];
+  const trainingMs = steps.reduce((sum, { durationMs }) => sum + durationMs, 0);
+  const tokens = steps.reduce((sum, step) => sum + step.tokens, 0);
+  const peak = Math.max(summary?.peakTensorBytes ?? 0, ...steps.map(({ peakBytes }) => peakBytes ?? 0));
+  return [
+    [
+      durationText(trainingMs),
+      `in steps, ${countText(Math.round((1000 * tokens) / Math.max(1, trainingMs)))} tokens/s`,
+    ],
+    ...(peak > 0 ? [[bytesText(peak), "in tensors at most"] as const] : []),
+  ];
+}
+
+function comparedCard({ comparison }: RunData): readonly Card[] {
+  if (comparison === undefined) return [];
+  const factor = comparison.allTrainable.stepMs / Math.max(1e-9, comparison.frozen.stepMs);
+  return factor >= 1
+    ? [[`${factor.toFixed(1)}x`, "faster per step than training everything"]]
+    : [[`${(1 / factor).toFixed(1)}x`, "slower per step than training everything"]];
+}

@@ -1,0 +1,111 @@
+import { isLowerBetter, metricText } from "../run/metric-words.js";
+import type { RunData, RunSample } from "../run/run-data.js";
+import { html, trusted, type Html } from "./html.js";
+import { countText, numberText } from "./text.js";
+
+/** Right, wrong and between are told by a sign and a word, not by colour alone. */
+const MARKS = { right: "✓ right", partial: "≈ partly right", wrong: "✗ wrong", none: "" } as const;
+/** Samples of an evaluation that are seen at once; the others open below them. */
+const SHOWN = 12;
+const ORDERS = ["worst first", "best first", "spread over the set"];
+
+/** Samples of the last evaluation that told of some, worst first; scripts offer other orders. */
+export function samplesSection({ samples }: Pick<RunData, "samples">): Html {
+  const names = [...new Set(samples.map(({ name }) => name))];
+  return html`${names.map((name) =>
+    oneEvaluation(
+      name,
+      samples.filter((sample) => sample.name === name),
+    ),
+  )}`;
+}
+
+function oneEvaluation(name: string, samples: readonly RunSample[]): Html {
+  const last = Math.max(...samples.map(({ step }) => step));
+  const first = Math.min(...samples.map(({ step }) => step));
+  const before = new Map(
+    samples.filter(({ step }) => step === first && first < last).map((sample) => [sample.index, sample]),
+  );
+  const shown = samples.filter(({ step }) => step === last);
+  const ranked = shown.toSorted((left, right) => scoreOf(left) - scoreOf(right) || left.index - right.index);
+  const cards = ranked.map((sample) => card(sample, before.get(sample.index)));
+  return html`<h2>Samples: ${name}</h2>
+    <p class="soft">
+      ${countText(shown.length)} samples after ${countText(last)} steps: the worst, the best, and some spread evenly
+      over the set.
+    </p>
+    <fieldset class="orders" data-orders hidden>
+      <legend class="hidden">Order of the samples of ${name}</legend>
+      ${ORDERS.map(
+        (order, index) =>
+          html`<label
+            ><input type="radio" name="order-${name}" value="${index}" ${trusted(index === 0 ? " checked" : "")} />
+            ${order}</label
+          >`,
+      )}
+    </fieldset>
+    <div class="galleries">
+      <ul class="gallery">
+        ${cards.slice(0, SHOWN)}
+      </ul>
+      ${
+        cards.length <= SHOWN
+          ? html``
+          : html`<details id="more-${name}">
+              <summary>${countText(cards.length - SHOWN)} more<span class="hidden"> samples of ${name}</span></summary>
+              <ul class="gallery">
+                ${cards.slice(SHOWN)}
+              </ul>
+            </details>`
+      }
+    </div>`;
+}
+
+function card(sample: RunSample, before: RunSample | undefined): Html {
+  const { index, id, texts, images } = sample;
+  const mark = markOf(sample);
+  const scores = Object.entries(sample.numbers).map(([name, value]) => `${metricText(name)} ${numberText(value)}`);
+  const { question, reference, answer, ...others } = texts;
+  const rows: (readonly [string, string | undefined])[] = [
+    ["question", question],
+    ["reference", reference],
+    ["answer", answer === "" ? "(nothing)" : answer],
+    ...(before === undefined
+      ? []
+      : [
+          [
+            `at step ${countText(before.step)}`,
+            before.texts["answer"] === "" ? "(nothing)" : before.texts["answer"],
+          ] as const,
+        ]),
+    ...Object.entries(others),
+  ];
+  return html`<li data-score="${scoreOf(sample)}" data-index="${index}" class="sample ${mark}">
+    ${images.map((image) => html`<img src="${image}" alt="Sample ${id}" />`)}
+    <p class="mark ${mark}">${MARKS[mark]} <span class="soft">${scores.join(", ")}</span></p>
+    <dl>
+      ${rows.flatMap(([name, text]) =>
+        text === undefined
+          ? []
+          : [
+              html`<dt>${name}</dt>
+                <dd>${text}</dd>`,
+            ],
+      )}
+    </dl>
+    <p class="soft id">${id}</p>
+  </li>`;
+}
+
+/** The first number that was given, turned so that more is better. */
+function scoreOf({ numbers }: Pick<RunSample, "numbers">): number {
+  const [name = "", value = 0] = Object.entries(numbers)[0] ?? [];
+  return isLowerBetter(name) ? -value : value;
+}
+
+/** Of scores from 0 to 1; others do not tell right from wrong. */
+function markOf({ numbers }: Pick<RunSample, "numbers">): keyof typeof MARKS {
+  const [name, value] = Object.entries(numbers)[0] ?? [];
+  if (name === undefined || value === undefined || isLowerBetter(name) || value < 0 || value > 1) return "none";
+  return value >= 0.999 ? "right" : value === 0 ? "wrong" : "partial";
+}
