@@ -9,6 +9,15 @@ export function notARun(folder: string): ThawError {
   );
 }
 
+/** Where runs are looked for is no folder. */
+export function noRuns(folder: string): ThawError {
+  return new ThawError(
+    "THAW_REPORT_NO_RUNS",
+    `${folder} is not a folder. Name the one that "output" of the config names.`,
+    { details: { folder } },
+  );
+}
+
 /** A file of the report could not be written. */
 export function reportUnwritable(path: string, cause: unknown): ThawError {
   return new ThawError(

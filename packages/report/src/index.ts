@@ -1,4 +1,6 @@
 export { renderReport } from "./page/page.js";
+export { compareRuns, type Difference, type LossPair, type RunComparison } from "./run/compare-runs.js";
+export { listRuns, runsAt, type ListedRun } from "./run/list-runs.js";
 export { readRun } from "./run/read-run.js";
 export type {
   Comparison,

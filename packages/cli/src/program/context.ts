@@ -1,4 +1,4 @@
-import type { CommandContext } from "@thaw/core";
+import type { Command, CommandContext } from "@thaw/core";
 import { table } from "../render/text.js";
 import { watchInterrupts } from "../processes/interrupt.js";
 import type { Terminal } from "../terminal/terminal.js";
@@ -9,6 +9,9 @@ export interface HostContext extends CommandContext {
   /** A line to print below an error. */
   readonly advise: (line: string) => void;
 }
+
+/** A command of the command line itself, which is given its terminal whole. */
+export type OwnCommand = Command<never, HostContext>;
 
 /** What commands may ask of the command line; what few of them need is loaded when they ask for it. */
 export function hostContext(terminal: Terminal, advise: (line: string) => void): HostContext {

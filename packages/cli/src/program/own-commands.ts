@@ -11,11 +11,9 @@ import type { TrainOptions } from "../commands/train.js";
 import type { WhyOptions } from "../commands/why.js";
 import { planningCommands } from "../fast.js";
 import * as help from "../terminal/help.js";
-import type { HostContext } from "./context.js";
+import type { HostContext, OwnCommand } from "./context.js";
+import { RUN_COMMANDS } from "./run-commands.js";
 import { BACKEND, count, DECODING, logLevel, MAX_NEW_TOKENS, QUIET, SET, TRUST } from "./flags.js";
-
-/** A command of the command line itself, which is given its terminal whole. */
-export type OwnCommand = Command<never, HostContext>;
 
 const train: Command<TrainOptions, HostContext> = {
   name: "train",
@@ -237,5 +235,6 @@ export const OWN_COMMANDS: readonly OwnCommand[] = [
   caption,
   chat,
   exportRun,
+  ...RUN_COMMANDS,
   config,
 ];

@@ -110,6 +110,23 @@ Examples:
   thaw chat --model ./checkpoint --system "Answer in one word." --temperature 0.7 --top-p 0.9
   printf '/image cat.png\nWhat is this?\nAnd its colour?\n' | thaw chat --model ./checkpoint --json`;
 
+export const REPORT_HELP = `
+The page is report.html in the run's folder: one file, without outside resources. thaw train writes it by itself.
+
+Examples:
+  thaw report runs/run-20250101-120000`;
+
+export const RUNS_HELP = `
+Without [folder]: the folder runs. Stages of a staged run are listed one by one.
+
+Examples:
+  thaw runs
+  thaw runs elsewhere/runs --json`;
+
+export const COMPARE_HELP = `
+Examples:
+  thaw compare runs/run-20250101-120000 runs/run-20250102-090000`;
+
 export const CONFIG_HELP = `${CONFIG_NOTE}
 
 Examples:

@@ -1,6 +1,6 @@
 import { metricText } from "../run/metric-words.js";
 import { stepsOf, type RunData, type RunStatus } from "../run/run-data.js";
-import { measuredOf, winnersOf } from "./evaluations-section.js";
+import { measuredOf, winnersOf } from "../run/measured.js";
 import { html, type Html } from "./html.js";
 import { bytesText, countText, durationText, numberText, timeText } from "./text.js";
 

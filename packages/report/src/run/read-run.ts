@@ -21,13 +21,18 @@ export const COMPARISON_FILE = "comparison.json";
  * on. @throws THAW_REPORT_NOT_A_RUN
  */
 export async function readRun(runFolder: string): Promise<RunData> {
+  const [run, samples] = await Promise.all([readMeasured(runFolder), readSamples(runFolder)]);
+  return { ...run, samples: await withPictures(resolve(runFolder), samples) };
+}
+
+/** All of it but the samples, with their pictures: for lists of runs. @throws THAW_REPORT_NOT_A_RUN */
+export async function readMeasured(runFolder: string): Promise<RunData> {
   const folder = resolve(runFolder);
   const started = await readJson<Partial<RunPlan>>(folder, "plan.json");
   if (started === undefined) throw notARun(folder);
-  const [metrics, log, samples, summary, comparison, versions] = await Promise.all([
+  const [metrics, log, summary, comparison, versions] = await Promise.all([
     readMetrics(folder),
     readLog(folder),
-    readSamples(folder),
     readJson<RunSummary>(folder, "summary.json"),
     readJson<Comparison>(folder, COMPARISON_FILE),
     readVersions(folder, started),
@@ -39,7 +44,7 @@ export async function readRun(runFolder: string): Promise<RunData> {
     ...versions,
     metrics,
     log,
-    samples: await withPictures(folder, samples),
+    samples: [],
     ...(summary === undefined ? {} : { summary }),
     ...(comparison === undefined ? {} : { comparison }),
   };
