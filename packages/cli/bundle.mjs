@@ -24,6 +24,8 @@ const leaveOut = {
     // What a plugin's commands load when they run, and trackers with a run: planning has none.
     if (kind === "dynamic-import" && /[\\/](commands|plugin-trackers[\\/]dist)[\\/]/.test(importer ?? ""))
       return { id: `${LEFT_OUT}:${id}` };
+    // Of a config that names nothing on the hub it is never loaded
+    if (id === "@thaw/hub") return { id, external: true };
     if (id.startsWith("node:") || id.startsWith(".") || id.startsWith("/") || id.startsWith("\0")) return null;
     const name = packageName(id);
     return name === undefined || builtinModules.includes(name) || BUNDLED.test(name)

@@ -157,7 +157,9 @@ function typeText(shape) {
           ? "path of code"
           : shape.format === "source"
             ? "text"
-            : shape.format;
+            : shape.format === "hub-or-path" || shape.format === "model"
+              ? "path"
+              : shape.format;
   return "any";
 }
 

@@ -1,15 +1,5 @@
 import { causeText, ThawError, type Finding } from "@thaw/contracts";
 
-/** A model is named as on a hub, and nothing of that name is here. */
-export function modelNotLocal(name: string, path: string): ThawError {
-  return new ThawError(
-    "THAW_CLI_MODEL_NOT_LOCAL",
-    `The model ${name} is not on this machine, and Thaw downloads none. At ${path}. Fetch it with ` +
-      `hf download ${name} --local-dir ${name} (pip install huggingface_hub), and name that folder as the model.`,
-    { details: { name, path } },
-  );
-}
-
 /** A folder is neither a run nor a checkpoint. */
 export function notARunOrCheckpoint(folder: string, reason: string): ThawError {
   return new ThawError(

@@ -17,7 +17,7 @@ export type { Trust, TrustedCode, TrustedPlugin } from "./reading/trust.js";
 export type { ResolvedConfig, ResolvedStage, ResolveOptions } from "./resolving/resolve-config.js";
 export { configSchema, defineConfig, savedSchema } from "./checking/schema.js";
 export type { ConfigSections, ResolvedValues, ThawConfig } from "./checking/schema.js";
-export { resolveSource } from "./resolving/paths.js";
+export { isOnHub, resolveModel, resolveSource } from "./resolving/paths.js";
 export type { Shape } from "./checking/shape.js";
 export { joinStageFindings } from "./resolving/stages.js";
 export type { StagePlace } from "./resolving/stages.js";

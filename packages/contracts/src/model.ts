@@ -205,6 +205,8 @@ export interface Model {
   readonly modelType: string;
   /** Folder or description for messages. */
   readonly source: string;
+  /** `org/name` where it comes from a hub: how others find it. */
+  readonly hubName?: string;
   /**
    * True where no checkpoint is there to look at: one stand-in parameter a component, so that settings can be judged
    * without names.

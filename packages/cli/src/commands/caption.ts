@@ -26,7 +26,7 @@ export interface CaptionOptions extends DecodingFlags {
  */
 export async function caption(given: readonly string[], options: CaptionOptions, terminal: Terminal): Promise<number> {
   const logger = await createLogger(options.logLevel, { isJson: options.json === true });
-  const target = await openTarget(options.model, options);
+  const target = await openTarget(options.model, { ...options, terminal });
   const processor = await openConfiguredProcessor(target.config);
   const { files, source } = await openUsable(
     given,

@@ -33,7 +33,7 @@ export interface ChatOptions extends DecodingFlags {
  */
 export async function chat(options: ChatOptions, terminal: Terminal): Promise<number> {
   const logger = await createLogger(options.logLevel, { isJson: options.json === true });
-  const target = await openTarget(options.model, options);
+  const target = await openTarget(options.model, { ...options, terminal });
   const processor = await openConfiguredProcessor(target.config);
   const { session } = await openSession(target, logger);
   try {

@@ -322,7 +322,7 @@ describe("thaw check", () => {
     );
     expect(rules((await thaw("check", own, "--json")).json<Report>())).toEqual(["config note"]);
     const trained = await thaw("train", own, "--set", "data.train=x.jsonl", "--set", "training.max_steps=1");
-    expect(trained.err).toContain("hf download org/name --local-dir org/name");
+    expect(trained.err).toContain("org/name is not in the cache, and HF_HUB_OFFLINE is set");
     expect(trained.code).toBe(1);
   });
 

@@ -18,6 +18,8 @@ import { watchInterrupts } from "../processes/interrupt.js";
 import { createLogger, type LogLevel } from "../terminal/log.js";
 import { createProgress, silentProgress } from "../terminal/progress.js";
 import { sampleLines, scoreLines } from "../render/captions.js";
+import { fetchedConfig, fetchedSource } from "../hub/fetched-config.js";
+import type { HubWatcher } from "../hub/hub-access.js";
 import { openSession } from "../running/open-run.js";
 import { openTarget, type Target } from "../running/run-folder.js";
 import type { Terminal } from "../terminal/terminal.js";
@@ -43,11 +45,14 @@ export interface EvaluateOptions {
  * Measures captions of a run or a checkpoint on a data set, beside both baselines. Returns 130 where Ctrl-C stopped it.
  */
 export async function evaluate(path: string, options: EvaluateOptions, terminal: Terminal): Promise<number> {
-  const target = await openTarget(path, options);
+  const watcher = { terminal, isQuiet: options.quiet === true };
+  const given = await openTarget(path, { ...options, ...watcher });
   if (options.images !== undefined && options.data === undefined)
     throw badOption("--images", options.images, "it together with --data");
-  if (options.data === undefined && Object.keys(evaluationSources(target.config)).length === 0)
+  if (options.data === undefined && Object.keys(evaluationSources(given.config)).length === 0)
     throw noEvaluationData(path);
+  const isOwnUsed = options.data === undefined || options.baselineData === undefined;
+  const target = { ...given, config: await fetchedConfig(given.config, watcher, isOwnUsed ? "all" : "model") };
   const progress = options.quiet === true ? silentProgress() : await createProgress(terminal);
   const logger = await createLogger(options.logLevel, {
     isJson: options.json === true,
@@ -57,8 +62,8 @@ export async function evaluate(path: string, options: EvaluateOptions, terminal:
   const opened: DataSource[] = [];
   try {
     const processor = await openConfiguredProcessor(target.config);
-    const sources = await openSources(target, processor, options, opened);
-    const training = await openTraining(target, processor, options.baselineData);
+    const sources = await openSources(target, processor, options, opened, watcher);
+    const training = await openTraining(target, processor, options.baselineData, watcher);
     if (training !== undefined) opened.push(training);
     const { session } = await openSession(target, logger);
     try {
@@ -99,10 +104,11 @@ async function openSources(
   processor: Processor,
   { data, images }: Pick<EvaluateOptions, "data" | "images">,
   opened: DataSource[],
+  watcher: HubWatcher,
 ): Promise<readonly DataSource[]> {
   if (data !== undefined) {
     const formats = config.registry.all("formats");
-    const given = await givenSource(data, formats, images);
+    const given = await givenSource(data, formats, watcher, images);
     const name = sourceName(given, formats);
     opened.push(await openSource(given, { processor, baseFolder: process.cwd(), role: "evaluation", name, formats }));
   } else
@@ -112,10 +118,16 @@ async function openSources(
 }
 
 /** A data set as the command line names it: short, or as YAML of a mapping; `images` is where its images lie. */
-async function givenSource(text: string, formats: readonly DatasetFormat[], images?: string): Promise<SourceSetting> {
-  const read = text.trimStart().startsWith("{") ? mappingOf(text) : text;
-  if (images === undefined) return read as SourceSetting;
-  const resolved = await resolveSource(read as SourceSetting, process.cwd(), formats);
+async function givenSource(
+  text: string,
+  formats: readonly DatasetFormat[],
+  watcher: HubWatcher,
+  images?: string,
+): Promise<SourceSetting> {
+  const setting = (text.trimStart().startsWith("{") ? mappingOf(text) : text) as SourceSetting;
+  const read = await fetchedSource(setting, formats, watcher);
+  if (images === undefined) return read;
+  const resolved = await resolveSource(read, process.cwd(), formats);
   if (resolved.type === "iconify") throw badOption("--images", images, "it for a file of captions or conversations");
   return { ...resolved, images: resolve(images) };
 }
@@ -144,11 +156,12 @@ async function openTraining(
   { config }: Target,
   processor: Processor,
   given: string | undefined,
+  watcher: HubWatcher,
 ): Promise<DataSource | undefined> {
   const formats = config.registry.all("formats");
   if (given !== undefined) {
     const context = { processor, baseFolder: process.cwd(), role: "train", name: "train", formats } as const;
-    return openSource(await givenSource(given, formats), context);
+    return openSource(await givenSource(given, formats, watcher), context);
   }
   const train = trainingSource(config.data);
   return train === undefined ? undefined : openConfiguredSource(config, processor, "train", train, "train");

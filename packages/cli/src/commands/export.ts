@@ -26,7 +26,7 @@ export async function exportRun(
 ): Promise<number> {
   const written = resolve(folder);
   const { backend, trust, json, logLevel } = options;
-  const run = await openRun(path, { backend, isTrusted: trust, isJson: json, logLevel });
+  const run = await openRun(path, { backend, isTrusted: trust, isJson: json, logLevel, terminal });
   try {
     await run.session.save(written, {
       dtype: options.dtype === "bf16" ? "BF16" : "F32",

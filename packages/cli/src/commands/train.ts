@@ -4,6 +4,8 @@ import { openParts } from "../running/build-run.js";
 import { badOption } from "../errors.js";
 import { eventWriter, type EventWriter } from "../record/events.js";
 import { onStrayError } from "../running/ended-process.js";
+import { fetchedConfig } from "../hub/fetched-config.js";
+import type { HubWatcher } from "../hub/hub-access.js";
 import { watchInterrupts } from "../processes/interrupt.js";
 import { loadConfig, type LoadedConfig } from "../config/load-config.js";
 import { editedConfigLine } from "../running/edited-config.js";
@@ -60,9 +62,10 @@ export async function train(
   if (options.resume !== undefined && configPath !== undefined)
     throw badOption("[config]", configPath, "either a config or --resume: a resumed run has its own");
   const comparedSteps = readComparedSteps(options.compareAllTrainable);
-  const work = { ...(await findWork(configPath, options)), path: configPath, comparedSteps };
-  if (isConfigRefused(work.planning))
-    return refuse(work.planning, eventWriter(terminal, options.json === true), terminal);
+  const found = { ...(await findWork(configPath, options)), path: configPath, comparedSteps };
+  if (isConfigRefused(found.planning))
+    return refuse(found.planning, eventWriter(terminal, options.json === true), terminal);
+  const work = await fetched(found, { terminal, isQuiet: options.quiet === true });
   const isStaged = work.stages.length > 0;
   const team = await formTeam(configPath, options, {
     environment: process.env,
@@ -170,6 +173,13 @@ async function findWork(
     stages: [],
     resume: { from, acceptPlanChange, acceptDataChange },
   };
+}
+
+/** With everything that is named on the hub in the cache, before anything begins. */
+async function fetched(work: ComparedWork, watcher: HubWatcher): Promise<ComparedWork> {
+  const stages: StageToTrain[] = [];
+  for (const { name, config } of work.stages) stages.push({ name, config: await fetchedConfig(config, watcher) });
+  return { ...work, config: stages[0]?.config ?? (await fetchedConfig(work.config, watcher)), stages };
 }
 
 async function trainOne(

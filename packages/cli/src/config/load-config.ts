@@ -12,7 +12,14 @@ import {
   type TrustedCode,
 } from "@thaw/config";
 import { backendGpu } from "@thaw/backend-gpu";
-import { API_VERSION, definePlugin, type Finding, type Registry, type StandardSchema } from "@thaw/core";
+import {
+  API_VERSION,
+  definePlugin,
+  type Finding,
+  type Registry,
+  type StandardSchema,
+  type ThawError,
+} from "@thaw/core";
 import { BUILT_IN_FORMATS } from "@thaw/data";
 import { FAMILIES } from "@thaw/models";
 import { conflictChecker } from "@thaw/plugin-conflict-checker";
@@ -71,6 +78,10 @@ export interface LoadedConfig extends Omit<ResolvedConfig, "stages"> {
   readonly data: DataSection;
   readonly hasErrors: boolean;
   readonly stages: readonly LoadedStage[];
+  /** `org/name` of a model that lies in a folder of the hub's cache. */
+  readonly hubName?: string;
+  /** Why there is no folder for a model that is named on the hub. */
+  readonly modelError?: ThawError;
 }
 
 /** One stage of a config. */

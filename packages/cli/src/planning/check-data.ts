@@ -2,6 +2,7 @@ import { ThawError, type Finding, type Model } from "@thaw/core";
 import { glanceAtSource } from "@thaw/data";
 import { checkProcessorFiles } from "@thaw/models";
 import { evaluationSources, trainingSource, type OpenedSetting } from "../config/data-section.js";
+import { isRemote } from "../hub/hub-names.js";
 import type { LoadedConfig } from "../config/load-config.js";
 import { dataFolder, modelFolder, openConfiguredProcessor, openConfiguredSource } from "../running/build-run.js";
 
@@ -32,7 +33,9 @@ export async function checkData(
   model: Model | undefined,
   all: boolean,
 ): Promise<readonly Finding[]> {
-  const sets = setsOf(config);
+  const formats = config.registry.all("formats");
+  // What is not fetched yet cannot be looked at
+  const sets = setsOf(config).filter(({ setting }) => ![setting.sets].flat().some((one) => isRemote(one, formats)));
   const findings: Finding[] = [...unended(config)];
   const look = async (path: string, task: () => Promise<unknown>): Promise<void> => {
     try {
@@ -43,7 +46,6 @@ export async function checkData(
     }
   };
   const glance = async (): Promise<void> => {
-    const formats = config.registry.all("formats");
     for (const { path, role, setting } of sets)
       for (const one of [setting.sets].flat())
         await look(`data.${path}`, () => glanceAtSource(one, { baseFolder: dataFolder(config), role, formats }));

@@ -1,10 +1,11 @@
 import { existsSync, readFileSync, statSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
-import { readForeign, type ForeignConfig } from "@thaw/config";
+import { isOnHub, readForeign, resolveModel, type ForeignConfig } from "@thaw/config";
 import { ThawError, Trainer, type Finding, type Model, type TrainingOptions } from "@thaw/core";
 import { openModel, placeholderModel } from "@thaw/models";
 import { conflictChecker } from "@thaw/plugin-conflict-checker";
 import { foreignFreezePolicy } from "@thaw/plugin-freeze-policy";
+import { plannedModel } from "../hub/planned-config.js";
 import type { Planning } from "./plan-run.js";
 
 /** The config of another tool at a path; undefined for anything else, also for what does not exist. */
@@ -51,11 +52,20 @@ async function modelOf(
     }
   }
   const settings = config.model === undefined ? [] : [config.model];
+  const onHub = resolveModel(name, dirname(config.file));
+  let reason = `${name} is not a local folder`;
+  if (isOnHub(onHub))
+    try {
+      return { model: await openModel(await plannedModel(onHub), { hubName: name }), findings: [] };
+    } catch (error) {
+      if (!(error instanceof ThawError)) throw error;
+      reason = error.message.replace(/\.$/, "");
+    }
   const note: Finding = {
     rule: "config",
     severity: "note",
-    message: `${name} is not a local folder, so what needs a checkpoint was not checked.`,
-    fix: "Name a local checkpoint folder to check everything.",
+    message: `${reason}, so what needs a checkpoint was not checked.`,
+    fix: "Name a checkpoint folder, or a model of the hub, to check everything.",
     settings,
   };
   return { model: placeholderModel(name), findings: [note] };

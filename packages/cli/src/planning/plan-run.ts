@@ -1,11 +1,9 @@
 import { ThawError, Trainer, type BatchSource, type Finding, type Model, type PlanResult } from "@thaw/core";
 import { openModel, placeholderModel } from "@thaw/models";
 import { foreignFreezePolicy, thawVocabulary } from "@thaw/plugin-freeze-policy";
-import { existsSync } from "node:fs";
-import { isAbsolute, relative, resolve, sep } from "node:path";
 import { evaluationSources, trainingSource, type OpenedSetting, type SourceSetting } from "../config/data-section.js";
 import { isError, type LoadedConfig } from "../config/load-config.js";
-import { modelNotLocal } from "../errors.js";
+import { hubFinding } from "../hub/planned-config.js";
 import { startFile } from "../running/run-folder.js";
 
 /** What `plan` and `check` find out. `planned` is absent where there is nothing to plan. */
@@ -18,19 +16,18 @@ export interface Planning {
 }
 
 /**
- * Opens the model that a config names: headers only. `@throws THAW_CLI_MODEL_NOT_LOCAL, THAW_CHECKPOINT_*,
- * THAW_SAFETENSORS_*`.
+ * Opens the model that a config names, in its folder: headers only. `@throws THAW_HUB_*` where there is none,
+ * `THAW_CHECKPOINT_*, THAW_SAFETENSORS_*`.
  */
 export async function openConfiguredModel(config: LoadedConfig): Promise<Model> {
+  const { modelError, hubName } = config;
+  if (modelError !== undefined) throw modelError;
   const { model, seed } = config.values;
-  const name = hubName(modelName(config), config.folder);
-  if (name !== undefined) throw modelNotLocal(name, modelName(config));
-  const families = config.registry.all("families");
-  if (typeof model === "string") return openModel(model, { seed, families });
+  const options = { seed, families: config.registry.all("families"), ...(hubName === undefined ? {} : { hubName }) };
+  if (typeof model === "string") return openModel(model, options);
   const { path, initialize, components, ignored } = model;
   return openModel(path, {
-    seed,
-    families,
+    ...options,
     ...(initialize === undefined ? {} : { initialize }),
     ...(components === undefined ? {} : { components }),
     ...(ignored === undefined ? {} : { ignored }),
@@ -116,36 +113,16 @@ export function isRefused({ findings }: Planning): boolean {
   return findings.some(isError);
 }
 
-/** A model that is not here is an error, but a name on a hub, which only has to be fetched, is a note. */
+/** What is wrong with the model; where the hub is not reached, a note. */
 function modelFinding(error: ThawError, config: LoadedConfig): Finding {
-  const settings = config.settings.filter(({ path }) => path === "model" || path.startsWith("model."));
-  if (error.code !== "THAW_CLI_MODEL_NOT_LOCAL")
-    return {
-      rule: "config",
-      severity: "error",
-      message: error.message,
-      fix: "Correct the model's path, or the files there.",
-      settings,
-    };
-  const name = String(error.details["name"]);
+  if (error === config.modelError) return hubFinding(error, "model", config);
   return {
     rule: "config",
-    severity: "note",
-    settings,
-    message: `${name} is not a local folder, so what needs a checkpoint was not checked.`,
-    fix: `Fetch it to check everything and to train: hf download ${name} --local-dir ${name}.`,
+    severity: "error",
+    message: error.message,
+    fix: "Correct the model's path, or the files there.",
+    settings: config.settings.filter(({ path }) => path === "model" || path.startsWith("model.")),
   };
-}
-
-/**
- * `Organisation/name` where a model's path is that below the config's folder and nothing of it is there; undefined
- * otherwise.
- */
-export function hubName(path: string, folder: string): string | undefined {
-  const name = isAbsolute(path) ? relative(folder, path).split(sep).join("/") : path;
-  return /^[\w-][\w.-]*\/[\w-][\w.-]*$/.test(name) && !existsSync(resolve(folder, name.split("/")[0]!))
-    ? name
-    : undefined;
 }
 
 function modelName({ values: { model } }: LoadedConfig): string {

@@ -1,12 +1,14 @@
 import { joinStageFindings } from "@thaw/config";
 import { handoverFindings, type Finding, type PlannedStage } from "@thaw/core";
 import { isError, type LoadedConfig, type LoadedStage } from "../config/load-config.js";
+import { plannedConfig } from "../hub/planned-config.js";
 import { planRun, type Planning } from "./plan-run.js";
 
 /** One run that a config means: a stage, or all of it. */
 export interface PlannedRun {
   /** Absent where the config has no stages. */
   readonly name?: string;
+  /** With folders in place of names on the hub, as far as planning needs them. */
   readonly config: LoadedConfig;
   readonly planning: Planning;
 }
@@ -24,8 +26,14 @@ export async function planConfig(config: LoadedConfig): Promise<ConfigPlanning> 
     const { runs, findings } = await planStages(config.stages);
     return { runs, findings: distinct([...config.findings, ...findings]) };
   }
+  const run = await planOne(config);
+  return { runs: [run], findings: run.planning.findings };
+}
+
+async function planOne(given: LoadedConfig): Promise<PlannedRun> {
+  const { config, findings } = await plannedConfig(given);
   const planning = await planRun(config);
-  return { runs: [{ config, planning }], findings: planning.findings };
+  return { config, planning: { ...planning, findings: [...planning.findings, ...findings] } };
 }
 
 /** Plans stages, and judges what one hands over to the next. */
@@ -33,7 +41,7 @@ export async function planStages(
   stages: readonly (Pick<LoadedStage, "name" | "config"> & Partial<LoadedStage>)[],
 ): Promise<ConfigPlanning> {
   const runs: (PlannedRun & { readonly name: string })[] = [];
-  for (const { name, config } of stages) runs.push({ name, config, planning: await planRun(config) });
+  for (const { name, config } of stages) runs.push({ name, ...(await planOne(config)) });
   const joined = joinStageFindings(
     stages.map(({ name, own = [] }, index) => ({
       stage: { name, index, own },

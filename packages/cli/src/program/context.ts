@@ -35,7 +35,7 @@ export function hostContext(terminal: Terminal, advise: (line: string) => void):
     },
     async open(path, options = {}) {
       const { openRun } = await import("../running/open-run.js");
-      return openRun(path, options);
+      return openRun(path, { ...options, terminal });
     },
   };
 }

@@ -2,6 +2,8 @@ import { access } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
 import { readStagedRun, stageState, STAGES_FILE, trainedFile } from "@thaw/core";
 import { notARunOrCheckpoint, runNotFinished, savedConfigWrong } from "../errors.js";
+import { fetchedConfig, fetchedModel } from "../hub/fetched-config.js";
+import type { HubWatcher } from "../hub/hub-access.js";
 import { loadConfig, type LoadedConfig } from "../config/load-config.js";
 import { loadRunConfig } from "./run-config.js";
 
@@ -15,7 +17,7 @@ export interface Target {
 }
 
 /** What commands say of the folder that they are given. */
-export interface TargetOptions {
+export interface TargetOptions extends HubWatcher {
   readonly backend?: string;
   /** The run's config may name code: plugins, configs that are code, libraries. */
   readonly trust?: boolean;
@@ -30,11 +32,13 @@ async function exists(path: string): Promise<boolean> {
 
 /**
  * Opens a run folder (its `config.json` and `final/`), one checkpoint folder in it, or a Hugging Face checkpoint
- * folder. Each is data: what a run names that is code is loaded where the working folder's config names it too, or with
- * `trust`. `@throws THAW_CLI_NOT_A_RUN, THAW_CLI_RUN_NOT_FINISHED, THAW_CLI_RUN_CONFIG, THAW_CONFIG_*`.
+ * folder or its name on the hub, which is fetched. Each is data: what a run names that is code is loaded where the
+ * working folder's config names it too, or with
+ * `trust`. `@throws THAW_CLI_NOT_A_RUN, THAW_CLI_RUN_NOT_FINISHED, THAW_CLI_RUN_CONFIG, THAW_CONFIG_*,
+ * THAW_HUB_*`.
  */
 export async function openTarget(path: string, options: TargetOptions = {}): Promise<Target> {
-  const folder = resolve(path);
+  const { folder, hubName } = await fetchedModel(path, options);
   if (!(await exists(folder))) throw notARunOrCheckpoint(folder, "it does not exist");
   const values = options.backend === undefined ? undefined : { backend: options.backend };
   const run = await runOf(folder);
@@ -45,13 +49,21 @@ export async function openTarget(path: string, options: TargetOptions = {}): Pro
       ...(options.trust === true ? { trust: "all" } : {}),
     });
     if (config.hasErrors) throw savedConfigWrong(run.folder, config.findings);
-    return { kind: "run", folder: run.folder, config, trained: run.trained };
+    return {
+      kind: "run",
+      folder: run.folder,
+      config: await fetchedConfig(config, options, "model"),
+      trained: run.trained,
+    };
   }
   if (!(await exists(join(folder, "config.json")))) throw notARunOrCheckpoint(folder, "it has no config.json");
   return {
     kind: "checkpoint",
     folder,
-    config: await loadConfig(null, { requires: "model", values: { model: folder, ...values } }),
+    config: {
+      ...(await loadConfig(null, { requires: "model", values: { model: folder, ...values } })),
+      ...(hubName === undefined ? {} : { hubName }),
+    },
   };
 }
 

@@ -4,8 +4,10 @@ import { lossText } from "../render/text.js";
 
 /** A bar on standard error: moving on a terminal, a line every few seconds elsewhere. */
 export interface Progress {
-  /** Begins a stretch of `total` units, `from` of them done; ends the one before. */
-  begin(label: string, total: number, from?: number): void;
+  /**
+   * Begins a stretch of `total` units, `from` of them done; ends the one before. `text` writes a number of units.
+   */
+  begin(label: string, total: number, from?: number, text?: (units: number) => string): void;
   /** Training: what the bar says beside its length. */
   step(done: number, facts: { readonly loss: number; readonly tokensPerSecond: number }): void;
   /** Anything else: units done. */
@@ -36,7 +38,7 @@ export async function createProgress(terminal: Terminal, now: () => number = Dat
   const { default: cliProgress } = await import("cli-progress");
   const { errorColors: colors } = terminal;
   let bar: Bar | undefined;
-  let stretch = { label: "", total: 0, from: 0, done: 0, facts: "", begunAt: 0, lineAt: 0 };
+  let stretch = { label: "", total: 0, from: 0, done: 0, facts: "", begunAt: 0, lineAt: 0, text: countText };
   // The library jumps back to where a bar began when it stops, so a bar lives only while nothing else is written.
   const startBar = (): void => {
     bar = new cliProgress.SingleBar({
@@ -71,7 +73,7 @@ export async function createProgress(terminal: Terminal, now: () => number = Dat
     const remaining = (elapsed / Math.max(1, done - stretch.from)) * (stretch.total - done);
     const eta = isDone ? durationText(elapsed) : done > stretch.from ? `ETA ${durationText(remaining)}` : "ETA -";
     stretch.done = done;
-    stretch.facts = [`${countText(done)}/${countText(stretch.total)}`, ...facts, eta].join("  ");
+    stretch.facts = [`${stretch.text(done)}/${stretch.text(stretch.total)}`, ...facts, eta].join("  ");
     if (terminal.isInteractive) {
       if (bar === undefined) startBar();
       bar?.update(done, { label: stretch.label, facts: stretch.facts });
@@ -81,9 +83,9 @@ export async function createProgress(terminal: Terminal, now: () => number = Dat
     }
   };
   return {
-    begin(label, total, from = 0) {
+    begin(label, total, from = 0, text = countText) {
       end();
-      stretch = { label, total, from, done: from, facts: "", begunAt: now(), lineAt: now() };
+      stretch = { label, total, from, done: from, facts: "", begunAt: now(), lineAt: now(), text };
     },
     step: (done, { loss, tokensPerSecond }) =>
       show(done, [`loss ${lossText(loss)}`, `${countText(tokensPerSecond)} tokens/s`]),

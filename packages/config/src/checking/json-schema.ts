@@ -49,7 +49,10 @@ function withBothSpellings(shape: unknown): unknown {
   for (const [key, value] of Object.entries(rest))
     result[key] = key === "default" || key === "enum" || key === "const" ? value : withBothSpellings(value);
   // Our own formats mark paths; editors know none of them.
-  if (format !== undefined && !["path", "code-path", "source", "package-or-path"].includes(format))
+  if (
+    format !== undefined &&
+    !["path", "code-path", "model", "hub-or-path", "source", "package-or-path"].includes(format)
+  )
     result["format"] = format;
   if (properties !== undefined) {
     const both = Object.entries(properties).flatMap(([key, value]) =>

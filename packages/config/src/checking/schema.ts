@@ -3,7 +3,10 @@ import { z } from "zod";
 
 /** A path relative to the file that names it; made absolute when the config is resolved. */
 const path = z.string().min(1).meta({ format: "path" });
-const folder = path.meta({ format: "path", description: "A Hugging Face checkpoint folder." });
+const folder = z.string().min(1).meta({
+  format: "model",
+  description: "A Hugging Face checkpoint: its folder, or its name on the hub (org/name, org/name@revision).",
+});
 const modelSchema = z.union([
   folder,
   z.strictObject({
@@ -54,7 +57,7 @@ export function configSchemaOf(registry: Registry) {
   return z
     .strictObject({
       model: modelSchema.describe(
-        "The Hugging Face checkpoint that is trained: its folder, or a mapping with its path.",
+        "The Hugging Face checkpoint that is trained: its folder, its name on the hub, or a mapping with its path.",
       ),
       training: trainingSchemaOf({ optimizers: registry.all("optimizers"), schedules: registry.all("schedules") })
         .prefault({})

@@ -65,12 +65,12 @@ export const prompt = z
   .describe("What the model is asked for each image or sound. Default: the checkpoint's own.");
 /** Where relative paths of images start from. */
 export const images = z.string().optional().meta({
-  format: "path",
+  format: "hub-or-path",
   description: "Folder that relative image paths start from. Default: the JSONL file's folder.",
 });
 /** Where relative paths of sounds start from. */
 export const audios = z.string().optional().meta({
-  format: "path",
+  format: "hub-or-path",
   description: "Folder that relative paths of sounds start from. Default: that of the images.",
 });
 /** What roles of a file mean. */

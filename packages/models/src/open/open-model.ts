@@ -30,6 +30,8 @@ export interface OpenModelOptions {
   readonly components?: Readonly<Record<string, readonly string[]>>;
   /** Prefixes of stored names that are not parameters. */
   readonly ignored?: readonly string[];
+  /** `org/name` of a model whose folder is of the hub's cache. */
+  readonly hubName?: string;
   /** The families that there are; Thaw's own without it: `[...FAMILIES, mine]` adds one. */
   readonly families?: readonly Family[];
 }
@@ -50,8 +52,11 @@ export async function openModel(folder: string, options: OpenModelOptions = {}):
   const entries = options.initialize === "all" ? new Map<string, TensorEntry>() : await readHeaders(folder);
   const stored = withoutIgnored(entries, owners.ignoredNames, options.ignored ?? []);
   const family = findFamily(owners.modelType, options.families);
-  if (family === undefined) return headerModel(folder, config, owners, stored, options);
-  return familyModel(folder, family, config, components, stored, isInitialized, options.seed ?? 0);
+  const model =
+    family === undefined
+      ? headerModel(folder, config, owners, stored, options)
+      : await familyModel(folder, family, config, components, stored, isInitialized, options.seed ?? 0);
+  return options.hubName === undefined ? model : { ...model, hubName: options.hubName };
 }
 
 function ownersOf(config: ConfigReader, { components, families = FAMILIES }: OpenModelOptions): OwnerTable {

@@ -14,7 +14,10 @@ const ARROW = /\.arrow$/i;
 
 /** An Arrow file, or a folder that `datasets` saved. */
 export const arrowSchema = z.strictObject({
-  path: z.string().min(1).meta({ format: "path", description: "An Arrow file, or a folder written by save_to_disk." }),
+  path: z
+    .string()
+    .min(1)
+    .meta({ format: "hub-or-path", description: "An Arrow file, or a folder written by save_to_disk." }),
   split: z
     .string()
     .optional()

@@ -13,7 +13,7 @@ export const captionsSchema = z.strictObject({
   path: z
     .string()
     .min(1)
-    .meta({ format: "path", description: "A JSONL file, or a .json file that is one list of such objects." }),
+    .meta({ format: "hub-or-path", description: "A JSONL file, or a .json file that is one list of such objects." }),
   images,
   audios,
   prompt,

@@ -16,7 +16,7 @@ const ADVICE = 'A COCO file has "images" with an id and a file_name each, and "a
 
 /** COCO's annotations of captions: one sample per caption. */
 export const cocoSchema = z.strictObject({
-  path: z.string().min(1).meta({ format: "path", description: "A captions_*.json." }),
+  path: z.string().min(1).meta({ format: "hub-or-path", description: "A captions_*.json." }),
   images,
   prompt,
   concepts,

@@ -17,7 +17,7 @@ export const conversationsSchema = z.strictObject({
     .string()
     .min(1)
     .meta({
-      format: "path",
+      format: "hub-or-path",
       description:
         "A JSONL file, or a .json file that is one list of such objects. Messages may be in OpenAI's form, and " +
         "images data URIs.",

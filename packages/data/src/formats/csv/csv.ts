@@ -8,7 +8,7 @@ import { ROW_OPTIONS, rowReader } from "../row-options.js";
 
 /** A table of text, its columns named by its first row. */
 export const csvSchema = z.strictObject({
-  path: z.string().min(1).meta({ format: "path", description: "A CSV or TSV file." }),
+  path: z.string().min(1).meta({ format: "hub-or-path", description: "A CSV or TSV file." }),
   delimiter: z
     .string()
     .length(1)

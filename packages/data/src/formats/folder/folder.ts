@@ -13,7 +13,7 @@ import { concepts, exif, prompt } from "../options.js";
 
 /** Pictures or sounds, each beside a text of the same name. */
 export const folderSchema = z.strictObject({
-  path: z.string().min(1).meta({ format: "path", description: "A folder; those within it are read too." }),
+  path: z.string().min(1).meta({ format: "hub-or-path", description: "A folder; those within it are read too." }),
   extension: z
     .string()
     .regex(/^\.?\w+$/, "An extension is written txt or .txt.")

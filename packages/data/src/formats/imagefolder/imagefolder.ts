@@ -14,7 +14,10 @@ const METADATA = /^metadata\.(?:jsonl|csv|parquet)$/;
 
 /** A folder of pictures with metadata.jsonl or .csv, or with a folder per label. */
 export const imageFolderSchema = z.strictObject({
-  path: z.string().min(1).meta({ format: "path", description: "A folder as Hugging Face's imagefolder reads it." }),
+  path: z
+    .string()
+    .min(1)
+    .meta({ format: "hub-or-path", description: "A folder as Hugging Face's imagefolder reads it." }),
   split: z
     .string()
     .optional()

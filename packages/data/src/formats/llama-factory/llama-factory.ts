@@ -21,7 +21,7 @@ export const llamaFactorySchema = z.strictObject({
   path: z
     .string()
     .min(1)
-    .meta({ format: "path", description: `A ${FILE}, or the folder that holds it.` }),
+    .meta({ format: "hub-or-path", description: `A ${FILE}, or the folder that holds it.` }),
   dataset: z
     .union([z.string().min(1), z.array(z.string().min(1)).min(1)])
     .describe("Name of a data set in it, several as a list or with commas between them."),

@@ -13,7 +13,7 @@ const PARQUET = /\.parquet$/i;
 
 /** A Parquet file, or a Hugging Face folder of them. */
 export const parquetSchema = z.strictObject({
-  path: z.string().min(1).meta({ format: "path", description: "A Parquet file, or a folder of them." }),
+  path: z.string().min(1).meta({ format: "hub-or-path", description: "A Parquet file, or a folder of them." }),
   split: z
     .string()
     .optional()

@@ -19,7 +19,7 @@ export const webDatasetSchema = z.strictObject({
   path: z
     .string()
     .min(1)
-    .meta({ format: "path", description: "A tar archive, a folder of them, or shard-{000..012}.tar." }),
+    .meta({ format: "hub-or-path", description: "A tar archive, a folder of them, or shard-{000..012}.tar." }),
   split: z
     .string()
     .optional()

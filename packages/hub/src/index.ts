@@ -1,0 +1,12 @@
+export { writeHeaders } from "./headers.js";
+export type { RemoteFile } from "./listing.js";
+export { pageOf, parseHubName, repositoryText } from "./repository.js";
+export type { HubName, Repository } from "./repository.js";
+export { HASTY, PATIENT } from "./request.js";
+export type { Patience } from "./request.js";
+export { dataFiles, MODEL_FILES } from "./selection.js";
+export type { Selection } from "./selection.js";
+export { hubSettings } from "./settings.js";
+export type { HubSettings } from "./settings.js";
+export { fetchSnapshot, findSnapshot } from "./snapshot.js";
+export type { Found, HubContext, HubProgress } from "./snapshot.js";
