@@ -19,7 +19,15 @@ import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { rounded } from "./support/numbers.mjs";
 
-export const builds = ["models", "core", "backend-gpu", "plugin-freeze-policy", "plugin-projector-only"];
+export const builds = [
+  "models",
+  "core",
+  "backend-gpu",
+  "plugin-freeze-policy",
+  "plugin-lora",
+  "plugin-processes",
+  "plugin-projector-only",
+];
 
 const SIZES = ["S", "M", "1B", "7B"];
 const MODES = ["projector", "projector_cached", "all"];

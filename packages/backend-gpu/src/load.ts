@@ -4,6 +4,7 @@ import { createRequire } from "node:module";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { type Addon, type AddonOptions, registerInstalledAddon, registerPackageAddon } from "./addon.js";
+import { tensorflowMemory } from "./device-memory.js";
 import { backendAlreadyLoaded } from "./errors.js";
 import { addonSourcesHash } from "./install/addons.js";
 import { useNativeKernels } from "./kernels.js";
@@ -114,7 +115,10 @@ async function registerTensorFlow(entry: BackendEntry, location: Location, optio
   useNativeKernels(kernels);
   const isCompiled = functions !== undefined && (options.functions ?? isOnGpu);
   if (functions !== undefined) functions.isSelective = options.functions === undefined;
-  Object.assign(tf.findBackend("tensorflow"), { tensorFunctions: isCompiled ? functions : undefined });
+  Object.assign(tf.findBackend("tensorflow"), {
+    tensorFunctions: isCompiled ? functions : undefined,
+    deviceMemory: isOnGpu && location.kind === "installed" && isCurrent ? tensorflowMemory() : undefined,
+  });
   const parts = [
     kernels === undefined ? "" : ` with Thaw's kernels for ${kernels}`,
     isOnGpu ? ` on a GPU, ${options.tensorFloat32 ? "TensorFloat-32" : "float32"}` : "",

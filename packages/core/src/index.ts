@@ -214,6 +214,8 @@ export { freeBytes } from "./checkpoint/disk-space.js";
 export { savingText } from "./checkpoint/saving.js";
 export { ALONE, agree } from "./ensemble/ensemble.js";
 export type { Ensemble, LostRank } from "./ensemble/ensemble.js";
+export { deviceMemory } from "./ensemble/device-memory.js";
+export type { DeviceMemory } from "./ensemble/device-memory.js";
 export { memoryEnsembles } from "./ensemble/memory-ensemble.js";
 export { rankLost } from "./errors/ensemble.js";
 export { backendInUse } from "./model/backend.js";

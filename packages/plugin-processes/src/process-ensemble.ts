@@ -1,8 +1,11 @@
 import type { Tensor } from "@tensorflow/tfjs-core";
 import * as tf from "@tensorflow/tfjs-core";
-import type { Ensemble, LostRank } from "@thaw/core";
-import { BrokenRing, type Engine } from "./engines/engine.js";
+import { deviceMemory, type DeviceMemory, type Ensemble, type LostRank } from "@thaw/core";
+import { BrokenRing, type DeviceEngine, type Engine } from "./engines/engine.js";
 import type { Messages } from "./wire/messages.js";
+
+/** Of whole numbers that float32 tells apart, the last. */
+const LAST_MARK = 2 ** 24;
 
 /** Processes that tell each other by messages, and sum by an engine. */
 export class ProcessEnsemble implements Ensemble {
@@ -12,6 +15,9 @@ export class ProcessEnsemble implements Ensemble {
   readonly #engine: Engine;
   readonly #onClose: () => Promise<void>;
 
+  /** The sum before, whatever became of it: sums of the host are made one after the other. */
+  #before: Promise<unknown> = Promise.resolve();
+  #mark = 0;
   #isClosed = false;
 
   constructor(messages: Messages, engine: Engine, onClose: () => Promise<void>) {
@@ -22,7 +28,20 @@ export class ProcessEnsemble implements Ensemble {
     this.#onClose = onClose;
   }
 
-  async sum(tensors: ReadonlyMap<string, Tensor>): Promise<ReadonlyMap<string, Tensor>> {
+  sum(tensors: ReadonlyMap<string, Tensor>): Promise<ReadonlyMap<string, Tensor>> {
+    const { device } = this.#engine;
+    const memory = device === undefined ? undefined : deviceMemory();
+    if (memory !== undefined) return this.#sumOnCard(tensors, device!, memory);
+    const sum = this.#before.then(() => this.#sumOnHost(tensors));
+    this.#before = sum.catch(() => undefined);
+    return sum;
+  }
+
+  advance(): void {
+    this.#engine.advance?.();
+  }
+
+  async #sumOnHost(tensors: ReadonlyMap<string, Tensor>): Promise<ReadonlyMap<string, Tensor>> {
     const shapes = [...tensors].map(([name, { shape, size }]) => ({ name, shape, size }));
     // A buffer of its own: small arrays lie where the garbage collector moves them, and libraries keep the address
     const all = new Float32Array(new ArrayBuffer(4 * shapes.reduce((sum, { size }) => sum + size, 0)));
@@ -40,6 +59,36 @@ export class ProcessEnsemble implements Ensemble {
       at += size;
     }
     return summed;
+  }
+
+  /**
+   * Up to its first wait this runs at once, so that the work is queued behind what computes the numbers. Sums go to
+   * memory of their own: what is given may lie where other tensors lie too.
+   */
+  async #sumOnCard(
+    tensors: ReadonlyMap<string, Tensor>,
+    device: DeviceEngine,
+    memory: DeviceMemory,
+  ): Promise<ReadonlyMap<string, Tensor>> {
+    const given = [...tensors.values()];
+    const sums = given.map(({ shape }) => tf.keep(tf.fill(shape, 0)));
+    const mark = (this.#mark = (this.#mark % LAST_MARK) + 1);
+    const marker = tf.keep(tf.fill([1], mark));
+    const places = memory.addresses([...given, ...sums, marker]);
+    const parts = given.flatMap(({ size }, index) =>
+      size === 0 ? [] : [{ from: places[index]!, to: places[given.length + index]!, count: size }],
+    );
+    const bits = new Uint32Array(Float32Array.of(mark).buffer)[0]!;
+    const work = device.sum({ parts, marker: { address: places.at(-1)!, bits } });
+    const done = work.finally(() => tf.dispose([...given, marker]));
+    try {
+      await this.#messages.guard(done);
+    } catch (error) {
+      // The card may be at work until the engine is closed, which ends that
+      void done.catch(() => undefined).then(() => tf.dispose(sums));
+      throw error;
+    }
+    return new Map([...tensors.keys()].map((name, index) => [name, sums[index]!]));
   }
 
   /** A ring that is broken is told as the loss of a rank; that rank may have told the reason. */

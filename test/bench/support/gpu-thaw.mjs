@@ -3,6 +3,8 @@
  * case; one that fails prints its error and the next one runs. With `profile` each operation is waited for, so that
  * `kinds` tells its time on the device. Bytes are of tensors, exact; times are from one step's end to the next one's.
  * `gradient_error`: of the projector's first weight, first step, norm of the difference to float32's over its norm.
+ * With `place` it is one of several processes, each with a batch of its own, whose sums `engine` makes; `accumulate`:
+ * micro-batches of a step, each with samples of its own.
  */
 import { median } from "./numbers.mjs";
 import { DEFAULT_SHAPE, LARGE_SHAPE, syntheticSource, withModelFolder } from "./peer-shapes.mjs";
@@ -10,6 +12,10 @@ import { DEFAULT_SHAPE, LARGE_SHAPE, syntheticSource, withModelFolder } from "./
 const MODES = {
   projector: { freeze: { trainMmProjOnly: true }, featureCache: "off" },
   projector_cached: { freeze: { trainMmProjOnly: true }, featureCache: "auto" },
+  lora: {
+    freeze: { components: { languageModel: { lora: { rank: 16 } }, multiModalProjector: "train" } },
+    featureCache: "off",
+  },
   all: {
     freeze: { freezeVisionTower: false, freezeMultiModalProjector: false, freezeLanguageModel: false },
     featureCache: "off",
@@ -22,13 +28,14 @@ const MODES = {
 const READ_ELEMENTS = 1e6;
 
 const options = JSON.parse(process.argv[2]);
-const { size, steps, warmup, cases } = options;
+const { size, steps, warmup, cases, place, engine, accumulate = 1 } = options;
 const shape = { ...(["1B", "7B"].includes(size) ? LARGE_SHAPE : DEFAULT_SHAPE), ...options.shape };
 const tf = await import("@tensorflow/tfjs-core");
 const { chooseBackend, defaultCacheFolder } = await import("@thaw/backend-gpu");
 const { API_VERSION, definePlugin, Trainer } = await import("@thaw/core");
 const { openModel } = await import("@thaw/models");
 const { freezePolicy } = await import("@thaw/plugin-freeze-policy");
+const { lora } = await import("@thaw/plugin-lora");
 const { projectorOnly } = await import("@thaw/plugin-projector-only");
 
 const read = tf.Tensor.prototype.data;
@@ -78,7 +85,7 @@ async function train(mode, precision) {
         if (times.length === 0) last = performance.now();
       });
       // With everything trained, a tap would cost an operation a parameter.
-      if (mode !== "all")
+      if (mode.startsWith("projector") && place === undefined)
         hooks.gradients.tap("GpuBench", (gradients, { step }) => {
           if (step === 0)
             gradientError = errorTo(mode, precision, gradients.get("multi_modal_projector.linear_1.weight").dataSync());
@@ -94,15 +101,22 @@ async function train(mode, precision) {
     },
   });
   const profile = countOperations(tf.backend());
+  const together =
+    place === undefined
+      ? []
+      : [(await import("@thaw/plugin-processes")).processes(place, { engine, waitSeconds: 300 })];
+  const samples = shape.batch * accumulate * (place?.size ?? 1);
   const run = async (folder) =>
     new Trainer({
       model: withFastWeights(await openModel(folder, { initialize: "all", seed: 1 })),
-      data: { train: syntheticSource({ size, samples: shape.batch, isDecoded: true, ...shape }) },
-      plugins: [freezePolicy(freeze), projectorOnly({ featureCache }), watch()],
+      data: { train: syntheticSource({ size, samples, images: shape.batch, isDecoded: true, ...shape }) },
+      plugins: [freezePolicy(freeze), projectorOnly({ featureCache }), lora({ save: false }), watch(), ...together],
+      ...(place === undefined ? {} : { processes: place.size }),
       seed: 1,
       training: {
         maxSteps: warmup + steps,
         microBatchSize: shape.batch,
+        gradientAccumulationSteps: accumulate,
         shuffle: false,
         learningRate: 1e-3,
         precision,
@@ -119,6 +133,7 @@ async function train(mode, precision) {
       step_ms_median: median(kept),
       loss_first: losses[0],
       loss_last: losses.at(-1),
+      losses,
       gradient_error: gradientError,
       peak_mb: summary.peakTensorBytes / 1e6,
       ...counts.at(-1),

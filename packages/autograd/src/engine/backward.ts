@@ -101,17 +101,38 @@ function findUseful(records: readonly OpRecord[], wanted: readonly ValueNode[]):
 }
 
 /**
+ * Values that no record makes, by the place of the first record that reads them: once that one has been walked, their
+ * gradients are whole.
+ */
+function findWhole(records: readonly OpRecord[], wanted: readonly ValueNode[]): Map<number, ValueNode[]> {
+  const open = new Set(wanted);
+  for (const { output } of records) open.delete(output as ValueNode);
+  const whole = new Map<number, ValueNode[]>();
+  records.forEach(({ inputs }, place) => {
+    const first = [...new Set(inputs as readonly ValueNode[])].filter((input) => open.delete(input));
+    if (first.length > 0) whole.set(place, first);
+  });
+  return whole;
+}
+
+/** Takes a gradient over as soon as it is whole. */
+export type TakeGradient = (node: ValueNode, gradient: Tensor) => void;
+
+/**
  * Walks the records from the last to the first, computes the gradients that lead to `wanted`, and frees what each
  * record saved, its output and its output's gradient right after it. All records are released, also when an op fails.
  * @param seed gradient of `loss`, borrowed
- * @returns one tensor per wanted value, owned by the caller; null where no path leads
+ * @param take gets gradients of wanted values that nothing computes, while the walk goes on
+ * @returns one tensor per wanted value, owned by the caller; null where no path leads, and where `take` got it
  */
 export function runBackward(
   records: OpRecord[],
   loss: ValueNode,
   seed: Tensor,
   wanted: readonly ValueNode[],
+  take?: TakeGradient,
 ): (Tensor | null)[] {
+  const whole = take === undefined ? undefined : findWhole(records, wanted);
   const useful = findUseful(records, wanted);
   const kept = new Set<ValueNode>([...wanted, loss]);
   const gradients = new GradientStore(loss, seed);
@@ -126,6 +147,10 @@ export function runBackward(
       }
       // Single numbers (parts of a loss) stay readable.
       if (!kept.has(output) && sizeOf(output.shape) > 1) output.free();
+      for (const node of whole?.get(records.length) ?? []) {
+        const gradient = useful.has(node) ? gradients.give(node) : null;
+        if (gradient !== null) take!(node, gradient);
+      }
     }
     return wanted.map((node) => {
       const known = results.get(node);

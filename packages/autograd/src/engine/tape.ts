@@ -163,10 +163,11 @@ export class Tape implements Replayable {
   /**
    * Gradients of `loss` (one element) with respect to `wanted`, null where no path leads. The caller owns the tensors.
    * Consumes the graph: saved tensors are freed as they are used, and recorded values of more than one element cannot
-   * be read afterwards, but those wanted.
+   * be read afterwards, but those wanted. `take` gets those of parameters and constants as soon as they are whole, and
+   * owns them; they are null in the result. A value is wanted once then.
    * @throws THAW_AUTOGRAD_TAPE_SPENT at a second call
    */
-  backward(loss: Value, wanted: readonly Value[]): (Tensor | null)[] {
+  backward(loss: Value, wanted: readonly Value[], take?: (value: Value, gradient: Tensor) => void): (Tensor | null)[] {
     if (this.#spent || this.#disposed) throw tapeSpent("Backward is called a second time.");
     if ((loss as ValueNode).tensor.size !== 1) {
       throw badArgument(
@@ -181,7 +182,7 @@ export class Tape implements Replayable {
     this.records = [];
     const seed = loss.shape.length === 0 ? this.scalar(1) : tf.keep(tf.reshape(this.scalar(1), [...loss.shape]));
     try {
-      return runBackward(records, loss as ValueNode, seed, wanted as readonly ValueNode[]);
+      return runBackward(records, loss as ValueNode, seed, wanted as readonly ValueNode[], take);
     } finally {
       if (seed !== this.scalar(1)) seed.dispose();
     }

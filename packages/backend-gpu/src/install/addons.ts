@@ -33,7 +33,12 @@ export const ADDONS = [
   {
     file: "tfjs_binding.node",
     flags: ["-O2", ...WRAPPED.map((name) => `-Wl,--wrap=${name}`)].join(" "),
-    sources: [binding("tfjs_backend.cc"), binding("tfjs_binding.cc"), thaw("thaw_context.cc")],
+    sources: [
+      binding("tfjs_backend.cc"),
+      binding("tfjs_binding.cc"),
+      thaw("thaw_context.cc"),
+      thaw("thaw_addresses.cc"),
+    ],
     isLinked: true,
   },
   { file: "thaw_controls.node", flags: "-O2", sources: [thaw("thaw_controls.cc")], isLinked: false },

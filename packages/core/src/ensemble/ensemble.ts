@@ -12,10 +12,13 @@ export interface Ensemble {
   readonly size: number;
   /**
    * Sums over all ranks, by name. Names, their order and shapes are the same on every rank; float32. Takes the tensors
-   * over: the result, which the caller disposes, may be made of them. Equal to the last bit on every rank.
+   * over: the result, which the caller disposes, may be made of them. Equal to the last bit on every rank. More may be
+   * asked for while earlier sums are under way.
    * @throws THAW_CORE_RANK_LOST
    */
   sum(tensors: ReadonlyMap<string, Tensor>): Promise<ReadonlyMap<string, Tensor>>;
+  /** Lets sums that are under way go on, for a caller that leaves no room for others. */
+  advance?(): void;
   /** What each rank gave, by rank; values are JSON. @throws THAW_CORE_RANK_LOST */
   gather<T>(value: T): Promise<readonly T[]>;
   /**

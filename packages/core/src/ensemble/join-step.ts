@@ -3,18 +3,17 @@ import type { Tensor } from "@tensorflow/tfjs-core";
 import * as tf from "@tensorflow/tfjs-core";
 import { sumRowCounts, type Accumulator } from "../training/accumulator.js";
 import type { Ensemble } from "./ensemble.js";
+import { LOSS, type GradientBuckets } from "./gradient-buckets.js";
 import type { SharedStop } from "./shared-stop.js";
-
-/** Stands for the loss among the names of parameters. */
-const LOSS = "";
 
 /** What a step needs beside its sums to become one of all ranks. */
 export interface JoinedStep {
   readonly ensemble: Ensemble;
   readonly stop: SharedStop;
-  /** In an order that is the same on every rank, with their shapes. */
+  /** Those of this step, of which some may be on their way. */
+  readonly buckets: GradientBuckets;
+  /** In an order that is the same on every rank. */
   readonly trained: Iterable<string>;
-  readonly shapeOf: (name: string) => readonly number[];
   /** Inputs of which this rank's micro-batches had no item; undefined: it had no samples. */
   readonly missingInputs: ReadonlySet<string> | undefined;
 }
@@ -38,42 +37,49 @@ interface RankStep {
  */
 export async function joinStep(
   sums: Accumulator,
-  { ensemble, stop, trained, shapeOf, missingInputs }: JoinedStep,
+  { ensemble, stop, buckets, trained, missingInputs }: JoinedStep,
 ): Promise<ReadonlySet<string> | undefined> {
-  if (ensemble.size === 1) return missingInputs;
   const names = [...trained];
-  const own = sums.takeGradients();
+  for (const [name, gradient] of sums.takeGradients()) buckets.give(name, gradient);
+  const mine: RankStep = {
+    supervisedTokens: sums.supervisedTokens,
+    tokens: sums.tokens,
+    ...(sums.rowCounts === undefined ? {} : { rowCounts: sums.rowCounts }),
+    has: names.map((name) => (buckets.has(name) ? "1" : "0")).join(""),
+    hasLoss: sums.lossSum !== undefined,
+    ...(missingInputs === undefined ? {} : { missing: [...missingInputs] }),
+    ...(stop.own === undefined ? {} : { stop: stop.own }),
+  };
+  buckets.give(LOSS, takeLoss(sums));
+  sums.clear();
+  const [ranks, summed] = await both(ensemble.gather(mine), buckets.finish());
+  stop.hear(ranks.map((rank) => rank.stop));
+  const isThere = new Set(names.filter((_, index) => ranks.some(({ has }) => has[index] === "1")));
+  const hasLoss = ranks.some((rank) => rank.hasLoss);
+  for (const [name, tensor] of summed)
+    if (name === LOSS && hasLoss) sums.giveLoss(tensor);
+    else if (isThere.has(name)) sums.addGradient(name, tensor);
+    else tensor.dispose();
+  sums.supervisedTokens = total(ranks, "supervisedTokens");
+  sums.tokens = total(ranks, "tokens");
+  for (const { rowCounts } of ranks)
+    sums.rowCounts = rowCounts === undefined ? sums.rowCounts : sumRowCounts(sums.rowCounts, rowCounts);
+  return missingEverywhere(ranks);
+}
+
+/** What both give; what the second gives is freed where the first fails. */
+async function both<T>(
+  first: Promise<T>,
+  second: Promise<ReadonlyMap<string, Tensor>>,
+): Promise<readonly [T, ReadonlyMap<string, Tensor>]> {
   try {
-    const mine: RankStep = {
-      supervisedTokens: sums.supervisedTokens,
-      tokens: sums.tokens,
-      ...(sums.rowCounts === undefined ? {} : { rowCounts: sums.rowCounts }),
-      has: names.map((name) => (own.has(name) ? "1" : "0")).join(""),
-      hasLoss: sums.lossSum !== undefined,
-      ...(missingInputs === undefined ? {} : { missing: [...missingInputs] }),
-      ...(stop.own === undefined ? {} : { stop: stop.own }),
-    };
-    const ranks = await ensemble.gather(mine);
-    stop.hear(ranks.map((rank) => rank.stop));
-    const isThere = names.map((_, index) => ranks.some(({ has }) => has[index] === "1"));
-    const given = new Map<string, Tensor>();
-    if (ranks.some(({ hasLoss }) => hasLoss)) given.set(LOSS, takeLoss(sums));
-    names.forEach((name, index) => {
-      if (!isThere[index]) return;
-      given.set(name, own.get(name) ?? tf.keep(tf.zeros([...shapeOf(name)])));
-      own.delete(name);
-    });
-    sums.clear();
-    for (const [name, tensor] of await ensemble.sum(given))
-      if (name === LOSS) sums.giveLoss(tensor);
-      else sums.addGradient(name, tensor);
-    sums.supervisedTokens = total(ranks, "supervisedTokens");
-    sums.tokens = total(ranks, "tokens");
-    for (const { rowCounts } of ranks)
-      sums.rowCounts = rowCounts === undefined ? sums.rowCounts : sumRowCounts(sums.rowCounts, rowCounts);
-    return missingEverywhere(ranks);
-  } finally {
-    for (const tensor of own.values()) tensor.dispose();
+    return await Promise.all([first, second]);
+  } catch (error) {
+    void second.then(
+      (tensors) => tf.dispose([...tensors.values()]),
+      () => undefined,
+    );
+    throw error;
   }
 }
 

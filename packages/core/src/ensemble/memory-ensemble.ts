@@ -11,13 +11,16 @@ interface Meeting {
 
 /** Ranks of one process, on one backend: for tests, and for trainers of one program that work by turns. */
 export function memoryEnsembles(size: number): readonly Ensemble[] {
-  const meetings: Meeting[] = [];
+  const meetings = new Map<string, Meeting>();
   const left = new Map<number, LostRank>();
-  const calls = Array.from({ length: size }, () => 0);
+  const calls = new Map<string, number>();
 
-  const meet = (rank: number, value: unknown): Promise<readonly unknown[]> => {
-    const index = calls[rank]!++;
-    const meeting = (meetings[index] ??= { given: new Map(), waiting: [] });
+  // Sums and messages are apart: a rank may ask for a sum before others gather, and they after
+  const meet = (kind: "sum" | "read" | "gather", rank: number, value: unknown): Promise<readonly unknown[]> => {
+    const index = calls.get(`${kind} ${rank}`) ?? 0;
+    calls.set(`${kind} ${rank}`, index + 1);
+    const meeting: Meeting = meetings.get(`${kind} ${index}`) ?? { given: new Map(), waiting: [] };
+    meetings.set(`${kind} ${index}`, meeting);
     meeting.given.set(rank, value);
     return new Promise((resolve, reject) => {
       meeting.waiting.push({ resolve, reject });
@@ -37,24 +40,24 @@ export function memoryEnsembles(size: number): readonly Ensemble[] {
     size,
     sum: async (tensors) => {
       try {
-        const all = (await meet(rank, tensors)) as readonly ReadonlyMap<string, Tensor>[];
+        const all = (await meet("sum", rank, tensors)) as readonly ReadonlyMap<string, Tensor>[];
         return new Map(
           [...tensors.keys()].map((name) => [name, tf.keep(tf.addN(all.map((one) => one.get(name)!)))] as const),
         );
       } finally {
         // Others may still have to read them
-        await meet(rank, null).catch(() => undefined);
+        await meet("read", rank, null).catch(() => undefined);
         for (const tensor of tensors.values()) tensor.dispose();
       }
     },
     gather: async <T>(value: T) => {
-      const all = await meet(rank, JSON.stringify(value));
+      const all = await meet("gather", rank, JSON.stringify(value));
       return all.map((text) => JSON.parse(text as string) as T);
     },
     close: async (lost = { rank, reason: "it has ended" }) => {
       if (left.has(rank)) return;
       left.set(rank, lost);
-      for (const meeting of meetings) if (meeting.given.size < size) failWithout(meeting);
+      for (const meeting of meetings.values()) if (meeting.given.size < size) failWithout(meeting);
     },
   }));
 }

@@ -37,6 +37,13 @@ export class Accumulator {
     if (counts !== undefined) this.rowCounts = sumRowCounts(this.rowCounts, counts);
   }
 
+  /** Hands a gradient over, which the caller then frees. */
+  takeGradient(name: string): Tensor {
+    const taken = this.#gradients.get(name)!;
+    this.#gradients.delete(name);
+    return taken;
+  }
+
   /** Hands the gradients over, which the caller then frees. */
   takeGradients(): Map<string, Tensor> {
     const taken = new Map(this.#gradients);

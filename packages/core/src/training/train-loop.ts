@@ -130,15 +130,15 @@ export class TrainLoop {
     }
     const stepsLeft = context.totalSteps - this.#stepsDone;
     expectPasses(stepsLeft * training.gradientAccumulationSteps - this.#inStep);
-    if (item.batchSize > 0 || ensemble.size === 1) await trainStep.addMicroBatch(item, this.#stepsDone);
-    else trainStep.skipMicroBatch();
     this.#inStep += 1;
+    const isFull = this.#inStep === training.gradientAccumulationSteps;
+    if (item.batchSize > 0 || ensemble.size === 1) await trainStep.addMicroBatch(item, this.#stepsDone, isFull);
+    else trainStep.skipMicroBatch();
     await setImmediate();
     const askedMs = performance.now();
     const isLastOfEpoch = await isLast();
     this.#loadMs += performance.now() - askedMs;
-    const isLastOfStep = isLastOfEpoch || this.#inStep === training.gradientAccumulationSteps;
-    if (!isLastOfStep) return false;
+    if (!isLastOfEpoch && !isFull) return false;
     this.#inStep = 0;
     return this.#finishStep(stepContext, position, isLastOfEpoch);
   }

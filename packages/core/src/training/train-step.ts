@@ -7,6 +7,7 @@ import type { UpdateContext } from "../api/optimizer.js";
 import { decays } from "../plan/groups.js";
 import type { RunPart } from "../run/run-part.js";
 import { Accumulator } from "./accumulator.js";
+import { GradientBuckets } from "../ensemble/gradient-buckets.js";
 import { joinStep } from "../ensemble/join-step.js";
 import type { Pass } from "../model/model-runner.js";
 import { explainNotFinite } from "./not-finite.js";
@@ -35,6 +36,7 @@ export class TrainStep implements RunPart {
   /** Of the step under way. */
   #passesMs = 0;
   #isTorn = false;
+  #buckets: GradientBuckets | undefined;
   #lastSupervised: Batch | undefined;
   #proven: Batch | undefined;
 
@@ -62,8 +64,11 @@ export class TrainStep implements RunPart {
     this.#input.deadGradients.forget(names);
   }
 
-  /** Adds a micro-batch's gradients and loss to the step's sums. One without supervised tokens adds nothing. */
-  async addMicroBatch(batch: Batch, step: number): Promise<void> {
+  /**
+   * Adds a micro-batch's gradients and loss to the step's sums. One without supervised tokens adds nothing. `isLast`:
+   * no other one of the step follows, so that other ranks can have each gradient as soon as it is whole.
+   */
+  async addMicroBatch(batch: Batch, step: number, isLast: boolean): Promise<void> {
     const { hooks, runner, training } = this.#input;
     const prepared = await runner.prepare(batch, "train", step);
     const { rows, targets } = superviseTokens(prepared.batch);
@@ -101,9 +106,12 @@ export class TrainStep implements RunPart {
           new Map(names.map((name) => [name, runner.store.get(name)])),
           this.#updateContext(step, this.#learningRatesAt(step)),
         );
-        const gradients = pass.tape.backward(loss, [...scope.trainedValues.values()]);
-        gradients.forEach((gradient, index) => {
-          if (gradient !== null) this.#sums.addGradient(names[index]!, gradient);
+        const nameOf = new Map([...scope.trainedValues].map(([name, value]) => [value, name]));
+        const buckets = isLast ? this.#bucketsOfStep() : undefined;
+        pass.tape.backward(loss, [...nameOf.keys()], (value, gradient) => {
+          const name = nameOf.get(value)!;
+          this.#sums.addGradient(name, gradient);
+          buckets?.give(name, this.#sums.takeGradient(name));
         });
       } else if (missingInputs(prepared.host, runner.model.segments).size === 0)
         throw lossReachesNothing([...runner.phase.trained], step);
@@ -131,13 +139,15 @@ export class TrainStep implements RunPart {
    */
   async finish(context: StepContext): Promise<StepResult> {
     const { ensemble, stop, runner } = this.#input;
-    this.#missingInputs = await joinStep(this.#sums, {
-      ensemble,
-      stop,
-      trained: runner.phase.trained,
-      shapeOf: (name) => runner.store.shape(name),
-      missingInputs: this.#missingInputs,
-    });
+    const buckets = this.#bucketsOfStep();
+    if (buckets !== undefined)
+      this.#missingInputs = await joinStep(this.#sums, {
+        ensemble,
+        stop,
+        buckets,
+        trained: runner.phase.trained,
+        missingInputs: this.#missingInputs,
+      });
     const { supervisedTokens, tokens, lossSum, rowCounts } = this.#sums;
     if (lossSum === undefined) throw nothingSupervised(this.#batches, context.step);
     const start = performance.now();
@@ -205,6 +215,19 @@ export class TrainStep implements RunPart {
     this.#microBatches = 0;
     this.#passesMs = 0;
     this.#missingInputs = undefined;
+    this.#buckets?.dispose();
+    this.#buckets = undefined;
+  }
+
+  /** Undefined for a process that trains alone. */
+  #bucketsOfStep(): GradientBuckets | undefined {
+    const { ensemble, runner } = this.#input;
+    if (ensemble.size === 1) return undefined;
+    return (this.#buckets ??= new GradientBuckets({
+      ensemble,
+      trained: runner.phase.trained,
+      shapeOf: (name) => runner.store.shape(name),
+    }));
   }
 
   /** Of the weights too, as the update left them. */

@@ -1,7 +1,8 @@
 import type * as Koffi from "koffi";
 import { libraryFailed, noCard } from "../errors.js";
 import type { Messages } from "../wire/messages.js";
-import type { Engine } from "./engine.js";
+import { DeviceQueue, type Card } from "./device-queue.js";
+import type { DeviceSum, Engine } from "./engine.js";
 import { openLibrary, polled } from "./native-library.js";
 
 const ADVICE = "Install NVIDIA's driver, CUDA's runtime and NCCL (PyPI: nvidia-nccl-cu12), or use --engine tcp or mpi.";
@@ -9,22 +10,28 @@ const CUDART = ["libcudart.so.13", "libcudart.so.12", "libcudart.so"];
 const NCCL = ["libnccl.so.2", "libnccl.so"];
 /** Numbers of NCCL's and CUDA's headers. */
 const [FLOAT32, SUM, TO_DEVICE, TO_HOST, NOT_READY, ID_BYTES] = [7, 0, 1, 2, 600, 128];
+/** `cudaStreamNonBlocking` and `cudaEventDisableTiming`. */
+const [APART, UNTIMED] = [1, 2];
 
 type TypeSpec = Parameters<typeof Koffi.out>[0];
 type Call = (...given: unknown[]) => number;
 
 /**
- * Sums between NVIDIA cards by NCCL, a process a card. Numbers go to the card and back by copies of this process, as
- * other engines have them.
+ * Sums between NVIDIA cards by NCCL, a process a card: where the backend's tensors lie, on a stream beside those that
+ * compute; numbers of other backends go to the card and back.
  */
-export class NcclEngine implements Engine {
+export class NcclEngine implements Engine, Card {
   readonly name = "nccl";
+  readonly device = new DeviceQueue(this);
   readonly #call: Readonly<Record<string, Call>>;
   readonly #abort = new AbortController();
   #communicator: unknown;
   #stream: unknown;
   #memory: unknown;
   #memoryBytes = 0;
+  /** Events that nothing waits for. */
+  readonly #events: unknown[] = [];
+  readonly #word = new Uint32Array(new ArrayBuffer(4));
 
   private constructor(call: Readonly<Record<string, Call>>) {
     this.#call = call;
@@ -47,7 +54,7 @@ export class NcclEngine implements Engine {
     const [communicator, stream] = [[null], [null]];
     const { rank, size } = messages;
     engine.#check("ncclCommInitRank", engine.#call["join"]!(communicator, size, { internal }, rank));
-    engine.#check("cudaStreamCreate", engine.#call["newStream"]!(stream));
+    engine.#check("cudaStreamCreateWithFlags", engine.#call["newStream"]!(stream, APART));
     engine.#communicator = communicator[0];
     engine.#stream = stream[0];
     return engine;
@@ -62,19 +69,56 @@ export class NcclEngine implements Engine {
       "ncclAllReduce",
       this.#call["sum"]!(memory, memory, values.length, FLOAT32, SUM, this.#communicator, this.#stream),
     );
-    await polled(() => {
-      const code = this.#call["query"]!(this.#stream);
-      if (code !== NOT_READY) this.#check("cudaStreamQuery", code);
-      return code === 0;
-    }, this.#abort.signal);
+    await polled(this.#mark(), this.#abort.signal);
     this.#check("cudaMemcpy", this.#call["copyOut"]!(values, memory, bytes, TO_HOST));
+  }
+
+  advance(): void {
+    this.device.advance();
+  }
+
+  read(address: bigint): number {
+    this.#check("cudaMemcpy", this.#call["look"]!(this.#word, address, this.#word.byteLength, TO_HOST));
+    return this.#word[0]!;
+  }
+
+  begin(parts: DeviceSum["parts"]): () => boolean {
+    this.#check("ncclGroupStart", this.#call["open"]!());
+    for (const { from, to, count } of parts)
+      this.#check(
+        "ncclAllReduce",
+        this.#call["sumAt"]!(from, to, count, FLOAT32, SUM, this.#communicator, this.#stream),
+      );
+    this.#check("ncclGroupEnd", this.#call["end"]!());
+    return this.#mark();
   }
 
   async close(): Promise<void> {
     this.#abort.abort();
+    this.device.fail(this.#abort.signal.reason as Error);
     // Also where a sum is under way that never ends, as a rank is lost
     this.#call["abort"]!(this.#communicator);
     if (this.#memory !== undefined) this.#call["free"]!(this.#memory);
+    for (const event of this.#events) this.#call["dropEvent"]!(event);
+  }
+
+  /** Tells whether what the stream was given up to now is done. */
+  #mark(): () => boolean {
+    const event = this.#events.pop() ?? this.#newEvent();
+    this.#check("cudaEventRecord", this.#call["mark"]!(event, this.#stream));
+    return () => {
+      const code = this.#call["query"]!(event);
+      if (code === NOT_READY) return false;
+      this.#check("cudaEventQuery", code);
+      this.#events.push(event);
+      return true;
+    };
+  }
+
+  #newEvent(): unknown {
+    const made = [null];
+    this.#check("cudaEventCreateWithFlags", this.#call["newEvent"]!(made, UNTIMED));
+    return made[0];
   }
 
   #reserve(bytes: number): unknown {
@@ -107,11 +151,18 @@ async function declare(): Promise<Readonly<Record<string, Call>>> {
     free: of(cuda, "cudaFree", [handle]),
     copyIn: of(cuda, "cudaMemcpy", [handle, handle, "size_t", "int"]),
     copyOut: of(cuda, "cudaMemcpy", [handle, handle, "size_t", "int"]),
-    newStream: of(cuda, "cudaStreamCreate", [out(handle)]),
-    query: of(cuda, "cudaStreamQuery", [handle]),
+    look: of(cuda, "cudaMemcpy", [handle, "uint64_t", "size_t", "int"]),
+    newStream: of(cuda, "cudaStreamCreateWithFlags", [out(handle), "uint"]),
+    newEvent: of(cuda, "cudaEventCreateWithFlags", [out(handle), "uint"]),
+    dropEvent: of(cuda, "cudaEventDestroy", [handle]),
+    mark: of(cuda, "cudaEventRecord", [handle, handle]),
+    query: of(cuda, "cudaEventQuery", [handle]),
     newId: of(nccl, "ncclGetUniqueId", [out(id)]),
     join: of(nccl, "ncclCommInitRank", [out(handle), "int", id, "int"]),
+    open: of(nccl, "ncclGroupStart", []),
+    end: of(nccl, "ncclGroupEnd", []),
     sum: of(nccl, "ncclAllReduce", [handle, handle, "size_t", "int", "int", handle, handle]),
+    sumAt: of(nccl, "ncclAllReduce", ["uint64_t", "uint64_t", "size_t", "int", "int", handle, handle]),
     abort: of(nccl, "ncclCommAbort", [handle]),
   };
 }
