@@ -68,7 +68,7 @@ export class Mpi {
    */
   static async start({ rank, size, launcher }: Place): Promise<Mpi> {
     const order = launcher === "mpich" ? [...NAMES.mpich, ...NAMES.openmpi] : [...NAMES.openmpi, ...NAMES.mpich];
-    const library = await openLibrary("mpi", order, ADVICE);
+    const library = await openLibrary("mpi", order, ADVICE, true);
     const mpi = new Mpi(library, await dialectOf(library));
     const [provided, ownRank, ownSize] = [[0], [0], [0]];
     mpi.#check("MPI_Init_thread", mpi.#call["start"]!(null, null, THREAD_MULTIPLE, provided));
