@@ -75,6 +75,7 @@ export {
   durationText,
   makeFolders,
   MAX_TEXT_BYTES,
+  fileInFolder,
   readPlainFile,
   countText,
   editDistance,

@@ -142,6 +142,63 @@
   addEventListener("click", ({ target }) => {
     if (target instanceof Element && target.closest('a[href^="#"]')) setTimeout(openTarget);
   });
+  /** Puts a part of a live page in place of the one before, with what was opened and where it was. */
+  function replace(/** @type {string} */ id, /** @type {string} */ text) {
+    const part = document.getElementById(id);
+    if (part === null) return;
+    const opened = new Set([...part.querySelectorAll("details[open]")].map((details) => details.id));
+    const focused = part.contains(document.activeElement) ? document.activeElement?.closest("[id]")?.id : undefined;
+    for (const [figure, plot] of plots)
+      if (part.contains(figure)) {
+        plot.destroy();
+        plots.delete(figure);
+      }
+    part.innerHTML = text;
+    for (const details of part.querySelectorAll("details")) details.open = opened.has(details.id);
+    start(part);
+    const again = focused === undefined ? null : document.getElementById(focused);
+    const target = again instanceof HTMLDetailsElement ? again.querySelector("summary") : again;
+    target?.focus({ preventScroll: true });
+  }
+
+  /** Follows a run that goes on, and offers to stop it. */
+  function follow() {
+    const token = new URLSearchParams(location.search).get("token") ?? "";
+    const news = /** @type {HTMLElement} */ (document.getElementById("news"));
+    const button = /** @type {HTMLButtonElement} */ (document.getElementById("stop"));
+    const events = new EventSource(`/events?token=${encodeURIComponent(token)}`);
+    let isLost = false;
+    events.addEventListener("parts", ({ data }) => {
+      for (const [id, text] of Object.entries(JSON.parse(data))) replace(id, text);
+      if (isLost) news.textContent = "This page shows the run as it goes.";
+      isLost = false;
+      document.title = `${document.querySelector("#name")?.textContent} - ${
+        document.querySelector(".status b")?.textContent
+      } - Thaw`;
+    });
+    events.addEventListener("over", ({ data }) => {
+      events.close();
+      news.textContent = data;
+      button.hidden = true;
+    });
+    events.addEventListener("error", () => {
+      isLost = true;
+      const time = new Date().toLocaleTimeString();
+      news.textContent =
+        `No word from the run since ${time}: its process has ended, or is cut off. What it measured until then is ` +
+        "below; thaw report shows what is in its folder.";
+    });
+    button.addEventListener("click", async () => {
+      if (!confirm("Stop the run after this step? A checkpoint is written, from which it can go on.")) return;
+      button.disabled = true;
+      const answer = await fetch("/stop", { method: "POST", headers: { "x-thaw-token": token } }).catch(
+        () => undefined,
+      );
+      if (answer?.ok === true) news.textContent = "The run stops after this step.";
+      else button.disabled = false;
+    });
+  }
+
   let width = innerWidth;
   addEventListener("resize", () => {
     if (innerWidth !== width) drawAll(document);
@@ -150,4 +207,5 @@
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => drawAll(document));
   start(document);
   openTarget();
+  if (document.documentElement.hasAttribute("data-live")) follow();
 })();

@@ -1,3 +1,4 @@
+export { serveLivePage, type LivePage, type LivePageOptions } from "./live/live-page.js";
 export { renderReport } from "./page/page.js";
 export { compareRuns, type Difference, type LossPair, type RunComparison } from "./run/compare-runs.js";
 export { listRuns, runsAt, type ListedRun } from "./run/list-runs.js";

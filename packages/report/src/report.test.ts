@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { hostname, tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import { keepSecret } from "@thaw/core";
@@ -128,12 +128,25 @@ describe("the report of a run folder", () => {
     expect(words("#chart-loss tbody").split(" ").length).toBeLessThan(400);
   });
 
+  it("shows no file that a run folder from elsewhere names outside of its samples", async () => {
+    writeSampleRun(folder);
+    writeFileSync(join(folder, "samples.jsonl.key"), "private");
+    const line = readFileSync(join(folder, "samples.jsonl"), "utf8").trimEnd().split("\n").at(-1)!;
+    symlinkSync("/etc/passwd", join(folder, "samples", "linked.png"));
+    const named = ["../samples.jsonl.key", "/etc/passwd", "samples/../plan.json", "samples/linked.png"];
+    writeFileSync(
+      join(folder, "samples.jsonl"),
+      line.replace('"samples/pixel.png"', named.map((name) => `"${name}"`).join()),
+    );
+    expect((await readRun(folder)).samples.map(({ images }) => images)).toEqual([[]]);
+  });
+
   it("is made of any run by program, and of one that said nothing but its plan", async () => {
     await runTiny(tinyTrainerOptions({ output: folder, runName: "by-program" }));
     const [run] = readdirSync(folder);
     const report = await writeReport(join(folder, run!));
     expect(basename(report)).toBe("report.html");
-    expect(readFileSync(report, "utf8")).toMatch(/<h1>by-program-[^<]*<\/h1>[\s\S]*6 of 6 steps/);
+    expect(readFileSync(report, "utf8")).toMatch(/<h1 id="name">by-program-[^<]*<\/h1>[\s\S]*6 of 6 steps/);
     const bare = join(folder, "bare");
     mkdirSync(bare);
     writeFileSync(join(bare, "plan.json"), "{}");

@@ -1,5 +1,5 @@
 import { ThawError, Trainer, type Logger, type ResumeOptions } from "@thaw/core";
-import { writeReport } from "@thaw/report";
+import { serveLivePage, writeReport, type LivePage } from "@thaw/report";
 import { openParts } from "../running/build-run.js";
 import { badOption } from "../errors.js";
 import { eventWriter, type EventWriter } from "../record/events.js";
@@ -27,6 +27,8 @@ import { trainStages, type StageToTrain } from "../running/train-stages.js";
 export interface TrainOptions extends TeamOptions {
   /** Steps of the comparison; `true`: the default. */
   readonly compareAllTrainable?: string | true;
+  /** Serve a page that shows the run as it goes. */
+  readonly live?: boolean;
   readonly json?: boolean;
   readonly quiet?: boolean;
   readonly logLevel: LogLevel;
@@ -74,7 +76,13 @@ export async function train(
   });
   if (team === undefined) return trainWork(work, options, terminal, advise);
   if (team.rank === 0) return withTeam(team, () => trainWork(work, options, terminal, advise, team));
-  return trainWork(work, { ...options, json: false, quiet: true }, silentTerminal(terminal), () => undefined, team);
+  return trainWork(
+    work,
+    { ...options, json: false, quiet: true, live: false },
+    silentTerminal(terminal),
+    () => undefined,
+    team,
+  );
 }
 
 async function trainWork(
@@ -104,6 +112,9 @@ async function trainWork(
   const stopListening = onStrayError((error) => current?.fail(error) === true);
   const failure: Failure = {};
   const trustWord = (await needsTrust(work.config)) ? " --trust" : "";
+  const live = options.live === true ? await openLive(work.config, failure, interrupts.ask) : undefined;
+  if (live !== undefined) events.write("live", { address: live.address });
+  if (live !== undefined && options.json !== true) terminal.out(`Live: ${live.address}\n`);
   try {
     const context = {
       events,
@@ -117,6 +128,7 @@ async function trainWork(
       failure,
       trustWord,
       environment: startFacts(work.path, options),
+      ...(live === undefined ? {} : { onEvent: live.changed }),
       ...(team === undefined ? {} : { team }),
     };
     for (const line of await editedSince(work)) logger.warn(line);
@@ -137,6 +149,7 @@ async function trainWork(
     if (report !== undefined) advise(`Report: ${report}`);
     throw error;
   } finally {
+    await live?.end("The run is over: this page is its report now. The same is in report.html of the run's folder.");
     stopListening();
     interrupts.stop();
     progress.end();
@@ -202,6 +215,19 @@ async function trainOne(
   } finally {
     await parts.close();
   }
+}
+
+/** A page on this machine that shows the run as it goes, and can stop it. */
+function openLive(
+  config: LoadedConfig,
+  begun: Pick<Failure, "runFolder">,
+  stop: (reason: string) => void,
+): Promise<LivePage> {
+  return serveLivePage({
+    name: titleOf(config.values.runName, config.folder),
+    folder: () => begun.runFolder,
+    onStop: () => stop("asked on the live page"),
+  });
 }
 
 /** The report of a run that failed; what else goes wrong with it is told, and not thrown. */

@@ -14,6 +14,8 @@ export interface Interrupts {
   readonly reason: () => string | undefined;
   /** Of the signal that came first; 0 while none came. */
   readonly exitCode: () => number;
+  /** Ends the command as Ctrl-C would, for a reason of another kind. */
+  ask(reason: string): void;
   /** Puts the process's handlers back. */
   stop(): void;
 }
@@ -28,29 +30,30 @@ export function watchInterrupts(
   onFirst: (reason: string) => void,
   message = "Stopping after this step; another Ctrl-C ends at once.",
 ): Interrupts {
-  let first: Signal | undefined;
+  let first: { readonly reason: string; readonly exitCode: number } | undefined;
+  const begin = (reason: string, exitCode: number): void => {
+    first = { reason, exitCode };
+    onFirst(reason);
+    terminal.err(message);
+  };
   const handlers = (Object.keys(SIGNALS) as Signal[]).map((signal) => {
     const handle = (): void => {
       const isLater = first !== undefined;
       if (isLater && (signal === "SIGINT" || signal === "SIGQUIT")) process.exit(SIGNALS[signal]);
-      if (isLater) return;
-      first = signal;
-      onFirst(nameOf(signal));
-      terminal.err(message);
+      if (!isLater) begin(NAMES[signal] ?? signal, SIGNALS[signal]);
     };
     process.on(signal, handle);
     return [signal, handle] as const;
   });
   return {
     isInterrupted: () => first !== undefined,
-    reason: () => (first === undefined ? undefined : nameOf(first)),
-    exitCode: () => (first === undefined ? 0 : SIGNALS[first]),
+    reason: () => first?.reason,
+    exitCode: () => first?.exitCode ?? 0,
+    ask: (reason) => {
+      if (first === undefined) begin(reason, SIGNALS.SIGINT);
+    },
     stop: () => {
       for (const [signal, handle] of handlers) process.off(signal, handle);
     },
   };
-}
-
-function nameOf(signal: Signal): string {
-  return NAMES[signal] ?? signal;
 }

@@ -33,6 +33,7 @@ const train: Command<TrainOptions, HostContext> = {
       flags: "--compare-all-trainable [steps]",
       summary: "afterwards measure what freezing saved, by a few steps with everything trainable",
     },
+    { flags: "--live", summary: "serve a page on this machine that shows the run as it goes, and can stop it" },
     { flags: "--processes <n>", summary: "train with so many processes of this machine" },
     { flags: "--engine <name>", summary: "what sums their gradients", choices: ["tcp", "mpi", "nccl"] },
     { flags: "--wait <seconds>", summary: "how long processes wait for each other at the start; 60 without it" },

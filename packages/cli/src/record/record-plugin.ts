@@ -19,6 +19,8 @@ export interface RecordSinks {
   readonly events: EventWriter;
   /** Told where the state of a run that fails is, and its folder. */
   readonly failure: { saved?: SavedState; runFolder?: string; isPlanPrinted?: boolean };
+  /** Told after each event of the run. */
+  readonly onEvent?: () => void;
   /** Absent: the plan is not printed. */
   readonly terminal?: Terminal;
   /** Paths of settings are shown from here. */
@@ -52,6 +54,7 @@ export function recordPlugin(sinks: RecordSinks): Plugin {
         for (const hear of subscribers) hear(event, facts);
         if (facts.runFolder !== undefined) sinks.failure.runFolder = facts.runFolder;
         if (event.event === "failed" && event.saved !== undefined) sinks.failure.saved = event.saved;
+        sinks.onEvent?.();
       });
       hooks.checkpoint.tapPromise({ name: PLUGIN_NAME, stage: STAGE_LATE }, (state) =>
         Promise.resolve({ ...state, [PLUGIN_NAME]: savedRecord(record) }),

@@ -39,6 +39,8 @@ export interface TrainContext {
   readonly failure: Failure;
   /** ` --trust` where going on with the run needs it, else empty. */
   readonly trustWord: string;
+  /** Told after each event of the run. */
+  readonly onEvent?: () => void;
   /** What the run is started with: kept with it. */
   readonly environment: Readonly<Record<string, string>>;
 }
@@ -75,7 +77,9 @@ export async function prepareRun(
   warnOfOverlap(parts.train, parts.evaluation, logger);
   const record = newRecord(title);
   record.model = parts.model.source;
-  const sinks = { record, progress, events, failure, folder: process.cwd() };
+  const { onEvent } = context;
+  const told = onEvent === undefined ? {} : { onEvent };
+  const sinks = { record, progress, events, failure, folder: process.cwd(), ...told };
   const recorder = recordPlugin({ ...sinks, ...(isJson ? {} : { terminal }) });
   const evaluators = captionEvaluators(config, parts, { record, progress, isStopping: interrupts.isInterrupted });
   const options = await trainerOptions(config, parts, {

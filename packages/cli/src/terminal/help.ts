@@ -16,6 +16,7 @@ Examples:
   thaw check                                   what contradicts what, in a second
   thaw plan                                    what trains, what is frozen, and why
   thaw train --set training.epochs=3           train; Ctrl-C saves a checkpoint
+  thaw train --live                            watch it in a browser
   thaw train --processes 2
   thaw train --resume runs/run-20250101-120000
   thaw evaluate runs/run-20250101-120000 --data iconify:twemoji

@@ -11,7 +11,7 @@ const ROWS = 40;
  * Every chart of a run: a picture, its values under the pointer where scripts run, and a table beneath. `isLive`:
  * scripts draw it, no picture is made for those without.
  */
-export async function chartsSection(run: Pick<RunData, "metrics" | "log">, isLive = false): Promise<Html> {
+export async function chartsSection(run: Pick<RunData, "metrics" | "log">, isLive: boolean): Promise<Html> {
   const charts = chartsOf(run.metrics, resumedAt(run));
   if (charts.length === 0) return html``;
   const figures = (isOfPlugin: boolean): Promise<readonly Html[]> =>

@@ -1,9 +1,11 @@
 import { readdir, readFile } from "node:fs/promises";
 import { basename, join, resolve } from "node:path";
 import {
+  fileInFolder,
   isRunHeld,
   readLog,
   readMetrics,
+  readPlainFile,
   readSamples,
   type LogLine,
   type RunSummary,
@@ -12,6 +14,9 @@ import {
 import { notARun } from "../errors.js";
 import { changedValues, readConfig } from "./read-config.js";
 import type { Comparison, RunChange, RunData, RunPlan, RunSample, RunStatus } from "./run-data.js";
+
+/** A sample's picture has at most so many bytes. */
+const PICTURE_BYTES = 16e6;
 
 /** Where the comparison with everything trainable is kept. */
 export const COMPARISON_FILE = "comparison.json";
@@ -106,11 +111,7 @@ async function withPictures(folder: string, samples: readonly SampleLine[]): Pro
   const read = (path: string): Promise<string | undefined> => {
     const known = pictures.get(path);
     if (known !== undefined) return known;
-    const type = path.slice(path.lastIndexOf(".") + 1);
-    const made = readFile(join(folder, path), "base64").then(
-      (bytes) => `data:image/${type};base64,${bytes}`,
-      () => undefined,
-    );
+    const made = readPicture(folder, path);
     pictures.set(path, made);
     return made;
   };
@@ -120,6 +121,18 @@ async function withPictures(folder: string, samples: readonly SampleLine[]): Pro
       images: (await Promise.all(images.map(read))).filter((image) => image !== undefined),
     })),
   );
+}
+
+/** A picture of the run folder as a `data:` address; undefined for anything else, a run folder being data. */
+async function readPicture(folder: string, path: string): Promise<string | undefined> {
+  const type = /^samples\/[\w-]+\.(png|jpeg|webp)$/.exec(path)?.[1];
+  if (type === undefined) return undefined;
+  try {
+    const bytes = await readPlainFile(await fileInFolder(folder, path), PICTURE_BYTES);
+    return `data:image/${type};base64,${bytes.toString("base64")}`;
+  } catch {
+    return undefined; // not there, or a link to elsewhere
+  }
 }
 
 async function readJson<T>(folder: string, name: string): Promise<T | undefined> {
