@@ -74,6 +74,11 @@ describe("the report of a run folder", () => {
     ]);
     expect(document.querySelectorAll("#curves svg")).toHaveLength(8);
     expect(document.querySelectorAll("#curves figure table")).toHaveLength(8);
+    const ticks = (id: string): string => words(`#chart-${id} svg text`);
+    expect(ticks("evaluation-captions-twemoji-tokenf1")).toContain("0.05");
+    expect(ticks("gradient-norm")).toContain("0.001 0.01 0.1 1");
+    const paths = [...document.querySelectorAll("#curves path")].map((path) => path.getAttribute("d"));
+    expect(paths.filter((path) => /\d\.\d{2}/.test(path ?? ""))).toEqual([]);
     expect(words("#time")).toMatch(/forward and backward *42 s *84%/);
     expect(words("#proof")).toMatch(/this run *240 ms *61\.0 MB *33,024 *everything trainable *2\.9 s/);
     expect(words("#proof").match(/Feature cache/g)).toHaveLength(1);

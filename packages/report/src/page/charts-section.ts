@@ -37,6 +37,7 @@ async function figure(chart: Chart, isLive: boolean): Promise<Html> {
     note,
     marks.length === 0 ? undefined : `Upright lines: resumed after step ${marks.map(countText).join(", ")}.`,
   ].filter((text) => text !== undefined);
+  const isWide = id === "loss";
   const legend = lines.map(
     ({ name, look }, index) =>
       html`<span
@@ -48,13 +49,13 @@ async function figure(chart: Chart, isLive: boolean): Promise<Html> {
     lines: lines.map((line) => ({ ...line, values: line.values.map(short) })),
     colours: lines.map((_, index) => colourOf(lines, index) + 1),
   };
-  return html`<figure class="chart${id === "loss" ? " wide" : ""}" id="chart-${id}" data-chart>
+  return html`<figure class="chart${isWide ? " wide" : ""}" id="chart-${id}" data-chart>
     ${dataBlock(data)}
     <figcaption>
       <h3>${title}</h3>
       ${notes.map((text) => html`<p class="soft">${text}</p>`)}
     </figcaption>
-    <div class="plot" role="img" aria-label="${said(chart)}">${isLive ? html`` : await chartSvg(chart)}</div>
+    <div class="plot" role="img" aria-label="${said(chart)}">${isLive ? html`` : await chartSvg(chart, isWide)}</div>
     <p class="legend">${legend}</p>
     <details id="values-${id}">
       <summary>Values<span class="hidden"> of ${title}</span></summary>

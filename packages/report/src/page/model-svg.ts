@@ -12,7 +12,9 @@ export interface PictureOptions {
 }
 
 const [WIDTH, HEIGHT] = [206, 112];
-const [INPUT, GAP, LOSS] = [56, 74, 40];
+const [GAP, LOSS] = [74, 40];
+/** Room for the names of inputs: beside boxes, and above them. */
+const INPUT = { across: 56, down: 22 };
 /** Inputs of samples as people call them. */
 const INPUTS: Readonly<Record<string, string>> = { tokenIds: "text", pixelValues: "pictures", audioFeatures: "sound" };
 
@@ -30,7 +32,7 @@ export function modelSvg(graph: readonly GraphComponent[], options: PictureOptio
   const [along, side] = isAcross ? [WIDTH, HEIGHT] : [HEIGHT, WIDTH];
   const gap = isAcross ? GAP : 56;
   const across = most * side + (most - 1) * 28;
-  const start = INPUT + gap / 2;
+  const start = (isAcross ? INPUT.across : INPUT.down) + gap / 2;
   const places = new Map<string, Place>();
   for (const [column, components] of columns.entries())
     for (const [row, component] of components.entries()) {

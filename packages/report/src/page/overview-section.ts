@@ -69,7 +69,7 @@ function scoreCard(run: RunData): readonly Card[] {
         : "; above every baseline"
       : `; a baseline, ${winner.name}, has ${numberText(winner.value)}`;
   const was = firstStep === lastStep ? "" : `, was ${numberText(first)}`;
-  return [[numberText(last), `${metricText(metric)} of ${name}${was}${beside}`]];
+  return [[String(Number(last.toPrecision(3))), `${metricText(metric)} of ${name}${was}${beside}`]];
 }
 
 function lossCard({ metrics }: RunData): readonly Card[] {
@@ -77,7 +77,7 @@ function lossCard({ metrics }: RunData): readonly Card[] {
   const [first, last] = [steps[0], steps.at(-1)];
   return first === undefined || last === undefined
     ? []
-    : [[numberText(last.loss), `training loss, was ${numberText(first.loss)}`]];
+    : [[String(Number(last.loss.toPrecision(4))), `training loss, was ${numberText(first.loss)}`]];
 }
 
 function planCard({ plan }: RunData): readonly Card[] {

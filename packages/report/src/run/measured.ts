@@ -45,7 +45,8 @@ export function headline(run: Pick<RunData, "metrics">): Measured | undefined {
   return all.find(({ metric }) => metric !== "loss") ?? all[0];
 }
 
-/** Baselines that are as good as the model, or better. */
+/** Baselines that are as good as the model, or better, the best one first. */
 export function winnersOf({ metric, last, baselines }: Measured): Measured["baselines"] {
-  return baselines.filter(({ value }) => isAsGood(metric, value, last));
+  const found = baselines.filter(({ value }) => isAsGood(metric, value, last));
+  return found.toSorted((left, right) => (isAsGood(metric, left.value, right.value) ? -1 : 1));
 }
