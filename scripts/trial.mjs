@@ -1,13 +1,14 @@
 /**
- * `npm run trial -- <name> [--count n] [--seconds n] [--seed n] [--json]`: does something bad to Thaw again and again
- * and counts what came of it. Trials are the files of `scripts/trials`; each exports `count` (its default), `setUp`
- * (given a temporary folder, makes what attempts share) and `attempt` (given that, `{ random, index, folder }`), which
- * returns `{ outcome, note }`; it may export `timeoutMs` and `tearDown`. Outcomes: `survived` (the right result, or an
- * error that says what is wrong), `silent` (a wrong result without a word), `lost` (work is gone that need not be),
- * `hung`, `crashed` (an error that is not Thaw's).
- * `--built`: everything is built, and nothing is looked at for it. Prints one line, `{ "trial", "count", "survived",
- * "silent", "lost", "hung", "crashed" }` with `--json`; exit 1 unless all survived. What did not is told on stderr,
- * with the seed that makes it again.
+ * `npm run trial -- <name> [--count n] [--seconds n] [--seed n] [--part x] [--json]`: does something bad to Thaw again
+ * and again and counts what came of it. Trials are the files of `scripts/trials`; each exports `count` (its default),
+ * `setUp` (given a temporary folder, makes what attempts share) and `attempt` (given that, `{ random, index, folder }`),
+ * which returns `{ outcome, note }`; it may export `timeoutMs`, `tearDown` and `batch`: then an attempt is of `size`
+ * inputs and returns a list of those that did not survive. Outcomes: `survived` (the right result, or an error that says
+ * what is wrong), `silent` (a wrong result without a word), `lost` (work is gone that need not be), `hung`, `crashed` (an
+ * error that is not Thaw's).
+ * `--built`: everything is built, and nothing is looked at for it. `--part`: one of a trial's parts, where it has some
+ * (of fuzz a reader). Prints one line, `{ "trial", "count", "survived", "silent", "lost", "hung", "crashed" }` with
+ * `--json`; exit 1 unless all survived. What did not is told on stderr, with the seed that makes it again.
  */
 import { spawnSync } from "node:child_process";
 import { mkdir, mkdtemp, readdir, rm } from "node:fs/promises";
@@ -28,7 +29,7 @@ const names = (await readdir(new URL("trials/", import.meta.url)))
   .toSorted();
 
 function fail(problem) {
-  const usage = `npm run trial -- <${names.join(" | ")}> [--count n] [--seconds n] [--seed n] [--json]`;
+  const usage = `npm run trial -- <${names.join(" | ")}> [--count n] [--seconds n] [--seed n] [--part x] [--json]`;
   process.stderr.write(`${problem} In npm run trial. Write ${usage}.\n`);
   return process.exit(2);
 }
@@ -46,6 +47,7 @@ function readArguments() {
         count: { type: "string" },
         seconds: { type: "string" },
         seed: { type: "string" },
+        part: { type: "string" },
         json: { type: "boolean", default: false },
         built: { type: "boolean", default: false },
       },
@@ -57,6 +59,7 @@ function readArguments() {
       count: whole(values.count, "--count"),
       seconds: whole(values.seconds, "--seconds"),
       seed: whole(values.seed, "--seed") ?? 1,
+      part: values.part,
       json: values.json,
       isBuilt: values.built,
     };
@@ -81,7 +84,7 @@ async function judge(trial, context, details) {
   }
 }
 
-const { name, count: wanted, seconds, seed, json, isBuilt } = readArguments();
+const { name, count: wanted, seconds, seed, part, json, isBuilt } = readArguments();
 if (!isBuilt) {
   const built = spawnSync("npx", ["--no-install", "tsc", "-b", "packages/cli", "packages/testing"], {
     cwd: root,
@@ -96,18 +99,24 @@ const parent = await mkdtemp(join(tmpdir(), `thaw-trial-${name}-`));
 const counts = Object.fromEntries(OUTCOMES.map((outcome) => [outcome, 0]));
 let done = 0;
 try {
-  const context = await trial.setUp(parent);
+  const context = await trial.setUp(parent, { seed, part });
   const end = performance.now() + 1000 * (seconds ?? Infinity);
-  for (; done < count && performance.now() < end; done++) {
+  while (done < count && performance.now() < end) {
     const folder = join(parent, `attempt-${done}`);
     await mkdir(folder);
     const random = randomOf(`${name} ${seed} ${done}`);
-    const { outcome, note = "" } = await judge(trial, context, { random, index: done, folder });
-    counts[outcome] += 1;
-    if (outcome !== "survived") process.stderr.write(`${outcome} at ${done} of --seed ${seed}: ${note}\n`);
+    const size = Math.min(trial.batch ?? 1, count - done);
+    const result = await judge(trial, context, { random, index: done, folder, size });
+    const outcomes = [result].flat();
+    for (const { outcome, note = "" } of outcomes) {
+      counts[outcome] += 1;
+      if (outcome !== "survived") process.stderr.write(`${outcome} at ${done} of --seed ${seed}: ${note}\n`);
+    }
+    if (Array.isArray(result)) counts.survived += size - outcomes.length;
+    done += size;
     await rm(folder, { recursive: true, force: true });
     // Whatever hangs cannot be ended in this process, and what follows would not be itself
-    if (outcome === "hung") break;
+    if (!Array.isArray(result) && result.outcome === "hung") break;
   }
   await trial.tearDown?.(context);
 } finally {

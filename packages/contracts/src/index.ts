@@ -18,7 +18,14 @@ export type {
   Segment,
   StoredTensor,
 } from "./model.js";
-export { fileInFolder, makeFolders, MAX_TEXT_BYTES, openPlainFile, readPlainFile } from "./plain-file.js";
+export {
+  fileInFolder,
+  makeFolders,
+  makeFoldersSync,
+  MAX_TEXT_BYTES,
+  openPlainFile,
+  readPlainFile,
+} from "./plain-file.js";
 export type { GradientFlow, Plan, PlanEntry, PlanPhase, PlanReason } from "./plan.js";
 export type { Provided, Provider, Provides } from "./provides/provides.js";
 export { enterTap, runningTap, type TapPlace } from "./running.js";

@@ -4,7 +4,7 @@ import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { fileInFolder, makeFolders, readPlainFile } from "./plain-file.js";
+import { fileInFolder, makeFolders, makeFoldersSync, readPlainFile } from "./plain-file.js";
 
 let folder: string;
 beforeEach(() => {
@@ -55,8 +55,15 @@ describe("folders", () => {
     await makeFolders(join(folder, "a", "b", "c"));
     await Promise.all([makeFolders(join(folder, "a", "b", "d")), makeFolders(join(folder, "a", "b", "d"))]);
     await makeFolders("/");
+    for (const part of [
+      ["s", "b"],
+      ["s", "b"],
+      ["s", "c"],
+    ])
+      makeFoldersSync(join(folder, ...part));
     expect(readdirSync(join(folder, "a", "b"))).toEqual(["c", "d"]);
     writeFileSync(join(folder, "file"), "");
+    expect(() => makeFoldersSync(join(folder, "file", "x"))).toThrow(/EEXIST|ENOTDIR/);
     await expect(makeFolders(join(folder, "file"))).rejects.toMatchObject({ code: "EEXIST" });
     await expect(makeFolders(join(folder, "file", "x"))).rejects.toMatchObject({ code: "ENOTDIR" });
   });

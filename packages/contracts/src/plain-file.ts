@@ -1,4 +1,4 @@
-import { constants } from "node:fs";
+import { constants, mkdirSync, statSync } from "node:fs";
 import { mkdir, open, readlink, realpath, stat, type FileHandle } from "node:fs/promises";
 import { dirname, isAbsolute, join, relative, resolve } from "node:path";
 
@@ -78,5 +78,17 @@ export async function makeFolders(path: string): Promise<void> {
         if (again.code !== "EEXIST") throw again;
       });
     } else if (!(await stat(folder).catch(() => undefined))?.isDirectory()) throw error;
+  }
+}
+
+/** The same at once, for what must be there before a library is loaded. @throws as `makeFolders` */
+export function makeFoldersSync(path: string): void {
+  const folder = resolve(path);
+  if (statSync(folder, { throwIfNoEntry: false })?.isDirectory() === true) return;
+  if (dirname(folder) !== folder) makeFoldersSync(dirname(folder));
+  try {
+    mkdirSync(folder);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "EEXIST" || !statSync(folder).isDirectory()) throw error;
   }
 }

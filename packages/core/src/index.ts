@@ -74,6 +74,7 @@ export {
   bytesText,
   durationText,
   makeFolders,
+  makeFoldersSync,
   MAX_TEXT_BYTES,
   fileInFolder,
   readPlainFile,

@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import { appendFileSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
 import { join } from "node:path";
+import { makeFoldersSync } from "@thaw/core";
 
 /** Bytes of a folder of compiled functions from which on it is begun anew. */
 const MOST_BYTES = 2 ** 30;
@@ -37,7 +38,7 @@ export function openCompiledCache(folder: string, facts: readonly string[]): Com
   const path = join(folder, createHash("sha256").update(facts.join("\n")).digest("hex").slice(0, 16));
   const list = join(path, KEYS_FILE);
   try {
-    mkdirSync(path, { recursive: true });
+    makeFoldersSync(path);
     if (bytesOf(path) > MOST_BYTES) {
       rmSync(path, { recursive: true });
       mkdirSync(path);

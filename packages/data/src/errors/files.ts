@@ -1,11 +1,11 @@
 import { ThawError } from "@thaw/contracts";
-import { firstLine } from "./first-line.js";
+import { decoderLine, firstLine } from "./first-line.js";
 
 /** A file or folder of the data that is not there or cannot be read. */
 export function fileUnreadable(path: string, what: string, cause: unknown): ThawError {
   return new ThawError(
     "THAW_DATA_FILE_UNREADABLE",
-    `${what} cannot be read: ${firstLine(cause)}. At ${path}. Check that the path is right and that you may read it.`,
+    `${what} cannot be read: ${decoderLine(cause)}. At ${path}. Check that the path is right and that you may read it.`,
     { details: { path }, cause },
   );
 }
@@ -16,6 +16,16 @@ export function fileMalformed(origin: string, problem: string, advice: string, c
     details: { origin },
     cause,
   });
+}
+
+/** A part of a binary file that its reader cannot read. */
+export function bytesMalformed(origin: string, what: string, cause: unknown): ThawError {
+  return fileMalformed(
+    origin,
+    `${what} cannot be read: ${decoderLine(cause)}.`,
+    "Fetch or write the file again.",
+    cause,
+  );
 }
 
 /** A file of the data that was written anew while it was in use. */

@@ -1,5 +1,5 @@
 import { ThawError, type Modality } from "@thaw/contracts";
-import { firstLine } from "./first-line.js";
+import { decoderLine } from "./first-line.js";
 
 /** What items are called in messages. */
 export const MEDIA_WORDS: Readonly<Record<Modality, string>> = { image: "image", audio: "sound" };
@@ -19,7 +19,7 @@ export function mediaMissing(modality: Modality, path: string, origin: string): 
 export function mediaBroken(modality: Modality, name: string, origin: string, cause: unknown): ThawError {
   return new ThawError(
     modality === "image" ? "THAW_DATA_IMAGE_BROKEN" : "THAW_DATA_AUDIO_BROKEN",
-    `The ${wordOf(modality)} ${name} cannot be decoded: ${firstLine(cause)}. In ${origin}. Replace the file or ` +
+    `The ${wordOf(modality)} ${name} cannot be decoded: ${decoderLine(cause)}. In ${origin}. Replace the file or ` +
       "remove the sample.",
     { details: { [modality]: name, origin }, cause },
   );

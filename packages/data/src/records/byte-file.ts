@@ -1,9 +1,9 @@
 import { randomUUID } from "node:crypto";
 import { createReadStream, createWriteStream } from "node:fs";
-import { type FileHandle, open, rm } from "node:fs/promises";
+import { type FileHandle, open, rm, stat } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { Duplex } from "node:stream";
+import { type Duplex, Transform } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import zlib from "node:zlib";
 import { openPlainFile } from "@thaw/contracts";
@@ -11,6 +11,13 @@ import { fileChanged, fileUnreadable, zstdUnsupported } from "../errors/files.js
 
 /** Files up to this size are held in memory, so that who writes them anew disturbs no run. */
 const HELD_BYTES = 16 * 1024 * 1024;
+
+/** Unpacked bytes per packed one that are too many, as an archive has that is made to fill a disk; text has some 10. */
+const MAX_RATIO = 200;
+/** What may be unpacked whatever the ratio. */
+const FREE_BYTES = 2 ** 30;
+/** A file that is open is looked at this often whether it is still the same. */
+const LOOK_MS = 100;
 
 /** Bytes of a file by their place, without reading the rest. */
 export interface ByteFile {
@@ -33,6 +40,17 @@ function unpackerOf(head: Buffer, path: string): Unpacker | undefined {
   const { createZstdDecompress } = zlib as { readonly createZstdDecompress?: Unpacker };
   if (createZstdDecompress === undefined) throw zstdUnsupported(path);
   return createZstdDecompress;
+}
+
+/** Ends a stream with an error once more bytes went through than may. */
+function boundedTo(most: number): Transform {
+  let done = 0;
+  return new Transform({
+    transform(chunk: Buffer, _, callback) {
+      done += chunk.length;
+      callback(done > most ? new Error(`it unpacks to more than ${most} bytes`) : null, chunk);
+    },
+  });
 }
 
 /** Opens a file of the data; a pipe or device would be waited for without end. @throws THAW_DATA_FILE_UNREADABLE */
@@ -69,16 +87,18 @@ async function readAt(handle: FileHandle, path: string, offset: number, length: 
 
 /**
  * Opens a file for reads at any place. What gzip or zstd packed is unpacked into a temporary file first, which nobody
- * else sees and which is gone once it is closed. The caller closes it.
+ * else sees and which is gone once it is closed. One that unpacks to more than `freeBytes` and to 200 times its size is
+ * refused. The caller closes it.
  * @throws THAW_DATA_FILE_UNREADABLE, THAW_DATA_ZSTD
  */
-export async function openBytes(path: string): Promise<ByteFile> {
+export async function openBytes(path: string, freeBytes = FREE_BYTES): Promise<ByteFile> {
   const unpack = unpackerOf(await headOf(path, 4), path);
   if (unpack === undefined) return heldOrOpen(path, await openData(path), async () => undefined);
   const copy = join(tmpdir(), `thaw-unpacked-${randomUUID()}`);
   const remove = (): Promise<void> => rm(copy, { force: true });
   try {
-    await pipeline(createReadStream(path), unpack(), createWriteStream(copy, { mode: 0o600 }));
+    const bound = boundedTo(Math.max(freeBytes, MAX_RATIO * (await stat(path)).size));
+    await pipeline(createReadStream(path), unpack(), bound, createWriteStream(copy, { mode: 0o600 }));
     const handle = await open(copy);
     // Where the system allows it the copy has no name from here on, so that nothing is left behind in any case.
     await remove().catch(() => undefined);
@@ -106,12 +126,16 @@ async function heldOrOpen(path: string, handle: FileHandle, remove: () => Promis
     };
   }
   let isOpen = true;
+  let lookedAt = performance.now();
   return {
     path,
     size,
     read: async (offset, length) => {
-      const now = await handle.stat();
-      if (now.mtimeMs !== mtimeMs || now.size !== size) throw fileChanged(path);
+      if (performance.now() - lookedAt > LOOK_MS) {
+        lookedAt = performance.now();
+        const now = await handle.stat();
+        if (now.mtimeMs !== mtimeMs || now.size !== size) throw fileChanged(path);
+      }
       return readAt(handle, path, offset, length);
     },
     close: async () => {

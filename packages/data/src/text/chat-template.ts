@@ -61,7 +61,9 @@ export function compileChatTemplate(
   try {
     template = bounded(source, () => new Template(text));
   } catch (cause) {
-    throw cause instanceof ThawError ? cause : templateFailed(source, cause);
+    if (cause instanceof ThawError) throw cause;
+    // The library looks behind its last token
+    throw templateFailed(source, cause instanceof TypeError ? new Error("it is cut off", { cause }) : cause);
   }
   const render = (messages: readonly unknown[], addGenerationPrompt = false): string =>
     renderBounded(template.parsed, {

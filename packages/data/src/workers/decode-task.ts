@@ -3,6 +3,7 @@ import type { SampleMedia } from "@thaw/contracts";
 import { MAX_CLIP_BYTES, type AudioClip, type AudioProcessor, type ClipSize } from "../audio/clip.js";
 import { decodeClip } from "../audio/decode-clip.js";
 import { augmentImage } from "../images/augment.js";
+import { decoderLine } from "../errors/first-line.js";
 import { decodeRgb, rasterizeSvg } from "../images/decode.js";
 import { recognise, TELLING_BYTES } from "../records/first-bytes.js";
 import { MAX_IMAGE_BYTES } from "../images/size-limits.js";
@@ -83,7 +84,8 @@ function isMissing(cause: unknown): boolean {
 }
 
 function failed(problem: "missing" | "broken" | "changed" | "processor", cause: unknown): DecodeReply {
-  return { ok: false, problem, message: cause instanceof Error ? cause.message : String(cause) };
+  const message = problem === "broken" ? decoderLine(cause) : cause instanceof Error ? cause.message : String(cause);
+  return { ok: false, problem, message };
 }
 
 async function decoded(task: DecodeTask): Promise<Decoded | "changed"> {

@@ -9,10 +9,14 @@ import {
 import { VectorLoader } from "apache-arrow/visitor/vectorloader";
 import { fileMalformed } from "../../errors/files.js";
 import type { ByteFile } from "../../records/byte-file.js";
+import { verifyMessage } from "./verify-message.js";
 
 const MAGIC = "ARROW1";
 const CONTINUATION = 0xffffffff;
 const ADVICE = "Write it again with pyarrow or datasets.";
+
+/** Most rows of a file: what an index of 32 bits counts. */
+const MAX_ROWS = 2 ** 31 - 1;
 
 /** Rows that are stored together. */
 export interface ArrowBatch {
@@ -34,7 +38,6 @@ function checked(message: Message, header: RecordBatchHeader, path: string): voi
   const { compression } = header as { readonly compression?: unknown };
   if (compression !== undefined && compression !== null)
     throw fileMalformed(path, "The Arrow file is compressed inside.", "Write it without compression.");
-  if (message.bodyLength < 0) throw fileMalformed(path, "An Arrow message has no length.", ADVICE);
 }
 
 /**
@@ -54,14 +57,21 @@ export async function indexArrow(file: ByteFile): Promise<ArrowIndex> {
     const length = head.readInt32LE(isMarked ? 4 : 0);
     if (length === 0) break;
     const start = at + (isMarked ? 8 : 4);
-    const message = Message.decode(await file.read(start, length));
+    if (length < 0 || start + length > file.size) throw fileMalformed(file.path, "The Arrow file is cut off.", ADVICE);
+    const bytes = await file.read(start, length);
+    verifyMessage(bytes);
+    const message = Message.decode(bytes);
     const body = start + length;
+    if (!(message.bodyLength >= 0)) throw fileMalformed(file.path, "An Arrow message has no length.", ADVICE);
     if (body + message.bodyLength > file.size) throw fileMalformed(file.path, "The Arrow file is cut off.", ADVICE);
     if (message.isSchema()) schema ??= message.header() as Schema;
     else if (message.isRecordBatch()) {
       const header = message.header() as unknown as RecordBatchHeader & { readonly length: number };
       checked(message, header, file.path);
       const rows = Number(header.length);
+      // A row takes a bit at least; more are said than there are
+      if (!(rows >= 0 && rows <= 8 * message.bodyLength && count + rows <= MAX_ROWS))
+        throw fileMalformed(file.path, `An Arrow message says that it has ${rows} rows.`, ADVICE);
       batches.push({ first: count, end: count + rows, message, body });
       count += rows;
     } else throw fileMalformed(file.path, "The Arrow file has dictionaries.", "Write its columns as plain texts.");
@@ -98,6 +108,9 @@ export async function loadBatch(file: ByteFile, schema: Schema, batch: ArrowBatc
   const { nodes, buffers } = batch.message.header() as unknown as BatchHeader;
   const isItem = schema.fields.flatMap(({ type }: Field) => holdsItems(type as DataType));
   const body = new Uint8Array(batch.message.bodyLength);
+  for (const { offset, length } of buffers)
+    if (!(offset >= 0 && length >= 0 && Number(offset) + Number(length) <= body.length))
+      throw new Error("a buffer lies outside of its message");
   for (const [index, { offset, length }] of buffers.entries())
     if (isItem[index] !== true && length > 0)
       body.set(await file.read(batch.body + Number(offset), Number(length)), Number(offset));

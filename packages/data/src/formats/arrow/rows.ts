@@ -1,7 +1,8 @@
 import { type Data, DataType, Vector } from "apache-arrow";
 import { openBytes, type ByteFile } from "../../records/byte-file.js";
 import { createHash } from "node:crypto";
-import { fileMalformed } from "../../errors/files.js";
+import { ThawError } from "@thaw/contracts";
+import { bytesMalformed } from "../../errors/files.js";
 import type { JsonRecord, Records } from "../../records/records.js";
 import { StoredItem } from "../../samples/media-reference.js";
 import { labelled, labelsOf } from "../folder/labels.js";
@@ -30,8 +31,8 @@ class ValueReader {
     if (DataType.isBinary(type) || DataType.isLargeBinary(type)) return this.#stored(column, index, name);
     if (DataType.isStruct(type)) return this.#struct(column, index, name);
     if (DataType.isList(type) || DataType.isLargeList(type)) {
-      const [first, end] = boundsOf(column, index);
       const child = column.children[0]!;
+      const [first, end] = boundsOf(column, index, child.length);
       return Array.from({ length: end - first }, (_, at) => this.valueAt(child, first + at, name));
     }
     return plainValue(new Vector([column]).get(index));
@@ -47,15 +48,16 @@ class ValueReader {
   }
 
   #stored(column: Data, index: number, name: string): StoredItem {
-    const [first, end] = boundsOf(column, index);
+    const [first, end] = boundsOf(column, index, Number.MAX_SAFE_INTEGER);
     const offset = this.#batch.placeOf(column.values as Uint8Array) + first;
     return new StoredItem({ kind: "range", path: this.#path, name, offset, length: end - first });
   }
 }
 
-function boundsOf({ valueOffsets, offset }: Data, index: number): readonly [first: number, end: number] {
-  const at = offset + index;
-  return [Number(valueOffsets[at]), Number(valueOffsets[at + 1])];
+function boundsOf({ valueOffsets, offset }: Data, index: number, most: number): readonly [first: number, end: number] {
+  const [first, end] = [Number(valueOffsets[offset + index]), Number(valueOffsets[offset + index + 1])];
+  if (!(first >= 0 && first <= end && end <= most)) throw new Error(`a value lies from ${first} to ${end} of ${most}`);
+  return [first, end];
 }
 
 /**
@@ -75,7 +77,9 @@ export async function openArrow(path: string): Promise<Records> {
 
 async function recordsOf(file: ByteFile): Promise<Records> {
   const { path } = file;
-  const { schema, batches } = await indexArrow(file);
+  const { schema, batches } = await indexArrow(file).catch((cause: unknown) => {
+    throw cause instanceof ThawError ? cause : bytesMalformed(path, "The Arrow file", cause);
+  });
   const labels = labelsOf(schema.metadata.get("huggingface"));
   const kept = new Map<ArrowBatch, Promise<LoadedBatch>>();
   const loaded = (batch: ArrowBatch): Promise<LoadedBatch> => {
@@ -91,22 +95,17 @@ async function recordsOf(file: ByteFile): Promise<Records> {
     read: async (index): Promise<JsonRecord> => {
       const origin = `${path} row ${index}`;
       const batch = batches.find(({ end }) => index < end)!;
-      const columns = await loaded(batch);
-      const reader = new ValueReader(path, columns);
-      const row = index - batch.first;
       try {
+        const columns = await loaded(batch);
+        const reader = new ValueReader(path, columns);
+        const row = index - batch.first;
         const entries = schema.fields.map(({ name }, at) => {
           const cell = `${name} of row ${index}`;
           return [name, reader.valueAt(columns.columns[at]!, row, cell)] as const;
         });
         return { value: labelled(Object.fromEntries(entries) as Row, labels), origin };
       } catch (cause) {
-        throw fileMalformed(
-          origin,
-          `The row cannot be read: ${(cause as Error).message}.`,
-          "Write the file again.",
-          cause,
-        );
+        throw bytesMalformed(origin, "The row", cause);
       }
     },
     fingerprint: (first, end) => {

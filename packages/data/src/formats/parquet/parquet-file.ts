@@ -8,7 +8,27 @@ export async function loadParquet(): Promise<{
   readonly compressors: Compressors;
 }> {
   const [hyparquet, { compressors }] = await Promise.all([import("hyparquet"), import("hyparquet-compressors")]);
-  return { hyparquet, compressors };
+  return { hyparquet, compressors: boundedCompressors(compressors) };
+}
+
+/** Most bytes that a page may unpack to; writers make pages of 1 MB, or of one picture. */
+const MAX_PAGE_BYTES = 512 * 1024 * 1024;
+/** Of pages above `FREE_BYTES`: more than any text or picture packs. */
+const MAX_RATIO = 1000;
+const FREE_BYTES = 16 * 1024 * 1024;
+
+/** Unpackers that look at the size that a page claims before they take the memory for it. */
+function boundedCompressors(compressors: Compressors): Compressors {
+  const bounded = Object.entries(compressors).map(([name, unpack]): [string, typeof unpack] => [
+    name,
+    (input, outputLength) => {
+      const most = Math.min(MAX_PAGE_BYTES, Math.max(FREE_BYTES, MAX_RATIO * input.length));
+      if (!(outputLength >= 0 && outputLength <= most))
+        throw new Error(`a page of ${input.length} bytes says that it unpacks to ${outputLength}`);
+      return unpack(input, outputLength);
+    },
+  ]);
+  return Object.fromEntries(bounded) as Compressors;
 }
 
 /** A file as hyparquet reads one: parts of it, none kept. */
@@ -19,6 +39,7 @@ export async function parquetBuffer(path: string): Promise<AsyncBuffer> {
   return {
     byteLength: size,
     slice: async (start, end = size) => {
+      if (!(start >= 0 && start <= end && end <= size)) throw new Error(`the file ends before byte ${end}`);
       const bytes = new Uint8Array(end - start);
       const part = await open(path);
       try {
@@ -57,7 +78,8 @@ export function leavesOf({ schema }: FileMetaData): readonly Leaf[] {
 function walk(schema: readonly SchemaElement[], leaf: (element: SchemaElement, way: readonly string[]) => void): void {
   let next = 0;
   const visit = (way: readonly string[]): void => {
-    const element = schema[next]!;
+    const element = schema[next];
+    if (element === undefined) throw new Error("its schema is cut off");
     next += 1;
     if (element.num_children === undefined || element.num_children === 0) return leaf(element, way);
     for (let child = 0; child < element.num_children; child += 1) visit([...way, schema[next]!.name]);
@@ -95,12 +117,24 @@ export interface RowGroup {
   readonly end: number;
 }
 
-/** The stretches of a file. */
-export function groupsOf({ row_groups: groups }: FileMetaData): readonly RowGroup[] {
+/** Rows of a group that may be all alike, and take hardly a byte. */
+const FREE_ROWS = 2 ** 23;
+/** Most rows of a file: what an index of 32 bits counts. */
+const MAX_ROWS = 2 ** 31 - 1;
+
+/** The stretches of a file. @throws Error where their rows are not those of the file */
+export function groupsOf({ row_groups: groups, num_rows: count }: FileMetaData): readonly RowGroup[] {
   let end = 0;
-  return groups.map(({ num_rows: rows }, index) => {
+  const stretches = groups.map(({ num_rows: rows, columns }, index) => {
     const first = end;
     end += Number(rows);
+    const isFlat = columns.every(({ meta_data: data }) => data === undefined || data.num_values >= rows);
+    if (rows < 0 || !isFlat) throw new Error(`its group ${index} has fewer values than rows`);
+    const bytes = columns.reduce((sum, { meta_data: data }) => sum + Number(data?.total_compressed_size ?? 0), 0);
+    if (rows > FREE_ROWS && rows > 8 * bytes) throw new Error(`its group ${index} has ${rows} rows in ${bytes} bytes`);
     return { index, first, end };
   });
+  if (end !== Number(count) || end > MAX_ROWS)
+    throw new Error(`it says that it has ${count} rows, and its groups have ${end}`);
+  return stretches;
 }

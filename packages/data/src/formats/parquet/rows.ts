@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
-import type { FileMetaData } from "hyparquet";
-import { fileMalformed, fileUnreadable } from "../../errors/files.js";
+import type * as Hyparquet from "hyparquet";
+import type { AsyncBuffer, FileMetaData } from "hyparquet";
+import { bytesMalformed, fileUnreadable } from "../../errors/files.js";
 import type { JsonRecord, Records } from "../../records/records.js";
 import { StoredItem } from "../../samples/media-reference.js";
 import { labelled, labelsOf } from "../folder/labels.js";
@@ -47,6 +48,33 @@ function itemsOf(value: unknown, path: string, row: number, column: string, isAb
   return Array.isArray(value) ? value.map((given, item) => one(given, item)) : one(value);
 }
 
+/** What a file says of itself, judged. @throws THAW_DATA_FILE_MALFORMED */
+async function headOf(
+  path: string,
+  file: AsyncBuffer,
+  { parquetMetadataAsync }: Pick<typeof Hyparquet, "parquetMetadataAsync">,
+): Promise<{
+  readonly whole: FileMetaData;
+  readonly items: ItemColumns;
+  readonly metadata: FileMetaData;
+  readonly groups: readonly RowGroup[];
+}> {
+  try {
+    const whole = await parquetMetadataAsync(file);
+    const leaves = leavesOf(whole);
+    const isItem = (way: readonly string[]): boolean =>
+      leaves.some((leaf) => leaf.isBinary && leaf.way.join() === way.join());
+    return {
+      whole,
+      items: itemColumns(whole, leaves),
+      metadata: withLeaves(whole, (way) => !isItem(way)),
+      groups: groupsOf(whole),
+    };
+  } catch (cause) {
+    throw bytesMalformed(path, "The Parquet file", cause);
+  }
+}
+
 /**
  * The rows of a Parquet file. Pictures and sounds in it are not read with them: their places are. Nothing is to be
  * closed.
@@ -57,18 +85,7 @@ export async function openParquet(path: string): Promise<Records> {
   const file = await parquetBuffer(path).catch((cause: unknown) => {
     throw fileUnreadable(path, "The Parquet file", cause);
   });
-  const whole = await hyparquet.parquetMetadataAsync(file).catch((cause: unknown) => {
-    throw fileMalformed(
-      path,
-      `The Parquet file cannot be read: ${(cause as Error).message}.`,
-      "Fetch it again.",
-      cause,
-    );
-  });
-  const leaves = leavesOf(whole);
-  const items = itemColumns(whole, leaves);
-  const metadata = withLeaves(whole, (way) => !leaves.some((leaf) => leaf.isBinary && leaf.way.join() === way.join()));
-  const groups = groupsOf(whole);
+  const { whole, items, metadata, groups } = await headOf(path, file, hyparquet);
   const labels = labelsOf(whole.key_value_metadata?.find(({ key }) => key === "huggingface")?.value);
   const kept = new Map<number, Promise<readonly Readonly<Record<string, unknown>>[]>>();
   const rowsOf = (group: RowGroup): Promise<readonly Readonly<Record<string, unknown>>[]> => {
@@ -83,18 +100,14 @@ export async function openParquet(path: string): Promise<Records> {
     return rows;
   };
   return {
-    count: Number(whole.num_rows),
+    count: groups.at(-1)?.end ?? 0,
     read: async (index): Promise<JsonRecord> => {
       const origin = `${path} row ${index}`;
       const group = groups.find(({ end }) => index < end)!;
       const rows = await rowsOf(group).catch((cause: unknown) => {
-        throw fileMalformed(
-          origin,
-          `The row cannot be read: ${(cause as Error).message}.`,
-          "Fetch the file again.",
-          cause,
-        );
+        throw bytesMalformed(origin, "The row", cause);
       });
+      if (rows[index - group.first] === undefined) throw bytesMalformed(origin, "The row", new Error("it is missing"));
       const value = labelled(plainValue(rows[index - group.first]) as Readonly<Record<string, unknown>>, labels);
       const stored = [...items].map(([column, { isAbsent }]) => [
         column,

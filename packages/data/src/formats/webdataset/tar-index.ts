@@ -90,6 +90,8 @@ export async function* tarMembers(file: ByteFile, first = 0, end = file.size): A
     const size = longSize !== undefined && kind !== "x" ? longSize : length;
     const offset = at + BLOCK;
     const next = offset + Math.ceil(size / BLOCK) * BLOCK;
+    if (!Number.isSafeInteger(size) || size < 0)
+      throw fileMalformed(`${file.path} byte ${at}`, "A tar header says no size.", ADVICE);
     if (offset + size > file.size) throw fileMalformed(file.path, "The tar archive is cut off.", ADVICE);
     if (kind === "x") {
       const values = extended(await reader.read(offset, size));

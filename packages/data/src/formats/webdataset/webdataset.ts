@@ -11,7 +11,7 @@ import { joinedSets } from "../joined.js";
 import { fileName, nameWithConcepts } from "../names.js";
 import { setOfRecords } from "../record-set.js";
 import { ROW_OPTIONS, rowReader } from "../row-options.js";
-import { shardPaths } from "./shard-paths.js";
+import { shardFolder, shardPaths } from "./shard-paths.js";
 import { tarMembers, type TarMember } from "./tar-index.js";
 
 /** Shards of a WebDataset: files of one sample stand side by side and differ in their extensions. */
@@ -121,7 +121,10 @@ export const webDatasetFormat: DatasetFormat<z.output<typeof webDatasetSchema>> 
     nameWithConcepts([fileName(path), ...(split === undefined ? [] : [split])].join("-"), concepts),
   open: async (options, context) => {
     const given = resolve(context.baseFolder, options.path);
-    const paths = ofSplit(await shardPaths(given), options.split, context.role, given);
+    // What lies above the shards says nothing of their splits: /home/test, /dev/shm
+    const folder = await shardFolder(given);
+    const names = (await shardPaths(given)).map((path) => path.slice(folder.length));
+    const paths = ofSplit(names, options.split, context.role, given).map((name) => folder + name);
     const read = rowReader(options, { path: given }, context);
     const sets: SampleSet[] = [];
     for (const path of paths) sets.push(await openShard(path, options, read));
