@@ -179,7 +179,7 @@ export async function* compareOutputs(golden, backend) {
     yield judged(
       folder,
       name,
-      maxDifference(got.get(name) ?? fusedGradient(got, name, reader.entry(name).shape), wanted),
+      maxDifference(got.get(name) ?? expertsGradient(got, name, reader.entry(name).shape), wanted),
       GRADIENT.relative * maxAbsolute(wanted) + GRADIENT.absolute,
     );
   }
@@ -274,13 +274,14 @@ export async function* compareRuns(golden, backend) {
 }
 
 /**
- * The gradient of experts that a file holds in one tensor, put together of those that Thaw has by expert; an expert
- * that no row asked has none.
+ * The gradient of an expert that no row asked, which is zero; or of all experts that a file holds in one tensor, put
+ * together of those that Thaw has by expert.
  * @param {ReadonlyMap<string, Float32Array>} got
  * @param {string} name
  * @param {readonly number[]} shape
  */
-function fusedGradient(got, name, shape) {
+function expertsGradient(got, name, shape) {
+  if (/\.experts\.\d+\./u.test(name)) return new Float32Array(shape.reduce((total, size) => total * size, 1));
   const [, experts, part] = /^(.+\.experts)\.(gate_up_proj|down_proj)$/u.exec(name) ?? [];
   if (experts === undefined) return undefined;
   const [count, rows, columns] = /** @type {[number, number, number]} */ (shape);

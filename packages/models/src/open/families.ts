@@ -5,7 +5,7 @@ import { gemma4UnifiedFamily } from "../families/gemma4_unified/family.js";
 import { idefics3Family } from "../families/idefics3/family.js";
 import { internVlFamily } from "../families/internvl/family.js";
 import { lfm2VlFamily } from "../families/lfm2_vl/family.js";
-import { glm46vFamily, glm4vFamily, glmOcrFamily } from "../families/glm4v/family.js";
+import { glm46vFamily, glm4vFamily, glm4vMoeFamily, glmOcrFamily } from "../families/glm4v/family.js";
 import { llavaFamily } from "../families/llava/family.js";
 import { llavaNextFamily } from "../families/llava_next/family.js";
 import { llavaOnevisionFamily } from "../families/llava_onevision/family.js";
@@ -37,6 +37,7 @@ export const FAMILIES: readonly Family[] = [
   gemma4UnifiedFamily,
   glm46vFamily,
   glm4vFamily,
+  glm4vMoeFamily,
   glmOcrFamily,
   idefics3Family,
   internVlFamily,

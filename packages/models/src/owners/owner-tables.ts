@@ -29,17 +29,6 @@ export const OWNER_TABLES: readonly DocumentedOwnerTable[] = [
     { doubt: "embed_vision, embed_audio: each also holds an embedding table of its own for hard tokens" },
   ),
   table(
-    "glm4v_moe",
-    {
-      vision_tower:
-        "model.visual.blocks model.visual.embeddings model.visual.patch_embed model.visual.post_conv_layernorm " +
-        "model.visual.post_layernorm",
-      multi_modal_projector: "model.visual.downsample model.visual.merger",
-      language_model: "lm_head model.language_model",
-    },
-    { doubt: "downsample: convolution inside the tower module, but it maps to the language model's width" },
-  ),
-  table(
     "interns1",
     {
       vision_tower: "model.vision_tower",

@@ -1,6 +1,7 @@
 import { configReader, type ConfigReader } from "../../reading/config-reader.js";
 import { readGemma, readGemma2, readGemma3 } from "./gemma.js";
 import { GLM_TEXT, readGlmText } from "./glm.js";
+import { readGlmMoeText } from "./glm-moe.js";
 import { readGemma4, readGemma4Unified } from "./gemma4.js";
 import { readLfm2 } from "./lfm2.js";
 import { LLAMA_LIKE, readLlamaLike } from "./llama-like.js";
@@ -13,6 +14,7 @@ const READERS: Readonly<Record<string, (config: ConfigReader, modelType: string)
   gemma2: readGemma2,
   gemma3_text: readGemma3,
   ...Object.fromEntries(GLM_TEXT.map((modelType) => [modelType, readGlmText])),
+  glm4v_moe_text: readGlmMoeText,
   gemma4_text: readGemma4,
   gemma4_unified_text: readGemma4Unified,
   lfm2: readLfm2,

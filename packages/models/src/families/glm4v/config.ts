@@ -5,7 +5,14 @@ import { readGlm4vVision, type Glm4vVisionConfig } from "../../towers/glm4v/conf
 import { readTied } from "../llava-names.js";
 
 /** Model types of GLM's vision-language models; `glm46v` is `glm4v` under another name. */
-export type Glm4vType = "glm4v" | "glm46v" | "glm_ocr";
+export type Glm4vType = "glm4v" | "glm46v" | "glm4v_moe" | "glm_ocr";
+
+const IMAGE_TOKEN_IDS: Readonly<Record<Glm4vType, number>> = {
+  glm4v: 151343,
+  glm46v: 151343,
+  glm4v_moe: 151363,
+  glm_ocr: 59280,
+};
 
 /** Everything that config.json says about such a model. */
 export interface Glm4vConfig {
@@ -18,12 +25,13 @@ export interface Glm4vConfig {
 
 /**
  * Reads config.json, also those whose text options are at the top. Names and defaults: transformers 5.24,
- * `configuration_glm4v.py`, `configuration_glm46v.py`, `configuration_glm_ocr.py`. @throws THAW_CHECKPOINT_CONFIG
+ * `configuration_glm4v.py`, `configuration_glm46v.py`, `configuration_glm4v_moe.py`, `configuration_glm_ocr.py`.
+ * @throws THAW_CHECKPOINT_CONFIG
  */
 export function readGlm4vConfig(config: ConfigReader, type: Glm4vType): Glm4vConfig {
-  const isOcr = type === "glm_ocr";
-  const vision = readGlm4vVision(config.child("vision_config"), isOcr);
-  const text = readTextPart(config, isOcr ? "glm_ocr_text" : "glm4v_text");
+  const parts = type === "glm46v" ? "glm4v" : type;
+  const vision = readGlm4vVision(config.child("vision_config"), parts);
+  const text = readTextPart(config, `${parts}_text`);
   if (vision.outputSize !== text.options.hiddenSize)
     config
       .child("vision_config")
@@ -35,7 +43,7 @@ export function readGlm4vConfig(config: ConfigReader, type: Glm4vType): Glm4vCon
   return {
     vision,
     text,
-    imageTokenId: config.number("image_token_id", isOcr ? 59280 : 151343),
+    imageTokenId: config.number("image_token_id", IMAGE_TOKEN_IDS[type]),
     tied: readTied(config, false),
   };
 }

@@ -13,8 +13,9 @@ import { loadGlm4vProcessor } from "./processor.js";
 const VISUAL = "model.visual";
 
 /**
- * GLM-4.1V and GLM-4.6V-Flash, or GLM-OCR: a tower over packed patches, a convolution with a gated merger, GLM-4 with
- * rows of three axes. Source: transformers 5.24, `modeling_glm4v.py`, `modeling_glm_ocr.py`.
+ * GLM-4.1V and GLM-4.6V-Flash, GLM-4.5V, or GLM-OCR: a tower over packed patches, a convolution with a gated merger, a
+ * text model with rows of three axes. Source: transformers 5.24, `modeling_glm4v.py`, `modeling_glm4v_moe.py`,
+ * `modeling_glm_ocr.py`.
  */
 function glmFamily(modelType: Glm4vType): Family {
   return defineFamily({
@@ -42,8 +43,8 @@ function glmFamily(modelType: Glm4vType): Family {
         decoder: (place) => textDecoder(text.options, names, place),
         media: { image: { placeholder: imageTokenId, through: ["vision_tower", "multi_modal_projector"] } },
         attending: gridAttending(vision.merge),
-        // Published GLM-OCR files have one layer more, which predicts the token behind the next one.
-        ...(modelType === "glm_ocr" && {
+        // Files of these have one layer more, which predicts the token behind the next one.
+        ...((modelType === "glm_ocr" || modelType === "glm4v_moe") && {
           ignores: (name) => name.startsWith(`model.language_model.layers.${text.options.layers.length}.`),
         }),
         text: textFacts(text, reader, generationConfig),
@@ -57,5 +58,7 @@ function glmFamily(modelType: Glm4vType): Family {
 export const glm4vFamily = glmFamily("glm4v");
 /** GLM-4.6V-Flash. */
 export const glm46vFamily = glmFamily("glm46v");
+/** GLM-4.5V and GLM-4.6V, with experts. */
+export const glm4vMoeFamily = glmFamily("glm4v_moe");
 /** GLM-OCR. */
 export const glmOcrFamily = glmFamily("glm_ocr");

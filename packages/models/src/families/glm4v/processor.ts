@@ -13,7 +13,7 @@ export async function loadGlm4vProcessor(folder: string, modelType: Glm4vType): 
   const { vision, text, imageTokenId } = readGlm4vConfig(files.config, modelType);
   const image = await packedMedia(files, {
     classes:
-      modelType === "glm4v"
+      modelType === "glm4v" || modelType === "glm4v_moe"
         ? ["Glm4vImageProcessor", "Glm46VImageProcessor"]
         : ["Glm46VImageProcessor", "Glm4vImageProcessor"],
     patches: { patchSize: vision.patchSize, merge: vision.merge, frames: vision.frames },

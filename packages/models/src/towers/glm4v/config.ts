@@ -35,10 +35,11 @@ export interface Glm4vVisionConfig {
 const GLM4V = { hiddenSize: 1536, headCount: 12, outputSize: 4096, intermediateSize: 13696, hasBias: false };
 const OCR = { hiddenSize: 1024, headCount: 16, outputSize: 1536, intermediateSize: 4096, hasBias: true };
 
-/** Reads `vision_config`. @throws THAW_CHECKPOINT_CONFIG */
-export function readGlm4vVision(config: ConfigReader, isOcr: boolean): Glm4vVisionConfig {
-  const type = isOcr ? "glm_ocr_vision" : "glm4v_vision";
-  config.choice("model_type", [type, isOcr ? "glm_ocr" : "glm4v"], type);
+/** Reads `vision_config` of a model type, GLM-OCR's or another. @throws THAW_CHECKPOINT_CONFIG */
+export function readGlm4vVision(config: ConfigReader, modelType: string): Glm4vVisionConfig {
+  const isOcr = modelType === "glm_ocr";
+  const type = `${modelType}_vision`;
+  config.choice("model_type", [type, modelType], type);
   const defaults = isOcr ? OCR : GLM4V;
   const sized = (key: string, other: string, fallback: number): number =>
     config.size(config.has(key) ? key : other, fallback);
