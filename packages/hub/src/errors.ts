@@ -133,3 +133,12 @@ export function cacheUnwritable(folder: string, cause: unknown): ThawError {
     { details: { folder }, cause },
   );
 }
+
+/** A push while nothing may be asked of the network. */
+export function pushOffline(page: string): ThawError {
+  return new ThawError(
+    "THAW_HUB_PUSH_OFFLINE",
+    `Nothing can be pushed while HF_HUB_OFFLINE is set. To ${page}. Unset it; --dry-run writes the card all the same.`,
+    { details: { page } },
+  );
+}

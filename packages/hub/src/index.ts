@@ -1,10 +1,14 @@
+export { cardLicense, modelCard } from "./card.js";
+export type { CardData, CardFacts } from "./card.js";
+export { pushFiles } from "./push.js";
+export type { Push, PushedFile } from "./push.js";
 export { writeHeaders } from "./headers.js";
 export type { RemoteFile } from "./listing.js";
 export { pageOf, parseHubName, repositoryText } from "./repository.js";
 export type { HubName, Repository } from "./repository.js";
 export { HASTY, PATIENT } from "./request.js";
 export type { Patience } from "./request.js";
-export { dataFiles, MODEL_FILES } from "./selection.js";
+export { dataFiles, isModelFile, MODEL_FILES } from "./selection.js";
 export type { Selection } from "./selection.js";
 export { hubSettings } from "./settings.js";
 export type { HubSettings } from "./settings.js";

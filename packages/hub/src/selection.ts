@@ -80,6 +80,11 @@ export function isWeights(path: string): boolean {
   return path.endsWith(".safetensors");
 }
 
+/** True for a file of a model's folder that belongs to the model: what is read of it, weights included. */
+export function isModelFile(path: string): boolean {
+  return SMALL.includes(path) || path === INDEX || (isWeights(path) && !path.includes("/"));
+}
+
 /** Code, and pickles, which run code when they are read. */
 const CODE = /\.(py|pyc|ipynb|sh|bash|bat|cmd|ps1|[cm]?[jt]s|exe|dll|so|dylib|wasm|jar|bin|pt|pth|ckpt|pkl|pickle)$/i;
 

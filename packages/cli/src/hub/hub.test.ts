@@ -2,18 +2,13 @@ import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
-import {
-  commitOfFiles,
-  startHub,
-  type HubServer,
-  type ServedRepository,
-} from "../../../hub/test-support/hub-server.js";
+import { startHub, type HubServer, type ServedRepository } from "../../../hub/test-support/hub-server.js";
 import { thaw } from "../../test-support/thaw.js";
 import { enterWorkFolder, type WorkFolder } from "../../test-support/work-folder.js";
 
 const LLAVA = fileURLToPath(new URL("../../../../test/fixtures/goldens/llava", import.meta.url));
-const MODEL: ServedRepository = { files: filesOf(LLAVA, /^(?!golden|image)/) };
-const commit = commitOfFiles(MODEL);
+const README = bytes("---\nlicense: mit\n---\n");
+const MODEL: ServedRepository = { files: { ...filesOf(LLAVA, /^(?!golden|image)/), "README.md": README } };
 const RUN = {
   freeze: { train_mm_proj_only: true },
   training: { max_steps: 1, micro_batch_size: 2, save_every_steps: 1 },
@@ -143,7 +138,7 @@ describe("training", () => {
       model: string;
       data: { train: { path: string; images: string } };
     };
-    expect(saved.model).toBe(`hub:org/llava@${commit === "" ? "" : (/@(.*)$/.exec(saved.model)?.[1] ?? "")}`);
+    expect(saved.model).toMatch(/^hub:org\/llava@[0-9a-f]{40}$/);
     expect(saved.data.train.path).toMatch(/^hub:org\/pics@[0-9a-f]{40}\/train\.jsonl$/);
     expect(
       readdirSync(join("hf", "hub"))
@@ -176,6 +171,45 @@ describe("training", () => {
     const measured = await thaw("evaluate", run, "--quiet", "--json", "--max-new-tokens", "1", "--backend", "cpu");
     expect(measured).toMatchObject({ code: 0 });
     expect(hub.seen).toEqual([]);
+
+    // What was trained is pushed: with a card, as a whole model or as its adapters
+    process.env["HF_TOKEN"] = "hf_member";
+    const dry = await thaw("push", run, "org/mine", "--dry-run", "--backend", "cpu");
+    expect(dry).toMatchObject({ code: 0, err: "" });
+    expect(dry.out).toMatch(/README\.md[^]*\n  config\.json[^]*model\.safetensors {2}\d+ kB[^]*Nothing was pushed/);
+    expect(hub.commits).toEqual([]);
+    const card = readFileSync("model-card.md", "utf8");
+    expect(card).toMatch(
+      /^---\nbase_model: org\/llava\nbase_model_relation: finetune\nlicense: mit\ndatasets:\n {2}- org\/pics\n/,
+    );
+    for (const text of [
+      "| multi_modal_projector | train | 2,368 |",
+      "1 steps",
+      "bit for bit",
+      "npx thaw train",
+      "thaw: 0.",
+    ])
+      expect(card).toContain(text);
+    expect(card).not.toContain(work.path);
+    expect(await thaw("push", run, "org/mine", "--private", "--backend", "cpu")).toMatchObject({ code: 0 });
+    expect(hub.created).toMatchObject([{ name: "mine", organization: "org", visibility: "private", type: "model" }]);
+    expect(Math.max(...[...hub.uploads.values()].map(({ length }) => length))).toBeGreaterThan(300_000);
+    mkdirSync(join(run, "final", "adapter"));
+    for (const name of ["adapter_config.json", "adapter_model.safetensors", "notes.txt"])
+      writeFileSync(join(run, "final", "adapter", name), "{}");
+    expect(await thaw("push", run, "org/mine", "--revision", "lora")).toMatchObject({ code: 0 });
+    const pushed = hub.commits.at(-1)! as {
+      branch: string;
+      lines: readonly { value: { path?: string; content?: string } }[];
+    };
+    expect(pushed.branch).toBe("lora");
+    expect(pushed.lines.flatMap(({ value }) => value.path ?? [])).toEqual([
+      "README.md",
+      "adapter_config.json",
+      "adapter_model.safetensors",
+    ]);
+    const text = Buffer.from(pushed.lines[1]!.value.content!, "base64").toString();
+    expect(text).toContain("library_name: peft");
   });
 
   it("of a plan that is refused fetches no weight", async () => {

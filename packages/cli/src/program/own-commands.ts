@@ -7,6 +7,7 @@ import type { ConvertOptions } from "../commands/convert.js";
 import type { EvaluateOptions } from "../commands/evaluate.js";
 import type { ExportOptions } from "../commands/export.js";
 import type { PlanOptions } from "../commands/plan.js";
+import type { PushOptions } from "../commands/push.js";
 import type { TrainOptions } from "../commands/train.js";
 import type { WhyOptions } from "../commands/why.js";
 import { planningCommands } from "../fast.js";
@@ -208,6 +209,27 @@ const exportRun: Command<ExportOptions, HostContext> = {
   },
 };
 
+const push: Command<PushOptions, HostContext> = {
+  name: "push",
+  arguments: "<run-or-folder> <org/name>",
+  summary: "put a trained model or its adapters on the Hugging Face hub, with a model card",
+  help: help.PUSH_HELP,
+  options: [
+    { flags: "--private", summary: "shown to members alone, where the repository is made for it" },
+    { flags: "--revision <branch>", summary: "the branch to push to; main without it" },
+    { flags: "--dry-run", summary: "write the card, list the files, and push nothing" },
+    { flags: "--dtype <dtype>", summary: "of the weights of a whole model", choices: ["f32", "bf16"], default: "f32" },
+    BACKEND,
+    TRUST,
+    QUIET,
+    { flags: "--json", summary: "one JSON object on standard output" },
+  ],
+  async load() {
+    const { push: run } = await import("../commands/push.js");
+    return ({ arguments: [target, name], options }, { terminal }) => run(target!, name!, options, terminal);
+  },
+};
+
 const config: Command<ConfigOptions, HostContext> = {
   name: "config",
   arguments: "[config]",
@@ -236,6 +258,7 @@ export const OWN_COMMANDS: readonly OwnCommand[] = [
   caption,
   chat,
   exportRun,
+  push,
   ...RUN_COMMANDS,
   config,
 ];

@@ -56,6 +56,15 @@ Examples:
   thaw export runs/run-20250101-120000 ./trained
   thaw export runs/run-20250101-120000/checkpoints/step-500 ./trained --dtype bf16`;
 
+export const PUSH_HELP = `
+A run with adapters is pushed as adapters (PEFT), any other one as a whole checkpoint; a folder as it is. The card says
+what was trained from what, with which data, what was frozen, and how it was measured. HF_TOKEN must be set to a token
+that may write.
+
+Examples:
+  thaw push runs/run-20250101-120000 org/name --private
+  thaw push runs/run-20250101-120000 org/name --dry-run`;
+
 export const PLAN_HELP = `${CONFIG_NOTE}
 Only "model" is needed. No weight is read and no backend is loaded.
 
