@@ -4,8 +4,12 @@ import { deviceMemory, type DeviceMemory, type Ensemble, type LostRank } from "@
 import { BrokenRing, type DeviceEngine, type Engine } from "./engines/engine.js";
 import type { Messages } from "./wire/messages.js";
 
-/** Of whole numbers that float32 tells apart, the last. */
-const LAST_MARK = 2 ** 24;
+/**
+ * Markers count up from these bits, numbers about 9e15: memory that is used again may hold any number of a model, and 1
+ * or 2 it holds often.
+ */
+const FIRST_MARK = 0x5a_00_00_00;
+const MARK_COUNT = 2 ** 24;
 
 /** Processes that tell each other by messages, and sum by an engine. */
 export class ProcessEnsemble implements Ensemble {
@@ -17,7 +21,7 @@ export class ProcessEnsemble implements Ensemble {
 
   /** The sum before, whatever became of it: sums of the host are made one after the other. */
   #before: Promise<unknown> = Promise.resolve();
-  #mark = 0;
+  #marks = 0;
   #isClosed = false;
 
   constructor(messages: Messages, engine: Engine, onClose: () => Promise<void>) {
@@ -72,13 +76,13 @@ export class ProcessEnsemble implements Ensemble {
   ): Promise<ReadonlyMap<string, Tensor>> {
     const given = [...tensors.values()];
     const sums = given.map(({ shape }) => tf.keep(tf.fill(shape, 0)));
-    const mark = (this.#mark = (this.#mark % LAST_MARK) + 1);
-    const marker = tf.keep(tf.fill([1], mark));
+    this.#marks = (this.#marks + 1) % MARK_COUNT;
+    const bits = FIRST_MARK + this.#marks;
+    const marker = tf.keep(tf.fill([1], new Float32Array(Uint32Array.of(bits).buffer)[0]!));
     const places = memory.addresses([...given, ...sums, marker]);
     const parts = given.flatMap(({ size }, index) =>
       size === 0 ? [] : [{ from: places[index]!, to: places[given.length + index]!, count: size }],
     );
-    const bits = new Uint32Array(Float32Array.of(mark).buffer)[0]!;
     const work = device.sum({ parts, marker: { address: places.at(-1)!, bits } });
     const done = work.finally(() => tf.dispose([...given, marker]));
     try {

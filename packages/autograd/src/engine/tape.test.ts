@@ -260,6 +260,28 @@ describe("backward", () => {
     tape.dispose();
   });
 
+  it("hands gradients over as soon as they are whole: of the last layer first, of what is read twice at its first", () => {
+    const [early, late, unused] = [input([3, 3], 2), input([3, 3], 3), input([3, 3], 4)];
+    const x = input([2, 3]);
+    const run = (take?: (value: Value, gradient: tf.Tensor) => void) => {
+      const tape = new Tape();
+      const [a, b, c] = [early, late, unused].map((one) => tape.parameter(one, true)) as [Value, Value, Value];
+      const hidden = linear(linear(tape.constant(x), a), b);
+      const loss = sum(square(linear(hidden, a)));
+      const gradients = tape.backward(loss, [a, b, c, hidden], take);
+      tape.dispose();
+      return gradients;
+    };
+    const taken: tf.Tensor[] = [];
+    const whole = run();
+    const last = run((_, gradient) => taken.push(gradient));
+    // b, behind the first layer, is whole before a, which that layer reads too; what ops make comes at the end
+    expect(taken.map((one) => one.dataSync())).toEqual([1, 0].map((index) => whole[index]!.dataSync()));
+    expect(last.slice(0, 3)).toEqual([null, null, null]);
+    expect(last[3]!.dataSync()).toEqual(whole[3]!.dataSync());
+    tf.dispose([...taken, ...whole, ...last].filter((one) => one !== null));
+  });
+
   it("takes a loss of shape [1, 1]", () => {
     const [x, w] = [input([1, 3]), input([1, 3])];
     const tape = new Tape();

@@ -1,0 +1,89 @@
+import * as tf from "@tensorflow/tfjs-core";
+import "@tensorflow/tfjs-backend-cpu";
+import { afterEach, beforeEach, expect, it } from "vitest";
+import { ProcessEnsemble } from "../process-ensemble.js";
+import { Messages } from "../wire/messages.js";
+import { DeviceQueue } from "./device-queue.js";
+
+/** A card whose memory is a list of tensors, and whose sums are twice what this rank gives. */
+class ToyCard {
+  readonly memory: tf.Tensor[] = [];
+  readonly begun: number[] = [];
+  /** False: nothing is computed yet. */
+  isComputed = false;
+  isDone = false;
+
+  addresses(tensors: readonly tf.Tensor[]): readonly bigint[] {
+    return tensors.map((tensor) => BigInt(this.memory.push(tensor) - 1));
+  }
+
+  read(address: bigint): number {
+    const [value] = this.#at(address);
+    return this.isComputed ? new Uint32Array(Float32Array.of(value!).buffer)[0]! : 0x3f_80_00_00;
+  }
+
+  begin(parts: readonly { readonly from: bigint; readonly to: bigint; readonly count: number }[]): () => boolean {
+    for (const { from, to, count } of parts) {
+      const given = this.#at(from);
+      for (let index = 0; index < count; index++) this.#at(to)[index] = 2 * given[index]!;
+    }
+    this.begun.push(parts.length);
+    return () => this.isDone;
+  }
+
+  #at(address: bigint): Float32Array {
+    return this.memory[Number(address)]!.dataSync<"float32">();
+  }
+}
+
+let card: ToyCard;
+let queue: DeviceQueue;
+let ensemble: ProcessEnsemble;
+let tensors = 0;
+beforeEach(async () => {
+  await tf.setBackend("cpu");
+  tensors = tf.memory().numTensors;
+  card = new ToyCard();
+  queue = new DeviceQueue(card);
+  Object.assign(tf.backend(), { deviceMemory: card });
+  const engine = {
+    name: "toy",
+    device: queue,
+    sum: async () => undefined,
+    advance: () => queue.advance(),
+    close: async () => queue.fail(new Error("closed")),
+  };
+  ensemble = new ProcessEnsemble(new Messages(0, 1, new Map()), engine, async () => undefined);
+});
+afterEach(async () => {
+  await ensemble.close();
+  Object.assign(tf.backend(), { deviceMemory: undefined });
+  expect(tf.memory().numTensors).toBe(tensors);
+});
+
+it("sums on a card begin once the numbers are computed, in order, also while nobody waits", async () => {
+  const first = ensemble.sum(
+    new Map([
+      ["a", tf.tensor([1, 2])],
+      ["none", tf.tensor([], [0])],
+    ]),
+  );
+  const second = ensemble.sum(new Map([["b", tf.scalar(3)]]));
+  ensemble.advance();
+  expect(card.begun).toEqual([]);
+  card.isComputed = true;
+  ensemble.advance();
+  expect(card.begun).toEqual([1, 1]);
+  card.isDone = true;
+  const [a, b] = await Promise.all([first, second]);
+  expect([await a.get("a")!.array(), a.get("none")!.shape, await b.get("b")!.array()]).toEqual([[2, 4], [0], 6]);
+  for (const sum of [a, b]) tf.dispose([...sum.values()]);
+});
+
+it("a sum that is never there ends with what closes the engine, and frees what it was of", async () => {
+  const sum = ensemble.sum(new Map([["a", tf.scalar(1)]]));
+  const ended = expect(sum).rejects.toThrow("closed");
+  await ensemble.close();
+  await ended;
+  await new Promise((resolve) => setImmediate(resolve));
+});
