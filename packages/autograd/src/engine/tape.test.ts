@@ -260,7 +260,7 @@ describe("backward", () => {
     tape.dispose();
   });
 
-  it("hands gradients over as soon as they are whole: of the last layer first, of what is read twice at its first", () => {
+  it("hands gradients over once they are whole: of the last layer first, of what is read twice at its first", () => {
     const [early, late, unused] = [input([3, 3], 2), input([3, 3], 3), input([3, 3], 4)];
     const x = input([2, 3]);
     const run = (take?: (value: Value, gradient: tf.Tensor) => void) => {

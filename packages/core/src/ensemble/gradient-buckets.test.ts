@@ -12,7 +12,7 @@ beforeAll(async () => {
 const LARGE = [4_000_000];
 
 describe("gradients on their way", () => {
-  it("are summed from the last on, each bucket once it is whole and those before are; the loss comes last", async () => {
+  it("are summed from the last on, each bucket once it is whole and those before are; the loss is last", async () => {
     const before = tf.memory().numTensors;
     const asked: string[][] = [];
     let advanced = 0;
