@@ -188,7 +188,7 @@
         `No word from the run since ${time}: its process has ended, or is cut off. What it measured until then is ` +
         "below; thaw report shows what is in its folder.";
     });
-    button.addEventListener("click", async () => {
+    async function stop() {
       if (!confirm("Stop the run after this step? A checkpoint is written, from which it can go on.")) return;
       button.disabled = true;
       const answer = await fetch("/stop", { method: "POST", headers: { "x-thaw-token": token } }).catch(
@@ -196,7 +196,8 @@
       );
       if (answer?.ok === true) news.textContent = "The run stops after this step.";
       else button.disabled = false;
-    });
+    }
+    button.addEventListener("click", () => void stop());
   }
 
   let width = innerWidth;

@@ -112,7 +112,8 @@ async function trainWork(
   const stopListening = onStrayError((error) => current?.fail(error) === true);
   const failure: Failure = {};
   const trustWord = (await needsTrust(work.config)) ? " --trust" : "";
-  const live = options.live === true ? await openLive(work.config, failure, interrupts.ask) : undefined;
+  const live =
+    options.live === true ? await openLive(work.config, failure, (reason) => interrupts.ask(reason)) : undefined;
   if (live !== undefined) events.write("live", { address: live.address });
   if (live !== undefined && options.json !== true) terminal.out(`Live: ${live.address}\n`);
   try {
@@ -128,7 +129,7 @@ async function trainWork(
       failure,
       trustWord,
       environment: startFacts(work.path, options),
-      ...(live === undefined ? {} : { onEvent: live.changed }),
+      ...(live === undefined ? {} : { onEvent: () => live.changed() }),
       ...(team === undefined ? {} : { team }),
     };
     for (const line of await editedSince(work)) logger.warn(line);

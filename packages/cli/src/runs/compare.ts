@@ -52,7 +52,7 @@ function comparisonText(
       : curve.differsFrom === undefined
         ? [`The losses of the ${curve.steps} steps that both made are the same.`]
         : [
-            colors.bold(`Loss; the same before step ${curve.differsFrom}`),
+            colors.bold(`Loss, which differs from step ${curve.differsFrom} on`),
             ...rows(
               "step",
               curve.points.map(({ step, left, right }) => [String(step), lossText(left), lossText(right)]),
