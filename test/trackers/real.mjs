@@ -1,22 +1,24 @@
 /**
- * `node test/trackers/real.mjs --python <python> [tensorboard]`: what Thaw's trackers write, read by the real tools.
+ * `node test/trackers/real.mjs --python <python> [tensorboard] [mlflow]`: what Thaw's trackers write, read by the real tools.
  * Trains the tiny model with the tracker, stops it, goes on, and compares what the tool reads with `metrics.jsonl`. The
- * python has the tool installed (`pip install tensorboard`). One line per tool; exit 1 if one reads anything else.
+ * python has the tool installed (`pip install tensorboard mlflow`). One line per tool; exit 1 if one reads anything else.
  */
-import { spawnSync } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
 import { strict as assert } from "node:assert";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { setTimeout } from "node:timers/promises";
 import { parseArgs } from "node:util";
 import "@tensorflow/tfjs-backend-cpu";
 import { setBackend } from "@tensorflow/tfjs-core";
-import { eventNumbers, readMetrics, Trainer } from "@thaw/core";
+import { chosenTrackers, CORE_PROVIDER, eventNumbers, readMetrics, Registry, silentLogger, Trainer } from "@thaw/core";
+import { freePort } from "@thaw/plugin-processes";
 import { trackers } from "@thaw/plugin-trackers";
 import { tinyTrainerOptions } from "@thaw/testing";
 
-const usage = "node test/trackers/real.mjs --python <python> [tensorboard]";
+const usage = "node test/trackers/real.mjs --python <python> [tensorboard] [mlflow]";
 const { values, positionals } = parseArgs({ allowPositionals: true, options: { python: { type: "string" } } });
 if (values.python === undefined) {
   process.stderr.write(`No python is named that has the tools. Write ${usage}.\n`);
@@ -64,13 +66,51 @@ function read(tool, ...args) {
   return JSON.parse(stdout);
 }
 
-/** All numbers of the run by name: pairs of step and value, as float32. */
-async function expected(runFolder) {
+/** All numbers of the run by name: pairs of step and value. */
+async function expected(runFolder, rounded = Math.fround) {
   const series = {};
   for (const line of await readMetrics(runFolder))
     for (const [name, value] of Object.entries(eventNumbers(line)))
-      (series[name] ??= []).push([line.step, Math.fround(value)]);
+      (series[name] ??= []).push([line.step, rounded(value)]);
   return series;
+}
+
+/** An MLflow server of the python's, on a free port of loopback, while `work` runs. */
+async function withMlflow(folder, work) {
+  const port = await freePort();
+  const script = [
+    "-m",
+    "mlflow",
+    "server",
+    "--host",
+    "127.0.0.1",
+    "--port",
+    String(port),
+    "--workers",
+    "1",
+    "--backend-store-uri",
+    `sqlite:///${join(folder, "mlflow.db")}`,
+    "--artifacts-destination",
+    join(folder, "artifacts"),
+  ];
+  const server = spawn(values.python, script, { stdio: ["ignore", "ignore", "ignore"], detached: true });
+  try {
+    const url = `http://127.0.0.1:${port}`;
+    for (;;) {
+      if (server.exitCode !== null) throw new Error("the server did not start");
+      if (
+        await fetch(`${url}/health`).then(
+          ({ ok }) => ok,
+          () => false,
+        )
+      )
+        break;
+      await setTimeout(500);
+    }
+    return await work(url);
+  } finally {
+    process.kill(-server.pid);
+  }
 }
 
 const TOOLS = {
@@ -92,6 +132,31 @@ const TOOLS = {
       for (const [, count, counted] of all) assert.equal(counted, count);
     }
     return `${Object.keys(found.scalars).length} scalars, ${names.length} histograms`;
+  },
+  async mlflow(output) {
+    const port = await freePort();
+    // Nobody is there while it trains
+    const options = { type: "mlflow", url: `http://127.0.0.1:${port}`, experiment: "real" };
+    const runFolder = await train(join(output, "runs"), options);
+    const registry = new Registry([CORE_PROVIDER, trackers()]);
+    return withMlflow(output, async (url) => {
+      const [{ factory, options: own }] = chosenTrackers([{ ...options, url }], registry);
+      const sent = await factory.send(own, { folder: join(runFolder, "trackers/mlflow"), logger: silentLogger });
+      assert.equal(sent.left, 0, sent.reason);
+      const whole = await train(join(output, "runs2"), { ...options, url });
+      const found = read("mlflow", url, "real");
+      assert.equal(found.length, 2);
+      for (const folder of [runFolder, whole]) {
+        const run = found.find(({ name }) => name === basename(folder));
+        assert.deepEqual(run.metrics, await expected(folder, (value) => value));
+        assert.equal(run.status, "FINISHED");
+        assert.equal(run.params["seed"], "7");
+        assert.equal(run.tags["seed"], "7");
+        assert(run.artifacts.includes("config.json"));
+        assert(run.artifacts.includes("samples/told/step-00000006/0-it-0.png"));
+      }
+      return `${Object.keys(found[0].metrics).length} metrics and ${found[0].artifacts.length} artifacts, sent at once and later`;
+    });
   },
 };
 

@@ -1,6 +1,6 @@
 """What the real tools read of a run of Thaw's: one JSON object on standard output. See real.mjs.
 
-python real.py tensorboard <folder>
+python real.py tensorboard <folder> | mlflow <url> <experiment>
 """
 import json
 import sys
@@ -26,5 +26,26 @@ def tensorboard(folder):
     }
 
 
+def mlflow(url, experiment):
+    from mlflow.tracking import MlflowClient
+
+    client = MlflowClient(url)
+    runs = client.search_runs([client.get_experiment_by_name(experiment).experiment_id])
+    found = []
+    for run in runs:
+        number = run.info.run_id
+        places, artifacts = [""], []
+        while places:
+            for one in client.list_artifacts(number, places.pop()):
+                (places if one.is_dir else artifacts).append(one.path)
+        series = {
+            name: sorted([one.step, one.value] for one in client.get_metric_history(number, name))
+            for name in run.data.metrics
+        }
+        about = {"status": run.info.status, "params": run.data.params, "tags": run.data.tags}
+        found.append({**about, "name": run.info.run_name, "metrics": series, "artifacts": sorted(artifacts)})
+    return found
+
+
 if __name__ == "__main__":
-    print(json.dumps({"tensorboard": tensorboard}[sys.argv[1]](*sys.argv[2:])))
+    print(json.dumps({"tensorboard": tensorboard, "mlflow": mlflow}[sys.argv[1]](*sys.argv[2:])))

@@ -160,13 +160,13 @@ export {
   type Manifest,
 } from "@thaw/safetensors";
 export type { SafetensorsReader, TensorDeclaration, TensorEntry } from "@thaw/safetensors";
-export { findCheckpoint } from "./checkpoint/read-checkpoint.js";
-export type { FoundCheckpoint } from "./checkpoint/read-checkpoint.js";
+export { findCheckpoint, type FoundCheckpoint } from "./checkpoint/read-checkpoint.js";
 export { eventNumbers, tokensPerSecond } from "./stream/metrics-line.js";
 export type { BaselineEvent, EvaluatedEvent, MetricsLine, StepEvent } from "./stream/metrics-line.js";
 export { isRunHeld } from "./checkpoint/run-lock.js";
-export { readLog, readMetrics, readSamples } from "./stream/run-log.js";
-export type { LogLine, SampleLine } from "./stream/run-log.js";
+export { readLog, readMetrics, readSamples, type LogLine, type SampleLine } from "./stream/run-log.js";
+export { picturePath } from "./stream/run-log-files.js";
+export { lockRun } from "./checkpoint/run-lock.js";
 export type { AddedEvent, EventImage, RunEvent, SampleEvent } from "./stream/run-event.js";
 export type { DataPosition, RunState, RunTotals } from "./api/state.js";
 export {
@@ -177,8 +177,8 @@ export {
   TRAINED_FILE,
 } from "./checkpoint/write-checkpoint.js";
 export { activationBytes } from "./plan/activation-bytes.js";
-export { chosenTrackers, trackerFolder, trackersSchemaOf } from "./trackers/options.js";
-export type { ChosenTracker, TrackerOptions } from "./trackers/options.js";
+export { chosenTrackers, trackerFolder, trackersSchemaOf, type ChosenTracker } from "./trackers/options.js";
+export type { TrackerOptions } from "./trackers/options.js";
 export { defineTracker } from "./trackers/tracker.js";
 export type * from "./trackers/tracker.js";
 export { definePlugin } from "./api/define-plugin.js";

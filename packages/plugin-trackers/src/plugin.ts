@@ -1,5 +1,6 @@
 import { API_VERSION, definePlugin } from "@thaw/core";
 import { csv } from "./csv/csv.js";
+import { mlflow } from "./mlflow/mlflow.js";
 import { tensorboard } from "./tensorboard/tensorboard.js";
 
 export const PLUGIN_NAME = "TrackersPlugin";
@@ -8,5 +9,5 @@ export const PLUGIN_NAME = "TrackersPlugin";
 export const trackers = definePlugin({
   name: PLUGIN_NAME,
   apiVersion: API_VERSION,
-  provides: { trackers: [tensorboard, csv] },
+  provides: { trackers: [tensorboard, mlflow, csv] },
 });

@@ -8,6 +8,7 @@ import type { EvaluateOptions } from "../commands/evaluate.js";
 import type { ExportOptions } from "../commands/export.js";
 import type { PlanOptions } from "../commands/plan.js";
 import type { PushOptions } from "../commands/push.js";
+import type { TrackOptions } from "../commands/track.js";
 import type { TrainOptions } from "../commands/train.js";
 import type { WhyOptions } from "../commands/why.js";
 import { planningCommands } from "../fast.js";
@@ -230,6 +231,18 @@ const push: Command<PushOptions, HostContext> = {
   },
 };
 
+const track: Command<TrackOptions, HostContext> = {
+  name: "track",
+  arguments: "<run>",
+  summary: "send what a run's trackers wrote down because nobody took it",
+  help: help.TRACK_HELP,
+  options: [TRUST, { flags: "--json", summary: "one JSON object on standard output" }, logLevel("info")],
+  async load() {
+    const { track: run } = await import("../commands/track.js");
+    return (line, { terminal }) => run(line.arguments[0]!, line.options, terminal);
+  },
+};
+
 const config: Command<ConfigOptions, HostContext> = {
   name: "config",
   arguments: "[config]",
@@ -259,6 +272,7 @@ export const OWN_COMMANDS: readonly OwnCommand[] = [
   chat,
   exportRun,
   push,
+  track,
   ...RUN_COMMANDS,
   config,
 ];

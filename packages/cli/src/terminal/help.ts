@@ -65,6 +65,13 @@ Examples:
   thaw push runs/run-20250101-120000 org/name --private
   thaw push runs/run-20250101-120000 org/name --dry-run`;
 
+export const TRACK_HELP = `
+A run whose tracker could not reach its server goes on, and writes down what it had to say. --trust lets the run's own
+config name the environment variables that hold tokens. Ends with 1 where something still waits.
+
+Examples:
+  thaw track runs/run-20250101-120000`;
+
 export const PLAN_HELP = `${CONFIG_NOTE}
 Only "model" is needed. No weight is read and no backend is loaded.
 

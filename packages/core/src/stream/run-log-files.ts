@@ -14,7 +14,13 @@ import {
   type LoggedEvent,
   type SampleLine,
 } from "./run-log.js";
-import type { RunEvent, SampleEvent } from "./run-event.js";
+import type { EventImage, RunEvent, SampleEvent } from "./run-event.js";
+
+/** Where a sample's picture lies in the run folder: it is named by what it holds. */
+export function picturePath({ type, bytes }: EventImage): string {
+  const hash = createHash("sha256").update(bytes).digest("hex").slice(0, 24);
+  return `${SAMPLES_FOLDER}/${hash}.${type.slice("image/".length)}`;
+}
 
 /** The stream of a run in its folder: `metrics.jsonl`, `events.jsonl`, `samples.jsonl` and its pictures. */
 export class RunLogFiles {
@@ -98,9 +104,9 @@ export class RunLogFiles {
 
   async #sample({ images, ...sample }: SampleEvent): Promise<void> {
     const paths: string[] = [];
-    for (const { type, bytes } of images) {
-      const hash = createHash("sha256").update(bytes).digest("hex").slice(0, 24);
-      const path = `${SAMPLES_FOLDER}/${hash}.${type.slice("image/".length)}`;
+    for (const image of images) {
+      const path = picturePath(image);
+      const { bytes } = image;
       paths.push(path);
       if (this.#pictures.has(path)) continue;
       try {
