@@ -9,6 +9,7 @@ const TOGETHER = [
   "data",
   "hub",
   "models",
+  "plugin-captions",
   "plugin-conflict-checker",
   "plugin-freeze-policy",
   "plugin-lora",

@@ -30,6 +30,7 @@ export function captionCheck(options: CaptionCheckOptions): Evaluator {
   const tokens = [...options.tokenizer.vocabulary.keys()];
   return {
     name: options.name,
+    better: { tokenF1: "higher", exactMatch: "higher" },
     everySteps: options.everySteps,
     atStart: false,
     async evaluate(session) {

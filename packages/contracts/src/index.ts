@@ -26,6 +26,16 @@ export {
   openPlainFile,
   readPlainFile,
 } from "./plain-file.js";
+export type {
+  Direction,
+  JudgedChoice,
+  Metric,
+  MetricFactory,
+  Score,
+  ScoredAnswer,
+  ScoredChoices,
+  ScoredLoss,
+} from "./provides/metric.js";
 export type { GradientFlow, Plan, PlanEntry, PlanPhase, PlanReason } from "./plan.js";
 export type { Provided, Provider, Provides } from "./provides/provides.js";
 export { enterTap, runningTap, type TapPlace } from "./running.js";

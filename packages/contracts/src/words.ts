@@ -11,8 +11,8 @@ export function nearestNames(name: string, names: Iterable<string>, limit = 3): 
     .map(({ candidate }) => candidate);
 }
 
-/** Levenshtein distance. */
-export function editDistance(left: string, right: string): number {
+/** Levenshtein distance of texts, or of lists of what can be compared. */
+export function editDistance(left: ArrayLike<unknown>, right: ArrayLike<unknown>): number {
   let previous = Array.from({ length: right.length + 1 }, (_, column) => column);
   for (let row = 1; row <= left.length; row++) {
     const current = [row];

@@ -95,6 +95,7 @@ export {
   ownersByPrefix,
   placeholderRows,
   rowOffsets,
+  shown,
   ThawError,
   thrownAt,
   withoutSecrets,
@@ -107,17 +108,21 @@ export type {
   Claims,
   ComponentDeclaration,
   DatasetFormat,
+  Direction,
   Edit,
   Finding,
   FormatContext,
   GradientFlow,
   Initializer,
+  JudgedChoice,
   LoadedBatch,
   MediaItem,
   MediaReference,
   MediaTokens,
   Message,
   MessagePart,
+  Metric,
+  MetricFactory,
   Modality,
   Model,
   ModelOutput,
@@ -140,6 +145,10 @@ export type {
   SampleMedia,
   SampleSet,
   Scope,
+  Score,
+  ScoredAnswer,
+  ScoredChoices,
+  ScoredLoss,
   Segment,
   Setting,
   Severity,
@@ -261,16 +270,7 @@ export { runLength } from "./plan/run-length.js";
 export type { RunLength } from "./plan/run-length.js";
 export { API_VERSION } from "./api/plugin.js";
 export type { Plugin, PluginDefinition, PluginFactory } from "./api/plugin.js";
-export type {
-  Command,
-  CommandContext,
-  CommandInterrupts,
-  CommandLine,
-  CommandOption,
-  CommandProgress,
-  CommandRun,
-  OpenRun,
-} from "./provides/command.js";
+export type * from "./provides/command.js";
 export { Registry, type ProvidedEntry, type ProvidedKind } from "./provides/registry.js";
 export { deadGradientLines } from "./training/dead-gradients.js";
 export { sumRowCounts } from "./training/accumulator.js";
@@ -293,8 +293,8 @@ export type {
 } from "./stages/run-stages.js";
 export { readStagedRun, STAGES_FILE, stageState, trainedFile } from "./stages/stages-file.js";
 export type { StagedRun, StageRecord, StageState } from "./stages/stages-file.js";
-export type { DeadGradient, FrozenProof, RunSummary, SavedState } from "./api/summary.js";
-export type { Evaluator, ResumeOptions, RunOptions } from "./api/run-options.js";
+export type { BestSummary, DeadGradient, FrozenProof, RunSummary, SavedState } from "./api/summary.js";
+export type { Evaluator, LossMetric, ResumeOptions, RunOptions } from "./api/run-options.js";
 export type { PlanResult, TrainerApi } from "./api/trainer-api.js";
 export type { TrainerOptions } from "./api/trainer-options.js";
 export { Trainer } from "./run/trainer.js";

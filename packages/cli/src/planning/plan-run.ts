@@ -1,9 +1,18 @@
-import { ThawError, Trainer, type BatchSource, type Finding, type Model, type PlanResult } from "@thaw/core";
+import {
+  ThawError,
+  Trainer,
+  type BatchSource,
+  type Evaluator,
+  type Finding,
+  type Model,
+  type PlanResult,
+} from "@thaw/core";
 import { openModel, placeholderModel } from "@thaw/models";
 import { foreignFreezePolicy, thawVocabulary } from "@thaw/plugin-freeze-policy";
 import { evaluationSources, trainingSource, type OpenedSetting, type SourceSetting } from "../config/data-section.js";
 import { isError, type LoadedConfig } from "../config/load-config.js";
 import { hubFinding } from "../hub/planned-config.js";
+import { CAPTION_METRICS, captionsName } from "../record/caption-metrics.js";
 import { startFile } from "../running/run-folder.js";
 
 /** What `plan` and `check` find out. `planned` is absent where there is nothing to plan. */
@@ -104,6 +113,7 @@ function trainerOf(model: Model, config: LoadedConfig): Trainer {
     training: config.values.training,
     settings,
     data: unreadSources(config),
+    evaluators: unreadEvaluators(config),
     seed: config.values.seed,
   });
 }
@@ -131,6 +141,16 @@ function modelName({ values: { model } }: LoadedConfig): string {
 
 function declaredComponents({ values: { model } }: LoadedConfig): readonly string[] {
   return typeof model === "string" ? [] : Object.keys(model.components ?? {});
+}
+
+/** What evaluations will measure, for what looks at it. */
+function unreadEvaluators(config: LoadedConfig): readonly Evaluator[] {
+  if (!config.data.captions) return [];
+  return Object.keys(evaluationSources(config)).map((name) => ({
+    name: captionsName(name),
+    better: CAPTION_METRICS,
+    evaluate: () => Promise.reject(new Error("A planned evaluation measures nothing.")),
+  }));
 }
 
 /** Stand-ins for data that nobody reads: the checker sees what settings say about it. */

@@ -12,6 +12,7 @@ import type { Parts } from "./build-run.js";
 import type { LoadedConfig } from "../config/load-config.js";
 import type { Progress } from "../terminal/progress.js";
 import type { CaptionRecord, CaptionResult, RunRecord } from "../record/record.js";
+import { CAPTION_METRICS, captionsName } from "../record/caption-metrics.js";
 import { pickAnswers } from "../render/captions.js";
 
 /** How captions are measured. */
@@ -170,7 +171,8 @@ export function captionEvaluators(
     const captions: CaptionRecord = { name, baselines: {} };
     record.captions.push(captions);
     return {
-      name: `captions/${name}`,
+      name: captionsName(name),
+      better: CAPTION_METRICS,
       async evaluate(session, { step, record: tell }) {
         const isFirst = captions.before === undefined;
         record.isBarTaken = true;
@@ -187,7 +189,7 @@ export function captionEvaluators(
         if (evaluation === undefined) return undefined;
         const result = captionResult(evaluation, step);
         if (isFirst) captions.baselines = evaluation.baselines;
-        await tellCaptions({ name: `captions/${name}`, step, source, evaluation, isFirst, tell });
+        await tellCaptions({ name: captionsName(name), step, source, evaluation, isFirst, tell });
         if (isFirst && step === 0) captions.before = result;
         else captions.after = result;
         return {

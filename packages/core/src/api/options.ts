@@ -33,8 +33,7 @@ function componentTrainingSchemaOf(scheduleSchema: ReturnType<typeof scheduleSch
 
 /**
  * Ends the run before its last step: when an evaluation between steps measures something below or above a bound, or
- * nothing better (lower where the metric is a loss, an error or a perplexity, else higher) for `patience` evaluations
- * in a row.
+ * nothing better (as the metric says which values are) for `patience` evaluations in a row.
  */
 export const stopWhenSchema = z
   .strictObject({
@@ -56,6 +55,38 @@ export const stopWhenSchema = z
     ({ below, above, patience }) => below !== undefined || above !== undefined || patience !== undefined,
     "One of below, above and patience is needed.",
   );
+
+const keptCount = z
+  .number()
+  .int()
+  .positive()
+  .describe(
+    "Checkpoints that stay: older ones are removed once a newer one is whole. Default: 2, or all beside " +
+      "save_every_steps.",
+  );
+
+const keepSchema = z
+  .union([
+    keptCount,
+    z.strictObject({
+      last: keptCount.optional(),
+      best: z
+        .union([
+          z.string(),
+          z.strictObject({
+            evaluation: z
+              .string()
+              .optional()
+              .describe("Name of the evaluation as in metrics.jsonl. Default: the first that measures the metric."),
+            metric: z.string().describe("What is compared, such as loss or token_f1."),
+          }),
+        ])
+        .optional()
+        .describe("Also save a checkpoint whenever this metric is better than ever, and keep the best one."),
+    }),
+  ])
+  .optional()
+  .describe("Checkpoints that stay: how many, and whether the best one by a metric does.");
 
 /** What a run can name in its `training` section. */
 export interface TrainingChoices {
@@ -146,15 +177,7 @@ export function trainingSchemaOf({ optimizers, schedules }: TrainingChoices) {
         "Minutes between checkpoints; null: none by time or epochs. Default: 15, and one at the end of each epoch; " +
           "none beside save_every_steps. A run that ends early is saved in any case.",
       ),
-    keep: z
-      .number()
-      .int()
-      .positive()
-      .optional()
-      .describe(
-        "Checkpoints that stay: older ones are removed once a newer one is whole. Default: 2, or all beside " +
-          "save_every_steps.",
-      ),
+    keep: keepSchema,
     deadGradientSteps: z
       .number()
       .int()

@@ -27,6 +27,13 @@ export interface StopRuleState {
   readonly since: number;
 }
 
+/** What a checkpoint keeps of the best one: after which step a metric was best. */
+export interface BestState {
+  readonly evaluation: string;
+  readonly best: number;
+  readonly step: number;
+}
+
 /** Totals of a run so far, for the summary of one that was resumed. */
 export interface RunTotals {
   readonly firstLoss?: number;
@@ -61,6 +68,8 @@ export interface RunState {
   readonly evaluation: EvaluationState;
   /** Of `training.stopWhen`. */
   readonly stopRule?: StopRuleState;
+  /** Of `training.keep.best`. */
+  readonly best?: BestState;
   readonly totals: RunTotals;
   readonly plugins: CheckpointState;
   /** Lines of `metrics.jsonl` that belong to these steps and could not be written; a resumed run writes them. */

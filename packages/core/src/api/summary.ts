@@ -27,6 +27,17 @@ export interface FrozenProof {
   readonly isUnchanged: boolean;
 }
 
+/** The best checkpoint of a run, by `training.keep.best`. */
+export interface BestSummary {
+  readonly evaluation: string;
+  readonly metric: string;
+  readonly value: number;
+  /** Steps done. */
+  readonly step: number;
+  /** The checkpoint, or `final/` where the last step was the best one; absent if nothing is written. */
+  readonly folder?: string;
+}
+
 /** What a run did. Plugins may add to `lines` and `numbers` in the `done` hook. */
 export interface RunSummary {
   readonly runFolder?: string;
@@ -55,6 +66,8 @@ export interface RunSummary {
   readonly deadGradients: readonly DeadGradient[];
   /** Latest metrics by evaluation name. */
   readonly evaluations: Readonly<Record<string, Readonly<Record<string, number>>>>;
+  /** Absent where `training.keep.best` asks for none, or nothing was measured between steps. */
+  readonly best?: BestSummary;
   readonly lines: string[];
   readonly numbers: Record<string, number>;
 }

@@ -43,7 +43,7 @@ export function spaceNeed(
   const finalBytes = trained.reduce((sum, { shape }) => sum + FLOAT_BYTES * elementCount(shape), 0);
   const slotBytes = trained.reduce((sum, parameter) => sum + optimizer.slotBytes(parameter), 0);
   const checkpointBytes = finalBytes + slotBytes + JSON.stringify(plan).length;
-  const { everySteps, everyMinutes, atEpochs, keep } = savingOf(training);
+  const { everySteps, everyMinutes, atEpochs, keep, hasBest } = savingOf(training);
   const bySteps = everySteps === undefined ? 0 : Math.floor(totalSteps / everySteps);
   const byEpochs = atEpochs && stepsPerEpoch !== undefined ? Math.ceil(totalSteps / stepsPerEpoch) - 1 : 0;
   const certain = Math.max(bySteps, byEpochs);
@@ -52,7 +52,7 @@ export function spaceNeed(
     checkpointBytes,
     finalBytes,
     leastBytes: finalBytes + (certain > 0 ? checkpointBytes : 0),
-    mostBytes: finalBytes + Math.min(count, keep + 1) * checkpointBytes,
+    mostBytes: finalBytes + (Math.min(count, keep + 1) + (hasBest ? 1 : 0)) * checkpointBytes,
   };
 }
 

@@ -20,13 +20,15 @@ export interface SaverInput {
   readonly optimizer: Optimizer;
   /** What else of the run is kept after so many steps. */
   readonly kept: (step: number) => Partial<RunState>;
+  /** After which step the checkpoint is the best one so far. */
+  readonly bestStep: () => number | undefined;
   readonly emit: (event: RunEvent) => Promise<void>;
   /** What trained up to a step. */
   readonly trained: (step: number) => ReadonlyMap<string, Tensor>;
 }
 
 /** What the parts of a run keep, all of them together. */
-type KeptState = Pick<RunState, "baseFingerprint" | "updates" | "evaluation" | "stopRule" | "totals">;
+type KeptState = Pick<RunState, "baseFingerprint" | "updates" | "evaluation" | "stopRule" | "best" | "totals">;
 
 /** Decides when a run is saved, saves it, and removes checkpoints that newer ones replace. */
 export class Saver {
@@ -48,6 +50,7 @@ export class Saver {
     const { everySteps, everyMinutes, atEpochs } = this.#saving;
     if (end?.isInterrupted === true || (everySteps !== undefined && step % everySteps === 0)) return true;
     if (end !== undefined) return false;
+    if (this.#input.bestStep() === step) return true;
     const minutes = (performance.now() - this.#savedAt) / 60_000;
     return (atEpochs && endsEpoch) || (everyMinutes !== undefined && minutes >= everyMinutes);
   }
@@ -118,10 +121,12 @@ export class Saver {
 
   async #removeOld(step: number): Promise<void> {
     if (!Number.isFinite(this.#saving.keep)) return;
-    const { files, parts } = this.#input;
+    const { files, parts, bestStep } = this.#input;
     const known = await checkpointsOf(files.folder.path);
     const newest = known.indexOf(files.checkpointFolder(step));
-    for (const folder of known.slice(0, Math.max(0, newest + 1 - this.#saving.keep)))
+    const best = bestStep();
+    const old = known.slice(0, Math.max(0, newest + 1 - this.#saving.keep));
+    for (const folder of old.filter((one) => best === undefined || one !== files.checkpointFolder(best)))
       await removeFolder(folder).catch((error: unknown) => {
         parts.logger.warn({ folder, error }, `The old checkpoint ${folder} could not be removed.`);
       });

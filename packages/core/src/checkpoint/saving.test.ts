@@ -46,6 +46,55 @@ describe("checkpoints", () => {
     expect(await checkpoints({ saveEveryMinutes: null })).toEqual([]);
   });
 
+  it("are made where a metric is better than ever, and the best one stays", async () => {
+    // After steps 1, 2, ...: of both, the second is the lowest and the fourth the highest.
+    const values = [9, 3, 4, 8, 1, 9, 5, 5, 5];
+    const evaluators = [
+      {
+        name: "scores",
+        better: { error: "lower", quality: "higher", late: "higher" },
+        evaluate: (_: unknown, { step }: { readonly step: number }) =>
+          Promise.resolve({ error: values[step]!, quality: values[step]!, late: step }),
+      } as const,
+    ];
+    const data = { train: toySource({ sampleCount: 8 }), evaluation: { held: toySource({ seed: 9, sampleCount: 3 }) } };
+    const training = { epochs: 4, evaluateEverySteps: 1, saveEveryMinutes: null } as const;
+    const run = async (keep: TrainingOptions["keep"], more: Parameters<typeof runToy>[0] = {}) => {
+      const { summary } = await runToy({ output, data, evaluators, ...more, training: { ...training, keep } });
+      const stay = await readdir(join(summary.runFolder!, "checkpoints"));
+      return { summary, stay: stay.toSorted() };
+    };
+    const lowest = await run({ last: 1, best: "error" });
+    expect(lowest.stay).toEqual(["step-4"]);
+    expect(lowest.summary.best).toEqual({
+      evaluation: "scores",
+      metric: "error",
+      value: 1,
+      step: 4,
+      folder: join(lowest.summary.runFolder!, "checkpoints", "step-4"),
+    });
+    expect((await run({ best: { evaluation: "scores", metric: "quality" } })).stay).toEqual(["step-3", "step-5"]);
+    // Where the last step is the best one, its weights are in final/.
+    const last = await run({ last: 1, best: "late" });
+    expect(last.summary.best).toMatchObject({ step: 8, folder: join(last.summary.runFolder!, "final") });
+    // A run that is stopped and goes on remembers its best one, and leaves it where it is.
+    const stop = tapped("Stop", (trainer) => {
+      trainer.hooks.afterStep.tap("Stop", ({ step }) => {
+        if (step === 5) trainer.stop("enough");
+      });
+    });
+    const first = await run({ last: 1, best: "error" }, { plugins: [stop] });
+    expect(first.stay).toEqual(["step-4", "step-6"]);
+    const rest = await run({ last: 1, best: "error" }, { resume: { from: first.summary.runFolder! } });
+    expect([rest.stay, rest.summary.best?.step]).toEqual([["step-4", "step-6"], 4]);
+    const { findings } = await toyTrainer({ data, evaluators, training: { ...training, keep: { best: "f1" } } }).plan();
+    expect(findings).toMatchObject([{ rule: "stop-rule-unmeasured", settings: [{ path: "training.keep.best" }] }]);
+    expect(savingText({ saveEverySteps: 10, keep: { last: 2, best: "token_f1" } })).toBe(
+      "Checkpoints are saved every 10 steps and where tokenF1 is better than ever, and where the run ends early; the " +
+        "newest 2 stay, and the best one.",
+    );
+  });
+
   it("that are kept lead to the same end", async () => {
     const options = { output, data: { train: toySource({ sampleCount: 8 }) } };
     const whole = await runToy({ ...options, training: { epochs: 4 } });

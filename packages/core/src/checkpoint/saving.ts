@@ -1,4 +1,6 @@
+import { toCamelCase } from "@thaw/contracts";
 import type { ResolvedTrainingOptions } from "../api/options.js";
+import { bestOf } from "../evaluation/directions.js";
 
 /** Minutes between checkpoints where nothing else is said. */
 const DEFAULT_MINUTES = 15;
@@ -13,6 +15,8 @@ export interface Saving {
   readonly atEpochs: boolean;
   /** Infinity: all. */
   readonly keep: number;
+  /** One more stays, and is made when it is the best one. */
+  readonly hasBest: boolean;
 }
 
 type SavingOptions = Pick<ResolvedTrainingOptions, "saveEverySteps" | "saveEveryMinutes" | "keep">;
@@ -20,12 +24,14 @@ type SavingOptions = Pick<ResolvedTrainingOptions, "saveEverySteps" | "saveEvery
 /** Fills in the defaults that depend on each other: by time and epochs, the newest two, unless steps are asked for. */
 export function savingOf({ saveEverySteps, saveEveryMinutes, keep }: SavingOptions): Saving {
   const isByDefault = saveEverySteps === undefined;
+  const last = typeof keep === "object" ? keep.last : keep;
   const minutes = saveEveryMinutes === undefined && isByDefault ? DEFAULT_MINUTES : saveEveryMinutes;
   return {
     everySteps: saveEverySteps,
     everyMinutes: minutes ?? undefined,
     atEpochs: isByDefault && saveEveryMinutes !== null,
-    keep: keep ?? (isByDefault ? DEFAULT_KEEP : Number.POSITIVE_INFINITY),
+    keep: last ?? (isByDefault ? DEFAULT_KEEP : Number.POSITIVE_INFINITY),
+    hasBest: bestOf({ keep }) !== undefined,
   };
 }
 
@@ -37,7 +43,10 @@ export function savingText(options: SavingOptions): string {
     ...(everyMinutes === undefined ? [] : [everyMinutes === 1 ? "every minute" : `every ${everyMinutes} minutes`]),
     ...(atEpochs ? ["at the end of each epoch"] : []),
   ];
+  const best = bestOf({ keep: options.keep });
+  if (best !== undefined) times.push(`where ${toCamelCase(best.metric)} is better than ever`);
   if (times.length === 0) return "A checkpoint is saved where the run ends early, and no other.";
   const stay = Number.isFinite(keep) ? `the newest ${keep === 1 ? "one stays" : `${keep} stay`}` : "all stay";
-  return `Checkpoints are saved ${times.join(" and ")}, and where the run ends early; ${stay}.`;
+  const also = best === undefined || !Number.isFinite(keep) ? "" : ", and the best one";
+  return `Checkpoints are saved ${times.join(" and ")}, and where the run ends early; ${stay}${also}.`;
 }

@@ -47,13 +47,13 @@ export function alreadyRunning(): ThawError {
   );
 }
 
-/** `training.stopWhen` names an evaluation that the run does not have. */
-export function stopRuleUnknown(evaluation: string, known: readonly string[]): ThawError {
+/** `training.stopWhen` or `training.keep.best` names an evaluation that the run does not have. */
+export function stopRuleUnknown(option: string, evaluation: string, known: readonly string[]): ThawError {
   return make(
     "THAW_CORE_STOP_RULE_UNKNOWN",
-    `There is no evaluation ${evaluation}. In training.stopWhen.evaluation. ` +
+    `There is no evaluation ${evaluation}. In training.${option}.evaluation. ` +
       `${known.length === 0 ? "Name evaluation data." : `Evaluations are: ${nameList(known, 12)}.`}`,
-    { evaluation, known },
+    { option, evaluation, known },
   );
 }
 

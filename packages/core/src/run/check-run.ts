@@ -7,6 +7,7 @@ import { pluginApiVersion, pluginNameTwice } from "../errors/plugins.js";
 import { deepFreeze } from "../plan/plan.js";
 import { processesInvalid } from "../errors/ensemble.js";
 import { optionMissing, stopRuleUnknown, trainingInvalid } from "../errors/options.js";
+import { bestOf } from "../evaluation/directions.js";
 import { chosenTrackers } from "../trackers/options.js";
 import type { Registry } from "../provides/registry.js";
 import type { TrainerParts } from "./trainer-parts.js";
@@ -27,8 +28,11 @@ export function checkRunOptions({ options, training }: Pick<TrainerParts, "optio
     ...Object.keys(options.data?.evaluation ?? {}),
     ...(options.evaluators ?? []).map(({ name }) => name),
   ];
-  const wanted = training.stopWhen?.evaluation;
-  if (wanted !== undefined && !evaluations.includes(wanted)) throw stopRuleUnknown(wanted, evaluations);
+  for (const [option, wanted] of [
+    ["stopWhen", training.stopWhen?.evaluation],
+    ["keep.best", bestOf(training)?.evaluation],
+  ] as const)
+    if (wanted !== undefined && !evaluations.includes(wanted)) throw stopRuleUnknown(option, wanted, evaluations);
 }
 
 /**

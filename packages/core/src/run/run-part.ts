@@ -1,7 +1,7 @@
 import type { AfterStepContext } from "../api/contexts.js";
 import type { RunState, RunTotals } from "../api/state.js";
 import type { RunEvent } from "../stream/run-event.js";
-import type { DeadGradient, FrozenProof, RunSummary } from "../api/summary.js";
+import type { BestSummary, DeadGradient, FrozenProof, RunSummary } from "../api/summary.js";
 
 /** What the parts of a run say in its summary. */
 export interface SummaryParts {
@@ -10,6 +10,7 @@ export interface SummaryParts {
   readonly deadGradients: readonly DeadGradient[];
   /** Latest metrics by evaluation name. */
   readonly evaluations: RunSummary["evaluations"];
+  readonly best?: BestSummary;
   readonly lines: readonly string[];
   readonly numbers: Readonly<Record<string, number>>;
 }

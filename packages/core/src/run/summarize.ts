@@ -25,6 +25,7 @@ export function summarize({
   frozenProof,
   deadGradients,
   evaluations,
+  best,
   lines,
   numbers,
 }: SummaryInput): RunSummary {
@@ -48,6 +49,7 @@ export function summarize({
     findings: planned.findings,
     deadGradients,
     evaluations,
+    ...(best === undefined ? {} : { best }),
     lines: [...lines],
     numbers: { ...numbers },
   };

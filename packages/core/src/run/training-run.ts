@@ -18,6 +18,8 @@ import { loadModel, runFacts, type LoadedModel } from "../model/loaded-model.js"
 import { rescueRun, type Rescue } from "./rescue.js";
 import { restoreRun } from "./restore-run.js";
 import { checkSpace } from "../checkpoint/disk-space.js";
+import { BestCheckpoint } from "../checkpoint/best-checkpoint.js";
+import { measuredBy } from "../evaluation/directions.js";
 import { RunFiles } from "../checkpoint/run-files.js";
 import { Saver } from "../checkpoint/saver.js";
 import { RunnerSession } from "../evaluation/runner-session.js";
@@ -174,26 +176,23 @@ export class TrainingRun {
     );
     const frozen = new FrozenPart({ guard, plan: planned.plan, planHash: planned.planHash, startStep, checkpoint });
     const evaluation = this.#makeEvaluation(joined, loaded);
-    const stopRule = new StopRule(training.stopWhen);
-    this.#runParts.push(trainStep, frozen, this.#progress, stopRule, dead, recompute, evaluation);
-    const saver = files === undefined ? undefined : this.#makeSaver(files, optimizer);
-    const loop = this.#makeLoop(joined, {
-      loaded,
-      trainStep,
-      stopRule,
-      saver,
-      peakBytes: () => memory.lap().peakBytes,
-    });
+    const best = new BestCheckpoint(training, measuredBy(options), files);
+    const stopRule = new StopRule(training.stopWhen, measuredBy(options));
+    this.#runParts.push(trainStep, frozen, this.#progress, stopRule, best, dead, recompute, evaluation);
+    const saver = files === undefined ? undefined : this.#makeSaver(files, optimizer, () => best.step);
+    const peakBytes = (): number => memory.lap().peakBytes;
+    const loop = this.#makeLoop(joined, { loaded, trainStep, stopRule, saver, peakBytes });
     return (this.#made = { loaded, optimizer, trainStep, evaluation, guard, files, saver, loop });
   }
 
-  #makeSaver(files: RunFiles, optimizer: Optimizer): Saver {
+  #makeSaver(files: RunFiles, optimizer: Optimizer, bestStep: () => number | undefined): Saver {
     const { parts, planned } = this.#input;
     return new Saver({
       parts,
       planned,
       files,
       optimizer,
+      bestStep,
       kept: (step) => stateOf(this.#runParts, step),
       emit: (event) => parts.stream.emit(event),
       trained: (step) => this.#trainedTensors(step),
@@ -208,6 +207,7 @@ export class TrainingRun {
       seed: options.seed!,
       session: new RunnerSession(loaded.runner, loaded.backend, () => this.#made!.loop.stepsDone),
       sources: options.data?.evaluation ?? {},
+      lossMetrics: options.data?.lossMetrics ?? {},
       evaluators: options.evaluators ?? [],
       ...joined,
       emit: (event) => stream.emit(event),

@@ -11,11 +11,12 @@ useToyOutput((folder) => {
 
 /** Measures 9, 7, 8, 6, 7, 7, 5 ... at steps 0, 1, 2 ... */
 const SCORES = [9, 7, 8, 6, 7, 7, 5, 4, 3, 2, 1];
+const scores = { name: "scores", better: { loss: "lower", quality: "higher" } } as const;
 const scored = (
   stopWhen: NonNullable<TrainerOptions["training"]>["stopWhen"],
   more: Partial<TrainerOptions> = {},
 ): Partial<TrainerOptions> => ({
-  evaluators: [{ name: "scores", evaluate: async (_, { step }) => ({ loss: SCORES[step]!, quality: -SCORES[step]! }) }],
+  evaluators: [{ ...scores, evaluate: async (_, { step }) => ({ loss: SCORES[step]!, quality: -SCORES[step]! }) }],
   ...more,
   training: { epochs: 9, maxSteps: 10, evaluateEverySteps: 1, stopWhen },
 });
@@ -28,7 +29,6 @@ describe("training.stopWhen", () => {
     [{ patience: 2 }, 5, "loss of scores has not become better than 6 in 2 evaluations"],
     [{ metric: "quality", patience: 2 }, 5, "quality of scores has not become better than -6 in 2 evaluations"],
     [{ below: 20 }, 1, "loss of scores is 7, below 20"],
-    [{ metric: "none", below: 20 }, 10, "all 10 steps are done"],
   ] as const)("ends the run for %j", async (stopWhen, steps, stopReason) => {
     expect((await runToy(scored(stopWhen))).summary).toMatchObject({ steps, stopReason, isInterrupted: false });
   });
@@ -70,6 +70,17 @@ describe("training.stopWhen", () => {
       expect(findings).toMatchObject([
         { rule: "stop-rule-unmeasured", severity: "error", settings: [{ path: "training.stopWhen.below" }] },
       ]);
+    }
+    const silent = { evaluators: [{ name: "silent", evaluate: () => Promise.resolve({}) }] };
+    for (const [stopWhen, more, message] of [
+      [{ metric: "none", below: 20 }, {}, "training.stopWhen looks at none, which nothing measures: it would never"],
+      [{ metric: "loss", patience: 1 }, silent, "compares values of loss, and silent does not say which of them are"],
+      [{ metric: "loss", below: 1 }, silent, undefined],
+    ] as const) {
+      const { findings } = await toyTrainer(scored(stopWhen, more)).plan();
+      expect(findings.map((finding) => finding.message)).toEqual(
+        message === undefined ? [] : [expect.stringContaining(message)],
+      );
     }
   });
 });

@@ -1,6 +1,7 @@
 import type { StopDecision } from "../api/contexts.js";
 import type { ResolvedTrainingOptions } from "../api/options.js";
 import type { RunState, StopRuleState } from "../api/state.js";
+import { WatchedMetric, type Measured } from "../evaluation/directions.js";
 import type { RunPart } from "../run/run-part.js";
 import type { EvaluatedEvent } from "../stream/metrics-line.js";
 import type { RunEvent } from "../stream/run-event.js";
@@ -10,14 +11,13 @@ type Options = NonNullable<ResolvedTrainingOptions["stopWhen"]>;
 /** `training.stopWhen`: looks at evaluations between steps and says when it is enough. */
 export class StopRule implements RunPart {
   readonly #options: Options | undefined;
-  #evaluation: string | undefined;
-  #best: number | undefined;
+  readonly #watched: WatchedMetric | undefined;
   #since = 0;
   #decision: StopDecision | undefined;
 
-  constructor(options: Options | undefined) {
+  constructor(options: Options | undefined, measured: Measured) {
     this.#options = options;
-    this.#evaluation = options?.evaluation;
+    this.#watched = options === undefined ? undefined : new WatchedMetric(options, measured);
   }
 
   get decision(): StopDecision | undefined {
@@ -29,29 +29,24 @@ export class StopRule implements RunPart {
   }
 
   state(): { readonly stopRule: StopRuleState } {
-    return { stopRule: { evaluation: this.#evaluation, best: this.#best, since: this.#since } };
+    const { evaluation, best } = this.#watched ?? {};
+    return { stopRule: { evaluation, best, since: this.#since } };
   }
 
   restore({ stopRule }: Pick<RunState, "stopRule">): void {
     if (stopRule === undefined) return;
-    const { evaluation, best, since } = stopRule;
-    this.#evaluation = evaluation;
-    this.#best = best;
-    this.#since = since;
+    this.#watched?.restore(stopRule);
+    this.#since = stopRule.since;
   }
 
   /** An evaluation before the first step only sets what later ones must be better than. */
   observe({ name, metrics, step }: Pick<EvaluatedEvent, "name" | "metrics" | "step">): void {
-    const options = this.#options;
-    const value = options === undefined ? undefined : metrics[options.metric];
-    if (options === undefined || value === undefined) return;
-    this.#evaluation ??= name;
-    if (this.#evaluation !== name) return;
-    const isBetter =
-      this.#best === undefined || (isLowerBetter(options.metric) ? value < this.#best : value > this.#best);
+    const [options, watched] = [this.#options, this.#watched];
+    const observed = watched?.observe(name, metrics);
+    if (options === undefined || watched === undefined || observed === undefined) return;
+    const { value, isBetter } = observed;
     this.#since = isBetter ? 0 : this.#since + 1;
-    if (isBetter) this.#best = value;
-    const what = `${options.metric} of ${name}`;
+    const what = `${watched.metric} of ${name}`;
     if (step === 0) return;
     if (options.below !== undefined && value < options.below)
       this.#stop(`${what} is ${short(value)}, below ${options.below}`);
@@ -59,7 +54,7 @@ export class StopRule implements RunPart {
       this.#stop(`${what} is ${short(value)}, above ${options.above}`);
     else if (options.patience !== undefined && this.#since >= options.patience)
       this.#stop(
-        `${what} has not become better than ${short(this.#best ?? value)} in ${this.#since} ` +
+        `${what} has not become better than ${short(watched.best ?? value)} in ${this.#since} ` +
           `${this.#since === 1 ? "evaluation" : "evaluations"}`,
       );
   }
@@ -72,8 +67,4 @@ export class StopRule implements RunPart {
 /** For people: four digits. */
 function short(value: number): number {
   return Number(value.toPrecision(4));
-}
-
-function isLowerBetter(metric: string): boolean {
-  return /loss|error|perplexity/i.test(metric);
 }

@@ -75,10 +75,11 @@ without a decision for every parameter nothing can be trained safely.
   {
     id: "stop-rule-unmeasured",
     defaultSeverity: "error",
-    summary: "The run is to stop by an evaluation, and nothing is evaluated between steps.",
+    summary: "The run is to stop, or to keep its best checkpoint, by what nothing measures between steps.",
     docs: `\`training.stop_when\` looks at evaluations: \`{ metric: loss, below: 0.5 }\`, \`{ metric: tokenF1, above:
 0.6 }\` or \`{ patience: 3 }\`, which is three evaluations in a row without a better value. They are made every
-\`evaluate_every_steps\` steps, on \`data.evaluation\`.
+\`evaluate_every_steps\` steps, on \`data.evaluation\`. So does \`keep: { best: tokenF1 }\`, which saves a checkpoint
+whenever the metric is better than ever, and keeps that one. A metric that no evaluation measures is refused.
 
 \`\`\`yaml config expects=stop-rule-unmeasured
 freeze: { train_mm_proj_only: true }
