@@ -1,12 +1,20 @@
 import "@tensorflow/tfjs-backend-cpu";
+import { readFile } from "node:fs/promises";
 import { homedir } from "node:os";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { memory, setBackend } from "@tensorflow/tfjs-core";
-import { simulatedBfloat16 } from "@thaw/autograd";
+import { FROZEN_FORMS, simulatedBfloat16 } from "@thaw/autograd";
 import { backendGpu, listCandidates, realLoader, resolveBackendOptions } from "@thaw/backend-gpu";
-import { openSafetensors, type Backend } from "@thaw/core";
+import { openSafetensors, Trainer, type Backend, type Batch } from "@thaw/core";
+import { openModel } from "@thaw/models";
+import freezePolicy from "@thaw/plugin-freeze-policy";
 import { beforeAll, describe, expect, it } from "vitest";
+import { openGolden } from "../parity/golden.mjs";
 import { backendOf, folder, FROZEN, relativeError, train } from "./support.js";
+
+// Written by transformers and bitsandbytes: see make_quantized.py.
+const QUANTIZED = fileURLToPath(new URL("../fixtures/quantized/", import.meta.url));
 
 const cpu: Backend = { name: "cpu", description: "cpu", matmul: "flags" };
 const simulated = (): Backend => ({ ...cpu, precisions: ["bfloat16"], bfloat16: simulatedBfloat16() });
@@ -21,6 +29,51 @@ describe.each(["cpu", "wasm"] as const)("on %s", (name) => {
     });
     expect(memory().numTensors).toBe(before);
   });
+});
+
+describe.each(FROZEN_FORMS)("frozen weights in %s", (frozenPrecision) => {
+  beforeAll(() => setBackend("cpu"));
+
+  it.each(["cpu", "wasm"] as const)(
+    "train in less memory, untouched, and are read as they were, on %s",
+    async (name) => {
+      const before = memory().numTensors;
+      const plain = await train(backendGpu(name), "float32");
+      const narrow = await train(backendGpu(name), "float32", { frozenPrecision });
+      narrow.losses.forEach((loss, step) => expect(Math.abs(loss / plain.losses[step]! - 1)).toBeLessThan(0.1));
+      expect(narrow.losses).not.toEqual(plain.losses);
+      expect(narrow.isUnchanged).toBe(true);
+      expect(narrow.frozen).toEqual(plain.frozen);
+      expect(narrow.peakTensorBytes).toBeLessThan(plain.peakTensorBytes);
+      expect(memory().numTensors).toBe(before);
+    },
+  );
+
+  it("with bfloat16 beside them, and with cached features", async () => {
+    const plain = await train(backendOf(simulated()), "bfloat16", { frozenPrecision });
+    const cached = await train(backendOf(simulated()), "bfloat16", { frozenPrecision, cache: true });
+    cached.losses.forEach((loss, step) => expect(Math.abs(loss / plain.losses[step]! - 1)).toBeLessThan(1e-3));
+  });
+
+  it("as a checkpoint of bitsandbytes stores them", async () => {
+    const model = await openModel(`${QUANTIZED}${frozenPrecision}`, { initialize: ["multi_modal_projector"] });
+    const stored = await train(backendGpu("cpu"), "float32", { model });
+    expect(stored.losses.at(-1)).toBeLessThan(stored.losses[0]!);
+    expect(stored.isUnchanged).toBe(true);
+  });
+});
+
+it("a model that bitsandbytes has quantised to nf4 has the loss that transformers computes", async () => {
+  await setBackend("cpu");
+  const golden = await openGolden(folder);
+  await golden.reader.close();
+  const model = await openModel(`${QUANTIZED}nf4`);
+  const trainer = new Trainer({ model, plugins: [freezePolicy({ freezeAll: true })] });
+  const session = await trainer.open();
+  const { lossSum, supervisedTokenCount } = await session.loss(golden.batch as Batch);
+  await session.close();
+  const { nf4 } = JSON.parse(await readFile(`${QUANTIZED}expected.json`, "utf8")) as { nf4: { loss: number } };
+  expect(lossSum / supervisedTokenCount).toBeCloseTo(nf4.loss, 5);
 });
 
 describe("bfloat16, simulated on cpu", () => {
@@ -67,6 +120,16 @@ const isInstalled = listCandidates(realLoader(resolveBackendOptions("native", se
 
 describe.runIf(isInstalled)("on the native backend", () => {
   const native = backendGpu({ name: "native", ...search });
+
+  it.each(FROZEN_FORMS)("%s agrees with cpu, in less memory", async (frozenPrecision) => {
+    const plain = await train(native, "float32");
+    const narrow = await train(native, "float32", { frozenPrecision });
+    await setBackend("cpu");
+    const wanted = await train(backendGpu("cpu"), "float32", { frozenPrecision });
+    narrow.losses.forEach((loss, step) => expect(Math.abs(loss / wanted.losses[step]! - 1)).toBeLessThan(1e-4));
+    expect(narrow.isUnchanged).toBe(true);
+    expect(narrow.peakTensorBytes).toBeLessThan(plain.peakTensorBytes);
+  });
 
   it("bfloat16 agrees with float32 to its own rounding, in less memory, and frees what it makes", async () => {
     const plain = await train(native, "float32");

@@ -1,4 +1,6 @@
 import { fileURLToPath } from "node:url";
+import type { FrozenForm } from "@thaw/autograd";
+import type { Model } from "@thaw/contracts";
 import {
   API_VERSION,
   definePlugin,
@@ -47,13 +49,20 @@ export const backendOf = (backend: Backend): Plugin =>
 export async function train(
   backend: Plugin,
   precision: Precision,
-  options: { readonly steps?: number; readonly cache?: boolean; readonly watch?: (trainer: Trainer) => void } = {},
+  options: {
+    readonly steps?: number;
+    readonly cache?: boolean;
+    readonly frozenPrecision?: FrozenForm;
+    /** Default: {@link folder}. */
+    readonly model?: Model;
+    readonly watch?: (trainer: Trainer) => void;
+  } = {},
 ): Promise<Outcome> {
   const golden = await openGolden(folder);
   await golden.reader.close();
   const batch = golden.batch as Batch;
   const trainer = new Trainer({
-    model: await openModel(folder),
+    model: options.model ?? (await openModel(folder)),
     data: { train: onlyBatch(batch) as BatchSource },
     plugins: [
       backend,
@@ -67,6 +76,7 @@ export async function train(
       shuffle: false,
       learningRate: 1e-3,
       precision,
+      ...(options.frozenPrecision && { frozenPrecision: options.frozenPrecision }),
     },
   });
   const losses: number[] = [];

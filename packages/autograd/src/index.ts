@@ -67,6 +67,24 @@ export { embedding, gatherRows, insertRows, scatterRows } from "./ops/rows.js";
 export { concat, joinColumns, pad, reshape, slice, splitColumns, transpose } from "./ops/shape.js";
 export type { NamedColumns } from "./ops/shape.js";
 export type { Backward, OpRecord, Saved } from "./engine/record.js";
+export {
+  dequantize,
+  firstBadScale,
+  FROZEN_FORMS,
+  joinQuantized,
+  layoutOf,
+  pairTable,
+  quantize,
+  quantizedBytes,
+  signedTable,
+} from "./quantized/index.js";
+export type {
+  FrozenForm,
+  QuantizedLayout,
+  QuantizedMatrix,
+  QuantizedParts,
+  QuantizedValues,
+} from "./quantized/index.js";
 export { Tape } from "./engine/tape.js";
 export type { TapeOptions } from "./engine/tape.js";
 export type { Value } from "./engine/value.js";

@@ -8,6 +8,7 @@ export type {
   ComponentDeclaration,
   GenerationOptions,
   Initializer,
+  LoadedValues,
   MediaTokens,
   Model,
   ModelOutput,

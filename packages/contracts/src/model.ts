@@ -1,4 +1,4 @@
-import type { NamedColumns, Value } from "@thaw/autograd";
+import type { NamedColumns, QuantizedLayout, QuantizedValues, Value } from "@thaw/autograd";
 import type { Tensor } from "@tensorflow/tfjs-core";
 import type { LoadedBatch, MediaItem } from "./batch.js";
 
@@ -7,7 +7,7 @@ export interface StoredTensor {
   /** Hugging Face checkpoint name, e.g. `multi_modal_projector.linear_1.weight`. */
   readonly name: string;
   readonly shape: readonly number[];
-  /** As stored: `F32`, `BF16`, `F16`. In memory every tensor is float32. */
+  /** As stored: `F32`, `BF16`, `F16`; `INT8`, `NF4` or `FP4` of what is {@link ParameterInfo.quantized}. */
   readonly dtype: string;
 }
 
@@ -27,6 +27,19 @@ export interface ParameterInfo extends StoredTensor {
    * changes the layer everywhere.
    */
   readonly isLinear?: boolean;
+  /** How the checkpoint stores it, where that is in 4 or 8 bits. Such a parameter cannot train. */
+  readonly quantized?: QuantizedLayout;
+}
+
+/** Values as a model gives them. */
+export interface LoadedValues {
+  readonly name: string;
+  /** Float32, row-major; of what is `quantized` made when they are asked for. */
+  readonly values: Float32Array;
+  /** As the checkpoint stores them, where that is in 4 or 8 bits. */
+  readonly quantized?: QuantizedValues;
+  /** That holds them, for messages. */
+  readonly file?: string;
 }
 
 /** A part of the model that is frozen or trained as one, owning parameters by name prefix (whole dot-segments). */
@@ -247,15 +260,10 @@ export interface Model {
   /** Ids by token, as the checkpoint's tokenizer has them; undefined where it has none that can be read. */
   vocabulary?(): Promise<ReadonlyMap<string, number> | undefined>;
   /**
-   * Reads values of parameters and buffers, float32, row-major, in any order. `@throws THAW_CHECKPOINT_*` on a missing
+   * Reads values of parameters and buffers, in any order. `@throws THAW_CHECKPOINT_*` on a missing
    * or misshaped tensor.
    */
-  load(names: readonly string[]): AsyncIterable<{
-    readonly name: string;
-    readonly values: Float32Array;
-    /** That holds them, for messages. */
-    readonly file?: string;
-  }>;
+  load(names: readonly string[]): AsyncIterable<LoadedValues>;
   /**
    * Synchronous: all inputs are loaded. Segments that read items come first and touch only these, so that core can run
    * one alone (`runSegment`) on a batch without tokens. A batch without items runs none of them.

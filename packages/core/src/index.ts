@@ -264,6 +264,7 @@ export { diffPlans, planDiffTable } from "./plan/plan-diff.js";
 export type { PlanDifference } from "./plan/plan-diff.js";
 export { planGraph } from "./plan/plan-graph.js";
 export type { GraphComponent } from "./plan/plan-graph.js";
+export { keptBytes } from "./plan/frozen-forms.js";
 export { planMemory, planReport } from "./plan/plan-report.js";
 export type { ComponentMemory, ComponentReport, PlanReport } from "./plan/plan-report.js";
 export { runLength } from "./plan/run-length.js";

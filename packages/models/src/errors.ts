@@ -109,13 +109,23 @@ export function tensorsUnexpected(
   );
 }
 
-/** A parameter stored in a type that is not read, quantised weights for example. */
+/** A parameter stored in a type that is not read. */
 export function tensorNotFloat(source: string, name: string, dtype: string): ThawError {
   return new ThawError(
     "THAW_CHECKPOINT_TENSOR_DTYPE",
-    `The parameter ${name} is stored as ${dtype}; Thaw reads F32, BF16, F16 and F64. In ${source}. Convert the ` +
-      "checkpoint to one of them; quantised weights are not read.",
+    `The parameter ${name} is stored as ${dtype}; Thaw reads F32, BF16, F16 and F64, and what bitsandbytes has ` +
+      `quantised. In ${source}. Convert the checkpoint to one of them.`,
     { details: { source, name, dtype } },
+  );
+}
+
+/** A quantised matrix whose tensors do not belong together. `problem` begins with "its" or "it". */
+export function badQuantized(source: string, name: string, problem: string): ThawError {
+  return new ThawError(
+    "THAW_CHECKPOINT_QUANTIZED",
+    `The quantised parameter ${name} cannot be read: ${problem}. In ${source}. Write the checkpoint again with ` +
+      "bitsandbytes, or use the one that it was made from.",
+    { details: { source, name } },
   );
 }
 

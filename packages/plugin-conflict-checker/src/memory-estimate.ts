@@ -3,6 +3,7 @@ import {
   FLOAT32_BYTES,
   innermost,
   elementCount,
+  keptBytes,
   type ParameterInfo,
   type RuleContext,
 } from "@thaw/core";
@@ -20,14 +21,15 @@ export interface MemoryEstimate {
 const USUAL_TOKENS = 1024;
 
 /**
- * Weights at four bytes; of what trains, gradient and what the optimizer keeps; what core estimates that every
+ * Weights in the forms in which they are kept; of what trains, gradient and what the optimizer keeps; what core estimates that every
  * innermost segment keeps for backward.
  */
 export function estimateBytes(
   context: Pick<RuleContext, "parameters" | "plan" | "flows" | "model" | "training" | "optimizer">,
 ): MemoryEstimate {
   const parameterBytes = ({ shape }: ParameterInfo): number => FLOAT32_BYTES * elementCount(shape);
-  const weightBytes = context.parameters.reduce((sum, parameter) => sum + parameterBytes(parameter), 0);
+  const bytesOf = keptBytes(context);
+  const weightBytes = context.parameters.reduce((sum, parameter) => sum + bytesOf(parameter), 0);
   const trainingBytes = new Map(
     context.parameters.map((parameter) => [
       parameter.name,

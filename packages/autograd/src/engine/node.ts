@@ -1,7 +1,8 @@
-import type { Tensor } from "@tensorflow/tfjs-core";
+import type { Tensor, Tensor2D } from "@tensorflow/tfjs-core";
 import * as tf from "@tensorflow/tfjs-core";
 import type { Bfloat16Products, PackedMatrix } from "../bfloat16/products.js";
 import { valueFreed } from "../errors.js";
+import { dequantized, type QuantizedMatrix } from "../quantized/matrix.js";
 import type { Value } from "./value.js";
 
 /** Where a value's tensor comes from: a parameter and a constant are borrowed, the rest belongs to the tape. */
@@ -67,28 +68,62 @@ export class ValueNode implements Value {
 }
 
 /**
- * A frozen matrix kept in bfloat16. Ops that know of it never ask for its tensor; for others a float32 copy is made
- * that lives as long as the tape.
+ * A frozen matrix that is kept in another form than float32. Ops that know of it never ask for its tensor; for others a
+ * float32 copy is made that lives as long as the tape.
  */
-export class PackedNode extends ValueNode {
-  readonly matrix: PackedMatrix;
-  readonly products: Bfloat16Products;
+export abstract class NarrowNode extends ValueNode {
   #wide: Tensor | undefined;
 
+  constructor(tape: object, id: number, words: Tensor, shape: readonly number[]) {
+    super(tape, id, "parameter", "parameter", words, false, shape);
+  }
+
+  override get tensor(): Tensor {
+    this.#wide ??= tf.keep(tf.tidy(() => this.widened()));
+    return this.#wide;
+  }
+
+  /** A float32 copy, which belongs to the tidy around. */
+  abstract widened(): Tensor2D;
+
+  /** Frees what is kept for it in a pass. */
+  override free(): void {
+    this.#wide?.dispose();
+    this.#wide = undefined;
+  }
+}
+
+/** In bfloat16, with what multiplies it so. */
+export class PackedNode extends NarrowNode {
+  readonly matrix: PackedMatrix;
+  readonly products: Bfloat16Products;
+
   constructor(tape: object, id: number, matrix: PackedMatrix, products: Bfloat16Products) {
-    super(tape, id, "parameter", "parameter", matrix.words, false, matrix.shape);
+    super(tape, id, matrix.words, matrix.shape);
     this.matrix = matrix;
     this.products = products;
   }
 
-  override get tensor(): Tensor {
-    this.#wide ??= tf.keep(tf.tidy(() => this.products.widen(this.matrix.words)));
-    return this.#wide;
+  widened(): Tensor2D {
+    return this.products.widen(this.matrix.words) as Tensor2D;
   }
 
-  /** Frees the float32 copy, if there is one. */
   override free(): void {
-    this.#wide?.dispose();
-    this.#wide = undefined;
+    super.free();
+    this.products.endPass();
+  }
+}
+
+/** In 4 or 8 bits: products read a float32 copy that each makes anew. */
+export class QuantizedNode extends NarrowNode {
+  readonly matrix: QuantizedMatrix;
+
+  constructor(tape: object, id: number, matrix: QuantizedMatrix) {
+    super(tape, id, matrix.words, matrix.layout.shape);
+    this.matrix = matrix;
+  }
+
+  widened(): Tensor2D {
+    return dequantized(this.matrix);
   }
 }

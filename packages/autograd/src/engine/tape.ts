@@ -12,8 +12,9 @@ import { plain2dKernels } from "../kernels/plain2d.js";
 import { tensorflowKernels } from "../kernels/tensorflow.js";
 import { LayoutCache } from "./layout-cache.js";
 import type { NodeKind } from "./node.js";
-import { PackedNode, ValueNode } from "./node.js";
+import { NarrowNode, PackedNode, QuantizedNode, ValueNode } from "./node.js";
 import { OpRecord, type RecordingMode } from "./record.js";
+import type { QuantizedMatrix } from "../quantized/matrix.js";
 import type { Value } from "./value.js";
 
 /** How a tape works. */
@@ -103,12 +104,12 @@ export class Tape implements Replayable {
    * value again.
    */
   packedParameter(matrix: PackedMatrix, products: Bfloat16Products): Value {
-    const known = this.#parameters.get(matrix.words);
-    if (known !== undefined) return known;
-    this.#nextId += 1;
-    const node = new PackedNode(this, this.#nextId, matrix, products);
-    this.#parameters.set(matrix.words, node);
-    return node;
+    return this.#frozen(matrix.words, (id) => new PackedNode(this, id, matrix, products));
+  }
+
+  /** A frozen matrix kept in 4 or 8 bits, borrowed. The same matrix gives the same value again. */
+  quantizedParameter(matrix: QuantizedMatrix): Value {
+    return this.#frozen(matrix.words, (id) => new QuantizedNode(this, id, matrix));
   }
 
   /** A tensor without gradient, borrowed: it must live until this tape's backward is done. */
@@ -202,11 +203,7 @@ export class Tape implements Replayable {
     this.records = [];
     for (const scope of this.#scopes) for (const node of scope) node.free();
     this.#scopes = [];
-    for (const node of this.#parameters.values()) {
-      if (!(node instanceof PackedNode)) continue;
-      node.free();
-      node.products.endPass();
-    }
+    for (const node of this.#parameters.values()) if (node instanceof NarrowNode) node.free();
     this.#parameters.clear();
     this.constants.trim();
     this.kernels.functions?.endPass();
@@ -270,6 +267,15 @@ export class Tape implements Replayable {
     } finally {
       this.mode = before;
     }
+  }
+
+  #frozen(words: Tensor, make: (id: number) => ValueNode): Value {
+    const known = this.#parameters.get(words);
+    if (known !== undefined) return known;
+    this.#nextId += 1;
+    const node = make(this.#nextId);
+    this.#parameters.set(words, node);
+    return node;
   }
 
   #adopt(madeBy: string, tensor: Tensor, needsGradient: boolean): ValueNode {

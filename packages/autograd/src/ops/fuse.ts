@@ -10,7 +10,7 @@ import {
   type TensorFunctions,
   tensorFunctions,
 } from "../kernels/functions.js";
-import { PackedNode, type ValueNode } from "../engine/node.js";
+import { NarrowNode, PackedNode, QuantizedNode, type ValueNode } from "../engine/node.js";
 import { operate } from "../engine/operation.js";
 import { Tape, tapeOf } from "../engine/tape.js";
 import type { Value } from "../engine/value.js";
@@ -39,7 +39,8 @@ export function fuse(key: string, inputs: readonly Value[], run: (...inputs: Val
   const needs = inputs.map(({ needsGradient }) => needsGradient && tape.mode === "on");
   const given = inputs.map(inputOf);
   const precision = tape.products === undefined ? "" : "bfloat16 ";
-  const pair = functions.get(`${precision}${needs.map(Number).join("")} ${key}`, given, (compile) =>
+  const forms = inputs.map(formOf).join("");
+  const pair = functions.get(`${precision}${forms}${needs.map(Number).join("")} ${key}`, given, (compile) =>
     compilePair(compile, key, inputs, needs, run),
   );
   if (pair === undefined) return watched(functions, () => run(...inputs));
@@ -49,7 +50,7 @@ export function fuse(key: string, inputs: readonly Value[], run: (...inputs: Val
     if (record !== null && backward !== null) {
       const reads = backward.reads.slice(1);
       const savedInputs = inputs.map((input, index) =>
-        reads[index] ? (input instanceof PackedNode ? () => inputOf(input) : record.save(input)) : null,
+        reads[index] ? (input instanceof NarrowNode ? () => inputOf(input) : record.save(input)) : null,
       );
       const savedOutput = reads[inputs.length] ? record.saveOutput() : null;
       const kept = between.map((tensor, index) => (reads[inputs.length + 1 + index] ? record.keep(tensor) : null));
@@ -96,7 +97,13 @@ function watched<T>(functions: TensorFunctions, run: () => T): T {
 }
 
 function inputOf(value: Value): FunctionInput {
+  if (value instanceof QuantizedNode) return value.matrix.words;
   return value instanceof PackedNode ? value.products.handle(value.matrix) : value.tensor;
+}
+
+/** What a function depends on beside the words of a quantised matrix; empty for others. */
+function formOf(value: Value): string {
+  return value instanceof QuantizedNode ? `${JSON.stringify(value.matrix.layout)} ` : "";
 }
 
 /**
@@ -131,18 +138,13 @@ function pairOf(bfloat16: TracedProducts | undefined, ...[compile, key, outer, n
   const tape = new Tape({ isTraced: true, ...(bfloat16 === undefined ? {} : { bfloat16 }) });
   const given = outer.map(inputOf);
   try {
-    const inputs = outer.map(
-      (value, index) =>
-        (value instanceof PackedNode
-          ? tape.packedParameter(value.matrix, bfloat16!)
-          : tape.node("constant", key, value.tensor, needs[index] === true)) as ValueNode,
-    );
+    const inputs = outer.map((value, index) => inside(tape, key, value, needs[index] === true, bfloat16));
     const isRecorded = needs.includes(true);
     const made: { output?: ValueNode; between?: (Tensor | Narrowed)[] } = {};
     const forward = compile(given, () => {
       const output = tape.withMode(isRecorded ? "on" : "off", () => tape.tidy(() => run(...inputs))) as ValueNode;
       const known = new Set([
-        ...outer.filter((value) => !(value instanceof PackedNode)).map(({ tensor }) => tensor),
+        ...outer.filter((value) => !(value instanceof NarrowNode)).map(({ tensor }) => tensor),
         output.tensor,
       ]);
       Object.assign(made, { output, between: savedBetween(tape, known, bfloat16 !== undefined) });
@@ -172,6 +174,19 @@ function pairOf(bfloat16: TracedProducts | undefined, ...[compile, key, outer, n
   } finally {
     tape.dispose();
   }
+}
+
+/** A value as the tape of a function has it. */
+function inside(
+  tape: Tape,
+  key: string,
+  value: Value,
+  needsGradient: boolean,
+  bfloat16: TracedProducts | undefined,
+): ValueNode {
+  if (value instanceof QuantizedNode) return tape.quantizedParameter(value.matrix) as ValueNode;
+  if (value instanceof PackedNode) return tape.packedParameter(value.matrix, bfloat16!) as ValueNode;
+  return tape.node("constant", key, value.tensor, needsGradient);
 }
 
 /**

@@ -68,8 +68,11 @@ export function readTrainingKeys(from: ForeignBuilder, maxLengthKey: string, def
     from.drop(key, "it is said for each data set, with `limit` under data.train or data.evaluation");
   const evaluated = from.number("per_device_eval_batch_size");
   if (evaluated !== undefined) from.means("per_device_eval_batch_size", "data.evaluationBatchSize", evaluated);
-  for (const key of ["deepspeed", "fsdp", "ddp_timeout", "quantization_bit", "flash_attn", "attn_impl"])
+  for (const key of ["deepspeed", "fsdp", "ddp_timeout", "flash_attn", "attn_impl"])
     from.drop(key, "it has no counterpart in Thaw");
+  const bits = from.number("quantization_bit");
+  if (bits === 4 || bits === 8) from.means("quantization_bit", "training.frozenPrecision", bits === 4 ? "nf4" : "int8");
+  else from.drop("quantization_bit", "frozen weights are kept in 8 or 4 bits");
 }
 
 /**

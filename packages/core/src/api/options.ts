@@ -1,3 +1,4 @@
+import { FROZEN_FORMS } from "@thaw/autograd";
 import { z } from "zod";
 import { OPTIMIZERS, optimizerSchemaOf } from "../optimizers/list.js";
 import { SCHEDULES, scheduleSchemaOf } from "../schedules/list.js";
@@ -146,6 +147,14 @@ export function trainingSchemaOf({ optimizers, schedules }: TrainingChoices) {
       .describe(
         "How numbers are multiplied. tf32: products with 10 bits of mantissa, on GPUs that can; bfloat16: matrices " +
           "that stay frozen are kept so, in half the memory. What trains is float32 always.",
+      ),
+    frozenPrecision: z
+      .enum(FROZEN_FORMS)
+      .optional()
+      .describe(
+        "Weights of linear layers that stay frozen are kept in 8 bits (int8: each row by its largest value) or 4 (nf4: " +
+          "blocks of 64, their scales in 8 bits, as QLoRA has them) and multiplied as precision says, on every " +
+          "backend. Default: as precision says; what the checkpoint stores in 4 or 8 bits stays so.",
       ),
     shuffle: z.boolean().default(true).describe("Another order of samples in every epoch, from the seed."),
     activationCheckpointing: z

@@ -52,11 +52,7 @@ export class RunScope implements Scope {
   parameter(name: string): Value {
     const canonical = this.#store.canonical(name);
     const isTrained = this.#rules.trained?.has(canonical) === true;
-    const packed = this.#store.packed(canonical);
-    const value =
-      packed === undefined
-        ? this.#tape.parameter(this.#store.get(canonical), isTrained)
-        : this.#tape.packedParameter(packed.matrix, packed.products);
+    const value = this.#store.on(this.#tape, canonical, isTrained);
     if (isTrained) this.#trainedValues.set(canonical, value);
     return value;
   }

@@ -1,6 +1,7 @@
 import { FLOAT32_BYTES, elementCount, type GradientFlow, type ParameterInfo, type PlanEntry } from "@thaw/contracts";
 import type { PlannedContext } from "../api/contexts.js";
 import { classifyFlows, componentFlows } from "./flow.js";
+import { keptBytes } from "./frozen-forms.js";
 import { phaseAt, trainedNames } from "./plan.js";
 
 /** The plan at one step as data: exactly what `thaw plan --json` prints. */
@@ -31,11 +32,12 @@ export interface ComponentReport {
   readonly reason: string;
 }
 
-/** What a component needs beside activations, all of it float32. */
+/** What a component needs beside activations. */
 export interface ComponentMemory {
   readonly parameterCount: number;
   /** Parameters that train at the step. */
   readonly trainedCount: number;
+  /** In the forms in which they are kept: what trains in float32, what is frozen maybe in fewer bits. */
   readonly parameterBytes: number;
   /** Gradients, and what the optimizer keeps, of what trains. */
   readonly trainedBytes: number;
@@ -81,13 +83,14 @@ export function planReport(planned: PlannedContext, step = 0): PlanReport {
 /** Memory by component at a step, for the printed plan. */
 export function planMemory(planned: PlannedContext, step = 0): ReadonlyMap<string, ComponentMemory> {
   const trained = trainedNames(phaseAt(planned.plan, step));
+  const bytesOf = keptBytes(planned);
   return new Map(
     planned.components.map(({ name }) => {
       const owned = ownedParameters(planned, name);
       const parameterCount = countOf(owned);
       const training = owned.filter((parameter) => trained.has(parameter.name));
       const trainedCount = countOf(training);
-      const parameterBytes = FLOAT32_BYTES * parameterCount;
+      const parameterBytes = owned.reduce((sum, parameter) => sum + bytesOf(parameter), 0);
       const trainedBytes =
         FLOAT32_BYTES * trainedCount +
         training.reduce((sum, parameter) => sum + planned.optimizer.slotBytes(parameter), 0);

@@ -13,6 +13,7 @@ import type { Registry } from "../provides/registry.js";
 import { planOptimizer } from "../optimize/optimizer-plan.js";
 import { withAddedParameters } from "./added-parameters.js";
 import { classifyFlows } from "./flow.js";
+import { checkFrozenForms } from "./frozen-forms.js";
 import { checkComponentKeys, checkGroups, defaultGroups } from "./groups.js";
 import { resolveOwners } from "./owners.js";
 import { checkPlan, deepFreeze, defaultPlan, hashPlan, phaseAt, trainedNames, undecidedFindings } from "./plan.js";
@@ -79,6 +80,7 @@ export async function makePlan(input: PlannerInput): Promise<PlannedContext> {
   const plan = deepFreeze(await hooks.plan.promise(defaultPlan(parameters, owners), planning));
   const groups = planGroups(input, planning, plan);
   reported.push(...checkGroups(groups, plan), ...checkStopRule(options, training, settings));
+  reported.push(...checkFrozenForms({ ...planning, plan }, settings));
   const planHash = hashPlan(plan);
   reported.push(...input.afterPlan(plan, planHash));
 

@@ -1,11 +1,5 @@
-import { elementCount, nearestNames, type Model, type ParameterInfo } from "@thaw/contracts";
-import {
-  type Bfloat16Products,
-  type LayoutCache,
-  packBfloat16,
-  type PackedMatrix,
-  unpackBfloat16,
-} from "@thaw/autograd";
+import { elementCount, nearestNames, type LoadedValues, type Model, type ParameterInfo } from "@thaw/contracts";
+import type { LayoutCache, Tape, Value } from "@thaw/autograd";
 import type { Tensor } from "@tensorflow/tfjs-core";
 import * as tf from "@tensorflow/tfjs-core";
 import {
@@ -18,17 +12,11 @@ import {
 import type { PlannedContext } from "../api/contexts.js";
 import { checkFinite } from "./check-finite.js";
 import { HashCache, hashValues } from "./fingerprint.js";
+import { FrozenForms, type FrozenFormsOptions, type HeldValues } from "./frozen-forms.js";
 import { seededRandom } from "../run/random.js";
 
-/** What is kept in bfloat16, and what computes with it. */
-export interface Packing {
-  readonly products: Bfloat16Products;
-  readonly names: ReadonlySet<string>;
-}
-
 /** What a store may be told. */
-export interface StoreOptions {
-  readonly packing?: Packing;
+export interface StoreOptions extends FrozenFormsOptions {
   /** Takes a tensor's values over to the device. */
   readonly upload?: (tensor: Tensor) => void;
   /** Told the canonical name of a parameter that has other values now. */
@@ -46,15 +34,15 @@ export function storedTensors({
 }
 
 /**
- * The weights and buffers of one trainer: float32 tensors by checkpoint name, or words of bfloat16 where
- * {@link Packing} says so; tied names lead to one tensor.
+ * The weights and buffers of one trainer: float32 tensors by checkpoint name, or words of what is narrower where
+ * {@link FrozenForms} say so; tied names lead to one tensor.
  */
 export class ParameterStore {
   readonly #tensors = new Map<string, Tensor>();
   readonly #canonical = new Map<string, string>();
   readonly #shapes = new Map<string, readonly number[]>();
   readonly #layouts: LayoutCache;
-  readonly #packing: Packing | undefined;
+  readonly #forms: FrozenForms;
   readonly #upload: (tensor: Tensor) => void;
   readonly #onReplace: (name: string) => void;
   readonly #unused: ReadonlySet<string>;
@@ -72,10 +60,10 @@ export class ParameterStore {
   constructor(
     parameters: readonly ParameterInfo[],
     layouts: LayoutCache,
-    { packing, upload = () => undefined, onReplace = () => undefined, unused = new Set() }: StoreOptions = {},
+    { upload = () => undefined, onReplace = () => undefined, unused = new Set(), ...forms }: StoreOptions = {},
   ) {
     this.#layouts = layouts;
-    this.#packing = packing;
+    this.#forms = new FrozenForms(forms);
     this.#upload = upload;
     this.#onReplace = onReplace;
     this.#unused = unused;
@@ -98,10 +86,11 @@ export class ParameterStore {
       const stored = parameters
         .filter(({ name, initialize }) => own.has(name) && initialize === undefined)
         .map(({ name }) => name);
-      for await (const { name, values, file = model.source } of model.load(stored)) {
+      for await (const loaded of model.load(stored)) {
+        const { name, file = model.source } = loaded;
         if (this.#unused.has(this.canonical(name)))
-          this.#notKept.set(this.canonical(name), hashValues(this.#checked(name, values, file)));
-        else this.set(name, values, file, () => loadOne(model, name));
+          this.#notKept.set(this.canonical(name), hashValues(this.#checked(name, loaded.values, file)));
+        else this.#load(model, loaded);
       }
       for (const parameter of parameters) {
         const { name, initialize } = parameter;
@@ -142,21 +131,14 @@ export class ParameterStore {
     return canonical;
   }
 
-  /**
-   * The parameter as a matrix in bfloat16, with what multiplies it; undefined where it is float32. @throws
-   * THAW_CORE_PARAMETER_UNKNOWN
-   */
-  packed(name: string): { readonly matrix: PackedMatrix; readonly products: Bfloat16Products } | undefined {
+  /** The parameter as a value of a tape, in the form in which it is kept. @throws as {@link get} */
+  on(tape: Tape, name: string, isTrained: boolean): Value {
     const canonical = this.canonical(name);
-    if (this.#packing?.names.has(canonical) !== true) return undefined;
-    return {
-      matrix: { words: this.get(canonical), shape: this.#shapes.get(canonical) as [number, number] },
-      products: this.#packing.products,
-    };
+    return this.#forms.on(tape, canonical, this.get(canonical), this.#shapes.get(canonical)!, isTrained);
   }
 
   /**
-   * The tensor that holds it, of words where it is packed. Borrowed: valid until the parameter's next update. @throws
+   * The tensor that holds it, of words where it is narrower than float32. Borrowed: valid until the parameter's next update. @throws
    * THAW_CORE_PARAMETER_UNKNOWN, THAW_CORE_PARAMETER_RELEASED
    */
   get(name: string): Tensor {
@@ -201,27 +183,26 @@ export class ParameterStore {
     const before = new Map(this.#released);
     if (before.size === 0) return;
     const model = this.#model!;
-    for await (const { name, values, file = model.source } of model.load([...before.keys()])) {
-      this.set(name, values, file, () => loadOne(model, name));
-      this.#changed.delete(this.canonical(name));
+    for await (const loaded of model.load([...before.keys()])) {
+      this.#load(model, loaded);
+      this.#changed.delete(this.canonical(loaded.name));
     }
     const changed: string[] = [];
     for (const [name, hash] of before) if ((await this.hash(name, { isFresh: true })) !== hash) changed.push(name);
     if (changed.length > 0) throw parametersChanged(changed, model.source);
   }
 
-  /** Values on the host, a copy; those of a packed parameter as they were given. @throws THAW_CORE_PARAMETER_UNKNOWN */
+  /** Values on the host, a copy; those of a rounded parameter as they were given. @throws THAW_CORE_PARAMETER_UNKNOWN */
   async read(name: string): Promise<Float32Array> {
     const canonical = this.canonical(name);
     if (this.#absentHash(canonical) !== undefined) return loadOne(this.#model!, canonical);
     const original = this.#originals.get(canonical);
     if (original !== undefined) return original();
-    const values = await this.get(canonical).data<"float32">();
-    return this.#packing?.names.has(canonical) === true ? unpackBfloat16(values) : values.slice();
+    return this.#forms.read(canonical, this.get(canonical));
   }
 
   /**
-   * Replaces a parameter by host values from `source`; `again` gives them once more if packing loses bits, where that
+   * Replaces a parameter by host values from `source`; `again` gives them once more if bits are lost, where that
    * costs less than keeping them.
    * @throws THAW_CORE_PARAMETER_MISSHAPED, THAW_CORE_PARAMETER_NOT_FINITE, THAW_CORE_PARAMETER_UNKNOWN
    */
@@ -234,14 +215,16 @@ export class ParameterStore {
     const canonical = this.canonical(name);
     const shape = this.#shapes.get(canonical)!;
     this.#checked(name, values, source);
-    if (this.#packing?.names.has(canonical) !== true) {
-      this.#take(canonical, tf.tensor(values, [...shape], "float32"));
-      return;
-    }
-    const { words, isExact } = packBfloat16(values);
-    if (isExact) this.#originals.delete(canonical);
-    else this.#originals.set(canonical, again);
-    this.#take(canonical, tf.tensor(words, [shape[0]!, shape[1]! / 2], "float32"));
+    this.#take(canonical, this.#forms.hold(canonical, values, shape), again);
+  }
+
+  /** What the model gives, as it stores it where it may stay so. */
+  #load(model: Model, loaded: LoadedValues): void {
+    const { name, file = model.source } = loaded;
+    const [canonical, again] = [this.canonical(name), () => loadOne(model, name)];
+    if (this.#forms.takesQuantized(canonical, loaded))
+      this.#take(canonical, this.#forms.holdQuantized(canonical, loaded.quantized!, file), again);
+    else this.set(name, loaded.values, file, again);
   }
 
   /** The hash of what is not in memory; undefined of what is. */
@@ -257,7 +240,9 @@ export class ParameterStore {
   }
 
   /** Values from the host: uploaded one by one, no more than one parameter is there twice. */
-  #take(name: string, tensor: Tensor): void {
+  #take(name: string, { tensor, isExact }: HeldValues, again: () => Promise<Float32Array>): void {
+    if (isExact) this.#originals.delete(name);
+    else this.#originals.set(name, again);
     this.#upload(tensor);
     this.replace(name, tensor);
   }
@@ -286,7 +271,7 @@ export class ParameterStore {
 
   #forget(tensor: Tensor): void {
     this.#layouts.forget(tensor);
-    this.#packing?.products.forget(tensor);
+    this.#forms.forget(tensor);
     tensor.dispose();
   }
 }

@@ -1,6 +1,7 @@
-import type { StoredTensor } from "@thaw/contracts";
+import type { LoadedValues, StoredTensor } from "@thaw/contracts";
 import { openSafetensors, type SafetensorsReader } from "@thaw/safetensors";
 import { partOf, type FusedPart } from "./fused-experts.js";
+import { loadQuantized, type StoredQuantized } from "./quantized.js";
 import { tensorsMisshaped, tensorsMissing, unknownParameter } from "../errors.js";
 import type { ParameterSpec } from "../contract/family.js";
 import { initialValues } from "./initial-values.js";
@@ -10,6 +11,8 @@ export interface LoadedFrom {
   readonly tensors: readonly StoredTensor[];
   /** Tensors that are part of a stored one. */
   readonly parts: ReadonlyMap<string, FusedPart>;
+  /** Matrices that are stored in 4 or 8 bits. */
+  readonly quantized: ReadonlyMap<string, StoredQuantized>;
   /** Those that are never trained: bounds that are infinite there become the largest numbers of bfloat16. */
   readonly buffers: ReadonlySet<string>;
   /** Parameters that are made instead. */
@@ -24,23 +27,24 @@ const KEPT_WHOLES = 2;
 const LARGEST = (2 - 2 ** -7) * 2 ** 127;
 
 /**
- * Values of the named parameters, float32, row-major, one at a time: read from the checkpoint, or made where `fresh`
+ * Values of the named parameters, one at a time: read from the checkpoint, or made where `fresh`
  * lists the parameter. The files are open only while values are taken. @throws THAW_CHECKPOINT_UNKNOWN_PARAMETER,
  * THAW_CHECKPOINT_TENSOR_MISSING, THAW_CHECKPOINT_TENSOR_MISSHAPED, THAW_SAFETENSORS_*
  */
 export async function* loadValues(
   folder: string,
-  { tensors, parts, buffers, fresh, seed }: LoadedFrom,
+  { tensors, parts, quantized, buffers, fresh, seed }: LoadedFrom,
   names: readonly string[],
-): AsyncGenerator<{ readonly name: string; readonly values: Float32Array; readonly file?: string }> {
+): AsyncGenerator<LoadedValues> {
   const shapes = new Map(tensors.map(({ name, shape }) => [name, shape]));
   for (const name of names) if (!shapes.has(name)) throw unknownParameter(folder, name, [...shapes.keys()]);
   const reader = names.every((name) => fresh.has(name)) ? undefined : await openSafetensors(folder);
   const wholes = new Map<string, Float32Array>();
   try {
     for (const name of names) {
-      const [spec, part] = [fresh.get(name), parts.get(name)];
+      const [spec, part, narrow] = [fresh.get(name), parts.get(name), quantized.get(name)];
       if (spec !== undefined) yield { name, values: initialValues(spec, seed) };
+      else if (narrow !== undefined) yield await loadQuantized(folder, reader!, narrow);
       else if (part !== undefined) yield { name, ...(await readPart(reader!, part, wholes, folder)) };
       else {
         const values = await readStored(reader!, name, shapes.get(name)!, folder);

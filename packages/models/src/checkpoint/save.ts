@@ -121,8 +121,26 @@ async function writeConfig(source: string, staging: string, dtype: "F32" | "BF16
   const hasDtype = /"(?:torch_)?dtype"\s*:/.test(text);
   await writeFile(
     join(staging, "config.json"),
-    hasDtype ? edited : text.replace("{", `{\n  "torch_dtype": "${word}",`),
+    withoutQuantization(hasDtype ? edited : text.replace("{", `{\n  "torch_dtype": "${word}",`)),
   );
+}
+
+/** What is saved is the numbers that quantised weights stood for. */
+function withoutQuantization(text: string): string {
+  const found = /,?\s*"quantization_config"\s*:\s*\{/u.exec(text);
+  if (found === null) return text;
+  let depth = 1;
+  let end = found.index + found[0].length;
+  for (let isQuoted = false; depth > 0; end++) {
+    const character = text[end];
+    if (isQuoted && character === "\\") end++;
+    else if (character === '"') isQuoted = !isQuoted;
+    else if (!isQuoted && character === "{") depth++;
+    else if (!isQuoted && character === "}") depth--;
+  }
+  const isFirst = !found[0].startsWith(",");
+  const rest = text.slice(end);
+  return withoutQuantization(text.slice(0, found.index) + (isFirst ? rest.replace(/^\s*,/u, "") : rest));
 }
 
 async function moveInto(staging: string, target: string): Promise<void> {

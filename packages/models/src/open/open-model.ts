@@ -1,4 +1,4 @@
-import { ownerByPrefix, toSnakeCase, type ComponentDeclaration, type Model } from "@thaw/contracts";
+import { ownerByPrefix, toSnakeCase, type ComponentDeclaration, type Model, type ParameterInfo } from "@thaw/contracts";
 import { readVocabulary } from "@thaw/data";
 import type { TensorEntry } from "@thaw/safetensors";
 import { componentSegments } from "../owners/component-segments.js";
@@ -7,7 +7,8 @@ import { cannotInitialize, noForward, unknownComponent, unknownModelType } from 
 import { COMPUTED_NAMES, type Architecture, type Family, type OwnerTable } from "../contract/family.js";
 import { readConfig, readGenerationConfig } from "../reading/folder.js";
 import { fuseExperts, unfuseExperts } from "../checkpoint/fused-experts.js";
-import { loadValues } from "../checkpoint/load.js";
+import { loadValues, type LoadedFrom } from "../checkpoint/load.js";
+import { readQuantized, type StoredQuantized } from "../checkpoint/quantized.js";
 import { mergeComponents } from "../owners/owners.js";
 import { guessText } from "./guess-text.js";
 import { FAMILIES, findFamily, findOwners, knownFamilies, knownModelTypes } from "./families.js";
@@ -49,13 +50,15 @@ export async function openModel(folder: string, options: OpenModelOptions = {}):
   const owners = ownersOf(config, options);
   const components = mergeComponents(owners.components, options.components);
   const isInitialized = initializedBy(folder, components, options.initialize);
-  const entries = options.initialize === "all" ? new Map<string, TensorEntry>() : await readHeaders(folder);
+  const headers = options.initialize === "all" ? new Map<string, TensorEntry>() : await readHeaders(folder);
+  const { entries, quantized } = await readQuantized(folder, headers);
   const stored = withoutIgnored(entries, owners.ignoredNames, options.ignored ?? []);
   const family = findFamily(owners.modelType, options.families);
+  const read = { stored, quantized };
   const model =
     family === undefined
-      ? headerModel(folder, config, owners, stored, options)
-      : await familyModel(folder, family, config, components, stored, isInitialized, options.seed ?? 0);
+      ? headerModel(folder, config, owners, read, options)
+      : await familyModel(folder, family, config, components, read, isInitialized, options.seed ?? 0);
   return options.hubName === undefined ? model : { ...model, hubName: options.hubName };
 }
 
@@ -83,18 +86,44 @@ function initializedBy(
   return (name) => wanted.has(ownerByPrefix(name, components) ?? "");
 }
 
-/** Quantised weights are other numbers than those that a forward pass multiplies with. */
-function refuseQuantized(config: ConfigReader): void {
+/** What a checkpoint's headers say. */
+interface Headers {
+  readonly stored: ReadonlyMap<string, TensorEntry>;
+  readonly quantized: ReadonlyMap<string, StoredQuantized>;
+}
+
+/** Weights that others than bitsandbytes have quantised are other numbers than those that a forward pass knows. */
+function checkQuantization(config: ConfigReader, hasQuantized: boolean): void {
   const parts = Object.entries(config.raw).filter(
     ([key, value]) => key.endsWith("_config") && typeof value === "object" && !Array.isArray(value),
   );
-  for (const reader of [config, ...parts.map(([key]) => config.child(key))])
-    if (reader.has("quantization_config"))
-      reader.fail(
-        "quantization_config",
-        `The weights are quantised (${String(reader.child("quantization_config").raw["quant_method"])}).`,
-        "Use the checkpoint that these weights were made from, or its copy in bfloat16.",
-      );
+  for (const reader of [config, ...parts.map(([key]) => config.child(key))]) {
+    if (!reader.has("quantization_config")) continue;
+    const method = String(reader.child("quantization_config").raw["quant_method"]);
+    if (method === "bitsandbytes" && hasQuantized) continue;
+    reader.fail(
+      "quantization_config",
+      method === "bitsandbytes"
+        ? "The weights are to be quantised by bitsandbytes, and none is."
+        : `The weights are quantised (${method}).`,
+      method === "bitsandbytes"
+        ? "Take the key out, and ask for training.frozen_precision instead."
+        : "Use the checkpoint that these weights were made from, or its copy in bfloat16.",
+    );
+  }
+}
+
+/** Parameters with the form in which a checkpoint stores them. */
+function withForms(
+  parameters: readonly ParameterInfo[],
+  quantized: Headers["quantized"],
+  isInitialized: (name: string) => boolean = () => false,
+): readonly ParameterInfo[] {
+  return parameters.map((parameter) => {
+    const form = quantized.get(parameter.name);
+    if (form === undefined || isInitialized(parameter.name)) return parameter;
+    return { ...parameter, dtype: form.dtype, quantized: form.layout };
+  });
 }
 
 async function familyModel(
@@ -102,11 +131,11 @@ async function familyModel(
   family: Family,
   config: ConfigReader,
   components: readonly ComponentDeclaration[],
-  stored: ReadonlyMap<string, TensorEntry>,
+  { stored, quantized }: Headers,
   isInitialized: (name: string) => boolean,
   seed: number,
 ): Promise<Model> {
-  refuseQuantized(config);
+  checkQuantization(config, quantized.size > 0);
   const { entries, parts } = unfuseExperts(stored);
   const architecture: Architecture = family.describe({
     config,
@@ -116,11 +145,13 @@ async function familyModel(
   });
   const { ignores } = architecture;
   const read = ignores === undefined ? entries : new Map([...entries].filter(([name]) => !ignores(name)));
-  const { parameters, buffers } = matchTensors(folder, architecture.parameters, read, isInitialized);
+  const { parameters: expected, buffers } = matchTensors(folder, architecture.parameters, read, isInitialized);
+  const parameters = withForms(expected, quantized, isInitialized);
   const fresh = new Map(
     architecture.parameters.filter(({ name }) => isInitialized(name)).map((spec) => [spec.name, spec]),
   );
   const tensors = [...parameters, ...buffers];
+  const bufferNames = new Set(buffers.map(({ name }) => name));
   return {
     modelType: family.modelType,
     source: folder,
@@ -132,8 +163,7 @@ async function familyModel(
     ...moduleNamesOf(family),
     text: architecture.text,
     vocabulary: () => readVocabulary(folder),
-    load: (names) =>
-      loadValues(folder, { tensors, parts, buffers: new Set(buffers.map(({ name }) => name)), fresh, seed }, names),
+    load: (names) => loadValues(folder, { tensors, parts, quantized, buffers: bufferNames, fresh, seed }, names),
     forward: (batch, scope) => architecture.forward(batch, scope),
     generate: (batch, scope, generation) => architecture.generate(batch, scope, generation),
     save(target, values, saving) {
@@ -147,11 +177,12 @@ function headerModel(
   folder: string,
   config: ConfigReader,
   owners: OwnerTable,
-  stored: ReadonlyMap<string, TensorEntry>,
+  { stored, quantized }: Headers,
   options: OpenModelOptions,
 ): Model {
   if (options.initialize !== undefined && options.initialize.length > 0) throw cannotInitialize(folder);
-  const { parameters, buffers } = storedTensors(stored);
+  const { parameters: floats, buffers } = storedTensors(stored);
+  const parameters = withForms(floats, quantized);
   const tensors = [...parameters, ...buffers];
   const components = mergeComponents(owners.components, options.components);
   const modelType = String(config.raw["model_type"]);
@@ -170,12 +201,16 @@ function headerModel(
     ...moduleNamesOf(owners),
     text: guessText(config, parameters),
     vocabulary: () => readVocabulary(folder),
-    load: (names) =>
-      loadValues(folder, { tensors, parts: new Map(), buffers: new Set(), fresh: new Map(), seed: 0 }, names),
+    load: (names) => loadValues(folder, { tensors, quantized, ...nothingMade() }, names),
     forward: refuse,
     generate: refuse,
     save: (target, values, saving) => saveModel(folder, target, tensors, values, saving),
   };
+}
+
+/** Of a model without a family: nothing is put together, and nothing starts anew. */
+function nothingMade(): Pick<LoadedFrom, "parts" | "buffers" | "fresh" | "seed"> {
+  return { parts: new Map(), buffers: new Set(), fresh: new Map(), seed: 0 };
 }
 
 function moduleNamesOf({ moduleNames }: OwnerTable): Pick<Model, "moduleNames"> {

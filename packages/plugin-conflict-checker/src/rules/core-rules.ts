@@ -99,6 +99,41 @@ training:
 `,
   },
   {
+    id: "quantized-and-trained",
+    defaultSeverity: "error",
+    summary: "A parameter trains that the checkpoint stores in 4 or 8 bits.",
+    docs: `A number of 4 bits is one of 16 times the scale of its block: an update of the size of a learning rate would
+be rounded away. Quantised matrices stay frozen, and adapters or the projector beside them train:
+
+\`\`\`yaml
+model: ./llava-nf4
+freeze: { components: { language_model: { lora: { rank: 16 } } } }
+\`\`\`
+
+A checkpoint in bfloat16 trains in any component, and \`training.frozen_precision\` keeps what stays frozen in fewer bits.
+`,
+  },
+  {
+    id: "frozen-precision-without-effect",
+    defaultSeverity: "error",
+    summary: "Frozen weights are to be kept in fewer bits, and none can be.",
+    docs: `\`training.frozen_precision\` applies to weights of linear layers that no phase of the run trains, apart from the
+matrix that makes logits. Where everything trains, there is none.
+
+\`\`\`yaml config expects=frozen-precision-without-effect
+training: { max_steps: 10, frozen_precision: nf4 }
+\`\`\`
+
+\`\`\`yaml config expects=none
+freeze: { train_mm_proj_only: true }
+training: { max_steps: 10, frozen_precision: nf4 }
+\`\`\`
+
+A checkpoint that is stored in 4 or 8 bits is kept as it is stored; to round it once more into another form is this
+error too.
+`,
+  },
+  {
     id: "stage-loses-parameters",
     defaultSeverity: "error",
     summary: "A stage trains parameters that a later stage does not have.",

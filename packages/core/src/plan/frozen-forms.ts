@@ -1,0 +1,118 @@
+import { type FrozenForm, layoutOf, quantizedBytes, type QuantizedLayout } from "@thaw/autograd";
+import { FLOAT32_BYTES, elementCount, nameList, type Finding, type ParameterInfo, type Setting } from "@thaw/contracts";
+import type { PlannedContext } from "../api/contexts.js";
+import { packableNames } from "../weights/packable.js";
+
+/** What decides the form in which parameters are kept. */
+export type FormsContext = Pick<PlannedContext, "plan" | "parameters" | "model" | "training">;
+
+const BFLOAT16_BYTES = 2;
+
+/**
+ * Parameters that are kept in 4 or 8 bits, and how: what no phase trains and the checkpoint stores so, and with
+ * `training.frozenPrecision` the weights of linear layers that no phase trains, but not the matrix that makes logits:
+ * those that transformers quantises.
+ */
+export function frozenLayouts(context: FormsContext): ReadonlyMap<string, QuantizedLayout> {
+  const { parameters, training } = context;
+  const trained = trainedNames(context);
+  return new Map(
+    parameters.flatMap((parameter): (readonly [string, QuantizedLayout])[] => {
+      if (trained.has(parameter.name)) return [];
+      if (parameter.quantized !== undefined) return [[parameter.name, parameter.quantized]];
+      return training.frozenPrecision !== undefined && isQuantizable(parameter, context)
+        ? [[parameter.name, layoutOf(training.frozenPrecision, parameter.shape as [number, number])]]
+        : [];
+    }),
+  );
+}
+
+/** Bytes that a parameter takes on the device, by the form in which it is kept. */
+export function keptBytes(context: FormsContext): (parameter: ParameterInfo) => number {
+  const layouts = frozenLayouts(context);
+  const packed = context.training.precision === "bfloat16" ? packableNames(context) : new Set<string>();
+  return ({ name, shape }) => {
+    const layout = layouts.get(name);
+    if (layout !== undefined) return quantizedBytes(layout);
+    return (packed.has(name) ? BFLOAT16_BYTES : FLOAT32_BYTES) * elementCount(shape);
+  };
+}
+
+/**
+ * Under `quantized-and-trained`: what the checkpoint stores in 4 or 8 bits and a phase trains. Under
+ * `frozen-precision-without-effect`: `training.frozenPrecision` where nothing can be brought into that form, or the
+ * checkpoint has another.
+ */
+export function checkFrozenForms(context: FormsContext, settings: readonly Setting[]): readonly Finding[] {
+  const { parameters, training } = context;
+  const given = settings.filter(({ path }) => /^training\.frozen_?[pP]recision$/u.test(path));
+  const findings = [...trainedAndQuantized(context)];
+  const { frozenPrecision } = training;
+  if (frozenPrecision === undefined) return findings;
+  const other = parameters.filter(
+    ({ quantized, dtype }) => quantized !== undefined && formOf(dtype) !== frozenPrecision,
+  );
+  const without = (message: string, fix: string): Finding => ({
+    rule: "frozen-precision-without-effect",
+    severity: "error",
+    settings: given,
+    message,
+    fix,
+  });
+  if (other.length > 0)
+    return [
+      ...findings,
+      without(
+        `The checkpoint stores ${other.length} matrices as ${other[0]!.dtype}, and ${frozenPrecision} would round ` +
+          "them a second time.",
+        "Leave training.frozen_precision out: they are kept as they are stored.",
+      ),
+    ];
+  if (frozenLayouts(context).size > 0) return findings;
+  return [
+    ...findings,
+    without(
+      `No weight of a linear layer stays frozen for the whole run, so that ${frozenPrecision} has nothing to apply to.`,
+      "Freeze a component, or leave training.frozen_precision out.",
+    ),
+  ];
+}
+
+function trainedAndQuantized(context: FormsContext): readonly Finding[] {
+  const stored = new Map(
+    context.parameters.filter(({ quantized }) => quantized !== undefined).map((one) => [one.name, one]),
+  );
+  const entries = context.plan.phases.flatMap((phase) =>
+    phase.entries.filter(({ name, trainable }) => trainable && stored.has(name)),
+  );
+  if (entries.length === 0) return [];
+  const names = [...new Set(entries.map(({ name }) => name))];
+  const settings = new Map(entries.flatMap(({ reason }) => reason.settings.map((setting) => [setting.path, setting])));
+  return [
+    {
+      rule: "quantized-and-trained",
+      severity: "error",
+      settings: [...settings.values()],
+      message:
+        `The checkpoint stores ${nameList(names)} in ${stored.get(names[0]!)!.dtype === "INT8" ? 8 : 4} bits, ` +
+        "which no update can change.",
+      fix: "Freeze it and train adapters over it (lora), or take the checkpoint that it was made from.",
+    },
+  ];
+}
+
+function isQuantizable({ name, shape, isLinear, tiedNames = [] }: ParameterInfo, { model }: FormsContext): boolean {
+  const { input, output } = model.text.embeddings ?? {};
+  const isEmbedding = [name, ...tiedNames].some((alias) => alias === input || alias === output);
+  return isLinear === true && shape.length === 2 && !isEmbedding;
+}
+
+function formOf(dtype: string): FrozenForm | undefined {
+  return ({ INT8: "int8", NF4: "nf4" } as const)[dtype as "INT8" | "NF4"];
+}
+
+function trainedNames({ plan }: FormsContext): ReadonlySet<string> {
+  return new Set(
+    plan.phases.flatMap(({ entries }) => entries.filter(({ trainable }) => trainable).map(({ name }) => name)),
+  );
+}
