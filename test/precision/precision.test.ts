@@ -6,9 +6,8 @@ import { fileURLToPath } from "node:url";
 import { memory, setBackend } from "@tensorflow/tfjs-core";
 import { FROZEN_FORMS, simulatedBfloat16 } from "@thaw/autograd";
 import { backendGpu, listCandidates, realLoader, resolveBackendOptions } from "@thaw/backend-gpu";
-import { openSafetensors, Trainer, type Backend, type Batch } from "@thaw/core";
+import { API_VERSION, definePlugin, openSafetensors, Trainer, type Backend, type Batch } from "@thaw/core";
 import { openModel } from "@thaw/models";
-import freezePolicy from "@thaw/plugin-freeze-policy";
 import { beforeAll, describe, expect, it } from "vitest";
 import { openGolden } from "../parity/golden.mjs";
 import { backendOf, folder, FROZEN, relativeError, train } from "./support.js";
@@ -68,7 +67,20 @@ it("a model that bitsandbytes has quantised to nf4 has the loss that transformer
   const golden = await openGolden(folder);
   await golden.reader.close();
   const model = await openModel(`${QUANTIZED}nf4`);
-  const trainer = new Trainer({ model, plugins: [freezePolicy({ freezeAll: true })] });
+  const narrow = new Set(model.parameters.filter(({ quantized }) => quantized !== undefined).map(({ name }) => name));
+  const plugin = definePlugin({
+    name: "Others",
+    apiVersion: API_VERSION,
+    apply: ({ hooks }) => {
+      hooks.plan.tap("Others", ({ phases }) => ({
+        phases: phases.map((phase) => ({
+          ...phase,
+          entries: phase.entries.map((entry) => ({ ...entry, trainable: !narrow.has(entry.name) })),
+        })),
+      }));
+    },
+  })();
+  const trainer = new Trainer({ model, plugins: [plugin] });
   const session = await trainer.open();
   const { lossSum, supervisedTokenCount } = await session.loss(golden.batch as Batch);
   await session.close();

@@ -21,8 +21,8 @@ export interface MemoryEstimate {
 const USUAL_TOKENS = 1024;
 
 /**
- * Weights in the forms in which they are kept; of what trains, gradient and what the optimizer keeps; what core estimates that every
- * innermost segment keeps for backward.
+ * Weights in the forms in which they are kept; of what trains, gradient and what the optimizer keeps; what core
+ * estimates that every innermost segment keeps for backward.
  */
 export function estimateBytes(
   context: Pick<RuleContext, "parameters" | "plan" | "flows" | "model" | "training" | "optimizer">,

@@ -40,8 +40,8 @@ export function joinQuantized(layout: QuantizedLayout, parts: QuantizedParts): Q
 }
 
 /**
- * Brings finite values, row-major, into a form. `int8`: each row by its largest value, to whole numbers. `nf4`: blocks of
- * 64 by their largest value, to the nearest of NF4's numbers; these scales less their mean in blocks of 256, to the
+ * Brings finite values, row-major, into a form. `int8`: each row by its largest value, to whole numbers. `nf4`: blocks
+ * of 64 by their largest value, to the nearest of NF4's numbers; these scales less their mean in blocks of 256, to the
  * nearest of the dynamic map's. Source: as `QuantizedLayout` says.
  */
 export function quantize(form: FrozenForm, values: Float32Array, shape: readonly [number, number]): QuantizedValues {

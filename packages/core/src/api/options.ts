@@ -152,8 +152,8 @@ export function trainingSchemaOf({ optimizers, schedules }: TrainingChoices) {
       .enum(FROZEN_FORMS)
       .optional()
       .describe(
-        "Weights of linear layers that stay frozen are kept in 8 bits (int8: each row by its largest value) or 4 (nf4: " +
-          "blocks of 64, their scales in 8 bits, as QLoRA has them) and multiplied as precision says, on every " +
+        "Weights of linear layers that stay frozen are kept in 8 bits (int8: each row by its largest value) or 4 " +
+          "(nf4: blocks of 64, their scales in 8 bits, as QLoRA has them) and multiplied as precision says, on every " +
           "backend. Default: as precision says; what the checkpoint stores in 4 or 8 bits stays so.",
       ),
     shuffle: z.boolean().default(true).describe("Another order of samples in every epoch, from the seed."),

@@ -12,8 +12,7 @@ import { joinHashes, parametersBehind } from "../weights/fingerprint.js";
 import { disposeRows, itemsAlone, loadBatch, loadMedia, outputChecker, type PreparedBatch } from "./inputs.js";
 import { KeptTensors } from "../weights/kept-tensors.js";
 import { ParameterStore, storedTensors } from "../weights/parameter-store.js";
-import { packableNames } from "../weights/packable.js";
-import { frozenLayouts } from "../plan/frozen-forms.js";
+import { formsOf } from "../plan/frozen-forms.js";
 import { derivePhase, type Phase } from "./phase.js";
 import { releasableParameters, unusedParameters } from "../weights/releasable.js";
 import { RunScope, type ScopeRules } from "./scope.js";
@@ -62,16 +61,10 @@ export class ModelRunner {
     this.model = planned.model;
     this.planned = planned;
     this.#products = precision === "bfloat16" ? backend.bfloat16 : undefined;
-    const quantized = new Set(frozenLayouts(planned).keys());
-    const packable = new Set([...packableNames(planned)].filter((name) => !quantized.has(name)));
-    const forms = {
-      ...(this.#products && { packing: { products: this.#products, names: packable } }),
-      quantizing: { form: planned.training.frozenPrecision, names: quantized },
-    };
     const upload = backend.upload === undefined ? {} : { upload: backend.upload };
     this.#kept = new KeptTensors(planned.model.segments, planned.parameters);
     this.store = new ParameterStore(storedTensors(planned), this.#layouts, {
-      ...forms,
+      ...formsOf(planned, this.#products),
       ...upload,
       unused: unusedParameters(planned),
       onReplace: (name) => {

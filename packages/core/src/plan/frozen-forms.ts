@@ -1,6 +1,7 @@
-import { type FrozenForm, layoutOf, quantizedBytes, type QuantizedLayout } from "@thaw/autograd";
+import { type Bfloat16Products, type FrozenForm, layoutOf, quantizedBytes, type QuantizedLayout } from "@thaw/autograd";
 import { FLOAT32_BYTES, elementCount, nameList, type Finding, type ParameterInfo, type Setting } from "@thaw/contracts";
 import type { PlannedContext } from "../api/contexts.js";
+import type { FrozenFormsOptions } from "../weights/frozen-forms.js";
 import { packableNames } from "../weights/packable.js";
 
 /** What decides the form in which parameters are kept. */
@@ -25,6 +26,16 @@ export function frozenLayouts(context: FormsContext): ReadonlyMap<string, Quanti
         : [];
     }),
   );
+}
+
+/** The forms that a store keeps parameters in; `products` compute in bfloat16, where the run does. */
+export function formsOf(context: FormsContext, products: Bfloat16Products | undefined): FrozenFormsOptions {
+  const quantized = new Set(frozenLayouts(context).keys());
+  const packable = new Set([...packableNames(context)].filter((name) => !quantized.has(name)));
+  return {
+    ...(products === undefined ? {} : { packing: { products, names: packable } }),
+    quantizing: { form: context.training.frozenPrecision, names: quantized },
+  };
 }
 
 /** Bytes that a parameter takes on the device, by the form in which it is kept. */

@@ -138,8 +138,8 @@ export class ParameterStore {
   }
 
   /**
-   * The tensor that holds it, of words where it is narrower than float32. Borrowed: valid until the parameter's next update. @throws
-   * THAW_CORE_PARAMETER_UNKNOWN, THAW_CORE_PARAMETER_RELEASED
+   * The tensor that holds it, of words where it is narrower than float32. Borrowed: valid until the parameter's next
+   * update. @throws THAW_CORE_PARAMETER_UNKNOWN, THAW_CORE_PARAMETER_RELEASED
    */
   get(name: string): Tensor {
     const canonical = this.canonical(name);
@@ -192,7 +192,7 @@ export class ParameterStore {
     if (changed.length > 0) throw parametersChanged(changed, model.source);
   }
 
-  /** Values on the host, a copy; those of a rounded parameter as they were given. @throws THAW_CORE_PARAMETER_UNKNOWN */
+  /** Values on the host, a copy; of a rounded parameter as they were given. @throws THAW_CORE_PARAMETER_UNKNOWN */
   async read(name: string): Promise<Float32Array> {
     const canonical = this.canonical(name);
     if (this.#absentHash(canonical) !== undefined) return loadOne(this.#model!, canonical);

@@ -110,15 +110,16 @@ model: ./llava-nf4
 freeze: { components: { language_model: { lora: { rank: 16 } } } }
 \`\`\`
 
-A checkpoint in bfloat16 trains in any component, and \`training.frozen_precision\` keeps what stays frozen in fewer bits.
+A checkpoint in bfloat16 trains in any component, and \`training.frozen_precision\` keeps what stays frozen in
+fewer bits.
 `,
   },
   {
     id: "frozen-precision-without-effect",
     defaultSeverity: "error",
     summary: "Frozen weights are to be kept in fewer bits, and none can be.",
-    docs: `\`training.frozen_precision\` applies to weights of linear layers that no phase of the run trains, apart from the
-matrix that makes logits. Where everything trains, there is none.
+    docs: `\`training.frozen_precision\` applies to weights of linear layers that no phase of the run trains, apart
+from the matrix that makes logits. Where everything trains, there is none.
 
 \`\`\`yaml config expects=frozen-precision-without-effect
 training: { max_steps: 10, frozen_precision: nf4 }

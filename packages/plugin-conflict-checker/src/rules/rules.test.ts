@@ -265,6 +265,8 @@ const OF_CORE = [
   "resume-with-another-plan",
   "stage-loses-parameters",
   "stop-rule-unmeasured",
+  "quantized-and-trained",
+  "frozen-precision-without-effect",
   "plan-incomplete",
 ];
 
