@@ -35,8 +35,9 @@ const LARGEST = 127;
 
 /**
  * Finds matrices that bitsandbytes has quantised. In 4 bits: `weight` (codes), `weight.absmax`, `weight.quant_map`,
- * where scales are nested `weight.nested_absmax` and `weight.nested_quant_map`, and `weight.quant_state.bitsandbytes__nf4` or
- * `__fp4` (JSON). In 8 bits: `weight` (whole numbers), `SCB` (the largest value of each row) and `weight_format`.
+ * where scales are nested `weight.nested_absmax` and `weight.nested_quant_map`, and JSON in
+ * `weight.quant_state.bitsandbytes__nf4` or `__fp4`. In 8 bits: `weight` (whole numbers), `SCB` (the largest value of
+ * each row) and `weight_format`.
  * Source: bitsandbytes 0.50, `functional.py` (`QuantState.as_dict`), `nn/modules.py` (`Linear8bitLt`).
  * @throws THAW_CHECKPOINT_QUANTIZED
  */
