@@ -37,6 +37,7 @@ export async function setUp(folder) {
   return {
     whole,
     resume: { folder: stopped, inside: "checkpoints/step-4", use: resume },
+    run: { folder: stopped, inside: ".", only: ["config.json", "plan.json", "thaw-manifest.json"], use: resume },
     final: { folder: join(run, "final"), inside: ".", use: loadFinal, wanted: await loadFinal(join(run, "final")) },
     handover: { folder: join(run, "final"), inside: ".", use: startFrom, wanted: await startFrom(join(run, "final")) },
     adapter: {
@@ -50,12 +51,12 @@ export async function setUp(folder) {
 }
 
 export async function attempt(context, { random, folder }) {
-  const part = random.pick(["resume", "resume", "resume", "final", "handover", "adapter", "exported"]);
-  const { folder: from, inside, use, wanted } = context[part];
+  const part = random.pick(["resume", "resume", "resume", "run", "final", "handover", "adapter", "exported"]);
+  const { folder: from, inside, only, use, wanted } = context[part];
   const copy = join(folder, "copy");
   await cp(from, copy, { recursive: true });
   const files = await readdir(join(copy, inside), { withFileTypes: true });
-  const names = files.filter((file) => file.isFile()).map(({ name }) => name);
+  const names = only ?? files.filter((file) => file.isFile()).map(({ name }) => name);
   const damage = await damageAtRandom(join(copy, inside), names, random);
   const what = `${damage.kind} of ${damage.files.join(" and ")}`;
   let result;
@@ -64,7 +65,7 @@ export async function attempt(context, { random, folder }) {
   } catch (error) {
     return judgeError(error, damage, what, part === "resume" ? { copy, context } : undefined);
   }
-  const isEqual = part === "resume" ? runDifference(result, tail(context.whole, 4)) === 0 : result === wanted;
+  const isEqual = use === resume ? runDifference(result, tail(context.whole, 4)) === 0 : result === wanted;
   return isEqual ? { outcome: "survived" } : { outcome: "silent", note: what };
 }
 

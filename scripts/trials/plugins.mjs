@@ -186,9 +186,11 @@ async function inOwn({ hook, kind }, folder) {
   if (!isAsync && kind === "never settles") return undefined;
   const isBail = ["resolveBackend", "resolveOptimizer", "shouldStop"].includes(name);
   const rest = isBail ? "" : "return given;";
+  // The first answer of such a hook is the last: whoever comes behind the built-in plugins is not asked
+  const place = `{ name: "${NAME}", stage: ${isBail ? -1000 : 0} }`;
   const tap = isAsync
-    ? `tapPromise("${NAME}", async (given) => { ${body}; ${rest} })`
-    : `tap("${NAME}", (given) => { ${body}; ${rest} })`;
+    ? `tapPromise(${place}, async (given) => { ${body}; ${rest} })`
+    : `tap(${place}, (given) => { ${body}; ${rest} })`;
   const plugin = `{ name: "misbehaver", apiVersion: 1, apply({ hooks }) { hooks.${name}.${tap}; } }`;
   await writeFile(join(folder, "misbehaver.mjs"), `export default ${plugin};\n`);
   await writeFile(

@@ -172,6 +172,7 @@ export type { SafetensorsReader, TensorDeclaration, TensorEntry } from "@thaw/sa
 export { findCheckpoint, type FoundCheckpoint } from "./checkpoint/read-checkpoint.js";
 export { eventNumbers, tokensPerSecond } from "./stream/metrics-line.js";
 export type { BaselineEvent, EvaluatedEvent, MetricsLine, StepEvent } from "./stream/metrics-line.js";
+export { checkRunSums } from "./checkpoint/run-sums.js";
 export { isRunHeld } from "./checkpoint/run-lock.js";
 export { readLog, readMetrics, readSamples, type LogLine, type SampleLine } from "./stream/run-log.js";
 export { picturePath } from "./stream/run-log-files.js";

@@ -3,7 +3,7 @@ import { ThawError } from "../../../packages/contracts/dist/index.js";
 /** Longest message that a person reads. */
 const MAX_MESSAGE = 5000;
 /** What quotes an error of the language tells nobody what is wrong with a file. */
-const RAW = /Cannot read propert|is not a function|is not iterable|Invalid (typed )?array length|out of bounds/;
+const RAW = /Cannot read propert|\w\.\w+ is not a function|is not iterable|Invalid (typed )?array length|out of bounds/;
 
 /** What must hold for a file that a reader accepts. @throws Error that the trial counts as silent */
 export function expect(holds, what) {

@@ -39,14 +39,14 @@ export async function runIn(output) {
   return names.length === 0 ? undefined : join(output, names.toSorted().at(-1));
 }
 
-/** Hashes of all that was trained, by place in the run folder. */
+/** Hashes of all that was trained, by place in the run folder; a stage that was begun anew has a number behind it. */
 export async function resultOf(run) {
   const files = (await readdir(run, { recursive: true })).filter((name) =>
     /(^|\/)final\/trained\.safetensors$/.test(name),
   );
   const hashes = await Promise.all(
     files.toSorted().map(async (name) => [
-      name,
+      name.replace(/^(\d+-[a-z]+)-\d+\//, "$1/"),
       createHash("sha256")
         .update(await readFile(join(run, name)))
         .digest("hex"),

@@ -1,7 +1,7 @@
 import { readFile, realpath } from "node:fs/promises";
 import { join } from "node:path";
 import { savedSchema } from "@thaw/config";
-import { readStagedRun, STAGES_FILE } from "@thaw/core";
+import { checkRunSums, readStagedRun, STAGES_FILE } from "@thaw/core";
 import { notARunOrCheckpoint, originalConfigUntrusted } from "../errors.js";
 import { loadConfig, type LoadedConfig, type LoadOptions } from "../config/load-config.js";
 import { ownConfig } from "../config/trusted-code.js";
@@ -9,10 +9,12 @@ import { ownConfig } from "../config/trusted-code.js";
 /**
  * The config that a run was started with, which is data. Plugins that were objects in code come from the original file,
  * which must still be there, and be the config of the working folder.
- * @throws THAW_CONFIG_*, THAW_CLI_NOT_A_RUN for a config.json that is also a model's, THAW_CLI_RUN_CODE
+ * @throws THAW_CONFIG_*, THAW_SAFETENSORS_DAMAGED, THAW_CLI_NOT_A_RUN for a config.json that is also a model's,
+ * THAW_CLI_RUN_CODE
  */
 export async function loadRunConfig(folder: string, options: LoadOptions): Promise<LoadedConfig> {
   const file = join(folder, "config.json");
+  await checkRunSums(folder);
   await refuseModelConfig(folder, file);
   const saved = await loadConfig(file, { ...options, isData: options.trust !== "all" });
   return originalConfig(saved, folder, options);

@@ -140,6 +140,7 @@ describe("a staged recipe", () => {
       "plan.json",
       "report.html",
       "summary.json",
+      "thaw-manifest.json",
     ]);
     const [align, instruct] = [await parameters(run, "1-align"), await parameters(run, "2-instruct")];
     expect([...align.keys()].every((name) => name.startsWith("multi_modal_projector"))).toBe(true);

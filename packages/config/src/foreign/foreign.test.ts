@@ -407,3 +407,7 @@ describe("what Thaw has is carried over", () => {
     });
   });
 });
+
+it.each(["dataset: *x", "dataset: &x [*x]"])("aliases that lead nowhere are not another tool's config: %s", (line) => {
+  expect(readForeign(`model_name_or_path: a\nfinetuning_type: full\n${line}\n`, "x.yaml")).toBeUndefined();
+});

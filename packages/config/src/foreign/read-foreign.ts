@@ -1,4 +1,4 @@
-import { isMap, isScalar, LineCounter, parseDocument } from "yaml";
+import { type Document, isMap, isScalar, LineCounter, parseDocument } from "yaml";
 import { readArgumentList, readArguments, runsLlamaFactory } from "./arguments.js";
 import { isLlamaFactory, readLlamaFactory } from "./llama-factory.js";
 import { isMsSwift, readMsSwift } from "./ms-swift.js";
@@ -27,8 +27,9 @@ function readKeys(text: string, file: string): ForeignConfig | undefined {
   const document = parseDocument(text, { lineCounter: lines, version: "1.1", uniqueKeys: false });
   if (document.errors.length > 0) return undefined;
   const { contents } = document;
+  const plain = plainOf(document);
   if (!isMap(contents)) {
-    const words: unknown = document.toJS();
+    const words = plain;
     if (
       !Array.isArray(words) ||
       !words.every((word) => typeof word === "string" || typeof word === "number" || typeof word === "boolean")
@@ -39,7 +40,8 @@ function readKeys(text: string, file: string): ForeignConfig | undefined {
     if (isLlamaFactory(keys)) return readLlamaFactory(entries, file, "--");
     return isMsSwift(keys) ? readMsSwift(entries, file, "--") : undefined;
   }
-  const values = document.toJS() as Readonly<Record<string, unknown>>;
+  if (typeof plain !== "object" || plain === null) return undefined;
+  const values = plain as Readonly<Record<string, unknown>>;
   const entries = contents.items.flatMap(({ key }): ForeignEntry[] => {
     if (!isScalar(key)) return [];
     const name = String(key.value);
@@ -48,4 +50,15 @@ function readKeys(text: string, file: string): ForeignConfig | undefined {
   const keys = new Set(entries.map(({ key }) => key));
   if (isLlamaFactory(keys)) return readLlamaFactory(entries, file, "");
   return isMsSwift(keys) ? readMsSwift(entries, file, "") : undefined;
+}
+
+/** A document's value; undefined where its aliases lead nowhere, or into themselves. */
+function plainOf(document: Document): unknown {
+  try {
+    const value: unknown = document.toJS();
+    JSON.stringify(value);
+    return value;
+  } catch {
+    return undefined;
+  }
 }

@@ -312,6 +312,7 @@ describe("the run folder", () => {
       "metrics.jsonl",
       "plan.json",
       "summary.json",
+      "thaw-manifest.json",
     ]);
     expect(await json(folder, "config.json")).toEqual({ model: "x" });
     expect((await json(folder, "plan.json")).hash).toBe((await json(folder, "checkpoints/step-5/state.json")).planHash);

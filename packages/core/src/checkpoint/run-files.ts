@@ -8,6 +8,7 @@ import { environmentFacts } from "../stream/environment.js";
 import type { RunPart } from "../run/run-part.js";
 import { lockRun } from "./run-lock.js";
 import { jsonText, RunFolder } from "./run-folder.js";
+import { checkRunSums, writeRunSums } from "./run-sums.js";
 import type { RunState } from "../api/state.js";
 import {
   checkpointName,
@@ -42,7 +43,8 @@ export class RunFiles implements RunPart {
   /**
    * Makes the folder with `config.json` and `plan.json`, or goes on in one after `stepsDone` steps; undefined where the
    * options name no place. Nobody else writes there until it is closed.
-   * @throws THAW_CORE_RUN_FOLDER_UNWRITABLE, THAW_CORE_RUN_LOCKED, THAW_CORE_RUN_FOLDER_LINKED
+   * @throws THAW_CORE_RUN_FOLDER_UNWRITABLE, THAW_CORE_RUN_LOCKED, THAW_CORE_RUN_FOLDER_LINKED,
+   * THAW_SAFETENSORS_DAMAGED
    */
   static async open(
     parts: TrainerParts,
@@ -60,6 +62,7 @@ export class RunFiles implements RunPart {
     let release = (): Promise<void> => Promise.resolve();
     try {
       release = await lockRun(folder.path);
+      if (continues !== undefined) await checkRunSums(folder.path);
       await writeOnce(folder, "config", runFacts(parts).config, stepsDone);
       await writeOnce(
         folder,
@@ -72,6 +75,7 @@ export class RunFiles implements RunPart {
         },
         stepsDone,
       );
+      if (continues === undefined) await writeRunSums(folder.path);
       const environment = { ...environmentFacts(), ...parts.options.environment };
       return new RunFiles(folder, await RunLogFiles.open(folder, stepsDone, environment), release);
     } catch (error) {

@@ -108,9 +108,14 @@ describe("runStages", () => {
     ]);
     expect(await tree(runFolder)).toEqual([
       ...["1-align", "2-instruct"].flatMap((name) =>
-        ["config.json", "final/thaw-manifest.json", "final/trained.safetensors", "plan.json", "summary.json"].map(
-          (file) => `${name}/${file}`,
-        ),
+        [
+          "config.json",
+          "final/thaw-manifest.json",
+          "final/trained.safetensors",
+          "plan.json",
+          "summary.json",
+          "thaw-manifest.json",
+        ].map((file) => `${name}/${file}`),
       ),
       "stages.json",
     ]);

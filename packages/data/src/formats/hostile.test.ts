@@ -19,7 +19,11 @@ beforeAll(async () => {
 afterAll(() => rm(folder, { recursive: true }));
 
 async function countOf(type: string, path: string): Promise<number> {
-  const resolved = await resolveSource({ type, path, textOnly: true }, folder, BUILT_IN_FORMATS);
+  const resolved = await resolveSource(
+    { type, path, ...(type === "coco" ? {} : { textOnly: true }) },
+    folder,
+    BUILT_IN_FORMATS,
+  );
   const format = BUILT_IN_FORMATS.find((one) => one.type === resolved.type)!;
   const { samples } = await loadSamples(format, resolved, { baseFolder: folder, captionPrompt: ":", role: "train" });
   try {
@@ -107,4 +111,10 @@ it("a file that is packed to fill a disk is refused, and nothing of it stays", a
     message: expect.stringContaining("unpacks to more than") as string,
   });
   await (await openBytes(path)).close();
+});
+
+it("a COCO file with two faults ends with one of them, and no rejection is left over", async () => {
+  const path = join(folder, "two.json");
+  await writeFile(path, '{"images": [{} {}]}');
+  await expect(countOf("coco", path)).rejects.toMatchObject({ code: "THAW_DATA_FILE_MALFORMED" });
 });

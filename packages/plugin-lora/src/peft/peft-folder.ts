@@ -46,7 +46,7 @@ export async function readPeftHeader(folder: string): Promise<PeftHeader | strin
     await reader.close();
     return { config, shapes: new Map([...reader.entries].map(([name, { shape }]) => [name, shape])) };
   } catch (error) {
-    return `${causeText(error)}.`;
+    return error instanceof ThawError ? error.message : `${causeText(error)}.`;
   }
 }
 

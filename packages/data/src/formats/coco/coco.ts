@@ -57,7 +57,7 @@ async function openCoco(
   const { path } = file;
   const arrays = await arraysOf(file);
   const [pictures, notes] = await Promise.all(
-    (["images", "annotations"] as const).map((key) => {
+    (["images", "annotations"] as const).map(async (key) => {
       const place = arrays.get(key);
       if (place === undefined) throw fileMalformed(path, `There is no list "${key}".`, ADVICE);
       return entriesOf(file, place, key);
