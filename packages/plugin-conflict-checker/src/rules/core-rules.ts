@@ -103,12 +103,8 @@ training:
     defaultSeverity: "error",
     summary: "A parameter trains that the checkpoint stores in 4 or 8 bits.",
     docs: `A number of 4 bits is one of 16 times the scale of its block: an update of the size of a learning rate would
-be rounded away. Quantised matrices stay frozen, and adapters or the projector beside them train:
-
-\`\`\`yaml
-model: ./llava-nf4
-freeze: { components: { language_model: { lora: { rank: 16 } } } }
-\`\`\`
+be rounded away. Quantised matrices stay frozen, and adapters train over them:
+\`freeze: { components: { language_model: { lora: { rank: 16 } } } }\`.
 
 A checkpoint in bfloat16 trains in any component, and \`training.frozen_precision\` keeps what stays frozen in
 fewer bits.
@@ -122,6 +118,7 @@ fewer bits.
 from the matrix that makes logits. Where everything trains, there is none.
 
 \`\`\`yaml config expects=frozen-precision-without-effect
+freeze: { freeze_vision_tower: false, freeze_multi_modal_projector: false, freeze_language_model: false }
 training: { max_steps: 10, frozen_precision: nf4 }
 \`\`\`
 
