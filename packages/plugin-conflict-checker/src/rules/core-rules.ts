@@ -117,11 +117,6 @@ fewer bits.
     docs: `\`training.frozen_precision\` applies to weights of linear layers that no phase of the run trains, apart
 from the matrix that makes logits. Where everything trains, there is none.
 
-\`\`\`yaml config expects=frozen-precision-without-effect
-freeze: { freeze_vision_tower: false, freeze_multi_modal_projector: false, freeze_language_model: false }
-training: { max_steps: 10, frozen_precision: nf4 }
-\`\`\`
-
 \`\`\`yaml config expects=none
 freeze: { train_mm_proj_only: true }
 training: { max_steps: 10, frozen_precision: nf4 }
