@@ -10,9 +10,16 @@ import { addonSourcesHash } from "./install/addons.js";
 import { useNativeKernels } from "./kernels.js";
 import { type Location, ownPackageFolder } from "./locate.js";
 import type { BackendEntry } from "./table.js";
+import { registerWasm } from "./wasm.js";
 
 /** What holds TensorFlow's library in this process, if anything. */
 let loadedAddon: { readonly name: string; readonly addon: Addon } | undefined;
+
+/** Options that backends obey. */
+export interface LoadOptions extends AddonOptions {
+  /** Threads of the WASM backend; absent: one per processor. */
+  readonly threads?: number;
+}
 
 /** Backend and options that were made current last. */
 let currentMode: string | undefined;
@@ -25,7 +32,7 @@ let currentMode: string | undefined;
 export async function loadBackend(
   entry: BackendEntry,
   location: Location,
-  options: AddonOptions = { tensorFloat32: false },
+  options: LoadOptions = { tensorFloat32: false },
 ): Promise<Backend> {
   const mode = `${entry.engineName} ${JSON.stringify(options)}`;
   const inUse = backendInUse();
@@ -72,10 +79,10 @@ function upload(tensor: tf.Tensor): void {
   ]);
 }
 
-async function register(entry: BackendEntry, location: Location, options: AddonOptions): Promise<string> {
+async function register(entry: BackendEntry, location: Location, options: LoadOptions): Promise<string> {
   switch (entry.name) {
     case "wasm":
-      return await registerWasm();
+      return await registerWasm(options.threads);
     case "cpu":
       await import("@tensorflow/tfjs-backend-cpu");
       return "cpu: plain JavaScript, one thread";
@@ -84,13 +91,6 @@ async function register(entry: BackendEntry, location: Location, options: AddonO
     default:
       return await registerTensorFlow(entry, location, options);
   }
-}
-
-async function registerWasm(): Promise<string> {
-  const wasm = await import("@tensorflow/tfjs-backend-wasm");
-  if (tf.getBackend() !== "wasm")
-    wasm.setWasmPaths(join(ownPackageFolder("@tensorflow/tfjs-backend-wasm"), "dist", "/"));
-  return "wasm: WebAssembly, one thread";
 }
 
 async function registerTensorFlow(entry: BackendEntry, location: Location, options: AddonOptions): Promise<string> {

@@ -37,6 +37,15 @@ export const backendOptionsSchema = z
             "gates, attention). Default: on a GPU where what is left of the run pays for compiling them; not on a " +
             "processor, which has kernels.",
         ),
+      threads: z
+        .int()
+        .min(1)
+        .max(256)
+        .optional()
+        .describe(
+          "On how many threads the WASM backend multiplies. Default: OMP_NUM_THREADS, else one per processor, 16 at " +
+            "most.",
+        ),
       projectFolder: z.string().min(1).optional().meta({
         format: "code-path",
         description: "Folder from which npm packages are looked up. Default: the working directory.",
@@ -64,6 +73,8 @@ export interface ResolvedBackendOptions {
   readonly kernels: boolean;
   /** Compiled functions in place of single operations; absent: on a GPU where they are worth their time. */
   readonly functions?: boolean;
+  /** Threads of the WASM backend; absent: one per processor. */
+  readonly threads?: number;
   readonly projectFolder: string;
   readonly cacheFolder: string;
 }

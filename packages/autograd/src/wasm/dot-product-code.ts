@@ -1,4 +1,4 @@
-import type { Code } from "./assembler.js";
+import type { Code, CodeMode } from "./assembler.js";
 import {
   F32,
   I32,
@@ -31,14 +31,15 @@ const BLOCK_ROWS = 64;
 const TILE_ROWS = 4;
 
 /**
- * Code of `out[s] = a[s] transpose(b[s])` for `count` pairs of float32 matrices: dot products of rows, four numbers at
- * a time, in tiles of 4 rows by 2 columns, last rows in tiles of 1 by 4. Parameters, all i32: addresses of `a [count,
- * rows, inner]`, `b [count, columns, inner]`, `out [count, rows, columns]`; `count`, `rows`, `inner`, `columns`.
+ * Code of `out = a transpose(b)` for float32 matrices: dot products of rows, four numbers at a time, in tiles of 4 rows
+ * by 2 columns, last rows in tiles of 1 by 4. Parameters, all i32: addresses of `a [rows, inner]`, `b [columns, inner]`,
+ * `out`; `rows`, `inner`, `columns`; bytes between rows of `out`. A number of `out` has the same bits whichever rows and
+ * columns are computed beside it.
  */
-export function dotProductCode(fused: boolean): Uint8Array<ArrayBuffer> {
+export function dotProductCode(mode: CodeMode): Uint8Array<ArrayBuffer> {
   const locals = new Locals();
   const integer = (): number => locals.declare(I32);
-  const [a, b, out, count, rows, inner, columns] = Array.from({ length: 7 }, integer) as [
+  const [a, b, out, rows, inner, columns, outBytes] = Array.from({ length: 7 }, integer) as [
     number,
     number,
     number,
@@ -47,22 +48,10 @@ export function dotProductCode(fused: boolean): Uint8Array<ArrayBuffer> {
     number,
     number,
   ];
-  const [row, column, blockEnd, fullRows, walk, rest, aTile, bTile, outTile, left, right, innerBytes, outBytes] =
-    Array.from({ length: 13 }, integer) as [
-      number,
-      number,
-      number,
-      number,
-      number,
-      number,
-      number,
-      number,
-      number,
-      number,
-      number,
-      number,
-      number,
-    ];
+  const [row, column, blockEnd, fullRows, walk, rest, aTile, bTile, outTile, left, right, innerBytes] = Array.from(
+    { length: 12 },
+    integer,
+  ) as [number, number, number, number, number, number, number, number, number, number, number, number];
   const strides = Array.from({ length: 4 }, integer);
   const outStrides = Array.from({ length: 4 }, integer);
   const sums = Array.from({ length: 8 }, () => locals.declare(V128));
@@ -83,7 +72,7 @@ export function dotProductCode(fused: boolean): Uint8Array<ArrayBuffer> {
       ...indices(height).map((r) => set(at(lefts, r), v128Load(strided(left, strides, r)))),
       ...indices(width).map((c) => set(at(rights, c), v128Load(strided(right, strides, c)))),
       ...cells.map(({ r, c, index }) =>
-        set(at(sums, index), f32x4MultiplyAdd(get(at(sums, index)), get(at(lefts, r)), get(at(rights, c)), fused)),
+        set(at(sums, index), f32x4MultiplyAdd(get(at(sums, index)), get(at(lefts, r)), get(at(rights, c)), mode.fused)),
       ),
       advance(left, i32(16)),
       advance(right, i32(16)),
@@ -149,40 +138,30 @@ export function dotProductCode(fused: boolean): Uint8Array<ArrayBuffer> {
 
   const body = [
     set(innerBytes, mul(get(inner), i32(4))),
-    set(outBytes, mul(get(columns), i32(4))),
     set(fullRows, and(get(rows), i32(-TILE_ROWS))),
     ...strides.map((local, index) => set(local, mul(get(innerBytes), i32(index)))),
     ...outStrides.map((local, index) => set(local, mul(get(outBytes), i32(index)))),
+    set(row, i32(0)),
     whileLoop(
-      get(count),
+      sub(get(fullRows), get(row)),
       [
-        set(row, i32(0)),
-        whileLoop(
-          sub(get(fullRows), get(row)),
-          [
-            set(blockEnd, add(get(row), i32(BLOCK_ROWS))),
-            set(blockEnd, select(get(fullRows), get(blockEnd), atLeast(get(blockEnd), get(fullRows)))),
-            startColumns,
-            columnsOf(2, blockRows(2)),
-            columnsOf(1, blockRows(1)),
-            set(row, get(blockEnd)),
-          ].flat(),
-        ),
-        whileLoop(
-          sub(get(rows), get(row)),
-          [
-            startColumns,
-            columnsOf(4, [...toRow(get(row)), ...tile(1, 4)]),
-            columnsOf(1, [...toRow(get(row)), ...tile(1, 1)]),
-            advance(row, i32(1)),
-          ].flat(),
-        ),
-        advance(a, mul(get(innerBytes), get(rows))),
-        advance(b, mul(get(innerBytes), get(columns))),
-        advance(out, mul(get(outBytes), get(rows))),
-        set(count, sub(get(count), i32(1))),
+        set(blockEnd, add(get(row), i32(BLOCK_ROWS))),
+        set(blockEnd, select(get(fullRows), get(blockEnd), atLeast(get(blockEnd), get(fullRows)))),
+        startColumns,
+        columnsOf(2, blockRows(2)),
+        columnsOf(1, blockRows(1)),
+        set(row, get(blockEnd)),
+      ].flat(),
+    ),
+    whileLoop(
+      sub(get(rows), get(row)),
+      [
+        startColumns,
+        columnsOf(4, [...toRow(get(row)), ...tile(1, 4)]),
+        columnsOf(1, [...toRow(get(row)), ...tile(1, 1)]),
+        advance(row, i32(1)),
       ].flat(),
     ),
   ].flat();
-  return assemble(locals, 7, body);
+  return assemble(locals, 7, body, mode);
 }

@@ -1,4 +1,4 @@
-import type { Code } from "./assembler.js";
+import type { Code, CodeMode } from "./assembler.js";
 import {
   F32,
   I32,
@@ -39,19 +39,21 @@ const BLOCK_ROWS = 128;
 const PACKED_ROW = 32;
 
 /**
- * Code of `out[s] = a[s] b[s]` for `count` pairs of float32 matrices, a tile of 4 rows and 8 columns at a time in SIMD
- * registers, tails in 4 columns and 1. Parameters, all i32: addresses of `a`, `b`, `out [count, rows, columns]`;
- * `count`, `rows`, `inner`, `columns`; bytes between rows and between inner elements of `a`, between inner elements and
- * between columns of `b`, by which either may be read transposed; address of `inner * 32` bytes into which eight
- * columns of `b` are packed, or 0. Packing is a must where columns of `b` do not lie side by side, and pays where its
- * rows are wide, as those compete for the same cache lines.
+ * Code of `out = a b` for float32 matrices, a tile of 4 rows and 8 columns at a time in SIMD registers, tails in 4
+ * columns and 1. Parameters, all i32: addresses of `a`, `b`, `out`; `rows`, `inner`, `columns`; bytes between rows and
+ * between inner elements of `a`, between inner elements and between columns of `b`, by which either may be read
+ * transposed, and between rows of `out`; address of `inner * 32` bytes into which eight columns of `b` are packed, or
+ * 0. Packing is a must where columns of `b` do not lie side by side, and pays where its rows are wide, as those compete
+ * for the same cache lines. A number of `out` has the same bits whichever rows and columns are computed beside it, as
+ * long as columns are cut at multiples of eight.
  */
-export function tileProductCode(fused: boolean): Uint8Array<ArrayBuffer> {
+export function tileProductCode(mode: CodeMode): Uint8Array<ArrayBuffer> {
   const locals = new Locals();
   const integers = (length: number): number[] => Array.from({ length }, () => locals.declare(I32));
-  const [a, b, out, count, rows, inner, columns, aRow, aInner, bInner, bColumn, packed] = integers(12) as Twelve;
-  const [row, column, blockStart, blockEnd, rest, aTile, outTile, left, right, outRow, rightStart, rightStep] =
-    integers(12) as Twelve;
+  const [a, b, out, rows, inner, columns, aRow, aInner, bInner, bColumn, outRow, packed] = integers(12) as Twelve;
+  const [row, column, blockStart, blockEnd, rest, aTile, outTile, left, right, rightStart, rightStep] = integers(
+    11,
+  ) as Eleven;
   const rowOffsets = integers(TILE_ROWS);
   const outOffsets = integers(TILE_ROWS);
   const sums = Array.from({ length: 2 * TILE_ROWS }, () => locals.declare(V128));
@@ -77,7 +79,9 @@ export function tileProductCode(fused: boolean): Uint8Array<ArrayBuffer> {
         set(splat, v128Splat(strided(left, rowOffsets, r))),
         ...cells
           .filter((cell) => cell.r === r)
-          .map(({ lane, sum }) => set(sum, f32x4MultiplyAdd(get(sum), get(splat), get(at(operands, lane)), fused))),
+          .map(({ lane, sum }) =>
+            set(sum, f32x4MultiplyAdd(get(sum), get(splat), get(at(operands, lane)), mode.fused)),
+          ),
       ]),
     ];
     return innerLoop(
@@ -182,21 +186,14 @@ export function tileProductCode(fused: boolean): Uint8Array<ArrayBuffer> {
     stripsOf(1, strip(scalarTile)),
     set(blockStart, get(blockEnd)),
   ].flat();
-  const matrix = [
-    set(blockStart, i32(0)),
-    whileLoop(sub(get(rows), get(blockStart)), block),
-    advance(a, mul(mul(get(rows), get(inner)), i32(4))),
-    advance(b, mul(get(outRow), get(inner))),
-    advance(out, mul(get(outRow), get(rows))),
-    countDown(count),
-  ].flat();
   const body = [
-    set(outRow, mul(get(columns), i32(4))),
     ...rowOffsets.map((local, index) => set(local, mul(get(aRow), i32(index)))),
     ...outOffsets.map((local, index) => set(local, mul(get(outRow), i32(index)))),
-    whileLoop(get(count), matrix),
+    set(blockStart, i32(0)),
+    whileLoop(sub(get(rows), get(blockStart)), block),
   ].flat();
-  return assemble(locals, 12, body);
+  return assemble(locals, 12, body, mode);
 }
 
-type Twelve = [number, number, number, number, number, number, number, number, number, number, number, number];
+type Eleven = [number, number, number, number, number, number, number, number, number, number, number];
+type Twelve = [...Eleven, number];
