@@ -56,7 +56,7 @@ export class Outbox<Letter extends object> {
   async add(letter: Letter): Promise<void> {
     await appendFile(join(this.#options.folder, "outbox.jsonl"), `${JSON.stringify(letter)}\n`);
     this.#waiting.push(letter);
-    if (this.#sending === undefined && this.#now() >= this.#nextAttempt) this.#start();
+    if (this.#sending === undefined && this.#now() >= this.#nextAttempt) void this.#start();
   }
 
   /** Sends what waits, whenever the last attempt was. Says how many letters were sent since it was opened. */
