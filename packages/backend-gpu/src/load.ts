@@ -8,7 +8,7 @@ import { tensorflowMemory } from "./device-memory.js";
 import { backendAlreadyLoaded } from "./errors.js";
 import { addonSourcesHash } from "./install/addons.js";
 import { useNativeKernels } from "./kernels.js";
-import { type Location, ownPackageFolder } from "./locate.js";
+import type { Location } from "./locate.js";
 import type { BackendEntry } from "./table.js";
 import { registerWasm } from "./wasm.js";
 

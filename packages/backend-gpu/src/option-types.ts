@@ -17,6 +17,8 @@ export interface BackendOptionsMapping {
    * Default: on a GPU where what is left of the run pays for compiling them; not on a processor, which has kernels.
    */
   functions?: boolean | undefined;
+  /** On how many threads the WASM backend multiplies. Default: OMP_NUM_THREADS, else one per processor, 16 at most. */
+  threads?: number | undefined;
   /** Folder from which npm packages are looked up. Default: the working directory. */
   projectFolder?: string | undefined;
   /** Folder into which thaw backend install puts libraries. Default: a folder of the user's cache. */

@@ -46,7 +46,7 @@ function defaultThreads(): number {
  *
  * @returns Whether it runs; where not, nothing is registered and its other build can be started.
  */
-async function startShared(wasm: typeof import("@tensorflow/tfjs-backend-wasm")): Promise<boolean> {
+async function startShared(wasm: { setThreadsCount(count: number): void }): Promise<boolean> {
   const { Worker } = threads;
   const global = Object.getOwnPropertyDescriptor(globalThis, "Worker");
   wasm.setThreadsCount(1);

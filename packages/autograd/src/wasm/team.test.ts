@@ -58,7 +58,13 @@ describe("a team", () => {
     const own = { pieces: 0 };
     // The calling thread computes nothing and takes its time, so what is there others have computed
     const idle = Object.fromEntries(
-      Object.keys(functions).map((name) => [name, () => void ((own.pieces += 1), sleep(5))]),
+      Object.keys(functions).map((name) => [
+        name,
+        () => {
+          own.pieces += 1;
+          sleep(5);
+        },
+      ]),
     ) as Functions;
     const team = startTeam(memory, modules, idle, 3);
     const work = WORKS[0]![1];

@@ -11,8 +11,8 @@ const LOOKS = 2000;
 
 /**
  * Words that threads share. `ticket`: the job's number, and in its lower bits the piece to take next. `done`: pieces
- * computed. `failed`: pieces that a thread could not compute. Then the number of the function, of pieces, and the work's
- * own numbers.
+ * computed. `failed`: pieces that a thread could not compute. Then the number of the function, of pieces, and the
+ * work's own numbers.
  */
 const WORDS = { ticket: 0, done: 1, failed: 2, name: 3, total: 4, numbers: 5 };
 const LENGTH = WORDS.numbers + MOST_NUMBERS;
