@@ -1,11 +1,11 @@
 /**
  * `npm run trial -- <name> [--count n] [--seconds n] [--seed n] [--part x] [--json]`: does something bad to Thaw again
  * and again and counts what came of it. Trials are the files of `scripts/trials`; each exports `count` (its default),
- * `setUp` (given a temporary folder, makes what attempts share) and `attempt` (given that, `{ random, index, folder }`),
- * which returns `{ outcome, note }`; it may export `timeoutMs`, `tearDown` and `batch`: then an attempt is of `size`
- * inputs and returns a list of those that did not survive. Outcomes: `survived` (the right result, or an error that says
- * what is wrong), `silent` (a wrong result without a word), `lost` (work is gone that need not be), `hung`, `crashed` (an
- * error that is not Thaw's).
+ * `setUp` (given a temporary folder, makes what attempts share) and `attempt` (given that, `{ random, index, folder
+ * }`), which returns `{ outcome, note }`; it may export `timeoutMs`, `tearDown` and `batch`: then an attempt is of
+ * `size` inputs and returns a list of those that did not survive. Outcomes: `survived` (the right result, or an error
+ * that says what is wrong), `silent` (a wrong result without a word), `lost` (work is gone that need not be), `hung`,
+ * `crashed` (an error that is not Thaw's).
  * `--built`: everything is built, and nothing is looked at for it. `--part`: one of a trial's parts, where it has some
  * (of fuzz a reader). Prints one line, `{ "trial", "count", "survived", "silent", "lost", "hung", "crashed" }` with
  * `--json`; exit 1 unless all survived. What did not is told on stderr, with the seed that makes it again.

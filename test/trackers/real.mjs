@@ -1,7 +1,8 @@
 /**
- * `node test/trackers/real.mjs --python <python> [tensorboard] [mlflow]`: what Thaw's trackers write, read by the real tools.
- * Trains the tiny model with the tracker, stops it, goes on, and compares what the tool reads with `metrics.jsonl`. The
- * python has the tool installed (`pip install tensorboard mlflow`). One line per tool; exit 1 if one reads anything else.
+ * `node test/trackers/real.mjs --python <python> [tensorboard] [mlflow]`: what Thaw's trackers write, read by the real
+ * tools. Trains the tiny model with the tracker, stops it, goes on, and compares what the tool reads with
+ * `metrics.jsonl`. The python has the tool installed (`pip install tensorboard mlflow`). One line per tool; exit 1 if
+ * one reads anything else.
  */
 import { spawn, spawnSync } from "node:child_process";
 import { strict as assert } from "node:assert";
@@ -155,7 +156,8 @@ const TOOLS = {
         assert(run.artifacts.includes("config.json"));
         assert(run.artifacts.includes("samples/told/step-00000006/0-it-0.png"));
       }
-      return `${Object.keys(found[0].metrics).length} metrics and ${found[0].artifacts.length} artifacts, sent at once and later`;
+      const [{ metrics, artifacts }] = found;
+      return `${Object.keys(metrics).length} metrics and ${artifacts.length} artifacts, sent at once and later`;
     });
   },
 };

@@ -1,6 +1,6 @@
 import { type Backend, causeText, ThawError } from "@thaw/core";
 import { backendLoadFailed, backendMissing } from "./errors.js";
-import { loadBackend } from "./load.js";
+import { loadBackend } from "./loading/load.js";
 import { describeSearch, type Location, locate } from "./locate.js";
 import type { BackendName, ResolvedBackendOptions } from "./options.js";
 import { backendEntry, type BackendEntry, BACKENDS } from "./table.js";

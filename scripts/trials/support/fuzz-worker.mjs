@@ -1,7 +1,7 @@
 /**
- * Reads damaged files in a thread that can be ended: `{ name, seed, first, count, folder, now }` in; out `found`, a list
- * of `{ index, outcome, note }` of what did not survive, or `broken` where what is right is refused. `now[0]` is the
- * input that is being read.
+ * Reads damaged files in a thread that can be ended: `{ name, seed, first, count, folder, now }` in; out `found`, a
+ * list of `{ index, outcome, note }` of what did not survive, or `broken` where what is right is refused. `now[0]` is
+ * the input that is being read.
  */
 import { copyFile, mkdir, rm, writeFile } from "node:fs/promises";
 import { basename, join } from "node:path";

@@ -33,8 +33,8 @@ const TILE_ROWS = 4;
 /**
  * Code of `out = a transpose(b)` for float32 matrices: dot products of rows, four numbers at a time, in tiles of 4 rows
  * by 2 columns, last rows in tiles of 1 by 4. Parameters, all i32: addresses of `a [rows, inner]`, `b [columns,
- * inner]`, `out`; `rows`, `inner`, `columns`; bytes between rows of `out`. A number of `out` has the same bits whichever
- * rows and columns are computed beside it.
+ * inner]`, `out`; `rows`, `inner`, `columns`; bytes between rows of `out`. A number of `out` has the same bits
+ * whichever rows and columns are computed beside it.
  */
 export function dotProductCode(mode: CodeMode): Uint8Array<ArrayBuffer> {
   const locals = new Locals();

@@ -150,13 +150,14 @@ describe("the plan", () => {
         {
           name: "Said",
           apiVersion: 1,
-          apply: ({ hooks }) =>
-            void hooks.plan.tap("Said", (plan) => ({
+          apply({ hooks }) {
+            hooks.plan.tap("Said", (plan) => ({
               phases: plan.phases.map((phase) => ({
                 ...phase,
                 entries: phase.entries.map((entry) => ({ ...entry, reason: { text: "said", settings: [setting] } })),
               })),
-            })),
+            }));
+          },
         },
       ],
     });

@@ -81,6 +81,8 @@ export async function readQuantized(folder: string, stored: ReadonlyMap<string, 
   return { entries, quantized };
 }
 
+const told = (value: unknown): string => JSON.stringify(value) ?? "missing";
+
 /** What the JSON beside a matrix of 4 bits says. */
 function stateOf(folder: string, name: string, bytes: Uint8Array): Pick<StoredQuantized, "layout" | "offset"> {
   let state: unknown;
@@ -89,12 +91,17 @@ function stateOf(folder: string, name: string, bytes: Uint8Array): Pick<StoredQu
   } catch {
     throw badQuantized(folder, name, "its quant_state is not JSON");
   }
-  const { shape, blocksize, nested_blocksize: nestedBlock, nested_offset: offset } = state as Record<string, unknown>;
-  if (!isBlock(blocksize)) throw badQuantized(folder, name, `its blocksize is ${String(blocksize)}`);
+  const {
+    shape,
+    blocksize,
+    nested_blocksize: nestedBlock,
+    nested_offset: offset,
+  } = Object(state) as Record<string, unknown>;
+  if (!isBlock(blocksize)) throw badQuantized(folder, name, `its blocksize is ${told(blocksize)}`);
   const layout = { shape: matrixShape(folder, name, shape), bits: 4 as const, block: blocksize };
   if (nestedBlock === undefined) return { layout };
   if (!isBlock(nestedBlock) || !Number.isFinite(offset))
-    throw badQuantized(folder, name, `its nested_blocksize is ${String(nestedBlock)}, its offset ${String(offset)}`);
+    throw badQuantized(folder, name, `its nested_blocksize is ${told(nestedBlock)}, its offset ${told(offset)}`);
   return { layout: { ...layout, nestedBlock }, offset: offset as number };
 }
 

@@ -58,8 +58,8 @@ export function chooseInGroups(scores: Float32Array, choice: GroupChoice): Int32
 }
 
 /**
- * Experts by a router of sigmoids (DeepSeek-V3, arXiv:2412.19437): a stored bias takes part in the choice and not in the
- * weights. An expert that all rows ask is added. Source: transformers 5.24, `modeling_glm4v_moe.py`,
+ * Experts by a router of sigmoids (DeepSeek-V3, arXiv:2412.19437): a stored bias takes part in the choice and not in
+ * the weights. An expert that all rows ask is added. Source: transformers 5.24, `modeling_glm4v_moe.py`,
  * `Glm4vMoeTextTopkRouter`, `Glm4vMoeTextMoE`.
  */
 export function groupedExperts(options: GroupedExpertsOptions): RowBlock {

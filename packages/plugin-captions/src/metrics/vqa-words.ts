@@ -32,7 +32,7 @@ const NUMBERS: Readonly<Record<string, string>> = {
   ten: "10",
 };
 
-const PUNCTUATION = [...';/[]"{}()=+\\_-><@`,?!'];
+const PUNCTUATION = ';/[]"{}()=+\\_-><@`,?!'.split("");
 
 /** Periods that go; the evaluation hands Python's `re.UNICODE` over as a count. */
 const MOST_PERIODS = 32;

@@ -71,7 +71,8 @@ export function metricsLetter(event: MetricsLine, time: number): Letter {
 
 /** What the model made of a sample. */
 export function sampleLetter({ name, index, id, step, texts, numbers, images }: SampleEvent): Letter {
-  const place = `samples/${named(name)}/step-${String(step).padStart(8, "0")}/${index}-${named(id).replaceAll("/", "_")}`;
+  const folder = `samples/${named(name)}/step-${String(step).padStart(8, "0")}`;
+  const place = `${folder}/${index}-${named(id).replaceAll("/", "_")}`;
   return {
     kind: "sample",
     of: `sample ${name} ${index}`,

@@ -37,7 +37,8 @@ export class MlflowServer {
 
   /** The same for what is only read; undefined where there is no such thing. */
   async find<Answer>(path: string, query: Readonly<Record<string, string>>): Promise<Answer | undefined> {
-    const text = await this.#ask(`api/2.0/mlflow/${path}?${new URLSearchParams(query).toString()}`, { method: "GET" }, [404]);
+    const address = `api/2.0/mlflow/${path}?${new URLSearchParams(query).toString()}`;
+    const text = await this.#ask(address, { method: "GET" }, [404]);
     return text === "" ? undefined : (JSON.parse(text) as Answer);
   }
 

@@ -4,12 +4,12 @@ import { createRequire } from "node:module";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { type Addon, type AddonOptions, registerInstalledAddon, registerPackageAddon } from "./addon.js";
-import { tensorflowMemory } from "./device-memory.js";
-import { backendAlreadyLoaded } from "./errors.js";
-import { addonSourcesHash } from "./install/addons.js";
-import { useNativeKernels } from "./kernels.js";
-import type { Location } from "./locate.js";
-import type { BackendEntry } from "./table.js";
+import { tensorflowMemory } from "../device-memory.js";
+import { backendAlreadyLoaded } from "../errors.js";
+import { addonSourcesHash } from "../install/addons.js";
+import { useNativeKernels } from "../kernels.js";
+import type { Location } from "../locate.js";
+import type { BackendEntry } from "../table.js";
 import { registerWasm } from "./wasm.js";
 
 /** What holds TensorFlow's library in this process, if anything. */

@@ -2,7 +2,7 @@ import * as tf from "@tensorflow/tfjs-core";
 import { createRequire } from "node:module";
 import { availableParallelism } from "node:os";
 import { join } from "node:path";
-import { ownPackageFolder } from "./locate.js";
+import { ownPackageFolder } from "../locate.js";
 
 /** More than so many threads wait for memory. */
 const MOST_THREADS = 16;

@@ -1,6 +1,6 @@
 import * as tf from "@tensorflow/tfjs-core";
-import { chooseBackend } from "./choose.js";
-import { resolveBackendOptions } from "./options.js";
+import { chooseBackend } from "../choose.js";
+import { resolveBackendOptions } from "../options.js";
 import { beforeAll, describe, expect, it } from "vitest";
 
 const FOLDERS = { projectFolder: process.cwd(), cacheFolder: "/nowhere" };

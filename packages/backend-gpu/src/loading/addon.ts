@@ -9,11 +9,11 @@ import {
   describeCards,
   type FunctionBackend,
   openCompiledCache,
-} from "./functions/index.js";
-import { addonSourcesHash } from "./install/addons.js";
-import { TENSORFLOW_VERSION } from "./install/recipe.js";
-import { hasXlaTools, XLA_FOLDER } from "./install/xla.js";
-import { loadNativeKernels } from "./kernels.js";
+} from "../functions/index.js";
+import { addonSourcesHash } from "../install/addons.js";
+import { TENSORFLOW_VERSION } from "../install/recipe.js";
+import { hasXlaTools, XLA_FOLDER } from "../install/xla.js";
+import { loadNativeKernels } from "../kernels.js";
 
 /** The parts of the addon that Thaw asks. */
 export interface TensorFlowBinding {
