@@ -22,8 +22,7 @@ beforeEach(() => {
   tape = new Tape();
   const store = {
     canonical: (name: string) => name,
-    packed: () => undefined,
-    get: (name: string) => weights.get(name)!,
+    on: (on: Tape, name: string, isTrained: boolean) => on.parameter(weights.get(name)!, isTrained),
     has: (name: string) => weights.has(name),
   } as unknown as ParameterStore;
   scope = new RunScope(tape, store, {
