@@ -108,7 +108,7 @@ describe("the stream of a run's events", () => {
     const together = Math.sqrt(Object.values(first!.gradientNorms!).reduce((sum, norm) => sum + norm ** 2, 0));
     expect(together).toBeCloseTo(first!.gradientNorm, 5);
     for (const ratio of Object.values(first!.updateRatios!)) expect(ratio).toBeGreaterThan(0);
-    expect(Object.keys(first!.updateRatios!).sort()).toEqual(Object.keys(first!.gradientNorms!).sort());
+    expect(Object.keys(first!.updateRatios!)).toEqual(Object.keys(first!.gradientNorms!));
     expect(second!.updateRatios).toBeUndefined();
     expect(eventNumbers(first!)).toMatchObject({ loss: first!.loss, "gradient_norm/projector": expect.any(Number) });
   });

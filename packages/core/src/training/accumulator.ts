@@ -7,6 +7,7 @@ import * as tf from "@tensorflow/tfjs-core";
  */
 export class Accumulator {
   readonly #gradients = new Map<string, Tensor>();
+  readonly #order = new Set<string>();
   #lossSum: Tensor | undefined;
   supervisedTokens = 0;
   tokens = 0;
@@ -16,6 +17,13 @@ export class Accumulator {
   /** A scalar, borrowed; undefined before the first micro-batch with supervised tokens. */
   get lossSum(): Tensor | undefined {
     return this.#lossSum;
+  }
+
+  /**
+   * Says in which order gradients are handed over, whatever order they come in: backward makes the last layer's first.
+   */
+  expect(names: readonly string[]): void {
+    for (const name of names) this.#order.add(name);
   }
 
   /** Takes ownership of `gradient`. */
@@ -46,7 +54,8 @@ export class Accumulator {
 
   /** Hands the gradients over, which the caller then frees. */
   takeGradients(): Map<string, Tensor> {
-    const taken = new Map(this.#gradients);
+    const names = [...new Set([...this.#order, ...this.#gradients.keys()])].filter((name) => this.#gradients.has(name));
+    const taken = new Map(names.map((name) => [name, this.#gradients.get(name) as Tensor]));
     this.#gradients.clear();
     return taken;
   }
@@ -54,6 +63,7 @@ export class Accumulator {
   clear(): void {
     for (const gradient of this.#gradients.values()) gradient.dispose();
     this.#gradients.clear();
+    this.#order.clear();
     this.#lossSum?.dispose();
     this.#lossSum = undefined;
     this.supervisedTokens = 0;

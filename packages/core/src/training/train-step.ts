@@ -102,6 +102,7 @@ export class TrainStep implements RunPart {
       });
       if (loss.needsGradient) {
         const names = [...scope.trainedValues.keys()];
+        this.#sums.expect(names);
         this.#input.optimizer.prepare?.(
           new Map(names.map((name) => [name, runner.store.get(name)])),
           this.#updateContext(step, this.#learningRatesAt(step)),
