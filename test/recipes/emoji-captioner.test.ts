@@ -73,6 +73,7 @@ describe("the quickstart", () => {
       "samples",
       "samples.jsonl",
       "summary.json",
+      "thaw-manifest.json",
     ]);
     expect(readdirSync(join(runFolder, "final"))).toEqual(["thaw-manifest.json", "trained.safetensors"]);
     const report = readFileSync(join(runFolder, "report.html"), "utf8");
