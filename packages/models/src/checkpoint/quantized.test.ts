@@ -106,7 +106,7 @@ describe("a quantised checkpoint that does not hold together is refused by the p
       "no offset",
       `${WEIGHT}.quant_state.bitsandbytes__nf4`,
       text({ blocksize: 64, shape: [32, 40], nested_blocksize: 256 }),
-      "its nested_blocksize is 256, its offset undefined",
+      "its nested_blocksize is 256, its offset missing",
     ],
     [
       "int8",
