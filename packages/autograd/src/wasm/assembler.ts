@@ -124,7 +124,32 @@ export class Locals {
   declare(type: LocalType): number {
     return this.types.push(type) - 1;
   }
+
+  /** Some of one type. */
+  list(type: LocalType, count: number): number[] {
+    return indices(count).map(() => this.declare(type));
+  }
+
+  /** Integers by name, declared in this order. */
+  integers<Name extends string>(...names: readonly Name[]): Readonly<Record<Name, number>> {
+    return Object.fromEntries(names.map((name) => [name, this.declare(I32)])) as Record<Name, number>;
+  }
 }
+
+/** 0, 1, ... below `count`: what code is written out for. */
+export function indices(count: number): number[] {
+  return Array.from({ length: count }, (_, index) => index);
+}
+
+/** The local at a place of a list. */
+export const at = (list: readonly number[], index: number): number => list[index] as number;
+/** Adds to a local. */
+export const advance = (local: number, by: Code): Code => set(local, add(get(local), by));
+/** Takes one from a local. */
+export const countDown = (local: number): Code => set(local, sub(get(local), i32(1)));
+/** A local address, or one further by the local at a place of a list; 0 is no step. */
+export const strided = (base: number, steps: readonly number[], index: number): Code =>
+  index === 0 ? get(base) : add(get(base), get(at(steps, index)));
 
 /** What the code may use. */
 export interface CodeMode {

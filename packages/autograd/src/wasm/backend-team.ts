@@ -31,6 +31,11 @@ export function teamOf(backend: WasmBackend): Team | null {
   return found;
 }
 
+/** Where a tensor's numbers lie in the memory, in bytes. */
+export function addressOf(backend: WasmBackend, { dataId }: TensorInfo): number {
+  return backend.dataIdMap.get(dataId).memoryOffset;
+}
+
 function start({ wasm, threads = 1 }: WasmBackend): Team | null {
   const memory = wasm.wasmMemory ?? wasm.asm?.memory;
   if (!isMemory(memory)) return null;

@@ -1,13 +1,13 @@
 import type { Code, CodeMode } from "./assembler.js";
 import {
-  F32,
-  I32,
-  Locals,
-  V128,
   add,
+  advance,
   and,
   assemble,
+  at,
   atLeast,
+  countDown,
+  F32,
   f32Add,
   f32Load,
   f32Mul,
@@ -15,12 +15,17 @@ import {
   f32x4Lane,
   f32x4MultiplyAdd,
   get,
+  I32,
   i32,
+  indices,
+  Locals,
   mul,
   select,
   set,
   shiftRight,
+  strided,
   sub,
+  V128,
   v128Load,
   v128Zero,
   whileLoop,
@@ -38,32 +43,37 @@ const TILE_ROWS = 4;
  */
 export function dotProductCode(mode: CodeMode): Uint8Array<ArrayBuffer> {
   const locals = new Locals();
-  const integer = (): number => locals.declare(I32);
-  const [a, b, out, rows, inner, columns, outBytes] = Array.from({ length: 7 }, integer) as [
-    number,
-    number,
-    number,
-    number,
-    number,
-    number,
-    number,
-  ];
-  const [row, column, blockEnd, fullRows, walk, rest, aTile, bTile, outTile, left, right, innerBytes] = Array.from(
-    { length: 12 },
-    integer,
-  ) as [number, number, number, number, number, number, number, number, number, number, number, number];
-  const strides = Array.from({ length: 4 }, integer);
-  const outStrides = Array.from({ length: 4 }, integer);
-  const sums = Array.from({ length: 8 }, () => locals.declare(V128));
-  const scalarSums = Array.from({ length: 8 }, () => locals.declare(F32));
-  const lefts = Array.from({ length: 4 }, () => locals.declare(V128));
-  const rights = Array.from({ length: 4 }, () => locals.declare(V128));
-
-  const at = (list: readonly number[], index: number): number => list[index] as number;
-  const advance = (local: number, by: Code): Code => set(local, add(get(local), by));
-  const strided = (base: number, steps: readonly number[], index: number): Code =>
-    index === 0 ? get(base) : add(get(base), get(at(steps, index)));
-  const indices = (length: number): number[] => Array.from({ length }, (_, index) => index);
+  const { a, b, out, rows, inner, columns, outBytes } = locals.integers(
+    "a",
+    "b",
+    "out",
+    "rows",
+    "inner",
+    "columns",
+    "outBytes",
+  );
+  const { row, column, blockEnd, fullRows, walk, rest } = locals.integers(
+    "row",
+    "column",
+    "blockEnd",
+    "fullRows",
+    "walk",
+    "rest",
+  );
+  const { aTile, bTile, outTile, left, right, innerBytes } = locals.integers(
+    "aTile",
+    "bTile",
+    "outTile",
+    "left",
+    "right",
+    "innerBytes",
+  );
+  const strides = locals.list(I32, 4);
+  const outStrides = locals.list(I32, 4);
+  const sums = locals.list(V128, 8);
+  const scalarSums = locals.list(F32, 8);
+  const lefts = locals.list(V128, 4);
+  const rights = locals.list(V128, 4);
 
   /** Dot products of `height` rows at `aTile` with `width` rows of `b` at `bTile`, stored at `outTile`. */
   const tile = (height: number, width: number): Code => {
@@ -76,7 +86,7 @@ export function dotProductCode(mode: CodeMode): Uint8Array<ArrayBuffer> {
       ),
       advance(left, i32(16)),
       advance(right, i32(16)),
-      set(rest, sub(get(rest), i32(1))),
+      countDown(rest),
     ].flat();
     const tailStep = [
       ...cells.map(({ r, c, index }) =>
@@ -90,7 +100,7 @@ export function dotProductCode(mode: CodeMode): Uint8Array<ArrayBuffer> {
       ),
       advance(left, i32(4)),
       advance(right, i32(4)),
-      set(rest, sub(get(rest), i32(1))),
+      countDown(rest),
     ].flat();
     const lane = (index: number, which: number): Code => f32x4Lane(get(at(sums, index)), which);
     return [

@@ -1,8 +1,9 @@
 import type { Code, CodeMode } from "./assembler.js";
 import {
-  add,
+  advance,
   and,
   assemble,
+  countDown,
   either,
   f32Add,
   f32Load,
@@ -13,12 +14,10 @@ import {
   f32x4Mul,
   f32x4Sub,
   get,
-  I32,
   i32,
   Locals,
   set,
   shiftRight,
-  sub,
   V128,
   v128Load,
   v128Splat,
@@ -40,20 +39,17 @@ const SCALAR = { Add: f32Add, Sub: f32Sub, Multiply: f32Mul };
  */
 export function elementwiseCode(name: ElementwiseName, mode: CodeMode): Uint8Array<ArrayBuffer> {
   const locals = new Locals();
-  const integer = (): number => locals.declare(I32);
-  const [a, b, out, rows, length, bRow, isSingle, right, rest] = Array.from({ length: 9 }, integer) as [
-    number,
-    number,
-    number,
-    number,
-    number,
-    number,
-    number,
-    number,
-    number,
-  ];
+  const { a, b, out, rows, length, bRow, isSingle } = locals.integers(
+    "a",
+    "b",
+    "out",
+    "rows",
+    "length",
+    "bRow",
+    "isSingle",
+  );
+  const { right, rest } = locals.integers("right", "rest");
   const single = locals.declare(V128);
-  const advance = (local: number, by: Code): Code => set(local, add(get(local), by));
   const [vector, scalar] = [VECTOR[name], SCALAR[name]];
 
   /** A row; `wide` and `narrow` give the second operand of four numbers and of one, `step` bytes apart per number. */
@@ -63,7 +59,7 @@ export function elementwiseCode(name: ElementwiseName, mode: CodeMode): Uint8Arr
         advance(a, i32(4 * count)),
         advance(out, i32(4 * count)),
         ...(step === 0 ? [] : [advance(right, i32(step * count))]),
-        set(rest, sub(get(rest), i32(1))),
+        countDown(rest),
       ].flat();
     return [
       set(rest, shiftRight(get(length), i32(2))),
@@ -83,7 +79,7 @@ export function elementwiseCode(name: ElementwiseName, mode: CodeMode): Uint8Arr
         row(v128Load(get(right)), f32Load(get(right)), 4),
       ),
       advance(b, get(bRow)),
-      set(rows, sub(get(rows), i32(1))),
+      countDown(rows),
     ].flat(),
   );
   return assemble(locals, 7, body, mode);

@@ -1,5 +1,5 @@
 import type { ElementwiseName } from "./elementwise-code.js";
-import type { Functions } from "./functions.js";
+import type { Cut } from "./functions.js";
 
 /** Numbers of a piece: a tenth of a millisecond. */
 const PIECE_LENGTH = 1 << 16;
@@ -22,46 +22,28 @@ export function elementwiseNumbers(work: Elementwise): number[] {
   return FIELDS.map((name) => work[name]);
 }
 
-interface Pieces {
-  /** Rows of a piece; whole rows where they are shorter than a piece. */
-  readonly rows: number;
-  /** Numbers of a row of a piece. */
-  readonly length: number;
-  readonly perRow: number;
-  readonly total: number;
-}
-
-/** How the work is cut. */
-export function elementwisePieces(numbers: readonly number[], most: number): Pieces {
-  const [, , , rows, length] = numbers as [number, number, number, number, number];
-  const size = Math.max(PIECE_LENGTH, Math.ceil((rows * length) / most) * 2);
-  if (length >= size) {
-    const perRow = Math.ceil(length / size);
-    return { rows: 1, length: size, perRow, total: rows * perRow };
-  }
-  const together = Math.max(1, Math.floor(size / Math.max(1, length)));
-  return { rows: together, length, perRow: 1, total: Math.ceil(rows / together) };
-}
-
-/** Computes one piece. */
-export function computeElementwise(
-  functions: Functions,
-  name: ElementwiseName,
-  numbers: readonly number[],
-  pieces: Pieces,
-  piece: number,
-): void {
+/** The work in pieces. */
+export function cutElementwise(name: ElementwiseName, numbers: readonly number[], most: number): Cut {
   const [a, b, out, rows, length, bRow, isSingle] = numbers as [number, number, number, number, number, number, number];
-  const row = Math.floor(piece / pieces.perRow) * pieces.rows;
-  const start = (piece % pieces.perRow) * pieces.length;
-  const offset = 4 * (row * length + start);
-  functions[name](
-    a + offset,
-    b + row * bRow + (isSingle === 1 ? 0 : 4 * start),
-    out + offset,
-    Math.min(pieces.rows, rows - row),
-    Math.min(pieces.length, length - start),
-    bRow,
-    isSingle,
-  );
+  const size = Math.max(PIECE_LENGTH, Math.ceil((rows * length) / most) * 2);
+  // Parts of a row where it is longer than a piece, else whole rows
+  const perRow = Math.max(1, Math.ceil(length / size));
+  const together = perRow > 1 ? 1 : Math.max(1, Math.floor(size / Math.max(1, length)));
+  return {
+    total: Math.ceil(rows / together) * perRow,
+    compute(functions, piece) {
+      const row = Math.floor(piece / perRow) * together;
+      const start = perRow > 1 ? (piece % perRow) * size : 0;
+      const offset = 4 * (row * length + start);
+      functions[name](
+        a + offset,
+        b + row * bRow + (isSingle === 1 ? 0 : 4 * start),
+        out + offset,
+        Math.min(together, rows - row),
+        Math.min(size, length - start),
+        bRow,
+        isSingle,
+      );
+    },
+  };
 }

@@ -1,10 +1,9 @@
 import * as tf from "@tensorflow/tfjs-core";
 import type { TensorInfo } from "@tensorflow/tfjs-core";
 import { sizeOf } from "../kernels/broadcast.js";
-import { teamOf, type WasmBackend } from "./backend-team.js";
+import { addressOf, teamOf, type WasmBackend } from "./backend-team.js";
 import { ELEMENTWISE_NAMES, type ElementwiseName } from "./elementwise-code.js";
 import { type Elementwise, elementwiseNumbers } from "./elementwise-work.js";
-import type { Team } from "./team.js";
 
 /** From so many numbers on several threads are quicker than TensorFlow.js' kernel. */
 const TEAM_FROM = 1 << 17;
@@ -34,12 +33,15 @@ function byTeam(name: ElementwiseName, { inputs, backend }: Call): TensorInfo | 
   if (a.dtype !== "float32" || b.dtype !== "float32") return undefined;
   const [first, second] = name !== "Sub" && sizeOf(a.shape) < sizeOf(b.shape) ? [b, a] : [a, b];
   const steps = sizeOf(first.shape) < TEAM_FROM ? undefined : stepsOf(first.shape, second.shape);
-  const team = steps && teamOf(backend);
+  const team = steps === undefined ? null : teamOf(backend);
   if (steps === undefined || team === null) return undefined;
   const output = backend.makeOutput([...first.shape], "float32");
-  const address = (info: TensorInfo): number => backend.dataIdMap.get(info.dataId).memoryOffset;
-  const numbers = elementwiseNumbers({ a: address(first), b: address(second), out: address(output), ...steps });
-  (team as Team).compute({ name, numbers });
+  const [from, other, to] = [first, second, output].map((tensor) => addressOf(backend, tensor)) as [
+    number,
+    number,
+    number,
+  ];
+  team.compute({ name, numbers: elementwiseNumbers({ a: from, b: other, out: to, ...steps }) });
   return output;
 }
 

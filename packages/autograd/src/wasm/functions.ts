@@ -24,6 +24,13 @@ export type Modules = Readonly<Record<FunctionName, object>>;
 /** All take addresses first, then sizes and steps; see their code's comments. */
 export type Functions = Readonly<Record<FunctionName, (...parameters: number[]) => void>>;
 
+/** A work in pieces; the bits of what they compute do not depend on the cut. */
+export interface Cut {
+  readonly total: number;
+  /** Computes one piece; `thread` says which part of space for each thread is its own. */
+  compute(functions: Functions, piece: number, thread: number): void;
+}
+
 /** Whether a value is a memory, of this realm or another. */
 export function isMemory(value: unknown): value is Memory {
   return value instanceof WebAssembly.Memory;

@@ -1,4 +1,4 @@
-import type { Functions } from "./functions.js";
+import type { Cut } from "./functions.js";
 
 /** Rows of a piece: as many as stay in the second-level cache while all columns pass by. */
 const PIECE_ROWS = 128;
@@ -44,52 +44,36 @@ export function productNumbers(product: Product): number[] {
   return FIELDS.map((name) => product[name]);
 }
 
-interface Pieces {
-  readonly rows: number;
-  readonly columns: number;
-  readonly rowBlocks: number;
-  readonly columnBlocks: number;
-  readonly total: number;
-}
-
-/** How a product is cut: pieces of about {@link PIECE_WORK}. */
-export function productPieces(numbers: readonly number[], most: number): Pieces {
+/** The product in pieces of about {@link PIECE_WORK}. */
+export function cutProduct(name: "tiles" | "dots", numbers: readonly number[], most: number): Cut {
   const product = productOf(numbers);
-  const rows = Math.max(1, Math.min(product.rows, PIECE_ROWS));
-  const smallest = Math.max(PIECE_WORK, workOf(product) / most);
-  const wanted = Math.ceil(smallest / Math.max(1, rows * product.inner) / COLUMN_STEP) * COLUMN_STEP;
-  const rowBlocks = Math.ceil(product.rows / rows);
-  const columns = Math.max(1, Math.min(product.columns, wanted));
-  const columnBlocks = Math.ceil(product.columns / columns);
-  return { rows, columns, rowBlocks, columnBlocks, total: product.count * rowBlocks * columnBlocks };
-}
-
-/** Computes one piece; `thread` says which part of the packing space is its own. */
-export function computeProduct(
-  functions: Functions,
-  name: "tiles" | "dots",
-  numbers: readonly number[],
-  pieces: Pieces,
-  piece: number,
-  thread: number,
-): void {
-  const product = productOf(numbers);
-  const column = (piece % pieces.columnBlocks) * pieces.columns;
-  const rest = Math.floor(piece / pieces.columnBlocks);
-  const row = (rest % pieces.rowBlocks) * pieces.rows;
-  const stack = Math.floor(rest / pieces.rowBlocks);
   const { inner, aRow, aInner, bInner, bColumn } = product;
+  const pieceRows = Math.max(1, Math.min(product.rows, PIECE_ROWS));
+  const smallest = Math.max(PIECE_WORK, workOf(product) / most);
+  const wanted = Math.ceil(smallest / Math.max(1, pieceRows * inner) / COLUMN_STEP) * COLUMN_STEP;
+  const pieceColumns = Math.max(1, Math.min(product.columns, wanted));
+  const rowBlocks = Math.ceil(product.rows / pieceRows);
+  const columnBlocks = Math.ceil(product.columns / pieceColumns);
   const outRow = 4 * product.columns;
-  const a = product.a + 4 * stack * product.rows * inner + row * aRow;
-  const b = product.b + 4 * stack * inner * product.columns + column * bColumn;
-  const out = product.out + outRow * (stack * product.rows + row) + 4 * column;
-  const rows = Math.min(pieces.rows, product.rows - row);
-  const columns = Math.min(pieces.columns, product.columns - column);
-  if (name === "dots") functions.dots(a, b, out, rows, inner, columns, outRow);
-  else {
-    const packed = product.packed === 0 ? 0 : product.packed + thread * inner * 32;
-    functions.tiles(a, b, out, rows, inner, columns, aRow, aInner, bInner, bColumn, outRow, packed);
-  }
+  return {
+    total: product.count * rowBlocks * columnBlocks,
+    compute(functions, piece, thread) {
+      const column = (piece % columnBlocks) * pieceColumns;
+      const rest = Math.floor(piece / columnBlocks);
+      const row = (rest % rowBlocks) * pieceRows;
+      const stack = Math.floor(rest / rowBlocks);
+      const a = product.a + 4 * stack * product.rows * inner + row * aRow;
+      const b = product.b + 4 * stack * inner * product.columns + column * bColumn;
+      const out = product.out + outRow * (stack * product.rows + row) + 4 * column;
+      const rows = Math.min(pieceRows, product.rows - row);
+      const columns = Math.min(pieceColumns, product.columns - column);
+      if (name === "dots") functions.dots(a, b, out, rows, inner, columns, outRow);
+      else {
+        const packed = product.packed === 0 ? 0 : product.packed + thread * inner * 32;
+        functions.tiles(a, b, out, rows, inner, columns, aRow, aInner, bInner, bColumn, outRow, packed);
+      }
+    },
+  };
 }
 
 function productOf(numbers: readonly number[]): Product {

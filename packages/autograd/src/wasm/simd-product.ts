@@ -1,7 +1,7 @@
 import { sizeOf } from "../kernels/broadcast.js";
 import type { Tensor, TensorInfo } from "@tensorflow/tfjs-core";
 import * as tf from "@tensorflow/tfjs-core";
-import { currentTeam, teamOf, type WasmBackend } from "./backend-team.js";
+import { addressOf, currentTeam, teamOf, type WasmBackend } from "./backend-team.js";
 import { useTeamByElements } from "./elementwise.js";
 import { productNumbers } from "./product-work.js";
 import type { Team } from "./team.js";
@@ -34,7 +34,6 @@ function compute({
   const columns = b.shape[attrs.transposeB ? rank - 2 : rank - 1] as number;
   const leading = a.shape.slice(0, -2);
   const output = backend.makeOutput([...leading, rows, columns], "float32");
-  const address = (info: TensorInfo): number => backend.dataIdMap.get(info.dataId).memoryOffset;
   const team = teamOf(backend) as Team;
   const dots = attrs.transposeB && !attrs.transposeA && rows < PACK_FROM_ROWS;
   const packed =
@@ -44,10 +43,10 @@ function compute({
   const [aRow, aInner] = attrs.transposeA ? [4, 4 * rows] : [4 * inner, 4];
   const [bInner, bColumn] = attrs.transposeB ? [4, 4 * inner] : [4 * columns, 4];
   const numbers = productNumbers({
-    a: address(a),
-    b: address(b),
-    out: address(output),
-    count: sizeOf(a.shape.slice(0, -2)),
+    a: addressOf(backend, a),
+    b: addressOf(backend, b),
+    out: addressOf(backend, output),
+    count: sizeOf(leading),
     rows,
     inner,
     columns,
@@ -55,7 +54,7 @@ function compute({
     aInner,
     bInner,
     bColumn,
-    packed: packed === null ? 0 : address(packed),
+    packed: packed === null ? 0 : addressOf(backend, packed),
   });
   team.compute({ name: dots ? "dots" : "tiles", numbers });
   if (packed !== null) backend.disposeData(packed.dataId);

@@ -1,6 +1,6 @@
 import { Worker } from "node:worker_threads";
-import type { FunctionName, Functions, Memory, Modules } from "./functions.js";
-import { computePiece, FUNCTION_NAMES, MOST_NUMBERS, piecesOf, type Work } from "./work.js";
+import type { Cut, FunctionName, Functions, Memory, Modules } from "./functions.js";
+import { cut, FUNCTION_NAMES, MOST_NUMBERS, type Work } from "./work.js";
 
 /** Bits of a ticket that count pieces; all of them set: the job is being written. */
 const PIECE_BITS = 12;
@@ -47,23 +47,24 @@ export function startTeam(memory: Memory, modules: Modules, functions: Functions
     worker.on("error", () => undefined);
     worker.unref();
   }
-  const alone = (work: Work, total: number): void => {
-    for (let piece = 0; piece < total; piece += 1) computePiece(functions, work, MOST_PIECES, piece, 0);
+  const alone = (pieces: Cut): void => {
+    for (let piece = 0; piece < pieces.total; piece += 1) pieces.compute(functions, piece, 0);
   };
   let job = 0;
   return {
     threads,
     compute(work) {
-      const total = piecesOf(work, MOST_PIECES);
+      const pieces = cut(work, MOST_PIECES);
+      const { total } = pieces;
       if (threads === 1 || total < 2 || total > MOST_PIECES) {
-        alone(work, total);
+        alone(pieces);
         return;
       }
       job += 1;
       offer(words, job, work, total);
       workOff(words, functions, 0);
       awaitDone(words, total);
-      if (Atomics.load(words, WORDS.failed) > 0) alone(work, total);
+      if (Atomics.load(words, WORDS.failed) > 0) alone(pieces);
     },
   };
 }
@@ -99,7 +100,7 @@ export function workOff(words: Words, functions: Functions, thread: number): num
     };
     if (Atomics.compareExchange(words, WORDS.ticket, ticket, ticket + 1) !== ticket) continue;
     try {
-      computePiece(functions, work, MOST_PIECES, piece, thread);
+      cut(work, MOST_PIECES).compute(functions, piece, thread);
     } catch {
       Atomics.add(words, WORDS.failed, 1);
     }

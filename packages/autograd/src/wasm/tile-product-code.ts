@@ -1,25 +1,30 @@
 import type { Code, CodeMode } from "./assembler.js";
 import {
-  F32,
-  I32,
-  Locals,
-  V128,
   add,
+  advance,
   assemble,
+  at,
   atLeast,
+  countDown,
   either,
+  F32,
   f32Add,
   f32Load,
   f32Mul,
   f32Store,
-  f32Zero,
   f32x4MultiplyAdd,
+  f32Zero,
   get,
+  I32,
   i32,
+  indices,
+  Locals,
   mul,
   select,
   set,
+  strided,
   sub,
+  V128,
   v128Load,
   v128Splat,
   v128Store,
@@ -49,24 +54,36 @@ const PACKED_ROW = 32;
  */
 export function tileProductCode(mode: CodeMode): Uint8Array<ArrayBuffer> {
   const locals = new Locals();
-  const integers = (length: number): number[] => Array.from({ length }, () => locals.declare(I32));
-  const [a, b, out, rows, inner, columns, aRow, aInner, bInner, bColumn, outRow, packed] = integers(12) as Twelve;
-  const [row, column, blockStart, blockEnd, rest, aTile, outTile, left, right, rightStart, rightStep] = integers(
-    11,
-  ) as Eleven;
-  const rowOffsets = integers(TILE_ROWS);
-  const outOffsets = integers(TILE_ROWS);
-  const sums = Array.from({ length: 2 * TILE_ROWS }, () => locals.declare(V128));
-  const scalarSums = Array.from({ length: TILE_ROWS }, () => locals.declare(F32));
+  const { a, b, out, rows, inner, columns } = locals.integers("a", "b", "out", "rows", "inner", "columns");
+  const { aRow, aInner, bInner, bColumn, outRow, packed } = locals.integers(
+    "aRow",
+    "aInner",
+    "bInner",
+    "bColumn",
+    "outRow",
+    "packed",
+  );
+  const { row, column, blockStart, blockEnd, rest } = locals.integers(
+    "row",
+    "column",
+    "blockStart",
+    "blockEnd",
+    "rest",
+  );
+  const { aTile, outTile, left, right, rightStart, rightStep } = locals.integers(
+    "aTile",
+    "outTile",
+    "left",
+    "right",
+    "rightStart",
+    "rightStep",
+  );
+  const rowOffsets = locals.list(I32, TILE_ROWS);
+  const outOffsets = locals.list(I32, TILE_ROWS);
+  const sums = locals.list(V128, 2 * TILE_ROWS);
+  const scalarSums = locals.list(F32, TILE_ROWS);
   const operands = [locals.declare(V128), locals.declare(V128)];
   const [splat, scalar] = [locals.declare(V128), locals.declare(F32)];
-
-  const at = (list: readonly number[], index: number): number => list[index] as number;
-  const advance = (local: number, by: Code): Code => set(local, add(get(local), by));
-  const countDown = (local: number): Code => set(local, sub(get(local), i32(1)));
-  const strided = (base: number, steps: readonly number[], index: number): Code =>
-    index === 0 ? get(base) : add(get(base), get(at(steps, index)));
-  const indices = (length: number): number[] => Array.from({ length }, (_, index) => index);
 
   /** `height` rows and 4 `vectors` columns at the current row and column. */
   const vectorTile = (height: number, vectors: number): Code => {
@@ -194,6 +211,3 @@ export function tileProductCode(mode: CodeMode): Uint8Array<ArrayBuffer> {
   ].flat();
   return assemble(locals, 12, body, mode);
 }
-
-type Eleven = [number, number, number, number, number, number, number, number, number, number, number];
-type Twelve = [...Eleven, number];

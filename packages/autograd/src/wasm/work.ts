@@ -1,9 +1,10 @@
-import { elementwisePieces, computeElementwise } from "./elementwise-work.js";
-import type { FunctionName, Functions } from "./functions.js";
-import { computeProduct, productPieces } from "./product-work.js";
+import { ELEMENTWISE_NAMES } from "./elementwise-code.js";
+import { cutElementwise } from "./elementwise-work.js";
+import type { Cut, FunctionName } from "./functions.js";
+import { cutProduct } from "./product-work.js";
 
 /** Functions in the order in which threads name them by number. */
-export const FUNCTION_NAMES: readonly FunctionName[] = ["tiles", "dots", "Add", "Sub", "Multiply"];
+export const FUNCTION_NAMES: readonly FunctionName[] = ["tiles", "dots", ...ELEMENTWISE_NAMES];
 /** As many numbers as any work has. */
 export const MOST_NUMBERS = 12;
 
@@ -13,17 +14,7 @@ export interface Work {
   readonly numbers: readonly number[];
 }
 
-/** Into how many pieces, at most `most`, a work is cut; a piece's bits do not depend on the cut. */
-export function piecesOf({ name, numbers }: Work, most: number): number {
-  return name === "tiles" || name === "dots"
-    ? productPieces(numbers, most).total
-    : elementwisePieces(numbers, most).total;
-}
-
-/** Computes one piece; `thread` says which part of space for each thread is its own. */
-export function computePiece(functions: Functions, work: Work, most: number, piece: number, thread: number): void {
-  const { name, numbers } = work;
-  if (name === "tiles" || name === "dots")
-    computeProduct(functions, name, numbers, productPieces(numbers, most), piece, thread);
-  else computeElementwise(functions, name, numbers, elementwisePieces(numbers, most), piece);
+/** Cuts a work into pieces, about `most` at the most. */
+export function cut({ name, numbers }: Work, most: number): Cut {
+  return name === "tiles" || name === "dots" ? cutProduct(name, numbers, most) : cutElementwise(name, numbers, most);
 }
