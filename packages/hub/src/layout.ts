@@ -1,5 +1,6 @@
-import { copyFile, link, mkdir, readFile, rename, rm, stat, symlink, writeFile } from "node:fs/promises";
+import { copyFile, link, readFile, rename, rm, stat, symlink, writeFile } from "node:fs/promises";
 import { dirname, join, relative } from "node:path";
+import { makeFolders } from "@thaw/contracts";
 import { written } from "./download.js";
 import type { RemoteFile } from "./listing.js";
 import { isCommit, isInside, type Repository, type RepositoryFolders } from "./repository.js";
@@ -11,7 +12,7 @@ import { isCommit, isInside, type Repository, type RepositoryFolders } from "./r
 export async function linkBlob(folders: RepositoryFolders, commit: string, file: RemoteFile): Promise<void> {
   const blob = join(folders.blobs, file.hash);
   const place = join(folders.snapshots, commit, file.path);
-  await written(place, mkdir(dirname(place), { recursive: true }));
+  await written(place, makeFolders(dirname(place)));
   await rm(place, { force: true });
   try {
     await symlink(relative(dirname(place), blob), place);
@@ -91,7 +92,7 @@ async function readNotes(
 
 /** Readers see a file as it was or as it is. */
 async function writeWhole(path: string, text: string): Promise<void> {
-  await written(path, mkdir(dirname(path), { recursive: true }));
+  await written(path, makeFolders(dirname(path)));
   const draft = `${path}.${process.pid}`;
   await written(path, writeFile(draft, text));
   await written(path, rename(draft, path));

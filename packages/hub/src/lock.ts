@@ -1,7 +1,8 @@
-import { mkdir } from "node:fs/promises";
 import { dirname } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { makeFolders } from "@thaw/contracts";
 import { lock } from "proper-lockfile";
+import { written } from "./download.js";
 import { cacheUnwritable } from "./errors.js";
 
 const ASK_EVERY_MS = 200;
@@ -17,9 +18,7 @@ export async function whileLocked<Result>(
   onWait: () => void,
   work: () => Promise<Result>,
 ): Promise<Result> {
-  await mkdir(dirname(path), { recursive: true }).catch((cause: unknown) => {
-    throw cacheUnwritable(dirname(path), cause);
-  });
+  await written(dirname(path), makeFolders(dirname(path)));
   const release = await taken(path, onWait);
   try {
     return await work();

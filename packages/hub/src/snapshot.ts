@@ -1,6 +1,6 @@
-import { mkdir, readdir, readFile, stat } from "node:fs/promises";
+import { readdir, readFile, stat } from "node:fs/promises";
 import { join, sep } from "node:path";
-import { ThawError } from "@thaw/contracts";
+import { makeFolders, ThawError } from "@thaw/contracts";
 import { downloadBlob, written } from "./download.js";
 import { notInCache, nothingToFetch } from "./errors.js";
 import { hasBlob, isHere, linkBlob, readNote, readRef, writeNote, writeRef } from "./layout.js";
@@ -145,7 +145,7 @@ async function fetchAll(
   };
   // Equal contents are one blob
   const queue = [...new Map(files.map((file) => [file.hash, file])).values()];
-  await written(folders.blobs, mkdir(folders.blobs, { recursive: true }));
+  await written(folders.blobs, makeFolders(folders.blobs));
   const work = async (): Promise<void> => {
     for (let file = queue.shift(); file !== undefined; file = queue.shift())
       await downloadBlob(file, folders.blobs, download);
