@@ -1,4 +1,4 @@
-import { createHash, type Hash } from "node:crypto";
+import { createHash } from "node:crypto";
 import { createReadStream } from "node:fs";
 import { open, rename, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
@@ -16,13 +16,16 @@ export interface Download {
   readonly request: typeof fetch;
   readonly patience: Patience;
   /** Ends it. */
-  readonly signal?: AbortSignal;
+  readonly signal: AbortSignal;
   /** Bytes that came, also those that an earlier try left; negative where they were thrown away. */
   readonly onBytes: (bytes: number) => void;
 }
 
 /** The address of a file's content at a commit. */
-export function resolveUrl(path: string, { repository, commit, settings }: Download): string {
+export function resolveUrl(
+  path: string,
+  { repository, commit, settings }: Pick<Download, "repository" | "commit" | "settings">,
+): string {
   const file = path.split("/").map(encodeURIComponent).join("/");
   return `${pageOf(repository, settings)}/resolve/${commit}/${file}`;
 }
@@ -86,7 +89,7 @@ async function append(
 ): Promise<void> {
   const response = await request(url, {
     headers: { "accept-encoding": "identity", ...(done === 0 ? {} : { range: `bytes=${done}-` }) },
-    ...(signal === undefined ? {} : { signal }),
+    signal,
   });
   // A server that knows no ranges sends all of it
   const isWhole = response.status !== 206;
@@ -97,7 +100,7 @@ async function append(
     const reader = response.body?.getReader();
     for (;;) {
       const { value } = await (reader?.read() ?? Promise.resolve({ value: undefined })).catch((cause: unknown) => {
-        if (signal?.aborted === true) throw cause;
+        if (signal.aborted) throw cause;
         throw new Broken("The connection broke.", { cause });
       });
       if (value === undefined) break;
@@ -121,8 +124,8 @@ async function lengthOf(path: string): Promise<number> {
 }
 
 /** A file's hash, of the kind that the hub names. */
-export async function hashOf(path: string, { hashKind }: Pick<RemoteFile, "hashKind">): Promise<string> {
-  const hash: Hash = createHash(hashKind === "sha256" ? "sha256" : "sha1");
+async function hashOf(path: string, { hashKind }: Pick<RemoteFile, "hashKind">): Promise<string> {
+  const hash = createHash(hashKind === "sha256" ? "sha256" : "sha1");
   // Git hashes a blob with its length before it
   if (hashKind === "git-sha1") hash.update(`blob ${await lengthOf(path)}\0`);
   for await (const chunk of createReadStream(path)) hash.update(chunk as Buffer);

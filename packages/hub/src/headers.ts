@@ -37,17 +37,16 @@ async function writeHeader(
   file: RemoteFile,
   place: string,
   { name, commit }: Found,
-  { settings, patience = PATIENT, signal }: HubContext,
+  { settings, patience = PATIENT }: HubContext,
 ): Promise<void> {
   const request = hubFetch(settings, name, patience);
-  const download = { repository: name, commit, settings, request, patience, onBytes: () => undefined };
-  const url = resolveUrl(file.path, download);
-  const ranged = (first: number, end: number): Promise<Uint8Array> => bytesOf(url, first, end, request, signal);
+  const url = resolveUrl(file.path, { repository: name, commit, settings });
+  const ranged = (first: number, end: number): Promise<Buffer> => bytesOf(url, first, end, request);
   let bytes = await ranged(0, Math.min(FIRST_BYTES, file.bytes));
-  const length = bytes.length < 8 ? 0 : Number(new DataView(bytes.buffer).getBigUint64(0, true));
+  const length = bytes.length < 8 ? 0 : Number(bytes.readBigUInt64LE());
   // What is no header is told by the reader of what comes out
   const end = Math.min(8 + (length <= MAX_HEADER_BYTES ? length : 0), file.bytes);
-  if (end > bytes.length) bytes = joined(bytes, await ranged(bytes.length, end));
+  if (end > bytes.length) bytes = Buffer.concat([bytes, await ranged(bytes.length, end)]);
   const target = await written(place, open(place, "wx"));
   try {
     await written(place, target.write(bytes.subarray(0, Math.max(8, end))));
@@ -58,16 +57,9 @@ async function writeHeader(
 }
 
 /** The bytes `first <= byte < end` of an address, also from a server that sends more. */
-async function bytesOf(
-  url: string,
-  first: number,
-  end: number,
-  request: typeof fetch,
-  signal: AbortSignal | undefined,
-): Promise<Uint8Array> {
+async function bytesOf(url: string, first: number, end: number, request: typeof fetch): Promise<Buffer> {
   const response = await request(url, {
     headers: { "accept-encoding": "identity", range: `bytes=${first}-${end - 1}` },
-    ...(signal === undefined ? {} : { signal }),
   });
   const skipped = response.status === 206 ? 0 : first;
   const parts: Uint8Array[] = [];
@@ -80,14 +72,7 @@ async function bytesOf(
     length += value.length;
   }
   await reader?.cancel();
-  const bytes = Uint8Array.from(Buffer.concat(parts).subarray(skipped, skipped + end - first));
+  const bytes = Buffer.concat(parts).subarray(skipped, skipped + end - first);
   if (bytes.length < end - first) throw answerWrong(url, `it sends ${bytes.length} of ${end - first} bytes`);
   return bytes;
-}
-
-function joined(left: Uint8Array, right: Uint8Array): Uint8Array {
-  const whole = new Uint8Array(left.length + right.length);
-  whole.set(left);
-  whole.set(right, left.length);
-  return whole;
 }
