@@ -1,3 +1,4 @@
+import { countText } from "@thaw/contracts";
 import { parse, stringify } from "yaml";
 
 /** What a model card says, each as far as it is known. */
@@ -77,7 +78,7 @@ export function modelCard(facts: CardFacts): string {
       components.length > 0,
       table(
         ["component", "state", "parameters", "why"],
-        components.map((one) => [one.name, one.state, one.parameterCount.toLocaleString("en-US"), one.reason]),
+        components.map((one) => [one.name, one.state, countText(one.parameterCount), one.reason]),
       ),
     ),
     ...(run === undefined ? [] : measured(run)),
@@ -105,7 +106,7 @@ function measured({
   const unchanged = frozenProof.filter(({ isUnchanged }) => isUnchanged).map(({ component }) => component);
   return [
     "## How it was measured",
-    `${steps} steps, ${tokens.toLocaleString("en-US")} tokens${loss}.`,
+    `${steps} steps, ${countText(tokens)} tokens${loss}.`,
     ...(rows.length === 0 ? ["No evaluation set was named."] : [table(["set", "measure", "value"], rows)]),
     ...(unchanged.length === 0
       ? []
