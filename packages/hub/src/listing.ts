@@ -13,12 +13,6 @@ export interface RemoteFile {
   readonly hashKind: "sha256" | "git-sha1";
 }
 
-/** A repository's files at one commit. */
-export interface Listing {
-  readonly commit: string;
-  readonly files: readonly RemoteFile[];
-}
-
 /** The commit that a revision is now. `@throws THAW_HUB_*` */
 export async function commitOf(repository: Repository, settings: HubSettings, request: typeof fetch): Promise<string> {
   const { type, name, revision = "main" } = repository;
@@ -39,7 +33,7 @@ export async function listRepository(
   commit: string,
   settings: HubSettings,
   request: typeof fetch,
-): Promise<Listing> {
+): Promise<readonly RemoteFile[]> {
   const files: RemoteFile[] = [];
   const asked = { repo: { type, name }, revision: commit, recursive: true, hubUrl: settings.endpoint, fetch: request };
   for await (const { type: kind, path, size, oid = "", lfs } of listFiles(asked)) {
@@ -51,5 +45,5 @@ export async function listRepository(
       throw answerWrong(pageOf({ type, name }, settings), `it lists a file ${JSON.stringify(path)} of hash ${hash}`);
     files.push({ path, bytes: lfs?.size ?? size, hash, hashKind });
   }
-  return { commit, files };
+  return files;
 }

@@ -32,7 +32,7 @@ export interface Push {
  */
 export async function pushFiles(
   { repository, files, title, isPrivate }: Push,
-  { settings, patience = PATIENT, progress, signal }: HubContext,
+  { settings, patience = PATIENT, progress }: HubContext,
 ): Promise<{ readonly page: string; readonly commit: string }> {
   const page = pageOf(repository, settings);
   if (settings.isOffline) throw pushOffline(page);
@@ -66,7 +66,6 @@ export async function pushFiles(
         path,
         content: "file" in content ? pathToFileURL(content.file) : new Blob([content.text]),
       })),
-      ...(signal === undefined ? {} : { abortSignal: signal }),
     });
     if (result === undefined) throw answerWrong(page, "it names no commit");
     return { page, commit: result.commit.oid };

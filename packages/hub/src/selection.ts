@@ -6,11 +6,7 @@ export interface Selection {
   readonly what: string;
   /** The name under which the cache notes what was selected. */
   readonly key: string;
-  /** What must be read before the rest is known. */
-  readonly first: (files: readonly RemoteFile[]) => readonly RemoteFile[];
-  /**
-   * All that is needed; empty where the repository lacks it. `text` reads one of the first files.
-   */
+  /** All that is needed; empty where the repository lacks it. `text` reads one of the files. */
   readonly all: (
     files: readonly RemoteFile[],
     text: (path: string) => Promise<string>,
@@ -47,12 +43,15 @@ const SMALL = [
 export const MODEL_FILES: Selection = {
   what: "safetensors (model.safetensors, or the shards of its index)",
   key: "model",
-  first: (files) => files.filter(({ path }) => SMALL.includes(path) || path === INDEX),
   async all(files, text) {
     const weights = await weightsOf(files, text);
-    return weights.length === 0 ? [] : [...MODEL_FILES.first(files), ...weights];
+    return weights.length === 0 ? [] : [...files.filter(({ path }) => isSmall(path)), ...weights];
   },
 };
+
+function isSmall(path: string): boolean {
+  return SMALL.includes(path) || path === INDEX;
+}
 
 async function weightsOf(
   files: readonly RemoteFile[],
@@ -66,7 +65,7 @@ async function weightsOf(
 }
 
 /** The shards that an index names; what is wrong with it is told by whoever reads the weights. */
-export function shardsOf(index: string): readonly string[] {
+function shardsOf(index: string): readonly string[] {
   try {
     const { weight_map: map = {} } = JSON.parse(index) as { readonly weight_map?: Readonly<Record<string, unknown>> };
     return [...new Set(Object.values(map).map(String))];
@@ -82,7 +81,7 @@ export function isWeights(path: string): boolean {
 
 /** True for a file of a model's folder that belongs to the model: what is read of it, weights included. */
 export function isModelFile(path: string): boolean {
-  return SMALL.includes(path) || path === INDEX || (isWeights(path) && !path.includes("/"));
+  return isSmall(path) || (isWeights(path) && !path.includes("/"));
 }
 
 /** Code, and pickles, which run code when they are read. */
@@ -94,7 +93,6 @@ export function dataFiles(path?: string): Selection {
   return {
     what: path === undefined ? "files of data" : `files of data at ${path}`,
     key: path === undefined ? "data" : `data:${path}`,
-    first: () => [],
     all: (files) =>
       Promise.resolve(
         files.filter(

@@ -26,13 +26,11 @@ export interface HubContext {
   readonly progress?: HubProgress | undefined;
   /** Told what a person should know: that another process fetches, that the cache stands in for the hub. */
   readonly onNote?: (text: string) => void;
-  readonly signal?: AbortSignal;
 }
 
 /** What is meant by a name: which commit, which files, and what of it is not in the cache yet. */
 export interface Found {
   readonly name: HubName;
-  readonly selection: Selection;
   readonly commit: string;
   readonly files: readonly RemoteFile[];
   readonly missing: readonly RemoteFile[];
@@ -68,7 +66,7 @@ export async function findSnapshot(name: HubName, selection: Selection, context:
   });
   const whole = await wholeNote(name, selection, commit, settings);
   if (whole !== undefined) return whole;
-  const { files } = await listRepository(name, commit, settings, hubFetch(settings, name, patienceOf(context)));
+  const files = await listRepository(name, commit, settings, hubFetch(settings, name, patienceOf(context)));
   const text = async (path: string): Promise<string> => {
     const file = files.find((one) => one.path === path)!;
     await fetchFiles(name, commit, [file], { ...context, progress: undefined });
@@ -81,7 +79,7 @@ export async function findSnapshot(name: HubName, selection: Selection, context:
       selection.what,
       files.map(({ path }) => path),
     );
-  return found(name, selection, commit, selected, settings);
+  return found(name, commit, selected, settings);
 }
 
 /**
@@ -127,7 +125,7 @@ async function fetchAll(
   files: readonly RemoteFile[],
   context: HubContext,
 ): Promise<void> {
-  const { settings, progress, signal } = context;
+  const { settings, progress } = context;
   const folders = foldersOf(name, settings);
   const total = files.reduce((sum, { bytes }) => sum + bytes, 0);
   let done = 0;
@@ -140,7 +138,7 @@ async function fetchAll(
     settings,
     request: hubFetch(settings, name, patience),
     patience,
-    signal: signal === undefined ? failed.signal : AbortSignal.any([signal, failed.signal]),
+    signal: failed.signal,
     onBytes: (bytes: number) => progress?.advance((done += bytes)),
   };
   // Equal contents are one blob
@@ -182,13 +180,12 @@ async function missingOf(
 
 async function found(
   name: HubName,
-  selection: Selection,
   commit: string,
   files: readonly RemoteFile[],
   settings: HubSettings,
 ): Promise<Found> {
   const folder = join(foldersOf(name, settings).snapshots, commit, ...(name.path?.split("/") ?? []));
-  return { name, selection, commit, files, missing: await missingOf(name, commit, files, settings), folder };
+  return { name, commit, files, missing: await missingOf(name, commit, files, settings), folder };
 }
 
 /** A snapshot whose note says what belongs to it, where all of that is there. */
@@ -200,7 +197,7 @@ async function wholeNote(
 ): Promise<Found | undefined> {
   const files = await readNote(foldersOf(name, settings), commit, selection.key);
   if (files === undefined) return undefined;
-  const result = await found(name, selection, commit, files, settings);
+  const result = await found(name, commit, files, settings);
   return result.missing.length === 0 ? result : undefined;
 }
 
@@ -217,7 +214,7 @@ async function inCache(
   const files = await filesIn(folder);
   const selected = await selection.all(files, (path) => readFile(join(folder, path), "utf8"));
   if (selected.length === 0) throw notInCache(text, settings.cache, `it holds no ${selection.what}`);
-  return found(name, selection, commit, selected, settings);
+  return found(name, commit, selected, settings);
 }
 
 async function filesIn(folder: string): Promise<readonly RemoteFile[]> {
