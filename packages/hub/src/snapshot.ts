@@ -64,7 +64,7 @@ export async function findSnapshot(name: HubName, selection: Selection, context:
     );
     return noted.commit;
   });
-  const whole = await wholeNote(name, selection, commit, settings);
+  const whole = commit === known ? noted : await wholeNote(name, selection, commit, settings);
   if (whole !== undefined) return whole;
   const files = await listRepository(name, commit, settings, hubFetch(settings, name, patienceOf(context)));
   const text = async (path: string): Promise<string> => {
