@@ -129,10 +129,16 @@ function namedSources(
   formats: readonly DatasetFormat[],
 ): Readonly<Record<string, OpenedSetting>> {
   if (evaluation === undefined) return {};
-  if (typeof evaluation === "string" || "type" in evaluation)
+  if (!areNamed(evaluation))
     return { [sourceName(evaluation as SourceSetting, formats)]: { sets: evaluation as SourceSetting } };
-  const named = Object.entries(evaluation as Readonly<Record<string, SourceSetting>>);
-  return Object.fromEntries(named.map(([name, sets]) => [name, { sets }]));
+  return Object.fromEntries(Object.entries(evaluation).map(([name, sets]) => [name, { sets }]));
+}
+
+/** True for evaluation sets by name, false for a single one. */
+export function areNamed(
+  evaluation: NonNullable<DataSection["evaluation"]>,
+): evaluation is Record<string, SourceSetting> {
+  return typeof evaluation === "object" && !("type" in evaluation);
 }
 
 /** `twemoji`, `twemoji-unseen`, `test` for `/x/test.jsonl`. */
