@@ -2,12 +2,12 @@ import { readFile } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { isOnHub } from "@thaw/config";
 import type { CardData, CardFacts } from "@thaw/hub";
-import { trainingSource, type SourceSetting } from "../config/data-section.js";
+import { areNamed, type SourceSetting } from "../config/data-section.js";
 import type { LoadedConfig } from "../config/load-config.js";
 import { modelFolder } from "../running/build-run.js";
 import { shellWord } from "../render/text.js";
 import { ownVersion } from "../version.js";
-import { mapSource } from "./hub-names.js";
+import { namesIn } from "./hub-names.js";
 
 type Saved = Readonly<Record<string, unknown>>;
 type Summary = NonNullable<CardFacts["run"]>;
@@ -21,7 +21,12 @@ export async function cardFacts(
     isAdapter,
   }: { readonly config: LoadedConfig; readonly folder: string; readonly isAdapter: boolean },
 ): Promise<CardFacts> {
-  const { cardLicense } = await import("@thaw/hub");
+  const { cardLicense, parseHubName } = await import("@thaw/hub");
+  const formats = config.registry.all("formats");
+  const dataOf = (source: SourceSetting): CardData => {
+    const [onHub] = namesIn(source, formats);
+    return onHub === undefined ? localData(source) : { name: parseHubName(onHub, "dataset").name, isOnHub: true };
+  };
   const base = modelFolder(config);
   const text = (file: string): Promise<string> => readFile(file, "utf8").catch(() => "");
   const json = async <Value>(file: string): Promise<Partial<Value>> => JSON.parse((await text(file)) || "{}") as Value;
@@ -41,8 +46,8 @@ export async function cardFacts(
     },
     ...(modelType === undefined ? {} : { modelType }),
     data: {
-      train: [trainingSource(config.data)?.sets ?? []].flat().map((one) => dataOf(one as SourceSetting, config)),
-      evaluation: evaluationData(config),
+      train: [config.data.train ?? []].flat().map((one) => dataOf(one as SourceSetting)),
+      evaluation: evaluationSets(config).map(dataOf),
     },
     components: plan.components ?? [],
     ...(summary.steps === undefined ? {} : { run: summary as Summary }),
@@ -53,21 +58,13 @@ export async function cardFacts(
   };
 }
 
-function evaluationData(config: LoadedConfig): readonly CardData[] {
-  const { evaluation } = config.data;
+function evaluationSets({ data: { evaluation } }: LoadedConfig): readonly SourceSetting[] {
   if (evaluation === undefined) return [];
-  const sets = typeof evaluation === "string" || "type" in evaluation ? [evaluation] : Object.values(evaluation);
-  return sets.map((one) => dataOf(one as SourceSetting, config));
+  return areNamed(evaluation) ? Object.values(evaluation) : [evaluation as SourceSetting];
 }
 
 /** Folders of this machine say nothing to others, and more than they should: their last part alone is told. */
-function dataOf(source: SourceSetting, { registry }: LoadedConfig): CardData {
-  const names: string[] = [];
-  mapSource(source, registry.all("formats"), (name) => {
-    names.push(name);
-    return name;
-  });
-  if (names[0] !== undefined) return { name: /^hub:([^@/]+\/[^@/]+)/.exec(names[0])![1]!, isOnHub: true };
+function localData(source: SourceSetting): CardData {
   const path = typeof source === "string" ? source : (source["path"] ?? source["set"] ?? source.type);
   return { name: typeof path === "string" && !isOnHub(path) ? basename(path) : "data", isOnHub: false };
 }

@@ -1,8 +1,9 @@
 import { homedir } from "node:os";
-import type { Found, HubContext, HubName } from "@thaw/hub";
+import type { Found, HubContext } from "@thaw/hub";
 import { bytesText } from "@thaw/contracts";
 import { createProgress, silentProgress } from "../terminal/progress.js";
 import type { Terminal } from "../terminal/terminal.js";
+import type { Local } from "./hub-names.js";
 
 /** Who is told of downloads. */
 export interface HubWatcher {
@@ -28,7 +29,7 @@ export async function hubContext({ terminal, isQuiet = false }: HubWatcher): Pro
   };
 }
 
-/** `hub:org/name@commit/path`: a name at the commit that was found. */
-export function pinnedName({ name, path }: HubName, { commit }: Found): string {
-  return `hub:${name}@${commit}${path === undefined ? "" : `/${path}`}`;
+/** What stands for a name: its folder, and `hub:org/name@commit/path`. */
+export function localOf({ name: { name, path }, commit, folder }: Found): Local {
+  return { name, folder, pinned: `hub:${name}@${commit}${path === undefined ? "" : `/${path}`}` };
 }

@@ -1,11 +1,24 @@
 import { isOnHub } from "@thaw/config";
 import type { DatasetFormat } from "@thaw/core";
 import { z } from "zod";
-import { sourceName, type DataSection, type SourceSetting } from "../config/data-section.js";
+import { areNamed, sourceName, type DataSection, type SourceSetting } from "../config/data-section.js";
 import type { LoadedConfig } from "../config/load-config.js";
 
-/** What stands for a name of the hub: a folder, or the same name at the commit that was found. */
-type Names = ReadonlyMap<string, string>;
+/** What stands for a name of the hub. */
+export interface Local {
+  /** `org/name`. */
+  readonly name: string;
+  readonly folder: string;
+  /** The name at the commit that the folder is. */
+  readonly pinned: string;
+}
+
+/** What stands for what a config names: a model and a data set may have one name. */
+export interface LocalNames {
+  readonly model?: Local | undefined;
+  readonly data: ReadonlyMap<string, Local>;
+}
+
 type Replace = (name: string) => string;
 type ModelValue = LoadedConfig["values"]["model"];
 
@@ -15,12 +28,25 @@ export function hubNamesOf({ values: { model }, data, registry }: LoadedConfig):
   readonly data: readonly string[];
 } {
   const path = pathOf(model);
-  const found = new Set<string>();
-  mapData(data, registry.all("formats"), (name) => {
-    found.add(name);
+  return {
+    ...(path !== undefined && isOnHub(path) ? { model: path } : {}),
+    data: namesThat((collect) => mapData(data, registry.all("formats"), collect)),
+  };
+}
+
+/** The names on the hub in a data set, each once. */
+export function namesIn(source: SourceSetting, formats: readonly DatasetFormat[]): readonly string[] {
+  return namesThat((collect) => mapSource(source, formats, collect));
+}
+
+/** The names that a mapping asks to be replaced. */
+function namesThat(map: (collect: Replace) => unknown): readonly string[] {
+  const names = new Set<string>();
+  map((name) => {
+    names.add(name);
     return name;
   });
-  return { ...(path !== undefined && isOnHub(path) ? { model: path } : {}), data: [...found] };
+  return [...names];
 }
 
 /** A model's folder or name; undefined where a config, which needs none, has no model. */
@@ -32,38 +58,36 @@ function pathOf(model: ModelValue | undefined): string | undefined {
  * The config with folders in place of names, and in what a run saves of it names with the commits that these folders
  * are: a run that goes on trains the same weights on the same data. Names without a folder stay.
  */
-export function withFolders(config: LoadedConfig, folders: Names, pinned: Names): LoadedConfig {
+export function withFolders(config: LoadedConfig, local: LocalNames): LoadedConfig {
   const { values, data, registry, saved } = config;
   const formats = registry.all("formats");
   const by =
-    (names: Names): Replace =>
+    (what: "folder" | "pinned"): Replace =>
     (name) =>
-      names.get(name) ?? name;
-  const model = pathOf(values.model);
-  const hubName = model === undefined || !folders.has(model) ? undefined : /^hub:([^@]+)/.exec(model)![1];
+      local.data.get(name)?.[what] ?? name;
+  const { model } = local;
   return {
     ...config,
-    ...(hubName === undefined ? {} : { hubName }),
-    values: { ...values, model: mapModel(values.model, by(folders)) },
-    data: mapData(withNames(data, formats), formats, by(folders)),
-    saved: { ...saved, model: mapModel(values.model, by(pinned)), data: mapData(data, formats, by(pinned)) },
+    ...(model === undefined ? {} : { hubName: model.name }),
+    values: { ...values, model: withPath(values.model, model?.folder) },
+    data: mapData(withNames(data, formats), formats, by("folder")),
+    saved: { ...saved, model: withPath(values.model, model?.pinned), data: mapData(data, formats, by("pinned")) },
   };
 }
 
 /** With the name of a single evaluation set written down: its folder in the cache would give it another. */
 function withNames(data: DataSection, formats: readonly DatasetFormat[]): DataSection {
   const { evaluation } = data;
-  if (evaluation === undefined || isNamed(evaluation)) return data;
+  if (evaluation === undefined || areNamed(evaluation)) return data;
   const one = evaluation as SourceSetting;
   if (!isRemote(one, formats)) return data;
   const bare = mapSource(one, formats, (name) => name.replace(/^hub:/, "").replace(/@(refs\/\w+\/)?[^/]+/, ""));
   return { ...data, evaluation: { [sourceName(bare, formats)]: one } };
 }
 
-function mapModel(model: ModelValue, replace: Replace): ModelValue {
-  const path = pathOf(model);
-  if (path === undefined || !isOnHub(path)) return model;
-  return typeof model === "string" ? replace(path) : { ...model, path: replace(path) };
+function withPath(model: ModelValue, path: string | undefined): ModelValue {
+  if (path === undefined) return model;
+  return typeof model === "string" ? path : { ...model, path };
 }
 
 function mapData(data: DataSection, formats: readonly DatasetFormat[], replace: Replace): DataSection {
@@ -74,12 +98,8 @@ function mapData(data: DataSection, formats: readonly DatasetFormat[], replace: 
     ...(train === undefined ? {} : { train: Array.isArray(train) ? train.map(one) : one(train) }),
     ...(evaluation === undefined
       ? {}
-      : { evaluation: isNamed(evaluation) ? mapValues(evaluation, one) : one(evaluation) }),
+      : { evaluation: areNamed(evaluation) ? mapValues(evaluation, one) : one(evaluation) }),
   } as DataSection;
-}
-
-function isNamed(evaluation: NonNullable<DataSection["evaluation"]>): evaluation is Record<string, SourceSetting> {
-  return typeof evaluation === "object" && !("type" in evaluation);
 }
 
 function mapValues<Value>(
@@ -111,10 +131,5 @@ function hubOptions(format: DatasetFormat | undefined): readonly string[] {
 
 /** True where something of a data set is still on the hub. */
 export function isRemote(source: SourceSetting, formats: readonly DatasetFormat[]): boolean {
-  let isFound = false;
-  mapSource(source, formats, (name) => {
-    isFound = true;
-    return name;
-  });
-  return isFound;
+  return namesIn(source, formats).length > 0;
 }

@@ -29,6 +29,7 @@ beforeAll(async () => {
     "datasets/org/pics": {
       files: { ...pictures, "train.jsonl": bytes(`${rows.join("\n")}\n`), "load.py": bytes("x") },
     },
+    "datasets/org/llava": { files: { ...pictures, "train.jsonl": bytes(`${rows.join("\n")}\n`) } },
     "models/org/gated": { ...MODEL, access: "gated" },
   });
 });
@@ -210,6 +211,13 @@ describe("training", () => {
     ]);
     const text = Buffer.from(pushed.lines[1]!.value.content!, "base64").toString();
     expect(text).toContain("library_name: peft");
+  });
+
+  it("takes a model and a data set of one name each for what it is", async () => {
+    const train = { type: "captions", path: "hub:org/llava/train.jsonl", images: "hub:org/llava" };
+    write({ model: "org/llava", data: { ...RUN.data, train } });
+    expect(await thaw("train", "--quiet")).toMatchObject({ code: 0 });
+    expect((await thaw("plan")).out).toMatch(/multi_modal_projector\s+2,368\s+trainable/);
   });
 
   it("of a plan that is refused fetches no weight", async () => {

@@ -5,8 +5,8 @@ import type { Found, HubContext } from "@thaw/hub";
 import { bytesText } from "@thaw/contracts";
 import { ThawError, type Finding } from "@thaw/core";
 import type { LoadedConfig } from "../config/load-config.js";
-import { hubContext, pinnedName } from "./hub-access.js";
-import { hubNamesOf, withFolders } from "./hub-names.js";
+import { hubContext, localOf } from "./hub-access.js";
+import { hubNamesOf, withFolders, type Local } from "./hub-names.js";
 
 /** Errors that say nothing of the config: somewhere else, or later, it may be right. */
 const PASSING = ["THAW_HUB_UNREACHABLE", "THAW_HUB_OFFLINE", "THAW_HUB_BUSY"];
@@ -23,34 +23,34 @@ export interface PlannedConfig {
  * and `modelError` where it is the model.
  */
 export async function plannedConfig(config: LoadedConfig): Promise<PlannedConfig> {
-  const { model, data } = hubNamesOf(config);
-  if (model === undefined && data.length === 0) return { config, findings: [] };
+  const names = hubNamesOf(config);
+  if (names.model === undefined && names.data.length === 0) return { config, findings: [] };
   const { dataFiles, findSnapshot, HASTY, MODEL_FILES, parseHubName } = await import("@thaw/hub");
   const context: HubContext = { ...(await hubContext({})), patience: HASTY };
-  const [folders, pinned] = [new Map<string, string>(), new Map<string, string>()];
   const findings: Finding[] = [];
+  const data = new Map<string, Local>();
+  let model: Local | undefined;
   let modelError: ThawError | undefined;
-  if (model !== undefined)
+  if (names.model !== undefined)
     try {
-      const found = await findSnapshot(parseHubName(model, "model"), MODEL_FILES, context);
-      folders.set(model, await headersOf(found, context));
-      pinned.set(model, pinnedName(found.name, found));
+      const found = await findSnapshot(parseHubName(names.model, "model"), MODEL_FILES, context);
+      model = { ...localOf(found), folder: await headersOf(found, context) };
       findings.push(...fetchNote(found, "model", config, context));
     } catch (error) {
       if (!(error instanceof ThawError)) throw error;
       modelError = error;
     }
-  for (const text of data)
+  for (const text of names.data)
     try {
       const name = parseHubName(text, "dataset");
       const found = await findSnapshot(name, dataFiles(name.path), context);
-      if (found.missing.length === 0) folders.set(text, found.folder);
+      if (found.missing.length === 0) data.set(text, localOf(found));
       findings.push(...fetchNote(found, text, config, context));
     } catch (error) {
       if (!(error instanceof ThawError)) throw error;
       findings.push(hubFinding(error, text, config));
     }
-  const local = withFolders(config, folders, pinned);
+  const local = withFolders(config, { model, data });
   return { config: modelError === undefined ? local : { ...local, modelError }, findings };
 }
 
@@ -99,7 +99,7 @@ function fetchNote(
 }
 
 /** The settings that name it: the model's, or those whose value is the name. */
-function settingsOf({ settings }: LoadedConfig, what: string): Finding["settings"] {
+export function settingsOf({ settings }: LoadedConfig, what: string): Finding["settings"] {
   return settings.filter(({ path, value }) =>
     what === "model" ? path === "model" || path.startsWith("model.") : value === what,
   );

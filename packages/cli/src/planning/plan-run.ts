@@ -11,7 +11,7 @@ import { openModel, placeholderModel } from "@thaw/models";
 import { foreignFreezePolicy, thawVocabulary } from "@thaw/plugin-freeze-policy";
 import { evaluationSources, trainingSource, type OpenedSetting, type SourceSetting } from "../config/data-section.js";
 import { isError, type LoadedConfig } from "../config/load-config.js";
-import { hubFinding } from "../hub/planned-config.js";
+import { hubFinding, settingsOf } from "../hub/planned-config.js";
 import { CAPTION_METRICS, captionsName } from "../record/caption-metrics.js";
 import { startFile } from "../running/run-folder.js";
 
@@ -131,7 +131,7 @@ function modelFinding(error: ThawError, config: LoadedConfig): Finding {
     severity: "error",
     message: error.message,
     fix: "Correct the model's path, or the files there.",
-    settings: config.settings.filter(({ path }) => path === "model" || path.startsWith("model.")),
+    settings: settingsOf(config, "model"),
   };
 }
 
