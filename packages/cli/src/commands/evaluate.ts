@@ -52,7 +52,7 @@ export async function evaluate(path: string, options: EvaluateOptions, terminal:
   if (options.data === undefined && Object.keys(evaluationSources(given.config)).length === 0)
     throw noEvaluationData(path);
   const isOwnUsed = options.data === undefined || options.baselineData === undefined;
-  const target = { ...given, config: await fetchedConfig(given.config, watcher, isOwnUsed ? "all" : "model") };
+  const target = { ...given, config: isOwnUsed ? await fetchedConfig(given.config, watcher) : given.config };
   const progress = options.quiet === true ? silentProgress() : await createProgress(terminal);
   const logger = await createLogger(options.logLevel, {
     isJson: options.json === true,
