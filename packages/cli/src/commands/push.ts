@@ -5,8 +5,9 @@ import type { PushedFile } from "@thaw/hub";
 import { bytesText } from "@thaw/contracts";
 import { cardFacts } from "../hub/card-facts.js";
 import { hubContext } from "../hub/hub-access.js";
-import { openRun } from "../running/open-run.js";
-import { openTarget } from "../running/run-folder.js";
+import { openSession } from "../running/open-run.js";
+import { openTarget, type Target } from "../running/run-folder.js";
+import { createLogger } from "../terminal/log.js";
 import type { Terminal } from "../terminal/terminal.js";
 
 /** Options of `thaw push`. */
@@ -37,11 +38,8 @@ export async function push(path: string, name: string, options: PushOptions, ter
   const scratch = await mkdtemp(join(tmpdir(), "thaw-push-"));
   try {
     const { files, card } = await gathered(folder, repository.name, scratch, options, terminal);
-    const text = card === undefined ? undefined : Buffer.from(card);
     const readme: readonly PushedFile[] =
-      text === undefined || card === undefined
-        ? []
-        : [{ path: "README.md", bytes: text.length, content: { text: card } }];
+      card === undefined ? [] : [{ path: "README.md", bytes: Buffer.byteLength(card), content: { text: card } }];
     const all = [...readme, ...files];
     if (options.dryRun === true) {
       if (card !== undefined) await writeFile(DRY_CARD, card);
@@ -97,7 +95,7 @@ async function gathered(
       terminal.err("The adapters' base is a local folder: push it too, and name it in adapter_config.json.");
     return { files: adapters, card };
   }
-  await exported(folder, scratch, options, terminal);
+  await exported(target, scratch, options);
   return { files: await modelFilesIn(join(scratch, "model")), card };
 }
 
@@ -112,17 +110,12 @@ function isAdapter({ path }: PushedFile): boolean {
 }
 
 /** The run as a whole checkpoint. */
-async function exported(
-  path: string,
-  scratch: string,
-  { backend, trust, dtype, json }: PushOptions,
-  terminal: Terminal,
-): Promise<void> {
-  const run = await openRun(path, { backend, isTrusted: trust, isJson: json, terminal });
+async function exported(target: Target, scratch: string, { dtype, json }: PushOptions): Promise<void> {
+  const { session } = await openSession(target, await createLogger("warn", { isJson: json === true }));
   try {
-    await run.session.save(join(scratch, "model"), { dtype: dtype === "bf16" ? "BF16" : "F32" });
+    await session.save(join(scratch, "model"), { dtype: dtype === "bf16" ? "BF16" : "F32" });
   } finally {
-    await run.close();
+    await session.close();
   }
 }
 
