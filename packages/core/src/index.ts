@@ -259,7 +259,7 @@ export { PRECISIONS, trainingSchema, trainingSchemaOf } from "./api/options.js";
 export type { Precision, ResolvedTrainingOptions, TrainingChoices, TrainingOptions } from "./api/options.js";
 export { classifyFlows, componentFlows } from "./plan/flow.js";
 export { resolveOwners } from "./plan/owners.js";
-export { deepFreeze, hashPlan, phaseAt, trainedNames } from "./plan/plan.js";
+export { deepFreeze, everTrained, hashPlan, phaseAt, trainedNames } from "./plan/plan.js";
 export { diffPlans, planDiffTable } from "./plan/plan-diff.js";
 export type { PlanDifference } from "./plan/plan-diff.js";
 export { planGraph, type GraphComponent } from "./plan/plan-graph.js";

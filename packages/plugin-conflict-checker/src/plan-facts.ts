@@ -1,4 +1,4 @@
-import type { PlanPhase, RuleContext, Setting } from "@thaw/core";
+import type { RuleContext, Setting } from "@thaw/core";
 
 /** State of one component over the whole run. */
 export interface ComponentFacts {
@@ -37,9 +37,4 @@ export function componentFacts({
     }
   }
   return facts;
-}
-
-/** Names that train in one phase at least. */
-export function everTrained(phases: readonly PlanPhase[]): ReadonlySet<string> {
-  return new Set(phases.flatMap(({ entries }) => entries.filter(({ trainable }) => trainable).map(({ name }) => name)));
 }

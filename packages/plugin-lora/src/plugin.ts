@@ -1,13 +1,5 @@
 import { join } from "node:path";
-import {
-  API_VERSION,
-  definePlugin,
-  FINAL_FOLDER,
-  trainedNames,
-  type Plan,
-  type Setting,
-  type TrainerApi,
-} from "@thaw/core";
+import { API_VERSION, definePlugin, everTrained, FINAL_FOLDER, type Setting, type TrainerApi } from "@thaw/core";
 import { adapterOf } from "./adapters/adapter.js";
 import { AdapterScope } from "./adapters/adapter-scope.js";
 import { noAdapters, resumeMismatch } from "./errors.js";
@@ -99,13 +91,9 @@ export async function saveAdapter(
   return writePeft(folder, {
     model: trainer.options.model,
     adapters,
-    trained: everTrained(plan),
+    trained: everTrained(plan.phases),
     readParameter: (name) => source.readParameter(name),
   });
-}
-
-function everTrained({ phases }: Plan): ReadonlySet<string> {
-  return new Set(phases.flatMap((phase) => [...trainedNames(phase)]));
 }
 
 function adapterSettings(settings: readonly Setting[]): readonly Setting[] {

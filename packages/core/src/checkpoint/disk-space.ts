@@ -4,7 +4,7 @@ import { bytesText, elementCount } from "@thaw/contracts";
 import type { PlannedContext } from "../api/contexts.js";
 import type { Logger } from "../api/logger.js";
 import { diskTooSmall } from "../errors/files.js";
-import { trainedNames } from "../plan/plan.js";
+import { everTrained } from "../plan/plan.js";
 import { savingOf, savingText } from "./saving.js";
 
 const FLOAT_BYTES = 4;
@@ -38,7 +38,7 @@ export function spaceNeed(
   { plan, parameters, training, stepsPerEpoch, optimizer }: PlannedContext,
   totalSteps: number,
 ): SpaceNeed {
-  const names = new Set(plan.phases.flatMap((phase) => [...trainedNames(phase)]));
+  const names = everTrained(plan.phases);
   const trained = parameters.filter(({ name }) => names.has(name));
   const finalBytes = trained.reduce((sum, { shape }) => sum + FLOAT_BYTES * elementCount(shape), 0);
   const slotBytes = trained.reduce((sum, parameter) => sum + optimizer.slotBytes(parameter), 0);

@@ -3,6 +3,7 @@ import { FLOAT32_BYTES, elementCount, nameList, type Finding, type ParameterInfo
 import type { PlannedContext } from "../api/contexts.js";
 import type { FrozenFormsOptions } from "../weights/frozen-forms.js";
 import { packableNames } from "../weights/packable.js";
+import { everTrained } from "./plan.js";
 
 /** What decides the form in which parameters are kept. */
 export type FormsContext = Pick<PlannedContext, "plan" | "parameters" | "model" | "training">;
@@ -16,7 +17,7 @@ const BFLOAT16_BYTES = 2;
  */
 export function frozenLayouts(context: FormsContext): ReadonlyMap<string, QuantizedLayout> {
   const { parameters, training } = context;
-  const trained = trainedNames(context);
+  const trained = everTrained(context.plan.phases);
   return new Map(
     parameters.flatMap((parameter): (readonly [string, QuantizedLayout])[] => {
       if (trained.has(parameter.name)) return [];
@@ -120,10 +121,4 @@ function isQuantizable({ name, shape, isLinear, tiedNames = [] }: ParameterInfo,
 
 function formOf(dtype: string): FrozenForm | undefined {
   return ({ INT8: "int8", NF4: "nf4" } as const)[dtype as "INT8" | "NF4"];
-}
-
-function trainedNames({ plan }: FormsContext): ReadonlySet<string> {
-  return new Set(
-    plan.phases.flatMap(({ entries }) => entries.filter(({ trainable }) => trainable).map(({ name }) => name)),
-  );
 }

@@ -39,6 +39,11 @@ export function trainedNames(phase: PlanPhase): ReadonlySet<string> {
   return new Set(phase.entries.filter(({ trainable }) => trainable).map(({ name }) => name));
 }
 
+/** Names that train in one of these phases at least. */
+export function everTrained(phases: readonly PlanPhase[]): ReadonlySet<string> {
+  return new Set(phases.flatMap((phase) => [...trainedNames(phase)]));
+}
+
 /**
  * sha256 (hex) of what the plan does: phases, names, components, states, groups, stops. Reasons and order of entries do
  * not count.

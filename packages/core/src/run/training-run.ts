@@ -1,7 +1,7 @@
 import type { AfterStepContext, StepContext } from "../api/contexts.js";
 import { makeOptimizer } from "../optimize/make-optimizer.js";
 import type { Optimizer } from "../api/optimizer.js";
-import { trainedNames } from "../plan/plan.js";
+import { everTrained } from "../plan/plan.js";
 import { runLength } from "../plan/run-length.js";
 import type { RunSummary } from "../api/summary.js";
 import { lostAfter, lostBy } from "../errors/ensemble.js";
@@ -289,7 +289,7 @@ export class TrainingRun {
   /** What trained up to a step, and what the run began with instead of the model's values. */
   #trainedTensors(step: number): ReadonlyMap<string, ReturnType<LoadedModel["runner"]["store"]["get"]>> {
     const phases = this.#input.planned.plan.phases.filter(({ fromStep }) => fromStep <= step);
-    const names = new Set([...this.#carried, ...phases.flatMap((phase) => [...trainedNames(phase)])]);
+    const names = new Set([...this.#carried, ...everTrained(phases)]);
     return new Map([...names].map((name) => [name, this.#made!.loaded.runner.store.get(name)]));
   }
 

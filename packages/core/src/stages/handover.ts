@@ -1,6 +1,6 @@
 import { nameList, type Finding } from "@thaw/contracts";
 import type { PlannedContext } from "../api/contexts.js";
-import { trainedNames } from "../plan/plan.js";
+import { everTrained } from "../plan/plan.js";
 
 /** A stage whose plan is known. */
 export interface PlannedStage {
@@ -44,7 +44,5 @@ export function handoverFindings(stages: readonly PlannedStage[]): readonly Find
 }
 
 function lost({ planned }: PlannedStage, known: ReadonlySet<string>): readonly string[] {
-  return [...new Set(planned.plan.phases.flatMap((phase) => [...trainedNames(phase)]))].filter(
-    (name) => !known.has(name),
-  );
+  return [...everTrained(planned.plan.phases)].filter((name) => !known.has(name));
 }

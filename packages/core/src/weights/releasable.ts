@@ -1,5 +1,6 @@
 import { isSegmentPrefix } from "@thaw/contracts";
 import type { PlannedContext } from "../api/contexts.js";
+import { everTrained } from "../plan/plan.js";
 
 /**
  * Parameters that nobody needs as long as a segment's output is known: those that it reads and no other segment does.
@@ -11,7 +12,7 @@ export function releasableParameters(
 ): readonly string[] {
   const namesOf = canonicalNames(parameters);
   const own = namesOf(model.segments.find(({ name }) => name === segment)?.parameters ?? []);
-  const trained = trainedInSomePhase(plan);
+  const trained = everTrained(plan.phases);
   if ([...own].some((name) => trained.has(name))) return [];
   const others = namesOf(
     model.segments.filter(({ name }) => !isSegmentPrefix(segment, name)).flatMap((other) => other.parameters),
@@ -29,7 +30,7 @@ export function unusedParameters({
   parameters,
 }: Pick<PlannedContext, "model" | "plan" | "parameters">): ReadonlySet<string> {
   const namesOf = canonicalNames(parameters);
-  const trained = trainedInSomePhase(plan);
+  const trained = everTrained(plan.phases);
   const used = namesOf(model.segments.flatMap((segment) => segment.parameters));
   return new Set([...namesOf(model.deadParameters)].filter((name) => !trained.has(name) && !used.has(name)));
 }
@@ -39,10 +40,4 @@ function canonicalNames(parameters: PlannedContext["parameters"]): (names: reado
     parameters.flatMap(({ name, tiedNames = [] }) => tiedNames.map((alias) => [alias, name] as const)),
   );
   return (names) => new Set(names.map((name) => canonical.get(name) ?? name));
-}
-
-function trainedInSomePhase(plan: PlannedContext["plan"]): ReadonlySet<string> {
-  return new Set(
-    plan.phases.flatMap(({ entries }) => entries.filter(({ trainable }) => trainable).map(({ name }) => name)),
-  );
 }

@@ -1,5 +1,4 @@
-import { toSnakeCase, type Finding, type Rule, type RuleContext, type Setting } from "@thaw/core";
-import { everTrained } from "../plan-facts.js";
+import { everTrained, toSnakeCase, type Finding, type Rule, type RuleContext, type Setting } from "@thaw/core";
 import { quotedSetting } from "../settings.js";
 
 /** Keys under which tokens are added, in Thaw and in the configs of others that `thaw check` reads. */
