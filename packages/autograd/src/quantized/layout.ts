@@ -14,7 +14,7 @@ export interface QuantizedLayout {
   readonly nestedBlock?: number;
 }
 
-/** The forms that matrices are brought into, and `fp4`, which files may hold. */
+/** The forms that matrices are brought into; files may hold `fp4` beside them. */
 export const FROZEN_FORMS = ["int8", "nf4"] as const;
 export type FrozenForm = (typeof FROZEN_FORMS)[number];
 

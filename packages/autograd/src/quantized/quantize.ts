@@ -1,11 +1,4 @@
-import {
-  blockCount,
-  type FrozenForm,
-  layoutOf,
-  type QuantizedLayout,
-  type QuantizedValues,
-  sectionsOf,
-} from "./layout.js";
+import { type FrozenForm, layoutOf, type QuantizedLayout, type QuantizedValues, sectionsOf } from "./layout.js";
 import { dynamicTable, NF4, pairTable, signedTable } from "./tables.js";
 
 /** The largest of int8. */
@@ -64,20 +57,10 @@ function rowsToInt8(layout: QuantizedLayout, values: Float32Array): QuantizedVal
 }
 
 function blocksToNf4(layout: QuantizedLayout, values: Float32Array): QuantizedValues {
-  const { block } = layout;
-  const scales = new Float32Array(blockCount(layout));
-  const codes = new Uint8Array((scales.length * block) / 2);
-  const bounds = middles(NF4);
-  for (let number = 0; number < scales.length; number++) {
-    const [begin, end] = [number * block, Math.min((number + 1) * block, values.length)];
-    scales[number] = largestOf(values, begin, end);
-    const factor = scales[number] === 0 ? 0 : Math.fround(1 / scales[number]!);
-    for (let index = begin; index < end; index++) {
-      const code = placeOf(Math.fround(values[index]! * factor), bounds);
-      codes[index >> 1]! |= index % 2 === 0 ? code << 4 : code;
-    }
-  }
-  return joinQuantized(layout, { codes, table: pairTable(NF4), ...nestedScales(scales, layout.nestedBlock!) });
+  const { codes, scales } = nearestCodes(values, layout.block, NF4);
+  const pairs = new Uint8Array(codes.length / 2);
+  for (let index = 0; index < pairs.length; index++) pairs[index] = (codes[2 * index]! << 4) | codes[2 * index + 1]!;
+  return joinQuantized(layout, { codes: pairs, table: pairTable(NF4), ...nestedScales(scales, layout.nestedBlock!) });
 }
 
 /** Scales in 8 bits: less their mean, by the largest of a block. */
@@ -85,16 +68,26 @@ function nestedScales(scales: Float32Array, block: number): Pick<QuantizedParts,
   const offset = Math.fround(scales.reduce((sum, scale) => sum + scale, 0) / scales.length);
   const rest = scales.map((scale) => scale - offset);
   const table = dynamicTable();
-  const bounds = middles(table);
-  const own = new Float32Array(Math.ceil(scales.length / block));
-  const codes = new Uint8Array(own.length * block);
-  for (let number = 0; number < own.length; number++) {
-    const [begin, end] = [number * block, Math.min((number + 1) * block, scales.length)];
-    own[number] = largestOf(rest, begin, end);
-    const factor = own[number] === 0 ? 0 : Math.fround(1 / own[number]!);
-    for (let index = begin; index < end; index++) codes[index] = placeOf(Math.fround(rest[index]! * factor), bounds);
-  }
+  const { codes, scales: own } = nearestCodes(rest, block, table);
   return { scales: codes, nested: { table, scales: own, offset } };
+}
+
+/** Each block by its largest value, to the nearest of an ascending table: a code for each place of whole blocks. */
+function nearestCodes(
+  values: Float32Array,
+  block: number,
+  table: ArrayLike<number>,
+): { readonly codes: Uint8Array; readonly scales: Float32Array } {
+  const scales = new Float32Array(Math.ceil(values.length / block));
+  const codes = new Uint8Array(scales.length * block);
+  const bounds = middles(table);
+  for (let number = 0; number < scales.length; number++) {
+    const [begin, end] = [number * block, Math.min((number + 1) * block, values.length)];
+    scales[number] = largestOf(values, begin, end);
+    const factor = scales[number] === 0 ? 0 : Math.fround(1 / scales[number]!);
+    for (let index = begin; index < end; index++) codes[index] = placeOf(Math.fround(values[index]! * factor), bounds);
+  }
+  return { codes, scales };
 }
 
 function largestOf(values: Float32Array, begin: number, end: number): number {
