@@ -1,4 +1,4 @@
-import { type Bfloat16Products, type FrozenForm, layoutOf, quantizedBytes, type QuantizedLayout } from "@thaw/autograd";
+import { type Bfloat16Products, layoutOf, quantizedBytes, type QuantizedLayout } from "@thaw/autograd";
 import { FLOAT32_BYTES, elementCount, nameList, type Finding, type ParameterInfo, type Setting } from "@thaw/contracts";
 import type { PlannedContext } from "../api/contexts.js";
 import type { FrozenFormsOptions } from "../weights/frozen-forms.js";
@@ -56,43 +56,43 @@ export function keptBytes(context: FormsContext): (parameter: ParameterInfo) => 
  * checkpoint has another.
  */
 export function checkFrozenForms(context: FormsContext, settings: readonly Setting[]): readonly Finding[] {
-  const { parameters, training } = context;
+  const problem = withoutEffect(context);
   const given = settings.filter(({ path }) => /^training\.frozen_?[pP]recision$/u.test(path));
-  const findings = [...trainedAndQuantized(context)];
-  const { frozenPrecision } = training;
-  if (frozenPrecision === undefined) return findings;
-  const other = parameters.filter(
-    ({ quantized, dtype }) => quantized !== undefined && formOf(dtype) !== frozenPrecision,
-  );
-  const without = (message: string, fix: string): Finding => ({
-    rule: "frozen-precision-without-effect",
-    severity: "error",
-    settings: given,
-    message,
-    fix,
-  });
-  if (other.length > 0)
-    return [
-      ...findings,
-      without(
-        `The checkpoint stores ${other.length} matrices as ${other[0]!.dtype}, and ${frozenPrecision} would round ` +
-          "them a second time.",
-        "Leave training.frozen_precision out: they are kept as they are stored.",
-      ),
-    ];
-  if (frozenLayouts(context).size > 0) return findings;
   return [
-    ...findings,
-    without(
-      `No weight of a linear layer stays frozen for the whole run, so that ${frozenPrecision} has nothing to apply to.`,
-      "Freeze a component, or leave training.frozen_precision out.",
-    ),
+    ...trainedAndQuantized(context),
+    ...(problem === undefined
+      ? []
+      : [
+          { rule: "frozen-precision-without-effect", severity: "error", settings: given, ...problem } satisfies Finding,
+        ]),
   ];
+}
+
+function withoutEffect(context: FormsContext): Pick<Finding, "message" | "fix"> | undefined {
+  const { frozenPrecision } = context.training;
+  if (frozenPrecision === undefined) return undefined;
+  const other = context.parameters.filter(
+    ({ quantized, dtype }) => quantized !== undefined && dtype.toLowerCase() !== frozenPrecision,
+  );
+  if (other.length > 0)
+    return {
+      message:
+        `The checkpoint stores ${other.length} matrices as ${other[0]!.dtype}, and ${frozenPrecision} would round ` +
+        "them a second time.",
+      fix: "Leave training.frozen_precision out: they are kept as they are stored.",
+    };
+  if (frozenLayouts(context).size > 0) return undefined;
+  return {
+    message:
+      `No weight of a linear layer stays frozen for the whole run, so that ${frozenPrecision} ` +
+      "has nothing to apply to.",
+    fix: "Freeze a component, or leave training.frozen_precision out.",
+  };
 }
 
 function trainedAndQuantized(context: FormsContext): readonly Finding[] {
   const stored = new Map(
-    context.parameters.filter(({ quantized }) => quantized !== undefined).map((one) => [one.name, one]),
+    context.parameters.flatMap(({ name, quantized }) => (quantized === undefined ? [] : [[name, quantized] as const])),
   );
   const entries = context.plan.phases.flatMap((phase) =>
     phase.entries.filter(({ name, trainable }) => trainable && stored.has(name)),
@@ -106,7 +106,7 @@ function trainedAndQuantized(context: FormsContext): readonly Finding[] {
       severity: "error",
       settings: [...settings.values()],
       message:
-        `The checkpoint stores ${nameList(names)} in ${stored.get(names[0]!)!.dtype === "INT8" ? 8 : 4} bits, ` +
+        `The checkpoint stores ${nameList(names)} in ${stored.get(names[0]!)!.bits} bits, ` +
         "which no update can change.",
       fix: "Freeze it and train adapters over it (lora), or take the checkpoint that it was made from.",
     },
@@ -117,8 +117,4 @@ function isQuantizable({ name, shape, isLinear, tiedNames = [] }: ParameterInfo,
   const { input, output } = model.text.embeddings ?? {};
   const isEmbedding = [name, ...tiedNames].some((alias) => alias === input || alias === output);
   return isLinear === true && shape.length === 2 && !isEmbedding;
-}
-
-function formOf(dtype: string): FrozenForm | undefined {
-  return ({ INT8: "int8", NF4: "nf4" } as const)[dtype as "INT8" | "NF4"];
 }
