@@ -1,12 +1,4 @@
-import {
-  activationBytes,
-  FLOAT32_BYTES,
-  innermost,
-  elementCount,
-  keptBytes,
-  type ParameterInfo,
-  type RuleContext,
-} from "@thaw/core";
+import { activationBytes, float32Bytes, innermost, keptBytes, type RuleContext } from "@thaw/core";
 
 /** Bytes that a step needs, roughly: for a warning, not for accounting. */
 export interface MemoryEstimate {
@@ -27,13 +19,12 @@ const USUAL_TOKENS = 1024;
 export function estimateBytes(
   context: Pick<RuleContext, "parameters" | "plan" | "flows" | "model" | "training" | "optimizer">,
 ): MemoryEstimate {
-  const parameterBytes = ({ shape }: ParameterInfo): number => FLOAT32_BYTES * elementCount(shape);
   const bytesOf = keptBytes(context);
   const weightBytes = context.parameters.reduce((sum, parameter) => sum + bytesOf(parameter), 0);
   const trainingBytes = new Map(
     context.parameters.map((parameter) => [
       parameter.name,
-      parameterBytes(parameter) + context.optimizer.slotBytes(parameter),
+      float32Bytes(parameter.shape) + context.optimizer.slotBytes(parameter),
     ]),
   );
   const phaseBytes = context.plan.phases.map(({ entries }) =>
