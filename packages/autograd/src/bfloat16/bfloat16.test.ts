@@ -1,6 +1,7 @@
 import * as tf from "@tensorflow/tfjs-core";
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { useBackend } from "../../test/backends.js";
+import { type FrozenLayers, runFrozen } from "../../test/frozen-layers.js";
 import { randomInput } from "../../test/numeric.js";
 import {
   add,
@@ -12,10 +13,8 @@ import {
   roundToBfloat16,
   simulatedBfloat16,
   sum,
-  Tape,
   tensorflowBfloat16,
   unpackBfloat16,
-  type Value,
 } from "../index.js";
 
 let tensors = 0;
@@ -57,39 +56,20 @@ describe("packing", () => {
 });
 
 /** Loss and gradient of the input, of layers with frozen weights in either form. */
-function run(
-  isPacked: boolean,
-  build: (x: Value, weight: (shape: [number, number], seed: number) => Value, tape: Tape) => Value,
-): { loss: number; gradient: Float32Array } {
+const run = (isPacked: boolean, layers: FrozenLayers) => {
   const products = simulatedBfloat16();
-  const tape = new Tape();
-  const made: tf.Tensor[] = [];
-  const keep = <T extends tf.Tensor>(tensor: T): T => {
-    made.push(tensor);
-    return tensor;
-  };
-  const weight = (shape: [number, number], seed: number): Value => {
-    const { values } = randomInput(shape, seed);
-    if (isPacked)
-      return tape.packedParameter(
-        { words: keep(tf.tensor(packBfloat16(Float32Array.from(values)).words, [shape[0], shape[1] / 2])), shape },
-        products,
-      );
-    return tape.parameter(keep(tf.tensor(roundToBfloat16(Float32Array.from(values)), shape)), false);
-  };
-  const x = tape.parameter(keep(tf.tensor(randomInput([2, 3, 8], 1).values, [2, 3, 8])), true);
-  const loss = build(x, weight, tape);
-  const value = loss.tensor.dataSync()[0]!;
-  const [gradient] = tape.backward(loss, [x]);
-  const result = { loss: value, gradient: gradient!.dataSync<"float32">().slice() };
-  gradient!.dispose();
-  tape.dispose();
-  tf.dispose(made);
-  return result;
-}
+  return runFrozen([2, 3, 8], layers, (tape, values, shape, keep) =>
+    isPacked
+      ? tape.packedParameter(
+          { words: keep(tf.tensor(packBfloat16(values).words, [shape[0], shape[1] / 2])), shape },
+          products,
+        )
+      : tape.parameter(keep(tf.tensor(roundToBfloat16(values), shape)), false),
+  );
+};
 
 const ROW_IDS = Int32Array.of(4, 0, 4, 1, 2, 3);
-const CASES: Record<string, Parameters<typeof run>[1]> = {
+const CASES: Record<string, FrozenLayers> = {
   linear: (x, weight) => sum(linear(x, weight([10, 8], 2))),
   "linear with a bias": (x, weight, tape) =>
     sum(linear(x, weight([10, 8], 2), tape.own(tf.tensor1d(randomInput([10], 3).values)))),

@@ -2,10 +2,10 @@ import { readFileSync } from "node:fs";
 import * as tf from "@tensorflow/tfjs-core";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { SETUPS, useBackend } from "../../test/backends.js";
-import { randomInput } from "../../test/numeric.js";
+import { type FrozenLayers, runFrozen } from "../../test/frozen-layers.js";
 import { installFunctions } from "../../test/replayed-functions.js";
 import { type OpAttribute, type OpResult, Operations, type TensorFlowBackend } from "../bfloat16/operations.js";
-import { add, crossEntropy, embedding, fuse, linear, silu, sum, Tape, type Value } from "../index.js";
+import { add, crossEntropy, embedding, fuse, linear, silu, sum } from "../index.js";
 import { dequantize, firstBadScale } from "./dequantize.js";
 import {
   FROZEN_FORMS,
@@ -143,37 +143,17 @@ function operationsOnCpu(): Operations {
   } as unknown as TensorFlowBackend);
 }
 
-/** Loss and gradients of layers with a frozen weight, quantised or of the numbers that it stands for. */
-function run(
-  form: FrozenForm,
-  isQuantized: boolean,
-  build: (x: Value, weight: (shape: [number, number], seed: number) => Value) => Value,
-): { readonly loss: number; readonly gradient: number[] } {
-  const tape = new Tape();
-  const made: tf.Tensor[] = [];
-  const keep = <T extends tf.Tensor>(tensor: T): T => {
-    made.push(tensor);
-    return tensor;
-  };
-  const weight = (shape: [number, number], seed: number): Value => {
-    const quantized = quantize(form, Float32Array.from(randomInput(shape, seed).values), shape);
+/** Loss and gradient of the input, of layers with frozen weights, quantised or of the numbers that these stand for. */
+const run = (form: FrozenForm, isQuantized: boolean, layers: FrozenLayers) =>
+  runFrozen([6, 8], layers, (tape, values, shape, keep) => {
+    const quantized = quantize(form, values, shape);
     return isQuantized
       ? tape.quantizedParameter({ words: keep(tf.tensor1d(quantized.words)), layout: quantized.layout })
       : tape.parameter(keep(tf.tensor(dequantize(quantized), shape)), false);
-  };
-  const x = tape.parameter(keep(tf.tensor(randomInput([6, 8], 1).values, [6, 8])), true);
-  const loss = build(x, weight);
-  const value = loss.tensor.dataSync()[0]!;
-  const [gradient] = tape.backward(loss, [x]);
-  const result = { loss: value, gradient: [...gradient!.dataSync()] };
-  gradient!.dispose();
-  tape.dispose();
-  tf.dispose(made);
-  return result;
-}
+  });
 
 const IDS = Int32Array.of(4, 0, 4, 1, 2, 3);
-const LAYERS: Record<string, Parameters<typeof run>[2]> = {
+const LAYERS: Record<string, FrozenLayers> = {
   "linear layers that share their input": (x, weight) =>
     sum(silu(add(linear(x, weight([10, 8], 2)), linear(x, weight([10, 8], 3))))),
   "rows of a table": (x, weight) => sum(silu(add(x, embedding(weight([6, 8], 2), IDS, [6])))),
