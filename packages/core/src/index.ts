@@ -164,6 +164,7 @@ export {
   openSafetensors,
   parseManifest,
   proofOf,
+  writeAtomically,
   writeManifest,
   writeSafetensors,
   type Manifest,

@@ -1,6 +1,5 @@
-import { randomUUID } from "node:crypto";
-import { rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { writeAtomically } from "@thaw/core";
 import { reportUnwritable } from "./errors.js";
 import { renderReport } from "./page/page.js";
 import { COMPARISON_FILE } from "./run/read-run.js";
@@ -27,13 +26,8 @@ export function writeComparison(runFolder: string, comparison: Comparison): Prom
 
 async function writeWhole(folder: string, name: string, text: string): Promise<string> {
   const file = join(folder, name);
-  const temporary = join(folder, `.${name}-${randomUUID()}.tmp`);
-  try {
-    await writeFile(temporary, text);
-    await rename(temporary, file);
-  } catch (cause) {
-    await rm(temporary, { force: true });
+  await writeAtomically(file, (handle) => handle.writeFile(text)).catch((cause: unknown) => {
     throw reportUnwritable(file, cause);
-  }
+  });
   return file;
 }
