@@ -94,8 +94,7 @@ export function samplePlanned(): PlannedContext {
 
 /** A whole run, finished. */
 export function sampleRecord(): RunRecord {
-  const record = newRecord("Emoji captioner");
-  record.model = "examples/emoji-captioner/checkpoint";
+  const record = newRecord();
   record.backend = "WASM with SIMD, one thread";
   record.planned = samplePlanned();
   for (let step = 1; step <= 200; step++)
@@ -105,10 +104,6 @@ export function sampleRecord(): RunRecord {
       durationMs: 240,
       peakBytes: 61e6,
     });
-  record.losses["twemoji"] = [
-    { step: 0, value: 6.9 },
-    { step: 200, value: 1.9 },
-  ];
   record.captions.push(sampleCaptions("twemoji", 0.442), sampleCaptions("twemoji-unseen", 0.101));
   record.summary = {
     runFolder: "/x/runs/run-1",

@@ -203,7 +203,7 @@ async function trainOne(
 ): Promise<number> {
   const parts = await openParts(config);
   try {
-    const run = await prepareRun(config, parts, titleOf(config.values.runName, config.folder), context);
+    const run = await prepareRun(config, parts, context);
     const trainer = new Trainer({ ...run.options, ...(resume === undefined ? {} : { resume }) });
     context.onTrainer(trainer);
     const summary = await trainer.run();

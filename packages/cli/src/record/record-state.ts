@@ -1,7 +1,7 @@
 import { readMetrics } from "@thaw/core";
-import { addLine, type CaptionRecord, type RunRecord } from "./record.js";
+import { addStep, type CaptionRecord, type RunRecord } from "./record.js";
 
-/** What a checkpoint keeps of a record: captions from before training. Steps and losses are in `metrics.jsonl`. */
+/** What a checkpoint keeps of a record: captions from before training. Steps are in `metrics.jsonl`. */
 export function savedRecord(record: RunRecord): unknown {
   return { captions: record.captions };
 }
@@ -22,5 +22,5 @@ export async function restoreRecord(
     if (own !== undefined) Object.assign(own, earlier);
   }
   if (runFolder === undefined) return;
-  for (const line of await readMetrics(runFolder, step)) addLine(record, line);
+  for (const line of await readMetrics(runFolder, step)) if (line.event === "step") addStep(record, line);
 }

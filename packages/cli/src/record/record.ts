@@ -1,4 +1,4 @@
-import type { MetricsLine, PlannedContext, RunEvent, RunSummary } from "@thaw/core";
+import type { PlannedContext, RunEvent, RunSummary, StepEvent } from "@thaw/core";
 import type { Comparison } from "@thaw/report";
 
 /** One optimizer step, as the terminal needs it. */
@@ -51,16 +51,9 @@ export interface CaptionRecord {
 
 /** Everything that the terminal says of a run; filled in while it goes on. */
 export interface RunRecord {
-  readonly title: string;
-  readonly startedAt: Date;
-  configFile?: string;
-  model?: string;
   backend?: string;
-  totalSteps?: number;
   planned?: PlannedContext;
   readonly steps: StepPoint[];
-  /** Evaluation losses by name. */
-  readonly losses: Record<string, { readonly step: number; readonly value: number }[]>;
   readonly captions: CaptionRecord[];
   /** The progress bar does not show training: at the start, and after something else used it. */
   isBarTaken: boolean;
@@ -70,26 +63,20 @@ export interface RunRecord {
 }
 
 /** A record of a run that has not begun. */
-export function newRecord(title: string): RunRecord {
-  return { title, startedAt: new Date(), steps: [], losses: {}, captions: [], isBarTaken: true };
+export function newRecord(): RunRecord {
+  return { steps: [], captions: [], isBarTaken: true };
 }
 
 /** The record as a subscriber of a run's events. */
 export function recordEvents(record: RunRecord): (event: RunEvent) => void {
   return (event) => {
-    if (event.event === "started") {
-      record.backend = event.backend;
-      record.totalSteps = event.totalSteps;
-    } else if (event.event === "step" || event.event === "evaluated") addLine(record, event);
+    if (event.event === "started") record.backend = event.backend;
+    else if (event.event === "step") addStep(record, event);
     else if (event.event === "done") record.summary = event.summary;
   };
 }
 
-/** Adds a measurement, of a run that goes on or of one that is taken up again. */
-export function addLine(record: RunRecord, line: MetricsLine): void {
-  if (line.event === "step") {
-    const { step, loss, durationMs, peakBytes = 0 } = line;
-    record.steps.push({ step, loss, durationMs, peakBytes });
-  } else if (line.event === "evaluated" && line.metrics["loss"] !== undefined)
-    (record.losses[line.name] ??= []).push({ step: line.step, value: line.metrics["loss"] });
+/** Adds a step, of a run that goes on or of one that is taken up again. */
+export function addStep(record: RunRecord, { step, loss, durationMs, peakBytes = 0 }: StepEvent): void {
+  record.steps.push({ step, loss, durationMs, peakBytes });
 }

@@ -69,14 +69,12 @@ export interface PreparedRun {
 export async function prepareRun(
   config: LoadedConfig,
   parts: Parts,
-  title: string,
   context: TrainContext,
 ): Promise<PreparedRun> {
   const { events, terminal, progress, logger, isJson, interrupts, failure, team } = context;
   tellOfData(parts, config.values.training.microBatchSize ?? 1, config.values.seed ?? 0, logger);
   warnOfOverlap(parts.train, parts.evaluation, logger);
-  const record = newRecord(title);
-  record.model = parts.model.source;
+  const record = newRecord();
   const { onEvent } = context;
   const told = onEvent === undefined ? {} : { onEvent };
   const sinks = { record, progress, events, failure, folder: process.cwd(), ...told };

@@ -3,7 +3,6 @@ import { openParts } from "./build-run.js";
 import type { LoadedConfig } from "../config/load-config.js";
 import { RECORD_PLUGIN } from "../record/record-plugin.js";
 import { stageTitle } from "../render/text.js";
-import { titleOf } from "./run-folder.js";
 import { finishRun, prepareRun, stoppedRun, type PreparedRun, type TrainContext } from "./train-run.js";
 
 /** A stage to train. */
@@ -58,12 +57,7 @@ function asStage({ name, config }: StageToTrain, prepared: Map<string, PreparedR
     open: async (purpose) => {
       const parts = await openParts(config);
       try {
-        const run = await prepareRun(
-          config,
-          parts,
-          `${titleOf(config.values.runName, config.folder)}: ${name}`,
-          context,
-        );
+        const run = await prepareRun(config, parts, context);
         prepared.set(name, run);
         const options = withoutPlace(run.options);
         // The recorder prints the plan, which is wanted when the stage begins.
