@@ -1,4 +1,4 @@
-import { compareRuns, readRun, type Difference, type RunComparison } from "@thaw/report";
+import { compareRuns, readMeasured, type Difference, type RunComparison } from "@thaw/report";
 import { lossText, table, type Column } from "../render/text.js";
 import type { Colors, Terminal } from "../terminal/terminal.js";
 
@@ -14,7 +14,7 @@ export async function compare(
   options: CompareOptions,
   terminal: Terminal,
 ): Promise<number> {
-  const [one, other] = await Promise.all([readRun(left), readRun(right)]);
+  const [one, other] = await Promise.all([readMeasured(left), readMeasured(right)]);
   const compared = compareRuns(one, other);
   if (options.json === true) {
     terminal.out(JSON.stringify({ left: one.folder, right: other.folder, ...compared }));

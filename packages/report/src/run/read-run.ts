@@ -30,7 +30,7 @@ export async function readRun(runFolder: string): Promise<RunData> {
   return { ...run, samples: await withPictures(resolve(runFolder), samples) };
 }
 
-/** All of it but the samples, with their pictures: for lists of runs. @throws THAW_REPORT_NOT_A_RUN */
+/** All of it but the samples, with their pictures: for lists and comparisons of runs. @throws THAW_REPORT_NOT_A_RUN */
 export async function readMeasured(runFolder: string): Promise<RunData> {
   const folder = resolve(runFolder);
   const started = await readJson<Partial<RunPlan>>(folder, "plan.json");
