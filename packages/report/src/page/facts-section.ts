@@ -1,5 +1,5 @@
 import { deadGradientLines, type Finding } from "@thaw/core";
-import type { RunData } from "../run/run-data.js";
+import { sumsOf, type RunData, type RunPlan } from "../run/run-data.js";
 import { html, table, type Html } from "./html.js";
 import { bytesText, countText, durationText, lastPart } from "./text.js";
 
@@ -71,7 +71,7 @@ export function timeSection({ metrics, log }: RunData): Html {
 export function proofSection({ summary, comparison, plan }: RunData): Html {
   const saved = [
     ...(comparison === undefined ? [] : [compared(comparison)]),
-    ...(plan === undefined ? [] : neverKept(plan.graph)),
+    ...(plan === undefined ? [] : neverKept(plan)),
   ];
   const lines = [...new Set(summary?.lines)];
   return html`${
@@ -115,10 +115,9 @@ function hash(text: string): Html {
 }
 
 /** By the plan: what is kept for each parameter that trains is not kept for one that is frozen. */
-function neverKept(graph: NonNullable<RunData["plan"]>["graph"]): readonly Html[] {
-  const trained = graph.reduce((sum, { trainedCount }) => sum + trainedCount, 0);
-  const bytes = graph.reduce((sum, { trainedBytes }) => sum + trainedBytes, 0);
-  const frozen = graph.reduce((sum, { parameterCount }) => sum + parameterCount, 0) - trained;
+function neverKept(plan: RunPlan): readonly Html[] {
+  const { parameterCount, trainedCount: trained, trainedBytes: bytes } = sumsOf(plan);
+  const frozen = parameterCount - trained;
   if (trained === 0 || frozen <= 0) return [];
   return [
     html`<p>

@@ -1,5 +1,5 @@
 import { metricText } from "../run/metric-words.js";
-import { stepsOf, type RunData, type RunStatus } from "../run/run-data.js";
+import { stepsOf, sumsOf, workOf, type RunData, type RunStatus } from "../run/run-data.js";
 import { measuredOf, winnersOf } from "../run/measured.js";
 import { html, type Html } from "./html.js";
 import { bytesText, countText, durationText, numberText, timeText } from "./text.js";
@@ -82,17 +82,14 @@ function lossCard({ metrics }: RunData): readonly Card[] {
 
 function planCard({ plan }: RunData): readonly Card[] {
   if (plan === undefined || plan.graph.length === 0) return [];
-  const all = plan.graph.reduce((sum, { parameterCount }) => sum + parameterCount, 0);
-  const trained = plan.graph.reduce((sum, { trainedCount }) => sum + trainedCount, 0);
+  const { parameterCount: all, trainedCount: trained } = sumsOf(plan);
   return [[`${((100 * trained) / Math.max(1, all)).toFixed(1)}%`, `of ${countText(all)} parameters train`]];
 }
 
-function speedCard({ metrics, summary }: RunData): readonly Card[] {
-  const steps = metrics.filter((line) => line.event === "step");
+function speedCard(run: RunData): readonly Card[] {
+  const { steps, trainingMs, tokens, peakBytes } = workOf(run);
   if (steps.length === 0) return [];
-  const trainingMs = steps.reduce((sum, { durationMs }) => sum + durationMs, 0);
-  const tokens = steps.reduce((sum, step) => sum + step.tokens, 0);
-  const peak = Math.max(summary?.peakTensorBytes ?? 0, ...steps.map(({ peakBytes }) => peakBytes ?? 0));
+  const peak = Math.max(run.summary?.peakTensorBytes ?? 0, peakBytes);
   return [
     [
       durationText(trainingMs),

@@ -1,6 +1,6 @@
 import type { GraphComponent } from "@thaw/core";
 import { measuredOf } from "./measured.js";
-import type { RunData } from "./run-data.js";
+import { sumsOf, workOf, type RunData } from "./run-data.js";
 
 /** The same of two runs, where it differs. Absent: one of them has it not. */
 export interface Difference<Value> {
@@ -98,16 +98,12 @@ function curveOf(left: ReadonlyMap<number, number>, right: ReadonlyMap<number, n
   };
 }
 
-function numbersOf({ metrics, plan }: RunData): ReadonlyMap<string, number> {
-  const steps = metrics.filter((line) => line.event === "step");
-  const trainingMs = steps.reduce((sum, { durationMs }) => sum + durationMs, 0);
-  const tokens = steps.reduce((sum, step) => sum + step.tokens, 0);
-  const peak = Math.max(0, ...steps.map(({ peakBytes }) => peakBytes ?? 0));
-  const trained = plan?.graph.reduce((sum, { trainedCount }) => sum + trainedCount, 0);
+function numbersOf(run: RunData): ReadonlyMap<string, number> {
+  const { steps, trainingMs, tokens, peakBytes } = workOf(run);
   return new Map([
     ["steps", steps.length],
-    ...(trained === undefined ? [] : [["trained parameters", trained] as const]),
+    ...(run.plan === undefined ? [] : [["trained parameters", sumsOf(run.plan).trainedCount] as const]),
     ...(trainingMs > 0 ? [["tokens per second", Math.round((1000 * tokens) / trainingMs)] as const] : []),
-    ...(peak > 0 ? [["peak bytes in tensors", peak] as const] : []),
+    ...(peakBytes > 0 ? [["peak bytes in tensors", peakBytes] as const] : []),
   ]);
 }

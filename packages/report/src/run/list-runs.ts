@@ -4,7 +4,7 @@ import { readStagedRun, STAGES_FILE } from "@thaw/core";
 import { noRuns } from "../errors.js";
 import { headline } from "./measured.js";
 import { readMeasured } from "./read-run.js";
-import { stepsOf, type RunData, type RunStatus } from "./run-data.js";
+import { stepsOf, workOf, type RunData, type RunStatus } from "./run-data.js";
 
 /** One run of a list. */
 export interface ListedRun {
@@ -59,7 +59,7 @@ export async function runsAt(
 
 function listed(name: string, folder: string, run: RunData): ListedRun {
   const started = run.log.find(({ event }) => event === "started")?.time;
-  const steps = run.metrics.filter((line) => line.event === "step");
+  const { steps, trainingMs } = workOf(run);
   const { done, total } = stepsOf(run);
   const best = headline(run);
   const data = dataOf(run);
@@ -72,7 +72,7 @@ function listed(name: string, folder: string, run: RunData): ListedRun {
     totalSteps: total,
     ...(best === undefined ? {} : { metric: { evaluation: best.name, name: best.metric, value: best.last } }),
     ...(steps.length === 0 ? {} : { loss: steps.at(-1)!.loss }),
-    trainingMs: steps.reduce((sum, { durationMs }) => sum + durationMs, 0),
+    trainingMs,
     ...(data === undefined ? {} : { data }),
     planHash: run.plan?.hash ?? "",
   };

@@ -1,4 +1,13 @@
-import type { Finding, GraphComponent, LogLine, MetricsLine, RunSummary, SampleLine, Setting } from "@thaw/core";
+import type {
+  Finding,
+  GraphComponent,
+  LogLine,
+  MetricsLine,
+  RunSummary,
+  SampleLine,
+  Setting,
+  StepEvent,
+} from "@thaw/core";
 
 /** How a run stands. `lost`: its process ended without a word. */
 export type RunStatus = "running" | "finished" | "interrupted" | "failed" | "lost";
@@ -77,6 +86,35 @@ export function stepsOf({ metrics, log }: Pick<RunData, "metrics" | "log">): {
   const started = log.findLast((line) => line.event === "started");
   const done = metrics.findLast((line) => line.event === "step")?.step ?? started?.step ?? 0;
   return { done, total: started?.totalSteps ?? done };
+}
+
+/** The steps that a run made, and what they took together; `peakBytes`: the most of any, 0 where none says. */
+export function workOf({ metrics }: Pick<RunData, "metrics">): {
+  readonly steps: readonly StepEvent[];
+  readonly trainingMs: number;
+  readonly tokens: number;
+  readonly peakBytes: number;
+} {
+  const steps = metrics.filter((line) => line.event === "step");
+  return {
+    steps,
+    trainingMs: steps.reduce((sum, { durationMs }) => sum + durationMs, 0),
+    tokens: steps.reduce((sum, step) => sum + step.tokens, 0),
+    peakBytes: steps.reduce((most, { peakBytes = 0 }) => Math.max(most, peakBytes), 0),
+  };
+}
+
+/** Parameters of a plan's components together, those that train, and bytes that are kept for these. */
+export function sumsOf({ graph }: Pick<RunPlan, "graph">): {
+  readonly parameterCount: number;
+  readonly trainedCount: number;
+  readonly trainedBytes: number;
+} {
+  return {
+    parameterCount: graph.reduce((sum, { parameterCount }) => sum + parameterCount, 0),
+    trainedCount: graph.reduce((sum, { trainedCount }) => sum + trainedCount, 0),
+    trainedBytes: graph.reduce((sum, { trainedBytes }) => sum + trainedBytes, 0),
+  };
 }
 
 /** Steps after which a run was taken up again. */
