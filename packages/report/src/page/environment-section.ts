@@ -80,10 +80,10 @@ function logText(line: RunData["log"][number], changes: readonly RunChange[]): s
 }
 
 function configTable({ config: { values, settings, file } }: Pick<RunData, "config">): Html {
-  const places = new Map(settings.map((setting) => [normal(setting.path), placeText(setting)]));
+  const places = new Map(settings.map((setting) => [toCamelCase(setting.path), placeText(setting)]));
   const isNamed = settings.length > 0;
   const placeOf = (path: string): string => {
-    for (let at = normal(path); at !== ""; at = at.slice(0, Math.max(0, at.lastIndexOf("."))))
+    for (let at = toCamelCase(path); at !== ""; at = at.slice(0, Math.max(0, at.lastIndexOf("."))))
       if (places.has(at)) return places.get(at)!;
     return "default";
   };
@@ -99,8 +99,4 @@ function configTable({ config: { values, settings, file } }: Pick<RunData, "conf
       ]),
     )}
   </details>`;
-}
-
-function normal(path: string): string {
-  return path.split(".").map(toCamelCase).join(".");
 }

@@ -1,7 +1,7 @@
 import { withoutSecrets } from "@thaw/core";
 
 /** Text made safe for element content and quoted attributes; values of secrets are left out. */
-export function escapeHtml(text: string): string {
+function escapeHtml(text: string): string {
   return withoutSecrets(text).replace(/[&<>"']/g, (character) => `&#${character.charCodeAt(0)};`);
 }
 
@@ -30,10 +30,10 @@ export function dataBlock(value: unknown): Html {
   return trusted(`<script type="application/json">${text}</script>`);
 }
 
-/** A table in a box that scrolls by itself, also by the keyboard. `numbers`: columns that are numbers. */
+/** A table in a box that scrolls by itself, also by the keyboard. */
 export function table(
   label: string,
-  columns: readonly { readonly title: Interpolated; readonly isNumber?: boolean }[],
+  columns: readonly { readonly title: string; readonly isNumber?: boolean }[],
   rows: readonly (readonly Interpolated[])[],
 ): Html {
   const kind = (index: number): Html => trusted(columns[index]?.isNumber === true ? ' class="number"' : "");
@@ -47,15 +47,11 @@ export function table(
   );
   return html`<div class="scroll" tabindex="0" role="region" aria-label="${label}">
     <table>
-      ${
-        columns.some(({ title }) => title !== "")
-          ? html`<thead>
-              <tr>
-                ${head}
-              </tr>
-            </thead> `
-          : html``
-      }
+      <thead>
+        <tr>
+          ${head}
+        </tr>
+      </thead>
       <tbody>
         ${body}
       </tbody>
