@@ -92,9 +92,9 @@ interface ToldCaptions {
   readonly name: string;
   readonly step: number;
   readonly source: DataSource;
-  readonly evaluation: CaptionEvaluation;
-  /** Baselines were computed. */
-  readonly isFirst: boolean;
+  readonly answers: CaptionResult["answers"];
+  /** Those that were computed now. */
+  readonly baselines: CaptionEvaluation["baselines"];
   readonly tell: (event: AddedEvent) => Promise<void>;
 }
 
@@ -103,15 +103,14 @@ const TOLD_EACH = 12;
 const TOLD_PIXELS = 320;
 
 /** Baselines and samples, into the stream of the run's events. */
-async function tellCaptions({ name, step, source, evaluation, isFirst, tell }: ToldCaptions): Promise<void> {
-  const { majority, nearestNeighbour } = isFirst ? evaluation.baselines : {};
+async function tellCaptions({ name, step, source, answers, baselines, tell }: ToldCaptions): Promise<void> {
+  const { majority, nearestNeighbour } = baselines;
   const told = [["majority", majority] as const, ["nearest neighbour", nearestNeighbour] as const];
   for (const [baseline, scores] of told)
     if (scores !== undefined) {
       const { tokenF1: f1, exactMatch } = scores;
       await tell({ event: "baseline", step, name, baseline, metrics: { tokenF1: f1, exactMatch } });
     }
-  const answers = captionResult(evaluation, step).answers;
   const ranked = answers.toSorted((left, right) => left.tokenF1 - right.tokenF1);
   const chosen = [...ranked.slice(0, TOLD_EACH), ...pickAnswers(answers, TOLD_EACH), ...ranked.slice(-TOLD_EACH)];
   for (const { index, id, reference, answer, tokenF1: f1 } of new Set(chosen)) {
@@ -189,7 +188,8 @@ export function captionEvaluators(
         if (evaluation === undefined) return undefined;
         const result = captionResult(evaluation, step);
         if (isFirst) captions.baselines = evaluation.baselines;
-        await tellCaptions({ name: captionsName(name), step, source, evaluation, isFirst, tell });
+        const baselines = isFirst ? evaluation.baselines : {};
+        await tellCaptions({ name: captionsName(name), step, source, answers: result.answers, baselines, tell });
         if (isFirst && step === 0) captions.before = result;
         else captions.after = result;
         return {
