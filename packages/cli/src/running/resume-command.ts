@@ -1,5 +1,6 @@
 import { withCommand } from "../errors.js";
 import { ThawError } from "@thaw/core";
+import { shellWord } from "../render/text.js";
 
 /**
  * The error of a damaged checkpoint with the command that goes on from the newest whole one; another error as it is.
@@ -14,9 +15,4 @@ export function withResumeCommand(error: unknown, stagedRun: string | undefined)
       ? `npx thaw train --resume ${shellWord(whole)}`
       : `mv ${shellWord(folder)} ${shellWord(`${folder}.damaged`)} && npx thaw train --resume ${shellWord(stagedRun)}`;
   return withCommand(error, command);
-}
-
-/** A path as one word of a shell. */
-export function shellWord(text: string): string {
-  return /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`;
 }

@@ -1,3 +1,4 @@
+import { countText } from "@thaw/contracts";
 import { compareRuns, readMeasured, type Difference, type RunComparison } from "@thaw/report";
 import { lossText, table, type Column } from "../render/text.js";
 import type { Colors, Terminal } from "../terminal/terminal.js";
@@ -65,5 +66,5 @@ function comparisonText(
 
 function numberText(value: number | undefined): string {
   if (value === undefined) return "-";
-  return Number.isInteger(value) ? value.toLocaleString("en-US") : String(Number(value.toPrecision(4)));
+  return Number.isInteger(value) ? countText(value) : String(Number(value.toPrecision(4)));
 }
