@@ -136,10 +136,9 @@ export async function finishRun(
 export async function stoppedRun(
   summary: RunSummary,
   runFolder: string | undefined,
-  { events, terminal, interrupts, trustWord, team }: TrainContext,
+  { events, terminal, interrupts, trustWord }: TrainContext,
 ): Promise<number> {
-  const isWriting = (team?.rank ?? 0) === 0;
-  const report = summary.runFolder === undefined || !isWriting ? undefined : await writeReport(summary.runFolder);
+  const report = summary.runFolder === undefined ? undefined : await writeReport(summary.runFolder);
   events.write("stopped", { step: summary.steps, runFolder, report });
   terminal.err(`Stopped after step ${summary.steps}; a checkpoint is saved.`);
   if (runFolder !== undefined) terminal.err(`Go on with: npx thaw train --resume ${shellWord(runFolder)}${trustWord}`);
