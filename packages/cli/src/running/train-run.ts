@@ -66,11 +66,7 @@ export interface PreparedRun {
  * A run as its config means it, with a recorder and caption evaluators. `@throws THAW_CLI_NOT_A_RUN` for a run to start
  * from that is none.
  */
-export async function prepareRun(
-  config: LoadedConfig,
-  parts: Parts,
-  context: TrainContext,
-): Promise<PreparedRun> {
+export async function prepareRun(config: LoadedConfig, parts: Parts, context: TrainContext): Promise<PreparedRun> {
   const { events, terminal, progress, logger, isJson, interrupts, failure, team } = context;
   tellOfData(parts, config.values.training.microBatchSize ?? 1, config.values.seed ?? 0, logger);
   warnOfOverlap(parts.train, parts.evaluation, logger);
