@@ -1,4 +1,5 @@
 import { nameList, type Finding, type ThawError } from "@thaw/contracts";
+import type { z } from "zod";
 import { make } from "./make.js";
 
 /** One finding as text, with where its settings stand. */
@@ -23,12 +24,14 @@ export function planRefused(findings: readonly Finding[]): ThawError {
 }
 
 /** `training` options that break the schema. */
-export function trainingInvalid(text: string, issues: readonly unknown[]): ThawError {
+export function trainingInvalid(issues: readonly Issue[]): ThawError {
+  const text = issueLines("training", issues);
   return make("THAW_CORE_TRAINING_INVALID", `The training options are not valid:\n${text}`, { issues });
 }
 
 /** `trackers` that break the schema of their types. */
-export function trackersInvalid(text: string, issues: readonly unknown[]): ThawError {
+export function trackersInvalid(issues: readonly Issue[]): ThawError {
+  const text = issueLines("trackers", issues);
   return make("THAW_CORE_TRACKERS_INVALID", `The trackers are not valid:\n${text}`, { issues });
 }
 
@@ -96,4 +99,12 @@ export function backendMissing(cause: unknown): ThawError {
     {},
     cause,
   );
+}
+
+/** What a schema found wrong, as zod tells it. */
+type Issue = Pick<z.core.$ZodIssue, "path" | "message">;
+
+/** One line per issue, under the path of its option. */
+function issueLines(option: string, issues: readonly Issue[]): string {
+  return issues.map(({ path, message }) => `  - ${[option, ...path].map(String).join(".")}: ${message}`).join("\n");
 }

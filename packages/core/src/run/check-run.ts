@@ -49,10 +49,7 @@ export function resolveTraining(
     schedules: registry.all("schedules"),
   }).safeParse(training);
   if (result.success) return deepFreeze(result.data);
-  const lines = result.error.issues.map(
-    ({ path, message }) => `  - training${path.map((part) => `.${String(part)}`).join("")}: ${message}`,
-  );
-  throw trainingInvalid(lines.join("\n"), result.error.issues);
+  throw trainingInvalid(result.error.issues);
 }
 
 /** The plugins of a trainer. @throws THAW_CORE_PLUGIN_API_VERSION, THAW_CORE_PLUGIN_NAME_TWICE */

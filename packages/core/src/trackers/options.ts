@@ -32,12 +32,7 @@ export interface ChosenTracker {
 export function chosenTrackers(given: readonly TrackerOptions[], registry: Registry): readonly ChosenTracker[] {
   const factories = registry.all("trackers");
   const result = trackersSchemaOf(factories).safeParse(given);
-  if (!result.success) {
-    const lines = result.error.issues.map(
-      ({ path, message }) => `  - trackers${path.map((part) => `.${String(part)}`).join("")}: ${message}`,
-    );
-    throw trackersInvalid(lines.join("\n"), result.error.issues);
-  }
+  if (!result.success) throw trackersInvalid(result.error.issues);
   const counts = new Map<string, number>();
   return result.data.map((options) => {
     const count = (counts.get(options.type) ?? 0) + 1;
