@@ -19,7 +19,15 @@ export type {
   CaptionPrediction,
   ConceptFilter,
 } from "./evaluation/caption-evaluation.js";
-export { exactMatch, majorityCaption, scoreCaptions, tokenF1, wordsOf } from "./evaluation/caption-metrics.js";
+export {
+  countsOf,
+  exactMatch,
+  majorityCaption,
+  scoreCaptions,
+  tokenF1,
+  wordF1,
+  wordsOf,
+} from "./evaluation/caption-metrics.js";
 export type { CaptionScores } from "./evaluation/caption-metrics.js";
 export { compileChatTemplate, loadChatTemplate } from "./text/chat-template.js";
 export type { ChatTemplate } from "./text/chat-template.js";

@@ -11,10 +11,20 @@ export function wordsOf(caption: string): string[] {
   return caption.split(/\s+/).filter((word) => word !== "");
 }
 
-function counts(words: readonly string[]): Map<string, number> {
-  const result = new Map<string, number>();
-  for (const word of words) result.set(word, (result.get(word) ?? 0) + 1);
-  return result;
+/** How often each of these is there. */
+export function countsOf<Item>(items: Iterable<Item>): Map<Item, number> {
+  const counts = new Map<Item, number>();
+  for (const item of items) counts.set(item, (counts.get(item) ?? 0) + 1);
+  return counts;
+}
+
+/** F1 of words as multisets; two texts without words agree. */
+export function wordF1(answer: readonly string[], reference: readonly string[]): number {
+  if (answer.length === 0 || reference.length === 0) return answer.length === reference.length ? 1 : 0;
+  const wanted = countsOf(reference);
+  let overlap = 0;
+  for (const [word, count] of countsOf(answer)) overlap += Math.min(count, wanted.get(word) ?? 0);
+  return (2 * overlap) / (answer.length + reference.length);
 }
 
 /**
@@ -22,13 +32,7 @@ function counts(words: readonly string[]): Map<string, number> {
  * empty captions agree.
  */
 export function tokenF1(prediction: string, reference: string): number {
-  const predicted = wordsOf(prediction);
-  const wanted = wordsOf(reference);
-  if (predicted.length === 0 || wanted.length === 0) return predicted.length === wanted.length ? 1 : 0;
-  const left = counts(wanted);
-  let overlap = 0;
-  for (const [word, count] of counts(predicted)) overlap += Math.min(count, left.get(word) ?? 0);
-  return (2 * overlap) / (predicted.length + wanted.length);
+  return wordF1(wordsOf(prediction), wordsOf(reference));
 }
 
 /** 1 where the words are the same, in order. */
@@ -52,7 +56,7 @@ export function scoreCaptions(
  * equals. Overlaps are summed word by word over an index, so that thousands of captions take milliseconds.
  */
 export function majorityCaption(captions: readonly string[]): string | undefined {
-  const parsed = captions.map((caption) => counts(wordsOf(caption)));
+  const parsed = captions.map((caption) => countsOf(wordsOf(caption)));
   const lengths = parsed.map((words) => [...words.values()].reduce((sum, count) => sum + count, 0));
   const index = new Map<string, { readonly caption: number; readonly count: number }[]>();
   parsed.forEach((words, caption) => {

@@ -1,6 +1,7 @@
 import { editDistance, type MetricFactory } from "@thaw/core";
+import { wordsOf } from "@thaw/data";
 import { z } from "zod";
-import { bestOf, meanOverAnswers, wordsOf } from "./mean.js";
+import { bestOf, meanOverAnswers } from "./mean.js";
 
 const anlsSchema = z.strictObject({
   threshold: z

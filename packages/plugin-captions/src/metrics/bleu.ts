@@ -1,6 +1,7 @@
 import type { MetricFactory, ScoredAnswer } from "@thaw/core";
+import { countsOf, wordsOf } from "@thaw/data";
 import { z } from "zod";
-import { countsOf, gramsOf, wordsOf } from "./mean.js";
+import { gramsOf } from "./mean.js";
 
 const bleuSchema = z.strictObject({
   maxOrder: z.number().int().min(1).max(9).default(4).describe("Longest run of words that is compared."),

@@ -1,7 +1,8 @@
 import type { MetricFactory, ScoredAnswer } from "@thaw/core";
+import { countsOf } from "@thaw/data";
 import { z } from "zod";
 import { captionWords } from "./caption-words.js";
-import { countsOf, gramsOf, meanOf } from "./mean.js";
+import { gramsOf, meanOf } from "./mean.js";
 
 const ciderSchema = z.strictObject({});
 

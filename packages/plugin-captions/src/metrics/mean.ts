@@ -18,18 +18,6 @@ export function bestOf(
   return Math.max(...references.map((reference) => score(answer, reference)));
 }
 
-/** How often each of these is there. */
-export function countsOf<Item>(items: Iterable<Item>): Map<Item, number> {
-  const counts = new Map<Item, number>();
-  for (const item of items) counts.set(item, (counts.get(item) ?? 0) + 1);
-  return counts;
-}
-
-/** Words at white space. */
-export function wordsOf(text: string): string[] {
-  return text.split(/\s+/u).filter((word) => word !== "");
-}
-
 /** Every run of 1 to `most` words, as one text each. */
 export function gramsOf(words: readonly string[], most: number): string[][] {
   return Array.from({ length: most }, (_, order) =>

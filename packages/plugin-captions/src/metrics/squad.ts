@@ -1,6 +1,7 @@
 import type { MetricFactory } from "@thaw/core";
+import { wordF1, wordsOf } from "@thaw/data";
 import { z } from "zod";
-import { bestOf, countsOf, meanOverAnswers, wordsOf } from "./mean.js";
+import { bestOf, meanOverAnswers } from "./mean.js";
 
 const squadSchema = z.strictObject({
   normalize: z
@@ -12,22 +13,13 @@ const squadSchema = z.strictObject({
 type SquadOptions = z.output<typeof squadSchema>;
 
 /** Words as SQuAD's evaluation compares them (Rajpurkar et al., arXiv:1606.05250: `normalize_answer`). */
-export function squadWords(text: string): string[] {
+function squadWords(text: string): string[] {
   const plain = text.toLowerCase().replaceAll(/[!-/:-@[-`{-~]/g, "");
   return wordsOf(plain.replaceAll(/(?<![\p{L}\p{N}_])(?:a|an|the)(?![\p{L}\p{N}_])/gu, " "));
 }
 
 function splitBy({ normalize }: SquadOptions): (text: string) => string[] {
   return normalize ? squadWords : wordsOf;
-}
-
-/** F1 of the words as multisets; two texts without words agree. */
-export function wordF1(answer: readonly string[], reference: readonly string[]): number {
-  if (answer.length === 0 || reference.length === 0) return answer.length === reference.length ? 1 : 0;
-  const wanted = countsOf(reference);
-  let overlap = 0;
-  for (const [word, count] of countsOf(answer)) overlap += Math.min(count, wanted.get(word) ?? 0);
-  return (2 * overlap) / (answer.length + reference.length);
 }
 
 /** F1 of words, as SQuAD's evaluation counts it; of several references the best one. */

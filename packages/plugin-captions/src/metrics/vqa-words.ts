@@ -1,4 +1,4 @@
-import { wordsOf } from "./mean.js";
+import { wordsOf } from "@thaw/data";
 
 /** Contractions that lose one of their apostrophes, by `contractions` of vqaEval.py. */
 const CONTRACTED = `
