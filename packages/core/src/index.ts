@@ -174,10 +174,9 @@ export { findCheckpoint, type FoundCheckpoint } from "./checkpoint/read-checkpoi
 export { eventNumbers, tokensPerSecond } from "./stream/metrics-line.js";
 export type { BaselineEvent, EvaluatedEvent, MetricsLine, StepEvent } from "./stream/metrics-line.js";
 export { checkRunSums } from "./checkpoint/run-sums.js";
-export { isRunHeld } from "./checkpoint/run-lock.js";
+export { isRunHeld, lockRun } from "./checkpoint/run-lock.js";
 export { readLog, readMetrics, readSamples, type LogLine, type SampleLine } from "./stream/run-log.js";
 export { picturePath } from "./stream/run-log-files.js";
-export { lockRun } from "./checkpoint/run-lock.js";
 export type { AddedEvent, EventImage, RunEvent, SampleEvent } from "./stream/run-event.js";
 export type { DataPosition, RunState, RunTotals } from "./api/state.js";
 export {
@@ -295,7 +294,7 @@ export type {
 export { readStagedRun, STAGES_FILE, stageState, trainedFile } from "./stages/stages-file.js";
 export type { StagedRun, StageRecord, StageState } from "./stages/stages-file.js";
 export type { BestSummary, DeadGradient, FrozenProof, RunSummary, SavedState } from "./api/summary.js";
-export type { Evaluator, LossMetric, ResumeOptions, RunOptions } from "./api/run-options.js";
+export type { Evaluator, ResumeOptions, RunOptions } from "./api/run-options.js";
 export type { PlanResult, TrainerApi } from "./api/trainer-api.js";
 export type { TrainerOptions } from "./api/trainer-options.js";
 export { Trainer } from "./run/trainer.js";

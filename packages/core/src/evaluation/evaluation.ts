@@ -5,7 +5,7 @@ import type { AfterStepContext, EvaluatedContext, StepContext } from "../api/con
 import type { TrainerHooks } from "../api/hooks.js";
 import type { ResolvedTrainingOptions } from "../api/options.js";
 import type { Session } from "../api/session.js";
-import type { Evaluator, LossMetric } from "../api/run-options.js";
+import type { Evaluator } from "../api/run-options.js";
 import type { EvaluationState, RunState } from "../api/state.js";
 import type { RunPart } from "../run/run-part.js";
 import { evaluatedEvent } from "../stream/make-events.js";
@@ -26,8 +26,6 @@ export interface EvaluationInput {
   readonly training: ResolvedTrainingOptions;
   readonly seed: number;
   readonly sources: Readonly<Record<string, BatchSource>>;
-  /** By source: what is made of its loss. */
-  readonly lossMetrics: Readonly<Record<string, readonly LossMetric[]>>;
   readonly evaluators: readonly Evaluator[];
   readonly ensemble: Ensemble;
   readonly stop: SharedStop;
@@ -147,15 +145,7 @@ export class Evaluation implements RunPart {
     lossSum = ranks.reduce((sum, rank) => sum + rank.lossSum, 0);
     supervisedTokens = ranks.reduce((sum, rank) => sum + rank.supervisedTokens, 0);
     if (supervisedTokens === 0) throw evaluationUnsupervised(name);
-    const more = (this.#input.lossMetrics[name] ?? []).map((metric) => [
-      metric.name,
-      metric.score({ lossSum, supervisedTokens }).value,
-    ]);
-    return {
-      loss: lossSum / supervisedTokens,
-      supervisedTokens,
-      ...(Object.fromEntries(more) as Readonly<Record<string, number>>),
-    };
+    return { loss: lossSum / supervisedTokens, supervisedTokens };
   }
 }
 
