@@ -93,6 +93,6 @@ function unmeasured(measured: Measured, { option, watched, compares, otherwise }
   const known = looked.map(([name, metrics]) => `${name} (${nameList(Object.keys(metrics ?? {}), 12)})`);
   return {
     message: `training.${option} looks at ${metric}, which nothing measures: ${otherwise}.`,
-    fix: `Add it to data.metrics, or take one that is measured: ${nameList(known, 6)}.`,
+    fix: `Take one that is measured: ${nameList(known, 6)}.`,
   };
 }
