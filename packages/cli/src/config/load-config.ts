@@ -22,7 +22,6 @@ import {
 } from "@thaw/core";
 import { BUILT_IN_FORMATS } from "@thaw/data";
 import { FAMILIES } from "@thaw/models";
-import { captions } from "@thaw/plugin-captions";
 import { conflictChecker } from "@thaw/plugin-conflict-checker";
 import { freezePolicy } from "@thaw/plugin-freeze-policy";
 import { lora } from "@thaw/plugin-lora";
@@ -42,7 +41,6 @@ const OWN = definePlugin({
 /** Plugins that every command loads, those that a config names come behind them. */
 export const BUILT_IN_PLUGINS: readonly AnyPluginFactory[] = [
   OWN,
-  captions,
   freezePolicy,
   lora,
   tokenRows,
