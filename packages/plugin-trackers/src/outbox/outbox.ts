@@ -14,7 +14,6 @@ export interface OutboxOptions<Letter> {
   readonly deliver: (letters: readonly Letter[]) => Promise<void>;
   /** Called once, when letters first have to wait. */
   readonly onWaiting?: (reason: string) => void;
-  readonly now?: () => number;
 }
 
 /**
@@ -56,7 +55,7 @@ export class Outbox<Letter extends object> {
   async add(letter: Letter): Promise<void> {
     await appendFile(join(this.#options.folder, "outbox.jsonl"), `${JSON.stringify(letter)}\n`);
     this.#waiting.push(letter);
-    if (this.#sending === undefined && this.#now() >= this.#nextAttempt) void this.#start();
+    if (this.#sending === undefined && Date.now() >= this.#nextAttempt) void this.#start();
   }
 
   /** Sends what waits, whenever the last attempt was. Says how many letters were sent since it was opened. */
@@ -70,10 +69,6 @@ export class Outbox<Letter extends object> {
       left,
       ...(left === 0 || this.#reason === undefined ? {} : { reason: this.#reason }),
     };
-  }
-
-  #now(): number {
-    return (this.#options.now ?? Date.now)();
   }
 
   #start(): Promise<void> {
@@ -96,7 +91,7 @@ export class Outbox<Letter extends object> {
     } catch (cause) {
       const isFirst = this.#reason === undefined;
       this.#reason = causeText(cause);
-      this.#nextAttempt = this.#now() + PAUSES_MS[Math.min(this.#failures++, PAUSES_MS.length - 1)]!;
+      this.#nextAttempt = Date.now() + PAUSES_MS[Math.min(this.#failures++, PAUSES_MS.length - 1)]!;
       if (isFirst) this.#options.onWaiting?.(this.#reason);
     }
   }
