@@ -1,11 +1,9 @@
-import { readdir } from "node:fs/promises";
-import { join } from "node:path";
 import { API_VERSION, Trainer, type Plugin, type TrainerOptions } from "@thaw/core";
 import { memory } from "@tensorflow/tfjs-core";
 import { notConforming } from "./errors.js";
 import { withoutLeak } from "./leak-guard.js";
 import { watchPlugin, type PluginWatch } from "./tap-watch.js";
-import { withTempFolder } from "./temp-folder.js";
+import { onlyFolder, withTempFolder } from "./temp-folder.js";
 import { runDifference, runTiny, tinyTrainerOptions } from "./training-run.js";
 
 export interface ConformanceOptions {
@@ -148,10 +146,4 @@ function judgeApply(
       `Taps on ${placed.map((tap) => tap.hook).join(", ")} use "before".`,
       "Use a stage: a name that is absent moves a tap to the very front.",
     );
-}
-
-/** The run folder: `output` holds no other. */
-async function onlyFolder(output: string): Promise<string> {
-  const [name] = await readdir(output);
-  return join(output, name ?? "");
 }

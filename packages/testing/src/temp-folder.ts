@@ -1,4 +1,4 @@
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp, readdir, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
@@ -10,4 +10,10 @@ export async function withTempFolder<T>(run: (folder: string) => T | Promise<T>)
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
+}
+
+/** The run folder: `output` holds no other. */
+export async function onlyFolder(output: string): Promise<string> {
+  const [name] = await readdir(output);
+  return join(output, name ?? "");
 }

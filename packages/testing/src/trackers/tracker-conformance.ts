@@ -13,7 +13,7 @@ import {
 } from "@thaw/core";
 import type { ConformanceCheck } from "../conformance.js";
 import { notConforming } from "../errors.js";
-import { withTempFolder } from "../temp-folder.js";
+import { onlyFolder, withTempFolder } from "../temp-folder.js";
 import { runDifference, runTiny, tinyTrainerOptions, type TinyRun } from "../training-run.js";
 
 /** One pixel. */
@@ -55,8 +55,7 @@ export function trackerConformance(make: () => Plugin, options: TrackerOptions):
     const warn = (...given: readonly unknown[]): void => void warnings.push(String(given.at(-1)));
     const given = { output, plugins: [make()], evaluators: [teller], logger: { ...silentLogger, warn }, ...more };
     const result = await runTiny(tinyTrainerOptions(given), stopAfter);
-    const [name = ""] = await readdir(output);
-    return { ...result, warnings, files: (await readdir(join(output, name))).toSorted() };
+    return { ...result, warnings, files: (await readdir(await onlyFolder(output))).toSorted() };
   };
   const check = (name: string, look: (fails: Fails) => Promise<void> | void): ConformanceCheck => ({
     name,
@@ -81,8 +80,8 @@ export function trackerConformance(make: () => Plugin, options: TrackerOptions):
         const whole = await run(tracked!, { trackers: [options] });
         judge(runDifference(without, whole), whole, fails);
         const first = await run(stopped!, { trackers: [options] }, 2);
-        const [folder] = await readdir(stopped!);
-        const rest = await run(stopped!, { trackers: [options], resume: { from: join(stopped!, folder!) } });
+        const resume = { from: await onlyFolder(stopped!) };
+        const rest = await run(stopped!, { trackers: [options], resume });
         judge(runDifference(whole, { ...rest, losses: [...first.losses, ...rest.losses] }), rest, fails);
         const others = whole.files.filter((name) => !without.files.includes(name) && name !== "trackers");
         if (others.length > 0)
