@@ -194,6 +194,22 @@ describe("DiskStore", () => {
     expect((await store.read("a"))!.values[0]).toBe(1);
     await store.close();
   });
+
+  it("misses nothing that another writes while it looks", async () => {
+    const [writer, reader] = [await DiskStore.open(root, identity), await DiskStore.open(root, identity)];
+    reader.isShared = true;
+    const keys = Array.from({ length: 300 }, (_, key) => String(key));
+    let isWriting = true;
+    const looks = (async () => {
+      while (isWriting) await reader.refresh();
+    })();
+    for (const key of keys) await writer.write(key, feature(Number(key)));
+    isWriting = false;
+    await looks;
+    await reader.refresh();
+    expect(keys.filter((key) => !reader.has(key))).toEqual([]);
+    await Promise.all([writer.close(), reader.close()]);
+  });
 });
 
 describe("pruneStores", () => {

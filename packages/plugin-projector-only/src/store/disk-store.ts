@@ -185,9 +185,12 @@ export class DiskStore {
       const index = join(this.folder, writer + INDEX_ENDING);
       const before = this.#indexed.get(index) ?? 0;
       // Another process may have merged or cleared the files since they were listed
-      const [length, size] = await Promise.all([sizeOf(index), sizeOf(join(this.folder, file))]);
-      if (length === undefined || size === undefined || (before > 0 && length === before)) continue;
+      const length = await sizeOf(index);
+      if (length === undefined || (before > 0 && length === before)) continue;
       const text = (await readFile(index).catch(() => Buffer.alloc(0))).subarray(before);
+      // Asked after the index was read: a line's data was whole before the line, but not before it was begun
+      const size = await sizeOf(join(this.folder, file));
+      if (size === undefined) continue;
       const whole = text.subarray(0, text.lastIndexOf("\n") + 1);
       this.#indexed.set(index, before + whole.length);
       for (const { key, ...entry } of entriesOf(whole.toString("utf8"), size)) this.#remember(key, { file, ...entry });
