@@ -23,7 +23,7 @@ const adapter = (module: string, more: Partial<Adapter> = {}): Adapter => ({
   ...more,
 });
 const same = (module: string): string => module;
-const more = { base: "base", modulesToSave: [] };
+const more = { modelType: "llava", base: "base", modulesToSave: [] };
 
 describe("names", () => {
   it("of a checkpoint become those of modules by the longest prefix of whole segments", () => {
@@ -85,6 +85,23 @@ describe("adapter_config.json", () => {
     },
   );
 
+  it("names weights where PEFT would take layers for experts, and reads it back", () => {
+    const adapters = ["l.0.self_attn.q_proj", "l.0.mlp.gate_proj", "l.0.mlp.up_proj", "l.1.mlp.shared.down_proj"].map(
+      (module, index) => adapter(module, { rank: 4 + index, alpha: 8 + index, dropout: 0.5 }),
+    );
+    const [query, ...taken] = adapters.map(({ module }) => module);
+    const config = makePeftConfig(adapters, same, { ...more, modelType: "glm4v_moe" });
+    expect(config).toMatchObject({
+      target_modules: [query],
+      target_parameters: taken.map((module) => `${module}.weight`),
+      rank_pattern: Object.fromEntries(taken.map((module, index) => [`${module}.weight`, 5 + index])),
+      lora_dropout: 0,
+    });
+    const parsed = parsePeftConfig(config) as PeftConfig;
+    expect([query!, ...taken].map((module) => alphaOf(parsed, module))).toEqual([8, 9, 10, 11]);
+    expect(makePeftConfig(adapters, same, more)).toMatchObject({ target_parameters: null, lora_dropout: 0.5 });
+  });
+
   it("matches patterns at the end of a module, in whole segments, the first one first", () => {
     const config = parsePeftConfig({
       peft_type: "LORA",
@@ -101,7 +118,7 @@ describe("adapter_config.json", () => {
     [{ peft_type: "LORA" }, "lora_alpha"],
     [{ peft_type: "LORA", lora_alpha: 1, bias: "all" }, "biases"],
     [{ peft_type: "LORA", lora_alpha: 1, use_dora: true }, "use_dora"],
-    [{ peft_type: "LORA", lora_alpha: 1, target_parameters: ["x"] }, "target_parameters"],
+    [{ peft_type: "LORA", lora_alpha: 1, target_parameters: ["experts.gate_up_proj"] }, "target_parameters"],
     [{ peft_type: "LORA", lora_alpha: 1, init_lora_weights: "olora" }, "olora"],
   ])("that says %j cannot be used", (config, says) => {
     expect((parsePeftConfig(config) as readonly string[]).join(" ")).toContain(says);

@@ -41,7 +41,11 @@ export async function writePeft(
   }));
   await writePeftFolder(
     folder,
-    makePeftConfig(adapters, moduleOf, { base: model.hubName ?? model.source, modulesToSave: whole.modules }),
+    makePeftConfig(adapters, moduleOf, {
+      modelType: model.modelType,
+      base: model.hubName ?? model.source,
+      modulesToSave: whole.modules,
+    }),
     [...matrices, ...parameters],
   );
   return whole.omitted;
