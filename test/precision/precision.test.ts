@@ -4,7 +4,8 @@ import { homedir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { memory, setBackend } from "@tensorflow/tfjs-core";
-import { FROZEN_FORMS, simulatedBfloat16 } from "@thaw/autograd";
+import { dequantize, FROZEN_FORMS, type FrozenForm, quantize, simulatedBfloat16 } from "@thaw/autograd";
+import type { Model } from "@thaw/contracts";
 import { backendGpu, listCandidates, realLoader, resolveBackendOptions } from "@thaw/backend-gpu";
 import { API_VERSION, definePlugin, openSafetensors, Trainer, type Backend, type Batch } from "@thaw/core";
 import { openModel } from "@thaw/models";
@@ -130,6 +131,25 @@ const isInstalled = listCandidates(realLoader(resolveBackendOptions("native", se
   ({ entry, location }) => entry.name === "native" && location?.kind === "installed",
 );
 
+/** The model whose frozen linear layers hold the numbers that the form makes of theirs, in float32. */
+async function widened(form: FrozenForm): Promise<Model> {
+  const model = await openModel(folder);
+  const layers = new Map(
+    model.parameters
+      .filter(({ name, isLinear }) => isLinear === true && !/multi_modal_projector|embed|lm_head/.test(name))
+      .map(({ name, shape }) => [name, shape as [number, number]]),
+  );
+  return {
+    ...model,
+    async *load(names) {
+      for await (const loaded of model.load(names)) {
+        const shape = layers.get(loaded.name);
+        yield shape === undefined ? loaded : { ...loaded, values: dequantize(quantize(form, loaded.values, shape)) };
+      }
+    },
+  };
+}
+
 describe.runIf(isInstalled)("on the native backend", () => {
   const native = backendGpu({ name: "native", ...search });
 
@@ -141,6 +161,13 @@ describe.runIf(isInstalled)("on the native backend", () => {
     narrow.losses.forEach((loss, step) => expect(Math.abs(loss / wanted.losses[step]! - 1)).toBeLessThan(1e-4));
     expect(narrow.isUnchanged).toBe(true);
     expect(narrow.peakTensorBytes).toBeLessThan(plain.peakTensorBytes);
+  });
+
+  it.each(FROZEN_FORMS)("%s has loss and gradient of the numbers that it stands for, to the bit", async (form) => {
+    const narrow = await train(native, "float32", { steps: 1, frozenPrecision: form });
+    const wide = await train(native, "float32", { steps: 1, model: await widened(form) });
+    expect(narrow.losses).toEqual(wide.losses);
+    expect(narrow.gradient).toEqual(wide.gradient);
   });
 
   it("bfloat16 agrees with float32 to its own rounding, in less memory, and frees what it makes", async () => {

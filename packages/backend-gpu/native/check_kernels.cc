@@ -204,6 +204,27 @@ void CheckAttention(const thaw::KernelTable& t, const std::string& kind, const B
   Report((kind + "GradientV").c_str(), gotV, dv);
 }
 
+// One code a number of 8 bits, or two of 4 a byte with scales that are bytes themselves; the last block is shorter than the others.
+void CheckQuantized(const thaw::KernelTable& t, const char* kernel, const thaw::QuantizedShape& shape) {
+  Floats words = Random(shape.Words());
+  auto* bytes = reinterpret_cast<uint8_t*>(words.data());
+  const int64_t table = shape.Codes(), scales = table + shape.Table(), nested = scales + shape.Scales();
+  uint8_t* scaleBytes = bytes + 4 * scales;
+  for (int64_t at = 0; at < 4 * shape.Codes(); at++) bytes[at] = static_cast<uint8_t>(at * 37 + at / 7);
+  for (int64_t at = 0; shape.nestedBlock != 0 && at < 4 * shape.Scales(); at++) scaleBytes[at] = static_cast<uint8_t>(at * 101);
+  Doubles wanted(shape.size);
+  for (int64_t at = 0; at < shape.size; at++) {
+    const int64_t block = at / shape.block;
+    const double scale = shape.nestedBlock == 0 ? words[scales + block]
+                                                : static_cast<double>(words[nested + scaleBytes[block]]) * words[nested + 256 + block / shape.nestedBlock] + words[nested + 256 + shape.NestedBlocks()];
+    const float number = shape.bits == 8 ? words[table + bytes[at]] : words[table + 2 * bytes[at / 2] + at % 2];
+    wanted[at] = number * scale;
+  }
+  Floats got(shape.size);
+  t.dequantize(shape, words.data(), got.data());
+  Report(kernel, got, wanted);
+}
+
 void CheckOptimizer(const thaw::KernelTable& t) {
   const int64_t size = 33001;
   const Floats p = Random(size), m = Random(size, 0.1), g = Random(size), squares = Random(size);
@@ -241,5 +262,7 @@ int main() {
     CheckAttention(*table, "windowedBothWays", BoundsOf(90, 7, 50, 87));
     CheckProduct(*table);
     CheckOptimizer(*table);
+    CheckQuantized(*table, "bytes", {33001, 8, 50, 0});
+    CheckQuantized(*table, "halves", {33001, 4, 64, 256});
   }
 }

@@ -1,28 +1,9 @@
-import type { Tensor } from "@tensorflow/tfjs-core";
-import * as tf from "@tensorflow/tfjs-core";
 import type { DeviceMemory } from "@thaw/core";
-
-/** How tfjs-node's backend runs an operation of TensorFlow. */
-interface OperationRunner {
-  readonly binding: {
-    readonly TF_ATTR_INT: number;
-    readonly TF_ATTR_TYPE: number;
-    readonly TF_FLOAT: number;
-    tensorDataSync(id: number): Int32Array;
-    deleteTensor(id: number): void;
-    executeOp(
-      name: string,
-      attributes: readonly { readonly name: string; readonly type: number; readonly value: number }[],
-      inputs: readonly number[],
-      outputCount: number,
-    ): readonly { readonly id: number }[];
-  };
-  getInputTensorIds(tensors: readonly Tensor[]): number[];
-}
+import { operationRunner } from "./operation-runner.js";
 
 /** Addresses by the operation of native/thaw_addresses.cc, for the backend `tensorflow`. */
 export function tensorflowMemory(): DeviceMemory {
-  const runner = tf.findBackend("tensorflow") as unknown as OperationRunner;
+  const runner = operationRunner();
   return {
     addresses(tensors) {
       const { binding } = runner;

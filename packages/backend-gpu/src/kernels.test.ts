@@ -49,7 +49,7 @@ it("computes in every instruction set what the formulas say", async () => {
     const sets = new Set(lines.map(([set]) => set));
     expect([...sets]).toEqual(expect.arrayContaining(["baseline", "wide"]));
     expect(lines.filter(([, , error]) => !(Number(error) < 5e-6))).toEqual([]);
-    expect(lines).toHaveLength(52 * sets.size);
+    expect(lines).toHaveLength(54 * sets.size);
   } finally {
     await rm(folder, { recursive: true });
   }

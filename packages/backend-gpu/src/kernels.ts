@@ -1,23 +1,7 @@
 import * as tf from "@tensorflow/tfjs-core";
 import { createRequire } from "node:module";
 import { join } from "node:path";
-
-/** How tfjs-node's backend runs an operation of TensorFlow. */
-interface OperationRunner {
-  readonly binding: { readonly TF_ATTR_BOOL: number; readonly TF_ATTR_INT: number; readonly TF_ATTR_FLOAT: number };
-  executeMultipleOutputs(
-    name: string,
-    attributes: readonly OperationAttribute[],
-    inputs: readonly tf.TensorInfo[],
-    outputCount: number,
-  ): tf.TensorInfo[];
-}
-
-interface OperationAttribute {
-  readonly name: string;
-  readonly type: number;
-  readonly value: boolean | number;
-}
+import { operationRunner } from "./operation-runner.js";
 
 /** An operation of native/kernels/operations.cc: inputs in order, attributes with their kinds. */
 interface KernelSignature {
@@ -60,6 +44,11 @@ export const NATIVE_KERNELS: Readonly<Record<string, KernelSignature>> = Object.
   },
   ThawAdamW: { inputs: ["parameter", "m", "v", "gradient", "scalars"], attributes: {}, outputCount: 3 },
   ThawSumOfSquares: { inputs: ["x"], attributes: {}, outputCount: 1 },
+  ThawDequantize: {
+    inputs: ["words"],
+    attributes: { rows: "int", columns: "int", bits: "int", block: "int", nested_block: "int" },
+    outputCount: 1,
+  },
 });
 
 /**
@@ -94,8 +83,8 @@ export function useNativeKernels(instructionSet: string | undefined): void {
 
 function kernelFunction(name: string, { inputs, attributes, outputCount }: KernelSignature): tf.KernelFunc {
   const kinds = Object.entries(attributes);
-  return ({ inputs: given, attrs, backend }) => {
-    const runner = backend as unknown as OperationRunner;
+  return ({ inputs: given, attrs }) => {
+    const runner = operationRunner();
     const { TF_ATTR_BOOL: bool, TF_ATTR_INT: int, TF_ATTR_FLOAT: float } = runner.binding;
     const types = { bool, int, float };
     const values = (attrs ?? {}) as Readonly<Record<string, boolean | number>>;

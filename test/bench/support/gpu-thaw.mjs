@@ -2,7 +2,10 @@
  * Cases of `gpu.mjs` on Thaw, one after the other in one process: `node gpu-thaw.mjs <json>`. Prints a JSON line a
  * case; one that fails prints its error and the next one runs. With `profile` each operation is waited for, so that
  * `kinds` tells its time on the device. Bytes are of tensors, exact; times are from one step's end to the next one's.
- * `gradient_error`: of the projector's first weight, first step, norm of the difference to float32's over its norm.
+ * `gradient_error`: of the projector's first weight, first step, norm of the difference to that of the first case in
+ * float32 over its norm.
+ * A case is `[mode, precision]` or `[mode, precision, { frozen, isWidened, checkpointing }]`: frozen weights in `int8`
+ * or `nf4`, as a checkpoint stores them, or the numbers that these stand for; and `training.activationCheckpointing`.
  * With `place` it is one of several processes, each with a batch of its own, whose sums `engine` makes; `accumulate`:
  * micro-batches of a step, each with samples of its own.
  */
@@ -31,6 +34,7 @@ const options = JSON.parse(process.argv[2]);
 const { size, steps, warmup, cases, place, engine, accumulate = 1 } = options;
 const shape = { ...(["1B", "7B"].includes(size) ? LARGE_SHAPE : DEFAULT_SHAPE), ...options.shape };
 const tf = await import("@tensorflow/tfjs-core");
+const { dequantize, layoutOf, quantize, quantizedBytes } = await import("@thaw/autograd");
 const { chooseBackend, defaultCacheFolder } = await import("@thaw/backend-gpu");
 const { API_VERSION, definePlugin, Trainer } = await import("@thaw/core");
 const { openModel } = await import("@thaw/models");
@@ -46,21 +50,21 @@ tf.Tensor.prototype.data = function data() {
   return isLeftOut ? Promise.resolve(new Float32Array(1)) : read.call(this);
 };
 const block = randomBlock(1 << 20);
-/** Gradients of float32, by mode. */
+/** Gradients of the first case in float32, by mode. */
 const references = new Map();
 
-for (const [mode, precision] of cases) {
+for (const [mode, precision, kept = {}] of cases) {
   const started = performance.now();
-  const line = await train(mode, precision).catch((error) => ({
+  const line = await train(mode, precision, kept).catch((error) => ({
     error: String(process.env.BENCH_STACK ? error.stack : error.message).slice(0, 1500),
   }));
   const seconds = Math.round((performance.now() - started) / 1000);
   process.stdout.write(
-    `${JSON.stringify({ side: "thaw", size, mode, precision, batch: shape.batch, seconds, ...line })}\n`,
+    `${JSON.stringify({ side: "thaw", size, mode, precision, ...kept, batch: shape.batch, seconds, ...line })}\n`,
   );
 }
 
-async function train(mode, precision) {
+async function train(mode, precision, { frozen, isWidened, checkpointing }) {
   const { freeze, featureCache } = MODES[mode];
   const { backend } = await chooseBackend({
     name: options.backend,
@@ -108,7 +112,7 @@ async function train(mode, precision) {
   const samples = shape.batch * accumulate * (place?.size ?? 1);
   const run = async (folder) =>
     new Trainer({
-      model: withFastWeights(await openModel(folder, { initialize: "all", seed: 1 })),
+      model: withFastWeights(await openModel(folder, { initialize: "all", seed: 1 }), frozen, isWidened),
       data: { train: syntheticSource({ size, samples, images: shape.batch, isDecoded: true, ...shape }) },
       plugins: [freezePolicy(freeze), projectorOnly({ featureCache }), lora({ save: false }), watch(), ...together],
       ...(place === undefined ? {} : { processes: place.size }),
@@ -120,6 +124,7 @@ async function train(mode, precision) {
         shuffle: false,
         learningRate: 1e-3,
         precision,
+        ...(checkpointing && { activationCheckpointing: checkpointing }),
         optimizer: { weightDecay: 0.01, decayNormsAndBiases: true, clipNorm: 1 },
       },
     }).run();
@@ -136,6 +141,7 @@ async function train(mode, precision) {
       losses,
       gradient_error: gradientError,
       peak_mb: summary.peakTensorBytes / 1e6,
+      process_mb: process.resourceUsage().maxRSS / 1024,
       ...counts.at(-1),
     };
   } finally {
@@ -144,7 +150,7 @@ async function train(mode, precision) {
 }
 
 function errorTo(mode, precision, gradient) {
-  if (precision === "float32") references.set(mode, gradient.slice());
+  if (precision === "float32" && !references.has(mode)) references.set(mode, gradient.slice());
   const reference = references.get(mode);
   if (reference === undefined) return undefined;
   let [difference, norm] = [0, 0];
@@ -231,19 +237,48 @@ function waiter(binding) {
 
 /**
  * The model with weights from one block of random numbers, which takes seconds at a billion where fresh ones take
- * minutes.
+ * minutes; `frozen`: linear layers of tower and decoder as a checkpoint of that form stores them, or, `isWidened`, the
+ * numbers of those.
  */
-function withFastWeights(model) {
+function withFastWeights(model, frozen, isWidened) {
   const shapes = new Map(model.parameters.map((parameter) => [parameter.name, parameter.shape]));
   for (const [rows, columns] of shapes.values())
     if (columns !== undefined) weightShapes.add(`${rows},${columns}`).add(`${rows},${columns / 2}`);
+  const stored = new Map();
+  const parameters = model.parameters.map((parameter) => {
+    if (frozen === undefined || !isStoredNarrow(parameter)) return parameter;
+    const layout = layoutOf(frozen, parameter.shape);
+    stored.set(parameter.name, layout);
+    if (isWidened) return parameter;
+    weightShapes.add(String(quantizedBytes(layout) / 4));
+    return { ...parameter, dtype: frozen.toUpperCase(), quantized: layout };
+  });
+  /** By shape: they are all from one block. */
+  const quantized = new Map();
+  const narrow = (name, shape) => {
+    const key = shape.join();
+    if (!quantized.has(key)) quantized.set(key, quantize(frozen, weights(name, shape), shape));
+    return quantized.get(key);
+  };
   return Object.create(model, {
+    parameters: { value: parameters },
     load: {
       value: async function* load(names) {
-        for (const name of names) yield { name, values: weights(name, shapes.get(name)) };
+        for (const name of names)
+          yield {
+            name,
+            ...(stored.has(name) && !isWidened && { quantized: narrow(name, shapes.get(name)) }),
+            get values() {
+              return stored.has(name) ? dequantize(narrow(name, shapes.get(name))) : weights(name, shapes.get(name));
+            },
+          };
       },
     },
   });
+}
+
+function isStoredNarrow({ name, shape, isLinear }) {
+  return isLinear === true && shape.length === 2 && !name.startsWith("multi_modal_projector") && !/embed/.test(name);
 }
 
 function weights(name, shape) {

@@ -21,7 +21,8 @@ export type FusedName =
   | "ThawAttentionGradient"
   | "ThawProduct"
   | "ThawAdamW"
-  | "ThawSumOfSquares";
+  | "ThawSumOfSquares"
+  | "ThawDequantize";
 
 /** What stands for an input that is left out. Borrowed. */
 export function nothing(constants: ConstantCache): Tensor {

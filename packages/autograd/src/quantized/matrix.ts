@@ -2,6 +2,7 @@ import type { DataId, Tensor, Tensor2D, TensorInfo } from "@tensorflow/tfjs-core
 import * as tf from "@tensorflow/tfjs-core";
 import { FLOAT32, INT32, Operations, type TensorFlowBackend } from "../bfloat16/operations.js";
 import { sizeOf } from "../kernels/broadcast.js";
+import { hasFused, runFusedOne } from "../kernels/fused.js";
 import { dequantize } from "./dequantize.js";
 import { blockCount, type QuantizedLayout, type Section, sectionsOf } from "./layout.js";
 
@@ -27,17 +28,24 @@ interface HostBackend {
 }
 
 /**
- * The numbers that a matrix stands for, `[rows, columns]`, float32, made anew; belongs to the tidy around. By
- * TensorFlow's operations where it computes, which a compiler joins with what reads them; elsewhere in one pass of
- * JavaScript over the backend's own memory.
+ * The numbers that a matrix stands for, `[rows, columns]`, float32, made anew; belongs to the tidy around. On a card by
+ * TensorFlow's operations, which a compiler joins with what reads them; elsewhere in one pass: by Thaw's kernel where
+ * it is there, else by JavaScript over the backend's own memory.
  */
 export function dequantized({ words, layout }: QuantizedMatrix): Tensor2D {
   if (tf.getBackend() === "tensorflow")
-    return byOperations(new Operations(tf.backend() as unknown as TensorFlowBackend), words, layout);
+    return hasFused("ThawDequantize")
+      ? byKernel(words, layout)
+      : byOperations(new Operations(tf.backend() as unknown as TensorFlowBackend), words, layout);
   const backendName = tf.getBackend();
   if (tf.getKernel(KERNEL_NAME, backendName) === undefined)
     tf.registerKernel({ kernelName: KERNEL_NAME, backendName, kernelFunc: onHost as unknown as tf.KernelFunc });
   return tf.engine().runKernel(KERNEL_NAME, { words }, layout as unknown as tf.NamedAttrMap) as Tensor2D;
+}
+
+function byKernel(words: Tensor, { shape: [rows, columns], bits, block, nestedBlock = 0 }: QuantizedLayout): Tensor2D {
+  const attributes = { rows, columns, bits, block, nested_block: nestedBlock };
+  return runFusedOne("ThawDequantize", { words }, attributes) as Tensor2D;
 }
 
 function onHost({

@@ -64,7 +64,7 @@ class Run {
 // All attributes that some operation has; each reads those that it declares.
 struct Attributes {
   float epsilon = 0, offset = 0, scale = 1;
-  int64_t kind = 0, heads = 1, keyHeads = 1;
+  int64_t kind = 0, heads = 1, keyHeads = 1, rows = 0, columns = 0, bits = 8, block = 1, nestedBlock = 0;
   bool isInverse = false, wantsParameters = false, transposeA = false, transposeB = false;
 };
 
@@ -76,6 +76,6 @@ struct Operation {
 
 // All operations, in a fixed order (operations.cc).
 const std::vector<Operation>& Operations();
-constexpr int kOperationCount = 14;
+constexpr int kOperationCount = 15;
 
 }  // namespace thaw

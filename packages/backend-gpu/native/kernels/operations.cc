@@ -182,6 +182,16 @@ void ComputeSumOfSquares(const KernelTable& kernels, const Attributes&, Run& run
   if (run.isFine()) *total = kernels.sumOfSquares(x.data(), x.size());
 }
 
+// words as in QuantizedShape, values [rows, columns]
+void ComputeDequantize(const KernelTable& kernels, const Attributes& a, Run& run) {
+  Input words;
+  if (!run.Read(0, &words) || !run.Check((a.bits == 4 || a.bits == 8) && a.block > 0 && a.nestedBlock >= 0, "No such form.")) return;
+  const QuantizedShape shape{a.rows * a.columns, a.bits, a.block, a.nestedBlock};
+  if (!run.Check(words.size() == shape.Words(), "There are not as many words as the form has.")) return;
+  float* values = run.Output(0, {a.rows, a.columns});
+  if (run.isFine()) kernels.dequantize(shape, words.data(), values);
+}
+
 }  // namespace
 
 const std::vector<Operation>& Operations() {
@@ -200,6 +210,7 @@ const std::vector<Operation>& Operations() {
       {"ThawProduct", {"a: float", "b: float", "bias: float", "addend: float"}, {"product: float"}, {"transpose_a: bool", "transpose_b: bool"}, ComputeProduct},
       {"ThawAdamW", {"parameter: float", "m: float", "v: float", "gradient: float", "scalars: float"}, {"new_parameter: float", "new_m: float", "new_v: float"}, {}, ComputeAdamW},
       {"ThawSumOfSquares", {"x: float"}, {"total: float"}, {}, ComputeSumOfSquares},
+      {"ThawDequantize", {"words: float"}, {"values: float"}, {"rows: int", "columns: int", "bits: int", "block: int", "nested_block: int"}, ComputeDequantize},
   };
   return operations;
 }

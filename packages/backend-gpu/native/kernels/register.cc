@@ -28,6 +28,11 @@ void ReadAttribute(TF_OpKernelConstruction* context, const std::string& spec, At
   else if (name == "kind") TF_OpKernelConstruction_GetAttrInt64(context, "kind", &a->kind, status);
   else if (name == "heads") TF_OpKernelConstruction_GetAttrInt64(context, "heads", &a->heads, status);
   else if (name == "key_heads") TF_OpKernelConstruction_GetAttrInt64(context, "key_heads", &a->keyHeads, status);
+  else if (name == "rows") TF_OpKernelConstruction_GetAttrInt64(context, "rows", &a->rows, status);
+  else if (name == "columns") TF_OpKernelConstruction_GetAttrInt64(context, "columns", &a->columns, status);
+  else if (name == "bits") TF_OpKernelConstruction_GetAttrInt64(context, "bits", &a->bits, status);
+  else if (name == "block") TF_OpKernelConstruction_GetAttrInt64(context, "block", &a->block, status);
+  else if (name == "nested_block") TF_OpKernelConstruction_GetAttrInt64(context, "nested_block", &a->nestedBlock, status);
   else if (name == "is_inverse") readFlag(&a->isInverse);
   else if (name == "wants_parameters") readFlag(&a->wantsParameters);
   else if (name == "transpose_a") readFlag(&a->transposeA);

@@ -25,6 +25,18 @@ struct ProductShape {
   bool isATurned, isBTurned;
 };
 
+// A matrix in 4 or 8 bits, as packages/autograd/src/quantized/layout.ts lays it out in words: codes, the table of what each byte stands for, scales of
+// blocks; nestedBlock > 0: scales are bytes themselves, and their table, their own scales and one offset follow.
+struct QuantizedShape {
+  int64_t size, bits, block, nestedBlock;
+  int64_t Blocks() const { return (size + block - 1) / block; }
+  int64_t NestedBlocks() const { return (Blocks() + nestedBlock - 1) / nestedBlock; }
+  int64_t Codes() const { return (Blocks() * block * bits + 31) / 32; }
+  int64_t Table() const { return 256 * (8 / bits); }
+  int64_t Scales() const { return nestedBlock == 0 ? Blocks() : (NestedBlocks() * nestedBlock + 3) / 4; }
+  int64_t Words() const { return Codes() + Table() + Scales() + (nestedBlock == 0 ? 0 : 256 + NestedBlocks() + 1); }
+};
+
 // m' = beta1 m + newM g; v' = beta2 v + newV g^2; p' = decay p - size m' / (sqrt(v') + epsilon)
 struct AdamScalars {
   float beta1, beta2, newM, newV, size, epsilon, decay;
@@ -53,6 +65,8 @@ struct KernelTable {
   void (*product)(const ProductShape& shape, const float* a, const float* b, const float* bias, const float* addend, float* c);
   void (*adamW)(const AdamScalars& scalars, const float* parameter, const float* m, const float* v, const float* gradient, int64_t size, float* newParameter, float* newM, float* newV);
   float (*sumOfSquares)(const float* x, int64_t size);
+  // The numbers that the words stand for, to the bit those of packages/autograd/src/quantized/dequantize.ts.
+  void (*dequantize)(const QuantizedShape& shape, const float* words, float* values);
 };
 
 }  // namespace thaw
