@@ -1,8 +1,6 @@
 import { API_VERSION, definePlugin, planReport, Trainer, type Plugin, type TrainerOptions } from "@thaw/core";
 import { freezePolicy } from "@thaw/plugin-freeze-policy";
-import { lora } from "@thaw/plugin-lora";
 import { projectorOnly } from "@thaw/plugin-projector-only";
-import { tokenRows } from "@thaw/plugin-token-rows";
 import type { Comparison, ComparisonSide } from "@thaw/report";
 import type { Progress } from "../terminal/progress.js";
 import { RECORD_PLUGIN } from "../record/record-plugin.js";
@@ -25,15 +23,10 @@ export async function measureSaving(
 ): Promise<Comparison | undefined> {
   if (record.planned === undefined || record.steps.length === 0) return undefined;
   const points: StepPoint[] = [];
-  const replaced = new Set([
-    freezePolicy.definition.name,
-    lora.definition.name,
-    projectorOnly.definition.name,
-    tokenRows.definition.name,
-    RECORD_PLUGIN,
-  ]);
+  const replaced = [freezePolicy.definition.name, projectorOnly.definition.name, RECORD_PLUGIN];
   const others = (options.plugins ?? []).filter(
-    (plugin): plugin is Plugin => Boolean(plugin) && !replaced.has((plugin as Plugin).name),
+    (plugin): plugin is Plugin =>
+      Boolean(plugin) && !replaced.includes((plugin as Plugin).name) && !changesWhatTrains(plugin as Plugin),
   );
   progress.begin("all trainable", steps);
   const {
@@ -68,6 +61,11 @@ export async function measureSaving(
     frozen: side(record.steps, record.summary === undefined ? trained : trainedOf(record.summary.components)),
     allTrainable: side(points, trainedOf(summary.components)),
   };
+}
+
+/** True for plugins that add parameters or decide which train: low-rank adapters, rows of single tokens. */
+function changesWhatTrains({ claims }: Plugin): boolean {
+  return ["parameters", "plan"].some((name) => claims?.writes?.includes(name) === true);
 }
 
 const ignore = (): void => {};
