@@ -197,7 +197,7 @@ async function inOwn({ hook, kind }, folder) {
     join(folder, "thaw.config.yaml"),
     `model: ${checkpoint}\n` +
       "data: { train: ./train.jsonl, evaluation: { held: ./train.jsonl }, captions: false, workers: 0 }\n" +
-      "plugins: [./misbehaver.mjs]\nbackend: cpu\nfreeze: { train_mm_proj_only: true }\noutput: ./runs\n" +
+      "plugins: [./misbehaver.mjs]\nbackend: wasm\nfreeze: { train_mm_proj_only: true }\noutput: ./runs\n" +
       "training: { max_steps: 3, micro_batch_size: 1, save_every_steps: 1 }\n",
   );
   const { code, err } = await follow(spawn(process.execPath, [bin, "train", "--quiet"], { cwd: folder }), () => {});

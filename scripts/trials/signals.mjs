@@ -26,7 +26,7 @@ const CONFIG = `model: ${checkpoint}
 data: { train: ./train.jsonl, evaluation: ./held.jsonl, captions: false, workers: 0 }
 freeze: { train_mm_proj_only: true }
 training: { micro_batch_size: 1, learning_rate: 1e-3, max_steps: 12, evaluate_every_steps: 4 }
-backend: cpu
+backend: wasm
 `;
 
 export async function setUp(folder) {

@@ -89,7 +89,7 @@ describe("config", () => {
     work.write(
       "thaw.config.yaml",
       "model: ./model\ndata: { train: ./train.jsonl }\nfreeze: { train_mm_proj_only: true, freeze_vision_tower: " +
-        "false }\ntraining: { max_steps: 3 }\nbackend: cpu\n",
+        "false }\ntraining: { max_steps: 3 }\nbackend: wasm\n",
     );
     const outcome = await work.run(["train"]);
     expect(outcome.stderr).toContain("shortcut-contradicts-flag");

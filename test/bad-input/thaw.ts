@@ -43,7 +43,7 @@ export class Workspace {
     this.write(
       "thaw.config.yaml",
       "model: ./model\ndata: { train: ./train.jsonl, workers: 0 }\nfreeze: { train_mm_proj_only: true " +
-        `}\ntraining: { ${training} }\nbackend: cpu\nseed: 1\n${extra}`,
+        `}\ntraining: { ${training} }\nbackend: wasm\nseed: 1\n${extra}`,
     );
   }
 

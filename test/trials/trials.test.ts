@@ -13,7 +13,7 @@ const names = (await readdir(new URL("../../scripts/trials", import.meta.url)))
 
 // Most of a trial's time its processes start or wait for each other.
 it.concurrent.each(names)("%s: all that is tried in some seconds survives", async (name) => {
-  const { stdout } = await trial(name, "--seconds", "6", "--json", "--built");
+  const { stdout } = await trial(name, "--seconds", "4", "--json", "--built");
   const result = JSON.parse(stdout) as { readonly count: number; readonly survived: number };
   expect(result.count).toBeGreaterThan(0);
   expect(result).toEqual({

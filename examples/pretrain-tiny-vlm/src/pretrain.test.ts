@@ -34,7 +34,7 @@ test("trains a few steps from nothing, lowers the loss and writes a checkpoint t
   const summary = await pretrain({
     ...PRETRAIN_DEFAULTS,
     steps: 5,
-    batchSize: 8,
+    batchSize: 4,
     threads: 0,
     checkEverySteps: 100,
     checkPictures: 4,

@@ -4,6 +4,7 @@ import { createRequire } from "node:module";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { type Addon, type AddonOptions, registerInstalledAddon, registerPackageAddon } from "./addon.js";
+import { startWithoutErrorHandlers } from "./error-handlers.js";
 import { tensorflowMemory } from "../device-memory.js";
 import { backendAlreadyLoaded } from "../errors.js";
 import { addonSourcesHash } from "../install/addons.js";
@@ -41,7 +42,7 @@ export async function loadBackend(
     throw backendIsInUse(entry.name, inUse === entry.engineName ? `${inUse} in another mode` : inUse);
   currentMode = mode;
   const description = await register(entry, location, options);
-  const isCurrent = await tf.setBackend(entry.engineName);
+  const isCurrent = await startWithoutErrorHandlers(() => tf.setBackend(entry.engineName));
   if (!isCurrent) throw new Error(`TensorFlow.js refused to make "${entry.engineName}" current.`);
   await tf.ready();
   // The cpu backend advertises tfjs-node on its first use in Node; Thaw has its own advice.

@@ -7,7 +7,11 @@ const FOLDERS = { projectFolder: process.cwd(), cacheFolder: "/nowhere" };
 
 describe("the WASM backend on several threads", () => {
   let description: string;
+  const handlers = () =>
+    ["uncaughtException", "unhandledRejection"].map((event) => process.listeners(event as "uncaughtException"));
+  let before: ReturnType<typeof handlers>;
   beforeAll(async () => {
+    before = handlers();
     const { backend } = await chooseBackend(resolveBackendOptions({ name: "wasm", threads: 2 }, FOLDERS));
     description = backend.description;
   });
@@ -16,6 +20,10 @@ describe("the WASM backend on several threads", () => {
     const { wasm } = tf.backend() as unknown as { wasm: { HEAPU8: Uint8Array } };
     expect(description).toBe("wasm: WebAssembly, 2 threads");
     expect(wasm.HEAPU8.buffer).toBeInstanceOf(SharedArrayBuffer);
+  });
+
+  it("leaves errors that nobody caught to those who handled them before", () => {
+    expect(handlers()).toEqual(before);
   });
 
   it("leaves Node's workers as they were", async () => {

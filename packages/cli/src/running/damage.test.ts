@@ -14,7 +14,7 @@ const CONFIG = `model: ${checkpoint}
 data: { train: ./train.jsonl, workers: 0 }
 training: { micro_batch_size: 2, learning_rate: 1e-2, max_steps: 3, save_every_steps: 1 }
 freeze: { train_mm_proj_only: true }
-backend: cpu
+backend: wasm
 output: ./two words
 `;
 

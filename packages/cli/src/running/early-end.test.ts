@@ -24,7 +24,7 @@ data: { train: ./train.jsonl, workers: 0 }
 freeze: { train_mm_proj_only: true }
 training: { micro_batch_size: 1, learning_rate: 1e-3, max_steps: 8 }
 plugins: [./end.mjs]
-backend: cpu
+backend: wasm
 `;
 /** Does what END says before the fourth step: sends itself a signal, or throws outside of every hook. */
 const END = `const end = process.env.END;

@@ -20,7 +20,7 @@ function writePlugin(body: string): void {
   writeFileSync("quitter.mjs", `export default { name: "quitter", apiVersion: 1, apply({ hooks }) { ${body} } };\n`);
   writeFileSync(
     "thaw.config.yaml",
-    `model: ${checkpoint}\ndata: { train: ./train.jsonl }\nplugins: [./quitter.mjs]\nbackend: cpu\n` +
+    `model: ${checkpoint}\ndata: { train: ./train.jsonl }\nplugins: [./quitter.mjs]\nbackend: wasm\n` +
       "freeze: { train_mm_proj_only: true }\ntraining: { max_steps: 3, micro_batch_size: 1 }\n",
   );
 }

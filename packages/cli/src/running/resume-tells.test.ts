@@ -10,7 +10,7 @@ const CONFIG = `model: ${checkpoint}
 data: { train: ./train.jsonl, evaluation: ./held.jsonl, captions: false, workers: 0 }
 freeze: { train_mm_proj_only: true }
 training: { max_steps: 2, micro_batch_size: 1, learning_rate: 0.01, save_every_steps: 1 }
-backend: cpu
+backend: wasm
 `;
 let work: WorkFolder;
 let run = "";

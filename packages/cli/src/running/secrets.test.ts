@@ -31,7 +31,7 @@ beforeEach(() => {
   writeFileSync("tracker.mjs", PLUGIN);
   writeFileSync(
     "thaw.config.yaml",
-    `model: ${checkpoint}\ndata: { train: ./train.jsonl }\nplugins: [./tracker.mjs]\nbackend: cpu\noutput: ./runs\n` +
+    `model: ${checkpoint}\ndata: { train: ./train.jsonl }\nplugins: [./tracker.mjs]\nbackend: wasm\noutput: ./runs\n` +
       "tracker: { api_key: { env: TRACKER_KEY } }\nfreeze: { train_mm_proj_only: true }\n" +
       "training: { max_steps: 3, micro_batch_size: 1, save_every_steps: 1 }\n",
   );

@@ -15,7 +15,7 @@ let tensors = 0;
 const CONFIG = `model: ${checkpoint}
 data: { train: ./train.jsonl, workers: 0 }
 training: { micro_batch_size: 2, learning_rate: 1e-2 }
-backend: cpu
+backend: wasm
 plugins: [./stop.mjs]
 stages:
   - name: align
@@ -152,7 +152,7 @@ describe("a staged recipe", () => {
       "second.yaml",
       `model: { path: ${checkpoint}, start_from: ${join(run, "1-align")} }\ndata: { train: ./second.jsonl, ` +
         "workers: 0 }\nfreeze: { components: { language_model: { last_blocks: 1 } } }\ntraining: { max_steps: 3, " +
-        "micro_batch_size: 2, learning_rate: 1e-2 }\nbackend: cpu\n",
+        "micro_batch_size: 2, learning_rate: 1e-2 }\nbackend: wasm\n",
     );
     const alone = await train("second.yaml");
     expect(await parameters(runOf(alone.out), ".")).toEqual(instruct);
