@@ -50,7 +50,7 @@ describe("docs/quickstart.md", () => {
         )
         .map(({ line }) => line),
     ).toEqual([]);
-    expect(shells).toHaveLength(3);
+    expect(shells).toHaveLength(4);
     expect(program).toHaveLength(1);
   });
 

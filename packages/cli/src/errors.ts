@@ -101,6 +101,16 @@ export function outputTaken(file: string): ThawError {
   );
 }
 
+/** A new config cannot be written. */
+export function cannotWriteConfig(file: string, cause: unknown): ThawError {
+  return new ThawError(
+    "THAW_CLI_CANNOT_WRITE",
+    `The config could not be written: ${causeText(cause)}. At ${file}. Name a file in a folder that is there, and ` +
+      "that you may write to, with --output.",
+    { details: { file }, cause },
+  );
+}
+
 /** Nothing of that name to explain. */
 export function nothingToExplain(target: string, nearest: readonly string[]): ThawError {
   const advice =

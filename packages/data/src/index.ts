@@ -146,6 +146,7 @@ export type {
 export { mediaReference } from "./samples/media-reference.js";
 export { resolveSource } from "./formats/resolve-source.js";
 export { glanceAtSource } from "./batches/glance.js";
+export type { Glance } from "./batches/glance.js";
 export { openMedia, openQuestions, openSource } from "./batches/source.js";
 export type { OpenContext } from "./batches/source.js";
 export { thumbnail } from "./images/thumbnail.js";

@@ -2,8 +2,6 @@ import type { Command } from "@thaw/core";
 import type { CaptionOptions } from "../commands/caption.js";
 import type { ChatOptions } from "../commands/chat.js";
 import type { CheckOptions } from "../commands/check.js";
-import type { ConfigOptions } from "../commands/config.js";
-import type { ConvertOptions } from "../commands/convert.js";
 import type { EvaluateOptions } from "../commands/evaluate.js";
 import type { ExportOptions } from "../commands/export.js";
 import type { PlanOptions } from "../commands/plan.js";
@@ -15,6 +13,7 @@ import { planningCommands } from "../fast.js";
 import * as help from "../terminal/help.js";
 import type { HostContext, OwnCommand } from "./context.js";
 import { RUN_COMMANDS } from "./run-commands.js";
+import { config, convert, init } from "./setup-commands.js";
 import { BACKEND, count, DECODING, logLevel, MAX_NEW_TOKENS, QUIET, SET, TRUST } from "./flags.js";
 
 const train: Command<TrainOptions, HostContext> = {
@@ -136,18 +135,6 @@ const why: Command<WhyOptions, HostContext> = {
     ),
 };
 
-const convert: Command<ConvertOptions, HostContext> = {
-  name: "convert",
-  arguments: "<config>",
-  summary: "turn a LLaMA-Factory config or ms-swift arguments into a Thaw config",
-  help: help.CONVERT_HELP,
-  options: [{ flags: "--output <file>", summary: "write it there; on standard output without it" }],
-  async load() {
-    const { convert: run } = await import("../commands/convert.js");
-    return (line, { terminal }) => run(line.arguments[0]!, line.options, terminal);
-  },
-};
-
 const caption: Command<CaptionOptions, HostContext> = {
   name: "caption",
   arguments: "<file...>",
@@ -243,25 +230,9 @@ const track: Command<TrackOptions, HostContext> = {
   },
 };
 
-const config: Command<ConfigOptions, HostContext> = {
-  name: "config",
-  arguments: "[config]",
-  summary: "show the config with the origin of every value, or its schema",
-  help: help.CONFIG_HELP,
-  options: [
-    SET,
-    { flags: "--print", summary: "every value with its origin (the default)" },
-    { flags: "--schema", summary: "the JSON schema (draft-07) for editors, installed plugins included" },
-    { flags: "--json", summary: "values and origins as one JSON object" },
-  ],
-  async load() {
-    const { showConfig } = await import("../commands/config.js");
-    return (line, { terminal }) => showConfig(line.arguments[0], line.options, terminal);
-  },
-};
-
 /** The commands of the command line itself, in the order of `thaw --help`. Each one's code is loaded when it runs. */
 export const OWN_COMMANDS: readonly OwnCommand[] = [
+  init,
   train,
   evaluate,
   plan,

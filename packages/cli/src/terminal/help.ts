@@ -13,6 +13,7 @@ A first config (thaw.config.yaml):
   seed: 42
 
 Examples:
+  thaw init                                    write that config: asks for each of these
   thaw check                                   what contradicts what, in a second
   thaw plan                                    what trains, what is frozen, and why
   thaw train --set training.epochs=3           train; Ctrl-C saves a checkpoint
@@ -25,6 +26,15 @@ Examples:
 
 Exit codes: 0 done, 1 findings or errors, 2 wrong use, 130 stopped by Ctrl-C (129 by SIGHUP,
 143 by SIGTERM).`;
+
+export const INIT_HELP = `
+Reads the checkpoint's headers and the first samples of the data to suggest sizes and learning rates, writes a
+commented config and checks it. Nothing is overwritten. Off a terminal nothing is asked.
+
+Examples:
+  thaw init
+  thaw init --model ./llava-tiny --data ./train.jsonl --train projector --yes
+  thaw init --model org/name --data hub:org/set --train lora --output stage2.yaml`;
 
 export const TRAIN_HELP = `${CONFIG_NOTE}
 

@@ -8,6 +8,13 @@ import { peek } from "./peek.js";
 /** Samples that a glance reads. */
 const GLANCED = 16;
 
+/** What a glance tells of a data set that can be used. */
+export interface Glance {
+  /** Name of its format: `captions`, `conversations`, ... */
+  readonly type: string;
+  readonly sampleCount: number;
+}
+
 /**
  * Looks at the first samples of a data set and at the ends of the files that they name, without a model: what is
  * missing, of another format or no sample at all is found.
@@ -20,7 +27,7 @@ export async function glanceAtSource(
     readonly role: "train" | "evaluation";
     readonly formats?: readonly DatasetFormat[];
   },
-): Promise<void> {
+): Promise<Glance> {
   const { formats = BUILT_IN_FORMATS, ...rest } = context;
   const resolved = await resolveSource(options, context.baseFolder, formats);
   const format = formats.find(({ type }) => type === resolved.type)!;
@@ -30,6 +37,7 @@ export async function glanceAtSource(
       const { media, origin } = await samples.read(index);
       for (const item of media) await peek(item, origin);
     }
+    return { type: resolved.type, sampleCount: samples.count };
   } finally {
     await samples.close?.();
   }
