@@ -6,6 +6,7 @@ const TOGETHER = [
   "config",
   "contracts",
   "core",
+  "create-thaw-plugin",
   "data",
   "hub",
   "models",
@@ -23,7 +24,8 @@ const TOGETHER = [
 ];
 /** Of these the files that need a process of their own: they count workers. */
 const ALONE = ["packages/data/src/workers/media-loader.test.ts"];
-const together = TOGETHER.map((name) => `packages/${name}/src/**/*.test.ts`);
+/** A template's sources are tested where they lie, before anything is made of them. */
+const together = TOGETHER.flatMap((name) => ["src", "template"].map((part) => `packages/${name}/${part}/**/*.test.ts`));
 
 export default defineConfig({
   test: {

@@ -42,7 +42,7 @@ export function fromArrows(arrows, read) {
       json({ ...config, ...(paths.length > 0 && { references: references(paths) }) }),
     );
   }
-  files.set(PAGE, withTable(arrows, read(PAGE)));
+  files.set(PAGE, withTable(arrows, read));
   return { files, problems };
 }
 
@@ -109,11 +109,13 @@ function dependencyProblems(name, mayImport, { dependencies = {} }) {
   ];
 }
 
-function withTable(arrows, page) {
+function withTable(arrows, read) {
+  const page = read(PAGE);
   const count = Object.keys(arrows).length;
   const others = (names) =>
     names.length > LISTED ? `${names.length} of the ${count - 1} others` : names.join(", ") || "nothing";
-  const row = ([name, { is, mayImport }]) => `| \`@thaw/${name}\` | ${is} | ${others(mayImport)} |`;
+  const called = (name) => JSON.parse(read(`packages/${name}/package.json`) ?? "{}").name ?? `@thaw/${name}`;
+  const row = ([name, { is, mayImport }]) => `| \`${called(name)}\` | ${is} | ${others(mayImport)} |`;
   const table = ["| package | what it is | may import |", "| --- | --- | --- |", ...Object.entries(arrows).map(row)];
   const [start, end] = [page.indexOf(TABLE_START), page.indexOf(TABLE_END)];
   if (start < 0 || end < start) throw new Error(`${PAGE}: the lines ${TABLE_START} and ${TABLE_END} are missing.`);

@@ -1,8 +1,8 @@
 import { execFile } from "node:child_process";
 import { existsSync } from "node:fs";
-import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { cp, mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -82,8 +82,9 @@ describe("packed packages", () => {
       const paths = files.map(({ path }) => path);
       for (const target of targets(manifests.get(name)!))
         if (!target.includes("*")) expect(paths, name).toContain(target.replace(/^\.\//, ""));
+      // A template's tests are what it is for.
       expect(
-        paths.filter((path) => /\.test(-d)?\.|tsbuildinfo|\.log$/.test(path)),
+        paths.filter((path) => /^(?!template\/).*\.test(-d)?\.|tsbuildinfo|\.log$/.test(path)),
         name,
       ).toEqual([]);
       // Every source comes with what was built from it, and the other way round source maps find it: dist/a/b.js.map
@@ -167,4 +168,61 @@ describe("packed packages", () => {
     const { stdout } = await run("npx", ["--no-install", "thaw", "--help"], { cwd: join(folder, "app") });
     for (const command of ["train", "plan", "check", "evaluate", "caption", "chat"]) expect(stdout).toContain(command);
   });
+
+  it("create plugins outside the repository that compile, pass their tests and run from one config", async () => {
+    const app = join(folder, "app");
+    const modules = join(app, "node_modules");
+    // Tools that a plugin's author has; Thaw itself is what was packed.
+    for (const name of ["typescript", "vitest", "@types/node"]) {
+      await mkdir(dirname(join(modules, name)), { recursive: true });
+      if (!existsSync(join(modules, name))) await symlink(join(root, "node_modules", name), join(modules, name));
+    }
+    for (const kind of PLUGIN_KINDS) {
+      await run(join(modules, ".bin/create-thaw-plugin"), [`plugins/own-${kind}`, "--kind", kind], { cwd: app });
+      await symlink(join(app, `plugins/own-${kind}`), join(modules, `thaw-plugin-own-${kind}`));
+    }
+    const folders = PLUGIN_KINDS.map((kind) => `plugins/own-${kind}`);
+    await run(process.execPath, [join(root, "node_modules/typescript/bin/tsc"), "-b", ...folders], { cwd: app });
+    const vitest = join(root, "node_modules/vitest/vitest.mjs");
+    await run(process.execPath, [vitest, "run", "--no-isolate", "--no-file-parallelism", "--dir", "plugins"], {
+      cwd: app,
+    });
+    await prepareRun(app);
+    const thaw = (...args: readonly string[]) => run(join(modules, ".bin/thaw"), args, { cwd: app });
+    const { stdout } = await thaw("train");
+    expect(stdout).toContain("2 of 2 steps had gradients longer than");
+    const [name] = await readdir(join(app, "runs"));
+    expect(await readFile(join(app, "runs", name!, "trackers/own-tracker/losses.txt"), "utf8")).toMatch(
+      /^1 .*\n2 .*\n$/,
+    );
+    expect((await thaw("own-command", `runs/${name!}`)).stdout).toMatch(/^Step \d had the lowest loss/);
+  });
 });
+
+/** Of every kind that a plugin can be. */
+const PLUGIN_KINDS = ["hooks", "rule", "family", "format", "metric", "tracker", "optimizer", "command"];
+
+/** A checkpoint of the family's type, data of the format, and a config that uses everything. */
+async function prepareRun(app: string): Promise<void> {
+  const checkpoint = join(app, "checkpoint");
+  await cp(join(root, "examples/emoji-captioner/checkpoint"), checkpoint, { recursive: true });
+  const config = await readFile(join(checkpoint, "config.json"), "utf8");
+  await writeFile(join(checkpoint, "config.json"), config.replace('"llava"', '"own_family"'));
+  await cp(join(root, "examples/llava-two-stages/data/cactus.png"), join(app, "cactus.png"));
+  await writeFile(join(app, "pairs.tsv"), "cactus.png\tcactus\n".repeat(4));
+  await writeFile(
+    join(app, "thaw.config.yaml"),
+    [
+      `plugins: [${PLUGIN_KINDS.map((kind) => `own-${kind}`).join(", ")}]`,
+      "own_hooks: { limit: 1e-9 }",
+      "model: ./checkpoint",
+      "backend: wasm",
+      "freeze: { train_mm_proj_only: true }",
+      "data: { train: { type: own-format, path: ./pairs.tsv } }",
+      "training: { max_steps: 2, micro_batch_size: 2, learning_rate: 1e-4, optimizer: { type: own-optimizer } }",
+      "checks: { rules: { own-rule-high-rate: error } }",
+      "trackers: [{ type: own-tracker }]",
+      "output: ./runs",
+    ].join("\n"),
+  );
+}

@@ -2,6 +2,7 @@ import { API_VERSION, Trainer, type Plugin, type TrainerOptions } from "@thaw/co
 import { memory } from "@tensorflow/tfjs-core";
 import { notConforming } from "./errors.js";
 import { withoutLeak } from "./leak-guard.js";
+import { providedFault } from "./provided.js";
 import { watchPlugin, type PluginWatch } from "./tap-watch.js";
 import { onlyFolder, withTempFolder } from "./temp-folder.js";
 import { runDifference, runTiny, tinyTrainerOptions } from "./training-run.js";
@@ -53,6 +54,10 @@ export function conformance(make: () => Plugin, options: ConformanceOptions = {}
           `The plugin's API version is ${plugin.apiVersion}, this is ${API_VERSION}.`,
           "Use API_VERSION of @thaw/core.",
         );
+    }),
+    check("tells of what it provides, and refuses options that it does not know", (plugin, fails) => {
+      const fault = providedFault(plugin);
+      if (fault !== undefined) fails(fault.found, fault.advice);
     }),
     check("only taps in apply, under its own name", (plugin, fails) =>
       judgeApply(plugin, watchedApply(plugin, withPlugins), fails),
