@@ -59,7 +59,8 @@ describe("docs/quickstart.md", () => {
       cwd: workspace,
       env: { ...process.env, NO_COLOR: "1" },
     });
-    expect(stdout).toMatch(/Run: |^Run /m);
+    // What each block ends with: the run, or what to do next
+    expect(stdout).toMatch(/Run: |^Run |^Next: /m);
   });
 
   it("runs the program", async () => {

@@ -1,4 +1,5 @@
 import type { Command } from "@thaw/core";
+import { BACKEND_NAMES } from "../options.js";
 import type { BackendBenchOptions } from "./bench.js";
 import type { BackendInstallOptions } from "./install.js";
 
@@ -37,7 +38,7 @@ const bench: Command<BackendBenchOptions> = {
   name: "backend bench",
   summary: "measure a backend: matrix products, cost of an operation, uploads",
   options: [
-    { flags: "--backend <name>", summary: "auto, gpu, webgpu, native, wasm or cpu" },
+    { flags: "--backend <name>", summary: "what is measured", choices: ["auto", ...BACKEND_NAMES] },
     { flags: "--tensor-float-32", summary: "on GPUs: products with 10 bits of mantissa" },
     CACHE,
     { flags: "--json", summary: "as one JSON object on standard output" },

@@ -139,8 +139,6 @@ async function backendAnswer(
   given: string | undefined,
   questions: Questions | undefined,
 ): Promise<Pick<ConfigAnswers, "backend" | "hasBfloat16"> | undefined> {
-  const names = ["auto", ...BACKEND_NAMES];
-  if (given !== undefined && !names.includes(given)) throw badOption("--backend", given, `one of ${names.join(", ")}`);
   const found = listCandidates(
     realLoader(resolveBackendOptions("auto", { projectFolder: process.cwd(), cacheFolder: defaultCacheFolder() })),
   ).filter(({ location }) => location !== undefined);

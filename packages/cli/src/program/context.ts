@@ -8,16 +8,25 @@ export interface HostContext extends CommandContext {
   readonly terminal: Terminal;
   /** A line to print below an error. */
   readonly advise: (line: string) => void;
+  /** All commands: its own, and those of plugins that the config here names. */
+  readonly commands: () => Promise<readonly Pick<AnyCommand, "name" | "summary" | "options">[]>;
 }
+
+/** A command, whatever it is given. */
+type AnyCommand = Command<never, HostContext>;
 
 /** A command of the command line itself, which is given its terminal whole. */
 export type OwnCommand = Command<never, HostContext>;
 
 /** What commands may ask of the command line; what few of them need is loaded when they ask for it. */
-export function hostContext(terminal: Terminal, advise: (line: string) => void): HostContext {
+export function hostContext(
+  terminal: Terminal,
+  { advise, commands }: Pick<HostContext, "advise" | "commands">,
+): HostContext {
   return {
     terminal,
     advise,
+    commands,
     out: (text) => terminal.out(text),
     err: (text) => terminal.err(text),
     colors: terminal.colors,

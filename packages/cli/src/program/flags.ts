@@ -32,7 +32,11 @@ export const TRUST: CommandOption = {
   summary: "let the run's own config name code: plugins, configs in code, libraries",
 };
 export const QUIET: CommandOption = { flags: "--quiet", summary: "no progress bar" };
-export const BACKEND: CommandOption = { flags: "--backend <name>", summary: "auto, gpu, webgpu, native, wasm or cpu" };
+export const BACKEND: CommandOption = {
+  flags: "--backend <name>",
+  summary: "what computes",
+  choices: ["auto", "gpu", "webgpu", "native", "wasm", "cpu"],
+};
 export const MAX_NEW_TOKENS: CommandOption = {
   flags: "--max-new-tokens <n>",
   summary: "longest answer",

@@ -13,7 +13,7 @@ import { planningCommands } from "../fast.js";
 import * as help from "../terminal/help.js";
 import type { HostContext, OwnCommand } from "./context.js";
 import { RUN_COMMANDS } from "./run-commands.js";
-import { config, convert, init } from "./setup-commands.js";
+import { completions, config, convert, init } from "./setup-commands.js";
 import { BACKEND, count, DECODING, logLevel, MAX_NEW_TOKENS, QUIET, SET, TRUST } from "./flags.js";
 
 const train: Command<TrainOptions, HostContext> = {
@@ -246,4 +246,5 @@ export const OWN_COMMANDS: readonly OwnCommand[] = [
   track,
   ...RUN_COMMANDS,
   config,
+  ...completions,
 ];

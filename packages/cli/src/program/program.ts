@@ -39,7 +39,10 @@ export async function createProgram(args: readonly string[], terminal: Terminal,
         Array.isArray(option.defaultValue) ? option.description : new Help().optionDescription(option),
     })
     .addHelpText("after", TOP_HELP);
-  const context = hostContext(terminal, (line) => outcome.advice.push(line));
+  const context = hostContext(terminal, {
+    advise: (line) => outcome.advice.push(line),
+    commands: () => allCommands(undefined, terminal),
+  });
   for (const command of await commandsFor(args, terminal)) addCommand(program, command, context, outcome);
   return program;
 }
@@ -47,7 +50,12 @@ export async function createProgram(args: readonly string[], terminal: Terminal,
 async function commandsFor(args: readonly string[], terminal: Terminal): Promise<readonly AnyCommand[]> {
   const word = args.find((text) => !text.startsWith("-"));
   const isVersion = args.some((text) => text === "-v" || text === "--version");
-  if (isVersion || OWN_COMMANDS.some(({ name }) => name === word)) return OWN_COMMANDS;
+  if (isVersion || OWN_COMMANDS.some(({ name }) => name.split(" ")[0] === word)) return OWN_COMMANDS;
+  return allCommands(word, terminal);
+}
+
+/** With those of plugins: of the built-in ones alone where `word` is one of theirs. */
+async function allCommands(word: string | undefined, terminal: Terminal): Promise<readonly AnyCommand[]> {
   const { findCommands, tellMissing } = await import("./plugin-commands.js");
   // The registry knows what plugins' commands are given; ours get the terminal too.
   const own = { name: "Thaw", provides: { commands: OWN_COMMANDS as readonly CommandData[] } };

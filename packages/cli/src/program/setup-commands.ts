@@ -2,9 +2,10 @@ import type { Command } from "@thaw/core";
 import type { ConfigOptions } from "../commands/config.js";
 import type { ConvertOptions } from "../commands/convert.js";
 import type { InitOptions } from "../commands/init.js";
+import { SHELLS } from "../completion/shell-scripts.js";
 import { TRAIN_CHOICES } from "../init/choices.js";
 import * as help from "../terminal/help.js";
-import type { HostContext } from "./context.js";
+import type { HostContext, OwnCommand } from "./context.js";
 import { BACKEND, SET } from "./flags.js";
 
 /** Writes a first config. */
@@ -56,3 +57,16 @@ export const config: Command<ConfigOptions, HostContext> = {
     return (line, { terminal }) => showConfig(line.arguments[0], line.options, terminal);
   },
 };
+
+/** Print what makes a shell complete `thaw`, one command per shell. */
+export const completions: readonly OwnCommand[] = [
+  { name: "completion", summary: "print what makes a shell complete thaw's commands", help: help.COMPLETION_HELP },
+  ...SHELLS.map((shell): Command<never, HostContext> => ({
+    name: `completion ${shell}`,
+    summary: `for ${shell}`,
+    async load() {
+      const { completion } = await import("../commands/completion.js");
+      return (_, context) => completion(shell, context);
+    },
+  })),
+];

@@ -159,3 +159,12 @@ export const CONFIG_HELP = `${CONFIG_NOTE}
 Examples:
   thaw config --print
   thaw config --schema > thaw.schema.json      then, in YAML: # yaml-language-server: $schema=./thaw.schema.json`;
+
+export const COMPLETION_HELP = `
+The script knows the commands of the plugins that the config here names: make it anew where these change.
+
+Examples:
+  source <(thaw completion bash)               in ~/.bashrc
+  thaw completion bash > ~/.local/share/bash-completion/completions/thaw
+  thaw completion zsh > "\${fpath[1]}/_thaw"
+  thaw completion fish > ~/.config/fish/completions/thaw.fish`;
