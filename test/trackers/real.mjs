@@ -1,12 +1,14 @@
 /**
- * `node test/trackers/real.mjs --python <python> [tensorboard] [mlflow]`: what Thaw's trackers write, read by the real
- * tools. Trains the tiny model with the tracker, stops it, goes on, and compares what the tool reads with
- * `metrics.jsonl`. The python has the tool installed (`pip install tensorboard mlflow`). One line per tool; exit 1 if
- * one reads anything else.
+ * `node test/trackers/real.mjs --python <python> [tensorboard] [mlflow] [wandb]`: what Thaw's trackers write, read by
+ * the real tools. Trains the tiny model with the tracker, stops it, goes on, and compares what the tool reads with
+ * `metrics.jsonl`. The python has the tool installed (`pip install tensorboard mlflow wandb`). One line per tool;
+ * exit 1 if one reads anything else.
  */
-import { spawn, spawnSync } from "node:child_process";
+import { execFile, spawn, spawnSync } from "node:child_process";
+import { createServer } from "node:http";
+import { promisify } from "node:util";
 import { strict as assert } from "node:assert";
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp, readdir, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -19,7 +21,7 @@ import { freePort } from "@thaw/plugin-processes";
 import { trackers } from "@thaw/plugin-trackers";
 import { tinyTrainerOptions } from "@thaw/testing";
 
-const usage = "node test/trackers/real.mjs --python <python> [tensorboard] [mlflow]";
+const usage = "node test/trackers/real.mjs --python <python> [tensorboard] [mlflow] [wandb]";
 const { values, positionals } = parseArgs({ allowPositionals: true, options: { python: { type: "string" } } });
 if (values.python === undefined) {
   process.stderr.write(`No python is named that has the tools. Write ${usage}.\n`);
@@ -114,7 +116,81 @@ async function withMlflow(folder, work) {
   }
 }
 
+/** What `wandb sync` sends, taken by a server on loopback that answers as far as that needs. */
+async function syncedByWandb(folder) {
+  const taken = { rows: [], files: [], exit: undefined, run: undefined };
+  const project = { id: "p", name: "real", entity: { id: "e", name: "me" } };
+  const answers = {
+    Viewer: () => ({ viewer: { id: "1", entity: "me", username: "me", flags: "{}", teams: { edges: [] } } }),
+    ServerFeaturesQuery: () => ({ serverInfo: { features: [] } }),
+    RunResumeStatus: () => ({ model: null }),
+    UpsertBucket(variables) {
+      taken.run ??= variables;
+      const bucket = {
+        id: "b",
+        name: variables.name,
+        displayName: variables.displayName,
+        project,
+        historyLineCount: 0,
+      };
+      return { upsertBucket: { bucket, inserted: true } };
+    },
+    CreateRunFiles({ files }) {
+      const urls = files.map((name) => ({ name, uploadUrl: `http://127.0.0.1:${server.address().port}/put/${name}` }));
+      return { createRunFiles: { runID: "b", uploadHeaders: [], files: urls } };
+    },
+  };
+  const server = createServer(async (request, response) => {
+    const chunks = [];
+    for await (const chunk of request) chunks.push(chunk);
+    const body = Buffer.concat(chunks);
+    if (request.method === "PUT") taken.files.push([decodeURI(request.url.slice("/put/".length)), body]);
+    let answer = {};
+    if (request.url.endsWith("/graphql")) {
+      const { query, variables } = JSON.parse(body);
+      answer = { data: answers[/^\s*(?:query|mutation) (\w+)/.exec(query)?.[1]]?.(variables) ?? {} };
+    } else if (request.url.endsWith("/file_stream")) {
+      const { files = {}, exitcode } = JSON.parse(body);
+      for (const line of files["wandb-history.jsonl"]?.content ?? []) taken.rows.push(JSON.parse(line));
+      taken.exit = exitcode ?? taken.exit;
+    }
+    response.setHeader("content-type", "application/json");
+    response.end(JSON.stringify(answer));
+  });
+  await new Promise((listening) => void server.listen(0, "127.0.0.1", listening));
+  try {
+    const env = {
+      ...process.env,
+      WANDB_BASE_URL: `http://127.0.0.1:${server.address().port}`,
+      WANDB_API_KEY: "a".repeat(40),
+      WANDB_ERROR_REPORTING: "false",
+    };
+    await promisify(execFile)(values.python, ["-m", "wandb", "sync", "--yes", folder], { env });
+    return taken;
+  } finally {
+    server.close();
+    server.closeAllConnections();
+  }
+}
+
 const TOOLS = {
+  async wandb(output) {
+    const runFolder = await train(output, { type: "wandb", project: "real", histograms: 2 });
+    const place = join(runFolder, "trackers/wandb");
+    const [name] = await readdir(place);
+    const { rows, files, exit, run } = await syncedByWandb(join(place, name));
+    assert.equal(exit, 0);
+    assert.equal(run.displayName, basename(runFolder));
+    assert.equal(JSON.parse(run.config).seed.value, 7);
+    const series = {};
+    for (const { _step, ...row } of rows)
+      for (const [key, value] of Object.entries(row)) (series[key] ??= []).push([_step, value]);
+    for (const [key, all] of Object.entries(await expected(runFolder, (value) => value)))
+      assert.deepEqual(series[key], all, key);
+    const pictures = files.filter(([path]) => path.startsWith("media/images/"));
+    assert(pictures.length > 0 && pictures.every(([, bytes]) => bytes.equals(PICTURE)));
+    return `${rows.length} rows of ${Object.keys(series).length} values, ${pictures.length} pictures`;
+  },
   async tensorboard(output) {
     const runFolder = await train(output, { type: "tensorboard", histograms: 2 });
     const found = read("tensorboard", join(runFolder, "trackers/tensorboard"));

@@ -2,6 +2,7 @@ import { API_VERSION, definePlugin } from "@thaw/core";
 import { csv } from "./csv/csv.js";
 import { mlflow } from "./mlflow/mlflow.js";
 import { tensorboard } from "./tensorboard/tensorboard.js";
+import { wandb } from "./wandb/wandb.js";
 
 export const PLUGIN_NAME = "TrackersPlugin";
 
@@ -9,5 +10,5 @@ export const PLUGIN_NAME = "TrackersPlugin";
 export const trackers = definePlugin({
   name: PLUGIN_NAME,
   apiVersion: API_VERSION,
-  provides: { trackers: [tensorboard, mlflow, csv] },
+  provides: { trackers: [tensorboard, mlflow, wandb, csv] },
 });

@@ -8,6 +8,9 @@ beforeAll(async () => {
   await setBackend("cpu");
 });
 
-describe.each([{ type: "csv" }, { type: "tensorboard", histograms: 2 }])("the tracker $type", (options) => {
-  for (const { name, run } of trackerConformance(trackers, options)) it(name, run);
-});
+describe.each([{ type: "csv" }, { type: "tensorboard", histograms: 2 }, { type: "wandb", histograms: 2 }])(
+  "the tracker $type",
+  (options) => {
+    for (const { name, run } of trackerConformance(trackers, options)) it(name, run);
+  },
+);
