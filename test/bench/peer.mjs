@@ -54,7 +54,7 @@ export async function* run({ arguments: given, log }) {
 }
 
 /** Thaw over PyTorch, with the numbers behind the ratios. */
-function compare({ thaw, peer }) {
+export function compare({ thaw, peer }) {
   const time = (runs) => median(runs.map(timeOf));
   const best = (runs) => Math.min(...runs.map((one) => one.step_ms_min ?? timeOf(one)));
   const memory = (runs) => median(runs.map(({ peak_rss_mb: peak, rss_import_mb: imported }) => peak - imported));
@@ -77,7 +77,8 @@ function compare({ thaw, peer }) {
 
 const timeOf = ({ step_ms_median: step, total_s: total }) => step ?? total * 1e3;
 
-async function compareMatmul(options, log) {
+/** Float32 GFLOP/s of both, and Thaw's over PyTorch's. */
+export async function compareMatmul(options, log) {
   const thaw = await runThaw({ ...options, mode: "gemm" });
   const script =
     "import sys,time,torch\ntorch.set_num_threads(int(sys.argv[1]))\n" +
@@ -134,14 +135,17 @@ async function runPeer(options, mode) {
   return line;
 }
 
-const peerEnvironment = ({ threads }) => ({
+/** For a PyTorch of so many threads, without a card and without a network. */
+export const peerEnvironment = ({ threads }) => ({
   OMP_NUM_THREADS: String(threads),
   CUDA_VISIBLE_DEVICES: "",
   HF_HUB_OFFLINE: "1",
 });
-const lastLine = (text) => text.trim().split("\n").at(-1);
+/** What a program prints last. */
+export const lastLine = (text) => text.trim().split("\n").at(-1);
 
-function runProgram(program, parameters, environment) {
+/** What a program prints; one that fails is an error with the end of what it complained about. */
+export function runProgram(program, parameters, environment) {
   return new Promise((resolve, reject) => {
     const child = spawn(program, parameters, {
       env: { ...process.env, ...environment },
