@@ -66,6 +66,7 @@ export function samplePlanned(): PlannedContext {
     optimizer: {
       type: "adamw",
       keeps: "AdamW's two moments",
+      shares: 1,
       slotBytes: ({ shape }) => 8 * elementCount(shape),
     },
     claims: new Map(),

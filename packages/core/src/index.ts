@@ -208,7 +208,6 @@ export type {
   FailedContext,
   LossContext,
   MetricsCollector,
-  OptimizerPlan,
   ParameterGroup,
   ParametersContext,
   PlannedContext,
@@ -253,6 +252,7 @@ export type {
   Optimizer,
   OptimizerFactory,
   OptimizerMaking,
+  OptimizerPlan,
   UpdateContext,
 } from "./api/optimizer.js";
 export { PRECISIONS, trainingSchema, trainingSchemaOf } from "./api/options.js";

@@ -24,7 +24,7 @@ export function estimateBytes(
   const trainingBytes = new Map(
     context.parameters.map((parameter) => [
       parameter.name,
-      float32Bytes(parameter.shape) + context.optimizer.slotBytes(parameter),
+      float32Bytes(parameter.shape) + context.optimizer.slotBytes(parameter) / context.optimizer.shares,
     ]),
   );
   const phaseBytes = context.plan.phases.map(({ entries }) =>

@@ -18,6 +18,7 @@ import type {
 } from "@thaw/contracts";
 import type { Tensor } from "@tensorflow/tfjs-core";
 import type { Ensemble } from "../ensemble/ensemble.js";
+import type { OptimizerPlan } from "./optimizer.js";
 import type { SavedState } from "./summary.js";
 import type { AddedEvent } from "../stream/run-event.js";
 import type { Precision, ResolvedTrainingOptions } from "./options.js";
@@ -69,15 +70,6 @@ export interface ParameterGroup {
   readonly clipNorm?: number | null;
   /** Step from which the group's schedule counts. */
   readonly fromStep?: number;
-}
-
-/** What the optimizer that `training.optimizer` names keeps. */
-export interface OptimizerPlan {
-  readonly type: string;
-  /** In words, beside gradients: "AdamW's two moments". */
-  readonly keeps: string;
-  /** Bytes that it keeps of a parameter that trains, in memory and in checkpoints. */
-  readonly slotBytes: (parameter: ParameterInfo) => number;
 }
 
 /** What rules and `findings` see. */

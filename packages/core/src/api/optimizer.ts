@@ -1,3 +1,4 @@
+import type { ParameterInfo } from "@thaw/contracts";
 import type { Scalar, Tensor } from "@tensorflow/tfjs-core";
 import type { z } from "zod";
 
@@ -94,6 +95,17 @@ export interface OptimizerFactory<Schema extends z.ZodObject = z.ZodObject> {
   /** Shape of each slot of a parameter, by the slot's own name; all float32. */
   slots(options: z.output<Schema>, parameter: OptimizedParameter): SlotShapes;
   make(options: z.output<Schema>, making: OptimizerMaking): Optimizer;
+}
+
+/** What the optimizer that `training.optimizer` names keeps. */
+export interface OptimizerPlan {
+  readonly type: string;
+  /** In words, beside gradients: "AdamW's two moments". */
+  readonly keeps: string;
+  /** Processes of which each keeps about an equal part; 1: all of it. */
+  readonly shares: number;
+  /** Bytes that it keeps of a parameter that trains, of all shares, in memory and in checkpoints. */
+  readonly slotBytes: (parameter: ParameterInfo) => number;
 }
 
 /** Types a factory; returns what it is given. */

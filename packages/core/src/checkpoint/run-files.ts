@@ -19,6 +19,7 @@ import {
   writeFolder,
   writeState,
   writeTensors,
+  type SavedTensor,
 } from "./write-checkpoint.js";
 import type { PlannedContext } from "../api/contexts.js";
 import { planGraph } from "../plan/plan-graph.js";
@@ -109,7 +110,7 @@ export class RunFiles implements RunPart {
   async checkpoint(
     state: RunState,
     trained: ReadonlyMap<string, Tensor>,
-    slots: ReadonlyMap<string, Tensor>,
+    slots: ReadonlyMap<string, SavedTensor>,
     place?: RunFolder,
   ): Promise<void> {
     const name = checkpointName(state.step);

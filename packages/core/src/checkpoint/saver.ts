@@ -10,7 +10,7 @@ import type { RunFiles } from "./run-files.js";
 import type { RunFolder } from "./run-folder.js";
 import type { RunEvent } from "../stream/run-event.js";
 import { savingOf, type Saving } from "./saving.js";
-import { removeFolder } from "./write-checkpoint.js";
+import { removeFolder, type SavedTensor } from "./write-checkpoint.js";
 
 /** What a checkpoint is made of. */
 export interface SaverInput {
@@ -29,6 +29,9 @@ export interface SaverInput {
 
 /** What the parts of a run keep, all of them together. */
 type KeptState = Pick<RunState, "baseFingerprint" | "updates" | "evaluation" | "stopRule" | "best" | "totals">;
+
+/** What the optimizer keeps, by name. */
+type Slots = ReadonlyMap<string, SavedTensor>;
 
 /** Decides when a run is saved, saves it, and removes checkpoints that newer ones replace. */
 export class Saver {
@@ -56,11 +59,11 @@ export class Saver {
   }
 
   /** Writes a checkpoint, then removes those that are too old. @throws THAW_CORE_CHECKPOINT_UNWRITABLE */
-  async save(context: StepContext, position: DataPosition): Promise<string> {
+  async save(context: StepContext, position: DataPosition, slots: Slots): Promise<string> {
     const { files, parts, emit } = this.#input;
     const folder = files.checkpointFolder(context.step);
     const start = performance.now();
-    await this.#write(await this.#state(context, position, folder));
+    await this.#write(await this.#state(context, position, folder), slots);
     this.#savedAt = performance.now();
     await emit({ event: "checkpoint", step: context.step, folder, durationMs: this.#savedAt - start });
     parts.logger.info({ step: context.step, folder }, `Checkpoint ${folder}.`);
@@ -85,7 +88,8 @@ export class Saver {
       withoutPlugins = error;
       return this.#stateWith(context, position, {});
     });
-    await this.#write(unwritten === undefined ? state : { ...state, unwritten }, place);
+    const { optimizer } = this.#input;
+    await this.#write(unwritten === undefined ? state : { ...state, unwritten }, optimizer.slots(), place);
     return { folder, ...(withoutPlugins === undefined ? {} : { withoutPlugins }) };
   }
 
@@ -114,9 +118,9 @@ export class Saver {
     };
   }
 
-  async #write(state: RunState, place?: RunFolder): Promise<void> {
-    const { files, trained, optimizer } = this.#input;
-    await files.checkpoint(state, trained(state.step), optimizer.slots(), place);
+  async #write(state: RunState, slots: Slots, place?: RunFolder): Promise<void> {
+    const { files, trained } = this.#input;
+    await files.checkpoint(state, trained(state.step), slots, place);
   }
 
   async #removeOld(step: number): Promise<void> {

@@ -10,9 +10,9 @@ import {
   writeManifest,
   writeSafetensors,
   type FileProof,
+  type TensorValues,
 } from "@thaw/safetensors";
 import { ThawError } from "@thaw/contracts";
-import type { Tensor } from "@tensorflow/tfjs-core";
 import { checkpointNotFinite, checkpointUnwritable } from "../errors/files.js";
 import { exists, type RunFolder } from "./run-folder.js";
 
@@ -61,14 +61,21 @@ export async function removeFolder(folder: string): Promise<void> {
   await rm(doomed, { recursive: true, force: true });
 }
 
+/** A tensor, or what stands for one until it is written. */
+export interface SavedTensor {
+  readonly shape: readonly number[];
+  /** float32; asked for once, after those before it. */
+  data(): Promise<TensorValues>;
+}
+
 /** Writes tensors by name, one on the host at a time; the file says that a manifest proves it. */
 export async function writeTensors(
   file: string,
-  tensors: ReadonlyMap<string, Tensor>,
+  tensors: ReadonlyMap<string, SavedTensor>,
   metadata: Readonly<Record<string, string>> = {},
 ): Promise<FileProof> {
   const declarations = [...tensors].map(([name, { shape }]) => ({ name, shape, dtype: "F32" as const }));
-  return writeSafetensors(file, declarations, (name) => tensors.get(name)!.data<"float32">(), {
+  return writeSafetensors(file, declarations, (name) => tensors.get(name)!.data(), {
     format: "pt",
     [MANIFEST_KEY]: MANIFEST_FILE,
     ...metadata,

@@ -93,11 +93,20 @@ export class GradientBuckets {
   }
 }
 
-/** From the last parameter to the first, each bucket whole once it has its bytes; the loss in the last one. */
+/** From the last parameter to the first; the loss in the last bucket. */
 function bucketNames({ trained, shapeOf }: BucketsInput): readonly (readonly string[])[] {
+  const buckets = inBuckets([...trained].toReversed(), shapeOf);
+  return [...buckets.slice(0, -1), [...buckets.at(-1)!, LOSS]];
+}
+
+/** Names in their order in buckets, each whole once it has its bytes; without names one that is empty. */
+export function inBuckets(
+  names: readonly string[],
+  shapeOf: (name: string) => readonly number[],
+): readonly (readonly string[])[] {
   const buckets: string[][] = [[]];
   let bytes = 0;
-  for (const name of [...trained].toReversed()) {
+  for (const name of names) {
     if (bytes >= BUCKET_BYTES) {
       buckets.push([]);
       bytes = 0;
@@ -105,6 +114,5 @@ function bucketNames({ trained, shapeOf }: BucketsInput): readonly (readonly str
     buckets.at(-1)!.push(name);
     bytes += float32Bytes(shapeOf(name));
   }
-  buckets.at(-1)!.push(LOSS);
   return buckets;
 }

@@ -83,32 +83,60 @@ describe("ranks that train together equal one process", () => {
     }
   });
 
-  it("also where a checkpoint of two goes on with four, and of four alone", async () => {
-    const at = (accumulated: number, more: Options = {}): Options => ({
+  const optimizers: readonly NonNullable<NonNullable<Options["training"]>["optimizer"]>[] = [
+    { type: "adamw", weightDecay: 0.1, clipNorm: 0.1 },
+    { type: "adam" },
+    { type: "sgd", momentum: 0.9 },
+    { type: "lion" },
+    { type: "adafactor" },
+    { type: "muon" },
+    { type: "adamw_8bit" },
+  ];
+  it.each(optimizers)("with what $type keeps shared out, in a plan that unfreezes", async (optimizer) => {
+    const training = { epochs: 2, learningRate: 0.01 };
+    const whole = await runToy({
       data: data({}),
-      ...more,
-      training: { epochs: 3, microBatchSize: 1, gradientAccumulationSteps: accumulated },
+      plugins: [UNFREEZING],
+      training: { ...training, microBatchSize: 4, optimizer },
     });
-    const whole = await runToy(at(4));
-    const stopAt = (step: number) =>
-      tapped("Stop", (trainer) => {
-        trainer.hooks.afterStep.tap("Stop", (context) => {
-          if (context.step === step && context.ensemble.rank === context.ensemble.size - 1) trainer.stop("enough");
-        });
-      });
-    const [two] = await runRanks(2, () => at(2, { output, plugins: [stopAt(1)] }));
-    expect(two!.summary).toMatchObject({ steps: 3, isInterrupted: true, stopReason: "enough" });
-    const from = two!.summary.runFolder!;
-    const [four] = await runRanks(4, () => at(1, { output, resume: { from }, plugins: [stopAt(4)] }));
-    expect(four!.summary.steps).toBe(6);
-    const one = await runToy(at(4, { output, resume: { from } }));
-    expect([...two!.losses, ...four!.losses, ...one.losses]).toHaveLength(whole.losses.length);
-    expectEqual({ ...one, losses: [...two!.losses, ...four!.losses, ...one.losses] }, whole);
-    await expect(runToy(at(1, { output, resume: { from } }))).rejects.toMatchObject({
-      code: "THAW_CORE_RESUME_MISMATCH",
-      details: { what: ["training.gradientAccumulationSteps times processes was 4 and is 1"] },
-    });
+    const ranks = await runRanks(2, () => ({
+      data: data({}),
+      plugins: [UNFREEZING],
+      training: { ...training, microBatchSize: 2, optimizer: { ...optimizer, zeroStage: 1 } },
+    }));
+    for (const rank of ranks) expectEqual(rank, whole);
+    expect([...ranks[1]!.parameters]).toEqual([...ranks[0]!.parameters]);
   });
+
+  it.each([0, 1] as const)(
+    "also where a checkpoint of two goes on with four, and of four alone; stage %i",
+    async (zeroStage) => {
+      const at = (accumulated: number, more: Options = {}): Options => ({
+        data: data({}),
+        ...more,
+        training: { epochs: 3, microBatchSize: 1, gradientAccumulationSteps: accumulated, optimizer: { zeroStage } },
+      });
+      const whole = await runToy(at(4));
+      const stopAt = (step: number) =>
+        tapped("Stop", (trainer) => {
+          trainer.hooks.afterStep.tap("Stop", (context) => {
+            if (context.step === step && context.ensemble.rank === context.ensemble.size - 1) trainer.stop("enough");
+          });
+        });
+      const [two] = await runRanks(2, () => at(2, { output, plugins: [stopAt(1)] }));
+      expect(two!.summary).toMatchObject({ steps: 3, isInterrupted: true, stopReason: "enough" });
+      const from = two!.summary.runFolder!;
+      const [four] = await runRanks(4, () => at(1, { output, resume: { from }, plugins: [stopAt(4)] }));
+      expect(four!.summary.steps).toBe(6);
+      const one = await runToy(at(4, { output, resume: { from } }));
+      expect([...two!.losses, ...four!.losses, ...one.losses]).toHaveLength(whole.losses.length);
+      expectEqual({ ...one, losses: [...two!.losses, ...four!.losses, ...one.losses] }, whole);
+      await expect(runToy(at(1, { output, resume: { from } }))).rejects.toMatchObject({
+        code: "THAW_CORE_RESUME_MISMATCH",
+        details: { what: ["training.gradientAccumulationSteps times processes was 4 and is 1"] },
+      });
+    },
+  );
 });
 
 describe("ranks", () => {
@@ -176,7 +204,7 @@ describe("ranks", () => {
     );
   });
 
-  it("stop when one fails, with its rank, its reason and the last step, and a whole checkpoint", async () => {
+  it.each([0, 1] as const)("stop when one fails, with its rank, reason and last step, stage %i", async (zeroStage) => {
     const fails = tapped("Fails", ({ hooks }) => {
       hooks.beforeStep.tap("Fails", ({ step }) => {
         if (step === 2) throw new Error("out of luck");
@@ -189,7 +217,7 @@ describe("ranks", () => {
             output,
             data: data({}),
             plugins: one.rank === 1 ? [fails] : [],
-            training: { epochs: 9, microBatchSize: 2 },
+            training: { epochs: 9, microBatchSize: 2, optimizer: { zeroStage } },
           }),
         ),
       ),
@@ -200,7 +228,8 @@ describe("ranks", () => {
     expect(first!.message).toMatch(/^Rank 1 is lost: .*out of luck.* The last whole step is step 2\./);
     expect(second!.message).toContain("out of luck");
     const [folder] = await readdir(output);
-    expect(await readdir(join(output, folder!, "checkpoints", "step-2"))).toContain("state.json");
+    if (zeroStage === 0) expect(await readdir(join(output, folder!, "checkpoints", "step-2"))).toContain("state.json");
+    else expect(first!.message).toContain("not saved: each process keeps a share of the optimizer's state");
   });
 
   it("are refused where they would not train the same, and name what differs", async () => {

@@ -1,16 +1,28 @@
 import type { Backend, PlannedContext } from "../api/contexts.js";
 import type { Optimizer } from "../api/optimizer.js";
+import type { Ensemble } from "../ensemble/ensemble.js";
+import { ShardedOptimizer } from "../ensemble/sharded-optimizer.js";
+import { everTrained } from "../plan/plan.js";
 import { lastCalled } from "../run/tap-facts.js";
 import type { TrainerParts } from "../run/trainer-parts.js";
 import { ownOptimizer } from "./optimizer-plan.js";
 
-/** A plugin's optimizer with the plugin's name, or the one that the options name. */
+/**
+ * A plugin's optimizer with the plugin's name, or the one that the options name; among several processes and with
+ * `zeroStage` 1 it is shared out.
+ */
 export function makeOptimizer(
-  { hooks, training, watch, registry }: TrainerParts,
+  parts: TrainerParts,
   planned: PlannedContext,
   backend: Backend,
+  ensemble: Ensemble,
 ): { readonly optimizer: Optimizer; readonly optimizerPlugin?: string } {
-  const optimizer = hooks.resolveOptimizer.call({ training, groups: planned.groups });
-  if (optimizer !== undefined) return { optimizer, optimizerPlugin: lastCalled(watch, "resolveOptimizer") };
-  return { optimizer: ownOptimizer(training, registry.all("optimizers"), planned, backend) };
+  const { hooks, training, watch, registry } = parts;
+  const given = hooks.resolveOptimizer.call({ training, groups: planned.groups });
+  const whole = given ?? ownOptimizer(training, registry.all("optimizers"), planned, backend);
+  const trained = everTrained(planned.plan.phases);
+  const parameters = planned.parameters.filter(({ name }) => trained.has(name));
+  const isSharded = training.optimizer.zeroStage === 1 && ensemble.size > 1;
+  const optimizer = isSharded ? new ShardedOptimizer(whole, ensemble, parameters) : whole;
+  return given === undefined ? { optimizer } : { optimizer, optimizerPlugin: lastCalled(watch, "resolveOptimizer") };
 }

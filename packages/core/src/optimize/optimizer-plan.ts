@@ -1,6 +1,6 @@
 import { elementCount, FLOAT32_BYTES, type Model, type ParameterInfo } from "@thaw/contracts";
-import type { Backend, OptimizerPlan } from "../api/contexts.js";
-import type { OptimizedParameter, Optimizer, OptimizerFactory } from "../api/optimizer.js";
+import type { Backend } from "../api/contexts.js";
+import type { OptimizedParameter, Optimizer, OptimizerFactory, OptimizerPlan } from "../api/optimizer.js";
 import type { ResolvedTrainingOptions } from "../api/options.js";
 
 /** What a run's optimizer keeps, known before one is made. */
@@ -8,12 +8,14 @@ export function planOptimizer(
   { optimizer }: ResolvedTrainingOptions,
   optimizers: readonly OptimizerFactory[],
   model: Model,
+  processes = 1,
 ): OptimizerPlan {
   const factory = factoryOf(optimizer.type, optimizers);
   const describe = describer(model);
   return Object.freeze({
     type: factory.type,
     keeps: factory.keeps(optimizer),
+    shares: optimizer.zeroStage === 1 ? processes : 1,
     slotBytes: (parameter: ParameterInfo): number =>
       FLOAT32_BYTES *
       Object.values(factory.slots(optimizer, describe(parameter))).reduce((sum, shape) => sum + elementCount(shape), 0),

@@ -10,6 +10,10 @@ export const commonOptimizerShape = {
     .default(1)
     .describe("Largest L2 norm of all gradients together, scaled down to it; null: no clipping."),
   decayNormsAndBiases: z.boolean().default(false).describe("Decay norms and biases too."),
+  zeroStage: z
+    .union([z.literal(0), z.literal(1)])
+    .default(0)
+    .describe("What several processes share out, in the words of ZeRO: 0 nothing, 1 what the optimizer keeps."),
 };
 
 /** A share that a running mean keeps. */

@@ -93,7 +93,7 @@ export function planMemory(planned: PlannedContext, step = 0): ReadonlyMap<strin
       const parameterBytes = owned.reduce((sum, parameter) => sum + bytesOf(parameter), 0);
       const trainedBytes =
         FLOAT32_BYTES * trainedCount +
-        training.reduce((sum, parameter) => sum + planned.optimizer.slotBytes(parameter), 0);
+        training.reduce((sum, parameter) => sum + planned.optimizer.slotBytes(parameter), 0) / planned.optimizer.shares;
       return [name, { parameterCount, trainedCount, parameterBytes, trainedBytes }];
     }),
   );

@@ -90,7 +90,7 @@ export async function makePlan(input: PlannerInput): Promise<PlannedContext> {
     first === undefined ? new Set() : trainedNames(first),
     new Set(first?.stopGradientAfter),
   );
-  const optimizer = planOptimizer(training, input.registry.all("optimizers"), model);
+  const optimizer = planOptimizer(training, input.registry.all("optimizers"), model, options.processes);
   const context: RuleContext = Object.freeze({
     ...planning,
     plan,

@@ -25,7 +25,7 @@ export interface MadeRun {
 }
 
 /** What the loop is made of. */
-export interface LoopParts extends Pick<MadeRun, "loaded" | "trainStep" | "saver"> {
+export interface LoopParts extends Pick<MadeRun, "loaded" | "trainStep"> {
   readonly stopRule: StopRule;
   readonly peakBytes: () => number;
 }

@@ -4,10 +4,12 @@ import { basename, join } from "node:path";
 import { causeText, ThawError } from "@thaw/contracts";
 import type { AfterStepContext, StepContext } from "../api/contexts.js";
 import type { SavedState } from "../api/summary.js";
+import type { Optimizer } from "../api/optimizer.js";
 import type { Logger } from "../api/logger.js";
 import type { DataPosition } from "../api/state.js";
 import { checkpointsOf } from "../checkpoint/read-checkpoint.js";
 import { RunFolder } from "../checkpoint/run-folder.js";
+import { ShardedOptimizer } from "../ensemble/sharded-optimizer.js";
 import { stepEvent } from "../stream/make-events.js";
 import type { MetricsLine } from "../stream/metrics-line.js";
 import { make } from "../errors/make.js";
@@ -19,6 +21,7 @@ import type { TrainStep } from "../training/train-step.js";
 export interface FailedRun {
   readonly saver: Saver;
   readonly trainStep: TrainStep;
+  readonly optimizer: Optimizer;
   readonly runner: ModelRunner;
   readonly logger: Logger;
   readonly context: StepContext;
@@ -78,8 +81,13 @@ export function withRescue(error: unknown, { text, saved }: Rescue): unknown {
 }
 
 /** Why the values that are in memory are of no use; undefined where they are. */
-async function spoiltBy({ trainStep, runner, context }: FailedRun, error: unknown): Promise<string | undefined> {
+async function spoiltBy(
+  { trainStep, optimizer, runner, context }: FailedRun,
+  error: unknown,
+): Promise<string | undefined> {
   if (trainStep.isTorn) return "the error came in the middle of an update";
+  if (optimizer instanceof ShardedOptimizer)
+    return "each process keeps a share of the optimizer's state (zero_stage: 1), and they work together no more";
   const code = error instanceof ThawError ? error.code : undefined;
   if (code === "THAW_CORE_FROZEN_MOVED") return "it was trained beside weights that moved";
   if (code === undefined || !NOT_FINITE.includes(code) || trainStep.proven === undefined) return undefined;

@@ -5,6 +5,7 @@ import { nameDamage, type FoundCheckpoint } from "../checkpoint/read-checkpoint.
 import { readParameters, readSlots } from "../checkpoint/read-tensors.js";
 import { changedOptions, checkResume } from "../checkpoint/resume.js";
 import { TRAINED_FILE } from "../checkpoint/write-checkpoint.js";
+import { ownedBy } from "../ensemble/sharded-optimizer.js";
 import { trainedNames } from "../plan/plan.js";
 import type { LoadedModel } from "../model/loaded-model.js";
 import type { RunPart } from "./run-part.js";
@@ -33,7 +34,9 @@ async function restoreTensors(
     const carried = await readParameters(join(folder, TRAINED_FILE), runner.store, expected);
     const { trained } = runner.enterPhase(Math.max(0, state.step - 1));
     const shapeOf = (name: string): readonly number[] => runner.store.shape(name);
-    optimizer.restore(await readSlots(folder, { optimizer, trained, updates: state.updates, shapeOf }));
+    optimizer.restore(
+      await readSlots(folder, { optimizer, trained: ownedBy(optimizer, trained), updates: state.updates, shapeOf }),
+    );
     return { carried, trained };
   } catch (error) {
     throw await nameDamage(folder, error);

@@ -5,6 +5,8 @@ import { everTrained } from "../plan/plan.js";
 import { runLength } from "../plan/run-length.js";
 import type { RunSummary } from "../api/summary.js";
 import { lostAfter, lostBy } from "../errors/ensemble.js";
+import { ShardedOptimizer } from "../ensemble/sharded-optimizer.js";
+import type { DataPosition } from "../api/state.js";
 import { compareTrained, compareWeights, joinRun, type JoinedRun } from "../ensemble/join-run.js";
 import { startOf } from "../checkpoint/resume.js";
 import { RunProgress } from "./run-progress.js";
@@ -95,11 +97,11 @@ export class TrainingRun {
     const { ensemble } = this.#joined ?? {};
     await ensemble?.close(lostBy(error, ensemble.rank));
     if (this.#made?.saver === undefined || !this.#progress.hasTrained) return undefined;
-    const { saver, loop, trainStep, loaded } = this.#made;
-    const { position, stepsDone } = loop;
-    const context = this.#stepContext(stepsDone, position.epoch);
-    const failed = { saver, trainStep, runner: loaded.runner, logger: this.#input.parts.logger };
-    return rescueRun({ ...failed, context, position, unwritten: this.#unwritten }, error);
+    const { saver, loop, loaded } = this.#made;
+    const context = this.#stepContext(loop.stepsDone, loop.position.epoch);
+    const { logger } = this.#input.parts;
+    const told = { context, position: loop.position, unwritten: this.#unwritten, logger };
+    return rescueRun({ ...this.#made, ...told, saver, runner: loaded.runner }, error);
   }
 
   /** Frees tensors and closes files; removes the folder of a run that never made a step. */
@@ -121,8 +123,7 @@ export class TrainingRun {
     const totalSteps = runLength(options.data!.train!, training, ensemble.size).totalSteps!;
     const runFolder = files?.folder.path;
     const trackers = isWriter ? runTrackers(parts, runFolder, startStep) : undefined;
-    if (files !== undefined) this.#runParts.push(files);
-    if (trackers !== undefined) this.#runParts.push(trackers);
+    this.#runParts.push(...[files, trackers].filter((part) => part !== undefined));
     parts.stream.begin(runFacts(parts, runFolder), startStep, {
       isTold: isWriter,
       sink: async (event) => {
@@ -130,14 +131,8 @@ export class TrainingRun {
       },
     });
     await checkSpace(runFolder, planned, totalSteps, logger);
-    const isResumed = checkpoint !== undefined;
-    const loaded = await loadModel(parts, planned, {
-      runFolder,
-      ensemble,
-      totalSteps,
-      isStatic: false,
-      hasCheckpoint: isResumed,
-    });
+    const given = { runFolder, ensemble, totalSteps, hasCheckpoint: checkpoint !== undefined };
+    const loaded = await loadModel(parts, planned, { ...given, isStatic: false });
     this.#carried = loaded.started;
     const memory = new MemoryWatch();
     this.#runParts.push({
@@ -146,7 +141,7 @@ export class TrainingRun {
         loaded.dispose();
       },
     });
-    const { optimizer, optimizerPlugin } = makeOptimizer(parts, planned, loaded.backend);
+    const { optimizer, optimizerPlugin } = makeOptimizer(parts, planned, loaded.backend, ensemble);
     this.#runParts.push({ close: () => optimizer.dispose() });
     const dead = new DeadGradients(training.deadGradientSteps, deadGradientFacts(parts, planned));
     const recompute = new Checkpointing({
@@ -181,7 +176,7 @@ export class TrainingRun {
     this.#runParts.push(trainStep, frozen, this.#progress, stopRule, best, dead, recompute, evaluation);
     const saver = files === undefined ? undefined : this.#makeSaver(files, optimizer, () => best.step);
     const peakBytes = (): number => memory.lap().peakBytes;
-    const loop = this.#makeLoop(joined, { loaded, trainStep, stopRule, saver, peakBytes });
+    const loop = this.#makeLoop(joined, { loaded, trainStep, stopRule, peakBytes });
     return (this.#made = { loaded, optimizer, trainStep, evaluation, guard, files, saver, loop });
   }
 
@@ -214,7 +209,7 @@ export class TrainingRun {
     });
   }
 
-  #makeLoop(joined: JoinedRun, { loaded, trainStep, stopRule, saver, peakBytes }: LoopParts): TrainLoop {
+  #makeLoop(joined: JoinedRun, { loaded, trainStep, stopRule, peakBytes }: LoopParts): TrainLoop {
     const { parts, checkpoint, throwFailure } = this.#input;
     const { hooks, watch, options, training } = parts;
     return new TrainLoop({
@@ -237,9 +232,8 @@ export class TrainingRun {
           this.#progress.step(context);
         },
         afterStep: async (context) => this.#afterStep(context),
-        stepDone: async (context, position, done) => {
-          if (saver?.isDue(context.step, done) === true) await saver.save(context, position);
-        },
+        stepDone: (context, position, done) =>
+          this.#save(context, position, this.#made!.saver?.isDue(context.step, done) === true),
       },
     });
   }
@@ -258,27 +252,34 @@ export class TrainingRun {
     );
   }
 
+  /** Called by every rank; the first one has a saver. */
+  async #save(context: StepContext, position: DataPosition, isDue: boolean): Promise<void> {
+    const { saver, optimizer } = this.#made!;
+    if (optimizer instanceof ShardedOptimizer)
+      await optimizer.save(isDue, async (slots) => void (await saver?.save(context, position, slots)));
+    else if (isDue) await saver?.save(context, position, optimizer.slots());
+  }
+
   async #afterStep(context: AfterStepContext): Promise<void> {
     await this.#input.parts.stream.emit(stepEvent(context, this.#metrics.collect(context)));
     this.#unwritten = undefined;
     for (const part of this.#runParts) await part.afterStep?.(context);
   }
 
-  async #finish({ loaded, loop, evaluation, guard, saver, files }: MadeRun, end: LoopEnd): Promise<RunSummary> {
+  async #finish({ loaded, loop, evaluation, guard, files }: MadeRun, end: LoopEnd): Promise<RunSummary> {
     const { parts, planned, checkpoint } = this.#input;
     const { stepsDone, position } = loop;
     const context = this.#stepContext(stepsDone, position.epoch);
     // A run that is stopped before its first step has no step whose end would save it
-    if (end.isInterrupted && !this.#progress.hasTrained && checkpoint === undefined)
-      await saver?.save(context, position);
+    const isUnsaved = end.isInterrupted && !this.#progress.hasTrained && checkpoint === undefined;
+    if (isUnsaved) await this.#save(context, position, true);
     if (!end.isInterrupted) await evaluation.run("end", context);
     const frozenProof = await guard.finish(stepsDone);
     await checkTrained(loaded.runner);
     await compareTrained(this.#joined!.ensemble, loaded);
     if (!end.isInterrupted) await files?.final(this.#trainedTensors(stepsDone), planned.planHash);
-    const length = { steps: stepsDone, epochs: position.epoch };
-    const said = summaryOf(this.#runParts);
-    const summary = summarize({ planned, runFolder: files?.folder.path, ...length, end, frozenProof, ...said });
+    const said = { steps: stepsDone, epochs: position.epoch, end, frozenProof, ...summaryOf(this.#runParts) };
+    const summary = summarize({ planned, runFolder: files?.folder.path, ...said });
     await parts.hooks.done.promise(summary, loaded.context);
     await files?.writeSummary(summary);
     await parts.stream.emit({ event: "done", step: stepsDone, summary });
@@ -288,8 +289,8 @@ export class TrainingRun {
   /** What trained up to a step, and what the run began with instead of the model's values. */
   #trainedTensors(step: number): ReadonlyMap<string, ReturnType<LoadedModel["runner"]["store"]["get"]>> {
     const phases = this.#input.planned.plan.phases.filter(({ fromStep }) => fromStep <= step);
-    const names = new Set([...this.#carried, ...everTrained(phases)]);
-    return new Map([...names].map((name) => [name, this.#made!.loaded.runner.store.get(name)]));
+    const { store } = this.#made!.loaded.runner;
+    return new Map([...this.#carried, ...everTrained(phases)].map((name) => [name, store.get(name)]));
   }
 
   #stepContext(step: number, epoch: number): StepContext {

@@ -17,14 +17,12 @@ export function normsByComponent(
 }
 
 /**
- * How much an update changes each component against what it was: sums of squares on the device, read once. Made and
- * filled in a tidy; `read` then frees what `keep` took out of it.
+ * How much an update changes each component against what it was: sums of squares on the device, read once.
  */
 export class UpdateSizes {
   readonly #owners: ReadonlyMap<string, string>;
   readonly #names: string[] = [];
   readonly #squares: Tensor[] = [];
-  #all: Tensor | undefined;
 
   constructor(owners: ReadonlyMap<string, string>) {
     this.#owners = owners;
@@ -35,22 +33,15 @@ export class UpdateSizes {
     const component = this.#owners.get(name);
     if (component === undefined) return;
     this.#names.push(component);
-    this.#squares.push(
-      tf.tidy(() => sumOfSquares(tf.sub(after, before))),
-      sumOfSquares(before),
-    );
+    this.#squares.push(tf.keep(tf.tidy(() => sumOfSquares(tf.sub(after, before)))), tf.keep(sumOfSquares(before)));
   }
 
-  /** Takes what was added out of the tidy. */
-  keep(): void {
-    if (this.#squares.length > 0) this.#all = tf.keep(tf.stack(this.#squares));
-  }
-
-  /** L2 of the change over L2 before it, by component; a component of zeros has none. Frees what was kept. */
+  /** L2 of the change over L2 before it, by component; a component of zeros has none. */
   async read(): Promise<Readonly<Record<string, number>>> {
-    if (this.#all === undefined) return {};
+    if (this.#squares.length === 0) return {};
+    const all = tf.stack(this.#squares);
     try {
-      const squares = await this.#all.data();
+      const squares = await all.data();
       const sums = new Map<string, [number, number]>();
       for (const [index, component] of this.#names.entries()) {
         const [change, whole] = sums.get(component) ?? [0, 0];
@@ -62,7 +53,13 @@ export class UpdateSizes {
         ),
       );
     } finally {
-      this.#all.dispose();
+      all.dispose();
     }
+  }
+
+  /** Frees what was added. */
+  dispose(): void {
+    tf.dispose(this.#squares);
+    this.#squares.length = 0;
   }
 }

@@ -1,12 +1,12 @@
-import * as tf from "@tensorflow/tfjs-core";
 import type { Batch } from "@thaw/contracts";
-import { lossReachesNothing, nothingSupervised, optimizerUpdatedFrozen } from "../errors/passes.js";
+import { lossReachesNothing, nothingSupervised } from "../errors/passes.js";
 import type { StepContext } from "../api/contexts.js";
 import { clipGroups, learningRatesAt, ratesOf } from "../optimize/group-rates.js";
 import type { UpdateContext } from "../api/optimizer.js";
 import { decays } from "../plan/groups.js";
 import type { RunPart } from "../run/run-part.js";
 import { Accumulator } from "./accumulator.js";
+import { applyUpdate } from "./apply-update.js";
 import { GradientBuckets } from "../ensemble/gradient-buckets.js";
 import { joinStep } from "../ensemble/join-step.js";
 import type { Pass } from "../model/model-runner.js";
@@ -14,7 +14,6 @@ import { explainNotFinite } from "./not-finite.js";
 import type { StepResult, TrainStepInput } from "./train-step-input.js";
 import { measureStep, type Measured } from "./measure-step.js";
 import { missingInputs } from "./missing-inputs.js";
-import { scaled } from "./named-tensors.js";
 import { normsByComponent, UpdateSizes } from "./component-norms.js";
 import { histogramsOf } from "../trackers/histogram.js";
 import type { StepHistograms } from "../trackers/tracker.js";
@@ -158,6 +157,7 @@ export class TrainStep implements RunPart {
       groups: clipGroups(this.#input.runner.phase.groups, this.#input.training.optimizer.clipNorm),
       context,
     });
+    const sizes = context.step % SIZED_EVERY === 0 ? new UpdateSizes(runner.planned.owners) : undefined;
     try {
       const numbers = await measured.numbers.data();
       const [sum, gradientNorm, ...squares] = numbers as unknown as [number, number, ...number[]];
@@ -165,10 +165,9 @@ export class TrainStep implements RunPart {
       const found = { loss, gradientNorm, batches: this.#batches };
       if (!Number.isFinite(loss) || !Number.isFinite(gradientNorm))
         throw await explainNotFinite({ ...this.#input, ...measured, ...found, step: context.step });
-      const sizes = context.step % SIZED_EVERY === 0 ? new UpdateSizes(runner.planned.owners) : undefined;
       const wanted = this.#input.trackers?.wantsHistograms(context.step) === true;
       const gradients = wanted ? await histogramsOf(measured.gradients, measured.scale) : undefined;
-      tf.tidy(() => this.#update(context, learningRates, measured, sizes));
+      await this.#update(this.#updateContext(context.step, learningRates), measured, sizes);
       if (gradients !== undefined) await this.#tellHistograms(context.step, gradients);
       this.#proven = this.#lastSupervised;
       const byName = new Map(measured.clip.names.map((name, index) => [name, squares[index]!]));
@@ -187,6 +186,7 @@ export class TrainStep implements RunPart {
       };
     } finally {
       for (const tensor of measured.owned) tensor.dispose();
+      sizes?.dispose();
       this.clear();
       this.#computeMs += performance.now() - start;
     }
@@ -251,35 +251,14 @@ export class TrainStep implements RunPart {
     if (found.length > 0) onDead(found);
   }
 
-  /** Inside a tidy. */
-  #update(
-    context: StepContext,
-    learningRates: Readonly<Record<string, number>>,
-    { gradients, clip, owned }: Measured,
-    sizes: UpdateSizes | undefined,
-  ): void {
-    const { runner, optimizer } = this.#input;
-    const free = (name: string): void => {
-      const gradient = gradients.get(name)!;
-      if (owned.has(gradient)) gradient.dispose();
-    };
-    const parameters = new Map([...gradients.keys()].map((name) => [name, runner.store.get(name)]));
-    const updates = this.#updateContext(context.step, learningRates);
-    this.#isTorn = true;
-    const updated =
-      optimizer.takesFactors === true
-        ? optimizer.update(parameters, gradients, { ...updates, factorOf: clip.factor })
-        : optimizer.update(parameters, scaled(gradients, clip.factor, free), updates);
-    for (const [name, tensor] of updated) {
-      if (!gradients.has(name))
-        throw optimizerUpdatedFrozen(optimizer.name, this.#input.optimizerPlugin, [name], context.step);
-      sizes?.add(name, parameters.get(name)!, tensor);
-      runner.store.replace(name, tensor);
-      free(name);
+  async #update(context: Omit<UpdateContext, "factorOf">, measured: Measured, sizes: UpdateSizes | undefined) {
+    const { runner, optimizer, optimizerPlugin } = this.#input;
+    const onUpdated = (name: string): void => {
       this.#updates.set(name, (this.#updates.get(name) ?? 0) + 1);
-    }
+    };
+    this.#isTorn = true;
+    await applyUpdate({ optimizer, optimizerPlugin, store: runner.store, measured, context, sizes, onUpdated });
     this.#isTorn = false;
-    sizes?.keep();
   }
 
   #learningRatesAt(step: number): Readonly<Record<string, number>> {
