@@ -52,7 +52,12 @@ describe("all pages", () => {
 
 describe.each([
   "architecture.md",
+  "add-a-command.md",
+  "add-a-dataset-format.md",
   "add-a-family.md",
+  "add-a-metric.md",
+  "add-a-tracker.md",
+  "add-an-optimizer.md",
   "stages.md",
   "trackers.md",
   "backends.md",

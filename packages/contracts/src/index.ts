@@ -59,6 +59,7 @@ export {
   bytesText,
   countText,
   cut,
+  cutFinding,
   cutWords,
   durationText,
   keepSecret,

@@ -1,3 +1,5 @@
+import type { Finding } from "./settings.js";
+
 /** `1,994,240`. */
 export function countText(count: number): string {
   return Math.round(count).toLocaleString("en-US");
@@ -64,10 +66,24 @@ export function cut(text: string): string {
 
 /** Longest run of characters without a blank that a message shows whole; paths are shorter. */
 const MAX_WORD = 1000;
+/** Longest line of a message, with what it quotes. */
+const MAX_LINE = 2500;
 
-/** A message with names and values that are beyond all measure cut in their middle. */
+/** A message with names, values and lines that are beyond all measure cut in their middle. */
 export function cutWords(message: string): string {
-  return message.replaceAll(/\S{1001,}/g, (word) => `${word.slice(0, MAX_WORD / 4)}...${word.slice(-MAX_WORD / 4)}`);
+  const words = message.replaceAll(/\S{1001,}/g, (word) => cutMiddle(word, MAX_WORD / 2));
+  return words.replaceAll(/[^\n]{2501,}/g, (line) => cutMiddle(line, MAX_LINE));
+}
+
+/** Beginning and end of what is longer than `most`. */
+function cutMiddle(text: string, most: number): string {
+  return text.length > most ? `${text.slice(0, most / 2)}...${text.slice(-most / 2)}` : text;
+}
+
+/** A finding of which no part is beyond all measure, whatever values of a file it quotes. */
+export function cutFinding(finding: Finding): Finding {
+  const bounded = (text: string): string => cutMiddle(cutWords(text), MAX_LINE);
+  return { ...finding, message: bounded(finding.message), fix: bounded(finding.fix) };
 }
 
 const SECRETS = Symbol.for("@thaw/secrets");

@@ -11,6 +11,7 @@ import {
   toCamelCase,
   toSnakeCase,
 } from "./words.js";
+import { cutFinding, cutWords } from "./text.js";
 
 const words = fc.string({ unit: fc.constantFrom("a", "b", "c"), maxLength: 8 });
 /** Few words, some of which begin alike, so that prefixes nest and nearly match often. */
@@ -117,6 +118,23 @@ describe("prefixes", () => {
         expect(ownersByPrefix(name, components)).toEqual(owners.map((owner) => owner.name));
         expect(ownerByPrefix(name, components)).toBe(owners.length === 1 ? owners[0]!.name : undefined);
         expect(ownerByPrefix(name, components.toReversed())).toBe(ownerByPrefix(name, components));
+      }),
+    );
+  });
+});
+
+describe("messages", () => {
+  it("are of a length that a person reads, whatever they quote, and begin and end as they did", () => {
+    const piece = fc.constantFrom("a", "word ", "\n", "x".repeat(1200), "two words ".repeat(300));
+    fc.assert(
+      fc.property(fc.array(piece), (pieces) => {
+        const message = `First${pieces.join("")}last.`;
+        for (const line of cutWords(message).split("\n")) expect(line.length).toBeLessThan(2600);
+        const told = cutFinding({ rule: "r", severity: "error", message, fix: message, settings: [] });
+        for (const text of [told.message, told.fix]) {
+          expect(text.length).toBeLessThan(2600);
+          expect(text).toMatch(/^First[^]*last\.$/);
+        }
       }),
     );
   });

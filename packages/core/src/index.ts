@@ -68,7 +68,7 @@ export type {
 export {
   causeText,
   cut,
-  cutWords,
+  cutFinding,
   keepSecret,
   append,
   bytesText,

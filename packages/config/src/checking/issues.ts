@@ -1,4 +1,4 @@
-import { cut, cutWords, toSnakeCase, type Edit, type Finding, type StandardSchema } from "@thaw/core";
+import { cut, toSnakeCase, type Edit, type Finding, type StandardSchema } from "@thaw/core";
 import { isSnake, nearestName } from "../words/keys.js";
 import { knownKeys, variants, type Shape } from "./shape.js";
 import { nodeAt, placeOf, plainValue, settingOf, type ConfigNode } from "../words/tree.js";
@@ -195,8 +195,8 @@ export function finding(node: ConfigNode, message: string, fix: string, part: "k
   return {
     rule: "config",
     severity: "error",
-    message: cutWords(message),
-    fix: cutWords(fix),
+    message,
+    fix,
     settings: [settingOf(node, part)],
   };
 }

@@ -1,4 +1,4 @@
-import type { Finding, Setting } from "@thaw/core";
+import { cutFinding, type Finding, type Setting } from "@thaw/core";
 import type { ForeignEntry } from "./types.js";
 
 /** Collects a foreign config's settings while a reader goes through its keys. */
@@ -148,7 +148,7 @@ export class ForeignBuilder {
     return {
       settings: [...this.#settings, ...plain],
       dropped: [...this.#dropped, ...rest],
-      findings: this.findings,
+      findings: this.findings.map(cutFinding),
       isRefused: this.#isRefused,
     };
   }

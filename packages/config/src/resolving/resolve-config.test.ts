@@ -312,6 +312,13 @@ describe("strict validation", () => {
       "Keep one of them, for example freeze.trainMmProjOnly.",
     ],
   ];
+  it("quotes values as far as a person reads them", async () => {
+    const [long, other] = ["a b ".repeat(20_000), "c d ".repeat(20_000)];
+    write({ "thaw.config.json": JSON.stringify({ model: [long], runName: long, run_name: other, [long]: [long] }) });
+    const { findings } = await resolve();
+    expect(findings.map(({ rule }) => rule)).toContain("aliases-disagree");
+    for (const { message, fix } of findings) expect(Math.max(message.length, fix.length)).toBeLessThan(2600);
+  });
   it.each(cases)("reports %j", async (text, rule, message, fix) => {
     write({ "thaw.config.yaml": text });
     const { findings } = await resolve();

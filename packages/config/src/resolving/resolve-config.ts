@@ -1,5 +1,6 @@
 import { basename, dirname, resolve } from "node:path";
-import { CORE_PROVIDER, Registry, type Finding, type Plugin, type Setting, type StandardSchema } from "@thaw/core";
+import type { Finding, Plugin, Setting, StandardSchema } from "@thaw/core";
+import { CORE_PROVIDER, cutFinding, Registry } from "@thaw/core";
 import { configsBeside, discoverConfig } from "../reading/discover.js";
 import { finding } from "../checking/issues.js";
 import { locateNearest, type Layer } from "../reading/layer.js";
@@ -117,7 +118,7 @@ export async function resolveConfig(options: ResolveOptions): Promise<ResolvedCo
   const joined = joinStageFindings(stages.map((stage) => ({ stage, findings: stage.config.findings })));
   return {
     ...base,
-    findings: [...findings, ...joined],
+    findings: [...findings, ...joined].map(cutFinding),
     isPlannable: stages.every(({ config }) => config.isPlannable) && findings.length === 0,
     stages,
   };
@@ -189,7 +190,7 @@ async function resolveLayers(
     ...result,
     settings,
     replaced: replacedSettings(trees, settings),
-    findings,
+    findings: findings.map(cutFinding),
     isPlannable: !findings.some((entry) => entry.severity === "error" && blocksPlanning(entry)),
     named,
     registry,

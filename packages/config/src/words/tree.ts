@@ -1,4 +1,4 @@
-import type { Finding, Setting } from "@thaw/core";
+import { shown, type Finding, type Setting } from "@thaw/core";
 import { describePlace, locateNearest, type Layer } from "../reading/layer.js";
 import { allowsNull, itemShape, meaningOf, objectVariants, type Shape } from "../checking/shape.js";
 
@@ -185,7 +185,7 @@ export function placeOf(node: ConfigNode, part: "key" | "value" = "key"): string
 
 function aliasesDisagree(first: ConfigNode, second: ConfigNode): Finding {
   const [left, right] = [first, second].map(
-    (node) => `${node.path.join(".")}: ${JSON.stringify(plainValue(node))} (${placeOf(node)})`,
+    (node) => `${node.path.join(".")}: ${shown(plainValue(node))} (${placeOf(node)})`,
   );
   return {
     rule: "aliases-disagree",

@@ -23,7 +23,7 @@ export interface UpdateContext {
 
 /**
  * Updates parameters from gradients. State is keyed by parameter name, so the trainable set may change between steps.
- * A plugin hands in its own through the `resolveOptimizer` hook.
+ * A plugin provides its own, or gives one through the `resolveOptimizer` hook.
  */
 export interface Optimizer {
   readonly name: string;

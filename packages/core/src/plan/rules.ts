@@ -1,10 +1,11 @@
-import type { Finding, Rule } from "@thaw/contracts";
+import { cutFinding, type Finding, type Rule } from "@thaw/contracts";
 import type { RuleContext } from "../api/contexts.js";
 import type { TrainerHooks } from "../api/hooks.js";
 
 /**
  * All findings of the run: what taps reported while planning, what every handed-in rule finds, what `collectIssues`
- * adds; then through the `findings` waterfall, which may change severities. Equal findings are kept once.
+ * adds, with texts of a length that a person reads; then through the `findings` waterfall, which may change severities.
+ * Equal findings are kept once.
  */
 export function collectFindings(
   hooks: TrainerHooks,
@@ -27,7 +28,7 @@ export function collectFindings(
     },
     context,
   );
-  return hooks.findings.call(unique([...reported, ...found, ...issues]), context);
+  return hooks.findings.call(unique([...reported, ...found, ...issues]).map(cutFinding), context);
 }
 
 function unique(findings: readonly Finding[]): readonly Finding[] {

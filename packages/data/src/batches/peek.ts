@@ -1,4 +1,4 @@
-import type { Modality, SampleMedia } from "@thaw/contracts";
+import { type Modality, type SampleMedia, ThawError } from "@thaw/contracts";
 import { createHash } from "node:crypto";
 import { open } from "node:fs/promises";
 import { fileUnreadable } from "../errors/files.js";
@@ -42,8 +42,8 @@ export async function peek(media: SampleMedia, origin: string): Promise<Peek> {
     await handle.read(tail, 0, tail.length, info.size - tail.length);
     return peekBytes(modality, info.size, head, tail);
   } catch (cause) {
-    const { code } = cause as NodeJS.ErrnoException;
-    if (code?.startsWith("THAW_") === true) throw cause;
+    if (cause instanceof ThawError) throw cause;
+    const { code } = cause as { readonly code?: unknown };
     throw code === "ENOENT" || code === "ENOTDIR"
       ? mediaMissing(modality, mediaName(media), origin)
       : fileUnreadable(mediaName(media), `The ${MEDIA_WORDS[modality]} of ${origin}`, cause);

@@ -63,6 +63,13 @@ const parquetRows: Change = (bytes) => {
   return bytes;
 };
 
+/** A group's column, named behind the schema, becomes one that the schema does not have. */
+const parquetColumns: Change = (bytes) => {
+  const at = bytes.lastIndexOf("messages");
+  bytes.write("massages", at);
+  return bytes;
+};
+
 it.each<[string, string, string, Change, string]>([
   ["a tar header of a size below 0", "webdataset", "shards/shard-000.tar", tarSize("-0003000\0"), "says no size"],
   ["a tar header of a size that is not a number", "webdataset", "shards/shard-000.tar", tarSize("x\0"), "no size"],
@@ -76,6 +83,13 @@ it.each<[string, string, string, Change, string]>([
     "cut",
   ],
   ["a Parquet file of more rows than its groups have", "parquet", "talk-none.parquet", parquetRows, "63 rows"],
+  [
+    "a Parquet file of other columns than its schema's",
+    "parquet",
+    "talk-none.parquet",
+    parquetColumns,
+    "other columns",
+  ],
   [
     "a Parquet file whose footer is noise",
     "parquet",

@@ -122,8 +122,17 @@ const FREE_ROWS = 2 ** 23;
 /** Most rows of a file: what an index of 32 bits counts. */
 const MAX_ROWS = 2 ** 31 - 1;
 
-/** The stretches of a file. @throws Error where their rows are not those of the file */
-export function groupsOf({ row_groups: groups, num_rows: count }: FileMetaData): readonly RowGroup[] {
+/**
+ * The stretches of a file. @throws Error where their rows or columns are not those of the file: hyparquet begins to
+ * read columns that it then has no place for, and nobody would hear of what fails in these.
+ */
+export function groupsOf(metadata: FileMetaData): readonly RowGroup[] {
+  const { row_groups: groups, num_rows: count } = metadata;
+  const ways = JSON.stringify(leavesOf(metadata).map(({ way }) => way));
+  const isOther = (group: (typeof groups)[number]): boolean =>
+    JSON.stringify(group.columns.map(({ meta_data: data }) => data?.path_in_schema)) !== ways;
+  const other = groups.findIndex(isOther);
+  if (other >= 0) throw new Error(`its group ${other} has other columns than its schema`);
   let end = 0;
   const stretches = groups.map(({ num_rows: rows, columns }, index) => {
     const first = end;
