@@ -29,9 +29,8 @@ const golden = await openGolden(options.golden);
 await golden.reader.close();
 const model = await openModel(options.folder);
 const trainable = golden.facts.runs.projector.trainable;
-const components = Object.fromEntries(
-  model.components.map(({ name }) => [name, trainable.includes(name) ? "train" : "frozen"]),
-);
+const owners = new Set(model.parameters.map(({ name }) => ownerByPrefix(name, model.components)));
+const components = Object.fromEntries([...owners].map((name) => [name, trainable.includes(name) ? "train" : "frozen"]));
 const batch = repeated(golden.batch, options.repeats);
 const times = [];
 const losses = [];
