@@ -1,10 +1,4 @@
-import {
-  BACKEND_NAMES,
-  defaultCacheFolder,
-  listCandidates,
-  realLoader,
-  resolveBackendOptions,
-} from "@thaw/backend-gpu";
+import { defaultCacheFolder, listCandidates, realLoader, resolveBackendOptions } from "@thaw/backend-gpu";
 import { countText } from "@thaw/contracts";
 import { ThawError, type DatasetFormat } from "@thaw/core";
 import { badOption } from "../errors.js";
@@ -31,7 +25,7 @@ interface PathQuestion<Facts> {
   readonly expected: string;
   readonly given: string | undefined;
   readonly candidates: readonly string[];
-  look(answer: string): Promise<Facts>;
+  readonly look: (answer: string) => Promise<Facts>;
 }
 
 /**

@@ -20,8 +20,8 @@ const MICRO_BATCH = 8;
 /** Updates after which a projector that began anew has learned something. */
 const USEFUL_STEPS = 300;
 const MOST_EPOCHS = 10;
-/** Fewer are not worth to be parted. */
-const LEAST_TO_SPLIT = 20;
+/** Of fewer samples a tenth, drawn by their pictures, may be none at all. */
+const LEAST_TO_SPLIT = 100;
 const HELD_OUT_SHARE = 0.1;
 /** Column that comments begin at. */
 const COMMENT = 42;

@@ -100,7 +100,7 @@ it("offers to train nothing whole that is stored in 4 bits", async () => {
 describe("what is suggested", () => {
   it.each([
     [3, { split: false, batch: 3, epochs: 10 }],
-    [24, { split: true, batch: 8, epochs: 10 }],
+    [99, { split: false, batch: 8, epochs: 10 }],
     [1000, { split: true, batch: 8, epochs: 3 }],
     [100_000, { split: true, batch: 8, epochs: 1 }],
   ])("fits %i samples", (sampleCount, { split, batch, epochs }) => {
