@@ -59,6 +59,7 @@ describe.each([
   "add-a-tracker.md",
   "add-an-optimizer.md",
   "stages.md",
+  "metrics.md",
   "trackers.md",
   "backends.md",
   "feature-cache.md",

@@ -97,8 +97,8 @@ describe("the quickstart", () => {
       { cwd: example },
     );
     expect(Object.keys(JSON.parse(evaluated.stdout) as object)).toEqual([
-      "exactMatch",
       "tokenF1",
+      "exactMatch",
       "samples",
       "baselines",
     ]);

@@ -4,7 +4,6 @@ import { fileURLToPath } from "node:url";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { thaw } from "../test-support/thaw.js";
 import { enterWorkFolder, type WorkFolder } from "../test-support/work-folder.js";
-import { canCompareNeighbours } from "./running/caption-evaluator.js";
 import { sourceName } from "./config/data-section.js";
 import { eventWriter } from "./record/events.js";
 import { errorText } from "./main.js";
@@ -142,17 +141,6 @@ describe("parts", () => {
   it("names evaluation sets after what they hold", () => {
     expect(["iconify:twemoji", "/x/test.jsonl"].map((name) => sourceName(name))).toEqual(["twemoji", "test"]);
     expect(sourceName({ type: "iconify", set: "noto", concepts: "unseen", background: "#ffffff" })).toBe("noto-unseen");
-  });
-  it("looks for neighbours among few or small training pictures only", () => {
-    const source = (sampleCount: number, size: number) =>
-      ({ sampleCount, processor: { media: { image: { rasterSize: { width: size, height: size } } } } }) as Parameters<
-        typeof canCompareNeighbours
-      >[0];
-    expect([source(1498, 48), source(300, 336), source(558_000, 336)].map(canCompareNeighbours)).toEqual([
-      true,
-      true,
-      false,
-    ]);
   });
   it("takes the middle time", () => expect([median([3, 1, 2]), median([4, 1, 2, 3])]).toEqual([2, 2]));
   it("writes events as lines of JSON, and none when they are off", () => {

@@ -1,6 +1,7 @@
 import type { ParameterInfo, PlannedContext, Segment } from "@thaw/core";
 import { elementCount, trainingSchema } from "@thaw/core";
-import { newRecord, type Answer, type CaptionRecord, type RunRecord } from "../src/record/record.js";
+import type { AnswerPrediction } from "@thaw/plugin-captions";
+import { newRecord, type CaptionRecord, type RunRecord } from "../src/record/record.js";
 
 const PARAMETERS: readonly (readonly [string, string, readonly number[]])[] = [
   ["vision_tower.embeddings.weight", "vision_tower", [128, 192]],
@@ -152,25 +153,27 @@ function sampleCaptions(name: string, tokenF1: number): CaptionRecord {
     '<b>bold</b> & "quoted"',
     "sun",
   ];
-  const answers = Array.from({ length: 60 }, (_, index): Answer => {
+  const answers = Array.from({ length: 60 }, (_, index): AnswerPrediction => {
     const reference = words[index % words.length]!;
     const answer = index % 3 === 0 ? reference : index % 3 === 1 ? "cat" : "";
     return {
       index,
       id: reference.replaceAll(" ", "-"),
       reference,
-      answer,
-      tokenF1: answer === reference ? 1 : index % 6 === 4 ? 0.4 : 0,
+      prediction: answer,
+      scores: { tokenF1: answer === reference ? 1 : index % 6 === 4 ? 0.4 : 0 },
     };
   });
-  const before = answers.map((answer) => ({ ...answer, answer: "the the the", tokenF1: 0 }));
+  const before = answers.map((answer) => ({ ...answer, prediction: "the the the", scores: { tokenF1: 0 } }));
+  const common = { samples: 60, unscored: 412 };
   return {
     name,
-    before: { step: 0, exactMatch: 0, tokenF1: 0.004, samples: 60, notScored: 412, answers: before },
-    after: { step: 200, exactMatch: tokenF1 * 0.85, tokenF1, samples: 60, notScored: 412, answers },
+    better: { tokenF1: "higher", exactMatch: "higher" },
+    before: { ...common, step: 0, scores: { tokenF1: 0.004, exactMatch: 0 }, predictions: before },
+    after: { ...common, step: 200, scores: { tokenF1, exactMatch: tokenF1 * 0.85 }, predictions: answers },
     baselines: {
-      majority: { exactMatch: 0.001, tokenF1: 0.05 },
-      nearestNeighbour: { exactMatch: 0.286, tokenF1: 0.316 },
+      majority: { tokenF1: 0.05, exactMatch: 0.001 },
+      nearestNeighbour: { tokenF1: 0.316, exactMatch: 0.286 },
     },
   };
 }

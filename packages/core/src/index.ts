@@ -294,7 +294,7 @@ export type {
 export { readStagedRun, STAGES_FILE, stageState, trainedFile } from "./stages/stages-file.js";
 export type { StagedRun, StageRecord, StageState } from "./stages/stages-file.js";
 export type { BestSummary, DeadGradient, FrozenProof, RunSummary, SavedState } from "./api/summary.js";
-export type { Evaluator, ResumeOptions, RunOptions } from "./api/run-options.js";
+export type { Evaluator, LossMetric, ResumeOptions, RunOptions } from "./api/run-options.js";
 export type { PlanResult, TrainerApi } from "./api/trainer-api.js";
 export type { TrainerOptions } from "./api/trainer-options.js";
 export { Trainer } from "./run/trainer.js";

@@ -11,24 +11,6 @@ export {
 export type { Gemma4AudioOptions } from "./audio/gemma4-features.js";
 export type { AudioClip, AudioProcessor, ClipSize } from "./audio/clip.js";
 export { decodeClip } from "./audio/decode-clip.js";
-export { captionBaselines, captionEvaluation, selectConcepts } from "./evaluation/caption-evaluation.js";
-export type {
-  BaselineSources,
-  CaptionEvaluation,
-  CaptionEvaluationOptions,
-  CaptionPrediction,
-  ConceptFilter,
-} from "./evaluation/caption-evaluation.js";
-export {
-  countsOf,
-  exactMatch,
-  majorityCaption,
-  scoreCaptions,
-  tokenF1,
-  wordF1,
-  wordsOf,
-} from "./evaluation/caption-metrics.js";
-export type { CaptionScores } from "./evaluation/caption-metrics.js";
 export { compileChatTemplate, loadChatTemplate } from "./text/chat-template.js";
 export type { ChatTemplate } from "./text/chat-template.js";
 export { readCheckpointJson, readCheckpointText } from "./text/checkpoint-file.js";
@@ -63,8 +45,6 @@ export { processorUnsupported, templateFailed } from "./errors/samples.js";
 export { iconSvg, resolveIcon } from "./formats/iconify/icon-svg.js";
 export type { IconProperties, IconSet, ResolvedIcon } from "./formats/iconify/icon-svg.js";
 export { iconNames, loadIconSet } from "./formats/iconify/iconify.js";
-export { nearestPicture } from "./evaluation/nearest-pixels.js";
-export type { PictureSet } from "./evaluation/nearest-pixels.js";
 export { augmentSchema } from "./formats/options.js";
 export type { AugmentOptions, CommonOptions, MixOptions } from "./formats/options.js";
 export { BUILT_IN_FORMATS } from "./formats/built-in.js";

@@ -9,3 +9,23 @@ export function oneAnswer(metric: string, answer: string): ThawError {
     { details: { metric, answer } },
   );
 }
+
+/** An evaluation without a sample to score. */
+export function conceptsEmpty(origin: string, filter: string): ThawError {
+  return new ThawError(
+    "THAW_CAPTIONS_CONCEPTS_EMPTY",
+    `No sample is left to score with the concepts "${filter}". In ${origin}. Choose other concepts; "all" scores ` +
+      "every sample.",
+    { details: { origin, filter } },
+  );
+}
+
+/** Metrics that a program names and that cannot be made. */
+export function metricsInvalid(problems: readonly string[]): ThawError {
+  return new ThawError(
+    "THAW_CAPTIONS_METRICS_INVALID",
+    `The metrics cannot be made: ${problems.join("; ")}. In what chosenMetrics was given. Name metrics that are ` +
+      "provided, each with its own options.",
+    { details: { problems } },
+  );
+}

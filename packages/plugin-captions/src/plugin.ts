@@ -3,5 +3,5 @@ import { METRICS } from "./metrics/list.js";
 
 export const PLUGIN_NAME = "CaptionsPlugin";
 
-/** Brings Thaw's own metrics. No config can name one yet, so no command loads them. */
+/** Brings Thaw's own metrics, which a config names in `data.metrics`. */
 export const captions = definePlugin({ name: PLUGIN_NAME, apiVersion: API_VERSION, provides: { metrics: METRICS } });

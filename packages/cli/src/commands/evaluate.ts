@@ -1,25 +1,31 @@
 import { resolve } from "node:path";
 import { toCamelCase, type DatasetFormat } from "@thaw/core";
+import { openSource, resolveSource, type DataSource, type Processor } from "@thaw/data";
 import {
-  openSource,
-  resolveSource,
-  type CaptionEvaluation,
+  answerMetrics,
+  chosenMetrics,
+  DEFAULT_METRICS,
+  lossMetrics,
+  measureAnswers,
+  measureLoss,
+  type ChosenMetric,
   type ConceptFilter,
-  type DataSource,
-  type Processor,
-} from "@thaw/data";
+  type Scores,
+} from "@thaw/plugin-captions";
+import { metricText } from "@thaw/report";
 import { parse } from "yaml";
 import type { CaptionRecord } from "../record/record.js";
 import { openConfiguredProcessor, openConfiguredSource } from "../running/build-run.js";
-import { captionResult, measureCaptions } from "../running/caption-evaluator.js";
 import { evaluationSources, sourceName, trainingSource, type SourceSetting } from "../config/data-section.js";
 import { badOption, noEvaluationData } from "../errors.js";
 import { watchInterrupts } from "../processes/interrupt.js";
 import { createLogger, type LogLevel } from "../terminal/log.js";
 import { createProgress, silentProgress } from "../terminal/progress.js";
 import { sampleLines, scoreLines } from "../render/captions.js";
+import { lossText } from "../render/text.js";
 import { fetchedConfig, fetchedSource } from "../hub/fetched-config.js";
 import type { HubWatcher } from "../hub/hub-access.js";
+import { answersProgress, answersRecord, answersResult } from "../running/evaluators.js";
 import { openSession } from "../running/open-run.js";
 import { openTarget, type Target } from "../running/run-folder.js";
 import type { Terminal } from "../terminal/terminal.js";
@@ -62,30 +68,38 @@ export async function evaluate(path: string, options: EvaluateOptions, terminal:
   const opened: DataSource[] = [];
   try {
     const processor = await openConfiguredProcessor(target.config);
-    const sources = await openSources(target, processor, options, opened, watcher);
+    const sets = await openSets(target, processor, options, opened, watcher);
     const training = await openTraining(target, processor, options.baselineData, watcher);
     if (training !== undefined) opened.push(training);
     const { session } = await openSession(target, logger);
     try {
       const { evaluationBatchSize, maxNewTokens } = target.config.data;
-      for (const source of sources) {
-        const evaluation = await measureCaptions(session, {
-          source,
-          baselines: training !== undefined,
-          label: `captions of ${source.name}`,
-          progress,
-          isStopping: interrupts.isInterrupted,
-          batchSize: options.batchSize ?? evaluationBatchSize,
-          maxNewTokens: options.maxNewTokens ?? maxNewTokens,
-          ...(training === undefined ? {} : { training }),
-          ...(options.concepts === undefined ? {} : { concepts: options.concepts }),
-          ...(options.limit === undefined ? {} : { limit: options.limit }),
-        });
-        if (evaluation === undefined) return interrupts.exitCode();
-        const { baselines } = evaluation;
-        const record = { name: source.name, after: captionResult(evaluation, 0), baselines };
-        if (options.json === true) terminal.out(jsonLine(evaluation, options.data === undefined ? source.name : ""));
-        else printScores(record, terminal);
+      const isStopping = interrupts.isInterrupted;
+      const microBatchSize = options.batchSize ?? evaluationBatchSize;
+      for (const { source, metrics } of sets) {
+        const common = { source, microBatchSize, isStopping };
+        const losses = await measureLoss(session, { ...common, metrics: lossMetrics(metrics) });
+        const answers = answerMetrics(metrics);
+        const record = answersRecord(source.name, answers);
+        if (losses !== undefined && answers.length > 0) {
+          const evaluation = await measureAnswers(session, {
+            ...common,
+            metrics: answers,
+            baselines: training !== undefined,
+            onProgress: answersProgress(progress, `captions of ${source.name}`),
+            maxNewTokens: options.maxNewTokens ?? maxNewTokens,
+            ...(training === undefined ? {} : { training }),
+            ...(options.concepts === undefined ? {} : { concepts: options.concepts }),
+            ...(options.limit === undefined ? {} : { limit: options.limit }),
+          });
+          progress.end();
+          if (evaluation !== undefined) record.after = answersResult(evaluation, 0);
+          if (evaluation !== undefined) record.baselines = evaluation.baselines;
+        }
+        if (losses === undefined || isStopping()) return interrupts.exitCode();
+        if (options.json === true)
+          terminal.out(jsonLine(record, losses, options.data === undefined ? source.name : ""));
+        else printScores(record, losses, terminal);
       }
       return 0;
     } finally {
@@ -98,23 +112,37 @@ export async function evaluate(path: string, options: EvaluateOptions, terminal:
   }
 }
 
+/** A data set, and what is measured on it. */
+interface MeasuredSet {
+  readonly source: DataSource;
+  readonly metrics: readonly ChosenMetric[];
+}
+
 /** The data set that was asked for, or the run's own evaluation sets; each is added to `opened` once it is. */
-async function openSources(
+async function openSets(
   { config }: Target,
   processor: Processor,
   { data, images }: Pick<EvaluateOptions, "data" | "images">,
   opened: DataSource[],
   watcher: HubWatcher,
-): Promise<readonly DataSource[]> {
+): Promise<readonly MeasuredSet[]> {
+  const usual = (): readonly ChosenMetric[] => chosenMetrics(DEFAULT_METRICS, config.registry.all("metrics"));
+  const sets: MeasuredSet[] = [];
+  const add = (source: DataSource, metrics: readonly ChosenMetric[]): void => {
+    opened.push(source);
+    sets.push({ source, metrics: metrics.length === 0 ? usual() : metrics });
+  };
   if (data !== undefined) {
     const formats = config.registry.all("formats");
+    const metrics = chosenMetrics(config.data.metrics ?? [], config.registry.all("metrics"));
     const given = await givenSource(data, formats, watcher, images);
     const name = sourceName(given, formats);
-    opened.push(await openSource(given, { processor, baseFolder: process.cwd(), role: "evaluation", name, formats }));
+    const context = { processor, baseFolder: process.cwd(), role: "evaluation", name, formats } as const;
+    add(await openSource(given, context), metrics);
   } else
     for (const [name, setting] of Object.entries(evaluationSources(config)))
-      opened.push(await openConfiguredSource(config, processor, "evaluation", setting, name));
-  return [...opened];
+      add(await openConfiguredSource(config, processor, "evaluation", setting, name), setting.metrics);
+  return sets;
 }
 
 /** A data set as the command line names it: short, or as YAML of a mapping; `images` is where its images lie. */
@@ -143,11 +171,14 @@ function mappingOf(text: string): unknown {
 }
 
 /** Scores as one line of JSON; `name` tells several sets apart. */
-function jsonLine({ exactMatch, tokenF1, samples, baselines }: CaptionEvaluation, name: string): string {
-  return JSON.stringify({ ...(name === "" ? {} : { name }), exactMatch, tokenF1, samples, baselines });
+function jsonLine({ after, baselines }: CaptionRecord, losses: Scores, name: string): string {
+  const answers = after === undefined ? {} : { ...after.scores, samples: after.samples, baselines };
+  return JSON.stringify({ ...(name === "" ? {} : { name }), ...losses, ...answers });
 }
 
-function printScores(record: CaptionRecord, terminal: Terminal): void {
+function printScores(record: CaptionRecord, losses: Scores, terminal: Terminal): void {
+  for (const [metric, value] of Object.entries(losses))
+    terminal.out(`${metricText(metric)} of ${record.name}: ${lossText(value)}`);
   for (const line of [...scoreLines([record], terminal), "", ...sampleLines(record, terminal)]) terminal.out(line);
 }
 

@@ -1,4 +1,4 @@
-import type { DatasetFormat, Registry } from "@thaw/core";
+import type { DatasetFormat, MetricFactory, Registry } from "@thaw/core";
 import {
   BUILT_IN_FORMATS,
   fileName,
@@ -8,6 +8,8 @@ import {
   type ResolvedMixedSource,
   type ResolvedSource,
 } from "@thaw/data";
+import { chosenMetrics, DEFAULT_METRICS, METRICS, metricsSchemaOf } from "@thaw/plugin-captions";
+import type { ChosenMetric, MetricOptions } from "@thaw/plugin-captions";
 import { z } from "zod";
 
 const count = z.number().int().positive();
@@ -27,9 +29,23 @@ const splitSchema = z
   })
   .describe("Hold a part of the training set out, and evaluate on it under the name held-out.");
 
-/** The schema of the `data` section where data sets may have these formats. */
-export function dataSectionSchemaOf(formats: readonly DatasetFormat[]) {
+/** What is measured on one evaluation set. */
+interface SetMetrics {
+  readonly metrics?: MetricOptions[] | undefined;
+}
+
+/** An evaluation set in the long form. */
+function evaluationSchemaOf(formats: readonly DatasetFormat[], metrics: ReturnType<typeof metricsSchemaOf>) {
+  const more = { metrics: metrics.optional().describe("What is measured on this set, instead of data.metrics.") };
+  type Written = z.input<ReturnType<typeof sourceSchemaOf>> & SetMetrics;
+  return sourceSchemaOf(formats, more) as z.ZodType<ResolvedSource & SetMetrics, Written>;
+}
+
+/** The schema of the `data` section where data sets may have these formats, and these metrics can be named. */
+export function dataSectionSchemaOf(formats: readonly DatasetFormat[], factories: readonly MetricFactory[]) {
   const source = z.union([short, sourceSchemaOf(formats)]).meta({ title: "Data source" });
+  const metrics = metricsSchemaOf(factories);
+  const held = z.union([short, evaluationSchemaOf(formats, metrics)]).meta({ title: "Evaluation set" });
   const mixed = z.union([short, mixedSchemaOf(formats)]).meta({ title: "One of several data sources" });
   return z
     .strictObject({
@@ -61,11 +77,17 @@ export function dataSectionSchemaOf(formats: readonly DatasetFormat[]) {
         .default(false)
         .describe("Let samples of about the same length share a micro-batch, so that less is padded."),
       evaluation: z
-        .union([source, z.record(z.string().regex(/^(?!type$).+$/), source)])
+        .union([held, z.record(z.string().regex(/^(?!type$).+$/), held)])
         .optional()
         .describe(
           "One data set, or several by name. Of a conversation the last answer is written and scored; the baseline " +
             "of the nearest neighbour compares first images by their pixels.",
+        ),
+      metrics: metrics
+        .optional()
+        .describe(
+          "What is measured on the evaluation sets beside their loss: names, or mappings with options. Default: " +
+            "token_f1 and exact_match of the words as they are.",
         ),
       captions: z
         .boolean()
@@ -82,12 +104,33 @@ export function dataSectionSchemaOf(formats: readonly DatasetFormat[]) {
           "Threads that decode images; 0 decodes on the main thread. Default: one or two, by the number of cores.",
         ),
     })
+    .superRefine(({ captions, metrics: all, evaluation }, context) => {
+      const refuse = (given: readonly MetricOptions[] | undefined, path: readonly string[]): void => {
+        // What is wrong with them for themselves was told already.
+        if (!metrics.safeParse(given ?? []).success) return;
+        for (const [index, { metric, name }] of chosenMetrics(given ?? [], factories).entries())
+          if (metric.reads === "choices" || (metric.reads === "answers" && !captions))
+            context.addIssue({
+              code: "custom",
+              path: [...path, index],
+              message:
+                metric.reads === "choices"
+                  ? `a metric of answers or of the loss, as no data set has choices that ${name} could read`
+                  : `a metric of the loss (captions: false lets the model answer nothing that ${name} could read)`,
+            });
+      };
+      refuse(all, ["metrics"]);
+      if (evaluation === undefined) return;
+      for (const [name, set] of Object.entries(areNamed(evaluation) ? evaluation : { "": evaluation }))
+        if (typeof set === "object")
+          refuse((set as SetMetrics).metrics, ["evaluation", ...(name === "" ? [] : [name]), "metrics"]);
+    })
     .prefault({})
     .describe("What is trained on and what is measured.");
 }
 
-/** The `data` section with Thaw's own formats. */
-export const dataSectionSchema = dataSectionSchemaOf(BUILT_IN_FORMATS);
+/** The `data` section with Thaw's own formats and metrics. */
+export const dataSectionSchema = dataSectionSchemaOf(BUILT_IN_FORMATS, METRICS);
 
 /** As users write it. */
 export type DataSectionOptions = z.input<typeof dataSectionSchema>;
@@ -108,6 +151,11 @@ export interface OpenedSetting {
   readonly part?: HoldOut["part"];
 }
 
+/** An evaluation set, and what is measured on it. */
+export interface EvaluationSetting extends OpenedSetting {
+  readonly metrics: readonly ChosenMetric[];
+}
+
 /** Name of the evaluation set that is held out of training. */
 const HELD_OUT = "held-out";
 
@@ -117,21 +165,29 @@ export function trainingSource({ train, split }: DataSection): OpenedSetting | u
 }
 
 /** Evaluation sets by name; a single one is named after what it holds. */
-export function evaluationSources({ data, registry }: ConfiguredData): Readonly<Record<string, OpenedSetting>> {
-  const { train, split } = data;
-  const held: Record<string, OpenedSetting> =
-    train === undefined || split === undefined ? {} : { [HELD_OUT]: { sets: train, part: "held-out" } };
-  return { ...held, ...namedSources(data, registry.all("formats")) };
+export function evaluationSources({ data, registry }: ConfiguredData): Readonly<Record<string, EvaluationSetting>> {
+  const { train, split, evaluation } = data;
+  const made = (given: readonly MetricOptions[] | undefined): readonly ChosenMetric[] =>
+    chosenMetrics(given ?? data.metrics ?? (data.captions ? DEFAULT_METRICS : []), registry.all("metrics"));
+  const held: Record<string, EvaluationSetting> =
+    train === undefined || split === undefined
+      ? {}
+      : { [HELD_OUT]: { sets: train, part: "held-out", metrics: made(undefined) } };
+  const named = Object.entries(namedSources(evaluation, registry.all("formats"))).map(([name, set]) => {
+    if (typeof set === "string") return [name, { sets: set, metrics: made(undefined) }] as const;
+    const { metrics, ...sets } = set as ResolvedSource & SetMetrics;
+    return [name, { sets, metrics: made(metrics) }] as const;
+  });
+  return { ...held, ...Object.fromEntries(named) };
 }
 
 function namedSources(
-  { evaluation }: DataSection,
+  evaluation: DataSection["evaluation"],
   formats: readonly DatasetFormat[],
-): Readonly<Record<string, OpenedSetting>> {
+): Readonly<Record<string, SourceSetting>> {
   if (evaluation === undefined) return {};
-  if (!areNamed(evaluation))
-    return { [sourceName(evaluation as SourceSetting, formats)]: { sets: evaluation as SourceSetting } };
-  return Object.fromEntries(Object.entries(evaluation).map(([name, sets]) => [name, { sets }]));
+  if (areNamed(evaluation)) return evaluation;
+  return { [sourceName(evaluation as SourceSetting, formats)]: evaluation as SourceSetting };
 }
 
 /** True for evaluation sets by name, false for a single one. */

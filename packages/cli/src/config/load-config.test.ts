@@ -103,3 +103,68 @@ it("knows the optimizers of a config's plugins, in checks and in the schema", as
   expect(JSON.stringify(configJsonSchema({}, good.named))).toContain('"mine"');
   expect((await load(training)).findings[0]).toMatchObject({ settings: [{ path: "training.optimizer.type" }] });
 });
+
+it("makes the metrics of data.metrics of what plugins provide, for all sets and for one", async () => {
+  writeFileSync(
+    join(folder, "edits.mjs"),
+    [
+      'import { z } from "zod";',
+      "const edits = {",
+      '  type: "letter_edits", summary: "Letters.", better: "lower",',
+      "  schema: z.strictObject({ most: z.number().default(9) }),",
+      '  make: ({ most }) => ({ reads: "answers", score: (answers) => ({ value: Math.min(most, answers.length) }) }),',
+      "};",
+      // A schema of no maker that is known, as valibot's and arktype's are.
+      "const validate = (value) =>",
+      "  Object.keys(value).length > 0 ? { issues: [{ message: 'no options', path: [Object.keys(value)[0]] }] } :",
+      "  { value: { most: 1 } };",
+      "const schema = { '~standard': { version: 1, vendor: 'own', validate } };",
+      "const plain = { ...edits, type: 'plain', schema };",
+      'export default { name: "EditsPlugin", apiVersion: 1, provides: { metrics: [edits, plain] } };',
+    ].join("\n"),
+  );
+  const load = (metrics: string, more = ""): Promise<LoadedConfig> => {
+    const lines = ["plugins: [./edits.mjs]", `data:`, `  metrics: ${metrics}`, ...(more === "" ? [] : [`  ${more}`])];
+    writeFileSync(join(folder, "edits.yaml"), `${lines.join("\n")}\n`);
+    return loadConfig(join(folder, "edits.yaml"), { requires: "nothing" });
+  };
+  const sets = "evaluation: { a: iconify:noto, b: { type: iconify, set: noto, metrics: [plain, perplexity] } }";
+  const good = await load("[token_f1, { type: letter_edits, most: 3 }, { type: bleu, name: b2, max_order: 2 }]", sets);
+  expect(good.findings).toEqual([]);
+  const { a, b } = evaluationSources(good);
+  expect(a!.metrics.map(({ name, better }) => [name, better])).toEqual([
+    ["tokenF1", "higher"],
+    ["letterEdits", "lower"],
+    ["b2", "higher"],
+  ]);
+  expect(b!.metrics.map(({ name, metric }) => [name, metric.reads])).toEqual([
+    ["plain", "answers"],
+    ["perplexity", "loss"],
+  ]);
+  expect(Object.keys(b!.sets)).not.toContain("metrics");
+  expect(JSON.stringify(configJsonSchema(hostSections(good.registry), good.named))).toContain('"letter_edits"');
+
+  const problem = async (metrics: string, more?: string): Promise<readonly [string, string]> => {
+    const { findings } = await load(metrics, more);
+    expect(findings).toHaveLength(1);
+    return [findings[0]!.message, findings[0]!.fix];
+  };
+  expect(await problem("[tokn_f1]")).toEqual([
+    expect.stringMatching(/^data\.metrics\.0 is "tokn_f1" .* but one of "loss", .* \(.*edits\.yaml:3:13\)\.$/),
+    "Write token_f1.",
+  ]);
+  expect(await problem("[{ type: letter_edits, mots: 3 }]")).toEqual([
+    expect.stringContaining("mots"),
+    expect.stringContaining("most"),
+  ]);
+  expect((await problem("[{ type: plain, most: 3 }]"))[0]).toContain("no options");
+  expect((await problem("[bleu, { type: bleu, max_order: 2 }]"))[0]).toContain("a name of its own");
+  expect((await problem("[{ type: perplexity, name: loss }]"))[0]).toContain("a name of its own");
+  expect((await problem("[cider]", "captions: false"))[0]).toContain("captions: false");
+  expect((await problem("[choice_accuracy]"))[0]).toContain("no data set has choices");
+  const inSet = sets.replace("[plain, perplexity]", "[plan]");
+  expect(await problem("[bleu]", inSet)).toEqual([
+    expect.stringMatching(/^data\.evaluation\.b\.metrics\.0 is "plan"/),
+    "Write plain.",
+  ]);
+});

@@ -22,6 +22,7 @@ import {
 } from "@thaw/core";
 import { BUILT_IN_FORMATS } from "@thaw/data";
 import { FAMILIES } from "@thaw/models";
+import { captions } from "@thaw/plugin-captions";
 import { conflictChecker } from "@thaw/plugin-conflict-checker";
 import { freezePolicy } from "@thaw/plugin-freeze-policy";
 import { lora } from "@thaw/plugin-lora";
@@ -47,12 +48,13 @@ export const BUILT_IN_PLUGINS: readonly AnyPluginFactory[] = [
   conflictChecker,
   projectorOnly,
   trackers,
+  captions,
   backendGpu,
 ] as unknown as readonly AnyPluginFactory[];
 
 /** The sections that the command line itself reads, made of what plugins provide. */
 export function hostSections(registry: Registry): Readonly<Record<string, StandardSchema>> {
-  return { data: dataSectionSchemaOf(registry.all("formats")) };
+  return { data: dataSectionSchemaOf(registry.all("formats"), registry.all("metrics")) };
 }
 
 /** How a command wants its config. */

@@ -4,15 +4,17 @@ import {
   type BatchSource,
   type Evaluator,
   type Finding,
+  type LossMetric,
   type Model,
   type PlanResult,
 } from "@thaw/core";
 import { openModel, placeholderModel } from "@thaw/models";
+import { answerMetrics, answersBetter, answersName } from "@thaw/plugin-captions";
 import { foreignFreezePolicy, thawVocabulary } from "@thaw/plugin-freeze-policy";
 import { evaluationSources, trainingSource, type OpenedSetting, type SourceSetting } from "../config/data-section.js";
 import { isError, type LoadedConfig } from "../config/load-config.js";
 import { hubFinding, settingsOf } from "../hub/planned-config.js";
-import { CAPTION_METRICS, captionsName } from "../record/caption-metrics.js";
+import { lossMetricsOf } from "../running/loss-metrics.js";
 import { startFile } from "../running/run-folder.js";
 
 /** What `plan` and `check` find out. `planned` is absent where there is nothing to plan. */
@@ -145,27 +147,27 @@ function declaredComponents({ values: { model } }: LoadedConfig): readonly strin
 
 /** What evaluations will measure, for what looks at it. */
 function unreadEvaluators(config: LoadedConfig): readonly Evaluator[] {
-  if (!config.data.captions) return [];
-  return Object.keys(evaluationSources(config)).map((name) => ({
-    name: captionsName(name),
-    better: CAPTION_METRICS,
-    evaluate: () => Promise.reject(new Error("A planned evaluation measures nothing.")),
-  }));
+  return Object.entries(evaluationSources(config)).flatMap(([name, setting]) => {
+    const metrics = answerMetrics(setting.metrics);
+    if (metrics.length === 0) return [];
+    const evaluate = (): Promise<never> => Promise.reject(new Error("A planned evaluation measures nothing."));
+    return [{ name: answersName(name), better: answersBetter(metrics), evaluate }];
+  });
 }
 
 /** Stand-ins for data that nobody reads: the checker sees what settings say about it. */
 function unreadSources(config: LoadedConfig): {
   readonly train?: BatchSource;
   readonly evaluation: Readonly<Record<string, BatchSource>>;
+  readonly lossMetrics: Readonly<Record<string, readonly LossMetric[]>>;
 } {
   const train = trainingSource(config.data);
-  const evaluation = Object.entries(evaluationSources(config)).map(([name, setting]) => [
-    name,
-    unreadSource(name, setting),
-  ]);
+  const sets = Object.entries(evaluationSources(config));
+  const evaluation = sets.map(([name, setting]) => [name, unreadSource(name, setting)]);
   return {
     ...(train === undefined ? {} : { train: unreadSource("train", train) }),
     evaluation: Object.fromEntries(evaluation) as Readonly<Record<string, BatchSource>>,
+    lossMetrics: lossMetricsOf(Object.fromEntries(sets.map(([name, { metrics }]) => [name, metrics]))),
   };
 }
 

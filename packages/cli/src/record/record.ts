@@ -1,4 +1,5 @@
-import type { PlannedContext, RunEvent, RunSummary, StepEvent } from "@thaw/core";
+import type { Direction, PlannedContext, RunEvent, RunSummary, StepEvent } from "@thaw/core";
+import type { AnswerEvaluation, AnswerPrediction, Scores } from "@thaw/plugin-captions";
 import type { Comparison } from "@thaw/report";
 
 /** One optimizer step, as the terminal needs it. */
@@ -10,43 +11,24 @@ export interface StepPoint {
   readonly peakBytes: number;
 }
 
-/** Token F1 and exact match, each in [0, 1]. */
-export interface Scores {
-  readonly exactMatch: number;
-  readonly tokenF1: number;
-}
-
-/** One sample's answer. */
-export interface Answer {
-  /** Position in the evaluation's source. */
-  readonly index: number;
-  readonly id: string;
-  readonly reference: string;
-  readonly answer: string;
-  readonly tokenF1: number;
-}
-
-/** One evaluation of captions at one step. */
-export interface CaptionResult extends Scores {
+/** One evaluation of a set's answers at one step. */
+export interface CaptionResult {
   readonly step: number;
+  readonly scores: Scores;
   readonly samples: number;
   /** Names that the training set does not have at all. */
-  readonly notScored: number;
-  readonly answers: readonly Answer[];
+  readonly unscored: number;
+  readonly predictions: readonly AnswerPrediction[];
 }
 
-/** Baselines beside an evaluation; a name is absent where it cannot be computed. */
-export interface Baselines {
-  readonly majority?: Scores & { readonly caption?: string };
-  readonly nearestNeighbour?: Scores;
-}
-
-/** What one caption evaluation measured over a run. */
+/** What the evaluation of a set's answers measured over a run. */
 export interface CaptionRecord {
   readonly name: string;
+  /** Each metric, in the order of the config, and which of its values are better. */
+  readonly better: Readonly<Record<string, Direction>>;
   before?: CaptionResult;
   after?: CaptionResult;
-  baselines: Baselines;
+  baselines: AnswerEvaluation["baselines"];
 }
 
 /** Everything that the terminal says of a run; filled in while it goes on. */

@@ -1,5 +1,7 @@
 import { countText } from "@thaw/contracts";
-import type { Answer, CaptionRecord, Scores } from "../record/record.js";
+import { metricText } from "@thaw/report";
+import { spread, type AnswerPrediction, type Scores } from "@thaw/plugin-captions";
+import type { CaptionRecord } from "../record/record.js";
 import type { Colors } from "../terminal/terminal.js";
 import { scoreText, table } from "./text.js";
 
@@ -15,8 +17,8 @@ export interface ScoreRow {
 export function scoreRows(record: CaptionRecord): readonly ScoreRow[] {
   const samples = (record.after ?? record.before)?.samples ?? 0;
   const all = [
-    ["before", record.before],
-    [record.before === undefined ? "model" : "after", record.after],
+    ["before", record.before?.scores],
+    [record.before === undefined ? "model" : "after", record.after?.scores],
     ["majority baseline", record.baselines.majority],
     ["nearest neighbour baseline", record.baselines.nearestNeighbour],
   ] as const;
@@ -25,62 +27,55 @@ export function scoreRows(record: CaptionRecord): readonly ScoreRow[] {
     .map((row, index) => ({ ...row, samples, isFirst: index === 0 }));
 }
 
-/** True if the result after training beats both baselines in token F1. */
-export function isBetter({ after, baselines }: CaptionRecord): boolean {
-  return (
-    after !== undefined &&
-    [baselines.majority, baselines.nearestNeighbour].every(
-      (baseline) => baseline === undefined || after.tokenF1 > baseline.tokenF1,
-    )
+/** True if the result after training beats both baselines in the first metric. */
+export function isBetter({ after, baselines, better }: CaptionRecord): boolean {
+  const [metric, direction] = Object.entries(better)[0] ?? [];
+  if (after === undefined || metric === undefined) return false;
+  const sign = direction === "lower" ? -1 : 1;
+  return [baselines.majority, baselines.nearestNeighbour].every(
+    (baseline) => baseline === undefined || sign * after.scores[metric]! > sign * baseline[metric]!,
   );
 }
 
-/** Scores for the terminal. */
+/** Scores for the terminal: a column for each metric that one of the records has. */
 export function scoreLines(
   records: readonly CaptionRecord[],
   options: { readonly colors: Colors; readonly width: number },
 ): readonly string[] {
   const { colors, width } = options;
+  const metrics = [...new Set(records.flatMap(({ better }) => Object.keys(better)))];
   const rows = records.flatMap((record) =>
     scoreRows(record).map((row) => {
-      const paint = row.scores === record.after ? (isBetter(record) ? colors.green : colors.yellow) : String;
+      const paint = row.scores === record.after?.scores ? (isBetter(record) ? colors.green : colors.yellow) : String;
       return [
         row.isFirst ? record.name : "",
         row.isFirst ? countText(row.samples) : "",
         paint(row.label),
-        paint(scoreText(row.scores.tokenF1)),
-        paint(scoreText(row.scores.exactMatch)),
+        ...metrics.map((metric) => paint(scoreText(row.scores[metric]))),
       ];
     }),
   );
   if (rows.length === 0) return [];
-  const notScored = Math.max(0, ...records.map(({ after, before }) => (after ?? before)?.notScored ?? 0));
+  const unscored = Math.max(0, ...records.map(({ after, before }) => (after ?? before)?.unscored ?? 0));
   return [
     ...table(
       [
         { title: "evaluation" },
         { title: "samples", align: "right" },
         { title: "" },
-        { title: "token F1", align: "right" },
-        { title: "exact match", align: "right" },
+        ...metrics.map((metric) => ({ title: metricText(metric), align: "right" as const })),
       ],
       rows,
       { width, dim: colors.dim },
     ),
-    ...(notScored === 0
+    ...(unscored === 0
       ? []
       : [
           colors.dim(
-            `${countText(notScored)} names that the training set does not have at all are counted here, not scored.`,
+            `${countText(unscored)} names that the training set does not have at all are counted here, not scored.`,
           ),
         ]),
   ];
-}
-
-/** A dozen (or `count`) answers spread evenly over the set, so that nobody picks the good ones. */
-export function pickAnswers(answers: readonly Answer[], count: number): readonly Answer[] {
-  if (answers.length <= count) return answers;
-  return Array.from({ length: count }, (_, index) => answers[Math.floor(((index + 0.5) * answers.length) / count)]!);
 }
 
 /** Captions before and after, for the terminal. */
@@ -92,13 +87,13 @@ export function sampleLines(
   const result = record.after ?? record.before;
   if (result === undefined) return [];
   const hasBoth = record.before !== undefined && record.after !== undefined;
-  const before = new Map((record.before?.answers ?? []).map((answer) => [answer.index, answer.answer]));
-  const rows = pickAnswers(result.answers, count).map((answer) => {
-    const paint = answer.tokenF1 >= 0.999 ? colors.green : answer.tokenF1 === 0 ? colors.red : colors.yellow;
+  const before = new Map((record.before?.predictions ?? []).map(({ index, prediction }) => [index, prediction]));
+  const rows = spread(result.predictions, count).map((answer) => {
+    const paint = painter(answer, record, colors);
     return [
       short(answer.reference),
       ...(hasBoth ? [colors.dim(short(before.get(answer.index) ?? "-"))] : []),
-      paint(short(answer.answer)),
+      paint(short(answer.prediction)),
     ];
   });
   return table(
@@ -109,6 +104,17 @@ export function sampleLines(
     rows,
     { width, dim: colors.dim },
   );
+}
+
+/** Green for right, red for wrong, yellow between; plain where scores are not shares of 1. */
+function painter(
+  { scores }: AnswerPrediction,
+  { better }: Pick<CaptionRecord, "better">,
+  colors: Colors,
+): (text: string) => string {
+  const [metric, score] = Object.entries(scores)[0] ?? [];
+  if (metric === undefined || score === undefined || score > 1 || better[metric] === "lower") return String;
+  return score >= 0.999 ? colors.green : score === 0 ? colors.red : colors.yellow;
 }
 
 function short(text: string): string {

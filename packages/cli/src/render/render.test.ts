@@ -2,7 +2,6 @@ import { describe, expect, it } from "vitest";
 import { bytesText, durationText } from "@thaw/contracts";
 import { samplePlanned, sampleRecord } from "../../test-support/sample-record.js";
 import { memoryTerminal } from "../terminal/terminal.js";
-import { pickAnswers } from "./captions.js";
 import { chartLines, resample } from "./chart.js";
 import { findingLines, verdictLine } from "./findings.js";
 import { planLines } from "./plan.js";
@@ -111,8 +110,6 @@ describe("curves and samples", () => {
     expect(chartLines([{ step: 0, value: 1 }], { width: 60 })).toEqual([]);
   });
   it("keeps every stretch's mean", () => expect(resample([1, 3, 5, 7], 2)).toEqual([2, 6]));
-  it("picks evenly", () =>
-    expect(pickAnswers(sampleRecord().captions[0]!.after!.answers, 3).map(({ index }) => index)).toEqual([10, 30, 50]));
 });
 
 describe("the summary", () => {

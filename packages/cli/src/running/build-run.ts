@@ -2,9 +2,11 @@ import { dirname } from "node:path";
 import { Trainer, type Evaluator, type Logger, type Model, type Plugin, type TrainerOptions } from "@thaw/core";
 import { openSource, type DataSource, type Processor, type SourceContext } from "@thaw/data";
 import { openProcessor } from "@thaw/models";
+import type { ChosenMetric } from "@thaw/plugin-captions";
 import { evaluationSources, trainingSource, type OpenedSetting } from "../config/data-section.js";
 import type { LoadedConfig } from "../config/load-config.js";
 import { openConfiguredModel } from "../planning/plan-run.js";
+import { lossMetricsOf } from "./loss-metrics.js";
 import { startFile } from "./run-folder.js";
 
 /** A model with its processor and the data that a config names. The caller closes the sources. */
@@ -13,6 +15,8 @@ export interface Parts {
   readonly processor: Processor;
   readonly train?: DataSource;
   readonly evaluation: Readonly<Record<string, DataSource>>;
+  /** What is measured on each evaluation set. */
+  readonly metrics: Readonly<Record<string, readonly ChosenMetric[]>>;
   close(): Promise<void>;
 }
 
@@ -81,9 +85,12 @@ export async function openParts(config: LoadedConfig): Promise<Parts> {
     const train = trainingSource(config.data);
     const training = train === undefined ? undefined : await open("train", train, "train");
     const evaluation: Record<string, DataSource> = {};
-    for (const [name, setting] of Object.entries(evaluationSources(config)))
+    const metrics: Record<string, readonly ChosenMetric[]> = {};
+    for (const [name, setting] of Object.entries(evaluationSources(config))) {
       evaluation[name] = await open("evaluation", setting, name);
-    return { model, processor, ...(training === undefined ? {} : { train: training }), evaluation, close };
+      metrics[name] = setting.metrics;
+    }
+    return { model, processor, ...(training === undefined ? {} : { train: training }), evaluation, metrics, close };
   } catch (error) {
     await close();
     throw error;
@@ -106,7 +113,11 @@ export async function trainerOptions(config: LoadedConfig, parts: Parts, extras:
     typeof model === "string" || model.startFrom === undefined ? undefined : await startFile(model.startFrom);
   return {
     model: parts.model,
-    data: { ...(parts.train === undefined ? {} : { train: parts.train }), evaluation: parts.evaluation },
+    data: {
+      ...(parts.train === undefined ? {} : { train: parts.train }),
+      evaluation: parts.evaluation,
+      lossMetrics: lossMetricsOf(parts.metrics),
+    },
     plugins: [...config.plugins, ...extras.plugins],
     training,
     settings: config.settings,
@@ -123,17 +134,18 @@ export async function trainerOptions(config: LoadedConfig, parts: Parts, extras:
   };
 }
 
-/** A trainer without data, for a session that evaluates or captions. */
+/** A trainer without data, for a session that evaluates or captions: what training looks at is not measured there. */
 export function sessionTrainer(
   config: LoadedConfig,
   model: Model,
   logger: Logger,
   plugins: readonly Plugin[] = [],
 ): Trainer {
+  const { stopWhen: _stopWhen, keep: _keep, ...training } = config.values.training;
   return new Trainer({
     model,
     plugins: [...config.plugins, ...plugins],
-    training: config.values.training,
+    training,
     settings: config.settings,
     seed: config.values.seed,
     logger,

@@ -2,18 +2,18 @@ import { basename, dirname } from "node:path";
 import type { Logger, RunSummary, SavedState, Trainer, TrainerOptions } from "@thaw/core";
 import { writeComparison, writeReport } from "@thaw/report";
 import { trainerOptions, type Parts } from "./build-run.js";
-import { captionEvaluators } from "./caption-evaluator.js";
 import type { EventWriter } from "../record/events.js";
 import type { Interrupts } from "../processes/interrupt.js";
 import type { LoadedConfig } from "../config/load-config.js";
 import type { Team } from "../processes/team.js";
 import type { Progress } from "../terminal/progress.js";
-import { newRecord, type RunRecord } from "../record/record.js";
+import { newRecord, type CaptionResult, type RunRecord } from "../record/record.js";
 import { recordPlugin } from "../record/record-plugin.js";
 import { shellWord } from "../render/text.js";
 import { summaryLines } from "../render/summary.js";
 import { dataFacts } from "../record/provenance.js";
 import { leftOutLines, leftOutOf, tellOfData, type LeftOut } from "./data-notes.js";
+import { answerEvaluators } from "./evaluators.js";
 import { warnOfOverlap } from "./overlap.js";
 import { measureSaving } from "./saving.js";
 import type { Terminal } from "../terminal/terminal.js";
@@ -63,8 +63,8 @@ export interface PreparedRun {
 }
 
 /**
- * A run as its config means it, with a recorder and caption evaluators. `@throws THAW_CLI_NOT_A_RUN` for a run to start
- * from that is none.
+ * A run as its config means it, with a recorder and evaluators of answers. `@throws THAW_CLI_NOT_A_RUN` for a run to
+ * start from that is none.
  */
 export async function prepareRun(config: LoadedConfig, parts: Parts, context: TrainContext): Promise<PreparedRun> {
   const { events, terminal, progress, logger, isJson, interrupts, failure, team } = context;
@@ -75,7 +75,7 @@ export async function prepareRun(config: LoadedConfig, parts: Parts, context: Tr
   const told = onEvent === undefined ? {} : { onEvent };
   const sinks = { record, progress, events, failure, folder: process.cwd(), ...told };
   const recorder = recordPlugin({ ...sinks, ...(isJson ? {} : { terminal }) });
-  const evaluators = captionEvaluators(config, parts, { record, progress, isStopping: interrupts.isInterrupted });
+  const evaluators = answerEvaluators(config, parts, { record, progress, isStopping: interrupts.isInterrupted });
   const options = await trainerOptions(config, parts, {
     plugins: [recorder],
     evaluators,
@@ -151,10 +151,6 @@ export function goOnLine({ folder, belongsTo }: SavedState, trustWord: string): 
   return `Once the cause is gone, go on with: ${move}npx thaw train --resume ${shellWord(run)}${trustWord}`;
 }
 
-function scores(
-  result: { readonly exactMatch: number; readonly tokenF1: number; readonly samples: number } | undefined,
-): unknown {
-  return result === undefined
-    ? undefined
-    : { exactMatch: result.exactMatch, tokenF1: result.tokenF1, samples: result.samples };
+function scores(result: CaptionResult | undefined): unknown {
+  return result === undefined ? undefined : { ...result.scores, samples: result.samples };
 }

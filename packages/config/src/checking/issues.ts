@@ -45,7 +45,7 @@ function flatten(issue: RawIssue, root: unknown, prefix: readonly PropertyKey[] 
   if (issue.code === "invalid_union" && issue.errors !== undefined && issue.errors.length > 0) {
     const value = path.reduce<unknown>((at, key) => (at as Record<PropertyKey, unknown> | undefined)?.[key], root);
     const branches = issue.errors.filter((branch) => branch.length > 0 && !isOtherType(branch, value));
-    const best = [...branches].sort((left, right) => rank(left) - rank(right))[0];
+    const best = [...branches].sort((left, right) => rank(left, value) - rank(right, value))[0];
     if (best !== undefined) return best.flatMap((inner) => flatten(inner, root, path));
     return [
       {
@@ -67,12 +67,18 @@ function isOtherType(branch: readonly RawIssue[], value: unknown): boolean {
   return first.code === "invalid_value" && typeof value !== typeof first.values?.[0];
 }
 
-/** The wrong `type` constant ranks last: the branch that was meant has the right one. */
-function rank(branch: readonly RawIssue[]): number {
-  const isOtherVariant = branch.some(
-    (issue) => issue.code === "invalid_value" && issue.path?.at(-1) === "type" && issue.values?.length === 1,
-  );
-  return branch.length + (isOtherVariant ? 1000 : 0);
+/** The wrong `type` constant ranks last, and the want of any: the branch that was meant has the right one. */
+function rank(branch: readonly RawIssue[], value: unknown): number {
+  return branch.length + (branch.some((issue) => isOtherVariant(issue, value)) ? 1000 : 0);
+}
+
+/** A mapping without the `type` that a union is told apart by may be one by names. */
+function isOtherVariant({ code, path = [], values, errors }: RawIssue, value: unknown): boolean {
+  if (code === "invalid_value") return path.at(-1) === "type" && values?.length === 1;
+  if (code !== "invalid_union" || typeof value !== "object" || value === null) return false;
+  if (path.length === 1) return path[0] === "type" && !("type" in value);
+  const branches = path.length === 0 ? (errors ?? []).filter((branch) => !isOtherType(branch, value)) : [];
+  return branches.length > 0 && branches.every((branch) => branch.some((issue) => isOtherVariant(issue, value)));
 }
 
 function expectation(issue: RawIssue): string {

@@ -43,8 +43,8 @@ export type Metric =
   | { readonly reads: "choices"; score(choices: readonly ScoredChoices[]): Score };
 
 /**
- * A metric that a plugin provides, by its type; no config can name one yet. Its schema is without what every metric may
- * have (`name`).
+ * A metric that a plugin provides: a config names it in `data.metrics` by its type. Its schema is without what every
+ * metric may have (`name`).
  */
 export interface MetricFactory<Options = unknown> extends Provided<Options> {
   readonly better: Direction;

@@ -110,10 +110,7 @@ export interface Backend {
   readonly precisions?: readonly Precision[];
   /** Products with weights in bfloat16; present where `precisions` has it. */
   readonly bfloat16?: Bfloat16Products;
-  /**
-   * Takes a new tensor's values over now, so that those on the host can go; without it the first operation that reads
-   * the tensor does.
-   */
+  /** Takes a new tensor's values over now, so that those on the host can go; else the first operation on it does. */
   readonly upload?: (tensor: Tensor) => void;
   /** True where tensors are in memory of a device's own, to which values have to travel. */
   readonly hasOwnMemory?: boolean;
@@ -257,6 +254,8 @@ export interface EvaluatedContext extends StepContext {
   /** Name of the evaluation. */
   readonly name: string;
   readonly metrics: Readonly<Record<string, number>>;
+  /** The metrics of which less is better; absent where the evaluation does not say. */
+  readonly lower?: readonly string[];
   readonly durationMs: number;
 }
 

@@ -1,9 +1,16 @@
-import type { BatchSource, Direction, Model, Setting } from "@thaw/contracts";
+import type { BatchSource, Direction, Model, Score, ScoredLoss, Setting } from "@thaw/contracts";
 import type { StepContext } from "./contexts.js";
 import type { Logger } from "./logger.js";
 import type { TrainingOptions } from "./options.js";
 import type { Session } from "./session.js";
 import type { TrackerOptions } from "../trackers/options.js";
+
+/** A number that is made of an evaluation set's loss, under its name in `metrics.jsonl`. */
+export interface LossMetric {
+  readonly name: string;
+  readonly better: Direction;
+  readonly score: (loss: ScoredLoss) => Score;
+}
 
 /** A measurement beside the loss, e.g. caption quality. Runs on the run's live weights, between steps. */
 export interface Evaluator {
@@ -42,6 +49,8 @@ export interface RunOptions {
     readonly train?: BatchSource;
     /** Its loss is measured before the first step, every `training.evaluateEverySteps` and at the end. */
     readonly evaluation?: Readonly<Record<string, BatchSource>>;
+    /** By evaluation source: what is made of its loss and told beside it. */
+    readonly lossMetrics?: Readonly<Record<string, readonly LossMetric[]>>;
   };
   readonly training?: TrainingOptions;
   /** Provenance of every setting, as a config gives it. Absent: all of `training` counts as explicit, given in code. */

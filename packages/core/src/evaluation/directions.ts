@@ -8,8 +8,10 @@ export type Measured = ReadonlyMap<string, Readonly<Record<string, Direction>> |
 /** What a run's evaluations measure. */
 export function measuredBy({ data, evaluators = [] }: Pick<RunOptions, "data" | "evaluators">): Measured {
   const measured = new Map<string, Readonly<Record<string, Direction>> | undefined>();
-  for (const name of Object.keys(data?.evaluation ?? {}))
-    measured.set(name, { loss: "lower", supervisedTokens: "higher" });
+  for (const name of Object.keys(data?.evaluation ?? {})) {
+    const more = (data?.lossMetrics?.[name] ?? []).map((metric) => [metric.name, metric.better] as const);
+    measured.set(name, { loss: "lower", supervisedTokens: "higher", ...Object.fromEntries(more) });
+  }
   for (const { name, better } of evaluators) {
     const known = measured.has(name) ? measured.get(name) : {};
     measured.set(name, known === undefined || better === undefined ? undefined : { ...known, ...better });

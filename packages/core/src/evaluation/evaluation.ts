@@ -5,12 +5,13 @@ import type { AfterStepContext, EvaluatedContext, StepContext } from "../api/con
 import type { TrainerHooks } from "../api/hooks.js";
 import type { ResolvedTrainingOptions } from "../api/options.js";
 import type { Session } from "../api/session.js";
-import type { Evaluator } from "../api/run-options.js";
+import type { Evaluator, LossMetric } from "../api/run-options.js";
 import type { EvaluationState, RunState } from "../api/state.js";
 import type { RunPart } from "../run/run-part.js";
 import { evaluatedEvent } from "../stream/make-events.js";
 import type { RunEvent } from "../stream/run-event.js";
 import type { Ensemble } from "../ensemble/ensemble.js";
+import { measuredBy, type Measured } from "./directions.js";
 import { rankBatches } from "../ensemble/shard.js";
 import type { SharedStop } from "../ensemble/shared-stop.js";
 
@@ -26,6 +27,8 @@ export interface EvaluationInput {
   readonly training: ResolvedTrainingOptions;
   readonly seed: number;
   readonly sources: Readonly<Record<string, BatchSource>>;
+  /** By source: what is made of its loss. */
+  readonly lossMetrics: Readonly<Record<string, readonly LossMetric[]>>;
   readonly evaluators: readonly Evaluator[];
   readonly ensemble: Ensemble;
   readonly stop: SharedStop;
@@ -40,9 +43,12 @@ export class Evaluation implements RunPart {
   readonly #input: EvaluationInput;
   readonly #latest: Record<string, Readonly<Record<string, number>>> = {};
   readonly #lastStep = new Map<string, number>();
+  readonly #measured: Measured;
 
   constructor(input: EvaluationInput) {
     this.#input = input;
+    const { sources: evaluation, lossMetrics, evaluators } = input;
+    this.#measured = measuredBy({ data: { evaluation, lossMetrics }, evaluators });
   }
 
   /** Latest metrics by name. */
@@ -66,10 +72,12 @@ export class Evaluation implements RunPart {
         if (!Number.isFinite(value)) throw metricNotFinite(name, metric, value, context.step);
       this.#lastStep.set(key, context.step);
       this.#latest[name] = { ...this.#latest[name], ...metrics };
+      const lower = lowerOf(this.#measured.get(name), metrics);
       const evaluated: EvaluatedContext = Object.freeze({
         ...context,
         name,
         metrics,
+        ...(lower === undefined ? {} : { lower }),
         durationMs: performance.now() - start,
       });
       await this.#input.emit(evaluatedEvent(evaluated));
@@ -145,7 +153,15 @@ export class Evaluation implements RunPart {
     lossSum = ranks.reduce((sum, rank) => sum + rank.lossSum, 0);
     supervisedTokens = ranks.reduce((sum, rank) => sum + rank.supervisedTokens, 0);
     if (supervisedTokens === 0) throw evaluationUnsupervised(name);
-    return { loss: lossSum / supervisedTokens, supervisedTokens };
+    const more = (this.#input.lossMetrics[name] ?? []).map((metric) => [
+      metric.name,
+      metric.score({ lossSum, supervisedTokens }).value,
+    ]);
+    return {
+      loss: lossSum / supervisedTokens,
+      supervisedTokens,
+      ...(Object.fromEntries(more) as Readonly<Record<string, number>>),
+    };
   }
 }
 
@@ -156,6 +172,11 @@ interface Measurement {
   readonly everySteps: number | undefined;
   readonly atStart: boolean;
   readonly evaluate: (context: StepContext) => Promise<Readonly<Record<string, number>> | undefined>;
+}
+
+/** Of what was measured, that of which less is better; undefined where nobody says. */
+function lowerOf(known: ReturnType<Measured["get"]>, metrics: Metrics): readonly string[] | undefined {
+  return known === undefined ? undefined : Object.keys(metrics).filter((metric) => known[metric] === "lower");
 }
 
 function isDue(moment: EvaluationMoment, step: number, everySteps: number | undefined, atStart: boolean): boolean {

@@ -202,6 +202,7 @@ export class TrainingRun {
       seed: options.seed!,
       session: new RunnerSession(loaded.runner, loaded.backend, () => this.#made!.loop.stepsDone),
       sources: options.data?.evaluation ?? {},
+      lossMetrics: options.data?.lossMetrics ?? {},
       evaluators: options.evaluators ?? [],
       ...joined,
       emit: (event) => stream.emit(event),

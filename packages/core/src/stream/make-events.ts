@@ -22,8 +22,8 @@ export function stepEvent(context: AfterStepContext, metrics: Readonly<Record<st
 }
 
 /** An evaluation's event. */
-export function evaluatedEvent({ step, epoch, name, metrics, durationMs }: EvaluatedContext): EvaluatedEvent {
-  return { event: "evaluated", step, epoch, name, metrics, durationMs };
+export function evaluatedEvent({ step, epoch, name, metrics, lower, durationMs }: EvaluatedContext): EvaluatedEvent {
+  return { event: "evaluated", step, epoch, name, metrics, ...(lower === undefined ? {} : { lower }), durationMs };
 }
 
 /** The event of a run that failed after `step` steps. */

@@ -31,6 +31,7 @@ const evaluatedSchema = z.object({
   epoch: count,
   name: z.string(),
   metrics: byName,
+  lower: z.array(z.string()).readonly().optional(),
   durationMs: count.optional(),
 });
 
@@ -52,7 +53,10 @@ const lineSchema = z.discriminatedUnion("event", [stepSchema, evaluatedSchema, b
  */
 export type StepEvent = Readonly<z.infer<typeof stepSchema>>;
 
-/** One evaluation after `step` steps. */
+/**
+ * One evaluation after `step` steps. `lower`: the metrics of which less is better; absent where the evaluation does not
+ * say.
+ */
 export type EvaluatedEvent = Readonly<z.infer<typeof evaluatedSchema>>;
 
 /** What something simpler than the model reaches in the evaluation `name`, to compare with. `text`: what it answers. */

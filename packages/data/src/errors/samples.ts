@@ -125,16 +125,6 @@ export function processorUnsupported(source: string, problem: string, advice: st
   return new ThawError("THAW_DATA_PROCESSOR", `${problem} In ${source}. ${advice}`, { details: { source } });
 }
 
-/** An evaluation without a sample to score. */
-export function conceptsEmpty(origin: string, filter: string): ThawError {
-  return new ThawError(
-    "THAW_DATA_CONCEPTS_EMPTY",
-    `No sample is left to score with the concepts "${filter}". In ${origin}. Choose other concepts; "all" scores ` +
-      "every sample.",
-    { details: { origin, filter } },
-  );
-}
-
 /** One error for all: of one sample its own, of several the first one's with the others in its message. */
 export function refusalOf(problems: readonly { readonly origin: string; readonly error: unknown }[]): unknown {
   const [first, ...rest] = problems;

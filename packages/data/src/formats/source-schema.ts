@@ -52,7 +52,7 @@ function setSchema(format: DatasetFormat, more: z.ZodRawShape): z.ZodObject {
     return z.strictObject({ type, ...format.schema.shape, ...COMMON_OPTIONS, ...more });
   // A schema of another maker checks its own options; what they are is not known here.
   return z.looseObject({ type, ...COMMON_OPTIONS, ...more }).superRefine((value, context) => {
-    const result = format.schema["~standard"].validate(ownOptions(value)) as StandardResult<unknown>;
+    const result = format.schema["~standard"].validate(ownOptions(value, more)) as StandardResult<unknown>;
     for (const { message, path = [] } of result.issues ?? [])
       context.addIssue({
         code: "custom",
@@ -63,8 +63,11 @@ function setSchema(format: DatasetFormat, more: z.ZodRawShape): z.ZodObject {
 }
 
 /** The options of the format alone. */
-function ownOptions(options: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> {
-  const others = { type: true, ...COMMON_OPTIONS, ...MIX_OPTIONS };
+function ownOptions(
+  options: Readonly<Record<string, unknown>>,
+  more: z.ZodRawShape = {},
+): Readonly<Record<string, unknown>> {
+  const others = { type: true, ...COMMON_OPTIONS, ...MIX_OPTIONS, ...more };
   return Object.fromEntries(Object.entries(options).filter(([key]) => !Object.hasOwn(others, key)));
 }
 
@@ -78,9 +81,12 @@ export function formatOptions(format: DatasetFormat, options: ResolvedSource): u
 
 type Written = BuiltInOptions & CommonInput;
 
-/** One data set of any of these formats, told apart by `type`. */
-export function sourceSchemaOf(formats: readonly DatasetFormat[]): z.ZodType<ResolvedSource, Written> {
-  return unionOf(formats, {}) as z.ZodType<ResolvedSource, Written>;
+/** One data set of any of these formats, told apart by `type`; `more` is what it may have beside the common options. */
+export function sourceSchemaOf(
+  formats: readonly DatasetFormat[],
+  more: z.ZodRawShape = {},
+): z.ZodType<ResolvedSource, Written> {
+  return unionOf(formats, more) as z.ZodType<ResolvedSource, Written>;
 }
 
 /** One of several data sets: it may have a weight, or say how many of its samples an epoch holds. */

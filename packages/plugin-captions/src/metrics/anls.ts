@@ -1,5 +1,5 @@
 import { editDistance, type MetricFactory } from "@thaw/core";
-import { wordsOf } from "@thaw/data";
+import { wordsOf } from "./words.js";
 import { z } from "zod";
 import { bestOf, meanOverAnswers } from "./mean.js";
 

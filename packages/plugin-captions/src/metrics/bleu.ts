@@ -1,5 +1,5 @@
 import type { MetricFactory, ScoredAnswer } from "@thaw/core";
-import { countsOf, wordsOf } from "@thaw/data";
+import { countsOf, wordsOf } from "./words.js";
 import { z } from "zod";
 import { gramsOf } from "./mean.js";
 

@@ -1,5 +1,5 @@
 import type { MetricFactory, ScoredAnswer } from "@thaw/core";
-import { countsOf } from "@thaw/data";
+import { countsOf } from "./words.js";
 import { z } from "zod";
 import { captionWords } from "./caption-words.js";
 import { gramsOf, meanOf } from "./mean.js";

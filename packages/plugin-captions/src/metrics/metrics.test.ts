@@ -1,8 +1,10 @@
 import { readFileSync } from "node:fs";
 import type { Metric, Score, ScoredAnswer } from "@thaw/core";
+import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { captionWords } from "./caption-words.js";
 import { METRICS } from "./list.js";
+import { wordF1, wordsOf } from "./words.js";
 
 interface Expected {
   readonly value: number;
@@ -92,4 +94,31 @@ it("every metric is of a type, says what it is, and has strict options with defa
     expect(validate({})).toHaveProperty("value");
     expect(validate({ unknown: 1 })).toHaveProperty("issues");
   }
+});
+
+describe("wordF1", () => {
+  const wordsF1 = (left: string, right: string): number => wordF1(wordsOf(left), wordsOf(right));
+
+  it.each([
+    ["red apple", "red apple", 1],
+    ["apple  red ", "red apple", 1],
+    ["red", "red apple", 2 / 3],
+    ["red red", "red apple", 0.5],
+    ["pear", "red apple", 0],
+    ["", "red apple", 0],
+    ["", "", 1],
+    ["the the cat", "the cat the dog", 6 / 7],
+  ])("of %j against %j is %d", (answer, reference, expected) =>
+    expect(wordsF1(answer, reference)).toBeCloseTo(expected, 12),
+  );
+
+  it("is symmetric and 1 where equal", () => {
+    const text = fc.array(fc.constantFrom("a", "b", "c"), { maxLength: 5 }).map((words) => words.join(" "));
+    fc.assert(
+      fc.property(text, text, (left, right) => {
+        expect(wordsF1(left, right)).toBe(wordsF1(right, left));
+        if (left === right) expect(wordsF1(left, right)).toBe(1);
+      }),
+    );
+  });
 });

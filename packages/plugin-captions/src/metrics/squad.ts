@@ -1,5 +1,5 @@
 import type { MetricFactory } from "@thaw/core";
-import { wordF1, wordsOf } from "@thaw/data";
+import { wordF1, wordsOf } from "./words.js";
 import { z } from "zod";
 import { bestOf, meanOverAnswers } from "./mean.js";
 

@@ -1,4 +1,4 @@
-import { wordsOf } from "@thaw/data";
+import { wordsOf } from "./words.js";
 
 /** Contractions that lose one of their apostrophes, by `contractions` of vqaEval.py. */
 const CONTRACTED = `

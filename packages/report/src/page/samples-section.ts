@@ -10,17 +10,22 @@ const SHOWN = 12;
 const ORDERS = ["worst first", "best first", "spread over the set"];
 
 /** Samples of the last evaluation that told of some, worst first; scripts offer other orders. */
-export function samplesSection({ samples }: Pick<RunData, "samples">): Html {
+export function samplesSection(run: Pick<RunData, "samples" | "metrics">): Html {
+  const { samples } = run;
   const names = [...new Set(samples.map(({ name }) => name))];
   return html`${names.map((name) =>
     oneEvaluation(
+      run,
       name,
       samples.filter((sample) => sample.name === name),
     ),
   )}`;
 }
 
-function oneEvaluation(name: string, samples: readonly RunSample[]): Html {
+function oneEvaluation(run: Pick<RunData, "metrics">, name: string, samples: readonly RunSample[]): Html {
+  const [ranking = ""] = Object.keys(samples[0]!.numbers);
+  const isLower = isLowerBetter(run, name, ranking);
+  const scoreOf = (sample: RunSample): number => (isLower ? -1 : 1) * numberOf(sample);
   const last = Math.max(...samples.map(({ step }) => step));
   const first = Math.min(...samples.map(({ step }) => step));
   const before = new Map(
@@ -28,7 +33,9 @@ function oneEvaluation(name: string, samples: readonly RunSample[]): Html {
   );
   const shown = samples.filter(({ step }) => step === last);
   const ranked = shown.toSorted((left, right) => scoreOf(left) - scoreOf(right) || left.index - right.index);
-  const cards = ranked.map((sample) => card(sample, before.get(sample.index)));
+  const cards = ranked.map((sample) =>
+    card(sample, before.get(sample.index), { score: scoreOf(sample), mark: isLower ? "none" : markOf(sample) }),
+  );
   return html`<h2>Samples: ${name}</h2>
     <p class="soft">
       ${countText(shown.length)} samples after ${countText(last)} steps: the worst, the best, and some spread evenly
@@ -61,9 +68,12 @@ function oneEvaluation(name: string, samples: readonly RunSample[]): Html {
     </div>`;
 }
 
-function card(sample: RunSample, before: RunSample | undefined): Html {
+function card(
+  sample: RunSample,
+  before: RunSample | undefined,
+  { score, mark }: { readonly score: number; readonly mark: keyof typeof MARKS },
+): Html {
   const { index, id, texts, images } = sample;
-  const mark = markOf(sample);
   const scores = Object.entries(sample.numbers).map(([name, value]) => `${metricText(name)} ${numberText(value)}`);
   const { question, reference, answer, ...others } = texts;
   const rows: (readonly [string, string | undefined])[] = [
@@ -80,7 +90,7 @@ function card(sample: RunSample, before: RunSample | undefined): Html {
         ]),
     ...Object.entries(others),
   ];
-  return html`<li data-score="${scoreOf(sample)}" data-index="${index}" class="sample ${mark}">
+  return html`<li data-score="${score}" data-index="${index}" class="sample ${mark}">
     ${images.map((image) => html`<img src="${image}" alt="Sample ${id}" />`)}
     <p class="mark ${mark}">${MARKS[mark]} <span class="soft">${scores.join(", ")}</span></p>
     <dl>
@@ -97,15 +107,14 @@ function card(sample: RunSample, before: RunSample | undefined): Html {
   </li>`;
 }
 
-/** The first number that was given, turned so that more is better. */
-function scoreOf({ numbers }: Pick<RunSample, "numbers">): number {
-  const [name = "", value = 0] = Object.entries(numbers)[0] ?? [];
-  return isLowerBetter(name) ? -value : value;
+/** The first number that was given. */
+function numberOf({ numbers }: Pick<RunSample, "numbers">): number {
+  return Object.values(numbers)[0] ?? 0;
 }
 
 /** Of scores from 0 to 1; others do not tell right from wrong. */
 function markOf({ numbers }: Pick<RunSample, "numbers">): keyof typeof MARKS {
-  const [name, value] = Object.entries(numbers)[0] ?? [];
-  if (name === undefined || value === undefined || isLowerBetter(name) || value < 0 || value > 1) return "none";
+  const [value] = Object.values(numbers);
+  if (value === undefined || value < 0 || value > 1) return "none";
   return value >= 0.999 ? "right" : value === 0 ? "wrong" : "partial";
 }

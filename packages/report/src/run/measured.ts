@@ -1,10 +1,11 @@
-import { isAsGood, isJudging } from "./metric-words.js";
+import { isJudging, isLowerBetter } from "./metric-words.js";
 import type { RunData } from "./run-data.js";
 
 /** One metric of one evaluation over a run. */
 export interface Measured {
   readonly name: string;
   readonly metric: string;
+  readonly isLowerBetter: boolean;
   readonly first: number;
   readonly firstStep: number;
   readonly last: number;
@@ -13,7 +14,8 @@ export interface Measured {
 }
 
 /** What was measured, evaluation by evaluation, beside the baselines of each. */
-export function measuredOf({ metrics }: Pick<RunData, "metrics">): readonly Measured[] {
+export function measuredOf(run: Pick<RunData, "metrics">): readonly Measured[] {
+  const { metrics } = run;
   const evaluated = metrics.filter((line) => line.event === "evaluated");
   return [...new Set(evaluated.map(({ name }) => name))].flatMap((name) => {
     const own = evaluated.filter((line) => line.name === name);
@@ -29,6 +31,7 @@ export function measuredOf({ metrics }: Pick<RunData, "metrics">): readonly Meas
         return {
           name,
           metric,
+          isLowerBetter: isLowerBetter(run, name, metric),
           first: first.metrics[metric]!,
           firstStep: first.step,
           last: last.metrics[metric]!,
@@ -46,7 +49,9 @@ export function headline(run: Pick<RunData, "metrics">): Measured | undefined {
 }
 
 /** Baselines that are as good as the model, or better, the best one first. */
-export function winnersOf({ metric, last, baselines }: Measured): Measured["baselines"] {
-  const found = baselines.filter(({ value }) => isAsGood(metric, value, last));
-  return found.toSorted((left, right) => (isAsGood(metric, left.value, right.value) ? -1 : 1));
+export function winnersOf({ isLowerBetter: isLower, last, baselines }: Measured): Measured["baselines"] {
+  const sign = isLower ? 1 : -1;
+  return baselines
+    .filter(({ value }) => sign * value <= sign * last)
+    .toSorted((left, right) => sign * (left.value - right.value));
 }

@@ -1,3 +1,5 @@
+import type { RunData } from "./run-data.js";
+
 /** Metrics that count and do not judge. */
 const COUNTS = new Set(["supervisedTokens", "samples", "unscored"]);
 
@@ -6,14 +8,14 @@ export function isJudging(metric: string): boolean {
   return !COUNTS.has(metric);
 }
 
-/** True for metrics of which less is better: losses, errors, perplexities. */
-export function isLowerBetter(metric: string): boolean {
+/**
+ * True for metrics of which less is better, as their evaluation said; where it did not, losses, errors and perplexities
+ * by their names.
+ */
+export function isLowerBetter({ metrics }: Pick<RunData, "metrics">, name: string, metric: string): boolean {
+  const last = metrics.findLast((line) => line.event === "evaluated" && line.name === name && line.lower !== undefined);
+  if (last?.event === "evaluated" && last.lower !== undefined) return last.lower.includes(metric);
   return /loss|error|perplexity/i.test(metric);
-}
-
-/** True if a value is as good as another one, or better. */
-export function isAsGood(metric: string, value: number, than: number): boolean {
-  return isLowerBetter(metric) ? value <= than : value >= than;
 }
 
 /** A metric by the name that people give them: `token F1`, `exact match`. */

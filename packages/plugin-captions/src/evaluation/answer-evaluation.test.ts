@@ -1,68 +1,54 @@
-import type { Sample } from "@thaw/contracts";
-import fc from "fast-check";
 import { fileURLToPath } from "node:url";
+import type { Sample } from "@thaw/core";
+import { openSource, sampleList, samplesIn, type DataSource } from "@thaw/data";
+import fc from "fast-check";
 import { afterAll, describe, expect, it } from "vitest";
-import { testProcessor } from "../../test-support/processor.js";
-import { captionBaselines, captionEvaluation, selectConcepts } from "./caption-evaluation.js";
-import { exactMatch, majorityCaption, scoreCaptions, tokenF1 } from "./caption-metrics.js";
-import type { DataSource } from "../batches/data-source.js";
+import { testProcessor } from "../../../data/test-support/processor.js";
+import { answerMetrics, chosenMetrics, DEFAULT_METRICS } from "../choosing/chosen-metrics.js";
+import { METRICS } from "../metrics/list.js";
+import { wordF1, wordsOf } from "../metrics/words.js";
+import { evaluateAnswers } from "./answer-evaluation.js";
+import { canCompareNeighbours } from "./answer-evaluator.js";
+import { baselineAnswers } from "./baselines.js";
+import { selectConcepts } from "./concept-filter.js";
+import { majorityAnswer } from "./majority.js";
 import { nearestPicture } from "./nearest-pixels.js";
-import { openSource } from "../batches/source.js";
-import { sampleList, samplesIn } from "../formats/sample-sets.js";
+import { spread } from "./tell-answers.js";
 
 const root = fileURLToPath(new URL("../../../../", import.meta.url));
 
-describe("tokenF1", () => {
-  it.each([
-    ["red apple", "red apple", 1],
-    ["apple red", "red apple", 1],
-    ["red", "red apple", 2 / 3],
-    ["red red", "red apple", 0.5],
-    ["pear", "red apple", 0],
-    ["", "red apple", 0],
-    ["", "", 1],
-    ["the the cat", "the cat the dog", 6 / 7],
-  ])("of %j against %j is %d", (prediction, reference, expected) =>
-    expect(tokenF1(prediction, reference)).toBeCloseTo(expected, 12),
-  );
-
-  it("is symmetric and 1 where exact", () => {
-    const caption = fc.array(fc.constantFrom("a", "b", "c"), { maxLength: 5 }).map((words) => words.join(" "));
-    fc.assert(
-      fc.property(caption, caption, (left, right) => {
-        expect(tokenF1(left, right)).toBe(tokenF1(right, left));
-        if (exactMatch(left, right) === 1) expect(tokenF1(left, right)).toBe(1);
-      }),
-    );
-  });
+it("looks for neighbours among few or small training pictures only", () => {
+  const source = (sampleCount: number, size: number) =>
+    ({ sampleCount, processor: { media: { image: { rasterSize: { width: size, height: size } } } } }) as Parameters<
+      typeof canCompareNeighbours
+    >[0];
+  const compared = [source(1498, 48), source(300, 336), source(558_000, 336)].map(canCompareNeighbours);
+  expect(compared).toEqual([true, true, false]);
 });
 
-describe("scoreCaptions", () => {
-  it("averages over samples, and blanks do not matter", () => {
-    expect(
-      scoreCaptions([
-        { prediction: " red  apple ", reference: "red apple" },
-        { prediction: "apple red", reference: "red apple" },
-      ]),
-    ).toEqual({ exactMatch: 0.5, tokenF1: 1 });
-    expect(scoreCaptions([])).toEqual({ exactMatch: 0, tokenF1: 0 });
-  });
+it("spread picks evenly", () => {
+  const numbers = Array.from({ length: 60 }, (_, index) => index);
+  expect([spread(numbers, 3), spread([1, 2], 3)]).toEqual([
+    [10, 30, 50],
+    [1, 2],
+  ]);
 });
 
-describe("majorityCaption", () => {
+describe("majorityAnswer", () => {
   it("is the training caption with the best mean F1, the first of equals", () => {
     const caption = fc
       .array(fc.constantFrom("a", "b", "c", "d"), { minLength: 1, maxLength: 4 })
       .map((words) => words.join(" "));
     fc.assert(
       fc.property(fc.array(caption, { minLength: 1, maxLength: 12 }), (captions) => {
-        const mean = (candidate: string): number => captions.reduce((sum, other) => sum + tokenF1(candidate, other), 0);
+        const mean = (candidate: string): number =>
+          captions.reduce((sum, other) => sum + wordF1(wordsOf(candidate), wordsOf(other)), 0);
         const best = Math.max(...captions.map(mean));
-        expect(mean(majorityCaption(captions)!)).toBeCloseTo(best, 9);
+        expect(mean(majorityAnswer(captions)!)).toBeCloseTo(best, 9);
       }),
     );
-    expect(majorityCaption(["b", "a"])).toBe("b");
-    expect(majorityCaption([])).toBeUndefined();
+    expect(majorityAnswer(["b", "a"])).toBe("b");
+    expect(majorityAnswer([])).toBeUndefined();
   });
 });
 
@@ -102,7 +88,9 @@ describe("selectConcepts", () => {
   });
 });
 
-describe("captionEvaluation", () => {
+const metrics = answerMetrics(chosenMetrics([...DEFAULT_METRICS, "bleu"], METRICS));
+
+describe("evaluateAnswers", () => {
   const opened: DataSource[] = [];
   afterAll(() => Promise.all(opened.map((source) => source.close())));
   const open = async (set: string, role: "train" | "evaluation", limit: number): Promise<DataSource> => {
@@ -120,7 +108,8 @@ describe("captionEvaluation", () => {
     const own: Sample[] = [];
     for await (const sample of samplesIn(source.samples)) own.push(sample);
     const known = await training.knownConcepts();
-    const result = await captionEvaluation({
+    const result = await evaluateAnswers({
+      metrics,
       source,
       training,
       microBatchSize: 7,
@@ -137,33 +126,39 @@ describe("captionEvaluation", () => {
     expect(result.samples + result.unscored).toBe(60);
     expect(result.samples).toBe(scored.length);
     expect(result.predictions.map(({ reference }) => reference)).toEqual(scored.map(({ reference }) => reference));
-    expect(result.exactMatch).toBeCloseTo(
+    expect(result.scores["exactMatch"]).toBeCloseTo(
       result.predictions.filter(({ index }) => index % 2 === 1).length / scored.length,
       12,
     );
-    expect(result.tokenF1).toBeGreaterThan(result.exactMatch);
+    expect(result.scores["tokenF1"]).toBeGreaterThan(result.scores["exactMatch"]!);
+    // BLEU is of the whole set: samples have no such score.
+    expect(Object.keys(result.scores)).toEqual(["tokenF1", "exactMatch", "bleu"]);
+    expect(Object.keys(result.predictions[0]!.scores)).toEqual(["tokenF1", "exactMatch"]);
+    expect(Object.keys(result.baselines.majority!)).toEqual(Object.keys(result.scores));
     expect(Object.keys(result.baselines)).toEqual(["majority", "nearestNeighbour"]);
-    expect(new Set(progress)).toEqual(new Set(["captions", "baselines"]));
+    expect(new Set(progress)).toEqual(new Set(["answers", "baselines"]));
   });
 
   it("has no baselines without a training set, and refuses an empty choice", async () => {
     const source = await open("noto", "train", 5);
     const generate = (batch: { indices: readonly number[] }): Promise<number[][]> =>
       Promise.resolve(batch.indices.map(() => []));
-    expect(await captionEvaluation({ source, generate, limit: 3 })).toMatchObject({
+    expect(await evaluateAnswers({ metrics, source, generate, limit: 3 })).toMatchObject({
       samples: 3,
       unscored: 0,
-      exactMatch: 0,
+      scores: { exactMatch: 0 },
       baselines: {},
     });
-    await expect(captionEvaluation({ source, generate, concepts: "unseen" })).rejects.toMatchObject({
-      code: "THAW_DATA_CONCEPTS_EMPTY",
+    await expect(evaluateAnswers({ metrics, source, generate, concepts: "unseen" })).rejects.toMatchObject({
+      code: "THAW_CAPTIONS_CONCEPTS_EMPTY",
     });
   });
 
   it("finds a set's own pictures in itself", async () => {
     const training = await open("noto", "train", 25);
-    const { nearestNeighbour } = await captionBaselines({ source: training, training, indices: [0, 3, 24] });
-    expect(nearestNeighbour).toEqual({ exactMatch: 1, tokenF1: 1 });
+    const indices = [0, 3, 24];
+    const { nearestNeighbour } = await baselineAnswers({ source: training, training, indices });
+    const own = await Promise.all(indices.map((index) => training.samples.read(index)));
+    expect(nearestNeighbour).toEqual(own.map(({ reference }) => reference));
   });
 });

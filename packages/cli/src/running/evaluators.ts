@@ -1,0 +1,84 @@
+import type { Direction, Evaluator } from "@thaw/core";
+import {
+  answerEvaluator,
+  answerMetrics,
+  canCompareNeighbours,
+  type AnswerEvaluation,
+  type AnswerEvaluationOptions,
+  type AnswerMetric,
+} from "@thaw/plugin-captions";
+import type { LoadedConfig } from "../config/load-config.js";
+import type { CaptionRecord, CaptionResult, RunRecord } from "../record/record.js";
+import type { Progress } from "../terminal/progress.js";
+import type { Parts } from "./build-run.js";
+
+/** What evaluators write to. */
+export interface EvaluatorSinks {
+  readonly record: RunRecord;
+  readonly progress: Progress;
+  readonly isStopping: () => boolean;
+}
+
+/** Shows how far an evaluation of answers is, under this label. */
+export function answersProgress(progress: Progress, label: string): NonNullable<AnswerEvaluationOptions["onProgress"]> {
+  let stage: string | undefined;
+  return (now) => {
+    if (now.done === 0 || stage !== now.stage) progress.begin(now.stage === "answers" ? label : "baselines", now.total);
+    stage = now.stage;
+    progress.advance(now.done);
+  };
+}
+
+/** A record of a set's answers, before they are measured. */
+export function answersRecord(name: string, metrics: readonly AnswerMetric[]): CaptionRecord {
+  const better = metrics.map((metric): readonly [string, Direction] => [metric.name, metric.better]);
+  return { name, better: Object.fromEntries(better), baselines: {} };
+}
+
+/** A result as the record keeps it. */
+export function answersResult(
+  { scores, samples, unscored, predictions }: AnswerEvaluation,
+  step: number,
+): CaptionResult {
+  return { step, scores, samples, unscored, predictions };
+}
+
+/** One evaluator per evaluation set with metrics of answers: before, during and after training, baselines once. */
+export function answerEvaluators(
+  config: LoadedConfig,
+  parts: Parts,
+  { record, progress, isStopping }: EvaluatorSinks,
+): readonly Evaluator[] {
+  const { maxNewTokens, evaluationBatchSize } = config.data;
+  const hasBaselines = parts.train !== undefined && canCompareNeighbours(parts.train);
+  return Object.entries(parts.evaluation).flatMap(([set, source]): Evaluator[] => {
+    const metrics = answerMetrics(parts.metrics[set] ?? []);
+    if (metrics.length === 0) return [];
+    const captions = answersRecord(set, metrics);
+    record.captions.push(captions);
+    const shown = answersProgress(progress, `captions of ${set}`);
+    return [
+      answerEvaluator({
+        set,
+        source,
+        metrics,
+        ...(parts.train === undefined ? {} : { training: parts.train }),
+        microBatchSize: evaluationBatchSize,
+        maxNewTokens,
+        isStopping,
+        wantsBaselines: () => hasBaselines && Object.keys(captions.baselines).length === 0,
+        onProgress: (now) => {
+          record.isBarTaken = true;
+          shown(now);
+        },
+        onMeasured: (evaluation, { step }) => {
+          if (Object.keys(evaluation.baselines).length > 0) captions.baselines = evaluation.baselines;
+          const result = answersResult(evaluation, step);
+          if (captions.before === undefined && step === 0) captions.before = result;
+          else captions.after = result;
+        },
+        onEnd: () => progress.end(),
+      }),
+    ];
+  });
+}

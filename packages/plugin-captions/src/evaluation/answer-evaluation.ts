@@ -1,0 +1,119 @@
+import type { ScoredAnswer, Session } from "@thaw/core";
+import type { DataSource, PromptBatch } from "@thaw/data";
+import type { AnswerMetric } from "../choosing/chosen-metrics.js";
+import { conceptsEmpty } from "../errors.js";
+import { baselineAnswers } from "./baselines.js";
+import { selectConcepts, type ConceptFilter } from "./concept-filter.js";
+
+/** How the answers of a data set are evaluated. */
+export interface AnswerEvaluationOptions {
+  readonly source: DataSource;
+  /** What is measured; `chosenMetrics` makes them of what a config says. */
+  readonly metrics: readonly AnswerMetric[];
+  /** What the model was trained on: gives the known concepts and both baselines. Without it there are no baselines. */
+  readonly training?: DataSource;
+  /** Default `known`. */
+  readonly concepts?: ConceptFilter;
+  /** New ids per row, without the end token: `session.generate`. */
+  readonly generate: (
+    batch: PromptBatch,
+    options: { readonly maxNewTokens: number },
+  ) => ReturnType<Session["generate"]>;
+  /** Default 32. */
+  readonly microBatchSize?: number;
+  /** Default 24. */
+  readonly maxNewTokens?: number;
+  /** Only the first so many of the chosen samples. */
+  readonly limit?: number;
+  /** Default: true if `training` is given. */
+  readonly baselines?: boolean;
+  /** Called before the first and after every micro-batch, and while the baselines are computed. */
+  readonly onProgress?: (progress: {
+    readonly done: number;
+    readonly total: number;
+    readonly stage: "answers" | "baselines";
+  }) => void;
+}
+
+/** A value for each metric, by its name. */
+export type Scores = Readonly<Record<string, number>>;
+
+/** An answer that was written. */
+export interface AnswerPrediction {
+  /** Position in `source.samples`. */
+  readonly index: number;
+  readonly id: string;
+  readonly prediction: string;
+  readonly reference: string;
+  /** Of the metrics that are made of samples' own scores. */
+  readonly scores: Scores;
+}
+
+/** What the answers of a set are worth. */
+export interface AnswerEvaluation {
+  readonly scores: Scores;
+  /** Scored samples. */
+  readonly samples: number;
+  /** Samples of concepts that the training set does not have at all: counted, not scored. */
+  readonly unscored: number;
+  readonly baselines: { readonly majority?: Scores; readonly nearestNeighbour?: Scores };
+  readonly predictions: readonly AnswerPrediction[];
+}
+
+/** Each metric of a set of answers, and of those that are made of samples' own scores these, sample by sample. */
+function scoresOf(
+  metrics: readonly AnswerMetric[],
+  answers: readonly ScoredAnswer[],
+): { readonly scores: Scores; readonly each: readonly Scores[] } {
+  const all = metrics.map(({ name, metric }) => ({ name, ...metric.score(answers) }));
+  return {
+    scores: Object.fromEntries(all.map(({ name, value }) => [name, value])),
+    each: answers.map((_answer, index) =>
+      Object.fromEntries(all.flatMap(({ name, each }) => (each === undefined ? [] : [[name, each[index]!]]))),
+    ),
+  };
+}
+
+/**
+ * Lets the model answer every chosen sample and scores that, beside both baselines.
+ * @throws THAW_CAPTIONS_CONCEPTS_EMPTY when the filter leaves nothing; whatever `generate` and the metrics throw
+ */
+export async function evaluateAnswers(options: AnswerEvaluationOptions): Promise<AnswerEvaluation> {
+  const { source, metrics, training, concepts = "known", microBatchSize = 32, maxNewTokens = 24 } = options;
+  const knownConcepts = (await training?.knownConcepts()) ?? new Set<string>();
+  const { indices: chosen, unknown } = await selectConcepts(source.samples, concepts, knownConcepts);
+  const indices = options.limit === undefined ? chosen : chosen.slice(0, options.limit);
+  if (indices.length === 0) throw conceptsEmpty(source.name, concepts);
+  const answered: (Omit<AnswerPrediction, "scores"> & { readonly references: readonly string[] })[] = [];
+  options.onProgress?.({ done: 0, total: indices.length, stage: "answers" });
+  for await (const batch of source.prompts({ microBatchSize, indices })) {
+    const rows = await options.generate(batch, { maxNewTokens });
+    for (const [row, index] of batch.indices.entries()) {
+      const { id, reference } = await source.samples.read(index);
+      const prediction = source.processor.tokenizer.decode(rows[row] ?? []);
+      answered.push({ index, id, reference, references: [reference], prediction });
+    }
+    options.onProgress?.({ done: answered.length, total: indices.length, stage: "answers" });
+  }
+  const references = answered.map((one) => one.references);
+  const onProgress = (done: number, total: number): void => options.onProgress?.({ done, total, stage: "baselines" });
+  const guessed: Readonly<Record<string, readonly string[]>> =
+    training === undefined || options.baselines === false
+      ? {}
+      : { ...(await baselineAnswers({ source, training, indices, onProgress })) };
+  const baselines = Object.entries(guessed).map(([name, guesses]) => {
+    const answers = guesses.map((answer, position) => ({ answer, references: references[position]! }));
+    return [name, scoresOf(metrics, answers).scores] as const;
+  });
+  const { scores, each } = scoresOf(
+    metrics,
+    answered.map((one) => ({ answer: one.prediction, references: one.references })),
+  );
+  return {
+    scores,
+    samples: indices.length,
+    unscored: unknown,
+    baselines: Object.fromEntries(baselines),
+    predictions: answered.map(({ references: _references, ...one }, position) => ({ ...one, scores: each[position]! })),
+  };
+}
