@@ -24,6 +24,8 @@ const folders = readdirSync(join(root, "packages")).filter((name) => {
   return isWanted && JSON.parse(readFileSync(join(root, "packages", name, "package.json"), "utf8")).private !== true;
 });
 
+const say = (line) => process.stdout.write(`${line}\n`);
+
 /** What is wrong with one package; its size goes to standard output. */
 async function findingsOf(name, tarballs) {
   const folder = join(root, "packages", name);
@@ -34,7 +36,7 @@ async function findingsOf(name, tarballs) {
   });
   const [{ filename, size, unpackedSize, files }] = Object.values(JSON.parse(told));
   const kilobytes = (bytes) => `${Math.ceil(bytes / 1000)} kB`;
-  console.log(`${name}: ${files.length} files, ${kilobytes(size)} packed, ${kilobytes(unpackedSize)} unpacked`);
+  say(`${name}: ${files.length} files, ${kilobytes(size)} packed, ${kilobytes(unpackedSize)} unpacked`);
   const bytes = readFileSync(join(tarballs, filename));
   const tarball = new Uint8Array(bytes).buffer;
   const { messages, pkg } = await publint({ strict: true, pack: { tarball } });
@@ -56,10 +58,10 @@ try {
   for (const name of folders)
     for (const finding of await findingsOf(name, tarballs)) {
       count += 1;
-      console.log(`  ${finding}`);
+      say(`  ${finding}`);
     }
 } finally {
   rmSync(tarballs, { recursive: true, force: true });
 }
-console.log(`${folders.length} packages, ${count === 0 ? "nothing wrong" : `${count} findings`}.`);
+say(`${folders.length} packages, ${count === 0 ? "nothing wrong" : `${count} findings`}.`);
 process.exit(count === 0 ? 0 : 1);
