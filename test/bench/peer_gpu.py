@@ -29,23 +29,43 @@ LARGE_SIZES = {
 }
 
 
+# Every linear layer of the decoder.
+ADAPTED = r".*language_model\.layers\.\d+\..*_proj"
+
+
+def prepare(model, mode):
+    """The parameters that train. `lora` puts PEFT's adapters (rank 16) into the model, which then serves that mode alone."""
+    if mode != "lora":
+        return peer.freeze(model, mode)
+    from peft import LoraConfig, inject_adapter_in_model
+
+    inject_adapter_in_model(LoraConfig(r=16, lora_alpha=16, target_modules=ADAPTED), model)
+    model.model.multi_modal_projector.requires_grad_(True)
+    return [p for p in model.parameters() if p.requires_grad]
+
+
+def to_bfloat16(torch, module):
+    """What is frozen in it."""
+    for p in module.parameters():
+        if not p.requires_grad:
+            p.data = p.data.to(torch.bfloat16)
+
+
 def case(torch, device, model, mode, precision, batch, steps, warmup):
     on_gpu = device == "cuda"
     tf32 = precision != "float32"
     torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = tf32
-    trainable = peer.freeze(model, mode)
+    trainable = prepare(model, mode)
     if precision == "bfloat16" and mode != "all":
-        core = model.model
-        core.vision_tower.to(torch.bfloat16)
-        core.language_model.to(torch.bfloat16)
-        model.lm_head.to(torch.bfloat16)
+        for part in (model.model.vision_tower, model.model.language_model, model.lm_head):
+            to_bfloat16(torch, part)
     optimizer = torch.optim.AdamW(trainable, lr=1e-3, fused=on_gpu)
     images, ids, labels = (t.to(device) for t in peer.make_data(torch, batch, model.config.image_token_id))
     if on_gpu:
         torch.cuda.reset_peak_memory_stats()
     losses, times = [], []
     with torch.autocast(device, torch.bfloat16, enabled=precision == "bfloat16"):
-        loss_fn = peer.make_loss(torch, model, mode, images, ids, labels)
+        loss_fn = peer.make_loss(torch, model, "projector" if mode == "lora" else mode, images, ids, labels)
     if on_gpu:
         torch.cuda.synchronize()
     for i in range(warmup + steps):

@@ -1,8 +1,9 @@
 import type * as tf from "@tensorflow/tfjs-core";
 import { homedir } from "node:os";
 import { join } from "node:path";
-import { existsSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { beforeAll, describe, expect, it } from "vitest";
+import { addonSourcesHash } from "../install/addons.js";
 import { runCommand } from "../install/command.js";
 import { CompiledFunctions, type FunctionBackend } from "./functions.js";
 
@@ -144,10 +145,12 @@ describe("functions", () => {
   });
 });
 
-/** The processor's library, where a user of this machine has installed it with functions. */
-const cache = [join(homedir(), ".cache", "thaw")].find((folder) =>
-  existsSync(join(folder, "backends/native/addon/thaw_functions.node")),
-);
+/** The processor's library, where a user of this machine has installed it with the functions of this version. */
+const cache = [join(homedir(), ".cache", "thaw")].find((folder) => {
+  const manifest = join(folder, "backends/native/manifest.json");
+  if (!existsSync(manifest)) return false;
+  return (JSON.parse(readFileSync(manifest, "utf8")) as { readonly sources?: string }).sources === addonSourcesHash();
+});
 
 describe.runIf(cache !== undefined)("with TensorFlow's library", () => {
   let lines: { readonly name: string; readonly error: number; readonly made: number }[] = [];

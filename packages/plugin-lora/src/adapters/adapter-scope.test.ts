@@ -93,25 +93,41 @@ describe("AdapterScope", () => {
     tf.dispose([x, ...(gradients as tf.Tensor[])]);
   });
 
-  it("has core keep and join what no adapter is in, and nothing else", () => {
+  it("has core keep what no adapter is in", () => {
     const tape = new Tape();
     const asked: string[] = [];
-    const scope = wrap({
-      ...scopeOn(tape, []),
-      kept: (segment) => (asked.push(segment), []),
-      stretch: (key, inputs, _, run) => (asked.push(key), run(scope, ...inputs)),
-    });
+    const scope = wrap({ ...scopeOn(tape, []), kept: (segment) => (asked.push(segment), []) });
     expect([scope.kept("plain", "key", () => []), scope.kept("adapted", "key", () => [])]).toEqual([[], undefined]);
-    const x = tape.constant(tf.scalar(1));
-    for (const [key, name] of [
-      ["joined", "other.weight"],
-      ["alone", "layer.weight"],
-      ["bias", "layer.bias"],
-    ] as const)
-      expect(scope.stretch(key, [x], [name], (_, given) => given!)).toBe(x);
-    expect(asked).toEqual(["plain", "joined", "bias"]);
-    x.tensor.dispose();
+    expect(asked).toEqual(["plain"]);
     tape.dispose();
+  });
+
+  it("has core join stretches with the adapters in them, but where dropout makes each pass another one", () => {
+    const asked: (readonly [string, ...string[]])[] = [];
+    const run = (changed: Partial<Adapter>, isJoined: boolean, parameters: readonly string[]): readonly number[] => {
+      const tape = new Tape();
+      const plain = scopeOn(tape, [A, B]);
+      const stretch: Scope["stretch"] = (key, inputs, names, inside) => (
+        asked.push([key, ...names]),
+        inside({ ...plain, hasParameter: (name) => names.includes(name) }, ...inputs)
+      );
+      const scope = wrap(isJoined ? { ...plain, stretch } : plain, changed);
+      const x = tape.own(tf.tensor(numbers(20, 4), [5, 4]));
+      const output = scope.stretch("key#5", [x], parameters, (within, given) => within.linear(given!, "layer"));
+      const values = [...output.tensor.dataSync()];
+      const gradients = tape.backward(sum(output), [scope.parameter(A), scope.parameter(B)]) as tf.Tensor[];
+      values.push(...gradients.flatMap((tensor) => [...tensor.dataSync()]));
+      tape.dispose();
+      tf.dispose(gradients);
+      return values;
+    };
+    expect(run({}, true, ["norm", "layer.weight"])).toEqual(run({}, false, ["norm", "layer.weight"]));
+    expect(run({ dropout: 0.5 }, true, ["layer.weight"])).toEqual(run({ dropout: 0.5 }, false, ["layer.weight"]));
+    run({}, true, ["layer.bias"]);
+    expect(asked).toEqual([
+      ["with adapters of 1 by 1.5, key#5", "norm", "layer.weight", A, B],
+      ["key#5", "layer.bias"],
+    ]);
   });
 
   it("leaves a layer without adapter to the scope inside", () => {

@@ -41,8 +41,27 @@ export class AdapterScope extends ScopeLayer {
     return this.#options.plainSegments.has(segment) ? this.inner.kept?.(segment, key, make) : undefined;
   }
 
-  protected override changes(parameter: string): boolean {
-    return adapterOf(parameter, this.#options.adapters) !== undefined;
+  /** Joined with the adapters that are in it, but where dropout makes each pass another one. */
+  override stretch(
+    key: string,
+    inputs: readonly Value[],
+    parameters: readonly string[],
+    run: (scope: Scope, ...inputs: Value[]) => Value,
+  ): Value {
+    const adapted = parameters.flatMap((name, place) => {
+      const adapter = adapterOf(name, this.#options.adapters);
+      return adapter === undefined ? [] : [{ adapter, place }];
+    });
+    if (this.inner.stretch === undefined || adapted.some(({ adapter }) => adapter.dropout > 0))
+      return run(this, ...inputs);
+    const names = adapted.flatMap(({ adapter }) => Object.values(matrixNames(adapter.module)));
+    const scalings = adapted.map(({ adapter, place }) => `${place} by ${adapter.scaling}, `).join("");
+    return this.inner.stretch(
+      adapted.length === 0 ? key : `with adapters of ${scalings}${key}`,
+      inputs,
+      [...parameters, ...names],
+      (within, ...given) => run(new AdapterScope(within, this.#options, this.#context), ...given),
+    );
   }
 
   override linear(x: Value, name: string): Value {
