@@ -12,7 +12,7 @@ export { ConstantCache } from "./engine/constant-cache.js";
 export { AutogradError } from "./errors.js";
 export { hasFused, runFused, runFusedOne } from "./kernels/fused.js";
 export type { FusedName } from "./kernels/fused.js";
-export { expectPasses } from "./kernels/functions.js";
+export { asFunction, expectPasses } from "./kernels/functions.js";
 export type {
   CompileFunction,
   FunctionInput,
@@ -36,7 +36,7 @@ export type { CrossEntropyOptions, FusedCrossEntropyOptions } from "./ops/cross-
 export { dropout } from "./ops/dropout.js";
 export { AttentionSpans } from "./ops/attention/attention-spans.js";
 export type { CausalOptions, RowRange, SampleSpan, Sight } from "./ops/attention/attention-spans.js";
-export { asFunction, fuse } from "./ops/fuse.js";
+export { fuse } from "./ops/fuse.js";
 export { multiHeadAttention, rotaryHeads } from "./ops/attention/heads.js";
 export type { MultiHeadAttentionOptions } from "./ops/attention/heads.js";
 export { release, stopGradient } from "./ops/flow.js";

@@ -117,13 +117,16 @@ export class PackedNode extends NarrowNode {
 /** In 4 or 8 bits: products read a float32 copy that each makes anew. */
 export class QuantizedNode extends NarrowNode {
   readonly matrix: QuantizedMatrix;
+  readonly #isTraced: boolean;
 
-  constructor(tape: object, id: number, matrix: QuantizedMatrix) {
+  /** `isTraced`: what reads it is to become a function. */
+  constructor(tape: object, id: number, matrix: QuantizedMatrix, isTraced: boolean) {
     super(tape, id, matrix.words, matrix.layout.shape);
     this.matrix = matrix;
+    this.#isTraced = isTraced;
   }
 
   widened(): Tensor2D {
-    return dequantized(this.matrix);
+    return dequantized(this.matrix, this.#isTraced);
   }
 }

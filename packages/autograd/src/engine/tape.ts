@@ -109,7 +109,7 @@ export class Tape implements Replayable {
 
   /** A frozen matrix kept in 4 or 8 bits, borrowed. The same matrix gives the same value again. */
   quantizedParameter(matrix: QuantizedMatrix): Value {
-    return this.#frozen(matrix.words, (id) => new QuantizedNode(this, id, matrix));
+    return this.#frozen(matrix.words, (id) => new QuantizedNode(this, id, matrix, this.kernels.isTraced === true));
   }
 
   /** A tensor without gradient, borrowed: it must live until this tape's backward is done. */

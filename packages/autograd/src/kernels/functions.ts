@@ -71,3 +71,32 @@ export function tensorFunctions(): TensorFunctions | undefined {
 export function expectPasses(passes: number): void {
   tensorFunctions()?.expect?.(passes);
 }
+
+/**
+ * `run(inputs)` without gradients, on raw tensors, as a function where the backend makes functions and finds it worth
+ * one. Called inside a `tf.tidy`; `key` is what the results depend on beside the inputs.
+ */
+export function asFunction(
+  key: string,
+  inputs: readonly Tensor[],
+  run: (inputs: readonly Tensor[]) => readonly Tensor[],
+): readonly Tensor[] {
+  const functions = tensorFunctions();
+  if (functions === undefined) return run(inputs);
+  const made = functions.get(key, inputs, (compile) => {
+    const compiled = compile(inputs, () => run(inputs));
+    // Compiling may fail, and does so at the first call.
+    tf.dispose(compiled.call(inputs));
+    return compiled;
+  });
+  return made === undefined ? watched(functions, () => run(inputs)) : made.call(inputs);
+}
+
+/** Runs what there is no function for, and says so when it has run. */
+export function watched<T>(functions: TensorFunctions, run: () => T): T {
+  try {
+    return run();
+  } finally {
+    functions.ran?.();
+  }
+}

@@ -7,8 +7,7 @@ import {
   type FunctionInput,
   type Narrowed,
   type TensorFunction,
-  type TensorFunctions,
-  tensorFunctions,
+  watched,
 } from "../kernels/functions.js";
 import { NarrowNode, PackedNode, QuantizedNode, type ValueNode } from "../engine/node.js";
 import { operate } from "../engine/operation.js";
@@ -65,35 +64,6 @@ export function fuse(key: string, inputs: readonly Value[], run: (...inputs: Val
     }
     return output;
   });
-}
-
-/**
- * `run(inputs)` without gradients, on raw tensors, as a function where the backend makes functions and finds it worth
- * one. Called inside a `tf.tidy`; `key` is what the results depend on beside the inputs.
- */
-export function asFunction(
-  key: string,
-  inputs: readonly Tensor[],
-  run: (inputs: readonly Tensor[]) => readonly Tensor[],
-): readonly Tensor[] {
-  const functions = tensorFunctions();
-  if (functions === undefined) return run(inputs);
-  const made = functions.get(key, inputs, (compile) => {
-    const compiled = compile(inputs, () => run(inputs));
-    // Compiling may fail, and does so at the first call.
-    tf.dispose(compiled.call(inputs));
-    return compiled;
-  });
-  return made === undefined ? watched(functions, () => run(inputs)) : made.call(inputs);
-}
-
-/** Runs what there is no function for, and says so when it has run. */
-function watched<T>(functions: TensorFunctions, run: () => T): T {
-  try {
-    return run();
-  } finally {
-    functions.ran?.();
-  }
 }
 
 function inputOf(value: Value): FunctionInput {

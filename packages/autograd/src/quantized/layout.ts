@@ -6,7 +6,7 @@
  */
 export interface QuantizedLayout {
   readonly shape: readonly [rows: number, columns: number];
-  /** Of a code. Two codes of 4 bits share a byte, the first in its upper half. */
+  /** Of a code: 8 are a whole number with a sign; two of 4 share a byte, the first in its upper half. */
   readonly bits: 4 | 8;
   /** Values that share a scale, in row-major order. */
   readonly block: number;

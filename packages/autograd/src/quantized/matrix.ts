@@ -2,6 +2,7 @@ import type { DataId, Tensor, Tensor2D, TensorInfo } from "@tensorflow/tfjs-core
 import * as tf from "@tensorflow/tfjs-core";
 import { FLOAT32, INT32, Operations, type TensorFlowBackend } from "../bfloat16/operations.js";
 import { sizeOf } from "../kernels/broadcast.js";
+import { asFunction } from "../kernels/functions.js";
 import { hasFused, runFusedOne } from "../kernels/fused.js";
 import { dequantize } from "./dequantize.js";
 import { blockCount, type QuantizedLayout, type Section, sectionsOf } from "./layout.js";
@@ -16,8 +17,13 @@ export interface QuantizedMatrix {
 }
 
 const KERNEL_NAME = "ThawDequantize";
-/** Where in a word its bytes begin. */
-const BYTE_SHIFTS = [0, 8, 16, 24];
+/** How far the numbers of a word are to be shifted, in order: up for bytes with a sign, down for halves of bytes. */
+const [BYTES_UP, HALVES_DOWN] = [
+  [24, 16, 8, 0],
+  [4, 0, 12, 8, 20, 16, 28, 24],
+];
+const BYTE = { shifts: [0, 8, 16, 24], mask: 255 };
+const HALF = { shifts: HALVES_DOWN, mask: 15 };
 
 /** What this uses of the backends `cpu` and `wasm` of TensorFlow.js 4.22. */
 interface HostBackend {
@@ -29,15 +35,19 @@ interface HostBackend {
 
 /**
  * The numbers that a matrix stands for, `[rows, columns]`, float32, made anew; belongs to the tidy around. On a card by
- * TensorFlow's operations, which a compiler joins with what reads them; elsewhere in one pass: by Thaw's kernel where
- * it is there, else by JavaScript over the backend's own memory.
+ * TensorFlow's operations: in a function (`isTraced`) the compiler joins them with what reads them, and elsewhere they
+ * are a function of their own. On other backends in one pass: by Thaw's kernel where it is there, else by JavaScript
+ * over the backend's own memory.
  */
-export function dequantized({ words, layout }: QuantizedMatrix): Tensor2D {
-  if (tf.getBackend() === "tensorflow")
-    return hasFused("ThawDequantize")
-      ? byKernel(words, layout)
-      : byOperations(new Operations(tf.backend() as unknown as TensorFlowBackend), words, layout);
+export function dequantized({ words, layout }: QuantizedMatrix, isTraced: boolean): Tensor2D {
   const backendName = tf.getBackend();
+  if (backendName === "tensorflow") {
+    if (hasFused(KERNEL_NAME)) return byKernel(words, layout);
+    const operations = new Operations(tf.backend() as unknown as TensorFlowBackend);
+    if (isTraced) return byOperations(operations, words, layout);
+    const run = ([given]: readonly Tensor[]): readonly Tensor[] => [byOperations(operations, given!, layout)];
+    return asFunction(`dequantize ${JSON.stringify(layout)}`, [words], run)[0] as Tensor2D;
+  }
   if (tf.getKernel(KERNEL_NAME, backendName) === undefined)
     tf.registerKernel({ kernelName: KERNEL_NAME, backendName, kernelFunc: onHost as unknown as tf.KernelFunc });
   return tf.engine().runKernel(KERNEL_NAME, { words }, layout as unknown as tf.NamedAttrMap) as Tensor2D;
@@ -45,7 +55,7 @@ export function dequantized({ words, layout }: QuantizedMatrix): Tensor2D {
 
 function byKernel(words: Tensor, { shape: [rows, columns], bits, block, nestedBlock = 0 }: QuantizedLayout): Tensor2D {
   const attributes = { rows, columns, bits, block, nested_block: nestedBlock };
-  return runFusedOne("ThawDequantize", { words }, attributes) as Tensor2D;
+  return runFusedOne(KERNEL_NAME, { words }, attributes) as Tensor2D;
 }
 
 function onHost({
@@ -76,13 +86,16 @@ export function byOperations(operations: Operations, words: Tensor, layout: Quan
     const { codes, table, scales, nested } = sectionsOf(layout);
     const cut = ({ begin, words: size }: Section): Tensor => tf.slice(words, begin, size);
     const blocks = blockCount(layout);
-    const values = lookUp(operations, cut(codes), cut(table));
+    const values =
+      layout.bits === 8
+        ? signedBytes(operations, cut(codes))
+        : lookUp(operations, cut(codes), numbersOfHalves(words, table.begin), HALF);
     const ofBlocks =
       nested === undefined
         ? cut(scales)
         : tf.tidy(() => {
             const expanded = times(
-              lookUp(operations, cut(scales), cut(nested.table)),
+              lookUp(operations, cut(scales), cut(nested.table), BYTE),
               cut(nested.scales),
               layout.nestedBlock!,
             );
@@ -94,18 +107,50 @@ export function byOperations(operations: Operations, words: Tensor, layout: Quan
   });
 }
 
-/** What each byte of the words stands for, in order: one number, or two. */
-function lookUp(operations: Operations, words: Tensor, table: Tensor): Tensor {
+/** What the 16 halves of a byte stand for: the second numbers of the first 16 pairs. */
+function numbersOfHalves(words: Tensor, begin: number): Tensor {
+  return tf.tidy(() => tf.reshape(tf.slice(tf.reshape(tf.slice(words, begin, 32), [16, 2]), [0, 1], [16, 1]), [16]));
+}
+
+/** What each code in the words stands for, in order: `mask` is the largest code. */
+function lookUp(
+  operations: Operations,
+  words: Tensor,
+  table: Tensor,
+  { shifts, mask }: { readonly shifts: readonly number[]; readonly mask: number },
+): Tensor {
   return tf.tidy(() => {
-    const bits = operations.tensor(operations.bitcast(operations.idsOf(words)[0]!, FLOAT32, INT32));
-    const column = tf.reshape(bits, [words.size, 1]);
-    const integers = (name: string, a: Tensor, b: Tensor): Tensor =>
-      operations.tensor(operations.run(name, [operations.type("T", INT32)], operations.idsOf(a, b)));
-    const shifted = integers("RightShift", column, tf.tensor2d(BYTE_SHIFTS, [1, BYTE_SHIFTS.length], "int32"));
-    const bytes = integers("BitwiseAnd", shifted, tf.scalar(255, "int32"));
-    const found = tf.gather(tf.reshape(table, [256, table.size / 256]), tf.reshape(bytes, [bytes.size]));
-    return tf.reshape(found, [found.size]);
+    const shifted = shift(operations, "RightShift", bitsOf(operations, words), shifts);
+    const codes = integers(operations, "BitwiseAnd", shifted, tf.scalar(mask, "int32"));
+    shifted.dispose();
+    return tf.gather(table, tf.reshape(codes, [codes.size]));
   });
+}
+
+/** The bytes of the words in order, as whole numbers with a sign. */
+function signedBytes(operations: Operations, words: Tensor): Tensor {
+  return tf.tidy(() => {
+    const up = shift(operations, "LeftShift", bitsOf(operations, words), BYTES_UP);
+    const bytes = shift(operations, "RightShift", up, [24]);
+    up.dispose();
+    return tf.cast(tf.reshape(bytes, [bytes.size]), "float32");
+  });
+}
+
+function bitsOf(operations: Operations, words: Tensor): Tensor {
+  return tf.reshape(operations.tensor(operations.bitcast(operations.idsOf(words)[0]!, FLOAT32, INT32)), [
+    words.size,
+    1,
+  ]);
+}
+
+/** Each row of the bits, shifted so far each time; what has a sign keeps it. */
+function shift(operations: Operations, name: string, bits: Tensor, by: readonly number[]): Tensor {
+  return integers(operations, name, bits, tf.tensor2d([...by], [1, by.length], "int32"));
+}
+
+function integers(operations: Operations, name: string, a: Tensor, b: Tensor): Tensor {
+  return operations.tensor(operations.run(name, [operations.type("T", INT32)], operations.idsOf(a, b)));
 }
 
 /** The first values, each stretch of `block` times its scale. */
