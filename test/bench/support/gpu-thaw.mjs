@@ -6,6 +6,7 @@
  * float32 over its norm.
  * A case is `[mode, precision]` or `[mode, precision, { frozen, isWidened, checkpointing }]`: frozen weights in `int8`
  * or `nf4`, as a checkpoint stores them, or the numbers that these stand for; and `training.activationCheckpointing`.
+ * `layers`: of the decoder, instead of the size's own.
  * With `place` it is one of several processes, each with a batch of its own, whose sums `engine` makes; `accumulate`:
  * micro-batches of a step, each with samples of its own.
  */
@@ -129,7 +130,7 @@ async function train(mode, precision, { frozen, isWidened, checkpointing }) {
       },
     }).run();
   try {
-    const summary = await withModelFolder(size, run);
+    const summary = await withModelFolder(size, run, { layers: options.layers });
     const kept = times.slice(warmup);
     return {
       backend: backend.description,
