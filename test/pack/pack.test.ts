@@ -195,6 +195,9 @@ describe("packed packages", () => {
     expect(await readFile(join(app, "runs", name!, "trackers/own-tracker/losses.txt"), "utf8")).toMatch(
       /^1 .*\n2 .*\n$/,
     );
+    expect(await readFile(join(app, "runs", name!, "metrics.jsonl"), "utf8")).toMatch(
+      /"captions\/own".*"own-metric":\d/,
+    );
     expect((await thaw("own-command", `runs/${name!}`)).stdout).toMatch(/^Step \d had the lowest loss/);
   });
 });
@@ -218,7 +221,11 @@ async function prepareRun(app: string): Promise<void> {
       "model: ./checkpoint",
       "backend: wasm",
       "freeze: { train_mm_proj_only: true }",
-      "data: { train: { type: own-format, path: ./pairs.tsv } }",
+      "data:",
+      "  train: { type: own-format, path: ./pairs.tsv }",
+      "  evaluation: { own: { type: own-format, path: ./pairs.tsv } }",
+      "  metrics: [{ type: own-metric, words: 1 }]",
+      "  max_new_tokens: 4",
       "training: { max_steps: 2, micro_batch_size: 2, learning_rate: 1e-4, optimizer: { type: own-optimizer } }",
       "checks: { rules: { own-rule-high-rate: error } }",
       "trackers: [{ type: own-tracker }]",

@@ -18,7 +18,7 @@ describe("npm create thaw-plugin", () => {
   it.each(KINDS)("writes a plugin of the kind %s, under its own name everywhere", async (kind) => {
     const created = await createPlugin(join(folder, kind, "thaw-plugin-count-words"), kind);
     const texts = created.files.map((path) => readFileSync(join(created.folder, path), "utf8"));
-    expect(texts.join("\n")).not.toMatch(/my-?_?plugin|THAW_VERSION|the rest of the config/i);
+    expect(texts.join("\n")).not.toMatch(/my-?_?plugin|THE_VERSION_OF_THAW|the rest of the config/i);
     expect(created.files).toEqual(expect.arrayContaining([".gitignore", "README.md", "package.json", "src/index.ts"]));
     const index = texts[created.files.indexOf("src/index.ts")]!;
     const { importLine, definitionLine, applyLine }: KindParts = KIND_PARTS[kind];

@@ -87,7 +87,7 @@ function withParts(source: string, { importLine, definitionLine, applyLine }: Ki
 /** The manifest with this version of Thaw, and what the kind imports beside core. */
 async function manifestOf(text: string, { packages = [] }: KindParts): Promise<string> {
   const { version } = JSON.parse(await readFile(join(PACKAGE, "package.json"), "utf8")) as { readonly version: string };
-  const manifest = JSON.parse(text.replaceAll("THAW_VERSION", version)) as {
+  const manifest = JSON.parse(text.replaceAll("THE_VERSION_OF_THAW", version)) as {
     readonly peerDependencies: Record<string, string>;
   };
   for (const name of packages) manifest.peerDependencies[name] = manifest.peerDependencies["@thaw/core"]!;

@@ -45,7 +45,7 @@ export const KIND_PARTS = {
   metric: {
     ...provided("metrics", "metric"),
     summary: "a metric of evaluations",
-    config: "",
+    config: "data: { metrics: [{ type: my-plugin, words: 2 }] }\n",
   },
   tracker: {
     ...provided("trackers", "tracker"),
