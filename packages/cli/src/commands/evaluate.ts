@@ -25,7 +25,7 @@ import { sampleLines, scoreLines } from "../render/captions.js";
 import { lossText } from "../render/text.js";
 import { fetchedConfig, fetchedSource } from "../hub/fetched-config.js";
 import type { HubWatcher } from "../hub/hub-access.js";
-import { answersProgress, answersRecord, answersResult } from "../running/evaluators.js";
+import { answersProgress, answersRecord, answersResult } from "../evaluating/evaluators.js";
 import { openSession } from "../running/open-run.js";
 import { openTarget, type Target } from "../running/run-folder.js";
 import type { Terminal } from "../terminal/terminal.js";

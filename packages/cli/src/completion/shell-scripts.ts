@@ -60,7 +60,8 @@ function bash(table: Table): string {
   const free = patterns(table, ({ takesValue, choices: own }) => takesValue && own.length === 0);
   const offered = table.map(({ name, words, options }) => {
     const flags = options.flatMap(({ names }) => names).filter((flag) => flag.startsWith("--"));
-    return `    ${quoted(name)}) words=${quoted(words.map(({ word }) => word).join(" "))} flags=${quoted(flags.join(" "))} ;;`;
+    const following = words.map(({ word }) => word).join(" ");
+    return `    ${quoted(name)}) words=${quoted(following)} flags=${quoted(flags.join(" "))} ;;`;
   });
   return [
     "# Completion of thaw for bash, made by: thaw completion bash",

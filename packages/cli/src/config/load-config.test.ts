@@ -28,7 +28,7 @@ it("lets a plugin in TypeScript outside the repository import every package that
   const published = readdirSync(packages).map(
     (name) => (JSON.parse(readFileSync(join(packages, name, "package.json"), "utf8")) as { name: string }).name,
   );
-  // Presets hold no code, the testing kit is installed beside a plugin's own tests, and what makes plugins is a command.
+  // Presets hold no code, the testing kit is installed beside a plugin's own tests, the last is a command.
   const others = ["@thaw/presets", "@thaw/testing", "create-thaw-plugin"];
   const importable = published.filter((name) => !others.includes(name));
   importable.push("@tensorflow/tfjs-core");

@@ -14,7 +14,7 @@ import { foreignFreezePolicy, thawVocabulary } from "@thaw/plugin-freeze-policy"
 import { evaluationSources, trainingSource, type OpenedSetting, type SourceSetting } from "../config/data-section.js";
 import { isError, type LoadedConfig } from "../config/load-config.js";
 import { hubFinding, settingsOf } from "../hub/planned-config.js";
-import { lossMetricsOf } from "../running/loss-metrics.js";
+import { lossMetricsOf } from "../evaluating/loss-metrics.js";
 import { startFile } from "../running/run-folder.js";
 
 /** What `plan` and `check` find out. `planned` is absent where there is nothing to plan. */

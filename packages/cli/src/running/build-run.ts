@@ -6,7 +6,7 @@ import type { ChosenMetric } from "@thaw/plugin-captions";
 import { evaluationSources, trainingSource, type OpenedSetting } from "../config/data-section.js";
 import type { LoadedConfig } from "../config/load-config.js";
 import { openConfiguredModel } from "../planning/plan-run.js";
-import { lossMetricsOf } from "./loss-metrics.js";
+import { lossMetricsOf } from "../evaluating/loss-metrics.js";
 import { startFile } from "./run-folder.js";
 
 /** A model with its processor and the data that a config names. The caller closes the sources. */

@@ -13,7 +13,7 @@ import { shellWord } from "../render/text.js";
 import { summaryLines } from "../render/summary.js";
 import { dataFacts } from "../record/provenance.js";
 import { leftOutLines, leftOutOf, tellOfData, type LeftOut } from "./data-notes.js";
-import { answerEvaluators } from "./evaluators.js";
+import { answerEvaluators } from "../evaluating/evaluators.js";
 import { warnOfOverlap } from "./overlap.js";
 import { measureSaving } from "./saving.js";
 import type { Terminal } from "../terminal/terminal.js";

@@ -10,7 +10,7 @@ import {
 import type { LoadedConfig } from "../config/load-config.js";
 import type { CaptionRecord, CaptionResult, RunRecord } from "../record/record.js";
 import type { Progress } from "../terminal/progress.js";
-import type { Parts } from "./build-run.js";
+import type { Parts } from "../running/build-run.js";
 
 /** What evaluators write to. */
 export interface EvaluatorSinks {
