@@ -184,9 +184,13 @@ describe("packed packages", () => {
     const folders = PLUGIN_KINDS.map((kind) => `plugins/own-${kind}`);
     await run(process.execPath, [join(root, "node_modules/typescript/bin/tsc"), "-b", ...folders], { cwd: app });
     const vitest = join(root, "node_modules/vitest/vitest.mjs");
-    await run(process.execPath, [vitest, "run", "--no-isolate", "--no-file-parallelism", "--dir", "plugins"], {
-      cwd: app,
-    });
+    // From the folder above, so that no plugin's own vitest.config.ts is read
+    const patience = ["--testTimeout", "400000", "--hookTimeout", "400000"];
+    await run(
+      process.execPath,
+      [vitest, "run", "--no-isolate", "--no-file-parallelism", "--dir", "plugins", ...patience],
+      { cwd: app },
+    );
     await prepareRun(app);
     const thaw = (...args: readonly string[]) => run(join(modules, ".bin/thaw"), args, { cwd: app });
     const { stdout } = await thaw("train");
