@@ -9,7 +9,7 @@ import { onlyBatch, openGolden } from "../../parity/golden.mjs";
 const options = JSON.parse(process.argv[2]);
 const tf = await import("@tensorflow/tfjs-core");
 const { chooseBackend, defaultCacheFolder, resolveBackendOptions } = await import("@thaw/backend-gpu");
-const { ownerByPrefix } = await import("@thaw/contracts");
+const { elementCount, ownerByPrefix } = await import("@thaw/contracts");
 const { API_VERSION, definePlugin, Trainer } = await import("@thaw/core");
 const { openModel } = await import("@thaw/models");
 const { freezePolicy } = await import("@thaw/plugin-freeze-policy");
@@ -77,7 +77,7 @@ process.stdout.write(
     tokens: batch.batchSize * batch.tokenCount,
     trained: model.parameters
       .filter(({ name }) => trainable.includes(ownerByPrefix(name, model.components)))
-      .reduce((sum, { shape }) => sum + shape.reduce((product, length) => product * length, 1), 0),
+      .reduce((sum, { shape }) => sum + elementCount(shape), 0),
     ...(profile === undefined ? {} : { profile: profile.stop(kept.length) }),
   })}\n`,
 );

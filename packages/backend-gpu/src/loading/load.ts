@@ -41,8 +41,10 @@ export async function loadBackend(
   if (inUse !== undefined && (inUse !== entry.engineName || (inUse === "tensorflow" && mode !== currentMode)))
     throw backendIsInUse(entry.name, inUse === entry.engineName ? `${inUse} in another mode` : inUse);
   currentMode = mode;
-  const description = await register(entry, location, options);
-  const isCurrent = await startWithoutErrorHandlers(() => tf.setBackend(entry.engineName));
+  const { description, isCurrent } = await startWithoutErrorHandlers(async () => ({
+    description: await register(entry, location, options),
+    isCurrent: await tf.setBackend(entry.engineName),
+  }));
   if (!isCurrent) throw new Error(`TensorFlow.js refused to make "${entry.engineName}" current.`);
   await tf.ready();
   // The cpu backend advertises tfjs-node on its first use in Node; Thaw has its own advice.

@@ -3,7 +3,6 @@ import { createRequire } from "node:module";
 import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import { ownPackageFolder } from "../locate.js";
-import { startWithoutErrorHandlers } from "./error-handlers.js";
 
 /** More than so many threads wait for memory. */
 const MOST_THREADS = 16;
@@ -55,7 +54,7 @@ async function startShared(wasm: { setThreadsCount(count: number): void }): Prom
   tf.env().set("WASM_HAS_MULTITHREAD_SUPPORT", true);
   let runs = false;
   try {
-    runs = await startWithoutErrorHandlers(() => tf.setBackend("wasm"));
+    runs = await tf.setBackend("wasm");
   } finally {
     if (!runs) tf.env().set("WASM_HAS_MULTITHREAD_SUPPORT", false);
     threads.Worker = Worker;

@@ -18,29 +18,39 @@ function quoted(text: string): string {
   return `'${text.replaceAll("\\", "").replaceAll("'", "’")}'`;
 }
 
-/** Patterns of what stands before a value, `train --engine`, of the options that fit. */
-function patterns(table: Table, fits: (option: CompletedOption) => boolean): readonly string[] {
+/** Pattern of what stands before a value: `'train --engine'`, in each spelling of the option. */
+function pattern(name: string, { names }: CompletedOption): string {
+  return names.map((flag) => quoted(`${name} ${flag}`)).join("|");
+}
+
+/** Cases that offer an option's only values, by what `offer` makes of them. */
+function choiceCases(table: Table, offer: (choices: readonly string[]) => string): readonly string[] {
   return table.flatMap(({ name, options }) =>
-    options.filter(fits).flatMap(({ names }) => names.map((flag) => quoted(`${name} ${flag}`))),
+    options
+      .filter(({ choices }) => choices.length > 0)
+      .map((option) => `    ${pattern(name, option)}) ${offer(option.choices)}; return ;;`),
   );
 }
 
-function commandPatterns(table: Table): string {
-  return table
-    .filter(({ name }) => name !== "")
-    .map(({ name }) => quoted(name))
-    .join("|");
+/** The case of all options that take any value. */
+function freeCase(table: Table, then: string): readonly string[] {
+  const free = table.flatMap(({ name, options }) =>
+    options
+      .filter(({ takesValue, choices }) => takesValue && choices.length === 0)
+      .map((option) => pattern(name, option)),
+  );
+  return free.length === 0 ? [] : [`    ${free.join("|")}) ${then} ;;`];
 }
 
-/** Lines that find out, in `at`, the command that the words before the current one name. */
-function findCommand(table: Table, words: string, last: string): readonly string[] {
+/** Lines that find out, in `at`, the command that the words of `array` name from `first` to before `last`. */
+function findCommand(table: Table, array: string, first: string, last: string): readonly string[] {
   const inner = [
     ...new Set(table.flatMap(({ name, words: below }) => below.map(({ word }) => `${name} ${word}`.trim()))),
   ];
   return [
     `  local at='' word i`,
-    `  for ((i = ${words}; i < ${last}; i++)); do`,
-    '    word="${at:+$at }${WORDS[i]}"',
+    `  for ((i = ${first}; i < ${last}; i++)); do`,
+    `    word="\${at:+$at }\${${array}[i]}"`,
     `    case "$word" in`,
     `      ${inner.map(quoted).join("|")}) at="$word" ;;`,
     "    esac",
@@ -49,15 +59,7 @@ function findCommand(table: Table, words: string, last: string): readonly string
 }
 
 function bash(table: Table): string {
-  const choices = table.flatMap(({ name, options }) =>
-    options
-      .filter((option) => option.choices.length > 0)
-      .map((option) => {
-        const keys = option.names.map((flag) => quoted(`${name} ${flag}`)).join("|");
-        return `    ${keys}) COMPREPLY=($(compgen -W ${quoted(option.choices.join(" "))} -- "$cur")); return ;;`;
-      }),
-  );
-  const free = patterns(table, ({ takesValue, choices: own }) => takesValue && own.length === 0);
+  const choices = choiceCases(table, (own) => `COMPREPLY=($(compgen -W ${quoted(own.join(" "))} -- "$cur"))`);
   const offered = table.map(({ name, words, options }) => {
     const flags = options.flatMap(({ names }) => names).filter((flag) => flag.startsWith("--"));
     const following = words.map(({ word }) => word).join(" ");
@@ -67,11 +69,11 @@ function bash(table: Table): string {
     "# Completion of thaw for bash, made by: thaw completion bash",
     "_thaw() {",
     "  local cur=\"${COMP_WORDS[COMP_CWORD]}\" prev=\"${COMP_WORDS[COMP_CWORD-1]}\" words='' flags=''",
-    ...findCommand(table, "1", "COMP_CWORD").map((line) => line.replace("WORDS[i]", "COMP_WORDS[i]")),
+    ...findCommand(table, "COMP_WORDS", "1", "COMP_CWORD"),
     "  COMPREPLY=()",
     '  case "$at $prev" in',
     ...choices,
-    ...(free.length === 0 ? [] : [`    ${free.join("|")}) return ;;`]),
+    ...freeCase(table, "return"),
     "  esac",
     '  case "$at" in',
     ...offered,
@@ -94,25 +96,17 @@ function zsh(table: Table): string {
       `      flags=(${flags.join(" ")}) ;;`,
     ].join("\n");
   });
-  const choices = table.flatMap(({ name, options }) =>
-    options
-      .filter((option) => option.choices.length > 0)
-      .map((option) => {
-        const keys = option.names.map((flag) => quoted(`${name} ${flag}`)).join("|");
-        return `    ${keys}) compadd -- ${option.choices.map(quoted).join(" ")}; return ;;`;
-      }),
-  );
-  const free = patterns(table, ({ takesValue, choices: own }) => takesValue && own.length === 0);
+  const choices = choiceCases(table, (own) => `compadd -- ${own.map(quoted).join(" ")}`);
   return [
     "#compdef thaw",
     "# Completion of thaw for zsh, made by: thaw completion zsh",
     "_thaw() {",
     '  local cur="${words[CURRENT]}" prev="${words[CURRENT-1]}"',
     "  local -a words_ flags",
-    ...findCommand(table, "2", "CURRENT").map((line) => line.replace("WORDS[i]", "words[i]")),
+    ...findCommand(table, "words", "2", "CURRENT"),
     '  case "$at $prev" in',
     ...choices,
-    ...(free.length === 0 ? [] : [`    ${free.join("|")}) _files; return ;;`]),
+    ...freeCase(table, "_files; return"),
     "  esac",
     '  case "$at" in',
     ...offered,
@@ -128,6 +122,7 @@ function zsh(table: Table): string {
 }
 
 function fish(table: Table): string {
+  const commands = table.flatMap(({ name }) => (name === "" ? [] : [quoted(name)]));
   const lines = table.flatMap(({ name, words, options }) => {
     const when = `-n ${quoted(`test (__thaw_at) = "${name}"`)}`;
     return [
@@ -145,7 +140,7 @@ function fish(table: Table): string {
     "  set -l at ''",
     "  for word in (commandline -opc)[2..]",
     '    set -l longer (string trim -- "$at $word")',
-    `    contains -- $longer ${commandPatterns(table).replaceAll("|", " ")}; and set at $longer`,
+    `    contains -- $longer ${commands.join(" ")}; and set at $longer`,
     "  end",
     "  echo $at",
     "end",

@@ -107,8 +107,8 @@ export function dataSectionSchemaOf(formats: readonly DatasetFormat[], factories
     .superRefine(({ captions, metrics: all, evaluation }, context) => {
       const refuse = (given: readonly MetricOptions[] | undefined, path: readonly string[]): void => {
         // What is wrong with them for themselves was told already.
-        if (!metrics.safeParse(given ?? []).success) return;
-        for (const [index, { metric, name }] of chosenMetrics(given ?? [], factories).entries())
+        if (given === undefined || !metrics.safeParse(given).success) return;
+        for (const [index, { metric, name }] of chosenMetrics(given, factories).entries())
           if (metric.reads === "choices" || (metric.reads === "answers" && !captions))
             context.addIssue({
               code: "custom",

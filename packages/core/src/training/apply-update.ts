@@ -1,7 +1,7 @@
 import type { Tensor } from "@tensorflow/tfjs-core";
 import * as tf from "@tensorflow/tfjs-core";
 import type { Optimizer, UpdateContext } from "../api/optimizer.js";
-import { ShardedOptimizer } from "../ensemble/sharded-optimizer.js";
+import { ownedBy, ShardedOptimizer } from "../ensemble/sharded-optimizer.js";
 import { optimizerUpdatedFrozen } from "../errors/passes.js";
 import type { ParameterStore } from "../weights/parameter-store.js";
 import type { UpdateSizes } from "./component-norms.js";
@@ -64,9 +64,7 @@ function* newValues({
   context,
 }: UpdateInput): Generator<readonly [string, Tensor]> {
   const { gradients, clip } = measured;
-  const names = [...gradients.keys()].filter(
-    (name) => !(optimizer instanceof ShardedOptimizer) || optimizer.owns(name),
-  );
+  const names = [...ownedBy(optimizer, new Set(gradients.keys()))];
   const parameters = new Map(names.map((name) => [name, store.get(name)]));
   const own = new Map(names.map((name) => [name, gradients.get(name)!]));
   const updated =

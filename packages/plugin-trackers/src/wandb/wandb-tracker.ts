@@ -50,14 +50,13 @@ export async function wandbTracker(options: WandbOptions, { facts, folder, step 
     { run: runRecord(options, facts, place.id, started) },
     ...kept,
   ];
-  let [size, count] = [0, 0];
+  let [size, count] = [FILE_HEADER.length, 0];
   const framed = (record: Omit<WandbRecord, "num">): Buffer => {
     count += 1;
     const bytes = recordBytes({ ...record, num: count }, size);
     size += bytes.length;
     return bytes;
   };
-  size = FILE_HEADER.length;
   await writeFile(`${place.file}.new`, Buffer.concat([FILE_HEADER, ...begun.map(framed)]));
   await rename(`${place.file}.new`, place.file);
   const file = await open(place.file, "a");
