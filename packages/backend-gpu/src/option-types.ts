@@ -1,4 +1,4 @@
-// Generated from the schemas in options.ts by `node scripts/docs.mjs`; edit the descriptions there.
+// Generated from the schemas by `node scripts/docs.mjs`; edit the descriptions there.
 
 /** What computes: a name alone, or a name with where to look. auto takes the fastest that is there. */
 export type BackendOptions = "auto" | "gpu" | "webgpu" | "native" | "wasm" | "cpu" | BackendOptionsMapping;

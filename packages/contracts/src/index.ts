@@ -38,6 +38,13 @@ export type {
   ScoredLoss,
 } from "./provides/metric.js";
 export type { GradientFlow, Plan, PlanEntry, PlanPhase, PlanReason } from "./plan.js";
+export type {
+  ProvidedFormats,
+  ProvidedMetrics,
+  ProvidedOptimizers,
+  ProvidedSchedules,
+  ProvidedTrackers,
+} from "./provides/provided-options.js";
 export type { Provided, Provider, Provides } from "./provides/provides.js";
 export { enterTap, runningTap, type TapPlace } from "./running.js";
 export type { Claims, Edit, Finding, Origin, Rule, RuleInfo, Setting, Severity } from "./settings.js";

@@ -187,8 +187,7 @@ export {
   TRAINED_FILE,
 } from "./checkpoint/write-checkpoint.js";
 export { activationBytes } from "./plan/activation-bytes.js";
-export { chosenTrackers, trackerFolder, trackersSchemaOf, type ChosenTracker } from "./trackers/options.js";
-export type { TrackerOptions } from "./trackers/options.js";
+export * from "./trackers/options.js";
 export { defineTracker } from "./trackers/tracker.js";
 export type * from "./trackers/tracker.js";
 export { definePlugin } from "./api/define-plugin.js";
@@ -271,6 +270,7 @@ export type { RunLength } from "./plan/run-length.js";
 export { API_VERSION } from "./api/plugin.js";
 export type { Plugin, PluginDefinition, PluginFactory } from "./api/plugin.js";
 export type * from "./provides/command.js";
+export type * from "./provides/provided-options.js";
 export { Registry, type ProvidedEntry, type ProvidedKind } from "./provides/registry.js";
 export { deadGradientLines } from "./training/dead-gradients.js";
 export { sumRowCounts } from "./training/accumulator.js";

@@ -30,5 +30,6 @@ export { selectConcepts, type ConceptFilter } from "./evaluation/concept-filter.
 export { nearestPicture, type PictureSet } from "./evaluation/nearest-pixels.js";
 export { measureLoss, type LossMeasurement } from "./evaluation/measure-loss.js";
 export { spread } from "./evaluation/tell-answers.js";
+export type * from "./choosing/option-types.js";
 export { METRICS } from "./metrics/list.js";
 export { captions, captions as default, PLUGIN_NAME } from "./plugin.js";

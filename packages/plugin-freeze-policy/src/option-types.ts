@@ -1,4 +1,4 @@
-// Generated from the schemas in options.ts by `node scripts/docs.mjs`; edit the descriptions there.
+// Generated from the schemas by `node scripts/docs.mjs`; edit the descriptions there.
 
 /** What trains and what stays as it is. */
 export interface FreezePolicyOptions {

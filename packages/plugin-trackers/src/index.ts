@@ -1,1 +1,2 @@
 export { PLUGIN_NAME, trackers } from "./plugin.js";
+export type * from "./option-types.js";

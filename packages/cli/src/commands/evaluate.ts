@@ -1,6 +1,6 @@
 import { resolve } from "node:path";
 import { toCamelCase, type DatasetFormat } from "@thaw/core";
-import { openSource, resolveSource, type DataSource, type Processor } from "@thaw/data";
+import { openSource, resolveSource, type DataSource, type Processor, type SourceOptions } from "@thaw/data";
 import {
   answerMetrics,
   chosenMetrics,
@@ -138,7 +138,7 @@ async function openSets(
     const given = await givenSource(data, formats, watcher, images);
     const name = sourceName(given, formats);
     const context = { processor, baseFolder: process.cwd(), role: "evaluation", name, formats } as const;
-    add(await openSource(given, context), metrics);
+    add(await openSource(given as SourceOptions, context), metrics);
   } else
     for (const [name, setting] of Object.entries(evaluationSources(config)))
       add(await openConfiguredSource(config, processor, "evaluation", setting, name), setting.metrics);
@@ -155,7 +155,7 @@ async function givenSource(
   const setting = (text.trimStart().startsWith("{") ? mappingOf(text) : text) as SourceSetting;
   const read = await fetchedSource(setting, formats, watcher);
   if (images === undefined) return read;
-  const resolved = await resolveSource(read, process.cwd(), formats);
+  const resolved = await resolveSource(read as SourceOptions, process.cwd(), formats);
   if (resolved.type === "iconify") throw badOption("--images", images, "it for a file of captions or conversations");
   return { ...resolved, images: resolve(images) };
 }
@@ -192,7 +192,7 @@ async function openTraining(
   const formats = config.registry.all("formats");
   if (given !== undefined) {
     const context = { processor, baseFolder: process.cwd(), role: "train", name: "train", formats } as const;
-    return openSource(await givenSource(given, formats, watcher), context);
+    return openSource((await givenSource(given, formats, watcher)) as SourceOptions, context);
   }
   const train = trainingSource(config.data);
   return train === undefined ? undefined : openConfiguredSource(config, processor, "train", train, "train");

@@ -1,16 +1,19 @@
 import type { DatasetFormat, MetricFactory, Registry } from "@thaw/core";
 import {
   BUILT_IN_FORMATS,
+  type DataSetOptions,
   fileName,
   type HoldOut,
+  type MixedSource,
   mixedSchemaOf,
   sourceSchemaOf,
-  type ResolvedMixedSource,
   type ResolvedSource,
+  type SourceOptions,
 } from "@thaw/data";
 import { chosenMetrics, DEFAULT_METRICS, METRICS, metricsSchemaOf } from "@thaw/plugin-captions";
 import type { ChosenMetric, MetricOptions } from "@thaw/plugin-captions";
 import { z } from "zod";
+import type { SetMetrics } from "./evaluation-set.js";
 
 const count = z.number().int().positive();
 const short = z
@@ -29,16 +32,10 @@ const splitSchema = z
   })
   .describe("Hold a part of the training set out, and evaluate on it under the name held-out.");
 
-/** What is measured on one evaluation set. */
-interface SetMetrics {
-  readonly metrics?: MetricOptions[] | undefined;
-}
-
 /** An evaluation set in the long form. */
 function evaluationSchemaOf(formats: readonly DatasetFormat[], metrics: ReturnType<typeof metricsSchemaOf>) {
   const more = { metrics: metrics.optional().describe("What is measured on this set, instead of data.metrics.") };
-  type Written = z.input<ReturnType<typeof sourceSchemaOf>> & SetMetrics;
-  return sourceSchemaOf(formats, more) as z.ZodType<ResolvedSource & SetMetrics, Written>;
+  return sourceSchemaOf(formats, more) as z.ZodType<ResolvedSource & SetMetrics, DataSetOptions & SetMetrics>;
 }
 
 /** The schema of the `data` section where data sets may have these formats, and these metrics can be named. */
@@ -133,7 +130,7 @@ export function dataSectionSchemaOf(formats: readonly DatasetFormat[], factories
 export const dataSectionSchema = dataSectionSchemaOf(BUILT_IN_FORMATS, METRICS);
 
 /** As users write it. */
-export type DataSectionOptions = z.input<typeof dataSectionSchema>;
+export type { DataSectionOptions } from "./option-types.js";
 /** As code reads it. */
 export type DataSection = z.output<typeof dataSectionSchema>;
 /** One data set, short or long form. */
@@ -147,7 +144,7 @@ export interface ConfiguredData {
 
 /** What is opened as one source: a data set or several, or a part of them. */
 export interface OpenedSetting {
-  readonly sets: SourceSetting | readonly (string | ResolvedMixedSource)[];
+  readonly sets: SourceOptions | readonly MixedSource[];
   readonly part?: HoldOut["part"];
 }
 
@@ -161,7 +158,7 @@ const HELD_OUT = "held-out";
 
 /** What is trained on, if anything. */
 export function trainingSource({ train, split }: DataSection): OpenedSetting | undefined {
-  return train === undefined ? undefined : { sets: train, ...(split === undefined ? {} : { part: "train" }) };
+  return train === undefined ? undefined : { sets: writable(train), ...(split === undefined ? {} : { part: "train" }) };
 }
 
 /** Evaluation sets by name; a single one is named after what it holds. */
@@ -172,13 +169,18 @@ export function evaluationSources({ data, registry }: ConfiguredData): Readonly<
   const held: Record<string, EvaluationSetting> =
     train === undefined || split === undefined
       ? {}
-      : { [HELD_OUT]: { sets: train, part: "held-out", metrics: made(undefined) } };
+      : { [HELD_OUT]: { sets: writable(train), part: "held-out", metrics: made(undefined) } };
   const named = Object.entries(namedSources(evaluation, registry.all("formats"))).map(([name, set]) => {
     if (typeof set === "string") return [name, { sets: set, metrics: made(undefined) }] as const;
     const { metrics, ...sets } = set as ResolvedSource & SetMetrics;
-    return [name, { sets, metrics: made(metrics) }] as const;
+    return [name, { sets: writable(sets), metrics: made(metrics) }] as const;
   });
   return { ...held, ...Object.fromEntries(named) };
+}
+
+/** Sets that the schemas of their formats have read, as whoever opens them takes them. */
+function writable(sets: NonNullable<DataSection["train"]>): OpenedSetting["sets"] {
+  return sets as OpenedSetting["sets"];
 }
 
 function namedSources(

@@ -1,7 +1,7 @@
 import { ThawError, type Finding, type Model } from "@thaw/core";
 import { glanceAtSource } from "@thaw/data";
 import { checkProcessorFiles } from "@thaw/models";
-import { evaluationSources, trainingSource, type OpenedSetting } from "../config/data-section.js";
+import { evaluationSources, trainingSource, type OpenedSetting, type SourceSetting } from "../config/data-section.js";
 import { isRemote } from "../hub/hub-names.js";
 import type { LoadedConfig } from "../config/load-config.js";
 import { dataFolder, modelFolder, openConfiguredProcessor, openConfiguredSource } from "../running/build-run.js";
@@ -35,7 +35,8 @@ export async function checkData(
 ): Promise<readonly Finding[]> {
   const formats = config.registry.all("formats");
   // What is not fetched yet cannot be looked at
-  const sets = setsOf(config).filter(({ setting }) => ![setting.sets].flat().some((one) => isRemote(one, formats)));
+  const isUnread = (one: unknown): boolean => isRemote(one as SourceSetting, formats);
+  const sets = setsOf(config).filter(({ setting }) => ![setting.sets].flat().some(isUnread));
   const findings: Finding[] = [...unended(config)];
   const look = async (path: string, task: () => Promise<unknown>): Promise<void> => {
     try {

@@ -1,5 +1,13 @@
 import { dirname } from "node:path";
-import { Trainer, type Evaluator, type Logger, type Model, type Plugin, type TrainerOptions } from "@thaw/core";
+import {
+  Trainer,
+  type Evaluator,
+  type Logger,
+  type Model,
+  type Plugin,
+  type TrackerOptions,
+  type TrainerOptions,
+} from "@thaw/core";
 import { openSource, type DataSource, type Processor, type SourceContext } from "@thaw/data";
 import { openProcessor } from "@thaw/models";
 import type { ChosenMetric } from "@thaw/plugin-captions";
@@ -128,7 +136,8 @@ export async function trainerOptions(config: LoadedConfig, parts: Parts, extras:
     logger: extras.logger,
     environment: extras.environment,
     evaluators: extras.evaluators,
-    trackers,
+    // Checked by the schema of what the config's plugins provide
+    trackers: trackers as readonly TrackerOptions[],
     ...(startFrom === undefined ? {} : { startFrom }),
     ...(extras.resume === undefined ? {} : { resume: extras.resume }),
   };

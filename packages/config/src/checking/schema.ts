@@ -1,5 +1,6 @@
 import { CORE_PROVIDER, Registry, trackersSchemaOf, trainingSchemaOf } from "@thaw/core";
 import { z } from "zod";
+import type { ConfigOptions } from "./option-types.js";
 
 /** A path relative to the file that names it; made absolute when the config is resolved. */
 const path = z.string().min(1).meta({ format: "path" });
@@ -123,9 +124,9 @@ export type ResolvedValues = Omit<
 >;
 
 /** A config as users write it in TypeScript. */
-export type ThawConfig = z.input<typeof configSchema> & ConfigSections & { readonly [section: string]: unknown };
+export type ThawConfig = ConfigOptions & ConfigSections & { readonly [section: string]: unknown };
 
 /** Types a `thaw.config.ts`; returns what it is given. */
-export function defineConfig<const Config extends ThawConfig>(config: Config): Config {
+export function defineConfig(config: ThawConfig): ThawConfig {
   return config;
 }

@@ -1,7 +1,19 @@
-import { keepSecret, type Finding } from "@thaw/core";
+import { keepSecret, type Finding, type TrackerOptions } from "@thaw/core";
 import { finding } from "../checking/issues.js";
 import { isData } from "../reading/trust.js";
 import { placeOf, type ConfigNode } from "../words/tree.js";
+
+/** Options whose texts may also be environment variables by name: `{ env: "MLFLOW_TRACKING_TOKEN" }`. */
+export type WithEnvironment<Options> = Options extends string
+  ? string extends Options
+    ? Options | { readonly env: string }
+    : Options
+  : Options extends object
+    ? { [Key in keyof Options]: WithEnvironment<Options[Key]> }
+    : Options;
+
+/** A tracker as a config names it. */
+export type ConfiguredTracker = WithEnvironment<TrackerOptions>;
 
 /** How environment variables are spelt; anything else under `env` is a plugin's own option. */
 const NAME = /^[A-Z_][A-Z0-9_]*$/;

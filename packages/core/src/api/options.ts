@@ -204,6 +204,6 @@ export function trainingSchemaOf({ optimizers, schedules }: TrainingChoices) {
 export const trainingSchema = trainingSchemaOf({ optimizers: OPTIMIZERS, schedules: SCHEDULES });
 
 /** As users write it. */
-export type TrainingOptions = z.input<typeof trainingSchema>;
+export type { TrainingOptions } from "./generated/option-types.js";
 /** As code reads it; frozen. */
 export type ResolvedTrainingOptions = z.output<typeof trainingSchema>;

@@ -1,4 +1,5 @@
 import { join } from "node:path";
+import type { ProvidedTrackers } from "@thaw/contracts";
 import { z } from "zod";
 import { trackersInvalid } from "../errors/options.js";
 import type { Registry } from "../provides/registry.js";
@@ -8,16 +9,19 @@ import type { TrackerFactory } from "./tracker.js";
 const TRACKERS_FOLDER = "trackers";
 
 /** One entry of `trackers`: its type and the options of that type. */
-export type TrackerOptions = { readonly type: string } & Readonly<Record<string, unknown>>;
+export type TrackerOptions = ProvidedTrackers[keyof ProvidedTrackers];
+
+/** The same as code reads it, with the options of whatever type. */
+export type ResolvedTracker = { readonly type: string } & Readonly<Record<string, unknown>>;
 
 /** What `trackers` may be where these can be named. */
-export function trackersSchemaOf(trackers: readonly TrackerFactory[]): z.ZodType<TrackerOptions[], TrackerOptions[]> {
+export function trackersSchemaOf(trackers: readonly TrackerFactory[]): z.ZodType<ResolvedTracker[], TrackerOptions[]> {
   const [first, ...others] = trackers.map(({ schema }) => schema);
   const entry =
     first === undefined
       ? z.never("a tracker that a plugin provides: there is none")
       : z.discriminatedUnion("type", [first, ...others] as never).meta({ title: "Tracker" });
-  return z.array(entry) as unknown as z.ZodType<TrackerOptions[], TrackerOptions[]>;
+  return z.array(entry) as unknown as z.ZodType<ResolvedTracker[], TrackerOptions[]>;
 }
 
 /** A tracker that a run names, with its options filled in. */
@@ -25,11 +29,15 @@ export interface ChosenTracker {
   /** Its type; with `-2`, `-3` where several are of one type. Also the name of its folder. */
   readonly name: string;
   readonly factory: TrackerFactory;
-  readonly options: TrackerOptions;
+  readonly options: ResolvedTracker;
 }
 
 /** The trackers that a run names. @throws THAW_CORE_TRACKERS_INVALID */
-export function chosenTrackers(given: readonly TrackerOptions[], registry: Registry): readonly ChosenTracker[] {
+export function chosenTrackers(
+  // oxlint-disable-next-line typescript/no-redundant-type-constituents -- none are known in this package
+  given: readonly (TrackerOptions | ResolvedTracker)[],
+  registry: Registry,
+): readonly ChosenTracker[] {
   const factories = registry.all("trackers");
   const result = trackersSchemaOf(factories).safeParse(given);
   if (!result.success) throw trackersInvalid(result.error.issues);

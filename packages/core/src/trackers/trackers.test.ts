@@ -8,6 +8,7 @@ import { silentLogger } from "../api/logger.js";
 import { useToyOutput } from "../toy/toy-output.js";
 import { runToy, tapped, toyTrainer } from "../toy/toy-trainer.js";
 import { histogramOf } from "./histogram.js";
+import type { TrackerOptions } from "./options.js";
 import { RunTrackers } from "./run-trackers.js";
 import { defineTracker, type StepHistograms, type Tracker, type TrackerFactory } from "./tracker.js";
 
@@ -17,6 +18,12 @@ useToyOutput((folder) => {
 });
 
 /** A tracker of the type `mine`, and what was told of the runs that name it. */
+declare module "@thaw/core" {
+  interface ProvidedTrackers {
+    mine: { type: "mine"; word?: string };
+  }
+}
+
 function mine(tracker: Partial<Tracker> = {}, every?: number) {
   const told: string[] = [];
   const seen: StepHistograms[] = [];
@@ -56,7 +63,7 @@ function short(more: Partial<TrainerOptions>) {
 describe("trackers", () => {
   it("are told of every event in order, each under its own name, and of the end of a run that fails", async () => {
     const { told, plugins } = mine();
-    const trackers = [{ type: "mine", word: "one" }, { type: "mine" }];
+    const trackers: TrackerOptions[] = [{ type: "mine", word: "one" }, { type: "mine" }];
     await toyTrainer({ ...short({ plugins, trackers }).options, output }).run();
     const events = ["started@0", "step@1", "step@2", "done@2", "closed"];
     expect(told.slice(0, 2)).toEqual(["made one mine @0 {}", "made none mine-2 @0 {}"]);
@@ -163,7 +170,8 @@ describe("trackers", () => {
   it.each([
     [[{ type: "mine", wrod: 1 }], "THAW_CORE_TRACKERS_INVALID"],
     [[{ type: "yours" }], "THAW_CORE_TRACKERS_INVALID"],
-  ])("are refused by name: %j", (trackers, code) => {
+  ])("are refused by name: %j", (given, code) => {
+    const trackers = given as TrackerOptions[];
     expect(() => toyTrainer({ output, trackers, plugins: mine().plugins })).toThrow(expect.objectContaining({ code }));
     expect(() => toyTrainer({ output, trackers })).toThrow(expect.objectContaining({ code }));
   });

@@ -4,7 +4,7 @@ import { augmentationKinds } from "../images/augment.js";
 import { acquireDecodePool } from "../workers/decode-pool.js";
 import { createMediaLoader, type MediaLoader } from "../workers/media-loader.js";
 import { WHOLE_SET } from "../samples/sizes.js";
-import type { AugmentOptions } from "../formats/options.js";
+import type { AugmentOptions } from "../formats/generated/option-types.js";
 import { joinedSets } from "../formats/joined.js";
 import { collate, type Row } from "./collate.js";
 import type { DataSource, PromptBatch, SourceContext } from "./data-source.js";

@@ -12,6 +12,7 @@ import { loadSamples } from "./load-samples.js";
 import { resolveSource } from "./resolve-source.js";
 import { samplesIn } from "./sample-sets.js";
 import type { SourceOptions } from "./source-schema.js";
+import type { DataSetOptions } from "./generated/option-types.js";
 
 const fixtures = fileURLToPath(new URL("../../fixtures/formats/", import.meta.url));
 const images = fileURLToPath(new URL("../../fixtures/images/", import.meta.url));
@@ -97,10 +98,10 @@ describe("a format reads what Python's libraries wrote", () => {
     ["webdataset", "shards", SHARDS],
     ["webdataset", "shards/shard-{000..001}.tar", SHARDS.slice(0, 4)],
   ])("%s: %s", async (type, path, expected, more = {}, role = "train") => {
-    const options = { type, path: join(fixtures, path), ...more };
+    const options = { type, path: join(fixtures, path), ...more } as DataSetOptions & { path: string };
     if (!path.includes("{")) expect((await resolveSource(options.path, folder, BUILT_IN_FORMATS)).type).toBe(type);
     if ("columns" in more) {
-      const asked = await read({ ...options, prompt: "Kind?" }, role);
+      const asked = await read({ ...options, prompt: "Kind?" } as DataSetOptions, role);
       expect(asked.map((row) => (row as unknown[]).at(-1))).toEqual(["ship", "water", "ship", "water"]);
       expect(asked.at(-1)).toEqual(expected[0]);
     } else expect(await read(options, role)).toEqual(expected);
@@ -183,7 +184,7 @@ describe("a format reads what is written by hand", () => {
       hub: { hf_hub_url: "llamafactory/x" },
     };
     await put("lf/dataset_info.json", JSON.stringify(info));
-    const options = { type: "llama-factory", path: "lf", textOnly: true };
+    const options = { type: "llama-factory", path: "lf", textOnly: true } as const;
     expect(await read({ ...options, dataset: "plain, tagged" })).toEqual([
       ["a | Say\nhi", "hello"],
       ["rgb.png", "Be brief. | <image>What?", "A boat."],

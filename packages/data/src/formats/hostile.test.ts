@@ -7,6 +7,7 @@ import { afterAll, beforeAll, expect, it } from "vitest";
 import { openBytes } from "../records/byte-file.js";
 import { BUILT_IN_FORMATS } from "./built-in.js";
 import { loadSamples } from "./load-samples.js";
+import type { DataSetOptions } from "./generated/option-types.js";
 import { resolveSource } from "./resolve-source.js";
 import { samplesIn } from "./sample-sets.js";
 
@@ -20,7 +21,7 @@ afterAll(() => rm(folder, { recursive: true }));
 
 async function countOf(type: string, path: string): Promise<number> {
   const resolved = await resolveSource(
-    { type, path, ...(type === "coco" ? {} : { textOnly: true }) },
+    { type, path, ...(type === "coco" ? {} : { textOnly: true }) } as DataSetOptions,
     folder,
     BUILT_IN_FORMATS,
   );

@@ -84,12 +84,6 @@ export const roles = z
 /** Whether samples may be without an item. */
 export const textOnly = z.boolean().default(false).describe("Accept samples without an image or a sound.");
 
-export type AugmentOptions = z.output<typeof augmentSchema>;
-/** What every data set may have, as code reads it. */
-export interface CommonOptions {
-  readonly augment?: AugmentOptions | undefined;
-  readonly limit?: number | undefined;
-}
 /** What one of several sets may have beside that. */
 export interface MixOptions {
   readonly weight?: number | undefined;

@@ -1,38 +1,10 @@
 import type { DatasetFormat, StandardResult } from "@thaw/contracts";
 import { z } from "zod";
-import { COMMON_OPTIONS, type CommonOptions, MIX_OPTIONS, type MixOptions } from "./options.js";
-import type { arrowSchema } from "./arrow/arrow.js";
-import type { captionsSchema } from "./captions/captions.js";
-import type { cocoSchema } from "./coco/coco.js";
-import type { conversationsSchema } from "./conversations/conversations.js";
-import type { csvSchema } from "./csv/csv.js";
-import type { folderSchema } from "./folder/folder.js";
-import type { iconifySchema } from "./iconify/iconify.js";
-import type { imageFolderSchema } from "./imagefolder/imagefolder.js";
-import type { llamaFactorySchema } from "./llama-factory/llama-factory.js";
-import type { parquetSchema } from "./parquet/parquet.js";
-import type { webDatasetSchema } from "./webdataset/webdataset.js";
-
-type CommonInput = z.input<z.ZodObject<typeof COMMON_OPTIONS>>;
-/** A data set of one of Thaw's own formats, as users write it. */
-type BuiltInOptions =
-  | ({ readonly type: "iconify" } & z.input<typeof iconifySchema>)
-  | ({ readonly type: "captions" } & z.input<typeof captionsSchema>)
-  | ({ readonly type: "conversations" } & z.input<typeof conversationsSchema>)
-  | ({ readonly type: "arrow" } & z.input<typeof arrowSchema>)
-  | ({ readonly type: "coco" } & z.input<typeof cocoSchema>)
-  | ({ readonly type: "csv" } & z.input<typeof csvSchema>)
-  | ({ readonly type: "folder" } & z.input<typeof folderSchema>)
-  | ({ readonly type: "imagefolder" } & z.input<typeof imageFolderSchema>)
-  | ({ readonly type: "llama-factory" } & z.input<typeof llamaFactorySchema>)
-  | ({ readonly type: "parquet" } & z.input<typeof parquetSchema>)
-  | ({ readonly type: "webdataset" } & z.input<typeof webDatasetSchema>);
+import { COMMON_OPTIONS, MIX_OPTIONS, type MixOptions } from "./options.js";
+import type { CommonOptions, DataSetOptions } from "./generated/option-types.js";
 
 /** As users write it: the object, or the short form `iconify:noto` or a path. */
-export type SourceOptions =
-  | string
-  | (BuiltInOptions & CommonInput)
-  | ({ readonly type: string; readonly [option: string]: unknown } & CommonInput);
+export type SourceOptions = string | DataSetOptions;
 
 /** As code reads it: the options of its format, and those that every data set may have. */
 export interface ResolvedSource extends CommonOptions {
@@ -41,7 +13,7 @@ export interface ResolvedSource extends CommonOptions {
 }
 
 /** As users write one of several sets. */
-export type MixedSource = string | (Exclude<SourceOptions, string> & MixOptions);
+export type MixedSource = string | (DataSetOptions & MixOptions);
 /** As code reads one of several sets. */
 export interface ResolvedMixedSource extends ResolvedSource, MixOptions {}
 
@@ -79,19 +51,19 @@ export function formatOptions(format: DatasetFormat, options: ResolvedSource): u
   return result.issues === undefined ? result.value : own;
 }
 
-type Written = BuiltInOptions & CommonInput;
-
 /** One data set of any of these formats, told apart by `type`; `more` is what it may have beside the common options. */
 export function sourceSchemaOf(
   formats: readonly DatasetFormat[],
   more: z.ZodRawShape = {},
-): z.ZodType<ResolvedSource, Written> {
-  return unionOf(formats, more) as z.ZodType<ResolvedSource, Written>;
+): z.ZodType<ResolvedSource, DataSetOptions> {
+  return unionOf(formats, more) as z.ZodType<ResolvedSource, DataSetOptions>;
 }
 
 /** One of several data sets: it may have a weight, or say how many of its samples an epoch holds. */
-export function mixedSchemaOf(formats: readonly DatasetFormat[]): z.ZodType<ResolvedMixedSource, Written & MixOptions> {
-  return unionOf(formats, MIX_OPTIONS) as z.ZodType<ResolvedMixedSource, Written & MixOptions>;
+export function mixedSchemaOf(
+  formats: readonly DatasetFormat[],
+): z.ZodType<ResolvedMixedSource, DataSetOptions & MixOptions> {
+  return unionOf(formats, MIX_OPTIONS) as z.ZodType<ResolvedMixedSource, DataSetOptions & MixOptions>;
 }
 
 function unionOf(formats: readonly DatasetFormat[], more: z.ZodRawShape): unknown {

@@ -1,6 +1,6 @@
 import { mulberry32, type Random } from "@thaw/contracts";
 import { cropWindow } from "./crop.js";
-import type { AugmentOptions } from "../formats/options.js";
+import type { AugmentOptions } from "../formats/generated/option-types.js";
 import { pilResize } from "./pil-resize.js";
 import type { RgbImage } from "./processor.js";
 

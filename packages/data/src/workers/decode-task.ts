@@ -7,7 +7,7 @@ import { decoderLine } from "../errors/first-line.js";
 import { decodeRgb, rasterizeSvg } from "../images/decode.js";
 import { recognise, TELLING_BYTES } from "../records/first-bytes.js";
 import { MAX_IMAGE_BYTES } from "../images/size-limits.js";
-import type { AugmentOptions } from "../formats/options.js";
+import type { AugmentOptions } from "../formats/generated/option-types.js";
 import type { ImageProcessor, ImageSize, RgbImage } from "../images/processor.js";
 import type { MediaProcessorModule } from "../media/processor.js";
 import { readMedia } from "../media/stored-bytes.js";

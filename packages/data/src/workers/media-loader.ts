@@ -8,7 +8,7 @@ import { MAX_BYTES, sha256, type AudioTask, type DecodeReply, type DecodeTask, t
 import { fileUnreadable, workerFailed } from "../errors/files.js";
 import { MEDIA_WORDS, mediaBroken, mediaChanged, mediaMissing } from "../errors/media.js";
 import { mediaName } from "../samples/media-reference.js";
-import type { AugmentOptions } from "../formats/options.js";
+import type { AugmentOptions } from "../formats/generated/option-types.js";
 import type { ImageSize } from "../images/processor.js";
 import { readMedia } from "../media/stored-bytes.js";
 import { mediaOf, type ItemPlan, type MediaProcessor, type Processor } from "../media/processor.js";

@@ -4,15 +4,14 @@ import {
   type Direction,
   type Metric,
   type MetricFactory,
+  type ProvidedMetrics,
   type StandardResult,
 } from "@thaw/core";
 import { z } from "zod";
 import { metricsInvalid } from "../errors.js";
 
 /** A metric as a config names it: its type alone, or with its options and a name of its own. */
-export type MetricOptions =
-  | string
-  | { readonly type: string; readonly name?: string | undefined; readonly [option: string]: unknown };
+export type MetricOptions = string | (ProvidedMetrics[keyof ProvidedMetrics] & { readonly name?: string | undefined });
 
 /** A metric that a config names, made with its options. */
 export interface ChosenMetric {

@@ -8,6 +8,7 @@ import {
   type EventImage,
   type Evaluator,
   type Plugin,
+  type ResolvedTracker,
   type TrackerOptions,
   type TrainerOptions,
 } from "@thaw/core";
@@ -49,7 +50,7 @@ interface TrackedRun extends TinyRun {
  * are what a config would say of it. A TensorFlow.js backend must be current.
  */
 export function trackerConformance(make: () => Plugin, options: TrackerOptions): readonly ConformanceCheck[] {
-  const { type } = options;
+  const { type } = options as ResolvedTracker;
   const run = async (output: string, more: Partial<TrainerOptions> = {}, stopAfter?: number): Promise<TrackedRun> => {
     const warnings: string[] = [];
     const warn = (...given: readonly unknown[]): void => void warnings.push(String(given.at(-1)));
@@ -70,7 +71,7 @@ export function trackerConformance(make: () => Plugin, options: TrackerOptions):
       const registry = new Registry([CORE_PROVIDER, make()]);
       const [chosen] = chosenTrackers([options], registry);
       if (chosen!.factory.summary === "") fails("Its summary is empty.", "Say in one sentence what it does.");
-      if (chosen!.factory.schema.safeParse({ ...options, noSuchOption: 1 }).success)
+      if (chosen!.factory.schema.safeParse({ ...(options as ResolvedTracker), noSuchOption: 1 }).success)
         fails("It takes an option that it does not know.", "Make its schema with z.strictObject.");
     }),
     check("leaves the run as it is, also when it goes on after a stop", (fails) =>

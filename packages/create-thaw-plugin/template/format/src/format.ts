@@ -10,6 +10,13 @@ const schema = z.strictObject({
 
 type FormatOptions = z.output<typeof schema>;
 
+// What compilers and editors know of it, in configs and in programs.
+declare module "@thaw/core" {
+  interface ProvidedFormats {
+    "my-plugin": { type: "my-plugin" } & z.input<typeof schema>;
+  }
+}
+
 /** Pictures and captions, a pair in a line. `limit`, `augment` and the like are every format's, and not read here. */
 export const format: DatasetFormat<FormatOptions> = {
   type: "my-plugin",

@@ -7,6 +7,13 @@ const schema = z.strictObject({
 
 type MetricOptions = z.output<typeof schema>;
 
+// What compilers and editors know of it, in configs and in programs.
+declare module "@thaw/core" {
+  interface ProvidedMetrics {
+    "my-plugin": { type: "my-plugin" } & z.input<typeof schema>;
+  }
+}
+
 const firstWords = (text: string, count: number): string =>
   text.trim().toLowerCase().split(/\s+/).slice(0, count).join(" ");
 

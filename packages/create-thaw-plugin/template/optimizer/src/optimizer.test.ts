@@ -16,7 +16,7 @@ beforeAll(async () => {
 });
 
 // On runs that train with it: it leaks no tensor, and a resumed run ends like one that never stopped.
-const training = { maxSteps: 6, optimizer: { type: "my-plugin" as never } };
+const training = { maxSteps: 6, optimizer: { type: "my-plugin" } as const };
 for (const { name, run } of conformance(optimizing, { trainer: () => ({ training }) })) it(name, run);
 
 it("moves each value by the learning rate, against its gradient", () => {

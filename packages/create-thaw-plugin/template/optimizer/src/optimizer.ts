@@ -8,6 +8,13 @@ const schema = z.strictObject({
   ...commonOptimizerShape,
 });
 
+// What compilers and editors know of it, in configs and in programs.
+declare module "@thaw/core" {
+  interface ProvidedOptimizers {
+    "my-plugin": z.input<typeof schema>;
+  }
+}
+
 /** Signum (Bernstein et al., arXiv:1802.04434, algorithm 2), weight decay decoupled. */
 export const optimizer = defineOptimizer({
   type: "my-plugin",

@@ -8,6 +8,13 @@ const schema = z.strictObject({
   every: z.number().int().positive().default(1).describe("Steps between two lines."),
 });
 
+// What compilers and editors know of it, in configs and in programs.
+declare module "@thaw/core" {
+  interface ProvidedTrackers {
+    "my-plugin": z.input<typeof schema>;
+  }
+}
+
 /** Writes the losses down. A run does not wait for a tracker, and what a tracker throws is a warning of the run. */
 export const tracker = defineTracker({
   type: "my-plugin",

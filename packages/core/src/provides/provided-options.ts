@@ -1,0 +1,7 @@
+export type {
+  ProvidedFormats,
+  ProvidedMetrics,
+  ProvidedOptimizers,
+  ProvidedSchedules,
+  ProvidedTrackers,
+} from "@thaw/contracts";
