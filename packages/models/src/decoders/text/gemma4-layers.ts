@@ -19,9 +19,10 @@ export function readLayerSizes(
   { headSize, headCount, keyValueHeadCount }: TextSizes,
   types: readonly string[],
 ): readonly LayerSizes[] {
-  const all = config.has("per_layer_config")
-    ? readByLayer(config.child("per_layer_config"), { headSize, keyValueHeadCount }, types.length)
-    : readGlobal(config, { headSize, keyValueHeadCount }, types);
+  const all =
+    config.raw["per_layer_config"] !== undefined // null: no layer has sizes of its own
+      ? readByLayer(config.child("per_layer_config"), { headSize, keyValueHeadCount }, types.length)
+      : readGlobal(config, { headSize, keyValueHeadCount }, types);
   for (const [layer, sizes] of all.entries()) {
     const first = all[types.indexOf(types[layer]!)]!;
     if (sizes.headSize !== first.headSize)
@@ -50,9 +51,21 @@ function readGlobal(config: ConfigReader, own: LayerSizes, types: readonly strin
   return types.map((type) => (type === "full_attention" ? global : own));
 }
 
+/** Numbers of layers have zeros before them where there are ten layers or more: `05`. */
 function readByLayer(config: ConfigReader, own: LayerSizes, layerCount: number): readonly LayerSizes[] {
+  const keys = new Map<number, string>();
+  for (const key of Object.keys(config.raw)) {
+    const layer = /^[0-9]+$/.test(key) ? Number(key) : NaN;
+    if (!(layer < layerCount) || keys.has(layer))
+      config.fail(
+        key,
+        keys.has(layer) ? `Layer ${layer} is there already.` : `There is no layer ${key}.`,
+        `Name layers by their numbers, 0 to ${layerCount - 1}, each once.`,
+      );
+    keys.set(layer, key);
+  }
   return Array.from({ length: layerCount }, (_, layer) => {
-    const given = config.child(String(layer));
+    const given = config.child(keys.get(layer) ?? String(layer));
     for (const key of Object.keys(given.raw))
       if (!KEYS.includes(key))
         given.fail(key, "This is not supported layer by layer.", `Supported: ${KEYS.join(", ")}.`);

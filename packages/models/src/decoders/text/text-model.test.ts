@@ -193,6 +193,17 @@ describe("a text config is refused by file and key", () => {
       { model_type: "gemma4_text", per_layer_config: { 5: { head_dim: 128 } } },
       "per_layer_config",
     ],
+    ["options by layer where all are alike", { per_layer_config: { 1: { head_dim: 8 } } }, "per_layer_config"],
+    [
+      "options of a layer that is not there",
+      { model_type: "gemma4_text", per_layer_config: { 30: { head_dim: 512 } } },
+      "per_layer_config.30",
+    ],
+    [
+      "options of one layer under two numbers",
+      { model_type: "gemma4_text", per_layer_config: { "05": { head_dim: 512 }, 5: { head_dim: 512 } } },
+      "per_layer_config.05",
+    ],
     [
       "other options by layer",
       { model_type: "gemma4_text", per_layer_config: { 5: { sliding_window: 4 } } },
@@ -263,7 +274,9 @@ describe("a text config is refused by file and key", () => {
       ).options.layers.map(({ mixer }) => mixer.formula);
     const published = mixers({ global_head_dim: 16, num_global_key_value_heads: 2 });
     expect(mixers({ per_layer_config: { 1: { head_dim: 16, num_key_value_heads: 2 } } })).toEqual(published);
+    expect(mixers({ per_layer_config: { "01": { head_dim: 16, num_key_value_heads: 2 } } })).toEqual(published);
     expect(mixers({ global_head_dim: 16 })).not.toEqual(published);
+    expect(mixers({ per_layer_config: null })).toEqual(mixers({ per_layer_config: {} }));
   });
 
   it("lets Gemma 4 see pictures both ways on sliding layers, and Gemma 4 12B on all of them", () => {

@@ -21,6 +21,9 @@ const READERS: Readonly<Record<string, (config: ConfigReader, modelType: string)
   ...Object.fromEntries(QWEN35_TYPES.map((modelType) => [modelType, readQwen35])),
 };
 
+/** Model types whose layers may have sizes of their own. */
+const PER_LAYER_TYPES: readonly string[] = ["gemma4_text", "gemma4_unified_text"];
+
 /** Model types of text models that a decoder is made for. */
 export const TEXT_MODEL_TYPES: readonly string[] = Object.keys(READERS);
 
@@ -30,6 +33,12 @@ export const TEXT_MODEL_TYPES: readonly string[] = Object.keys(READERS);
  */
 export function readTextModel(config: ConfigReader, fallback = "llama"): TextModel {
   const modelType = config.choice("model_type", TEXT_MODEL_TYPES, fallback);
+  if (!PER_LAYER_TYPES.includes(modelType) && Object.keys(config.child("per_layer_config").raw).length > 0)
+    config.fail(
+      "per_layer_config",
+      "Layers with options of their own are not supported in this type of model.",
+      `Leave it out. Supported in: ${PER_LAYER_TYPES.join(", ")}.`,
+    );
   return READERS[modelType]!(config, modelType);
 }
 
