@@ -1,12 +1,15 @@
 import { gelu, geluTanh, quickGelu, relu, sigmoid, silu, tanh, type Value } from "@thaw/autograd";
 import type { ConfigReader } from "../reading/config-reader.js";
 
-/** Activations by the names of Hugging Face configs. Source: transformers 5.23, `activations.py`, `ACT2CLS`. */
+/** Activations by the names of Hugging Face configs. Source: transformers 5.24, `activations.py`, `ACT2CLS`. */
 const ACTIVATIONS = {
   gelu,
   gelu_new: geluTanh,
   gelu_pytorch_tanh: geluTanh,
   gelu_fast: geluTanh,
+  gelu_python: gelu,
+  gelu_python_tanh: geluTanh,
+  gelu_accurate: geluTanh,
   quick_gelu: quickGelu,
   relu,
   sigmoid,

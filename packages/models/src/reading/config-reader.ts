@@ -81,6 +81,11 @@ export function configReader(file: string, raw: Readonly<Record<string, unknown>
   };
 }
 
+/** A size that has two names in configs: `key`, or `alias` where there is no `key`. @throws THAW_CHECKPOINT_CONFIG */
+export function sizeUnder(config: ConfigReader, key: string, alias: string, fallback: number): number {
+  return config.size(config.has(alias) && !config.has(key) ? alias : key, fallback);
+}
+
 /**
  * Token ids under `key`: a number, a list of numbers or nothing; negative ones, which old configs have for none, are
  * left out.

@@ -124,6 +124,32 @@ describe("options that transformers knows", () => {
   });
 });
 
+describe("another name of an option", () => {
+  it.each(folders)("is looked at where the first one is missing, in the config of $name", ({ config }) => {
+    const family = findFamily(config["model_type"] as string)!;
+    const parts = ["", ...Object.keys(config).filter((key) => key.endsWith("_config"))];
+    const passedOver = parts.flatMap((path) => {
+      const part = (path === "" ? config : config[path]) as Json | null;
+      const type = (part?.["model_type"] ?? "") as string;
+      const pairs = Object.entries(ALIASES[type] ?? {}).filter(([alias, key]) => !(alias in INERT) && !(key in INERT));
+      return pairs.flatMap(([alias, key]) => {
+        const { [key]: own, ...rest } = part!;
+        if (own === undefined) return [];
+        const reads = new Map<string, Set<string>>();
+        const renamed = { ...rest, [alias]: own };
+        family.describe({
+          config: configReader("config.json", watched(path === "" ? renamed : { ...config, [path]: renamed }, reads)),
+          generationConfig: configReader("generation_config.json", {}),
+          storedNames: new Set(),
+          storedShapes: new Map(),
+        });
+        return reads.get(path)?.has(alias) === true ? [] : [`${type}.${alias}`];
+      });
+    });
+    expect(passedOver).toEqual([]);
+  });
+});
+
 /** A reader that writes down what is taken for each option that is missing. */
 function asked(reader: ConfigReader, taken: Map<string, unknown>): ConfigReader {
   const told = <T>(key: string, value: T): T => {

@@ -29,6 +29,6 @@ describe("readPatchRotary", () => {
 
   it("refuses heads that do not have as many pairs for rows as for columns", () => {
     const config = configReader("config.json", {}, "vision_config");
-    expect(() => readPatchRotary(config, 60, 10)).toThrow(/10 heads of hidden_size 60 have 6 columns/);
+    expect(() => readPatchRotary(config, 60, 10)).toThrow(/10 heads of a width of 60 have 6 columns/);
   });
 });

@@ -10,11 +10,11 @@ export function readPatchRotary(config: ConfigReader, hiddenSize: number, headCo
   if (headSize % 4 !== 0)
     config.fail(
       config.has("num_heads") ? "num_heads" : "num_attention_heads",
-      `${headCount} heads of hidden_size ${hiddenSize} have ${headSize} columns, of which rows and columns turn pairs.`,
+      `${headCount} heads of a width of ${hiddenSize} have ${headSize} columns, of which rows and columns turn pairs.`,
       "Give a number of heads that leaves a multiple of 4.",
     );
   if (config.size("head_dim", headSize) !== headSize)
-    config.fail("head_dim", `Heads have ${headSize} columns.`, "Give hidden_size over the heads, or nothing.");
+    config.fail("head_dim", `Heads have ${headSize} columns.`, "Give the width over the heads, or nothing.");
   if (config.number("attention_dropout", 0) !== 0)
     config.fail("attention_dropout", "Dropout of attention is not supported.", "Set it to 0.");
   const rope = config.child(config.has("rope_scaling") ? "rope_scaling" : "rope_parameters");

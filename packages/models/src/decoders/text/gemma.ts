@@ -32,7 +32,7 @@ const GEMMA3 = { ...GEMMA2, vocabularySize: 262208, maxPositions: 131072 };
 export function readGemma(config: ConfigReader): TextModel {
   const sizes = readSizes(config, GEMMA);
   const norm = readNorm(config);
-  const rotary = readRope(config, sizes.headSize, { theta: 10000 }).rotary;
+  const rotary = readRope(config, sizes.headSize, { theta: 10000, maxPositions: sizes.maxPositions }).rotary;
   // Published configs say gelu where the tanh form is meant.
   const activation = readActivation(config, "hidden_act", "gelu_pytorch_tanh");
   const mixer = attentionMixer(readAttention(config, sizes));
@@ -56,7 +56,7 @@ export function readGemma(config: ConfigReader): TextModel {
 /** Reads `gemma2`. Source: transformers 5.24, `modeling_gemma2.py`. @throws THAW_CHECKPOINT_CONFIG */
 export function readGemma2(config: ConfigReader): TextModel {
   const sizes = readSizes(config, GEMMA2);
-  const { rotary } = readRope(config, sizes.headSize, { theta: 10000 });
+  const { rotary } = readRope(config, sizes.headSize, { theta: 10000, maxPositions: sizes.maxPositions });
   return windowed(config, sizes, {
     attention: {},
     pattern: 2,
@@ -72,7 +72,7 @@ export function readGemma2(config: ConfigReader): TextModel {
 export function readGemma3(config: ConfigReader): TextModel {
   const sizes = readSizes(config, GEMMA3);
   const rope = (layerType: string, theta: number, more: object = {}) =>
-    readRope(config, sizes.headSize, { theta, layerType, ...more }).rotary;
+    readRope(config, sizes.headSize, { theta, maxPositions: sizes.maxPositions, layerType, ...more }).rotary;
   return windowed(config, sizes, {
     attention: { headNorm: readNorm(config) },
     pattern: config.size("sliding_window_pattern", 6),

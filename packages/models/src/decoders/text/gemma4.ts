@@ -114,7 +114,7 @@ function read(config: ConfigReader, defaults: Gemma4Defaults): TextModel {
       vocabularySize: sizes.vocabularySize,
       norm: { epsilon },
       kinds: KINDS.filter((kind) => types.includes(kind)).map((kind) =>
-        readKind(config, kind, layerSizes[types.indexOf(kind)]!, defaults, sight),
+        readKind(config, kind, layerSizes[types.indexOf(kind)]!, sizes.maxPositions, defaults, sight),
       ),
       layers,
       normsOutputs: true,
@@ -157,14 +157,11 @@ function readKind(
   config: ConfigReader,
   kind: Kind,
   { headSize }: LayerSizes,
+  maxPositions: number,
   { window, bothWays }: Gemma4Defaults,
   sight: "vision" | undefined,
 ): LayerKind {
-  const rope = config.child("rope_parameters").child(kind);
-  if (!rope.has("rope_type") || rope.raw["rope_type"] === "default")
-    if (rope.number("partial_rotary_factor", 1) !== 1)
-      rope.fail("partial_rotary_factor", "Heads of this rope_type turn as a whole.", "Leave it out.");
-  const { rotary } = readRope(config, headSize, { theta: 10000, layerType: kind, missing: ROPES });
+  const { rotary } = readRope(config, headSize, { theta: 10000, maxPositions, layerType: kind, missing: ROPES });
   const isSliding = kind === "sliding_attention";
   return {
     name: kind,

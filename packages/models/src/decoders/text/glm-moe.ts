@@ -26,7 +26,12 @@ const SECTIONS = [8, 12, 12];
 export function readGlmMoeText(config: ConfigReader): TextModel {
   const sizes = readSizes(config, SIZES);
   const { hiddenSize, headCount, keyValueHeadCount, headSize } = sizes;
-  const { rotary, size } = readRope(config, headSize, { theta: 10000, share: 0.5, sections: SECTIONS });
+  const { rotary, size } = readRope(config, headSize, {
+    theta: 10000,
+    maxPositions: sizes.maxPositions,
+    share: 0.5,
+    sections: SECTIONS,
+  });
   const mixer = attentionMixer({
     hiddenSize,
     headCount,

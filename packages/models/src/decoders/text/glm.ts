@@ -44,7 +44,12 @@ export function readGlmText(config: ConfigReader, modelType: string): TextModel 
   if (!isOcr && headSize * headCount !== hiddenSize)
     config.fail("head_dim", `Heads have ${hiddenSize / headCount} columns.`, "Leave it out.");
   const norm = { epsilon: config.number("rms_norm_eps", 1e-5) };
-  const { rotary, size } = readRope(config, headSize, { theta: 10000, sections: SECTIONS });
+  const { rotary, size } = readRope(config, headSize, {
+    theta: 10000,
+    maxPositions: sizes.maxPositions,
+    share: 1,
+    sections: SECTIONS,
+  });
   const mixer = attentionMixer({
     hiddenSize,
     headCount,

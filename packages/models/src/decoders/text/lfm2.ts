@@ -44,7 +44,7 @@ export function readLfm2(config: ConfigReader): TextModel {
     activation: "silu",
     names: { whole: "feed_forward", gate: "w1", up: "w3", down: "w2" },
   });
-  const { rotary } = readRope(config, sizes.headSize, { theta: 1e6 });
+  const { rotary } = readRope(config, sizes.headSize, { theta: 1e6, maxPositions: sizes.maxPositions });
   return {
     options: {
       hiddenSize,

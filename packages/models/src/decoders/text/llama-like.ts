@@ -1,3 +1,4 @@
+import { shown } from "@thaw/contracts";
 import { readActivation } from "../../blocks/activations.js";
 import { attentionMixer } from "../../layers/attention.js";
 import { experts, type ExpertsOptions } from "../../layers/experts.js";
@@ -16,7 +17,7 @@ interface Differences {
   /** Norms on heads. */
   readonly hasHeadNorm?: boolean;
   /** Of which layers a window is asked for. */
-  readonly windows?: "all" | "given" | "asked" | "none";
+  readonly windows?: "all" | "given" | "asked" | "askedOfAll" | "none";
   /** What norms add, where the config does not say. Default: 1e-6. */
   readonly epsilon?: number;
   /** A router with experts, and whether their weights add up to 1; absent: the config says it. */
@@ -124,7 +125,7 @@ const TYPES: Readonly<Record<string, Differences>> = {
   qwen3_moe: {
     sizes: { ...QWEN, hiddenSize: 2048, intermediateSize: 6144, layerCount: 24, keyValueHeadCount: 4 },
     hasHeadNorm: true,
-    windows: "asked",
+    windows: "askedOfAll",
     experts: { expertCount: 128, chosenCount: 8, intermediateSize: 768 },
   },
 };
@@ -138,8 +139,9 @@ export function readLlamaLike(config: ConfigReader, modelType: string): TextMode
   const sizes = readSizes(config, { ...LLAMA, ...own.sizes });
   const epsilon = config.number("rms_norm_eps", own.epsilon ?? 1e-6);
   const isBiased = config.boolean(own.biasKey ?? "attention_bias", false);
-  const { rotary, size } = readRope(config, sizes.headSize, {
+  const { rotary } = readRope(config, sizes.headSize, {
     theta: 10000,
+    maxPositions: sizes.maxPositions,
     ...own.turning,
     ...(own.rope && { missing: own.rope }),
     hasLongerQueries: modelType === "ministral3",
@@ -152,18 +154,24 @@ export function readLlamaLike(config: ConfigReader, modelType: string): TextMode
     hasBias: own.hasQueryBias === true || isBiased,
     hasOutputBias: own.hasQueryBias !== true && isBiased,
     ...(own.hasHeadNorm === true && { headNorm: { epsilon } }),
-    ...(size !== sizes.headSize && { rotarySize: size }),
   });
   const window = windowOf(config, own);
-  const types = readLayerTypes(config, sizes.layerCount, ["full_attention", "sliding_attention"], (layer) =>
-    window !== undefined && layer >= window.from ? "sliding_attention" : "full_attention",
-  );
+  const usual = (layer: number) =>
+    window !== undefined && layer >= window.from ? "sliding_attention" : "full_attention";
+  const types = readLayerTypes(config, sizes.layerCount, ["full_attention", "sliding_attention"], usual);
   const kinds: readonly LayerKind[] = [
     { name: "full_attention", rotary, remembers: 2 },
     ...(window === undefined ? [] : [{ name: "sliding_attention", window: window.size, rotary, remembers: 2 }]),
   ];
   if (window === undefined && types.includes("sliding_attention"))
     config.fail("layer_types", "Sliding layers have no window.", "Give sliding_window, and use_sliding_window: true.");
+  // transformers 5.24 does not look at layer_types there.
+  if (own.windows !== "asked" && types.some((type, layer) => type !== usual(layer)))
+    config.fail(
+      "layer_types",
+      `All layers of this type of model are of type ${usual(0)} where its window is ${shown(window?.size ?? null)}.`,
+      "Leave it out.",
+    );
   const block = blockOf(config, sizes, own);
   return {
     options: {
@@ -183,7 +191,8 @@ function windowOf(
   config: ConfigReader,
   { windows = "none", windowLayers = 28 }: Differences,
 ): { readonly size: number; readonly from: number } | undefined {
-  if (windows === "none" || (windows === "asked" && !config.boolean("use_sliding_window", false))) return undefined;
+  const isAsked = windows === "asked" || windows === "askedOfAll";
+  if (windows === "none" || (isAsked && !config.boolean("use_sliding_window", false))) return undefined;
   if (config.raw["sliding_window"] === null || (windows === "given" && !config.has("sliding_window"))) return undefined;
   const size = config.size("sliding_window", 4096);
   return { size, from: windows !== "asked" ? 0 : config.number("max_window_layers", windowLayers) };

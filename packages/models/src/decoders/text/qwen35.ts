@@ -42,6 +42,7 @@ export function readQwen35(config: ConfigReader, modelType: string): TextModel {
   );
   const { rotary, size } = readRope(config, sizes.headSize, {
     theta: 10000,
+    maxPositions: sizes.maxPositions,
     share: 0.25,
     sections: [11, 11, 10],
     isInterleaved: true,

@@ -5,7 +5,9 @@ import { configReader, type ConfigReader } from "../../reading/config-reader.js"
 /** What a model type assumes of rotary positions. */
 export interface RopeDefaults {
   readonly theta: number;
-  /** Share of a head's columns that turns. Default: 1. */
+  /** Positions of the model, on which it was first trained where its rotary options do not say. */
+  readonly maxPositions: number;
+  /** Share of a head's columns that turns where the config does not say it; absent: heads of this type turn whole. */
   readonly share?: number;
   /** Kind of layer whose options are wanted, where a config has them by kind. */
   readonly layerType?: string;
@@ -52,6 +54,8 @@ export function readRope(config: ConfigReader, headSize: number, defaults: RopeD
   const theta = rope.number("rope_theta", kept.number("rope_theta", config.number(thetaKey, defaults.theta)));
   const share = rope.number("partial_rotary_factor", config.number("partial_rotary_factor", defaults.share ?? 1));
   const isProportional = type === "proportional";
+  if (defaults.share === undefined && share !== 1 && !isProportional)
+    rope.fail("partial_rotary_factor", "Heads turn as a whole in this type of model.", "Leave it out.");
   const size = isProportional ? headSize : Math.floor(headSize * share);
   if (size % 2 !== 0 || size < 2)
     rope.fail(
@@ -67,10 +71,12 @@ export function readRope(config: ConfigReader, headSize: number, defaults: RopeD
   const turned = { rotary: { frequencies, ...(axes && { axes }), ...(queries && { queries }) }, size };
   if (type === "linear")
     return { ...turned, rotary: { ...turned.rotary, frequencies: frequencies.map((each) => each / factorOf(rope)) } };
+  const before = firstPositions(config, rope, defaults);
   // Frequencies change with rows longer than max_position_embeddings alone, which no sample is.
   if (type === "dynamic") factorOf(rope);
-  if (type === "llama3") return { ...turned, rotary: { ...turned.rotary, frequencies: llama3(rope, frequencies) } };
-  if (type === "yarn") return { ...turned, rotary: { ...turned.rotary, ...yarn(config, rope, size, theta) } };
+  if (type === "llama3")
+    return { ...turned, rotary: { ...turned.rotary, frequencies: llama3(rope, frequencies, before) } };
+  if (type === "yarn") return { ...turned, rotary: { ...turned.rotary, ...yarn(rope, size, theta, before) } };
   return turned;
 }
 
@@ -133,11 +139,17 @@ function readSections(
   });
 }
 
+/** Positions that a model was first trained on: what the config says beside its rotary options goes before them. */
+function firstPositions(config: ConfigReader, rope: ConfigReader, { layerType, maxPositions }: RopeDefaults): number {
+  const key = "original_max_position_embeddings";
+  const own = rope.number(key, maxPositions);
+  return layerType === undefined ? config.number(key, own) : own;
+}
+
 /** Llama 3.1's: long waves are slowed down, short ones stay, those between are mixed. */
-function llama3(rope: ConfigReader, frequencies: Float32Array): Float32Array {
+function llama3(rope: ConfigReader, frequencies: Float32Array, before: number): Float32Array {
   const factor = factorOf(rope);
   const [low, high] = [rope.number("low_freq_factor", 1), rope.number("high_freq_factor", 4)];
-  const before = rope.number("original_max_position_embeddings", 8192);
   return frequencies.map((frequency) => {
     const wave = (2 * Math.PI) / frequency;
     if (wave > before / low) return frequency / factor;
@@ -148,12 +160,8 @@ function llama3(rope: ConfigReader, frequencies: Float32Array): Float32Array {
 }
 
 /** YaRN (Peng et al., arXiv:2309.00071): as Llama 3.1's, by a ramp over pairs, and attention made sharper. */
-function yarn(config: ConfigReader, rope: ConfigReader, size: number, theta: number): Omit<RotaryOptions, "axes"> {
+function yarn(rope: ConfigReader, size: number, theta: number, before: number): Omit<RotaryOptions, "axes"> {
   const factor = factorOf(rope);
-  const before = rope.number(
-    "original_max_position_embeddings",
-    config.number("original_max_position_embeddings", config.number("max_position_embeddings", 2048)),
-  );
   const pairAt = (turns: number): number => (size * Math.log(before / (turns * 2 * Math.PI))) / (2 * Math.log(theta));
   const round = rope.boolean("truncate", true);
   const [fast, slow] = [pairAt(rope.number("beta_fast", 32)), pairAt(rope.number("beta_slow", 1))];

@@ -193,6 +193,12 @@ describe("a text config is refused by file and key", () => {
       { model_type: "gemma4_text", per_layer_config: { 5: { head_dim: 128 } } },
       "per_layer_config",
     ],
+    ["a part of a head where heads turn whole", { partial_rotary_factor: 0.5 }, "partial_rotary_factor"],
+    [
+      "layers with and without a window where all are alike",
+      { model_type: "mistral", num_hidden_layers: 2, layer_types: ["full_attention", "sliding_attention"] },
+      "layer_types",
+    ],
     ["options by layer where all are alike", { per_layer_config: { 1: { head_dim: 8 } } }, "per_layer_config"],
     [
       "options of a layer that is not there",
@@ -310,6 +316,44 @@ describe("a text config is refused by file and key", () => {
       }),
     ).options.kinds[0]!.rotary!;
     expect([...frequencies]).toEqual([0.5, Math.fround(Math.fround(0.1) / 2)]);
+  });
+
+  it("reads on how many positions the model was first trained: its config, its rotary options, or all of them", () => {
+    const slowed = (config: object, rope: object) => [
+      ...readTextModel(
+        configReader("config.json", {
+          head_dim: 8,
+          max_position_embeddings: 64,
+          rope_parameters: { rope_type: "llama3", rope_theta: 100, factor: 4, ...rope },
+          ...config,
+        }),
+      ).options.kinds[0]!.rotary!.frequencies,
+    ];
+    // LlamaRotaryEmbedding of transformers 5.24.
+    const all = [1, 0.2546479105949402, 0.02546478994190693, 0.007905694656074047];
+    const given = [0.6366197466850281, 0.07905694097280502, 0.02500000037252903, 0.007905694656074047];
+    const beside = [1, 0.1273239552974701, 0.02500000037252903, 0.007905694656074047];
+    const first = (count: number) => ({ original_max_position_embeddings: count });
+    for (const [found, wanted] of [
+      [slowed({}, {}), all],
+      [slowed({}, first(16)), given],
+      [slowed(first(32), first(16)), beside],
+    ])
+      for (const [pair, frequency] of wanted!.entries()) expect(found![pair]).toBeCloseTo(frequency, 7);
+  });
+
+  it("has windows in all layers of Qwen3 with experts, where Qwen3 has them from a layer on", () => {
+    const kinds = (modelType: string) =>
+      readTextModel(
+        configReader("config.json", {
+          model_type: modelType,
+          num_hidden_layers: 2,
+          use_sliding_window: true,
+          max_window_layers: 1,
+        }),
+      ).options.layers.map(({ kind }) => kind);
+    expect(kinds("qwen3_moe")).toEqual(["sliding_attention", "sliding_attention"]);
+    expect(kinds("qwen3")).toEqual(["full_attention", "sliding_attention"]);
   });
 
   it("lets queries of Ministral 3 grow, also where its config says nothing of positions", () => {

@@ -1,7 +1,8 @@
 import { shown } from "@thaw/contracts";
 import type { RowBlock } from "../../layers/parts.js";
 import type { NormOptions } from "../../layers/norms.js";
-import type { ConfigReader } from "../../reading/config-reader.js";
+import { sizeUnder, type ConfigReader } from "../../reading/config-reader.js";
+import { readPatchRotary } from "../../reading/patch-rotary.js";
 import type { QwenTowerOptions } from "../../towers/qwen/qwen.js";
 
 /** Names of a merger's parts behind its own. */
@@ -48,17 +49,9 @@ export interface VisionForm {
 export function readQwenVision(config: ConfigReader, form: VisionForm): QwenVision {
   config.choice("model_type", form.types, form.types[0]);
   const hiddenSize = config.size(...form.width);
-  const headCount = config.size("num_heads", 16);
-  if (hiddenSize % (4 * headCount) !== 0)
-    config.fail(
-      "num_heads",
-      `Heads of ${hiddenSize / headCount} columns cannot be turned by row and column.`,
-      `Give a number of heads that leaves ${form.width[0]} in multiples of 4.`,
-    );
-  const layerCount = config.size("depth", form.depth);
+  const headCount = sizeUnder(config, "num_heads", "num_attention_heads", 16);
+  const layerCount = sizeUnder(config, "depth", "num_hidden_layers", form.depth);
   const [merge, patchSize] = [config.size("spatial_merge_size", 2), config.size("patch_size", form.patchSize)];
-  const rope = config.child("rope_parameters");
-  rope.choice("rope_type", ["axial", "default"], "axial");
   return {
     tower: {
       hiddenSize,
@@ -68,7 +61,7 @@ export function readQwenVision(config: ConfigReader, form: VisionForm): QwenVisi
       patchSize,
       channelCount: config.size(config.has("in_channels") ? "in_channels" : "in_chans", 3),
       frames: config.size("temporal_patch_size", 2),
-      theta: rope.number("rope_theta", 10000),
+      theta: readPatchRotary(config, hiddenSize, headCount),
       norm: form.norm,
       block: form.block(config, hiddenSize),
       hasPatchBias: form.hasPatchBias,

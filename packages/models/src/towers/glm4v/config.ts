@@ -1,5 +1,5 @@
 import { readActivation, type ActivationName } from "../../blocks/activations.js";
-import type { ConfigReader } from "../../reading/config-reader.js";
+import { sizeUnder, type ConfigReader } from "../../reading/config-reader.js";
 import { readPatchRotary } from "../../reading/patch-rotary.js";
 
 /** Sizes of the vision tower of GLM-4V or GLM-OCR, and of the merger behind it. */
@@ -41,10 +41,8 @@ export function readGlm4vVision(config: ConfigReader, modelType: string): Glm4vV
   const type = `${modelType}_vision`;
   config.choice("model_type", [type, modelType], type);
   const defaults = isOcr ? OCR : GLM4V;
-  const sized = (key: string, other: string, fallback: number): number =>
-    config.size(config.has(key) ? key : other, fallback);
   const hiddenSize = config.size("hidden_size", defaults.hiddenSize);
-  const headCount = sized("num_heads", "num_attention_heads", defaults.headCount);
+  const headCount = sizeUnder(config, "num_heads", "num_attention_heads", defaults.headCount);
   const outputSize = config.size("out_hidden_size", defaults.outputSize);
   const intermediateSize = config.size("intermediate_size", defaults.intermediateSize);
   const channelCount = config.size("in_channels", 3);
@@ -57,7 +55,7 @@ export function readGlm4vVision(config: ConfigReader, modelType: string): Glm4vV
     outputSize,
     layerWidth: isOcr ? intermediateSize : outputSize,
     mergerWidth: isOcr ? outputSize * channelCount : intermediateSize,
-    layerCount: sized("depth", "num_hidden_layers", 24),
+    layerCount: sizeUnder(config, "depth", "num_hidden_layers", 24),
     channelCount,
     patchSize,
     frames: config.size("temporal_patch_size", 2),
