@@ -58,6 +58,7 @@ export type {
   MessagePart,
   Modality,
   Sample,
+  SampleChoices,
   SampleMedia,
   TextPart,
 } from "./provides/sample.js";

@@ -142,6 +142,7 @@ export type {
   Rule,
   RuleInfo,
   Sample,
+  SampleChoices,
   SampleMedia,
   SampleSet,
   Scope,
@@ -265,8 +266,7 @@ export { planGraph, type GraphComponent } from "./plan/plan-graph.js";
 export { keptBytes } from "./plan/frozen-forms.js";
 export { planMemory, planReport } from "./plan/plan-report.js";
 export type { ComponentMemory, ComponentReport, PlanReport } from "./plan/plan-report.js";
-export { runLength } from "./plan/run-length.js";
-export type { RunLength } from "./plan/run-length.js";
+export { runLength, type RunLength } from "./plan/run-length.js";
 export { API_VERSION } from "./api/plugin.js";
 export type { Plugin, PluginDefinition, PluginFactory } from "./api/plugin.js";
 export type * from "./provides/command.js";

@@ -121,6 +121,7 @@ export type {
   MessagePart,
   Modality,
   Sample,
+  SampleChoices,
   SampleMedia,
   TextPart,
 } from "@thaw/contracts";

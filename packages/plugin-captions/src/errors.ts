@@ -10,6 +10,16 @@ export function oneAnswer(metric: string, answer: string): ThawError {
   );
 }
 
+/** A metric of choices on a sample without any. */
+export function noChoices(metric: string, origin: string): ThawError {
+  return new ThawError(
+    "THAW_CAPTIONS_NO_CHOICES",
+    `${metric} judges choices, and a sample has none. In ${origin}. Give each sample its "choices" as a list and the ` +
+      "right one as its answer (its text, its letter, or its number from 0), or measure exact_match.",
+    { details: { metric, origin } },
+  );
+}
+
 /** An evaluation without a sample to score. */
 export function conceptsEmpty(origin: string, filter: string): ThawError {
   return new ThawError(

@@ -1,10 +1,12 @@
 export {
   answerMetrics,
+  choiceMetrics,
   chosenMetrics,
   DEFAULT_METRICS,
   lossMetrics,
   metricsSchemaOf,
   type AnswerMetric,
+  type ChoiceMetric,
   type ChosenMetric,
   type LossReadingMetric,
   type MetricOptions,
@@ -26,6 +28,15 @@ export {
   type AnswerMeasurement,
 } from "./evaluation/answer-evaluator.js";
 export { baselineAnswers, type BaselineAnswers, type BaselineSources } from "./evaluation/baselines.js";
+export {
+  choiceEvaluator,
+  choicesBetter,
+  choicesName,
+  measureChoices,
+  type ChoiceEvaluation,
+  type ChoiceEvaluatorOptions,
+  type ChoiceMeasurement,
+} from "./evaluation/choice-evaluation.js";
 export { selectConcepts, type ConceptFilter } from "./evaluation/concept-filter.js";
 export { nearestPicture, type PictureSet } from "./evaluation/nearest-pixels.js";
 export { measureLoss, type LossMeasurement } from "./evaluation/measure-loss.js";

@@ -3,10 +3,12 @@ import { toCamelCase, type DatasetFormat } from "@thaw/core";
 import { openSource, resolveSource, type DataSource, type Processor, type SourceOptions } from "@thaw/data";
 import {
   answerMetrics,
+  choiceMetrics,
   chosenMetrics,
   DEFAULT_METRICS,
   lossMetrics,
   measureAnswers,
+  measureChoices,
   measureLoss,
   type ChosenMetric,
   type ConceptFilter,
@@ -79,9 +81,22 @@ export async function evaluate(path: string, options: EvaluateOptions, terminal:
       for (const { source, metrics } of sets) {
         const common = { source, microBatchSize, isStopping };
         const losses = await measureLoss(session, { ...common, metrics: lossMetrics(metrics) });
+        const choices =
+          losses === undefined
+            ? undefined
+            : await measureChoices(session, {
+                ...common,
+                metrics: choiceMetrics(metrics),
+                ...(options.limit === undefined ? {} : { limit: options.limit }),
+                onProgress: ({ done, total }) => {
+                  if (done === 0) progress.begin(`choices of ${source.name}`, total);
+                  progress.advance(done);
+                },
+              });
+        progress.end();
         const answers = answerMetrics(metrics);
         const record = answersRecord(source.name, answers);
-        if (losses !== undefined && answers.length > 0) {
+        if (choices !== undefined && answers.length > 0) {
           const evaluation = await measureAnswers(session, {
             ...common,
             metrics: answers,
@@ -96,10 +111,11 @@ export async function evaluate(path: string, options: EvaluateOptions, terminal:
           if (evaluation !== undefined) record.after = answersResult(evaluation, 0);
           if (evaluation !== undefined) record.baselines = evaluation.baselines;
         }
-        if (losses === undefined || isStopping()) return interrupts.exitCode();
+        if (losses === undefined || choices === undefined || isStopping()) return interrupts.exitCode();
+        const others = { ...losses, ...choices.scores };
         if (options.json === true)
-          terminal.out(jsonLine(record, losses, options.data === undefined ? source.name : ""));
-        else printScores(record, losses, terminal);
+          terminal.out(jsonLine(record, others, options.data === undefined ? source.name : ""));
+        else printScores(record, others, terminal);
       }
       return 0;
     } finally {
@@ -170,14 +186,14 @@ function mappingOf(text: string): unknown {
   }
 }
 
-/** Scores as one line of JSON; `name` tells several sets apart. */
-function jsonLine({ after, baselines }: CaptionRecord, losses: Scores, name: string): string {
+/** Scores as one line of JSON, those of losses and choices first; `name` tells several sets apart. */
+function jsonLine({ after, baselines }: CaptionRecord, others: Scores, name: string): string {
   const answers = after === undefined ? {} : { ...after.scores, samples: after.samples, baselines };
-  return JSON.stringify({ ...(name === "" ? {} : { name }), ...losses, ...answers });
+  return JSON.stringify({ ...(name === "" ? {} : { name }), ...others, ...answers });
 }
 
-function printScores(record: CaptionRecord, losses: Scores, terminal: Terminal): void {
-  for (const [metric, value] of Object.entries(losses))
+function printScores(record: CaptionRecord, others: Scores, terminal: Terminal): void {
+  for (const [metric, value] of Object.entries(others))
     terminal.out(`${metricText(metric)} of ${record.name}: ${lossText(value)}`);
   for (const line of [...scoreLines([record], terminal), "", ...sampleLines(record, terminal)]) terminal.out(line);
 }

@@ -106,14 +106,11 @@ export function dataSectionSchemaOf(formats: readonly DatasetFormat[], factories
         // What is wrong with them for themselves was told already.
         if (given === undefined || !metrics.safeParse(given).success) return;
         for (const [index, { metric, name }] of chosenMetrics(given, factories).entries())
-          if (metric.reads === "choices" || (metric.reads === "answers" && !captions))
+          if (metric.reads === "answers" && !captions)
             context.addIssue({
               code: "custom",
               path: [...path, index],
-              message:
-                metric.reads === "choices"
-                  ? `a metric of answers or of the loss, as no data set has choices that ${name} could read`
-                  : `a metric of the loss (captions: false lets the model answer nothing that ${name} could read)`,
+              message: `a metric of the loss (captions: false lets the model answer nothing that ${name} could read)`,
             });
       };
       refuse(all, ["metrics"]);

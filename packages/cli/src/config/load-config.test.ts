@@ -162,7 +162,7 @@ it("makes the metrics of data.metrics of what plugins provide, for all sets and 
   expect((await problem("[bleu, { type: bleu, max_order: 2 }]"))[0]).toContain("a name of its own");
   expect((await problem("[{ type: perplexity, name: loss }]"))[0]).toContain("a name of its own");
   expect((await problem("[cider]", "captions: false"))[0]).toContain("captions: false");
-  expect((await problem("[choice_accuracy]"))[0]).toContain("no data set has choices");
+  expect((await problem("[{ type: choice_accuracy, by: answer }]", "captions: false"))[0]).toContain("captions: false");
   const inSet = sets.replace("[plain, perplexity]", "[plan]");
   expect(await problem("[bleu]", inSet)).toEqual([
     expect.stringMatching(/^data\.evaluation\.b\.metrics\.0 is "plan"/),

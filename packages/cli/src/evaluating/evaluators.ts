@@ -3,9 +3,13 @@ import {
   answerEvaluator,
   answerMetrics,
   canCompareNeighbours,
+  choiceEvaluator,
+  choiceMetrics,
+  choicesName,
   type AnswerEvaluation,
   type AnswerEvaluationOptions,
-  type AnswerMetric,
+  type ChoiceEvaluation,
+  type ChosenMetric,
 } from "@thaw/plugin-captions";
 import type { LoadedConfig } from "../config/load-config.js";
 import type { CaptionRecord, CaptionResult, RunRecord } from "../record/record.js";
@@ -30,7 +34,7 @@ export function answersProgress(progress: Progress, label: string): NonNullable<
 }
 
 /** A record of a set's answers, before they are measured. */
-export function answersRecord(name: string, metrics: readonly AnswerMetric[]): CaptionRecord {
+export function answersRecord(name: string, metrics: readonly ChosenMetric[]): CaptionRecord {
   const better = metrics.map((metric): readonly [string, Direction] => [metric.name, metric.better]);
   return { name, better: Object.fromEntries(better), baselines: {} };
 }
@@ -41,6 +45,45 @@ export function answersResult(
   step: number,
 ): CaptionResult {
   return { step, scores, samples, unscored, predictions };
+}
+
+/** A result of choices as the record keeps it: nothing was written. */
+export function choicesResult(evaluation: ChoiceEvaluation, step: number): CaptionResult {
+  return { ...evaluation, step, unscored: 0, predictions: [] };
+}
+
+/** One evaluator per evaluation set with metrics of choices: before, during and after training. */
+export function choiceEvaluators(
+  config: LoadedConfig,
+  parts: Parts,
+  { record, progress, isStopping }: EvaluatorSinks,
+): readonly Evaluator[] {
+  return Object.entries(parts.evaluation).flatMap(([set, source]): Evaluator[] => {
+    const metrics = choiceMetrics(parts.metrics[set] ?? []);
+    if (metrics.length === 0) return [];
+    const own = answersRecord(choicesName(set), metrics);
+    record.captions.push(own);
+    return [
+      choiceEvaluator({
+        set,
+        source,
+        metrics,
+        microBatchSize: config.data.evaluationBatchSize,
+        isStopping,
+        onProgress: ({ done, total }) => {
+          record.isBarTaken = true;
+          if (done === 0) progress.begin(`choices of ${set}`, total);
+          progress.advance(done);
+        },
+        onMeasured: (evaluation, step) => {
+          const result = choicesResult(evaluation, step);
+          if (own.before === undefined && step === 0) own.before = result;
+          else own.after = result;
+        },
+        onEnd: () => progress.end(),
+      }),
+    ];
+  });
 }
 
 /** One evaluator per evaluation set with metrics of answers: before, during and after training, baselines once. */

@@ -9,7 +9,14 @@ import {
   type PlanResult,
 } from "@thaw/core";
 import { openModel, placeholderModel } from "@thaw/models";
-import { answerMetrics, answersBetter, answersName } from "@thaw/plugin-captions";
+import {
+  answerMetrics,
+  answersBetter,
+  answersName,
+  choiceMetrics,
+  choicesBetter,
+  choicesName,
+} from "@thaw/plugin-captions";
 import { foreignFreezePolicy, thawVocabulary } from "@thaw/plugin-freeze-policy";
 import { evaluationSources, trainingSource, type OpenedSetting, type SourceSetting } from "../config/data-section.js";
 import { isError, type LoadedConfig } from "../config/load-config.js";
@@ -148,10 +155,12 @@ function declaredComponents({ values: { model } }: LoadedConfig): readonly strin
 /** What evaluations will measure, for what looks at it. */
 function unreadEvaluators(config: LoadedConfig): readonly Evaluator[] {
   return Object.entries(evaluationSources(config)).flatMap(([name, setting]) => {
-    const metrics = answerMetrics(setting.metrics);
-    if (metrics.length === 0) return [];
+    const [answers, choices] = [answerMetrics(setting.metrics), choiceMetrics(setting.metrics)];
     const evaluate = (): Promise<never> => Promise.reject(new Error("A planned evaluation measures nothing."));
-    return [{ name: answersName(name), better: answersBetter(metrics), evaluate }];
+    return [
+      ...(answers.length === 0 ? [] : [{ name: answersName(name), better: answersBetter(answers), evaluate }]),
+      ...(choices.length === 0 ? [] : [{ name: choicesName(name), better: choicesBetter(choices), evaluate }]),
+    ];
   });
 }
 

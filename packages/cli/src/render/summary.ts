@@ -37,7 +37,8 @@ export function summaryLines(
     ),
   );
   add("Captions", scoreLines(record.captions, options));
-  const first = record.captions.find(({ after }) => after !== undefined) ?? record.captions[0];
+  const written = record.captions.filter(({ before, after }) => ((after ?? before)?.predictions.length ?? 0) > 0);
+  const first = written.find(({ after }) => after !== undefined) ?? written[0];
   if (first !== undefined) add("Samples, spread evenly over the set", sampleLines(first, options));
   add("Trained without gradient", deadGradientLines(summary?.deadGradients ?? []));
   add("Frozen, proven", proofLines(record, colors));

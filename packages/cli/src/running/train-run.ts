@@ -13,7 +13,7 @@ import { shellWord } from "../render/text.js";
 import { summaryLines } from "../render/summary.js";
 import { dataFacts } from "../record/provenance.js";
 import { leftOutLines, leftOutOf, tellOfData, type LeftOut } from "./data-notes.js";
-import { answerEvaluators } from "../evaluating/evaluators.js";
+import { answerEvaluators, choiceEvaluators } from "../evaluating/evaluators.js";
 import { warnOfOverlap } from "./overlap.js";
 import { measureSaving } from "./saving.js";
 import type { Terminal } from "../terminal/terminal.js";
@@ -75,7 +75,8 @@ export async function prepareRun(config: LoadedConfig, parts: Parts, context: Tr
   const told = onEvent === undefined ? {} : { onEvent };
   const sinks = { record, progress, events, failure, folder: process.cwd(), ...told };
   const recorder = recordPlugin({ ...sinks, ...(isJson ? {} : { terminal }) });
-  const evaluators = answerEvaluators(config, parts, { record, progress, isStopping: interrupts.isInterrupted });
+  const heard = { record, progress, isStopping: interrupts.isInterrupted };
+  const evaluators = [...answerEvaluators(config, parts, heard), ...choiceEvaluators(config, parts, heard)];
   const options = await trainerOptions(config, parts, {
     plugins: [recorder],
     evaluators,

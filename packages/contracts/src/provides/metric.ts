@@ -1,4 +1,5 @@
 import type { Provided } from "./provides.js";
+import type { SampleChoices } from "./sample.js";
 
 /** Which values of a metric are better. */
 export type Direction = "higher" | "lower";
@@ -7,6 +8,8 @@ export type Direction = "higher" | "lower";
 export interface ScoredAnswer {
   readonly answer: string;
   readonly references: readonly string[];
+  /** Of a question that is answered by choosing. */
+  readonly choices?: SampleChoices;
 }
 
 /** A choice as the model judges it. */

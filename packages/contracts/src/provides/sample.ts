@@ -55,6 +55,16 @@ export type SampleMedia =
   | { readonly modality: "image"; readonly source: ImageReference }
   | { readonly modality: "audio"; readonly source: MediaReference };
 
+/** Choices of a question; all lists are of the same order. */
+export interface SampleChoices {
+  /** What each says. */
+  readonly texts: readonly string[];
+  /** How each is given as an answer: its letter, or its text. */
+  readonly answers: readonly string[];
+  /** Number of the right one, from 0. */
+  readonly right: number;
+}
+
 /** One sample of a data set, before any item is decoded. */
 export interface Sample {
   readonly id: string;
@@ -64,8 +74,12 @@ export interface Sample {
   readonly messages: readonly Message[];
   /** Items, in order of their places in `messages`. */
   readonly media: readonly SampleMedia[];
-  /** The caption or last answer, for metrics. */
+  /** The caption or last answer: what is learned. */
   readonly reference: string;
+  /** All answers that count as right, for metrics; absent where `reference` is the only one. */
+  readonly references?: readonly string[];
+  /** Of a question that is answered by choosing. */
+  readonly choices?: SampleChoices;
   /** Concept name of an icon or captioned picture, e.g. `dog-face`; decides the seen/unseen split. */
   readonly concept?: string;
 }

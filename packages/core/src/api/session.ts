@@ -20,6 +20,11 @@ export interface Session {
   /** No gradient, no label smoothing, inference mode. @throws THAW_CORE_EVALUATION_NOT_FINITE with its samples */
   loss(batch: Batch): Promise<BatchLoss>;
   /**
+   * The same of each row, in one pass, in the order of the rows that taps of `batch` leave; of a row without a
+   * supervised token both are 0.
+   */
+  losses(batch: Batch): Promise<readonly BatchLoss[]>;
+  /**
    * New token ids per row, without the end token: the most likely ones, or drawn ones. Prompts may be padded on either
    * side.
    */

@@ -32,6 +32,13 @@ export class RunnerSession implements Session {
     throw await explainEvaluation(this.#runner, batch, result.lossSum, this.#step());
   }
 
+  async losses(batch: Batch): Promise<readonly BatchLoss[]> {
+    const rows = await this.#runner.losses(batch, this.#step());
+    const wrong = rows.find(({ lossSum }) => !Number.isFinite(lossSum));
+    if (wrong === undefined) return rows;
+    throw await explainEvaluation(this.#runner, batch, wrong.lossSum, this.#step());
+  }
+
   generate(batch: Batch, options: GenerationOptions): Promise<number[][]> {
     return this.#runner.generate(batch, this.#step(), options);
   }

@@ -16,7 +16,7 @@ import { formsOf } from "../plan/frozen-forms.js";
 import { derivePhase, type Phase } from "./phase.js";
 import { releasableParameters, unusedParameters } from "../weights/releasable.js";
 import { RunScope, type ScopeRules } from "./scope.js";
-import { superviseTokens } from "./supervision.js";
+import { batchLoss, rowLosses } from "./measured-loss.js";
 
 /** A pass that is under way; `dispose` frees everything it made. */
 export interface Pass {
@@ -144,13 +144,13 @@ export class ModelRunner {
   }
 
   /** Cross entropy of the batch as taps of `batch` leave it, without gradient, without label smoothing. */
-  async loss(batch: Batch, step: number): Promise<BatchLoss> {
-    return this.#unrecorded(batch, "evaluate", step, async (loaded, scope) => {
-      const { rows, targets } = superviseTokens(loaded);
-      if (rows.length === 0) return { lossSum: 0, supervisedTokenCount: 0 };
-      const loss = this.model.forward(loaded, scope).crossEntropy(rows, targets);
-      return { lossSum: (await loss.tensor.data())[0]!, supervisedTokenCount: rows.length };
-    });
+  loss(batch: Batch, step: number): Promise<BatchLoss> {
+    return this.#unrecorded(batch, "evaluate", step, (...pass) => batchLoss(this.model, ...pass));
+  }
+
+  /** As `loss`, of each row by itself. */
+  losses(batch: Batch, step: number): Promise<readonly BatchLoss[]> {
+    return this.#unrecorded(batch, "evaluate", step, (...pass) => rowLosses(this.model, ...pass));
   }
 
   async generate(batch: Batch, step: number, options: GenerationOptions): Promise<number[][]> {

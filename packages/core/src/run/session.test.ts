@@ -93,6 +93,25 @@ describe("Trainer.open", () => {
     });
   });
 
+  it("measures each row of a batch by itself as it is measured alone", async () => {
+    const session = await toyTrainer({ data: undefined, seed: undefined }).open();
+    const batch = await firstBatch(toySource(), 3);
+    const losses = await session.losses(batch);
+    const onlyRow = (row: number): Batch => ({
+      ...batch,
+      labels: batch.labels.map((label, at) => (Math.floor(at / batch.tokenCount) === row ? label : -100)),
+    });
+    for (const [row, own] of losses.entries()) {
+      const alone = await session.loss(onlyRow(row));
+      expect(own.supervisedTokenCount).toBe(alone.supervisedTokenCount);
+      expect(own.lossSum).toBeCloseTo(alone.lossSum, 5);
+    }
+    expect(new Set(losses.map(({ lossSum }) => lossSum)).size).toBe(3);
+    const [, second] = await session.losses(onlyRow(0));
+    expect(second).toEqual({ lossSum: 0, supervisedTokenCount: 0 });
+    await session.close();
+  });
+
   it("loads what a run trained, all or nothing", async () => {
     const folder = await mkdtemp(join(tmpdir(), "thaw-core-"));
     const { summary, parameters } = await runToy({ output: folder, plugins: [trainOnly([0, ["projector"]])] });

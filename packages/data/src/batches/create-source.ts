@@ -7,8 +7,9 @@ import { WHOLE_SET } from "../samples/sizes.js";
 import type { AugmentOptions } from "../formats/generated/option-types.js";
 import { joinedSets } from "../formats/joined.js";
 import { collate, type Row } from "./collate.js";
-import type { DataSource, PromptBatch, SourceContext } from "./data-source.js";
-import { createEncoder } from "./encoder.js";
+import type { ChoiceBatch, DataSource, PromptBatch, SourceContext } from "./data-source.js";
+import { choiceRows, withChoice } from "./order/choice-rows.js";
+import { createEncoder, type EncodedPart } from "./encoder.js";
 import { lookAhead } from "./order/look-ahead.js";
 import { groupedByLength, paddingShare } from "./order/length-groups.js";
 import { type EpochOptions, mixedOrder, type MixStrategy, samplesPerEpoch } from "./order/order.js";
@@ -67,10 +68,16 @@ export async function createSource(made: SourceParts, context: SourceContext): P
   let closed = false;
   let lengths: Float64Array | undefined;
 
-  const rowOf = async (index: number, onLoad: () => void, withAnswer: boolean, epochSeed?: EpochSeed): Promise<Row> => {
-    const sample = await samples.read(index);
+  const rowOf = async (
+    index: number,
+    onLoad: () => void,
+    part: EncodedPart,
+    { epochSeed, choice }: { readonly epochSeed?: EpochSeed | undefined; readonly choice?: number } = {},
+  ): Promise<Row> => {
+    const read = await samples.read(index);
+    const sample = choice === undefined ? read : withChoice(read, choice);
     const loader = loaderOf(index);
-    const encoded = await encode(sample, loader, withAnswer);
+    const encoded = await encode(sample, loader, part);
     const seed = epochSeed?.(samples.partOf(index));
     const media = [];
     for (const [position, item] of sample.media.entries()) {
@@ -93,7 +100,7 @@ export async function createSource(made: SourceParts, context: SourceContext): P
     if (closed) throw sourceClosed(name);
     const rows: Row[] = [];
     for (let place = first; place < end; place += 1)
-      rows.push(await skipping.row(order, place, (index) => rowOf(index, onLoad, true, seed)));
+      rows.push(await skipping.row(order, place, (index) => rowOf(index, onLoad, "whole", { epochSeed: seed })));
     return collated(rows);
   };
 
@@ -140,9 +147,21 @@ export async function createSource(made: SourceParts, context: SourceContext): P
         if (closed) throw sourceClosed(name);
         const chosen = indices.slice(index * microBatchSize, (index + 1) * microBatchSize);
         const rows: Row[] = [];
-        for (const sample of chosen) rows.push(await rowOf(sample, onLoad, false));
+        for (const sample of chosen) rows.push(await rowOf(sample, onLoad, "prompt"));
         const { batch, prefetch } = collated(rows);
         return { batch: { ...batch, indices: chosen }, prefetch };
+      });
+    },
+    async *choices({ microBatchSize, indices = Array.from({ length: samples.count }, (_, index) => index) }) {
+      const all = await choiceRows(samples, indices);
+      yield* withPrefetch<ChoiceBatch>(0, Math.ceil(all.length / microBatchSize), async (number, onLoad) => {
+        if (closed) throw sourceClosed(name);
+        const chosen = all.slice(number * microBatchSize, (number + 1) * microBatchSize);
+        const rows: Row[] = [];
+        for (const { index, choice } of chosen) rows.push(await rowOf(index, onLoad, "choice", { choice }));
+        const { batch, prefetch } = collated(rows);
+        const own = { indices: chosen.map(({ index }) => index), choices: chosen.map(({ choice }) => choice) };
+        return { batch: { ...batch, ...own }, prefetch };
       });
     },
     async pixels(index) {

@@ -6,6 +6,12 @@ export interface PromptBatch extends Batch {
   readonly indices: readonly number[];
 }
 
+/** A batch of choices to be judged: of each row the sample's number in `DataSource.samples`, and which choice. */
+export interface ChoiceBatch extends Batch {
+  readonly indices: readonly number[];
+  readonly choices: readonly number[];
+}
+
 /** What was looked at before the first step. */
 export interface LookedAt {
   readonly samples: number;
@@ -40,6 +46,14 @@ export interface DataSource extends BatchSource {
     readonly microBatchSize: number;
     readonly indices?: readonly number[];
   }): AsyncIterable<PromptBatch>;
+  /**
+   * Each choice of the samples that have some as their last answer, a row each, in order; only that answer's own text
+   * is labelled, and nothing behind it. `indices` picks samples (default: all).
+   */
+  choices(options: {
+    readonly microBatchSize: number;
+    readonly indices?: readonly number[];
+  }): AsyncIterable<ChoiceBatch>;
   /** Processed values of the sample's first image, `[patches, values]` float32; not augmented. */
   pixels(index: number): Promise<{ readonly values: Float32Array; readonly shape: readonly number[] }>;
 }

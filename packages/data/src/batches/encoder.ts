@@ -10,8 +10,11 @@ import type { SourceContext } from "./data-source.js";
 /** A sample as ids, with its labels and the places of its items. */
 export type Encoded = Pick<Row, "tokenIds" | "labels" | "columns">;
 
-/** Encodes one sample, or its prompt without the answer. */
-export type Encoder = (sample: Sample, loader: MediaLoader, withAnswer: boolean) => Promise<Encoded>;
+/** A whole sample, its prompt without the answer, or with the answer's own text labelled and nothing behind it. */
+export type EncodedPart = "whole" | "prompt" | "choice";
+
+/** Encodes one sample. */
+export type Encoder = (sample: Sample, loader: MediaLoader, part: EncodedPart) => Promise<Encoded>;
 
 /**
  * Encodes samples of one source: prompts or whole conversations, never longer than allowed, with no token that the
@@ -24,14 +27,17 @@ export function createEncoder(context: SourceContext): Encoder {
     processor.maxPositions ?? Number.POSITIVE_INFINITY,
   );
   const kept = new WeakMap<Sample, Encoded>();
-  return async (sample, loader, withAnswer) => {
-    const known = withAnswer ? kept.get(sample) : undefined;
+  return async (sample, loader, part) => {
+    const known = part === "whole" ? kept.get(sample) : undefined;
     if (known !== undefined) return known;
     const plans: ItemPlan[] = [];
     for (const item of sample.media) plans.push(await loader.plan(item, sample.origin));
     const options = { plans, origin: sample.origin };
     const encoded = bounded(processor.source, () => {
-      if (withAnswer) return encodeConversation(processor, sample.messages, { ...options, endToken: "close" });
+      if (part !== "prompt") {
+        const endToken = part === "whole" ? "close" : "none";
+        return encodeConversation(processor, sample.messages, { ...options, endToken });
+      }
       const prompt = encodePrompt(processor, sample.messages, options);
       return { ...prompt, labels: prompt.tokenIds.map(() => IGNORE_INDEX) };
     });
@@ -42,7 +48,7 @@ export function createEncoder(context: SourceContext): Encoder {
       throw sampleTooLong(sample.origin, encoded.tokenIds.length, maxLength, mediaTokenCount);
     }
     checkRows(encoded, sample, processor);
-    if (withAnswer) kept.set(sample, encoded);
+    if (part === "whole") kept.set(sample, encoded);
     return encoded;
   };
 }

@@ -5,7 +5,7 @@ import { fileURLToPath } from "node:url";
 import type { Batch } from "@thaw/contracts";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { testProcessor } from "../../test-support/processor.js";
-import type { DataSource, SourceContext } from "./data-source.js";
+import type { ChoiceBatch, DataSource, SourceContext } from "./data-source.js";
 import type { SourceOptions } from "../formats/source-schema.js";
 import type { MediaProcessorModule, Processor } from "../media/processor.js";
 import { openMedia, openSource } from "./source.js";
@@ -65,6 +65,44 @@ describe("openSource", () => {
   }
   const write = (name: string, records: unknown[]): Promise<void> =>
     writeFile(join(folder, name), records.map((record) => JSON.stringify(record)).join("\n"));
+
+  it("gives each choice as the last answer of a row of its own", async () => {
+    const conversations = [...(turns("<image>\nWhat?") as unknown[]), { from: "human", value: "And?" }];
+    await write("choices.jsonl", [
+      { image: FILES[0], question: "Which?", choices: ["green", "the sea"], answer: 1 },
+      { image: FILES[1], question: "Of what?", answers: ["a", "b"] },
+      { image: FILES[2], conversations, choices: ["red", "blue", "green"], answer: "blue" },
+    ]);
+    const source = await open(
+      { type: "conversations", path: "choices.jsonl", images, choices: "texts" },
+      {
+        processor: await testProcessor(),
+      },
+    );
+    expect((await source.samples.read(1)).references).toEqual(["a", "b"]);
+    const batches: ChoiceBatch[] = [];
+    for await (const batch of source.choices({ microBatchSize: 2 })) batches.push(batch);
+    expect(batches.map(({ indices, choices }) => [indices, choices])).toEqual([
+      [
+        [0, 0],
+        [0, 1],
+      ],
+      [
+        [2, 2],
+        [0, 1],
+      ],
+      [[2], [2]],
+    ]);
+    const said = batches.flatMap(({ labels, batchSize, tokenCount }) =>
+      Array.from({ length: batchSize }, (_, row) =>
+        processor.tokenizer
+          .decode([...labels.subarray(row * tokenCount, (row + 1) * tokenCount)].filter((label) => label !== -100))
+          .trim(),
+      ),
+    );
+    expect(said).toEqual(["green", "the sea", "red", "blue", "green"]);
+    expect(batches.map(({ media }) => media.length)).toEqual([2, 2, 1]);
+  });
 
   it("pads on the right and labels the caption alone", async () => {
     const [batch] = await all((await open()).batches({ ...EPOCH, microBatchSize: 3 }));

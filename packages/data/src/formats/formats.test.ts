@@ -145,6 +145,36 @@ describe("a format reads what is written by hand", () => {
     );
   });
 
+  it("COCO's captions together: a sample per picture, with all of them as references", async () => {
+    const annotations = CAPTIONS.map((caption, id) => ({ image_id: 9 - (id % 2), id, caption }));
+    const pictures = [9, 8].map((id) => ({ id, file_name: FILES[9 - id] }));
+    const path = await put("together.json", JSON.stringify({ annotations, images: pictures }));
+    const format = BUILT_IN_FORMATS.find(({ type }) => type === "coco")!;
+    const options = await resolveSource({ type: "coco", path, images, together: true }, folder, BUILT_IN_FORMATS);
+    const context = { baseFolder: folder, captionPrompt: "Caption:", role: "evaluation" } as const;
+    const { samples } = await loadSamples(format, options, context);
+    const all: Sample[] = [];
+    for await (const sample of samplesIn(samples)) all.push(sample);
+    expect(all.map(({ id, reference, references }) => [id, reference, references])).toEqual([
+      ["9", CAPTIONS[0], [CAPTIONS[0], CAPTIONS[2]]],
+      ["8", CAPTIONS[1], [CAPTIONS[1], CAPTIONS[3]]],
+    ]);
+    const prints = [await samples.fingerprint!(0, 1), await samples.fingerprint!(1, 2)];
+    expect(new Set(prints).size).toBe(2);
+    await samples.close?.();
+  });
+
+  it("questions with answers of several people, in JSONL and in a cell of CSV", async () => {
+    const image = join(images, "rgb.png");
+    const jsonl = await put("vqa.jsonl", JSON.stringify({ image, question: "Two?", answers: ["no", "yes", "yes"] }));
+    expect((await resolveSource(jsonl, folder, BUILT_IN_FORMATS)).type).toBe("conversations");
+    expect(await read(jsonl)).toEqual([["rgb.png", "<image>Two?", "yes"]]);
+    const cell = '"[""no"", ""yes"", ""yes""]"';
+    const csv = await put("vqa.csv", `image,q,people\n${image},Two?,${cell}\n`);
+    const columns = { image: "image", question: "q", answers: "people" };
+    expect(await read({ type: "csv", path: csv, columns })).toEqual([["rgb.png", "<image>Two?", "yes"]]);
+  });
+
   it("a folder of pictures beside texts, and one with a folder per label", async () => {
     for (const [index, file] of FILES.entries()) {
       await put(`plain/${file}`, await readFile(join(images, file)));

@@ -81,6 +81,14 @@ export const roles = z
     "What roles of the file mean beside human, user, gpt, assistant and system: { chatbot: assistant }. Without it " +
       "a sample with another role is an error.",
   );
+/** How questions with choices are asked. */
+export const choices = z
+  .enum(["letters", "texts"])
+  .default("letters")
+  .describe(
+    "How a question with choices is asked: they are listed beneath it and its letter is the answer, as LLaVA-1.5 has " +
+      "it, or the question stands alone and the choice's text is the answer.",
+  );
 /** Whether samples may be without an item. */
 export const textOnly = z.boolean().default(false).describe("Accept samples without an image or a sound.");
 

@@ -4,7 +4,7 @@ import { z } from "zod";
 import { mediaFolders } from "../samples/media-reference.js";
 import { FIELDS, rowSample } from "../samples/rows.js";
 import type { JsonRecord } from "../records/records.js";
-import { audios, concepts, exif, images, prompt, roles, textOnly } from "./options.js";
+import { audios, choices, concepts, exif, images, prompt, roles, textOnly } from "./options.js";
 
 /** What every format of rows may have. */
 export const ROW_OPTIONS = {
@@ -20,6 +20,7 @@ export const ROW_OPTIONS = {
   prompt,
   textOnly,
   roles,
+  choices,
   concepts,
   exif,
 };
@@ -35,7 +36,8 @@ export function rowReader(
 ): (record: JsonRecord) => Sample {
   const own = place.isFolder === true ? place.path : dirname(place.path);
   const folders = mediaFolders(options, resolve(baseFolder, own), baseFolder);
-  const { columns, textOnly: isTextOnly, roles: meant } = options;
-  const rows = { folders, prompt: options.prompt ?? captionPrompt, textOnly: isTextOnly, roles: meant, columns };
+  const { columns, textOnly: isTextOnly, roles: meant, choices: style } = options;
+  const asked = options.prompt ?? captionPrompt;
+  const rows = { folders, prompt: asked, textOnly: isTextOnly, roles: meant, columns, choices: style };
   return (record) => rowSample(record, rows);
 }

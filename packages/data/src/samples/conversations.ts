@@ -3,7 +3,8 @@ import { mediaRequired, placeholderMismatch } from "../errors/media.js";
 import { sampleInvalid } from "../errors/samples.js";
 import { listedMedia, type MediaFolders, MODALITIES } from "./media-reference.js";
 import type { JsonRecord } from "../records/records.js";
-import { messageOf } from "./turns.js";
+import { type ChoiceStyle, judgedBy, listChoices } from "./answers.js";
+import { messageOf, type TurnContext } from "./turns.js";
 
 /** Keys of a sample that change what it says, and that are not read. */
 const REFUSED_KEYS: Readonly<Record<string, string>> = {
@@ -38,20 +39,23 @@ function withSystem(messages: readonly Message[], system: unknown, origin: strin
   return [{ role: "system", content: [{ type: "text", text: system }] }, ...messages];
 }
 
-function answerOf(messages: readonly Message[], origin: string): string {
+/** The last answer; undefined where the conversation ends with something else. */
+function lastAnswer(messages: readonly Message[]): string | undefined {
   const last = messages[messages.length - 1];
-  const text =
-    last?.role === "assistant"
-      ? last.content
-          .map((part) => (part.type === "text" ? part.text : ""))
-          .join("")
-          .trim()
-      : "";
+  if (last?.role !== "assistant") return undefined;
+  return last.content
+    .map((part) => (part.type === "text" ? part.text : ""))
+    .join("")
+    .trim();
+}
+
+function answerOf(messages: readonly Message[], origin: string): string {
+  const text = lastAnswer(messages) ?? "";
   if (text === "")
     throw sampleInvalid(
       origin,
       "The conversation does not end with an answer.",
-      "Close it with a non-empty turn of the assistant (gpt).",
+      'Close it with a non-empty turn of the assistant (gpt), or give its "answers" as a list.',
     );
   if (messages.every(({ role, isLearned }) => role !== "assistant" || isLearned === false))
     throw sampleInvalid(origin, "No answer of the conversation is learned.", "Leave the sample out.");
@@ -104,28 +108,46 @@ function placed(
   return { messages: whole, media: kindsOf(whole).map((modality) => next.get(modality)!.next().value!) };
 }
 
-/**
- * Reads one conversation. @throws THAW_DATA_SAMPLE_INVALID, THAW_DATA_IMAGE_REQUIRED, THAW_DATA_PLACEHOLDER_MISMATCH
- */
-export function conversationSample(
-  { value, origin }: JsonRecord,
-  options: {
-    readonly folders: MediaFolders;
-    readonly textOnly: boolean;
-    readonly roles?: Readonly<Record<string, string>> | undefined;
-  },
-): Sample {
-  checkKeys(value, origin);
+/** How conversations are read. */
+export interface ConversationOptions {
+  readonly folders: MediaFolders;
+  readonly textOnly: boolean;
+  readonly roles?: Readonly<Record<string, string>> | undefined;
+  /** Of questions outside of a conversation. Default `letters`. */
+  readonly choices?: ChoiceStyle | undefined;
+}
+
+/** The turns of a record: its conversation, or its question as the only one. */
+function turnsIn(value: JsonRecord["value"], style: ChoiceStyle | undefined, origin: string): readonly unknown[] {
   const turns = value["conversations"] ?? value["messages"];
-  if (!Array.isArray(turns) || turns.length === 0)
-    throw sampleInvalid(
-      origin,
-      "The sample has no conversation.",
-      'Write its turns as "conversations" (LLaVA) or "messages" (ShareGPT).',
-    );
+  if (Array.isArray(turns) && turns.length > 0) return turns;
+  const { question } = value;
+  if (isEmpty(turns) && (typeof question === "string" || typeof question === "number")) {
+    const content = style === "letters" ? listChoices(String(question), value, origin) : String(question);
+    return [{ role: "user", content }];
+  }
+  throw sampleInvalid(
+    origin,
+    "The sample has no conversation.",
+    'Write its turns as "conversations" (LLaVA) or "messages" (ShareGPT), or a "question" with its "answers".',
+  );
+}
+
+/**
+ * Reads one conversation, or one question with its answers.
+ * @throws THAW_DATA_SAMPLE_INVALID, THAW_DATA_IMAGE_REQUIRED, THAW_DATA_PLACEHOLDER_MISMATCH
+ */
+export function conversationSample({ value, origin }: JsonRecord, options: ConversationOptions): Sample {
+  checkKeys(value, origin);
+  const isTold = !isEmpty(value["conversations"] ?? value["messages"]);
+  const style = isTold ? undefined : (options.choices ?? "letters");
+  const turns = turnsIn(value, style, origin);
   const inPlace: SampleMedia[] = [];
   const { folders, roles = {} } = options;
-  const said = turns.map((turn) => messageOf(turn, inPlace, { folders, origin, roles }));
+  const context: TurnContext = { folders, origin, roles };
+  const said = turns.map((turn) => messageOf(turn, inPlace, context));
+  const { answer, ...judged } = judgedBy(value, lastAnswer(said), style, origin);
+  if (answer !== undefined) said.push(messageOf({ role: "assistant", content: answer }, inPlace, context));
   const asked = withSystem(said, value["system"], origin);
   const listed = MODALITIES.flatMap((modality) => listedMedia(value, modality, folders, origin));
   const { messages, media } = placed(asked, listed, inPlace, origin);
@@ -139,5 +161,6 @@ export function conversationSample(
     messages,
     media,
     reference,
+    ...judged,
   };
 }

@@ -4,6 +4,7 @@ import type { JsonRecord } from "../records/records.js";
 import { captionSample } from "./captions.js";
 import { conversationSample } from "./conversations.js";
 import type { MediaFolders } from "./media-reference.js";
+import type { ChoiceStyle } from "./answers.js";
 import type { Sample } from "@thaw/contracts";
 
 /** What columns of a table can mean. */
@@ -16,6 +17,8 @@ export const FIELDS = [
   "caption",
   "question",
   "answer",
+  "answers",
+  "choices",
   "system",
   "messages",
   "conversations",
@@ -29,6 +32,7 @@ export interface RowOptions {
   readonly prompt: string;
   readonly textOnly: boolean;
   readonly roles?: Readonly<Record<string, string>> | undefined;
+  readonly choices?: ChoiceStyle | undefined;
   /** By what a column means, its name. */
   readonly columns?: Readonly<Partial<Record<string, string>>> | undefined;
 }
@@ -80,25 +84,13 @@ function listOf(value: unknown): unknown {
   }
 }
 
-/** A question with its answer as a conversation. */
-function asked({ question, answer, ...rest }: Value, origin: string): Value {
-  for (const [name, said] of Object.entries({ question, answer }))
-    if (typeof said !== "string" && typeof said !== "number")
-      throw sampleInvalid(origin, `The ${name} is ${shown(said)}.`, `Say by columns which one is the ${name}.`);
-  const messages = [
-    { role: "user", content: String(question) },
-    { role: "assistant", content: String(answer) },
-  ];
-  return { ...rest, messages };
-}
-
 /**
- * A sample of a row: a conversation where it has `messages` or `conversations`, a question with its answer where it has
- * both, else an item with its caption. What `columns` names decides where a row could be several.
+ * A sample of a row: a conversation where it has `messages` or `conversations`, a question with its answers where it
+ * has both, else an item with its caption. What `columns` names decides where a row could be several.
  * @throws THAW_DATA_SAMPLE_INVALID, THAW_DATA_IMAGE_REQUIRED, THAW_DATA_PLACEHOLDER_MISMATCH
  */
 export function rowSample({ value, origin }: JsonRecord, options: RowOptions): Sample {
-  const { columns, folders, prompt, textOnly, roles } = options;
+  const { columns, folders, prompt, textOnly, roles, choices } = options;
   const row = renamed(value, columns, origin);
   const isNamed = (...fields: readonly Field[]): boolean => fields.some((field) => columns?.[field] !== undefined);
   const has = (field: Field): boolean => row[field] !== undefined && row[field] !== null;
@@ -112,7 +104,11 @@ export function rowSample({ value, origin }: JsonRecord, options: RowOptions): S
     };
     return conversationSample({ value: talk, origin }, { folders, textOnly, roles });
   }
-  if (!isCaption && has("question") && has("answer"))
-    return conversationSample({ value: asked(listed, origin), origin }, { folders, textOnly, roles });
+  if (!isCaption && has("question") && (has("answer") || has("answers"))) {
+    const { question } = row;
+    if (typeof question !== "string" && typeof question !== "number")
+      throw sampleInvalid(origin, `The question is ${shown(question)}.`, "Say by columns which one is the question.");
+    return conversationSample({ value: listed, origin }, { folders, textOnly, roles, choices });
+  }
   return captionSample({ value: listed, origin }, { folders, prompt });
 }

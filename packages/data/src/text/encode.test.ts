@@ -24,7 +24,7 @@ function learned(
   processor: Processor,
   messages: Message[],
   images: number,
-  endToken: "template" | "close" = "template",
+  endToken: "template" | "close" | "none" = "template",
 ): { spans: string[]; ids: readonly number[] } {
   const plans = Array.from({ length: images }, () => processor.media.image!.plan());
   const { tokenIds, labels } = encodeConversation(processor, messages, {
@@ -53,6 +53,17 @@ describe("encodeConversation", () => {
     );
     expect(spans).toEqual(["A▁boat.</s>\n", "the▁sea.</s>\n"]);
     expect(ids.filter((id) => id === 332)).toHaveLength(4);
+  });
+
+  it.each([
+    ["a template", QWEN, "▁A▁boat."],
+    ["no template", null, "▁A▁boat."],
+  ])("labels an answer's own text alone where it is told to, with %s", async (_name, template, expected) => {
+    const processor = await testProcessor({ template });
+    const whole = learned(processor, [user("What?", true), assistant("A boat.")], 1, "close");
+    const own = learned(processor, [user("What?", true), assistant("A boat.")], 1, "none");
+    expect(own.spans.map((span) => (span.startsWith("▁") ? span : `▁${span}`))).toEqual([expected]);
+    expect(whole.spans[0]!.length).toBeGreaterThan(own.spans[0]!.length);
   });
 
   it("leaves a system turn out", async () => {

@@ -29,7 +29,7 @@ const BLANK_TOKEN = /^(?:[\s▁ĠĊĉč]|<0x0[9AD]>|<0x20>)+$/u;
 /** Text of a conversation whose answers are the spans between each even and odd bound, as string offsets. */
 interface Rendered {
   readonly text: string;
-  readonly spans: readonly { readonly start: number; readonly end: number }[];
+  readonly spans: readonly { readonly start: number; readonly end: number; readonly said: string }[];
 }
 
 function isAnswer(message: Message): boolean {
@@ -49,8 +49,9 @@ function renderPlain(messages: readonly Message[], processor: Processor, origin:
     .map((part) => (part.type === "text" ? part.text : mediaOf(processor, part.type, origin).placeholder))
     .join("");
   if (!answered) return { text: prompt, spans: [] };
-  const text = `${prompt} ${plainText(messages[messages.length - 1] as Message)}`;
-  return { text, spans: [{ start: prompt.length, end: text.length }] };
+  const said = plainText(messages[messages.length - 1] as Message);
+  const text = `${prompt} ${said}`;
+  return { text, spans: [{ start: prompt.length, end: text.length, said }] };
 }
 
 /**
@@ -75,6 +76,12 @@ function renderSample(messages: readonly Message[], processor: Processor, origin
   }
 }
 
+/** A span without what the template writes behind the answer: the answer's text stands at its beginning. */
+function ownText(text: string, { start, end, said }: Rendered["spans"][number]): Rendered["spans"][number] {
+  const from = text.indexOf(said, start);
+  return { start, end: from < 0 || from + said.length > end ? end : from + said.length, said };
+}
+
 /** Renders prefix by prefix: an answer is what its turn adds to the prompt that asks for it. */
 function renderTemplate(messages: readonly Message[], processor: Processor, origin: string): Rendered {
   const template = processor.template;
@@ -88,7 +95,7 @@ function renderTemplate(messages: readonly Message[], processor: Processor, orig
     const turn = template.render(messages.slice(0, index + 1));
     const start = answerStart(template, messages.slice(0, index), turn);
     if (!text.startsWith(turn) || start === undefined) throw templateNotIncremental(origin, processor.source);
-    spans.push({ start, end: turn.length });
+    spans.push({ start, end: turn.length, said: plainText(message).trim() });
   }
   return { text, spans };
 }
@@ -187,17 +194,19 @@ function placeItems(tokenIds: readonly number[], items: readonly PlannedItem[], 
  * Encodes a conversation and labels its answers. Spans are found by encoding prefixes, never by character offsets: a
  * span begins at the first token in which the encoding with the answer differs from the prompt's, so a token that spans
  * both is learned. `endToken: "close"` appends the processor's end token where the last answer has none of its ends
- * (LLaVA's own template writes none); `"template"` keeps to what the template says.
+ * (LLaVA's own template writes none); `"template"` keeps to what the template says; `"none"` labels the answers' own
+ * texts and nothing behind them, as likelihoods of choices are compared.
  * @throws THAW_DATA_PLACEHOLDER_MISMATCH, THAW_DATA_TEMPLATE, THAW_DATA_TEMPLATE_MISSING,
  * THAW_DATA_TEMPLATE_NOT_INCREMENTAL, THAW_DATA_NOTHING_SUPERVISED
  */
 export function encodeConversation(
   processor: Processor,
   messages: readonly Message[],
-  options: EncodeOptions & { readonly endToken: "template" | "close" },
+  options: EncodeOptions & { readonly endToken: "template" | "close" | "none" },
 ): EncodedConversation {
   const { tokenizer } = processor;
-  const { text, spans } = renderSample(messages, processor, options.origin);
+  const { text, spans: whole } = renderSample(messages, processor, options.origin);
+  const spans = options.endToken === "none" ? whole.map((span) => ownText(text, span)) : whole;
   const items = plannedItems(messages, options);
   checkPlaceholders(text, processor, items, options.origin);
   if (spans.length === 0) throw nothingSupervised(options.origin);

@@ -26,6 +26,11 @@ export interface AnswerMetric extends ChosenMetric {
   readonly metric: Extract<Metric, { readonly reads: "answers" }>;
 }
 
+/** A metric that reads how likely choices are. */
+export interface ChoiceMetric extends ChosenMetric {
+  readonly metric: Extract<Metric, { readonly reads: "choices" }>;
+}
+
 /** A metric that reads a set's loss. */
 export interface LossReadingMetric extends ChosenMetric {
   readonly metric: Extract<Metric, { readonly reads: "loss" }>;
@@ -129,6 +134,11 @@ function problemsOf(
 /** Of a set's metrics those that read answers. */
 export function answerMetrics(chosen: readonly ChosenMetric[]): readonly AnswerMetric[] {
   return chosen.filter((one): one is AnswerMetric => one.metric.reads === "answers");
+}
+
+/** Of a set's metrics those that read how likely choices are. */
+export function choiceMetrics(chosen: readonly ChosenMetric[]): readonly ChoiceMetric[] {
+  return chosen.filter((one): one is ChoiceMetric => one.metric.reads === "choices");
 }
 
 /** Of a set's metrics those that read its loss. */

@@ -99,14 +99,17 @@ export interface RougeLMetric {
   name?: string | undefined;
 }
 
-/** Share of questions with choices whose likeliest choice is the right one. */
+/** Share of questions with choices of which the right one is chosen. */
 export interface ChoiceAccuracyMetric {
-  /** Share of questions with choices whose likeliest choice is the right one. */
+  /** Share of questions with choices of which the right one is chosen. */
   type: "choice_accuracy";
   /** What results call it; needed where one type is measured twice. Default: its type. */
   name?: string | undefined;
+  /** What a model chooses: what it finds likeliest, or what it writes. Default: likelihood. */
+  by?: "likelihood" | "answer" | undefined;
   /**
-   * Compare likelihoods of whole choices, or per token, or per byte, so that long ones are not put back. Default: none.
+   * Compare likelihoods of whole choices, or per token, or per byte, so that long ones are not put back (by:
+   * likelihood). Default: none.
    */
   normalize?: "none" | "tokens" | "bytes" | undefined;
 }

@@ -84,36 +84,37 @@ export async function evaluateAnswers(options: AnswerEvaluationOptions): Promise
   const { indices: chosen, unknown } = await selectConcepts(source.samples, concepts, knownConcepts);
   const indices = options.limit === undefined ? chosen : chosen.slice(0, options.limit);
   if (indices.length === 0) throw conceptsEmpty(source.name, concepts);
-  const answered: (Omit<AnswerPrediction, "scores"> & { readonly references: readonly string[] })[] = [];
+  const answered: Omit<AnswerPrediction, "scores">[] = [];
+  const wanted: Omit<ScoredAnswer, "answer">[] = [];
   options.onProgress?.({ done: 0, total: indices.length, stage: "answers" });
   for await (const batch of source.prompts({ microBatchSize, indices })) {
     const rows = await options.generate(batch, { maxNewTokens });
     for (const [row, index] of batch.indices.entries()) {
-      const { id, reference } = await source.samples.read(index);
+      const { id, reference, references = [reference], choices } = await source.samples.read(index);
       const prediction = source.processor.tokenizer.decode(rows[row] ?? []);
-      answered.push({ index, id, reference, references: [reference], prediction });
+      answered.push({ index, id, reference, prediction });
+      wanted.push({ references, ...(choices === undefined ? {} : { choices }) });
     }
     options.onProgress?.({ done: answered.length, total: indices.length, stage: "answers" });
   }
-  const references = answered.map((one) => one.references);
   const onProgress = (done: number, total: number): void => options.onProgress?.({ done, total, stage: "baselines" });
   const guessed: Readonly<Record<string, readonly string[]>> =
     training === undefined || options.baselines === false
       ? {}
       : { ...(await baselineAnswers({ source, training, indices, onProgress })) };
   const baselines = Object.entries(guessed).map(([name, guesses]) => {
-    const answers = guesses.map((answer, position) => ({ answer, references: references[position]! }));
+    const answers = guesses.map((answer, position) => ({ answer, ...wanted[position]! }));
     return [name, scoresOf(metrics, answers).scores] as const;
   });
   const { scores, each } = scoresOf(
     metrics,
-    answered.map((one) => ({ answer: one.prediction, references: one.references })),
+    answered.map((one, position) => ({ answer: one.prediction, ...wanted[position]! })),
   );
   return {
     scores,
     samples: indices.length,
     unscored: unknown,
     baselines: Object.fromEntries(baselines),
-    predictions: answered.map(({ references: _references, ...one }, position) => ({ ...one, scores: each[position]! })),
+    predictions: answered.map((one, position) => ({ ...one, scores: each[position]! })),
   };
 }

@@ -86,6 +86,29 @@ it.each([
   expect(metric.reads === "choices" && metric.score(samples).each).toEqual([0, 1, 2].map((at) => +(at === likeliest)));
 });
 
+it.each([
+  ["Bob", 1],
+  ["bob.", 1],
+  ["B", 1],
+  ["(B)", 1],
+  ["B. Bob", 1],
+  ["B: it is Bob", 1],
+  ["The answer is B.", 1],
+  ["the answer is (B) here", 1],
+  ["Ann", 0],
+  ["A", 0],
+  ["Both", 0],
+  ["Z", 0],
+  ["", 0],
+])("choice_accuracy by answer finds %j to be %i", (answer, right) => {
+  const choices = { texts: ["Ann", "Bob"], answers: ["A", "B"], right: 1 };
+  const scored = { answer, references: ["B"], choices };
+  expect(score("choice_accuracy", [scored], { by: "answer" })).toEqual({ value: right, each: [right] });
+  expect(() => score("choice_accuracy", [{ answer, references: ["B"] }], { by: "answer" })).toThrow(
+    expect.objectContaining({ code: "THAW_CAPTIONS_NO_CHOICES" }),
+  );
+});
+
 it("every metric is of a type, says what it is, and has strict options with defaults", () => {
   expect(new Set(METRICS.map(({ type }) => type)).size).toBe(METRICS.length);
   for (const { schema, summary } of METRICS) {

@@ -110,7 +110,7 @@ async function encodeAll(
     if (!problems.has(index)) {
       const sample = await samples.read(index);
       try {
-        lengths[position] = (await encode(sample, loaderOf(index), answered)).tokenIds.length;
+        lengths[position] = (await encode(sample, loaderOf(index), answered ? "whole" : "prompt")).tokenIds.length;
       } catch (error) {
         problems.set(index, { origin: sample.origin, error });
       }

@@ -1,5 +1,5 @@
 import { dirname, resolve } from "node:path";
-import type { DatasetFormat, SampleSet } from "@thaw/contracts";
+import { append, type DatasetFormat, type Sample, type SampleSet } from "@thaw/contracts";
 import { z } from "zod";
 import { fileMalformed } from "../../errors/files.js";
 import { sampleInvalid } from "../../errors/samples.js";
@@ -14,11 +14,18 @@ import { concepts, exif, images, prompt } from "../options.js";
 
 const ADVICE = 'A COCO file has "images" with an id and a file_name each, and "annotations" with image_id and caption.';
 
-/** COCO's annotations of captions: one sample per caption. */
+/** COCO's annotations of captions: one sample per caption, or per picture. */
 export const cocoSchema = z.strictObject({
   path: z.string().min(1).meta({ format: "hub-or-path", description: "A captions_*.json." }),
   images,
   prompt,
+  together: z
+    .boolean()
+    .default(false)
+    .describe(
+      "One sample per picture: its first caption is learned, and metrics compare with all of them, as COCO's own " +
+        "evaluation does. Default: one sample per caption.",
+    ),
   concepts,
   exif,
 });
@@ -66,23 +73,46 @@ async function openCoco(
   const numbers = await numbersById(pictures!);
   const folders = mediaFolders(options, dirname(path), baseFolder);
   const { exif: isTurned, concepts: part } = options;
-  return {
+  const read = async (indices: readonly number[]): Promise<Sample> => {
+    const origin = `${path} annotations[${indices[0]}]`;
+    const own = await Promise.all(indices.map((index) => notes!.read(index)));
+    const { id, image_id: imageId } = own[0]!;
+    const number = numbers.get(imageId);
+    if (number === undefined) throw sampleInvalid(origin, `No image has the id ${String(imageId)}.`, ADVICE);
+    const { file_name: image } = await pictures!.read(number);
+    const value = options.together
+      ? { id: imageId, image, caption: own.map(({ caption }) => caption) }
+      : { id, image, caption: own[0]!["caption"] };
+    return captionSample({ value, origin }, { folders, prompt: options.prompt ?? captionPrompt });
+  };
+  const common = {
     origin: path,
-    count: notes!.count,
     exif: isTurned,
     ...(part === undefined ? {} : { concepts: part }),
-    read: async (index) => {
-      const origin = `${path} annotations[${index}]`;
-      const { id, image_id: imageId, caption } = await notes!.read(index);
-      const number = numbers.get(imageId);
-      if (number === undefined) throw sampleInvalid(origin, `No image has the id ${String(imageId)}.`, ADVICE);
-      const { file_name: name } = await pictures!.read(number);
-      const value = { id, image: name, caption };
-      return captionSample({ value, origin }, { folders, prompt: options.prompt ?? captionPrompt });
-    },
-    fingerprint: (first, end) => notes!.fingerprint(first, end),
     close: () => file.close(),
   };
+  if (!options.together)
+    return {
+      ...common,
+      count: notes!.count,
+      read: (index) => read([index]),
+      fingerprint: (first, end) => notes!.fingerprint(first, end),
+    };
+  const groups = await notesByPicture(notes!);
+  const whole = await notes!.fingerprint(0, notes!.count);
+  return {
+    ...common,
+    count: groups.length,
+    read: (index) => read(groups[index]!),
+    fingerprint: (first, end) => Promise.resolve(`${whole} ${first} ${end}`),
+  };
+}
+
+/** Numbers of the notes of each picture, in the order in which pictures come up. */
+async function notesByPicture(notes: Entries): Promise<readonly (readonly number[])[]> {
+  const groups = new Map<unknown, number[]>();
+  for (let index = 0; index < notes.count; index += 1) append(groups, (await notes.read(index))["image_id"], index);
+  return [...groups.values()];
 }
 
 /** COCO captions. */

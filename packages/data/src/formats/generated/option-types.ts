@@ -80,7 +80,7 @@ export interface ParquetSet {
   split?: string | undefined;
   /**
    * Which column is what: { image: jpg, caption: txt }. Known are id, image, images, audio, audios, caption, question,
-   * answer, system, messages, conversations; without it columns of these names are read.
+   * answer, answers, choices, system, messages, conversations; without it columns of these names are read.
    */
   columns?: Record<string, string> | undefined;
   /** Folder that relative image paths start from. Default: the JSONL file's folder. */
@@ -96,6 +96,11 @@ export interface ParquetSet {
    * sample with another role is an error.
    */
   roles?: Record<string, "user" | "assistant" | "system"> | undefined;
+  /**
+   * How a question with choices is asked: they are listed beneath it and its letter is the answer, as LLaVA-1.5 has it,
+   * or the question stands alone and the choice's text is the answer. Default: letters.
+   */
+  choices?: "letters" | "texts" | undefined;
   /** Which captions, by a hash of their text that calls about a tenth of all texts unseen. Default: all. */
   concepts?: "seen" | "unseen" | "all" | undefined;
   /** Turn a photo upright by its EXIF tag. Default: true. */
@@ -119,7 +124,7 @@ export interface ArrowSet {
   split?: string | undefined;
   /**
    * Which column is what: { image: jpg, caption: txt }. Known are id, image, images, audio, audios, caption, question,
-   * answer, system, messages, conversations; without it columns of these names are read.
+   * answer, answers, choices, system, messages, conversations; without it columns of these names are read.
    */
   columns?: Record<string, string> | undefined;
   /** Folder that relative image paths start from. Default: the JSONL file's folder. */
@@ -135,6 +140,11 @@ export interface ArrowSet {
    * sample with another role is an error.
    */
   roles?: Record<string, "user" | "assistant" | "system"> | undefined;
+  /**
+   * How a question with choices is asked: they are listed beneath it and its letter is the answer, as LLaVA-1.5 has it,
+   * or the question stands alone and the choice's text is the answer. Default: letters.
+   */
+  choices?: "letters" | "texts" | undefined;
   /** Which captions, by a hash of their text that calls about a tenth of all texts unseen. Default: all. */
   concepts?: "seen" | "unseen" | "all" | undefined;
   /** Turn a photo upright by its EXIF tag. Default: true. */
@@ -158,7 +168,7 @@ export interface WebdatasetSet {
   split?: string | undefined;
   /**
    * Which column is what: { image: jpg, caption: txt }. Known are id, image, images, audio, audios, caption, question,
-   * answer, system, messages, conversations; without it columns of these names are read.
+   * answer, answers, choices, system, messages, conversations; without it columns of these names are read.
    */
   columns?: Record<string, string> | undefined;
   /** Folder that relative image paths start from. Default: the JSONL file's folder. */
@@ -174,6 +184,11 @@ export interface WebdatasetSet {
    * sample with another role is an error.
    */
   roles?: Record<string, "user" | "assistant" | "system"> | undefined;
+  /**
+   * How a question with choices is asked: they are listed beneath it and its letter is the answer, as LLaVA-1.5 has it,
+   * or the question stands alone and the choice's text is the answer. Default: letters.
+   */
+  choices?: "letters" | "texts" | undefined;
   /** Which captions, by a hash of their text that calls about a tenth of all texts unseen. Default: all. */
   concepts?: "seen" | "unseen" | "all" | undefined;
   /** Turn a photo upright by its EXIF tag. Default: true. */
@@ -199,7 +214,7 @@ export interface CsvSet {
   quotes?: boolean | undefined;
   /**
    * Which column is what: { image: jpg, caption: txt }. Known are id, image, images, audio, audios, caption, question,
-   * answer, system, messages, conversations; without it columns of these names are read.
+   * answer, answers, choices, system, messages, conversations; without it columns of these names are read.
    */
   columns?: Record<string, string> | undefined;
   /** Folder that relative image paths start from. Default: the JSONL file's folder. */
@@ -215,6 +230,11 @@ export interface CsvSet {
    * sample with another role is an error.
    */
   roles?: Record<string, "user" | "assistant" | "system"> | undefined;
+  /**
+   * How a question with choices is asked: they are listed beneath it and its letter is the answer, as LLaVA-1.5 has it,
+   * or the question stands alone and the choice's text is the answer. Default: letters.
+   */
+  choices?: "letters" | "texts" | undefined;
   /** Which captions, by a hash of their text that calls about a tenth of all texts unseen. Default: all. */
   concepts?: "seen" | "unseen" | "all" | undefined;
   /** Turn a photo upright by its EXIF tag. Default: true. */
@@ -238,6 +258,11 @@ export interface CocoSet {
   images?: string | undefined;
   /** What the model is asked for each image or sound. Default: the checkpoint's own. */
   prompt?: string | undefined;
+  /**
+   * One sample per picture: its first caption is learned, and metrics compare with all of them, as COCO's own
+   * evaluation does. Default: one sample per caption.
+   */
+  together?: boolean | undefined;
   /** Which captions, by a hash of their text that calls about a tenth of all texts unseen. Default: all. */
   concepts?: "seen" | "unseen" | "all" | undefined;
   /** Turn a photo upright by its EXIF tag. Default: true. */
@@ -261,7 +286,7 @@ export interface ImagefolderSet {
   split?: string | undefined;
   /**
    * Which column is what: { image: jpg, caption: txt }. Known are id, image, images, audio, audios, caption, question,
-   * answer, system, messages, conversations; without it columns of these names are read.
+   * answer, answers, choices, system, messages, conversations; without it columns of these names are read.
    */
   columns?: Record<string, string> | undefined;
   /** Folder that relative image paths start from. Default: the JSONL file's folder. */
@@ -277,6 +302,11 @@ export interface ImagefolderSet {
    * sample with another role is an error.
    */
   roles?: Record<string, "user" | "assistant" | "system"> | undefined;
+  /**
+   * How a question with choices is asked: they are listed beneath it and its letter is the answer, as LLaVA-1.5 has it,
+   * or the question stands alone and the choice's text is the answer. Default: letters.
+   */
+  choices?: "letters" | "texts" | undefined;
   /** Which captions, by a hash of their text that calls about a tenth of all texts unseen. Default: all. */
   concepts?: "seen" | "unseen" | "all" | undefined;
   /** Turn a photo upright by its EXIF tag. Default: true. */
@@ -338,9 +368,9 @@ export interface LlamaFactorySet {
   limit?: number | undefined;
 }
 
-/** JSONL with conversations, as LLaVA or as ShareGPT writes them. */
+/** JSONL with conversations, as LLaVA or as ShareGPT writes them, or with questions and their answers. */
 export interface ConversationsSet {
-  /** JSONL with conversations, as LLaVA or as ShareGPT writes them. */
+  /** JSONL with conversations, as LLaVA or as ShareGPT writes them, or with questions and their answers. */
   type: "conversations";
   /**
    * A JSONL file, or a .json file that is one list of such objects. Messages may be in OpenAI's form, and images data
@@ -358,6 +388,11 @@ export interface ConversationsSet {
    * sample with another role is an error.
    */
   roles?: Record<string, "user" | "assistant" | "system"> | undefined;
+  /**
+   * How a question with choices is asked: they are listed beneath it and its letter is the answer, as LLaVA-1.5 has it,
+   * or the question stands alone and the choice's text is the answer. Default: letters.
+   */
+  choices?: "letters" | "texts" | undefined;
   /** Turn a photo upright by its EXIF tag. Default: true. */
   exif?: boolean | undefined;
   /**
