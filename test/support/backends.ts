@@ -7,6 +7,7 @@ export const USABLE_BACKENDS: readonly Exclude<BackendName, "auto">[] = [
   ...(isHere("native") ? (["native"] as const) : []),
 ];
 
-function isHere(name: "native"): boolean {
+/** Whether the packages or the library of a backend are on this machine. */
+export function isHere(name: "native" | "webgpu"): boolean {
   return locate(backendEntry(name), { projectFolder: process.cwd(), cacheFolder: defaultCacheFolder() }) !== undefined;
 }

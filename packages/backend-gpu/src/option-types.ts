@@ -19,6 +19,11 @@ export interface BackendOptionsMapping {
   functions?: boolean | undefined;
   /** On how many threads the WASM backend multiplies. Default: OMP_NUM_THREADS, else one per processor, 16 at most. */
   threads?: number | undefined;
+  /**
+   * Whether the WebGPU backend may take an adapter that computes on the processor, such as SwiftShader: slow, and good
+   * for tests. Default: false.
+   */
+  fallbackAdapter?: boolean | undefined;
   /** Folder from which npm packages are looked up. Default: the working directory. */
   projectFolder?: string | undefined;
   /** Folder into which thaw backend install puts libraries. Default: a folder of the user's cache. */

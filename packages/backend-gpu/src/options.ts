@@ -46,6 +46,13 @@ export const backendOptionsSchema = z
           "On how many threads the WASM backend multiplies. Default: OMP_NUM_THREADS, else one per processor, 16 at " +
             "most.",
         ),
+      fallbackAdapter: z
+        .boolean()
+        .optional()
+        .describe(
+          "Whether the WebGPU backend may take an adapter that computes on the processor, such as SwiftShader: slow, " +
+            "and good for tests. Default: false.",
+        ),
       projectFolder: z.string().min(1).optional().meta({
         format: "code-path",
         description: "Folder from which npm packages are looked up. Default: the working directory.",
@@ -75,6 +82,8 @@ export interface ResolvedBackendOptions {
   readonly functions?: boolean;
   /** Threads of the WASM backend; absent: one per processor. */
   readonly threads?: number;
+  /** WebGPU by a processor, where no card is; absent: refused. */
+  readonly fallbackAdapter?: boolean;
   readonly projectFolder: string;
   readonly cacheFolder: string;
 }

@@ -1,8 +1,5 @@
 import * as tf from "@tensorflow/tfjs-core";
 import { type Backend, backendInUse, backendIsInUse, type Precision, tensorflowBfloat16 } from "@thaw/core";
-import { createRequire } from "node:module";
-import { join } from "node:path";
-import { pathToFileURL } from "node:url";
 import { type Addon, type AddonOptions, registerInstalledAddon, registerPackageAddon } from "./addon.js";
 import { startWithoutErrorHandlers } from "./error-handlers.js";
 import { tensorflowMemory } from "../device-memory.js";
@@ -12,6 +9,7 @@ import { useNativeKernels } from "../kernels.js";
 import type { Location } from "../locate.js";
 import type { BackendEntry } from "../table.js";
 import { registerWasm } from "./wasm.js";
+import { registerWebGpu } from "./webgpu.js";
 
 /** What holds TensorFlow's library in this process, if anything. */
 let loadedAddon: { readonly name: string; readonly addon: Addon } | undefined;
@@ -20,6 +18,8 @@ let loadedAddon: { readonly name: string; readonly addon: Addon } | undefined;
 export interface LoadOptions extends AddonOptions {
   /** Threads of the WASM backend; absent: one per processor. */
   readonly threads?: number;
+  /** Whether WebGPU may compute on the processor. */
+  readonly fallbackAdapter?: boolean;
 }
 
 /** Backend and options that were made current last. */
@@ -90,7 +90,7 @@ async function register(entry: BackendEntry, location: Location, options: LoadOp
       await import("@tensorflow/tfjs-backend-cpu");
       return "cpu: plain JavaScript, one thread";
     case "webgpu":
-      return await registerWebGpu(location);
+      return await registerWebGpu(location, options.fallbackAdapter === true);
     default:
       return await registerTensorFlow(entry, location, options);
   }
@@ -129,33 +129,4 @@ async function registerTensorFlow(entry: BackendEntry, location: Location, optio
     isCurrent ? "" : `; compiled for another version of Thaw, so without what makes it fast: run ${entry.command}`,
   ];
   return `${entry.name}: TensorFlow ${binding.TF_Version}${parts.join("")}`;
-}
-
-interface Gpu {
-  requestAdapter(
-    options: object,
-  ): Promise<{ readonly info?: { readonly description?: string; readonly isFallbackAdapter?: boolean } } | null>;
-}
-
-/** Dawn must be in `navigator.gpu` before TensorFlow.js' backend is imported. */
-async function registerWebGpu(location: Location): Promise<string> {
-  if (location.kind !== "packages") throw new Error("WebGPU comes from npm packages alone.");
-  const dawn = (await import(await entryUrl(location.folders["webgpu"] as string))) as {
-    create(flags: string[]): Gpu;
-    globals: object;
-  };
-  Object.assign(globalThis, dawn.globals);
-  const gpu = dawn.create([]);
-  const adapter = await gpu.requestAdapter({ powerPreference: "high-performance" });
-  if (adapter === null) throw new Error("WebGPU finds no adapter.");
-  if (adapter.info?.isFallbackAdapter === true) throw new Error("WebGPU finds a software adapter only.");
-  const holder = globalThis as { navigator?: object };
-  if (holder.navigator === undefined) Object.defineProperty(globalThis, "navigator", { value: {}, configurable: true });
-  Object.defineProperty(holder.navigator, "gpu", { value: gpu, configurable: true });
-  await import(await entryUrl(location.folders["@tensorflow/tfjs-backend-webgpu"] as string));
-  return `webgpu: ${adapter.info?.description ?? "an adapter"}`;
-}
-
-async function entryUrl(folder: string): Promise<string> {
-  return pathToFileURL(createRequire(join(folder, "package.json")).resolve(folder)).href;
 }
