@@ -1,6 +1,12 @@
 import * as tf from "@tensorflow/tfjs-core";
 import type { Tensor } from "@tensorflow/tfjs-core";
-import type { CompileFunction, FunctionInput, TensorFunctions } from "../src/index.js";
+import {
+  type CompileFunction,
+  type FunctionInput,
+  type Narrowed,
+  simulatedBfloat16,
+  type TensorFunctions,
+} from "../src/index.js";
 
 /** Some kernels take a list, and entries may be left out. */
 type Inputs = readonly Tensor[] | Readonly<Record<string, Tensor | undefined>>;
@@ -29,7 +35,7 @@ export function installFunctions({ isFailing = false } = {}): { readonly made: r
   /** How every tensor of a trace was made; traces of one key may read one another's. */
   const origins = new Map<number, { readonly call: Call; readonly index: number }>();
 
-  // Nothing is narrow without products in bfloat16.
+  const bfloat16 = simulatedBfloat16();
   const compile: CompileFunction = (given, run) => {
     if (isFailing) throw new Error("Nothing compiles here.");
     engine.runKernel = (kernel, inputs, attributes) => {
@@ -43,18 +49,28 @@ export function installFunctions({ isFailing = false } = {}): { readonly made: r
       call.outputs.forEach((output, index) => origins.set(output.id, { call, index }));
       return result;
     };
-    let outputs: readonly Tensor[];
+    let outputs: readonly (Tensor | Narrowed)[];
     try {
-      outputs = run() as readonly Tensor[];
+      outputs = run();
     } finally {
       engine.runKernel = runKernel;
     }
-    const ids = outputs.map(({ id }) => id);
+    const results = outputs.map((output) => ({
+      id: ("narrow" in output ? output.narrow : output).id,
+      isNarrow: "narrow" in output,
+    }));
     return {
       reads: given.map(() => true),
       call: (inputs) =>
         tf.tidy(() => {
-          const known = new Map(given.map((input, index) => [(input as Tensor).id, inputs[index] as Tensor] as const));
+          const known = new Map(
+            given.map((input, index) => {
+              const value = inputs[index] as Tensor;
+              return "narrow" in input
+                ? [input.narrow.id, value && bfloat16.widenRows(value, input.narrow.shape)]
+                : [(input as Tensor).id, value];
+            }),
+          );
           const valueOf = (id: number): Tensor => {
             const origin = origins.get(id);
             if (!known.has(id) && origin === undefined) known.set(id, constants.get(id)!());
@@ -73,7 +89,7 @@ export function installFunctions({ isFailing = false } = {}): { readonly made: r
             }
             return known.get(id)!;
           };
-          return ids.map((id) => valueOf(id).clone());
+          return results.map(({ id, isNarrow }) => (isNarrow ? bfloat16.narrowRows(valueOf(id)) : valueOf(id).clone()));
         }),
     };
   };

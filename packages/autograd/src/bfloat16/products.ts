@@ -30,6 +30,10 @@ export interface Bfloat16Products {
   times(x: Tensor, matrix: PackedMatrix): Tensor2D;
   /** Widens words `[..., columns / 2]`, as they are in a packed matrix, to float32 `[..., columns]`, exactly. */
   widen(words: Tensor): Tensor;
+  /** Rounds float32 `[..., columns]`, `columns` even, to the words that functions hand on. */
+  narrowRows(x: Tensor): Tensor;
+  /** Of such words the numbers in float32, in their shape. */
+  widenRows(words: Tensor, shape: readonly number[]): Tensor;
   /** The matrix as functions read it. */
   handle(matrix: PackedMatrix): PackedInput;
   /** The same products inside of functions; `hasAttention: false` is without attention. */

@@ -1,6 +1,6 @@
 import type { Tensor, Tensor2D } from "@tensorflow/tfjs-core";
 import * as tf from "@tensorflow/tfjs-core";
-import { roundToBfloat16, unpackBfloat16 } from "./pack.js";
+import { packBfloat16, roundToBfloat16, unpackBfloat16 } from "./pack.js";
 import type { Bfloat16Products } from "./products.js";
 
 /**
@@ -22,6 +22,9 @@ export function simulatedBfloat16(): Bfloat16Products {
     timesTransposed: (x, { words }) => product(x, words, true),
     times: (x, { words }) => product(x, words, false),
     widen,
+    narrowRows: (x) =>
+      tf.tensor(packBfloat16(x.dataSync<"float32">()).words, [...x.shape.slice(0, -1), x.shape.at(-1)! / 2]),
+    widenRows: widen,
     handle() {
       throw new Error("Simulated products have no functions.");
     },

@@ -55,6 +55,17 @@ class TensorFlowBfloat16 implements Bfloat16Products {
     return tf.reshape(wide, shape);
   }
 
+  narrowRows(x: Tensor): Tensor {
+    const { operations } = this;
+    return operations.adopt(operations.cast(operations.idsOf(x)[0]!, FLOAT32, BFLOAT16));
+  }
+
+  // TensorFlow's tensor of such words is one of bfloat16, in its own shape.
+  widenRows(words: Tensor): Tensor {
+    const { operations } = this;
+    return operations.tensor(operations.cast(operations.idsOf(words)[0]!, BFLOAT16, FLOAT32));
+  }
+
   handle({ words, shape }: PackedMatrix): PackedInput {
     return { id: this.view(words, shape), shape, dtype: "bfloat16" };
   }

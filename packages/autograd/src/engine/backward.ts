@@ -1,6 +1,7 @@
 import type { Tensor } from "@tensorflow/tfjs-core";
 import * as tf from "@tensorflow/tfjs-core";
 import { sizeOf } from "../kernels/broadcast.js";
+import { sumOf, widened } from "./narrow.js";
 import type { ValueNode } from "./node.js";
 import type { OpRecord } from "./record.js";
 
@@ -38,7 +39,7 @@ class GradientStore {
       this.#byNode.set(node, part);
       return;
     }
-    const total = tf.keep(tf.add(known, part));
+    const total = sumOf(known, part);
     this.hold(total);
     this.#byNode.set(node, total);
     this.drop(known);
@@ -182,7 +183,9 @@ function step(record: OpRecord, gradients: GradientStore, useful: ReadonlySet<Va
   try {
     const parts: (Tensor | null)[] = [];
     tf.tidy(() => {
-      for (const part of backward(gradient, wants, known)) parts.push(part === null ? null : tf.keep(part));
+      const upstream = record.takesNarrow ? gradient : widened(gradient);
+      for (const part of backward(upstream, wants, known === null ? null : widened(known)))
+        parts.push(part === null ? null : tf.keep(part));
     });
     // Hold all first: an op may return one tensor for two inputs, or the upstream gradient itself.
     for (const part of parts) if (part !== null) gradients.hold(part);

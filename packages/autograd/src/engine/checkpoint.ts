@@ -28,6 +28,7 @@ export function recordCheckpoint(
   const captured = new Set<ValueNode>();
   const firstInside = tape.node("constant", "checkpoint", tape.scalar(1), false).id;
   const outerRead = tape.onRead;
+  const narrow = inputs.filter(({ hasWide }) => !hasWide);
   // Held from the first read on: `run` may release what it reads.
   for (const input of inputs) input.hold();
   tape.onRead = (node) => {
@@ -44,6 +45,8 @@ export function recordCheckpoint(
     return output;
   } finally {
     tape.onRead = outerRead;
+    // Nothing was saved that would read it before the run is made again.
+    for (const input of narrow) input.forgetWide();
     for (const node of [...inputs, ...captured]) node.drop();
   }
 }
@@ -59,6 +62,7 @@ function recordReplay(
   // A fresh record on a value that exists already: nothing else has recorded it, as the run was dry.
   const record = new OpRecord("checkpoint", outer);
   for (const node of outer) record.save(node);
+  record.takesNarrow = true;
   record.backward = (gradient, wants) => replay(tape, inputs, captured, run, gradient, wants);
   record.attach(output);
   tape.records.push(record);
@@ -80,7 +84,7 @@ function replay(
   const outerMode = tape.mode;
   tape.records = [];
   tape.mode = "on";
-  const copies = inputs.map((input) => tape.node("constant", input.madeBy, input.tensor, input.needsGradient));
+  const copies = inputs.map((input) => tape.node("constant", input.madeBy, input.held, input.needsGradient));
   const results: (Tensor | null)[] = [];
   try {
     tape.tidy(() => {
@@ -93,6 +97,7 @@ function replay(
     });
   } finally {
     for (const record of tape.records) record.release();
+    for (const copy of copies) copy.forgetWide();
     tape.records = outerRecords;
     tape.mode = outerMode;
   }

@@ -2,6 +2,7 @@ import type { Tensor, Tensor2D } from "@tensorflow/tfjs-core";
 import * as tf from "@tensorflow/tfjs-core";
 import type { Bfloat16Products, PackedMatrix } from "../bfloat16/products.js";
 import { valueFreed } from "../errors.js";
+import { isNarrow, shapeOf, widened } from "./narrow.js";
 import { dequantized, type QuantizedMatrix } from "../quantized/matrix.js";
 import type { Value } from "./value.js";
 
@@ -23,6 +24,8 @@ export class ValueNode implements Value {
   readonly shape: readonly number[];
   readonly needsGradient: boolean;
   #tensor: Tensor | null;
+  /** In float32, of a tensor in words that an op has asked for. */
+  #wideCopy: Tensor | undefined;
   #holders = 0;
 
   constructor(
@@ -32,7 +35,7 @@ export class ValueNode implements Value {
     madeBy: string,
     tensor: Tensor,
     needsGradient: boolean,
-    shape: readonly number[] = tensor.shape,
+    shape: readonly number[] = shapeOf(tensor),
   ) {
     this.tape = tape;
     this.id = id;
@@ -44,8 +47,25 @@ export class ValueNode implements Value {
   }
 
   get tensor(): Tensor {
+    const { held } = this;
+    return isNarrow(held) ? (this.#wideCopy ??= tf.keep(tf.tidy(() => widened(held)))) : held;
+  }
+
+  /** The tensor as it is kept: words of bfloat16 where a function handed it on so. */
+  get held(): Tensor {
     if (this.#tensor === null || this.#tensor.isDisposed) throw valueFreed(this.madeBy, this.shape);
     return this.#tensor;
+  }
+
+  /** Whether there is a float32 copy of words. */
+  get hasWide(): boolean {
+    return this.#wideCopy !== undefined;
+  }
+
+  /** Frees the float32 copy of words that reading `tensor` made, which is made again where it is read again. */
+  forgetWide(): void {
+    this.#wideCopy?.dispose();
+    this.#wideCopy = undefined;
   }
 
   /** One more holder needs the tensor. */
@@ -61,6 +81,7 @@ export class ValueNode implements Value {
 
   /** Frees an owned tensor whoever holds it. */
   free(): void {
+    this.forgetWide();
     if (this.kind !== "owned" || this.#tensor === null) return;
     this.#tensor.dispose();
     this.#tensor = null;

@@ -38,6 +38,8 @@ export class OpRecord {
    * True if `backward` adds its result to what is known of the first input's gradient on the way, which saves an op.
    */
   addsKnown = false;
+  /** True if `backward` takes the output's gradient in words of bfloat16 too; else it gets float32. */
+  takesNarrow = false;
   #saved: ValueNode[] = [];
   #kept: Tensor[] = [];
   #outputSaved = false;

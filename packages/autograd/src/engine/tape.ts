@@ -11,6 +11,7 @@ import type { Kernels, MatmulStrategy } from "../kernels/kernels.js";
 import { plain2dKernels } from "../kernels/plain2d.js";
 import { tensorflowKernels } from "../kernels/tensorflow.js";
 import { LayoutCache } from "./layout-cache.js";
+import { wideGradient } from "./narrow.js";
 import type { NodeKind } from "./node.js";
 import { NarrowNode, PackedNode, QuantizedNode, ValueNode } from "./node.js";
 import { OpRecord, type RecordingMode } from "./record.js";
@@ -183,7 +184,7 @@ export class Tape implements Replayable {
     this.records = [];
     const seed = loss.shape.length === 0 ? this.scalar(1) : tf.keep(tf.reshape(this.scalar(1), [...loss.shape]));
     try {
-      return runBackward(records, loss as ValueNode, seed, wanted as readonly ValueNode[], take);
+      return runBackward(records, loss as ValueNode, seed, wanted as readonly ValueNode[], take).map(wideGradient);
     } finally {
       if (seed !== this.scalar(1)) seed.dispose();
     }

@@ -11,8 +11,9 @@ const rate = z.number().nonnegative();
  * How numbers are kept and multiplied. `tf32`: products of float32 matrices with 10 bits of mantissa, on GPUs that can.
  * `bfloat16`: matrices that stay frozen for the whole run are kept in bfloat16, half the memory, and multiplied so,
  * with sums in float32; other products as with `tf32` where the backend has it. In compiled functions on a GPU what
- * trains is multiplied so too, by a copy, and what ops hand on is kept in bfloat16 for backward. Trained parameters,
- * their gradients, optimizer, statistics of norms and softmax, and the loss are float32 always.
+ * trains is multiplied so too, by a copy, and layers hand on bfloat16, to one another and for backward, as they do the
+ * gradients of it. Trained parameters, their gradients, optimizer, statistics of norms and softmax, and the loss are
+ * float32 always.
  */
 export const PRECISIONS = ["float32", "tf32", "bfloat16"] as const;
 export type Precision = (typeof PRECISIONS)[number];

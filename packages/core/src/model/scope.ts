@@ -104,12 +104,12 @@ export class RunScope implements Scope {
     run: (scope: Scope, ...inputs: Value[]) => Value,
   ): Value {
     const values = [...inputs, ...parameters.map((name) => this.parameter(name))];
-    return fuse(key, values, (...given) =>
+    const within = (...given: Value[]): Value =>
       run(
         new StretchScope(this, new Map(parameters.map((name, index) => [name, given[inputs.length + index]!]))),
         ...given.slice(0, inputs.length),
-      ),
-    );
+      );
+    return fuse(key, values, within, { handsOn: true });
   }
 
   /** The output of a segment that ran or was substituted; readable if the segment is in no other one. */
