@@ -1,6 +1,7 @@
 import type { Tensor } from "@tensorflow/tfjs-core";
 import * as tf from "@tensorflow/tfjs-core";
 import { deviceMemory, type DeviceMemory, type Ensemble, type LostRank } from "@thaw/core";
+import { CardBuffers } from "./engines/card-buffers.js";
 import { BrokenRing, type DeviceEngine, type Engine } from "./engines/engine.js";
 import type { Messages } from "./wire/messages.js";
 
@@ -66,32 +67,33 @@ export class ProcessEnsemble implements Ensemble {
   }
 
   /**
-   * Up to its first wait this runs at once, so that the work is queued behind what computes the numbers. Sums go to
-   * memory of their own: what is given may lie where other tensors lie too.
+   * Up to its first wait this runs at once, so that the work is queued behind what computes the numbers: joining them,
+   * and the marker after them.
    */
   async #sumOnCard(
     tensors: ReadonlyMap<string, Tensor>,
     device: DeviceEngine,
     memory: DeviceMemory,
   ): Promise<ReadonlyMap<string, Tensor>> {
-    const given = [...tensors.values()];
-    const sums = given.map(({ shape }) => tf.keep(tf.fill(shape, 0)));
+    const card = new CardBuffers([...tensors.values()]);
     this.#marks = (this.#marks + 1) % MARK_COUNT;
     const bits = FIRST_MARK + this.#marks;
     const marker = tf.keep(tf.fill([1], new Float32Array(Uint32Array.of(bits).buffer)[0]!));
-    const places = memory.addresses([...given, ...sums, marker]);
-    const parts = given.flatMap(({ size }, index) =>
-      size === 0 ? [] : [{ from: places[index]!, to: places[given.length + index]!, count: size }],
+    const { buffers } = card;
+    const places = memory.addresses([...buffers.flatMap(({ from, to }) => [from, to]), marker]);
+    const parts = buffers.flatMap(({ from: { size } }, index) =>
+      size === 0 ? [] : [{ from: places[2 * index]!, to: places[2 * index + 1]!, count: size }],
     );
     const work = device.sum({ parts, marker: { address: places.at(-1)!, bits } });
-    const done = work.finally(() => tf.dispose([...given, marker]));
+    const done = work.finally(() => marker.dispose());
     try {
       await this.#messages.guard(done);
     } catch (error) {
       // The card may be at work until the engine is closed, which ends that
-      void done.catch(() => undefined).then(() => tf.dispose(sums));
+      void done.catch(() => undefined).then(() => card.dispose());
       throw error;
     }
+    const sums = card.sums();
     return new Map([...tensors.keys()].map((name, index) => [name, sums[index]!]));
   }
 

@@ -80,6 +80,26 @@ it("sums on a card begin once the numbers are computed, in order, also while nob
   for (const sum of [a, b]) tf.dispose([...sum.values()]);
 });
 
+it("adapters are summed in a buffer for each width, and nothing of them comes from the host", async () => {
+  // Four layers of rank 4; a matrix that is larger than what is joined stays alone, as does the loss
+  const shapes = Array.from({ length: 4 }, () => [[4, 8], [16, 4], [16]]).flat();
+  const given = new Map([...shapes, [2048, 1024], []].map((shape, index) => [`${index}`, tf.fill(shape, index)]));
+  card.isComputed = true;
+  card.isDone = true;
+  const { result, kernels } = await tf.profile(async () => {
+    const sums = await ensemble.sum(given);
+    await new Promise((resolve) => setImmediate(resolve));
+    return [...sums.values()];
+  });
+  const sums = result as tf.Tensor[];
+  expect(card.begun).toEqual([5]);
+  expect(sums.map(({ shape }) => shape)).toEqual([...shapes, [2048, 1024], []]);
+  for (const [index, sum] of sums.entries()) expect(new Set(sum.dataSync())).toEqual(new Set([2 * index]));
+  const count = (name: string): number => kernels.filter((kernel) => kernel.name === name).length;
+  expect([count("Fill"), count("Concat"), count("SplitV")]).toEqual([1, 3, 3]);
+  tf.dispose(sums);
+});
+
 it("a sum that is never there ends with what closes the engine, and frees what it was of", async () => {
   const sum = ensemble.sum(new Map([["a", tf.scalar(1)]]));
   const ended = expect(sum).rejects.toThrow("closed");
