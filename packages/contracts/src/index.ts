@@ -3,6 +3,7 @@ export { IGNORE_INDEX } from "./batch.js";
 export type { Batch, BatchSource, LoadedBatch, MediaItem, Rows, RowSavings, RowSize } from "./batch.js";
 export type { DatasetFormat, FormatContext, SampleSet } from "./provides/dataset-format.js";
 export { causeText, ThawError, thrownAt } from "./error.js";
+export { ownersOfItems, ownersOfTokens, type FindOwners, type RowOwners } from "./rows/row-owners.js";
 export { itemsOf, outputOffsets, placeholderRows, rowOffsets } from "./media.js";
 export type {
   ComponentDeclaration,

@@ -1,6 +1,7 @@
 import type { NamedColumns, QuantizedLayout, QuantizedValues, Value } from "@thaw/autograd";
 import type { Tensor } from "@tensorflow/tfjs-core";
 import type { LoadedBatch, MediaItem } from "./batch.js";
+import type { FindOwners } from "./rows/row-owners.js";
 
 /** A named tensor of a checkpoint, known from its header alone. */
 export interface StoredTensor {
@@ -127,6 +128,8 @@ export interface Scope {
     parameters: readonly string[],
     run: (scope: Scope, ...inputs: Value[]) => Value,
   ): Value;
+  /** Runs layers of whose rows it is known whose they are: what is drawn for a sample is its own. Absent: runs them. */
+  owned?<T>(owners: FindOwners, run: () => T): T;
   /**
    * True where rows that a pass could leave out cost less than shapes that no other pass has: samples of one batch then
    * have equally many rows if that adds few.

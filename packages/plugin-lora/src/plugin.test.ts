@@ -132,24 +132,47 @@ describe("a run with adapters", () => {
     expect(runDifference(await run(8, 1), await run(4, 2))).toBeLessThan(1e-5);
   });
 
-  it("gives two processes what one gives that accumulates, with dropout", async () => {
-    const run = (processes: number, gradientAccumulationSteps: number, ensemble?: Ensemble) => {
-      const connect = definePlugin({
-        name: "Connect",
-        apiVersion: API_VERSION,
-        apply: ({ hooks }) => hooks.resolveEnsemble.tap("Connect", () => ensemble),
-      })();
-      return runTiny(
-        options({
-          processes,
-          plugins: [connect, ...plugins()],
-          training: { microBatchSize: 2, gradientAccumulationSteps },
-        }),
-      );
-    };
-    const [whole, ...ranks] = await Promise.all([run(1, 2), ...memoryEnsembles(2).map((one) => run(2, 1, one))]);
-    for (const rank of ranks) expect(runDifference(whole!, rank)).toBeLessThan(1e-5);
-  });
+  it.each([
+    ["of the language model", ADAPTED, {}],
+    ["with blocks that are computed again", ADAPTED, { activationCheckpointing: "on" }],
+    [
+      "of tower, projector and language model",
+      {
+        components: Object.fromEntries(
+          ["vision_tower", "multi_modal_projector", "language_model"].map((name) => [
+            name,
+            { lora: { rank: 2, dropout: 0.3 } },
+          ]),
+        ),
+      },
+      {},
+    ],
+  ] as const)(
+    "gives four processes of 2 what one of 8 gives, and one that accumulates, with dropout %s",
+    async (_, freeze, training) => {
+      const run = (microBatchSize: number, gradientAccumulationSteps: number, ensemble?: Ensemble) => {
+        const connect = definePlugin({
+          name: "Connect",
+          apiVersion: API_VERSION,
+          apply: ({ hooks }) => hooks.resolveEnsemble.tap("Connect", () => ensemble),
+        })();
+        return runTiny(
+          options({
+            processes: ensemble?.size ?? 1,
+            plugins: [connect, ...plugins(freeze)],
+            data: { train: tinySource({ sampleCount: 13, textOnlyEvery: 4 }) },
+            training: { ...training, maxSteps: 4, learningRate: 0.05, microBatchSize, gradientAccumulationSteps },
+          }),
+        );
+      };
+      const [whole, ...others] = await Promise.all([
+        run(8, 1),
+        run(2, 4),
+        ...memoryEnsembles(4).map((one) => run(2, 1, one)),
+      ]);
+      for (const other of others) expect(runDifference(whole!, other)).toBeLessThan(1e-5);
+    },
+  );
 
   it("resumes with dropout as if it had never stopped, and refuses another scale", async () => {
     const whole = await runTiny(options());

@@ -13,6 +13,9 @@ import {
   scatterRows,
   swiglu,
   transpose,
+  ownersOfItems,
+  ownersOfTokens,
+  type FindOwners,
   type LoadedBatch,
   type ModelOutput,
   type Scope,
@@ -32,10 +35,15 @@ export function tinyForward(batch: LoadedBatch, scope: Scope, outputWeight: stri
   const rows = placeholderRows(batch.media, batch.tokenCount);
   let image: Value | undefined;
   // Without pixels the tower's output is known; with pixels and no tokens core runs the tower alone.
+  const owned = <T>(owners: FindOwners, run: () => T): T =>
+    scope.owned === undefined ? run() : scope.owned(owners, run);
   if (batch.media.length > 0) {
     const inputs = pixels === undefined ? [] : [scope.constant(pixels.tensor)];
-    const features = scope.segment("vision_tower", inputs, (value) => visionTower(scope, value!));
-    image = scope.segment("multi_modal_projector", [features], (value) => projector(scope, value!));
+    const owners = ownersOfItems(batch.media, "pixelValues");
+    const features = owned(owners, () => scope.segment("vision_tower", inputs, (value) => visionTower(scope, value!)));
+    image = owned(owners, () =>
+      scope.segment("multi_modal_projector", [features], (value) => projector(scope, value!)),
+    );
   }
   const inputs = image === undefined ? [] : [image];
   const embedded = scope.segment("language_model.embed_tokens", inputs, (features) => {
@@ -46,10 +54,16 @@ export function tinyForward(batch: LoadedBatch, scope: Scope, outputWeight: stri
     return reshape(all, [batch.batchSize, batch.tokenCount, hidden]);
   });
   const mask = scope.own(causalMask(batch.tokenCount));
+  const tokens = ownersOfTokens(Int32Array.from(batch.tokenIds.keys()), batch);
   let value = embedded;
   for (let layer = 0; layer < TINY.languageLayers; layer += 1) {
-    value = scope.segment(`language_model.layers.${layer}`, [value], (input) =>
-      decoderLayer(scope, input!, mask.tensor, layer),
+    const before = value;
+    value = owned(
+      () => tokens,
+      () =>
+        scope.segment(`language_model.layers.${layer}`, [before], (input) =>
+          decoderLayer(scope, input!, mask.tensor, layer),
+        ),
     );
   }
   const last = scope.segment("language_model.norm", [value], (input) =>

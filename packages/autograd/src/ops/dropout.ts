@@ -7,12 +7,16 @@ import type { Value } from "../engine/value.js";
 
 /**
  * Zeroes a share `rate` of the elements and scales the others by `1 / (1 - rate)` (Srivastava et al. 2014). The same
- * `seed` drops the same elements, so nothing is saved: backward makes the mask again.
- * @throws THAW_AUTOGRAD_SHAPE if the rate is not in [0, 1)
+ * `seed` drops the same elements, so nothing is saved: backward makes the mask again. With a seed for each row of
+ * `[..., width]` a row loses the same wherever it stands.
+ * @throws THAW_AUTOGRAD_SHAPE if the rate is not in [0, 1), or where rows and seeds do not go together
  */
-export function dropout(x: Value, rate: number, seed: number): Value {
+export function dropout(x: Value, rate: number, seed: number | Int32Array): Value {
   if (!(rate >= 0 && rate < 1))
     throw badArgument("dropout", `The rate is ${rate}.`, "Use a rate from 0 up to, but not including, 1.");
+  const rowCount = sizeOf(x.shape.slice(0, -1));
+  if (typeof seed !== "number" && seed.length !== rowCount)
+    throw badArgument("dropout", `There are ${seed.length} seeds and ${rowCount} rows.`, "Give each row a seed.");
   return operate("dropout", [x], (record) => {
     if (record !== null) record.backward = (gradient) => [tf.mul(gradient, dropMask(x.shape, rate, seed))];
     return tf.mul(x.tensor, dropMask(x.shape, rate, seed));
@@ -20,11 +24,15 @@ export function dropout(x: Value, rate: number, seed: number): Value {
 }
 
 /** 0 with probability `rate`, else `1 / (1 - rate)`. */
-function dropMask(shape: readonly number[], rate: number, seed: number): Tensor {
+function dropMask(shape: readonly number[], rate: number, seed: number | Int32Array): Tensor {
   const values = new Float32Array(sizeOf(shape));
   const kept = 1 / (1 - rate);
-  const random = mulberry32(seed);
-  for (let index = 0; index < values.length; index += 1) values[index] = random() < rate ? 0 : kept;
+  const seeds = typeof seed === "number" ? [seed] : seed;
+  const width = values.length / seeds.length;
+  for (const [row, own] of seeds.entries()) {
+    const random = mulberry32(own);
+    for (let index = row * width; index < (row + 1) * width; index += 1) values[index] = random() < rate ? 0 : kept;
+  }
   return tf.tensor(values, [...shape]);
 }
 

@@ -187,6 +187,7 @@ const CASES: Record<string, readonly [Case, ...Input[]]> = {
     normal(3, 5),
   ],
   dropout: [([x]) => ops.dropout(x!, 0.4, 7), normal(4, 5)],
+  "dropout by row": [([x]) => ops.dropout(x!, 0.4, Int32Array.of(7, 1, 7, -3)), normal(4, 5)],
   "a checkpoint with a captured parameter": [
     ([x, w], tape) => tape.checkpoint([x!], (inner) => ops.tanh(ops.linear(ops.square(inner), w!))),
     normal(3, 4),

@@ -61,6 +61,24 @@ it("two processes train as one does, and one goes on with what two began", async
   expect(readdirSync("runs")).toHaveLength(2);
 });
 
+it("four processes of one sample train adapters with dropout as one of four does", async () => {
+  const lora = "{lora: {rank: 2, dropout: 0.3}}";
+  const set = {
+    "freeze.train_mm_proj_only": "false",
+    "freeze.components": `{multi_modal_projector: train, vision_tower: ${lora}, language_model: ${lora}}`,
+    "projector_only.feature_cache": "auto",
+    "training.max_steps": "3",
+  };
+  const quiet = ["--quiet", "--log-level", "error"];
+  const flags = Object.entries(set).flatMap(([key, value]) => ["--set", `${key}=${value}`]);
+  const four = await thaw("train", ...quiet, ...flags, "--processes", "4");
+  expect([four.code, four.err]).toEqual([0, expect.not.stringContaining("error") as string]);
+  const one = await thaw("train", ...quiet, ...flags, "--set", "training.micro_batch_size=4");
+  const [losses, whole] = [lossesOf(runOf(four.out)), lossesOf(runOf(one.out))];
+  expect(losses).toHaveLength(3);
+  whole.forEach((loss, index) => expect(losses[index]).toBeCloseTo(loss, 4));
+});
+
 it("ends all when one dies, with its rank and the last step, and leaves a checkpoint to go on from", async () => {
   const { code, err } = await thaw(
     "train",

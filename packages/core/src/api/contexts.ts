@@ -207,6 +207,8 @@ export interface ScopeContext {
    * outside training.
    */
   readonly microBatch: number;
+  /** Ids of the samples of a batch that trains, by its rows. Absent elsewhere. */
+  readonly samples?: readonly string[];
 }
 
 export interface LossContext {

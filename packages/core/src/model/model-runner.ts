@@ -135,12 +135,13 @@ export class ModelRunner {
 
   /** Begins a recorded pass; `microBatch` counts within the step. */
   trainingPass(
-    batch: Pick<LoadedBatch, "media" | "segmentOutputs">,
+    batch: Pick<LoadedBatch, "media" | "segmentOutputs" | "samples">,
     checkpointed: ReadonlySet<string>,
     at: { readonly step: number; readonly microBatch: number },
   ): Pass {
     const { trained, flows, stopAfter } = this.#phase;
-    return this.#pass({ trained, flows, checkpointed, stopAfter }, batch, { purpose: "train", ...at });
+    const samples = batch.samples.map(({ id }) => id);
+    return this.#pass({ trained, flows, checkpointed, stopAfter }, batch, { purpose: "train", samples, ...at });
   }
 
   /** Cross entropy of the batch as taps of `batch` leave it, without gradient, without label smoothing. */

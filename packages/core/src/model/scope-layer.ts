@@ -1,5 +1,5 @@
 import type { Value } from "@thaw/autograd";
-import type { Scope } from "@thaw/contracts";
+import type { FindOwners, Scope } from "@thaw/contracts";
 import type { Tensor } from "@tensorflow/tfjs-core";
 
 /**
@@ -57,6 +57,10 @@ export class ScopeLayer implements Scope {
     return this.inner.stretch === undefined || parameters.some((name) => this.changes(name))
       ? run(this, ...inputs)
       : this.inner.stretch(key, inputs, parameters, run);
+  }
+
+  owned<T>(owners: FindOwners, run: () => T): T {
+    return this.inner.owned === undefined ? run() : this.inner.owned(owners, run);
   }
 
   /** Whether this layer may change what is computed of a parameter. Here: of every one. */

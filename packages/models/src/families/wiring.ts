@@ -1,5 +1,5 @@
 import { concat, type Value } from "@thaw/autograd";
-import { itemsOf, type LoadedBatch, type MediaItem, type Scope, type Segment } from "@thaw/contracts";
+import { itemsOf, ownersOfItems, type LoadedBatch, type MediaItem, type Scope, type Segment } from "@thaw/contracts";
 import type { Connector, ConnectorPlace, Tower, TowerPlace } from "../contract/parts.js";
 
 /** What a part made of a batch. */
@@ -64,17 +64,26 @@ export function wire(
       for (const [name, tower] of made) {
         const [segment] = tower.segments;
         const items = itemsOf(segment, batch.media);
-        if (items.length > 0) results.set(name, { features: tower.run(batch, scope, items), items, segment });
+        if (items.length === 0) continue;
+        const features = owned(scope, items, segment.reads[0], () => tower.run(batch, scope, items));
+        results.set(name, { features, items, segment });
       }
       for (const [name, { connector, after }] of joined) {
         const given = after.flatMap((part) => results.get(part) ?? []);
         if (given.length === 0) continue;
         const items = given.flatMap((part) => part.items);
         const inputs = given.map(({ features }) => features);
-        const features = connector.run(inputs.length === 1 ? inputs[0]! : concat(inputs, 0), scope, items);
+        const joinedInputs = inputs.length === 1 ? inputs[0]! : concat(inputs, 0);
+        const read = given.length === 1 ? given[0]!.segment.reads[0] : undefined;
+        const features = owned(scope, items, read, () => connector.run(joinedInputs, scope, items));
         results.set(name, { features, items, segment: connector.segments[0] });
       }
       return ends.flatMap((name) => results.get(name) ?? []);
     },
   };
+}
+
+/** Runs a part, of whose rows it is told whose they are: `input` is what is read of the items. */
+function owned<T>(scope: Scope, items: readonly MediaItem[], input: string | undefined, run: () => T): T {
+  return scope.owned === undefined ? run() : scope.owned(ownersOfItems(items, input), run);
 }

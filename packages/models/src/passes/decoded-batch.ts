@@ -1,5 +1,5 @@
 import { crossEntropy, gatherRows, reshape, scatterRows, softmaxCrossEntropy, type Value } from "@thaw/autograd";
-import type { LoadedBatch, ModelOutput, RowCounts, Scope } from "@thaw/contracts";
+import { ownersOfTokens, type LoadedBatch, type ModelOutput, type RowCounts, type Scope } from "@thaw/contracts";
 import { fill } from "@tensorflow/tfjs-core";
 import { rowsPass, keptRowsOf, type RowsPass } from "./decoder-pass.js";
 import {
@@ -112,7 +112,8 @@ export class DecodedBatch implements ModelOutput {
     const { decoder, scope, batch } = this.#input;
     const { kept, pass, inner } = this.#runBody({});
     return scope.segment(decoder.names.whole, statesAsInputs(inner), (...given) => {
-      const rows = runLastLayer(decoder, statesFromInputs(inner, given), pass, scope);
+      const states = statesFromInputs(inner, given);
+      const rows = this.#owned(kept.rows, () => runLastLayer(decoder, states, pass, scope));
       const width = rows.shape[1]!;
       const whole = kept.isWhole
         ? rows
@@ -137,8 +138,14 @@ export class DecodedBatch implements ModelOutput {
     const choosesRows =
       decoder.layerCount > 0 && batch.savings?.lastLayer !== false && chosen.length <= CHOICE_LIMIT * kept.rows.length;
     this.#count(body, choosesRows ? kept.rows.length - chosen.length : 0, rows.length);
-    if (!choosesRows) return gatherRows(runLastLayer(decoder, inner, pass, scope), chosen);
-    return runLastLayer(decoder, inner, pass, scope, pass.choose(decoder.layerCount - 1, chosen));
+    return this.#owned(
+      kept.rows,
+      () =>
+        choosesRows
+          ? runLastLayer(decoder, inner, pass, scope, pass.choose(decoder.layerCount - 1, chosen))
+          : gatherRows(runLastLayer(decoder, inner, pass, scope), chosen),
+      rows,
+    );
   }
 
   #seen(): Sight {
@@ -164,9 +171,22 @@ export class DecodedBatch implements ModelOutput {
     const pass = rowsPass(decoder, rows, scope);
     const tokens = mix(kept.rows);
     const embedded = embedTokens(decoder, tokens, scope, features);
-    const inner = runInnerLayers(decoder, tokens.tokenIds, embedded, pass, scope, additions?.(kept.rows));
+    const inner = this.#owned(kept.rows, () =>
+      runInnerLayers(decoder, tokens.tokenIds, embedded, pass, scope, additions?.(kept.rows)),
+    );
     this.#body = { kept, isCut, prompts, pass, inner };
     return this.#body;
+  }
+
+  /** Runs layers on rows of the flattened batch, of which some go on with `chosen` ones. */
+  #owned<T>(rows: Int32Array, run: () => T, chosen?: Int32Array): T {
+    const { scope, batch } = this.#input;
+    if (scope.owned === undefined) return run();
+    const known = [rows, ...(chosen === undefined ? [] : [chosen])];
+    return scope.owned((count) => {
+      const found = known.find(({ length }) => length === count);
+      return found === undefined ? undefined : ownersOfTokens(found, batch);
+    }, run);
   }
 
   #count({ kept, prompts }: Body, lastLayer: number, logitRows: number): void {

@@ -4,7 +4,7 @@ import * as tf from "@tensorflow/tfjs-core";
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { matrixNames, type Adapter } from "./adapter.js";
 import { AdapterScope } from "./adapter-scope.js";
-import { dropoutSeed } from "./dropout-seed.js";
+import { dropoutSeed, rowSeeds } from "./dropout-seed.js";
 import { mergedWeight } from "./merge.js";
 
 const adapter: Adapter = {
@@ -177,5 +177,34 @@ describe("dropoutSeed", () => {
     expect(new Set(seeds).size).toBe(4);
     expect(dropoutSeed(1, { step: 2, microBatch: 3 }, "a")).toBe(seeds[0]);
     for (const seed of seeds) expect(seed).toBe(seed | 0);
+  });
+
+  it("is for each row one of sample and place, whatever the others are", () => {
+    const at = (samples: readonly string[], owners: readonly (readonly [sample: number, place: number])[]) => [
+      ...rowSeeds(1, { step: 2, samples }, "a", {
+        samples: Int32Array.from(owners, ([sample]) => sample),
+        places: Int32Array.from(owners, ([, place]) => place),
+      }),
+    ];
+    const one = at(
+      ["x"],
+      [
+        [0, 0],
+        [0, 1],
+        [0, 2],
+      ],
+    );
+    const two = at(
+      ["y", "x"],
+      [
+        [0, 0],
+        [0, 2],
+        [1, 0],
+        [1, 2],
+        [1, 1],
+      ],
+    );
+    expect([two[2], two[4], two[3]]).toEqual(one);
+    expect(new Set(two).size).toBe(5);
   });
 });

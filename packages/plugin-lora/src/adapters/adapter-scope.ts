@@ -1,6 +1,7 @@
 import {
   add,
   dropout,
+  type FindOwners,
   linear,
   release,
   scale,
@@ -11,7 +12,7 @@ import {
 } from "@thaw/core";
 import type { Tensor } from "@tensorflow/tfjs-core";
 import { adapterOf, matrixNames, type Adapter } from "./adapter.js";
-import { dropoutSeed } from "./dropout-seed.js";
+import { dropoutSeed, rowSeeds } from "./dropout-seed.js";
 
 /** What an {@link AdapterScope} is made of. */
 export interface AdapterScopeOptions {
@@ -30,6 +31,8 @@ export interface AdapterScopeOptions {
 export class AdapterScope extends ScopeLayer {
   readonly #options: AdapterScopeOptions;
   readonly #context: ScopeContext;
+  /** Of the layers that run now. */
+  #owners: FindOwners | undefined;
 
   constructor(inner: Scope, options: AdapterScopeOptions, context: ScopeContext) {
     super(inner);
@@ -39,6 +42,16 @@ export class AdapterScope extends ScopeLayer {
 
   kept(segment: string, key: string, make: () => readonly Tensor[]): readonly Tensor[] | undefined {
     return this.#options.plainSegments.has(segment) ? this.inner.kept?.(segment, key, make) : undefined;
+  }
+
+  override owned<T>(owners: FindOwners, run: () => T): T {
+    return super.owned(owners, () => this.#among(owners, run));
+  }
+
+  /** Whose rows are whose is known again where a block is computed again in backward. */
+  override segment(name: string, inputs: readonly Value[], run: (...inputs: Value[]) => Value): Value {
+    const owners = this.#owners;
+    return super.segment(name, inputs, (...given) => this.#among(owners, () => run(...given)));
   }
 
   /** Joined with the adapters that are in it, but where dropout makes each pass another one. */
@@ -70,15 +83,31 @@ export class AdapterScope extends ScopeLayer {
     if (adapter === undefined) return base;
     const names = matrixNames(name);
     const [a, b] = [this.inner.parameter(names.a), this.inner.parameter(names.b)];
-    const seen =
-      a.needsGradient && adapter.dropout > 0
-        ? dropout(x, adapter.dropout, dropoutSeed(this.#options.seed, this.#context, name))
-        : x;
+    const seen = a.needsGradient && adapter.dropout > 0 ? dropout(x, adapter.dropout, this.#seeds(x, name)) : x;
     const low = linear(seen, a);
     const scaled = scale(low, adapter.scaling);
     const delta = linear(scaled, b);
     const sum = add(base, delta);
     release(base, low, scaled, delta, ...(seen === x ? [] : [seen]));
     return sum;
+  }
+
+  #among<T>(owners: FindOwners | undefined, run: () => T): T {
+    const before = this.#owners;
+    this.#owners = owners;
+    try {
+      return run();
+    } finally {
+      this.#owners = before;
+    }
+  }
+
+  /** By row, or one for all where it is not known whose the rows are. */
+  #seeds(x: Value, module: string): number | Int32Array {
+    const { step, samples } = this.#context;
+    const owners = this.#owners?.(x.shape.slice(0, -1).reduce((product, size) => product * size, 1));
+    return owners === undefined || samples === undefined
+      ? dropoutSeed(this.#options.seed, this.#context, module)
+      : rowSeeds(this.#options.seed, { step, samples }, module, owners);
   }
 }
