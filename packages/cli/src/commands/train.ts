@@ -68,10 +68,8 @@ export async function train(
   if (isConfigRefused(found.planning))
     return refuse(found.planning, eventWriter(terminal, options.json === true), terminal);
   const work = await fetched(found, { terminal, isQuiet: options.quiet === true });
-  const isStaged = work.stages.length > 0;
   const team = await formTeam(configPath, options, {
     environment: process.env,
-    isStaged,
     onLine: (line) => terminal.err(line),
   });
   if (team === undefined) return trainWork(work, options, terminal, advise);

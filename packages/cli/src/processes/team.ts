@@ -1,4 +1,4 @@
-import type { Plugin } from "@thaw/core";
+import type { Ensemble, Plugin } from "@thaw/core";
 import type { EngineName } from "@thaw/plugin-processes";
 import { badOption, othersFailed } from "../errors.js";
 import type { Terminal } from "../terminal/terminal.js";
@@ -24,8 +24,10 @@ export interface TeamOptions {
 export interface Team {
   readonly rank: number;
   readonly size: number;
-  /** Connects them. */
+  /** Connects them for one run. */
   readonly plugin: Plugin;
+  /** Connects them for as long as the caller, who closes it, wants. */
+  connect(): Promise<Ensemble>;
   /**
    * Waits for those that this process started; where it was never connected with them, they are ended. Resolves to how
    * many ended with an error.
@@ -36,8 +38,6 @@ export interface Team {
 /** What a team is formed from, beside options. */
 export interface TeamContext {
   readonly environment: Environment;
-  /** The config has stages. */
-  readonly isStaged: boolean;
   /** Told what processes that this one starts say. */
   readonly onLine: (line: string) => void;
 }
@@ -49,7 +49,7 @@ export interface TeamContext {
 export async function formTeam(
   configPath: string | undefined,
   options: TeamOptions,
-  { environment, isStaged, onLine }: TeamContext,
+  { environment, onLine }: TeamContext,
 ): Promise<Team | undefined> {
   const waitSeconds = wholeOption("--wait", options.wait);
   const count = wholeOption("--processes", options.processes);
@@ -57,7 +57,6 @@ export async function formTeam(
   if (found !== undefined && count !== undefined)
     throw badOption("--processes", String(count), `none: a launcher started ${found.size} processes already`);
   if (found === undefined && (count ?? 1) === 1) return undefined;
-  if (isStaged) throw badOption("--processes", found?.size ?? count, "1 for a config with stages, which train in one");
   let launched: Launched | undefined;
   if (found === undefined) {
     const { launch, sharedThreads } = await import("./launch.js");
@@ -67,20 +66,22 @@ export async function formTeam(
   const place = found ?? launched!.place;
   const card = ownCard(environment, place);
   if (card !== undefined) process.env["CUDA_VISIBLE_DEVICES"] = card;
-  const { processes } = await import("@thaw/plugin-processes");
+  const { connectProcesses, processes } = await import("@thaw/plugin-processes");
   const signal = launched?.signal;
   let isConnected = false;
+  const connecting = {
+    ...(waitSeconds === undefined ? {} : { waitSeconds }),
+    ...(options.engine === undefined ? {} : { engine: options.engine }),
+    ...(signal === undefined ? {} : { signal }),
+    onConnected: () => {
+      isConnected = true;
+    },
+  };
   return {
     rank: place.rank,
     size: place.size,
-    plugin: processes(place, {
-      ...(waitSeconds === undefined ? {} : { waitSeconds }),
-      ...(options.engine === undefined ? {} : { engine: options.engine }),
-      ...(signal === undefined ? {} : { signal }),
-      onConnected: () => {
-        isConnected = true;
-      },
-    }),
+    plugin: processes(place, connecting),
+    connect: () => connectProcesses(place, connecting),
     end: async () => (await launched?.end(!isConnected)) ?? 0,
   };
 }

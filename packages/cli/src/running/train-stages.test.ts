@@ -193,6 +193,24 @@ describe("a staged recipe", () => {
     }
   });
 
+  it("trains in two processes as in one, also where Ctrl-C stopped the second stage", async () => {
+    const whole = runOf((await train()).out);
+    const two = ["--processes", "2"];
+    writeFileSync("stop", "3");
+    const stopped = await train(...two, "--set", "training.micro_batch_size=1");
+    expect([stopped.code, readdirSync("runs")]).toEqual([130, expect.arrayContaining([basename(whole)])]);
+    const run = /--resume (.*)$/m.exec(stopped.err)![1]!;
+    rmSync("stop");
+    const resumed = await train("--resume", run, ...two);
+    expect([resumed.code, resumed.err, runOf(resumed.out)]).toEqual([0, "", run]);
+    expect(resumed.out).toContain("align: finished before");
+    expect(readdirSync("runs")).toHaveLength(2);
+    const [ours, theirs] = [await parameters(run, "2-instruct"), await parameters(whole, "2-instruct")];
+    expect([...ours.keys()]).toEqual([...theirs.keys()]);
+    for (const [name, values] of theirs)
+      values.forEach((value, index) => expect(ours.get(name)![index]).toBeCloseTo(value, 4));
+  });
+
   it("writes an event for each stage, and takes --set for one of them", async () => {
     const { out } = await train("--json", "--set", "stages.instruct.training.max_steps=1");
     const events = out.split("\n").map(

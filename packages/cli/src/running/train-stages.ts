@@ -20,7 +20,7 @@ export async function trainStages(
   resume: ResumeOptions | undefined,
   context: TrainContext,
 ): Promise<number> {
-  const { events, terminal, isJson } = context;
+  const { events, terminal, isJson, team } = context;
   const prepared = new Map<string, PreparedRun>();
   const { output, runName } = stages[0]!.config.values;
   const summary = await runStages({
@@ -28,6 +28,7 @@ export async function trainStages(
     output,
     runName,
     ...(resume === undefined ? {} : { resume }),
+    ...(team === undefined ? {} : { connect: () => team.connect() }),
     onStage: ({ name, index, count, trainer, isResumed, runFolder }) => {
       context.onTrainer(trainer);
       events.write("stage", { name, index, count, isResumed, runFolder });
@@ -35,7 +36,9 @@ export async function trainStages(
       if (!isJson)
         terminal.out(`${index === 0 ? "" : "\n"}${terminal.colors.bold(title)}${isResumed ? ", resumed" : ""}\n`);
     },
-    afterStage: ({ name }, result) => finishRun(prepared.get(name)!, result, context),
+    afterStage: async ({ name }, result) => {
+      if ((team?.rank ?? 0) === 0) await finishRun(prepared.get(name)!, result, context);
+    },
   });
   const { runFolder } = summary;
   if (summary.isInterrupted) return stoppedRun(summary.stages.at(-1)!.summary!, runFolder, context);
@@ -57,7 +60,9 @@ function asStage({ name, config }: StageToTrain, prepared: Map<string, PreparedR
     open: async (purpose) => {
       const parts = await openParts(config);
       try {
-        const run = await prepareRun(config, parts, context);
+        // The stages connect the processes, once for all
+        const { team: _team, ...alone } = context;
+        const run = await prepareRun(config, parts, alone);
         prepared.set(name, run);
         const options = withoutPlace(run.options);
         // The recorder prints the plan, which is wanted when the stage begins.

@@ -3,12 +3,14 @@ import { stagesInvalid, stagesMismatch } from "../errors/files.js";
 import { planRefused } from "../errors/options.js";
 import type { PlannedContext } from "../api/contexts.js";
 import { checkRunOptions } from "../run/check-run.js";
-import {} from "../run/training-run.js";
 import type { RunSummary } from "../api/summary.js";
+import { agree, ALONE, type Ensemble } from "../ensemble/ensemble.js";
+import { lostBy } from "../errors/ensemble.js";
 import { Trainer } from "../run/trainer.js";
 import type { ResumeOptions } from "../api/run-options.js";
 import type { TrainerOptions } from "../api/trainer-options.js";
 import { handoverFindings, stageFinding, type PlannedStage } from "./handover.js";
+import { isAnyStopped, shareRun, trainsWith } from "./together.js";
 import {
   createStagedRun,
   readStagedRun,
@@ -47,7 +49,7 @@ export interface StageContext {
   readonly runFolder: string;
 }
 
-/** A staged run. */
+/** A staged run. Among several processes each calls, with the same stages; rank 0 makes the folder, which all see. */
 export interface StagesOptions {
   readonly stages: readonly Stage[];
   /** Folder in which the run's folder is made; parameters are handed over by its files. */
@@ -55,6 +57,8 @@ export interface StagesOptions {
   readonly runName?: string;
   /** `from`: the folder of a staged run. Finished stages are not run again. */
   readonly resume?: ResumeOptions;
+  /** Connects the processes that train all stages together, once they are planned. Absent: this one alone. */
+  readonly connect?: () => Promise<Ensemble>;
   readonly onStage?: (stage: StageContext) => void;
   /** After a stage that was not stopped, its model and data still open. */
   readonly afterStage?: (stage: StageContext, summary: RunSummary) => Promise<void>;
@@ -72,7 +76,7 @@ export interface StagesSummary {
 /**
  * Trains in stages: each begins with what all before it trained. All are planned before the first one starts, so that a
  * mistake in the last one costs nothing. @throws THAW_CORE_STAGES_INVALID, THAW_CORE_STAGES_MISMATCH,
- * THAW_CORE_PLAN_REFUSED with the findings of all stages, and what a run throws
+ * THAW_CORE_PLAN_REFUSED with the findings of all stages, THAW_CORE_RANKS_DIFFER, and what a run throws
  */
 export async function runStages(options: StagesOptions): Promise<StagesSummary> {
   const names = options.stages.map(({ name }) => name);
@@ -85,10 +89,29 @@ export async function runStages(options: StagesOptions): Promise<StagesSummary> 
       names,
     );
   const records = await planStages(options, known);
-  const run = known ?? (await createStagedRun(options.output, options.runName ?? "run", records));
+  const ensemble = (await options.connect?.()) ?? ALONE;
   try {
-    return await runAll(options, run);
+    return await runOpened(options, ensemble, records, known);
   } catch (error) {
+    await ensemble.close(lostBy(error, ensemble.rank));
+    throw error;
+  } finally {
+    await ensemble.close();
+  }
+}
+
+async function runOpened(
+  options: StagesOptions,
+  ensemble: Ensemble,
+  records: readonly StageRecord[],
+  known: StagedRun | undefined,
+): Promise<StagesSummary> {
+  const { output, runName = "run" } = options;
+  const run = await shareRun(ensemble, records, async () => known ?? createStagedRun(output, runName, records));
+  try {
+    return await runAll(options, run, ensemble);
+  } catch (error) {
+    if (ensemble.rank > 0) throw error;
     const begun = await Promise.all(run.stages.map((stage) => stageState(run, stage)));
     if (begun.every(({ state }) => state === "waiting")) await run.folder.discard();
     throw error;
@@ -166,11 +189,12 @@ async function planChange(
   ];
 }
 
-async function runAll(options: StagesOptions, run: StagedRun): Promise<StagesSummary> {
+async function runAll(options: StagesOptions, run: StagedRun, ensemble: Ensemble): Promise<StagesSummary> {
   const done: { readonly name: string; readonly folder: string; readonly summary?: RunSummary }[] = [];
   let handedOver: string | undefined;
   for (const [index, stage] of options.stages.entries()) {
-    const { state, folder } = await stageState(run, run.stages[index]!);
+    const own = ensemble.rank === 0 ? await stageState(run, run.stages[index]!) : undefined;
+    const { state, folder } = (await agree(ensemble, own))!;
     if (state === "finished") done.push({ name: stage.name, folder });
     else {
       const open = await stage.open("run");
@@ -178,6 +202,9 @@ async function runAll(options: StagesOptions, run: StagedRun): Promise<StagesSum
         const resume = state === "begun" ? { resume: { ...options.resume, from: folder } } : { runFolder: folder };
         const trainer = new Trainer({
           ...open.options,
+          ...(ensemble.size === 1
+            ? {}
+            : { processes: ensemble.size, plugins: [...(open.options.plugins ?? []), trainsWith(ensemble)] }),
           ...resume,
           ...(handedOver === undefined ? {} : { startFrom: handedOver }),
         });
@@ -194,7 +221,7 @@ async function runAll(options: StagesOptions, run: StagedRun): Promise<StagesSum
         done.push({ name: stage.name, folder, summary });
         if (!summary.isInterrupted) await options.afterStage?.(context, summary);
         const isLast = index === options.stages.length - 1;
-        if (summary.isInterrupted || (trainer.stopReason !== undefined && !isLast))
+        if (summary.isInterrupted || (!isLast && (await isAnyStopped(ensemble, trainer.stopReason))))
           return { runFolder: run.folder.path, stages: done, isInterrupted: true };
       } finally {
         await open.close?.();

@@ -7,7 +7,9 @@ import { toyModel } from "../toy/toy-model.js";
 import { toySource } from "../toy/toy-source.js";
 import { runToy, tapped, trainOnly } from "../toy/toy-trainer.js";
 import { useToyOutput } from "../toy/toy-output.js";
-import { runStages, type Stage, type StageContext } from "./run-stages.js";
+import { memoryEnsembles } from "../ensemble/memory-ensemble.js";
+import type { TrainerOptions } from "../api/trainer-options.js";
+import { runStages, type Stage, type StageContext, type StagesOptions, type StagesSummary } from "./run-stages.js";
 
 let output: string;
 useToyOutput((folder) => {
@@ -26,7 +28,7 @@ function stage(
   trains: readonly string[],
   log: Log,
   plugins: readonly Plugin[] = [],
-  maxSteps = 3,
+  changed: TrainerOptions["training"] = {},
 ): Stage {
   return {
     name,
@@ -42,7 +44,7 @@ function stage(
             log.parameters.set(parameter, await readParameter(parameter));
         });
       });
-      const training = { maxSteps, microBatchSize: 4, learningRate: 0.05, deadGradientSteps: null };
+      const training = { maxSteps: 3, microBatchSize: 4, learningRate: 0.05, deadGradientSteps: null, ...changed };
       return {
         options: {
           model,
@@ -60,9 +62,9 @@ function stage(
   };
 }
 
-const two = (log: Log, plugins: readonly Plugin[] = []): readonly Stage[] => [
-  stage("align", ["projector"], log),
-  stage("instruct", ["decoder"], log, plugins),
+const two = (log: Log, plugins: readonly Plugin[] = [], changed?: TrainerOptions["training"]): readonly Stage[] => [
+  stage("align", ["projector"], log, [], changed),
+  stage("instruct", ["decoder"], log, plugins, changed),
 ];
 const tree = async (folder: string): Promise<readonly string[]> =>
   (await readdir(folder, { recursive: true }))
@@ -168,6 +170,117 @@ describe("runStages", () => {
       expect(log.parameters).toEqual(whole.parameters);
       expect(second.stages.map(({ summary }) => summary === undefined)).toEqual([runs === "run instruct", false]);
     }
+  });
+
+  describe("with several processes", () => {
+    /** Both stages on each rank; `plugins` of the second stage. */
+    const together = async (size: number, options: Partial<StagesOptions>, plugins: readonly Plugin[] = []) => {
+      const logs = Array.from({ length: size }, newLog);
+      const runs = await Promise.allSettled(
+        memoryEnsembles(size).map((ensemble, rank) =>
+          runStages({
+            stages: two(logs[rank]!, plugins, { microBatchSize: 1, gradientAccumulationSteps: 4 / size }),
+            output,
+            ...options,
+            connect: async () => ensemble,
+          }),
+        ),
+      );
+      return { logs, runs };
+    };
+    const close = (log: Log, whole: Log): void => {
+      expect(log.losses).toHaveLength(whole.losses.length);
+      log.losses.forEach((loss, index) => expect(loss).toBeCloseTo(whole.losses[index]!, 5));
+      for (const [name, values] of whole.parameters)
+        values.forEach((value, index) => expect(log.parameters.get(name)![index]).toBeCloseTo(value, 5));
+    };
+    const stopOn = (rank: number, at: number) =>
+      tapped("Stop", (trainer) => {
+        trainer.hooks.afterStep.tap("Stop", ({ step, ensemble }) => {
+          if (step === at && ensemble.rank === rank) trainer.stop("Ctrl-C");
+        });
+      });
+
+    it("trains as one does: each stage begins with what all before it trained, and one folder is written", async () => {
+      const whole = newLog();
+      await runStages({ stages: two(whole), output: join(output, "whole") });
+      for (const size of [2, 4]) {
+        const told: string[] = [];
+        const { logs, runs } = await together(size, {
+          output: join(output, `of ${size}`),
+          afterStage: async ({ name, runFolder }) => void told.push(`${name} in ${basename(runFolder)}`),
+        });
+        for (const log of logs) close(log, whole);
+        const [folder, ...others] = await readdir(join(output, `of ${size}`));
+        expect(others).toEqual([]);
+        expect(told.toSorted()).toEqual(
+          ["align", "instruct"].flatMap((name) => Array.from({ length: size }, () => `${name} in ${folder}`)),
+        );
+        for (const run of runs)
+          expect((run as PromiseFulfilledResult<StagesSummary>).value).toMatchObject({
+            runFolder: join(output, `of ${size}`, folder!),
+            isInterrupted: false,
+          });
+      }
+    });
+
+    it("goes on in the second stage, with another number of them", async () => {
+      const whole = newLog();
+      await runStages({ stages: two(whole), output: join(output, "whole") });
+      const first = await together(2, {}, [stopOn(1, 0)]);
+      const { runFolder: from, isInterrupted } = (first.runs[1] as PromiseFulfilledResult<StagesSummary>).value;
+      expect(isInterrupted).toBe(true);
+      const { logs } = await together(4, { resume: { from } });
+      for (const log of logs) close({ ...log, losses: [...first.logs[0]!.losses, ...log.losses] }, whole);
+    });
+
+    it("does not begin the second stage where one was told to stop in the last step of the first", async () => {
+      const log = Array.from({ length: 2 }, newLog);
+      const runs = await Promise.all(
+        memoryEnsembles(2).map((ensemble, rank) =>
+          runStages({
+            stages: [
+              stage("align", ["projector"], log[rank]!, [stopOn(1, 2)]),
+              stage("instruct", ["decoder"], log[rank]!),
+            ],
+            output,
+            connect: async () => ensemble,
+          }),
+        ),
+      );
+      expect(runs.map(({ isInterrupted }) => isInterrupted)).toEqual([true, true]);
+      expect(log.map(({ opened }) => opened.includes("run instruct"))).toEqual([false, false]);
+    });
+
+    it("ends on all where one fails, names it, and leaves no folder without a step", async () => {
+      const fails = tapped("Fails", ({ hooks }) => {
+        hooks.beforeStep.tap("Fails", ({ ensemble }) => {
+          if (ensemble.rank === 1) throw new Error("out of luck");
+        });
+      });
+      const failing = (log: Log) => [stage("align", ["projector"], log, [fails]), stage("instruct", ["decoder"], log)];
+      const runs = await Promise.allSettled(
+        memoryEnsembles(2).map((ensemble) =>
+          runStages({ stages: failing(newLog()), output, connect: async () => ensemble }),
+        ),
+      );
+      expect(runs.map((run) => (run as PromiseRejectedResult).reason as Error)).toMatchObject([
+        { code: "THAW_CORE_RANK_LOST", details: { rank: 1 } },
+        { message: expect.stringContaining("out of luck") as string },
+      ]);
+      expect(await readdir(output)).toEqual([]);
+      await expect(
+        Promise.all(
+          memoryEnsembles(2).map((ensemble, rank) =>
+            runStages({
+              stages: [stage("align", [rank === 0 ? "projector" : "tower"], newLog())],
+              output,
+              connect: async () => ensemble,
+            }),
+          ),
+        ),
+      ).rejects.toMatchObject({ code: "THAW_CORE_RANKS_DIFFER", details: { what: "the stages" } });
+    });
   });
 
   it("plans every stage before the first one starts", async () => {
