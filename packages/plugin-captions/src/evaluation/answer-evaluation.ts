@@ -3,6 +3,7 @@ import type { DataSource, PromptBatch } from "@thaw/data";
 import type { AnswerMetric } from "../choosing/chosen-metrics.js";
 import { conceptsEmpty } from "../errors.js";
 import { baselineAnswers } from "./baselines.js";
+import { ALONE, gatherShares, shareOf, type Sharers } from "./sharing.js";
 import { selectConcepts, type ConceptFilter } from "./concept-filter.js";
 
 /** How the answers of a data set are evaluated. */
@@ -25,6 +26,8 @@ export interface AnswerEvaluationOptions {
   readonly maxNewTokens?: number;
   /** Only the first so many of the chosen samples. */
   readonly limit?: number;
+  /** Who answers together: each sample is answered once in all. Default: this process alone. */
+  readonly ensemble?: Sharers;
   /** Default: true if `training` is given. */
   readonly baselines?: boolean;
   /** Called before the first and after every micro-batch, and while the baselines are computed. */
@@ -60,6 +63,12 @@ export interface AnswerEvaluation {
   readonly predictions: readonly AnswerPrediction[];
 }
 
+/** An answer before it is scored. */
+interface Answered {
+  readonly own: Omit<AnswerPrediction, "scores">;
+  readonly wanted: Omit<ScoredAnswer, "answer">;
+}
+
 /** Each metric of a set of answers, and of those that are made of samples' own scores these, sample by sample. */
 function scoresOf(
   metrics: readonly AnswerMetric[],
@@ -79,42 +88,59 @@ function scoresOf(
  * @throws THAW_CAPTIONS_CONCEPTS_EMPTY when the filter leaves nothing; whatever `generate` and the metrics throw
  */
 export async function evaluateAnswers(options: AnswerEvaluationOptions): Promise<AnswerEvaluation> {
-  const { source, metrics, training, concepts = "known", microBatchSize = 32, maxNewTokens = 24 } = options;
+  const { source, metrics, training, concepts = "known" } = options;
   const knownConcepts = (await training?.knownConcepts()) ?? new Set<string>();
   const { indices: chosen, unknown } = await selectConcepts(source.samples, concepts, knownConcepts);
   const indices = options.limit === undefined ? chosen : chosen.slice(0, options.limit);
   if (indices.length === 0) throw conceptsEmpty(source.name, concepts);
-  const answered: Omit<AnswerPrediction, "scores">[] = [];
-  const wanted: Omit<ScoredAnswer, "answer">[] = [];
-  options.onProgress?.({ done: 0, total: indices.length, stage: "answers" });
-  for await (const batch of source.prompts({ microBatchSize, indices })) {
-    const rows = await options.generate(batch, { maxNewTokens });
-    for (const [row, index] of batch.indices.entries()) {
-      const { id, reference, references = [reference], choices } = await source.samples.read(index);
-      const prediction = source.processor.tokenizer.decode(rows[row] ?? []);
-      answered.push({ index, id, reference, prediction });
-      wanted.push({ references, ...(choices === undefined ? {} : { choices }) });
-    }
-    options.onProgress?.({ done: answered.length, total: indices.length, stage: "answers" });
-  }
+  const answered = await answersTo(indices, options);
   const onProgress = (done: number, total: number): void => options.onProgress?.({ done, total, stage: "baselines" });
   const guessed: Readonly<Record<string, readonly string[]>> =
     training === undefined || options.baselines === false
       ? {}
       : { ...(await baselineAnswers({ source, training, indices, onProgress })) };
   const baselines = Object.entries(guessed).map(([name, guesses]) => {
-    const answers = guesses.map((answer, position) => ({ answer, ...wanted[position]! }));
+    const answers = guesses.map((answer, position) => ({ answer, ...answered[position]!.wanted }));
     return [name, scoresOf(metrics, answers).scores] as const;
   });
   const { scores, each } = scoresOf(
     metrics,
-    answered.map((one, position) => ({ answer: one.prediction, ...wanted[position]! })),
+    answered.map(({ own, wanted }) => ({ answer: own.prediction, ...wanted })),
   );
   return {
     scores,
     samples: indices.length,
     unscored: unknown,
     baselines: Object.fromEntries(baselines),
-    predictions: answered.map((one, position) => ({ ...one, scores: each[position]! })),
+    predictions: answered.map(({ own }, position) => ({ ...own, scores: each[position]! })),
   };
+}
+
+/** The model's answers in the order of `indices`, made by all who share them. */
+async function answersTo(
+  indices: readonly number[],
+  { source, generate, microBatchSize = 32, maxNewTokens = 24, onProgress, ensemble = ALONE }: AnswerEvaluationOptions,
+): Promise<readonly Answered[]> {
+  const { batchSize, mine } = shareOf(indices, microBatchSize, ensemble);
+  const tell = (done: number): void =>
+    onProgress?.({ done: Math.min(indices.length, done * ensemble.size), total: indices.length, stage: "answers" });
+  const answer = async (): Promise<readonly Answered[]> => {
+    const answered: Answered[] = [];
+    tell(0);
+    for await (const batch of source.prompts({ microBatchSize: batchSize, indices: mine })) {
+      const rows = await generate(batch, { maxNewTokens });
+      for (const [row, index] of batch.indices.entries()) {
+        const { id, reference, references = [reference], choices } = await source.samples.read(index);
+        const prediction = source.processor.tokenizer.decode(rows[row] ?? []);
+        answered.push({
+          own: { index, id, reference, prediction },
+          wanted: { references, ...(choices === undefined ? {} : { choices }) },
+        });
+      }
+      tell(answered.length);
+    }
+    return answered;
+  };
+  const byIndex = new Map((await gatherShares(answer, ensemble)).map((one) => [one.own.index, one]));
+  return indices.map((index) => byIndex.get(index)!);
 }

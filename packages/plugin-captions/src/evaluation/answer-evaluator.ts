@@ -1,9 +1,8 @@
 import type { Direction, Evaluator, Session, StepContext } from "@thaw/core";
 import type { AnswerMetric } from "../choosing/chosen-metrics.js";
 import { evaluateAnswers, type AnswerEvaluation, type AnswerEvaluationOptions } from "./answer-evaluation.js";
+import { Stopped } from "./sharing.js";
 import { tellAnswers } from "./tell-answers.js";
-
-class Stopped extends Error {}
 
 /** How a session's answers are measured. */
 export interface AnswerMeasurement extends Omit<AnswerEvaluationOptions, "generate"> {
@@ -38,7 +37,10 @@ export async function measureAnswers(
 }
 
 /** How the answers of one set are measured during a run. */
-export interface AnswerEvaluatorOptions extends Omit<AnswerMeasurement, "baselines" | "concepts" | "limit"> {
+export interface AnswerEvaluatorOptions extends Omit<
+  AnswerMeasurement,
+  "baselines" | "concepts" | "limit" | "ensemble"
+> {
   /** Of the evaluation set; results are called `captions/<set>`. */
   readonly set: string;
   /** Asked before each evaluation: whether baselines are computed in it. */
@@ -60,7 +62,10 @@ export function answersBetter(metrics: readonly AnswerMetric[]): Readonly<Record
   return { ...Object.fromEntries(own), samples: "higher", unscored: "lower" };
 }
 
-/** Measures a set's answers before, during and after training, and tells samples of them. */
+/**
+ * Measures a set's answers before, during and after training, and tells samples of them. Processes that train together
+ * answer a part each; rank 0 makes the baselines and tells.
+ */
 export function answerEvaluator(options: AnswerEvaluatorOptions): Evaluator {
   const { set, wantsBaselines, onMeasured, onEnd, ...measurement } = options;
   const name = answersName(set);
@@ -68,11 +73,15 @@ export function answerEvaluator(options: AnswerEvaluatorOptions): Evaluator {
     name,
     better: answersBetter(measurement.metrics),
     async evaluate(session, context) {
-      const baselines = wantsBaselines();
-      const evaluation = await measureAnswers(session, { ...measurement, baselines }).finally(() => onEnd?.());
+      const { ensemble } = context;
+      const baselines = ensemble.rank === 0 && wantsBaselines();
+      const evaluation = await measureAnswers(session, { ...measurement, ensemble, baselines }).finally(() =>
+        onEnd?.(),
+      );
       if (evaluation === undefined) return undefined;
       onMeasured?.(evaluation, context);
-      await tellAnswers(evaluation, { name, step: context.step, ...measurement, tell: context.record });
+      if (ensemble.rank === 0)
+        await tellAnswers(evaluation, { name, step: context.step, ...measurement, tell: context.record });
       return { ...evaluation.scores, samples: evaluation.samples, unscored: evaluation.unscored };
     },
   };
