@@ -1,3 +1,4 @@
+import { existsSync } from "node:fs";
 import { ThawError, Trainer, type Logger, type ResumeOptions } from "@thaw/core";
 import { serveLivePage, writeReport, type LivePage } from "@thaw/report";
 import { openParts } from "../running/build-run.js";
@@ -229,9 +230,12 @@ function openLive(
   });
 }
 
-/** The report of a run that failed; what else goes wrong with it is told, and not thrown. */
+/**
+ * The report of a run that failed; what else goes wrong with it is told, and not thrown. The folder of a run that
+ * failed before it trained is gone again.
+ */
 async function reportOf({ runFolder }: Failure, logger: Logger): Promise<string | undefined> {
-  if (runFolder === undefined) return undefined;
+  if (runFolder === undefined || !existsSync(runFolder)) return undefined;
   return writeReport(runFolder).catch((error: unknown) => {
     logger.warn(error instanceof Error ? error.message : String(error));
     return undefined;

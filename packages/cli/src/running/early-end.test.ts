@@ -109,6 +109,14 @@ describe("a run that ends early", () => {
     await expectGoesOn(err, run);
   });
 
+  it("before its first step leaves nothing, and says the error alone", async () => {
+    const backend = ["--set", "backend={ name: native, cache_folder: ./none }"];
+    const { code, err } = await thaw(backend);
+    expect({ code, runs: readdirSync(join(folder, "runs")) }).toEqual({ code: 1, runs: [] });
+    expect(err).toMatch(/^error The backend "native" was asked for, and it is not there: .*\[THAW_BACKEND_MISSING\]$/m);
+    expect(err).not.toMatch(/WARN|is not a run/);
+  });
+
   it("tells programs where its state is", async () => {
     const { out, err, run } = await thaw(["--json"], { END: "boom" });
     const events = out
