@@ -44,6 +44,9 @@ describe("the report of a run folder", () => {
     expect(words("h1")).toBe("emoji");
     expect(words("#overview")).toContain("Finished 200 of 200 steps · ended: all 200 steps are done");
     expect(words("#overview .cards")).toMatch(/0\.25 *token F1 of captions\/twemoji, was 0\.004; a baseline/);
+    expect(words("#overview .cards")).toMatch(
+      /0\.421 *best token F1 of captions\/twemoji, after 150 steps \(other\/checkpoints\/step-150\)/,
+    );
     expect(words("#overview .cards")).toMatch(/12\.1x *faster per step than training everything/);
     expect(words("#findings")).toMatch(
       /warning zero-learning-rate .* rate of 0, .*training\.learning_rate thaw\.config/,

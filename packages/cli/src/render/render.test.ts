@@ -130,6 +130,20 @@ describe("the summary", () => {
     expect(text).toContain("peak in tensors: 61.0 MB instead of 410 MB, 6.7x less");
     expect(text).toMatchSnapshot();
   });
+  it("names the best checkpoint", () => {
+    const best = { evaluation: "captions/icons", metric: "tokenF1", value: 0.4213, step: 1500 };
+    const lines = (folder: object): string => {
+      const record = sampleRecord();
+      return summaryLines({ ...record, summary: { ...record.summary!, best: { ...best, ...folder } } }, options).join(
+        "\n",
+      );
+    };
+    expect(lines({ folder: "runs/a/final" })).toContain(
+      "Best checkpoint\ntoken F1 of captions/icons is 0.4213 after step 1,500: runs/a/final",
+    );
+    expect(lines({})).toContain("after step 1,500\n");
+    expect(summaryLines(sampleRecord(), options).join("\n")).not.toContain("Best checkpoint");
+  });
   it("gets by with an evaluation that has only begun", () => {
     const record = sampleRecord();
     const { after: _after, ...before } = record.captions[0]!;

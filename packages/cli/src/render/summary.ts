@@ -1,6 +1,6 @@
 import { bytesText, countText, durationText } from "@thaw/contracts";
-import { deadGradientLines } from "@thaw/core";
-import type { Comparison } from "@thaw/report";
+import { deadGradientLines, type BestSummary } from "@thaw/core";
+import { metricText, type Comparison } from "@thaw/report";
 import type { RunRecord } from "../record/record.js";
 import type { Colors } from "../terminal/terminal.js";
 import { sampleLines, scoreLines } from "./captions.js";
@@ -37,6 +37,7 @@ export function summaryLines(
     ),
   );
   add("Captions", scoreLines(record.captions, options));
+  add("Best checkpoint", bestLines(summary?.best));
   const written = record.captions.filter(({ before, after }) => ((after ?? before)?.predictions.length ?? 0) > 0);
   const first = written.find(({ after }) => after !== undefined) ?? written[0];
   if (first !== undefined) add("Samples, spread evenly over the set", sampleLines(first, options));
@@ -45,6 +46,14 @@ export function summaryLines(
   add("What freezing saved", record.saving === undefined ? [] : comparisonLines(record.saving, colors));
   add("Memory and speed", summary?.lines ?? []);
   return sections.flatMap((lines, index) => (index === 0 ? lines : ["", ...lines]));
+}
+
+/** What was best, after how many steps, and where it lies. */
+export function bestLines(best: BestSummary | undefined): readonly string[] {
+  if (best === undefined) return [];
+  const { metric, evaluation, value, step, folder } = best;
+  const where = folder === undefined ? "" : `: ${folder}`;
+  return [`${metricText(metric)} of ${evaluation} is ${lossText(value)} after step ${countText(step)}${where}`];
 }
 
 /** One line per component: fingerprints before the first and after the last step. */

@@ -32,6 +32,8 @@ export interface BestState {
   readonly evaluation: string;
   readonly best: number;
   readonly step: number;
+  /** Where it lies if that is another run's folder, from which this one was branched. */
+  readonly folder?: string;
 }
 
 /** Totals of a run so far, for the summary of one that was resumed. */

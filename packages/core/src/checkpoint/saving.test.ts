@@ -1,4 +1,4 @@
-import { readdir } from "node:fs/promises";
+import { readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import type { TrainingOptions } from "../api/options.js";
@@ -61,7 +61,7 @@ describe("checkpoints", () => {
     const training = { epochs: 4, evaluateEverySteps: 1, saveEveryMinutes: null } as const;
     const run = async (keep: TrainingOptions["keep"], more: Parameters<typeof runToy>[0] = {}) => {
       const { summary } = await runToy({ output, data, evaluators, ...more, training: { ...training, keep } });
-      const stay = await readdir(join(summary.runFolder!, "checkpoints"));
+      const stay = await readdir(join(summary.runFolder!, "checkpoints")).catch(() => []);
       return { summary, stay: stay.toSorted() };
     };
     const lowest = await run({ last: 1, best: "error" });
@@ -87,6 +87,17 @@ describe("checkpoints", () => {
     expect(first.stay).toEqual(["step-4", "step-6"]);
     const rest = await run({ last: 1, best: "error" }, { resume: { from: first.summary.runFolder! } });
     expect([rest.stay, rest.summary.best?.step]).toEqual([["step-4", "step-6"], 4]);
+    // So does one that is branched into another folder, where its own are no better, and one that goes on with that.
+    const from = join(first.summary.runFolder!, "checkpoints", "step-4");
+    const branch = await run({ last: 1, best: "error" }, { resume: { from }, plugins: [stop] });
+    expect(branch.summary.runFolder).not.toBe(first.summary.runFolder);
+    expect(branch.summary.best).toEqual({ ...rest.summary.best, folder: from });
+    const onward = await run({ last: 1, best: "error" }, { resume: { from: branch.summary.runFolder! } });
+    expect(onward.summary.best).toEqual(branch.summary.best);
+    await rm(from, { recursive: true });
+    const later = join(branch.summary.runFolder!, "checkpoints", "step-6");
+    const alone = await run({ last: 1, best: "error" }, { resume: { from: later } });
+    expect(alone.summary.best).toMatchObject({ step: 6, value: 5, folder: later });
     const { findings } = await toyTrainer({ data, evaluators, training: { ...training, keep: { best: "f1" } } }).plan();
     expect(findings).toMatchObject([{ rule: "stop-rule-unmeasured", settings: [{ path: "training.keep.best" }] }]);
     expect(savingText({ saveEverySteps: 10, keep: { last: 2, best: "token_f1" } })).toBe(

@@ -23,6 +23,7 @@ interface Entry {
  */
 export class Registry {
   readonly #entries = new Map<string, Entry[]>();
+  readonly #values = new Map<string, readonly unknown[]>();
 
   /**
    * Thaw's own providers first, then plugins.
@@ -39,9 +40,13 @@ export class Registry {
     }
   }
 
-  /** Every entry of a kind, in the order of the providers. */
+  /**
+   * Every entry of a kind, in the order of the providers: the same list each time, so that what it makes can be kept.
+   */
   all<Kind extends ProvidedKind>(kind: Kind): readonly ProvidedEntry<Kind>[] {
-    return this.#of(kind).map(({ value }) => value as ProvidedEntry<Kind>);
+    const values = this.#values.get(kind) ?? Object.freeze(this.#of(kind).map(({ value }) => value));
+    this.#values.set(kind, values);
+    return values as readonly ProvidedEntry<Kind>[];
   }
 
   /** The names of a kind's entries, in the order of the providers. */

@@ -171,7 +171,7 @@ export class TrainingRun {
     );
     const frozen = new FrozenPart({ guard, plan: planned.plan, planHash: planned.planHash, startStep, checkpoint });
     const evaluation = this.#makeEvaluation(joined, loaded);
-    const best = new BestCheckpoint(training, measuredBy(options), files);
+    const best = new BestCheckpoint(training, measuredBy(options), { files, resumedFrom: checkpoint?.folder });
     const stopRule = new StopRule(training.stopWhen, measuredBy(options));
     this.#runParts.push(trainStep, frozen, this.#progress, stopRule, best, dead, recompute, evaluation);
     const saver = files === undefined ? undefined : this.#makeSaver(files, optimizer, () => best.step);

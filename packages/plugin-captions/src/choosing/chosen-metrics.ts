@@ -68,8 +68,19 @@ function entrySchema({ type, summary, schema }: MetricFactory): z.ZodObject {
   });
 }
 
+type MetricsSchema = z.ZodType<MetricOptions[], MetricOptions[]>;
+
+/** Made once for a list of factories, such as a registry's. */
+const schemas = new WeakMap<readonly MetricFactory[], MetricsSchema>();
+
 /** What `data.metrics` may be where these can be named. */
-export function metricsSchemaOf(factories: readonly MetricFactory[]): z.ZodType<MetricOptions[], MetricOptions[]> {
+export function metricsSchemaOf(factories: readonly MetricFactory[]): MetricsSchema {
+  const schema = schemas.get(factories) ?? schemaOf(factories);
+  schemas.set(factories, schema);
+  return schema;
+}
+
+function schemaOf(factories: readonly MetricFactory[]): MetricsSchema {
   const [first, ...others] = factories.map(entrySchema);
   const entry =
     first === undefined
@@ -91,7 +102,7 @@ export function metricsSchemaOf(factories: readonly MetricFactory[]): z.ZodType<
         });
       names.add(name);
     }
-  }) as unknown as z.ZodType<MetricOptions[], MetricOptions[]>;
+  }) as unknown as MetricsSchema;
 }
 
 function nameOf(options: MetricOptions): string {

@@ -1,10 +1,10 @@
 import { fileURLToPath } from "node:url";
-import type { Sample } from "@thaw/core";
+import { Registry, type Sample } from "@thaw/core";
 import { openSource, sampleList, samplesIn, type DataSource } from "@thaw/data";
 import fc from "fast-check";
 import { afterAll, describe, expect, it } from "vitest";
 import { testProcessor } from "../../../data/test-support/processor.js";
-import { answerMetrics, chosenMetrics, DEFAULT_METRICS } from "../choosing/chosen-metrics.js";
+import { answerMetrics, chosenMetrics, DEFAULT_METRICS, metricsSchemaOf } from "../choosing/chosen-metrics.js";
 import { METRICS } from "../metrics/list.js";
 import { wordF1, wordsOf } from "../metrics/words.js";
 import { evaluateAnswers } from "./answer-evaluation.js";
@@ -86,6 +86,14 @@ describe("selectConcepts", () => {
   ] as const)("takes for %s, knowing %o, %j", async (filter, concepts, indices, unknown) => {
     expect(await selectConcepts(sampleList(samples, "a"), filter, concepts)).toEqual({ indices, unknown });
   });
+});
+
+it("makes the schema of a list of metrics once", () => {
+  expect(metricsSchemaOf(METRICS)).toBe(metricsSchemaOf(METRICS));
+  expect(metricsSchemaOf(METRICS.slice(0, 2))).not.toBe(metricsSchemaOf(METRICS));
+  const registry = new Registry([{ name: "Own", provides: { metrics: METRICS } }]);
+  expect(registry.all("metrics")).toBe(registry.all("metrics"));
+  expect(registry.all("metrics")).toEqual(METRICS);
 });
 
 const metrics = answerMetrics(chosenMetrics([...DEFAULT_METRICS, "bleu"], METRICS));

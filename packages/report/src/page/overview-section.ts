@@ -2,7 +2,7 @@ import { metricText } from "../run/metric-words.js";
 import { stepsOf, sumsOf, workOf, type RunData, type RunStatus } from "../run/run-data.js";
 import { measuredOf, winnersOf } from "../run/measured.js";
 import { html, type Html } from "./html.js";
-import { bytesText, countText, durationText, numberText, timeText } from "./text.js";
+import { bytesText, countText, durationText, lastPart, numberText, timeText } from "./text.js";
 
 /** How a run stands, in words. */
 export const STATUS_TEXT: Readonly<Record<RunStatus, string>> = {
@@ -54,7 +54,14 @@ function endWord({ log, status }: RunData): Html {
 type Card = readonly [value: string, label: string];
 
 function cardsOf(run: RunData): readonly Card[] {
-  return [...scoreCard(run), ...lossCard(run), ...planCard(run), ...speedCard(run), ...comparedCard(run)];
+  return [
+    ...scoreCard(run),
+    ...bestCard(run),
+    ...lossCard(run),
+    ...planCard(run),
+    ...speedCard(run),
+    ...comparedCard(run),
+  ];
 }
 
 function scoreCard(run: RunData): readonly Card[] {
@@ -70,6 +77,21 @@ function scoreCard(run: RunData): readonly Card[] {
       : `; a baseline, ${winner.name}, has ${numberText(winner.value)}`;
   const was = firstStep === lastStep ? "" : `, was ${numberText(first)}`;
   return [[String(Number(last.toPrecision(3))), `${metricText(metric)} of ${name}${was}${beside}`]];
+}
+
+/** The best checkpoint; the name of its folder, with the run's where it is another one's. */
+function bestCard({ summary, folder: own }: RunData): readonly Card[] {
+  if (summary?.best === undefined) return [];
+  const { metric, evaluation, value, step, folder } = summary.best;
+  const parts = folder?.split(/[\\/]/) ?? [];
+  const isOwn = parts.includes(lastPart(own ?? ""));
+  const place = parts.slice(parts.at(-1) === "final" || isOwn ? -1 : -3).join("/");
+  return [
+    [
+      String(Number(value.toPrecision(3))),
+      `best ${metricText(metric)} of ${evaluation}, after ${countText(step)} steps${place === "" ? "" : ` (${place})`}`,
+    ],
+  ];
 }
 
 function lossCard({ metrics }: RunData): readonly Card[] {
