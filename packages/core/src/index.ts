@@ -230,20 +230,16 @@ export { rankLost } from "./errors/ensemble.js";
 export { backendInUse } from "./model/backend.js";
 export { backendIsInUse } from "./errors/options.js";
 export { linearLayer } from "./model/linear-layer.js";
-export { silentLogger } from "./api/logger.js";
-export type { Logger, LogMethod } from "./api/logger.js";
-export { ApartOptimizer } from "./optimize/apart.js";
-export type { ApartRule, ApartStep } from "./optimize/apart.js";
-export { ElementwiseOptimizer } from "./optimize/elementwise.js";
-export type { ElementwiseRule, ElementwiseStep } from "./optimize/elementwise.js";
+export { silentLogger, type Logger, type LogMethod } from "./api/logger.js";
+export { ApartOptimizer, type ApartRule, type ApartStep } from "./optimize/apart.js";
+export { ElementwiseOptimizer, type ElementwiseRule, type ElementwiseStep } from "./optimize/elementwise.js";
 export type { UpdateNumbers } from "./optimize/numbers.js";
 export { OPTIMIZERS } from "./optimizers/list.js";
 export { CORE_PROVIDER } from "./provides/core-provider.js";
 export { adamShape, commonOptimizerShape } from "./optimizers/options.js";
 export { SCHEDULES } from "./schedules/list.js";
 export { commonScheduleShape } from "./schedules/options.js";
-export { defineSchedule } from "./schedules/schedule.js";
-export type { ScheduleFactory, SchedulePoint } from "./schedules/schedule.js";
+export { defineSchedule, type ScheduleFactory, type SchedulePoint } from "./schedules/schedule.js";
 export { defineOptimizer } from "./api/optimizer.js";
 export type {
   GroupRates,
@@ -259,15 +255,19 @@ export type { Precision, ResolvedTrainingOptions, TrainingChoices, TrainingOptio
 export { classifyFlows, componentFlows } from "./plan/flow.js";
 export { resolveOwners } from "./plan/owners.js";
 export { deepFreeze, everTrained, hashPlan, phaseAt, trainedNames } from "./plan/plan.js";
-export { diffPlans, planDiffTable } from "./plan/plan-diff.js";
-export type { PlanDifference } from "./plan/plan-diff.js";
+export { diffPlans, planDiffTable, type PlanDifference } from "./plan/plan-diff.js";
 export { planGraph, type GraphComponent } from "./plan/plan-graph.js";
 export { keptBytes } from "./plan/frozen-forms.js";
-export { planMemory, planReport } from "./plan/plan-report.js";
-export type { ComponentMemory, ComponentReport, PlanReport } from "./plan/plan-report.js";
+export { stretchMs, TELLING_STEPS } from "./estimate/step-times.js";
+export {
+  planMemory,
+  planReport,
+  type ComponentMemory,
+  type ComponentReport,
+  type PlanReport,
+} from "./plan/plan-report.js";
 export { runLength, type RunLength } from "./plan/run-length.js";
-export { API_VERSION } from "./api/plugin.js";
-export type { Plugin, PluginDefinition, PluginFactory } from "./api/plugin.js";
+export { API_VERSION, type Plugin, type PluginDefinition, type PluginFactory } from "./api/plugin.js";
 export type * from "./provides/command.js";
 export type * from "./provides/provided-options.js";
 export { Registry, type ProvidedEntry, type ProvidedKind } from "./provides/registry.js";
@@ -280,8 +280,7 @@ export { ownersOfItems, ownersOfTokens, type FindOwners, type RowOwners } from "
 export { ScopeLayer } from "./model/scope-layer.js";
 export type { BatchLoss, Session } from "./api/session.js";
 export { joinSettings, settingsOf } from "./api/settings.js";
-export { handoverFindings, stageFinding } from "./stages/handover.js";
-export type { PlannedStage } from "./stages/handover.js";
+export { handoverFindings, stageFinding, type PlannedStage } from "./stages/handover.js";
 export { runStages } from "./stages/run-stages.js";
 export type {
   OpenStage,

@@ -14,6 +14,8 @@ export interface PlanOptions {
   readonly atStep?: number;
   /** Another config, to compare with. */
   readonly diff?: string;
+  /** Try the run, and say what it will need; neither a step nor another config goes with it. */
+  readonly dryRun?: boolean;
   readonly json?: boolean;
 }
 

@@ -21,7 +21,14 @@ export interface EvaluatorSinks {
   readonly record: RunRecord;
   readonly progress: Progress;
   readonly isStopping: () => boolean;
+  /** Only so many samples of each set. */
+  readonly limit?: number;
+  /** Told of each answer or guess of a baseline, and of each set's evaluation when it is over. */
+  readonly onProgress?: (set: string, now: AnswerProgress) => void;
+  readonly onMeasured?: (set: string, evaluation: AnswerEvaluation) => void;
 }
+
+type AnswerProgress = Parameters<NonNullable<AnswerEvaluationOptions["onProgress"]>>[0];
 
 /** Shows how far an evaluation of answers is, under this label. */
 export function answersProgress(progress: Progress, label: string): NonNullable<AnswerEvaluationOptions["onProgress"]> {
@@ -90,7 +97,7 @@ export function choiceEvaluators(
 export function answerEvaluators(
   config: LoadedConfig,
   parts: Parts,
-  { record, progress, isStopping }: EvaluatorSinks,
+  { record, progress, isStopping, limit, onProgress, onMeasured }: EvaluatorSinks,
 ): readonly Evaluator[] {
   const { maxNewTokens, evaluationBatchSize } = config.data;
   const hasBaselines = parts.train !== undefined && canCompareNeighbours(parts.train);
@@ -109,12 +116,15 @@ export function answerEvaluators(
         microBatchSize: evaluationBatchSize,
         maxNewTokens,
         isStopping,
+        ...(limit === undefined ? {} : { limit }),
         wantsBaselines: () => hasBaselines && Object.keys(captions.baselines).length === 0,
         onProgress: (now) => {
           record.isBarTaken = true;
           shown(now);
+          onProgress?.(set, now);
         },
         onMeasured: (evaluation, { step }) => {
+          onMeasured?.(set, evaluation);
           if (Object.keys(evaluation.baselines).length > 0) captions.baselines = evaluation.baselines;
           const result = answersResult(evaluation, step);
           if (captions.before === undefined && step === 0) captions.before = result;

@@ -89,12 +89,17 @@ const plan: Command<PlanOptions, HostContext> = {
     SET,
     { flags: "--at-step <n>", summary: "the plan as it stands at that step", parse: count("--at-step", 0) },
     { flags: "--diff <config>", summary: "what changes from that config's plan to this one" },
+    { flags: "--dry-run", summary: "train some real steps without writing; estimate memory and time of the whole run" },
     { flags: "--json", summary: "the plan as one JSON object on standard output" },
   ],
   load: () =>
-    Promise.resolve(async ({ arguments: [config], options }, { terminal }) =>
-      (await planningCommands(config, options.set)).plan(config, options, terminal),
-    ),
+    Promise.resolve(async ({ arguments: [config], options }, { terminal }) => {
+      if (options.dryRun === true) {
+        const { dryRun } = await import("../dry-run/dry-run.js");
+        return dryRun(config, options, terminal);
+      }
+      return (await planningCommands(config, options.set)).plan(config, options, terminal);
+    }),
 };
 
 const check: Command<CheckOptions, HostContext> = {

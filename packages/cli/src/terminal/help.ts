@@ -83,10 +83,11 @@ Examples:
   thaw track runs/run-20250101-120000`;
 
 export const PLAN_HELP = `${CONFIG_NOTE}
-Only "model" is needed. No weight is read and no backend is loaded.
+Only "model" is needed. No weight is read and no backend is loaded, but with --dry-run.
 
 Examples:
   thaw plan
+  thaw plan --dry-run                          some real steps: memory and time of the whole run
   thaw plan my.yaml --at-step 500
   thaw plan --diff stage1.yaml
   thaw plan --set freeze.freeze_language_model=true --json`;

@@ -318,7 +318,12 @@ describe("the run folder", () => {
     expect((await json(folder, "plan.json")).hash).toBe((await json(folder, "checkpoints/step-5/state.json")).planHash);
     expect(await json(folder, "summary.json")).toMatchObject({
       steps: 8,
-      lines: [expect.stringMatching(/^Activation checkpointing: off/), "a line"],
+      lines: [
+        expect.stringMatching(/^Activation checkpointing: off/),
+        expect.stringMatching(/^Memory of a step: /),
+        expect.stringMatching(/^Time of /),
+        "a line",
+      ],
       numbers: { saved: 2 },
     });
     const reader = await openSafetensors(join(folder, "final/trained.safetensors"));

@@ -1,4 +1,4 @@
-import { FLOAT32_BYTES, type GradientFlow } from "@thaw/contracts";
+import { FLOAT32_BYTES, type GradientFlow, type Segment } from "@thaw/contracts";
 import type { PlannedContext } from "../api/contexts.js";
 
 /**
@@ -20,17 +20,29 @@ export function activationBytes(
   segments: ReadonlySet<string>,
   rowsOf: (segment: string) => number,
 ): number {
-  const shapes = new Map(parameters.map(({ name, shape }) => [name, shape]));
-  const { input, output } = model.text.embeddings ?? {};
+  const widths = matrixWidths({ parameters, model });
   const kept = model.segments
     .filter(({ name }) => segments.has(name))
-    .map((segment) => {
-      const matrices = segment.parameters
-        .filter((name) => name !== input && name !== output)
-        .map((name) => shapes.get(name) ?? [])
-        .filter(({ length }) => length === 2);
-      const widths = matrices.flat().reduce((sum, width) => sum + width, 0);
-      return KEPT[flows.get(segment.name) ?? "prefix"] * widths * rowsOf(segment.name);
-    });
+    .map((segment) => KEPT[flows.get(segment.name) ?? "prefix"] * widths(segment) * rowsOf(segment.name));
   return FLOAT32_BYTES * kept.reduce((sum, values) => sum + values, 0);
+}
+
+/**
+ * Sum of the inputs and outputs of a segment's matrices: values per row. The vocabulary's are left out; of matrices
+ * that plugins added beside others (low-rank adapters) only what lies between two of them counts, as the rest is the
+ * others'.
+ */
+export function matrixWidths({
+  parameters,
+  model,
+}: Pick<PlannedContext, "parameters" | "model">): (segment: Segment) => number {
+  const shapes = new Map(parameters.map(({ name, shape }) => [name, shape]));
+  const own = new Set(model.parameters.map(({ name }) => name));
+  const { input, output } = model.text.embeddings ?? {};
+  const widthOf = (name: string): number => {
+    const { length, 0: outputs = 0, 1: inputs = 0 } = shapes.get(name) ?? [];
+    if (length !== 2 || name === input || name === output) return 0;
+    return own.has(name) ? outputs + inputs : Math.min(outputs, inputs) / 2;
+  };
+  return (segment) => segment.parameters.reduce((sum, name) => sum + widthOf(name), 0);
 }

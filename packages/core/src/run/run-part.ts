@@ -43,7 +43,11 @@ export function stateOf(parts: readonly RunPart[], step: number): Partial<RunSta
   return Object.assign({}, ...parts.map((part) => part.state?.(step))) as Partial<RunState>;
 }
 
-/** What the parts of a run say in its summary, together. */
+/** What the parts of a run say in its summary, together: lines one below the other. */
 export function summaryOf(parts: readonly RunPart[]): Omit<SummaryParts, "frozenProof"> {
-  return Object.assign({}, ...parts.map((part) => part.summary?.())) as SummaryParts;
+  const said = parts.map((part) => part.summary?.() ?? {});
+  return Object.assign({}, ...said, {
+    lines: said.flatMap(({ lines = [] }) => lines),
+    numbers: Object.assign({}, ...said.map(({ numbers }) => numbers)) as SummaryParts["numbers"],
+  }) as SummaryParts;
 }

@@ -13,6 +13,7 @@ import { RunProgress } from "./run-progress.js";
 import { deadGradientFacts } from "./tap-facts.js";
 import { activationMemoryBytes, Checkpointing } from "../training/checkpointing.js";
 import { DeadGradients, warnOfDeadGradients } from "../training/dead-gradients.js";
+import { Estimates } from "../estimate/estimates.js";
 import { Evaluation } from "../evaluation/evaluation.js";
 import { FrozenGuard } from "../weights/frozen-guard.js";
 import { FrozenPart } from "../weights/frozen-part.js";
@@ -144,11 +145,9 @@ export class TrainingRun {
     const { optimizer, optimizerPlugin } = makeOptimizer(parts, planned, loaded.backend, ensemble);
     this.#runParts.push({ close: () => optimizer.dispose() });
     const dead = new DeadGradients(training.deadGradientSteps, deadGradientFacts(parts, planned));
-    const recompute = new Checkpointing({
-      choice: training.activationCheckpointing,
-      planned,
-      memoryBytes: activationMemoryBytes(loaded.backend),
-    });
+    const memoryBytes = activationMemoryBytes(loaded.backend);
+    const recompute = new Checkpointing({ choice: training.activationCheckpointing, planned, memoryBytes });
+    const estimates = new Estimates(planned);
     const { runner } = loaded;
     const trainStep = new TrainStep({
       hooks,
@@ -163,7 +162,7 @@ export class TrainingRun {
       trackers,
       onDead: (found) => warnOfDeadGradients(found, logger),
       updates: checkpoint?.state.updates,
-      checkpointed: (batch) => recompute.choose(runner.phase, batch),
+      checkpointed: (batch) => estimates.see(runner.phase, batch, recompute.choose(runner.phase, batch)),
     });
     const guard = new FrozenGuard(
       (name) => runner.store.hash(name, { isFresh: true }),
@@ -173,7 +172,7 @@ export class TrainingRun {
     const evaluation = this.#makeEvaluation(joined, loaded);
     const best = new BestCheckpoint(training, measuredBy(options), { files, resumedFrom: checkpoint?.folder });
     const stopRule = new StopRule(training.stopWhen, measuredBy(options));
-    this.#runParts.push(trainStep, frozen, this.#progress, stopRule, best, dead, recompute, evaluation);
+    this.#runParts.push(trainStep, frozen, this.#progress, stopRule, best, dead, recompute, estimates, evaluation);
     const saver = files === undefined ? undefined : this.#makeSaver(files, optimizer, () => best.step);
     const peakBytes = (): number => memory.lap().peakBytes;
     const loop = this.#makeLoop(joined, { loaded, trainStep, stopRule, peakBytes });

@@ -124,6 +124,7 @@ export class TrainLoop {
     const stepContext: StepContext = Object.freeze({ ...context, epoch: position.epoch, step: this.#stepsDone });
     if (this.#inStep === 0) {
       this.#startMs = performance.now();
+      this.#input.peakBytes();
       watch.step = this.#stepsDone;
       if (isPhaseEdge(context.plan, this.#stepsDone)) await events.enterPhase(this.#stepsDone);
       await hooks.beforeStep.promise(stepContext);

@@ -37,10 +37,7 @@ export async function measureAnswers(
 }
 
 /** How the answers of one set are measured during a run. */
-export interface AnswerEvaluatorOptions extends Omit<
-  AnswerMeasurement,
-  "baselines" | "concepts" | "limit" | "ensemble"
-> {
+export interface AnswerEvaluatorOptions extends Omit<AnswerMeasurement, "baselines" | "concepts" | "ensemble"> {
   /** Of the evaluation set; results are called `captions/<set>`. */
   readonly set: string;
   /** Asked before each evaluation: whether baselines are computed in it. */
