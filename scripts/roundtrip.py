@@ -11,14 +11,22 @@ import torch
 import transformers
 from safetensors.torch import load_file
 
-
 KEYS = ("missing_keys", "unexpected_keys", "mismatched_keys")
+# Inputs that hold each file once where golden.json says the files of each row (goldens/make_both.py).
+ITEMS = {
+    "images": ("pixel_values", "image_position_ids"),
+    "audio": ("input_features", "input_features_mask"),
+}
 
 
 def read_batch(golden):
     facts = json.loads((Path(golden) / "golden.json").read_text())
     tensors = load_file(Path(golden) / "golden.safetensors")
     batch = {name: tensors[f"in.{name}"] for name in [*facts["inputs"], "labels"]}
+    for media, kinds in ITEMS.items():
+        files = facts.get(media, [])
+        order = [files.index(file) for row in facts.get("media", []) for file in row if file in files]
+        batch |= {kind: batch[kind][order] for kind in kinds if order}
     masks = {"input_features_mask"}  # Gemma 4 takes rows by it
     batch = {
         name: value if value.is_floating_point() else value.bool() if name in masks else value.long()

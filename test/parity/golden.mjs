@@ -9,7 +9,7 @@ import { readItems } from "./media.mjs";
 /**
  * A golden folder as goldens/README.md describes it: its batch, and that of conversations of several turns, in items of
  * rows. What items are (rows, facts, placeholders) is what the folder's processor says of the files; their values are
- * the golden's.
+ * the golden's. `media` in golden.json says the files of each row where these are not one a row, in order.
  * @param {string} folder
  */
 export async function openGolden(folder) {
@@ -19,7 +19,8 @@ export async function openGolden(folder) {
   const items = await readItems(folder, facts, processor, reader);
   const multi =
     facts.multi?.text === undefined ? undefined : await readBatch(reader, "multi.in", items, facts.multi.media);
-  return { folder, facts, reader, processor, items, batch: await readBatch(reader, "in", items), multi };
+  const media = facts.media ?? items.map(({ file }) => [file]);
+  return { folder, facts, reader, processor, items, media, batch: await readBatch(reader, "in", items, media), multi };
 }
 
 /** @typedef {import("./media.mjs").GoldenItem} GoldenItem */
@@ -29,10 +30,10 @@ export async function openGolden(folder) {
  * @param {import("@thaw/safetensors").SafetensorsReader} reader
  * @param {string} prefix
  * @param {readonly GoldenItem[]} items
- * @param {readonly (readonly string[])[]} [media] files of each row; one after the other's if absent
+ * @param {readonly (readonly string[])[]} media files of each row
  * @returns {Promise<import("@thaw/contracts").Batch>}
  */
-async function readBatch(reader, prefix, items, media = items.map(({ file }) => [file])) {
+async function readBatch(reader, prefix, items, media) {
   const [batchSize, tokenCount] = /** @type {[number, number]} */ (reader.entry(`${prefix}.input_ids`).shape);
   const tokenIds = await reader.readInt32(`${prefix}.input_ids`);
   return {

@@ -2,8 +2,11 @@
 import { encodeConversation, encodePrompt } from "@thaw/data";
 import { judged, maxDifference } from "./compare.mjs";
 
-/** goldens/README.md, section Tolerances, by the golden's name of an input. */
-const VALUES = { pixel_values: 1e-5, input_features: 1e-4 };
+/** By modality, the golden's name of the input and how far it may be off: goldens/README.md, section Tolerances. */
+const VALUES = {
+  image: { name: "pixel_values", tolerance: 1e-5 },
+  audio: { name: "input_features", tolerance: 1e-4 },
+};
 
 /**
  * What the processor makes of the golden's files and messages: values, ids and labels.
@@ -11,13 +14,14 @@ const VALUES = { pixel_values: 1e-5, input_features: 1e-4 };
  * @returns {AsyncGenerator<import("./compare.mjs").Comparison>}
  */
 export async function* compareInputs(golden) {
-  const { folder, items } = golden;
-  const name = items[0]?.modality === "image" ? "pixel_values" : "input_features";
-  const worst = items.flatMap(({ made, values }) =>
-    Object.keys(values).map((input) => maxDifference(made[input], /** @type {Float32Array} */ (values[input]))),
-  );
-  yield judged(folder, name, Math.max(...worst), VALUES[name]);
-  const files = items.map(({ file }) => [file]);
+  const { folder, items, media: files } = golden;
+  for (const [modality, { name, tolerance }] of Object.entries(VALUES)) {
+    const own = items.filter((item) => item.modality === modality);
+    const worst = own.flatMap(({ made, values }) =>
+      Object.keys(values).map((input) => maxDifference(made[input], /** @type {Float32Array} */ (values[input]))),
+    );
+    if (own.length > 0) yield judged(folder, name, Math.max(...worst), tolerance);
+  }
   yield judged(folder, "prompt_ids", differentPrompts(golden, golden.batch, files), 0);
   yield judged(folder, "labels", differentRows(golden, golden.batch, golden.facts.text, files), 0);
   if (golden.multi === undefined) return;

@@ -27,11 +27,15 @@ const LAYOUTS = {
  * @param {string} modelType
  * @param {Reader} reader
  * @param {readonly Plan[]} plans
+ * @returns {Promise<Inputs[]>}
  */
-export function goldenValues(modelType, reader, plans) {
-  if (reader.entries.has("in.input_features"))
-    return (modelType.startsWith("gemma4") ? paddedClips : melFrames)(reader, plans);
-  return (LAYOUTS[modelType] ?? pixelRows)(reader, plans);
+export async function goldenValues(modelType, reader, plans) {
+  const isHeard = (/** @type {Plan} */ plan) => plan.inputs["inputFeatures"] !== undefined;
+  const [heard, seen] = [plans.filter(isHeard), plans.filter((plan) => !isHeard(plan))];
+  const hear = modelType.startsWith("gemma4") ? paddedClips : melFrames;
+  const clips = heard.length === 0 ? [] : [...(await hear(reader, heard))];
+  const pictures = seen.length === 0 ? [] : [...(await (LAYOUTS[modelType] ?? pixelRows)(reader, seen))];
+  return plans.map((plan) => /** @type {Inputs} */ ((isHeard(plan) ? clips : pictures).shift()));
 }
 
 /**
