@@ -3,7 +3,9 @@
  * [--repeats 4] [--backend native] [--cache-folder <folder>] [--profile] [--json]`: for each golden folder a model of
  * its family of about 30 million random parameters, written by transformers, and a projector-only step of the golden's
  * batch, several times over, beside the same in transformers, float32, in fresh processes by turns. What ratios mean
- * stands in `peer.mjs`; `lossDifference` is of the first losses.
+ * stands in `peer.mjs`; `lossDifference` is of the first losses. On a machine that others use, `taskset -c 0 npm run
+ * bench -- families --threads 1` keeps both to a core, where `cpuRatio` says what an idle core would show: threads that
+ * wait for each other count as busy.
  */
 import { existsSync, readdirSync, rmSync } from "node:fs";
 import { mkdtemp } from "node:fs/promises";
@@ -69,9 +71,16 @@ async function measure(name, folder, options, log) {
     trained: thaw.trained,
     tokens: thaw.tokens,
     ...compare(rounds),
+    ...compareProcessor(rounds),
     lossDifference: rounded(Math.abs(thaw.loss_first - torch.loss_first), 2),
     ...(thaw.profile === undefined ? {} : { profile: thaw.profile.slice(0, 12) }),
   };
+}
+
+/** Time of the processor in the cheapest step, all threads together: other programs change it little. */
+function compareProcessor(rounds) {
+  const [thaw, torch] = [rounds.thaw, rounds.peer].map((runs) => Math.min(...runs.map((one) => one.step_cpu_ms)));
+  return { cpuRatio: rounded(thaw / torch), thawCpuMs: rounded(thaw, 4), peerCpuMs: rounded(torch, 4) };
 }
 
 function readOptions(given) {

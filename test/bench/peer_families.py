@@ -93,9 +93,9 @@ def train(golden, folder, repeats, warmup, steps, threads):
         parameter.requires_grad_(name in trained)
     trained = [one for one in model.parameters() if one.requires_grad]
     optimizer = torch.optim.AdamW(trained, lr=1e-3, weight_decay=0.01)
-    batch, losses, times = batch_of(golden, facts, int(repeats)), [], []
+    batch, losses, times, processor = batch_of(golden, facts, int(repeats)), [], [], []
     for step in range(int(warmup) + int(steps)):
-        start = time.perf_counter()
+        start, of_processor = time.perf_counter(), time.process_time()
         optimizer.zero_grad(set_to_none=True)
         loss = model(**batch).loss
         loss.backward()
@@ -104,8 +104,9 @@ def train(golden, folder, repeats, warmup, steps, threads):
         losses.append(loss.item())
         if step >= int(warmup):
             times.append((time.perf_counter() - start) * 1e3)
+            processor.append((time.process_time() - of_processor) * 1e3)
     print(json.dumps(dict(
-        step_ms_min=min(times), step_ms_median=statistics.median(times), loss_first=losses[0], loss_last=losses[-1],
+        step_ms_min=min(times), step_ms_median=statistics.median(times), step_cpu_ms=min(processor), loss_first=losses[0], loss_last=losses[-1],
         rss_import_mb=imported, peak_rss_mb=peak(), trained=sum(one.numel() for one in trained),
     )))
 

@@ -33,8 +33,14 @@ const owners = new Set(model.parameters.map(({ name }) => ownerByPrefix(name, mo
 const components = Object.fromEntries([...owners].map((name) => [name, trainable.includes(name) ? "train" : "frozen"]));
 const batch = repeated(golden.batch, options.repeats);
 const times = [];
+const processorTimes = [];
+const processorTime = () => {
+  const { user, system } = process.cpuUsage();
+  return (user + system) / 1e3;
+};
 const losses = [];
 let last = 0;
+let lastOfProcessor = 0;
 const profile = options.profile ? profileOperations(tf.backend()) : undefined;
 const watch = definePlugin({
   name: "FamilyBench",
@@ -45,6 +51,8 @@ const watch = definePlugin({
       const now = performance.now();
       times.push(now - last);
       last = now;
+      processorTimes.push(processorTime() - lastOfProcessor);
+      lastOfProcessor = processorTime();
       losses.push(loss);
       if (times.length === options.warmup) profile?.start();
     });
@@ -69,6 +77,7 @@ process.stdout.write(
   `${JSON.stringify({
     step_ms_min: Math.min(...kept),
     step_ms_median: median(kept),
+    step_cpu_ms: Math.min(...processorTimes.slice(options.warmup)),
     loss_first: losses[0],
     loss_last: losses.at(-1),
     rss_import_mb: importMegabytes,
