@@ -5,6 +5,7 @@ export const BACKEND_ERROR_CODES = [
   "THAW_BACKEND_MISSING",
   "THAW_BACKEND_LOAD_FAILED",
   "THAW_BACKEND_ALREADY_LOADED",
+  "THAW_BACKEND_READS_LATER",
   "THAW_INSTALL_PLATFORM",
   "THAW_INSTALL_NO_COMPILER",
   "THAW_INSTALL_NO_PYTHON",
@@ -54,6 +55,17 @@ export function backendAlreadyLoaded(facts: { readonly backend: string; readonly
     `The backend "${facts.backend}" was asked for in a process that already runs "${facts.loaded}". Both are ` +
       "TensorFlow's library, which a process can load once. Start a new process for the other.",
     { details: facts },
+  );
+}
+
+/** WebGPU in Node gives values to whoever waits for them, and something wants them at once. */
+export function readsLater(cause: unknown): ThawError {
+  return new ThawError(
+    "THAW_BACKEND_READS_LATER",
+    "WebGPU in Node cannot read values in the middle of a computation, which a router with experts, a visual " +
+      "vocabulary and frozen weights in 8 or 4 bits need. In the config it is the key `backend`. Write another, such " +
+      "as native or wasm; where it is training.frozen_precision that asks, leave that out.",
+    { cause },
   );
 }
 

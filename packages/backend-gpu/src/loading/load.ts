@@ -9,7 +9,7 @@ import { useNativeKernels } from "../kernels.js";
 import type { Location } from "../locate.js";
 import type { BackendEntry } from "../table.js";
 import { registerWasm } from "./wasm.js";
-import { registerWebGpu } from "./webgpu.js";
+import { explainReads, registerWebGpu } from "./webgpu.js";
 
 /** What holds TensorFlow's library in this process, if anything. */
 let loadedAddon: { readonly name: string; readonly addon: Addon } | undefined;
@@ -47,6 +47,7 @@ export async function loadBackend(
   }));
   if (!isCurrent) throw new Error(`TensorFlow.js refused to make "${entry.engineName}" current.`);
   await tf.ready();
+  if (entry.name === "webgpu") explainReads(tf.backend());
   // The cpu backend advertises tfjs-node on its first use in Node; Thaw has its own advice.
   if (entry.name === "cpu") (tf.backend() as { firstUse?: boolean }).firstUse = false;
   const bfloat16 = entry.capabilities.bfloat16 === "no" ? null : tensorflowBfloat16();

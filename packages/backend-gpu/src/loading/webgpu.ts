@@ -1,6 +1,7 @@
 import { createRequire } from "node:module";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
+import { readsLater } from "../errors.js";
 import type { Location } from "../locate.js";
 
 interface Adapter {
@@ -36,6 +37,33 @@ export async function registerWebGpu(location: Location, takesFallback: boolean)
     );
   await import(entryUrl(location.folders["@tensorflow/tfjs-backend-webgpu"] as string));
   return `webgpu: ${info?.description ?? "an adapter"}${isFallback ? ", which computes on the processor" : ""}`;
+}
+
+interface Reading {
+  readSync(dataId: object): unknown;
+  hasReadSyncWarned?: boolean;
+}
+/** Backends whose reads explain themselves. */
+const explained = new WeakSet<Reading>();
+
+/**
+ * What is on the card is read at once by way of a canvas, which Node has not: says so, and by whom it is wanted. Values
+ * that are on the host anyway are read as ever.
+ */
+export function explainReads(given: unknown): void {
+  const backend = given as Reading;
+  if (explained.has(backend)) return;
+  explained.add(backend);
+  const read = backend.readSync.bind(backend);
+  // TensorFlow.js' advice is for browsers
+  backend.hasReadSyncWarned = true;
+  backend.readSync = (dataId) => {
+    try {
+      return read(dataId);
+    } catch (cause) {
+      throw readsLater(cause);
+    }
+  };
 }
 
 /** Dawn must be in `navigator.gpu` before TensorFlow.js' backend is imported, and stays there. */

@@ -47,6 +47,32 @@ describe("loadTokenizer", () => {
     }
   });
 
+  it.each([
+    ["decoder", { type: "Sequence", decoders: [{ type: "Replace", content: " " }] }, "has a Replace without pattern"],
+    ["normalizer", { type: "Replace", pattern: {}, content: " " }, "has a Replace without pattern"],
+    ["pre_tokenizer", { type: "Split", pattern: "x", behavior: "Isolated" }, "has a Split without pattern"],
+    ["post_processor", { type: "Sequence" }, "has a Sequence without a list of parts"],
+    ["post_processor", { type: "TemplateProcessing", single: 3 }, "has a TemplateProcessing without single"],
+    ["normalizer", { type: "Prepend" }, "has a Prepend without prepend"],
+    ["added_tokens", [{}], "lacks what its type needs"],
+  ])("names the part that lacks something: %s %j", async (part, broken, lack) => {
+    const folder = await mkdtemp(join(tmpdir(), "thaw-tokenizer-"));
+    try {
+      const file = JSON.parse(await readFile(join(GOLDEN_LLAVA, "tokenizer.json"), "utf8")) as object;
+      await writeFile(join(folder, "tokenizer.json"), JSON.stringify({ ...file, [part]: broken }));
+      const error = await loadTokenizer(folder).then(
+        (tokenizer) => tokenizer.encode("a cat"),
+        (cause: unknown) => cause as Error,
+      );
+      expect(error).toMatchObject({
+        code: "THAW_DATA_TOKENIZER",
+        message: expect.stringContaining(lack) as string,
+      });
+    } finally {
+      await rm(folder, { recursive: true });
+    }
+  });
+
   it("adds tokens that only tokenizer_config.json declares", async () => {
     const folder = await mkdtemp(join(tmpdir(), "thaw-tokenizer-"));
     try {

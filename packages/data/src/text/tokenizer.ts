@@ -1,9 +1,10 @@
 import { Tokenizer as HuggingFaceTokenizer } from "@huggingface/tokenizers";
-import { causeText, shown, ThawError } from "@thaw/contracts";
+import { shown, ThawError } from "@thaw/contracts";
 import { access } from "node:fs/promises";
 import { join } from "node:path";
 import { bounded } from "./bounded.js";
 import { readCheckpointJson } from "./checkpoint-file.js";
+import { faultText, lackIn } from "./tokenizer-fault.js";
 import { growsTooMuch } from "./tokenizer-growth.js";
 import { tokenizerUnusable } from "../errors/samples.js";
 
@@ -127,6 +128,9 @@ export async function loadTokenizer(folder: string, options: TokenizerOptions = 
         `The ${part} of the tokenizer makes texts many times as long as they are.`,
         "Replace in it what it replaces by something shorter: no tokenizer that was trained needs that.",
       );
+  const lack = lackIn(file);
+  if (lack !== undefined)
+    throw tokenizerUnusable(folder, `The tokenizer cannot be built: ${lack}.`, "Save it with transformers again.");
   let inner: HuggingFaceTokenizer;
   try {
     inner = bounded(source, () => new HuggingFaceTokenizer(withDeclaredTokens(file, config), config));
@@ -134,7 +138,7 @@ export async function loadTokenizer(folder: string, options: TokenizerOptions = 
     if (cause instanceof ThawError) throw cause;
     throw tokenizerUnusable(
       folder,
-      `The tokenizer cannot be built: ${causeText(cause)}.`,
+      `The tokenizer cannot be built: ${faultText(cause)}.`,
       "Check that tokenizer.json is complete.",
       cause,
     );
@@ -147,7 +151,7 @@ export async function loadTokenizer(folder: string, options: TokenizerOptions = 
       if (cause instanceof ThawError) throw cause;
       throw tokenizerUnusable(
         folder,
-        `The tokenizer cannot ${what}: ${causeText(cause)}.`,
+        `The tokenizer cannot ${what}: ${faultText(cause)}.`,
         "Check that the parts of tokenizer.json are what transformers writes.",
         cause,
       );
