@@ -99,7 +99,8 @@ function explainComponent(name: string, input: ExplainInput): Explanation {
         : [
             [
               "learning rate",
-              `${group.learningRate}, weight decay ${group.weightDecay}, ${group.schedule.type} schedule`,
+              `${group.learningRate}, weight decay ${group.weightDecay}, ${group.schedule.type} schedule` +
+                (group.layerDecay === undefined ? "" : `, times ${group.layerDecay} for each layer behind`),
             ] as const,
           ]),
     ],

@@ -68,6 +68,8 @@ export interface ParameterGroup {
   readonly schedule: ResolvedTrainingOptions["schedule"];
   /** Global-norm clip of this group alone; null: it is not clipped; absent: it takes part in the run's clip. */
   readonly clipNorm?: number | null;
+  /** What the rate of a layer is multiplied by for each layer of its component behind it. Absent: 1. */
+  readonly layerDecay?: number;
   /** Step from which the group's schedule counts. */
   readonly fromStep?: number;
 }

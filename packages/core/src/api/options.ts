@@ -6,6 +6,7 @@ import type { OptimizerFactory } from "./optimizer.js";
 import type { ScheduleFactory } from "../schedules/schedule.js";
 
 const rate = z.number().nonnegative();
+const layerDecay = z.number().gt(0).max(1).optional();
 
 /**
  * How numbers are kept and multiplied. `tf32`: products of float32 matrices with 10 bits of mantissa, on GPUs that can.
@@ -23,6 +24,7 @@ function componentTrainingSchemaOf(scheduleSchema: ReturnType<typeof scheduleSch
   return z.strictObject({
     learningRate: rate.optional().describe("The component's own learning rate."),
     weightDecay: rate.optional().describe("The component's own weight decay."),
+    layerDecay: layerDecay.describe("The component's own decay of rates from layer to layer."),
     schedule: scheduleSchema.optional().describe("The component's own schedule."),
     clipNorm: z
       .number()
@@ -130,6 +132,10 @@ export function trainingSchemaOf({ optimizers, schedules }: TrainingChoices) {
           "context.",
       ),
     learningRate: rate.default(1e-3).describe("Highest learning rate of the schedule."),
+    layerDecay: layerDecay.describe(
+      "What a layer's learning rate is multiplied by for each layer of its component behind it, as BEiT and timm do: " +
+        "the last layers learn most. Default: 1.",
+    ),
     schedule: scheduleSchema.prefault({}).describe("Learning rate over the run's steps."),
     optimizer: optimizerSchemaOf(optimizers).prefault({}).describe("What makes updates of gradients."),
     components: z

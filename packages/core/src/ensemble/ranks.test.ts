@@ -62,6 +62,14 @@ describe("ranks that train together equal one process", () => {
     ["a source without shards", 4, 1, { shards: false }, {}],
     ["one sample in all", 2, 1, { sampleCount: 1 }, {}],
     ["clipping and weight decay", 2, 1, {}, { training: { optimizer: { clipNorm: 0.1, weightDecay: 0.1 } } }],
+    ["rates that decay from layer to layer", 2, 1, {}, { training: { layerDecay: 0.5 } }],
+    [
+      "decayed rates with what the optimizer keeps shared out",
+      2,
+      1,
+      {},
+      { training: { layerDecay: 0.5, optimizer: { zeroStage: 1 } } },
+    ],
     ["checkpointed blocks", 2, 1, {}, { training: { activationCheckpointing: "on" } }],
   ];
   it.each(cases)("with %s", async (_, size, accumulated, source, options) => {

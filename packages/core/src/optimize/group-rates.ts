@@ -1,6 +1,7 @@
 import type { GroupRates } from "../api/optimizer.js";
 import type { ScheduleFactory } from "../schedules/schedule.js";
 import type { PhaseGroup } from "../model/phase.js";
+import type { LayerDepths } from "./layer-depth.js";
 import type { ClipGroup } from "./clip.js";
 import { scheduleFactor } from "../schedules/factor.js";
 
@@ -20,17 +21,19 @@ export function learningRatesAt(
   );
 }
 
-/** Rates by parameter name; only those in `decaying` decay. */
+/** Rates by parameter name; only the weights of those in `decaying` decay, rates with the layers behind. */
 export function ratesOf(
   groups: readonly PhaseGroup[],
   learningRates: Readonly<Record<string, number>>,
-  decaying: ReadonlySet<string>,
+  { decaying, depths }: { readonly decaying: ReadonlySet<string>; readonly depths: Pick<LayerDepths, "behind"> },
 ): (name: string) => GroupRates {
   const rates = new Map<string, GroupRates>();
   for (const { group, names } of groups) {
-    const learningRate = learningRates[group.name]!;
-    for (const name of names)
+    const { layerDecay = 1 } = group;
+    for (const name of names) {
+      const learningRate = learningRates[group.name]! * layerDecay ** depths.behind(name);
       rates.set(name, { learningRate, weightDecay: decaying.has(name) ? group.weightDecay : 0 });
+    }
   }
   return (name) => rates.get(name)!;
 }

@@ -19,12 +19,14 @@ export function defaultGroups(plan: Plan, training: ResolvedTrainingOptions): re
   const overrides = new Map(Object.entries(training.components).map(([key, value]) => [toSnakeCase(key), value]));
   return trainedGroupNames(plan).map((name): ParameterGroup => {
     const own = overrides.get(toSnakeCase(name));
+    const layerDecay = own?.layerDecay ?? training.layerDecay;
     return {
       name,
       learningRate: own?.learningRate ?? training.learningRate,
       weightDecay: own?.weightDecay ?? training.optimizer.weightDecay,
       schedule: own?.schedule ?? training.schedule,
       ...(own?.clipNorm === undefined ? {} : { clipNorm: own.clipNorm }),
+      ...(layerDecay === undefined ? {} : { layerDecay }),
     };
   });
 }
@@ -69,6 +71,34 @@ export function checkComponentKeys(
         ),
       };
     });
+}
+
+/** Decays from layer to layer where there are no layers: of a component, or of none that trains. */
+export function checkLayerDecay(
+  training: ResolvedTrainingOptions,
+  {
+    plan,
+    layered,
+    settings,
+  }: { readonly plan: Plan; readonly layered: ReadonlySet<string>; readonly settings: readonly Setting[] },
+): readonly Finding[] {
+  const trained = new Set(
+    plan.phases.flatMap(({ entries }) => entries).flatMap((entry) => (entry.trainable ? [entry.component] : [])),
+  );
+  const known = new Set([...layered].map(toSnakeCase));
+  const keys = Object.entries(training.components)
+    .filter(([key, { layerDecay }]) => layerDecay !== undefined && !known.has(toSnakeCase(key)))
+    .map(([key]) => [`training.components.${key}.layerDecay`, `${key} has`]);
+  const isIdle =
+    training.layerDecay !== undefined && trained.size > 0 && ![...trained].some((name) => layered.has(name));
+  const idle = isIdle ? [["training.layerDecay", "what trains has"]] : [];
+  return [...keys, ...idle].map(([path, who]) => ({
+    rule: "selector-matches-nothing",
+    severity: "error",
+    message: `${path!.replace("layerDecay", "layer_decay")} changes nothing: ${who} no numbered layers.`,
+    fix: "Leave it out, or give it to a component with layers, such as vision_tower.",
+    settings: settings.filter((setting) => toSnakeCase(setting.path) === toSnakeCase(path!)),
+  }));
 }
 
 /** Whether weight decay applies: not to norms and biases (tensors of fewer than two dimensions) unless asked. */

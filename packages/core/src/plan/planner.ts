@@ -14,7 +14,8 @@ import { planOptimizer } from "../optimize/optimizer-plan.js";
 import { withAddedParameters } from "./added-parameters.js";
 import { classifyFlows } from "./flow.js";
 import { checkFrozenForms } from "./frozen-forms.js";
-import { checkComponentKeys, checkGroups, defaultGroups } from "./groups.js";
+import { checkComponentKeys, checkGroups, checkLayerDecay, defaultGroups } from "./groups.js";
+import { layerDepths } from "../optimize/layer-depth.js";
 import { resolveOwners } from "./owners.js";
 import { checkPlan, deepFreeze, defaultPlan, hashPlan, phaseAt, trainedNames, undecidedFindings } from "./plan.js";
 import { collectFindings } from "./rules.js";
@@ -81,6 +82,8 @@ export async function makePlan(input: PlannerInput): Promise<PlannedContext> {
   const groups = planGroups(input, planning, plan);
   reported.push(...checkGroups(groups, plan), ...checkStopRule(options, training, settings));
   reported.push(...checkFrozenForms({ ...planning, plan }, settings));
+  const { layered } = layerDepths({ segments: model.segments, parameters, owners });
+  if (model.segments.length > 0) reported.push(...checkLayerDecay(training, { plan, layered, settings }));
   const planHash = hashPlan(plan);
   reported.push(...input.afterPlan(plan, planHash));
 

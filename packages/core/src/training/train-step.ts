@@ -4,6 +4,7 @@ import type { StepContext } from "../api/contexts.js";
 import { clipGroups, learningRatesAt, ratesOf } from "../optimize/group-rates.js";
 import type { UpdateContext } from "../api/optimizer.js";
 import { decays } from "../plan/groups.js";
+import { layerDepths, type LayerDepths } from "../optimize/layer-depth.js";
 import type { RunPart } from "../run/run-part.js";
 import { Accumulator } from "./accumulator.js";
 import { applyUpdate } from "./apply-update.js";
@@ -28,6 +29,7 @@ export class TrainStep implements RunPart {
   readonly #sums = new Accumulator();
   readonly #updates: Map<string, number>;
   readonly #decaying: ReadonlySet<string>;
+  readonly #depths: LayerDepths;
   #batches: Batch[] = [];
   #microBatches = 0;
   #missingInputs: ReadonlySet<string> | undefined;
@@ -42,9 +44,11 @@ export class TrainStep implements RunPart {
   constructor(input: TrainStepInput) {
     this.#input = input;
     this.#updates = new Map(Object.entries(input.updates ?? {}));
+    const { parameters, model, owners } = input.runner.planned;
     this.#decaying = new Set(
-      input.runner.planned.parameters.filter((parameter) => decays(parameter, input.training)).map(({ name }) => name),
+      parameters.filter((parameter) => decays(parameter, input.training)).map(({ name }) => name),
     );
+    this.#depths = layerDepths({ segments: model.segments, parameters, owners });
   }
 
   /** How often each parameter was updated. */
@@ -270,7 +274,10 @@ export class TrainStep implements RunPart {
     return {
       step,
       updatesOf: (name) => this.#updates.get(name) ?? 0,
-      rates: ratesOf(this.#input.runner.phase.groups, learningRates, this.#decaying),
+      rates: ratesOf(this.#input.runner.phase.groups, learningRates, {
+        decaying: this.#decaying,
+        depths: this.#depths,
+      }),
     };
   }
 }

@@ -21,6 +21,11 @@ export interface TrainingOptions {
   maxLength?: number | undefined;
   /** Highest learning rate of the schedule. Default: 0.001. */
   learningRate?: number | undefined;
+  /**
+   * What a layer's learning rate is multiplied by for each layer of its component behind it, as BEiT and timm do: the
+   * last layers learn most. Default: 1.
+   */
+  layerDecay?: number | undefined;
   /** Learning rate over the run's steps. */
   schedule?: ScheduleOptions | undefined;
   /** What makes updates of gradients. */
@@ -361,6 +366,8 @@ export interface ComponentTraining {
   learningRate?: number | undefined;
   /** The component's own weight decay. */
   weightDecay?: number | undefined;
+  /** The component's own decay of rates from layer to layer. */
+  layerDecay?: number | undefined;
   /** The component's own schedule. */
   schedule?: ScheduleOptions | undefined;
   /** Largest L2 norm of the component's gradients, clipped apart from the others; null: no clipping. */
