@@ -1,7 +1,8 @@
 /**
  * `npm run check:publish [package ...]`: packs each package that is to be published as npm would, and judges what is in
  * the tarball: exports and files by publint, the types as each module resolution finds them by are-the-types-wrong,
- * and a README and a licence. Nothing is sent anywhere. One line per finding, and the sizes; exit 1 if there is one.
+ * and a README and a licence. Of all packages also that `etc/*.api.md` say what they export. Nothing is sent anywhere.
+ * One line per finding, and the sizes; exit 1 if there is one.
  */
 import { execFileSync } from "node:child_process";
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
@@ -11,6 +12,8 @@ import { fileURLToPath } from "node:url";
 import { checkPackage, createPackageFromTarballData } from "@arethetypeswrong/core";
 import { publint } from "publint";
 import { formatMessage } from "publint/utils";
+import { outdatedReports } from "./api-reports.mjs";
+import { installSite } from "./site.mjs";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 /** Thaw's packages are modules alone: what only `require` of before Node 20.19 meets is no fault of theirs. */
@@ -62,6 +65,13 @@ try {
     }
 } finally {
   rmSync(tarballs, { recursive: true, force: true });
+}
+if (wanted.length === 0) {
+  installSite();
+  for (const name of outdatedReports()) {
+    count += 1;
+    say(`etc/${name}.api.md is not what ${name} exports; run npm run api-reports`);
+  }
 }
 say(`${folders.length} packages, ${count === 0 ? "nothing wrong" : `${count} findings`}.`);
 process.exit(count === 0 ? 0 : 1);

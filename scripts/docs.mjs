@@ -4,6 +4,7 @@
  */
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { errorsPage, errorSources } from "./docs/errors-page.mjs";
+import { licencesPage } from "./docs/licences-page.mjs";
 import { hooksPage, hookSource } from "./docs/hooks-page.mjs";
 import { withIncludes } from "./docs/includes.mjs";
 import { optionTypes } from "./docs/option-types.mjs";
@@ -16,6 +17,7 @@ const pages = new Map([
   ["docs/hooks.md", hooksPage(hookSource(read))],
   ["docs/errors.md", errorsPage(errorSources())],
   ["docs/options.md", optionsPage(optionShape())],
+  ["etc/licences.md", licencesPage(JSON.parse(read("package-lock.json")))],
   ...rulesPages(),
   ...(await optionTypes()),
 ]);

@@ -65,6 +65,11 @@ describe.each([
   "feature-cache.md",
   "write-a-plugin.md",
   "hooks.md",
+  "embed.md",
+  "freeze-your-model.md",
+  "freeze-your-model.zh.md",
+  "from-llama-factory.md",
+  "from-ms-swift.md",
 ])("docs/%s", async (name) => {
   const blocks = codeBlocks(await read(`docs/${name}`));
   const runnable = blocks.filter((block) => block.language === "ts" && block.tags.includes("run"));
