@@ -1,7 +1,8 @@
 /**
  * `npm run api-reports`: writes what each published package exports, types and all, into `etc/<package>.api.md`, so
  * that a change of the public API shows in a diff. Reads the built `dist/index.d.ts`. With `--check`: says which
- * reports are not up to date, exit 1. The extractor comes from site/'s lockfile, with the TypeScript that it reads types by.
+ * reports are not up to date, exit 1. The extractor comes from site/'s lockfile, with the TypeScript that it reads
+ * types by.
  */
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";

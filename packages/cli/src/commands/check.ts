@@ -9,6 +9,7 @@ import { planForeign, readForeignFile } from "../planning/plan-foreign.js";
 import { isConfigRefused, planConfig } from "../planning/plan-stages.js";
 import { findingLines, verdictLine } from "../render/findings.js";
 import { knownRules } from "../planning/rules.js";
+import { wrap } from "../render/text.js";
 import type { Terminal } from "../terminal/terminal.js";
 import { ownVersion } from "../version.js";
 
@@ -115,7 +116,7 @@ function printFindings(planning: Checked, terminal: Terminal): void {
   for (const line of findingLines(planning.findings, { colors, folder: process.cwd(), width })) terminal.out(line);
   if (planning.findings.length > 0) terminal.out("");
   terminal.out(verdictLine(planning.findings, colors));
-  terminal.out(colors.dim(planning.scope));
+  for (const line of wrap(planning.scope, width)) terminal.out(colors.dim(line));
   if (!planning.isPlanned) terminal.out(colors.dim("What needs a checkpoint was not checked."));
   const fixable = planning.findings.filter(({ edit }) => edit !== undefined).length;
   if (fixable > 0)

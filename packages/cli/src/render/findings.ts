@@ -46,7 +46,7 @@ function oneFinding(
   return [
     `${paint(finding.severity)} ${colors.bold(finding.rule)}`,
     ...messageLines(finding.message, options.width - 2).map((line) => `  ${line}`),
-    ...places.map((place) => colors.dim(`  at ${place}`)),
+    ...places.flatMap((place) => wrap(`at ${place}`, options.width - 2).map((line) => colors.dim(`  ${line}`))),
     ...wrap(`fix: ${finding.fix}`, options.width - 2).map((line) => `  ${colors.green(line)}`),
   ];
 }

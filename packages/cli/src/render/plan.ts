@@ -1,7 +1,7 @@
 import { bytesText, countText } from "@thaw/contracts";
 import { planMemory, planReport, type PlannedContext } from "@thaw/core";
 import type { Colors } from "../terminal/terminal.js";
-import { table } from "./text.js";
+import { table, wrap } from "./text.js";
 
 /** The trainability plan for people: one row per component, then what the words mean. */
 export function planLines(
@@ -45,17 +45,19 @@ export function planLines(
       rows,
       { width, dim: colors.dim },
     ),
-    colors.dim(
+    ...wrap(
       `${countText(trained)} of ${countText(all)} parameters train ` +
         `(${((100 * trained) / Math.max(1, all)).toFixed(1)}%). Memory: weights, and of what trains the gradient ` +
         `and ${planned.optimizer.keeps}.`,
-    ),
-    colors.dim(
+      width,
+    ).map(colors.dim),
+    ...wrap(
       "Flow: prefix runs unrecorded and can be cached; through passes gradients on and keeps only what those " +
         "need; trained.",
-    ),
+      width,
+    ).map(colors.dim),
     ...(starts.length > 1
-      ? [colors.dim(`The plan has phases, from steps ${starts.join(", ")}; this is step ${step}.`)]
+      ? wrap(`The plan has phases, from steps ${starts.join(", ")}; this is step ${step}.`, width).map(colors.dim)
       : []),
     colors.dim(`Plan ${report.hash.slice(0, 12)}`),
   ];

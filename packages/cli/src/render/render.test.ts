@@ -1,12 +1,13 @@
 import { describe, expect, it } from "vitest";
 import { bytesText, durationText } from "@thaw/contracts";
+import fc from "fast-check";
 import { samplePlanned, sampleRecord } from "../../test-support/sample-record.js";
 import { memoryTerminal } from "../terminal/terminal.js";
 import { chartLines, resample } from "./chart.js";
 import { findingLines, verdictLine } from "./findings.js";
 import { planLines } from "./plan.js";
 import { summaryLines } from "./summary.js";
-import { lossText, scoreText, table, visibleLength } from "./text.js";
+import { lossText, scoreText, table, visibleLength, wrap } from "./text.js";
 
 const { colors, width } = memoryTerminal(110);
 const options = { colors, width, folder: "/x" };
@@ -151,5 +152,28 @@ describe("the summary", () => {
     delete record.summary;
     delete record.saving;
     expect(summaryLines(record, options).join("\n")).toMatch(/sample \(twemoji\)\s+model/);
+  });
+});
+
+describe("wrap", () => {
+  it("keeps to the width and loses nothing, whatever the words", () => {
+    const word = fc.string({ unit: fc.constantFrom("a", "Z", "/", ".", "_", "-"), minLength: 1, maxLength: 60 });
+    fc.assert(
+      fc.property(fc.array(word, { minLength: 1, maxLength: 12 }), fc.integer({ min: 8, max: 40 }), (words, width) => {
+        const lines = wrap(words.join(" "), width);
+        expect(lines.every((line) => line.length <= width && line !== "")).toBe(true);
+        expect(lines.join("").replaceAll(" ", "")).toBe(words.join(""));
+      }),
+    );
+  });
+
+  it("breaks long paths and names behind a sign, and other words where the line ends", () => {
+    expect(wrap("at freeze.components.language_model.lora (thaw.config.yaml:8)", 30)).toEqual([
+      "at freeze.components.language_",
+      "model.lora",
+      "(thaw.config.yaml:8)",
+    ]);
+    expect(wrap("a".repeat(25), 10)).toEqual(["a".repeat(10), "a".repeat(10), "a".repeat(5)]);
+    expect(wrap("short words stay whole", 12)).toEqual(["short words", "stay whole"]);
   });
 });

@@ -54,18 +54,32 @@ function pad(text: string, width: number, align: Column["align"]): string {
   return align === "right" ? space + text : text + space;
 }
 
-/** Lines of at most `width` columns, broken at spaces; a longer word stays whole. Text with colours is not broken. */
+/**
+ * Lines of at most `width` columns, broken at spaces; a word that is longer by itself (a path, a name with dots) is
+ * broken behind one of its signs, else where the line ends. Text with colours is not broken.
+ */
 export function wrap(text: string, width: number): readonly string[] {
   if (visibleLength(text) <= width || text.includes("\u001b")) return [text];
   const lines: string[] = [];
   let line = "";
   for (const word of text.split(" ")) {
-    if (line !== "" && line.length + 1 + word.length > width) {
+    if (line !== "" && line.length + 1 + word.length > width && word.length <= width) {
       lines.push(line);
       line = word;
     } else line = line === "" ? word : `${line} ${word}`;
+    while (line.length > width) {
+      const end = breakOf(line, width);
+      lines.push(line.slice(0, end).trimEnd());
+      line = line.slice(end).trimStart();
+    }
   }
-  return [...lines, line];
+  return line === "" ? lines : [...lines, line];
+}
+
+/** Where a word is broken that does not fit: behind its last sign in the second half of the line, else at its end. */
+function breakOf(word: string, width: number): number {
+  const sign = /[ /\\._:,=-](?=[^ /\\._:,=-]*$)/u.exec(word.slice(0, width));
+  return sign !== null && sign.index + 1 > width / 2 ? sign.index + 1 : width;
 }
 
 /** `Stage 1 of 2: align`. */

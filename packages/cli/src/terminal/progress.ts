@@ -1,6 +1,16 @@
-import { countText, durationText } from "@thaw/contracts";
+import { bytesText, countText, durationText } from "@thaw/contracts";
 import type { Terminal } from "./terminal.js";
 import { lossText } from "../render/text.js";
+
+/** What is told of a step. */
+export interface StepFacts {
+  readonly loss: number;
+  readonly tokensPerSecond: number;
+  /** By group of parameters. */
+  readonly learningRates: Readonly<Record<string, number>>;
+  /** Most bytes in tensors during the step. */
+  readonly peakBytes?: number;
+}
 
 /** A bar on standard error: moving on a terminal, a line every few seconds elsewhere. */
 export interface Progress {
@@ -9,7 +19,7 @@ export interface Progress {
    */
   begin(label: string, total: number, from?: number, text?: (units: number) => string): void;
   /** Training: what the bar says beside its length. */
-  step(done: number, facts: { readonly loss: number; readonly tokensPerSecond: number }): void;
+  step(done: number, facts: StepFacts): void;
   /** Anything else: units done. */
   advance(done: number): void;
   end(): void;
@@ -87,10 +97,23 @@ export async function createProgress(terminal: Terminal, now: () => number = Dat
       end();
       stretch = { label, total, from, done: from, facts: "", begunAt: now(), lineAt: now(), text };
     },
-    step: (done, { loss, tokensPerSecond }) =>
-      show(done, [`loss ${lossText(loss)}`, `${countText(tokensPerSecond)} tokens/s`]),
+    step: (done, { loss, tokensPerSecond, learningRates, peakBytes }) =>
+      show(done, [
+        `loss ${lossText(loss)}`,
+        ...ratesText(learningRates),
+        `${countText(tokensPerSecond)} tokens/s`,
+        ...(peakBytes === undefined ? [] : [bytesText(peakBytes)]),
+      ]),
     advance: (done) => show(done, []),
     end,
     clear,
   };
+}
+
+/** `rate 1.0e-3` where all groups have the same, else each with its group. */
+function ratesText(rates: Readonly<Record<string, number>>): readonly string[] {
+  const all = Object.entries(rates);
+  const text = (rate: number): string => (rate === 0 ? "0" : rate.toExponential(1));
+  if (new Set(Object.values(rates)).size === 1) return [`rate ${text(all[0]![1])}`];
+  return all.length === 0 ? [] : [`rates ${all.map(([group, rate]) => `${group} ${text(rate)}`).join(", ")}`];
 }
