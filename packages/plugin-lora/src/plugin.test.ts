@@ -48,6 +48,41 @@ const options = (more: Partial<TrainerOptions> = {}, freeze?: FreezePolicyOption
 const plan = async (freeze: FreezePolicyOptions, extra: readonly Plugin[] = [lora()]) =>
   new Trainer({ model: tinyModel(), plugins: [freezePolicy(freeze), ...extra] }).plan();
 
+it("lets adapters learn at the rate of the layer that they change, where rates decay from layer to layer", async () => {
+  const freeze: FreezePolicyOptions = {
+    components: { language_model: { lora: { rank: 2, targetModules: ["q_proj"] } } },
+  };
+  const trained = async (learningRate: number, layerDecay: number): Promise<ReadonlyMap<string, Float32Array>> => {
+    const end = new Map<string, Float32Array>();
+    const look: Plugin = {
+      name: "Look",
+      apiVersion: API_VERSION,
+      apply: (trainer) => {
+        trainer.hooks.done.tapPromise("Look", async (_, { plan: { phases }, readParameter }) => {
+          for (const { name, trainable } of phases[0]!.entries) if (trainable) end.set(name, await readParameter(name));
+        });
+      },
+    };
+    const training = { learningRate, layerDecay, maxSteps: 1, optimizer: { type: "sgd", clipNorm: null } } as const;
+    await new Trainer(options({ plugins: [...plugins(freeze), look], training }, freeze)).run();
+    return end;
+  };
+  const [start, plain, decayed] = [await trained(0, 1), await trained(0.5, 1), await trained(0.5, 0.5)];
+  const layers = tinyModel().segments.filter(({ name }) => /^language_model\.layers\.\d+$/.test(name)).length;
+  const moved = new Set<number>();
+  for (const [name, values] of plain) {
+    const layer = Number(/layers\.(\d+)\./.exec(name)![1]);
+    for (const [at, value] of values.entries()) {
+      const change = value - start.get(name)![at]!;
+      expect(decayed.get(name)![at]! - start.get(name)![at]!).toBeCloseTo(change * 0.5 ** (layers - layer), 6);
+      if (Math.abs(change) > 1e-4) moved.add(layer);
+    }
+  }
+  expect([...moved].toSorted((left, right) => left - right)).toEqual(
+    Array.from({ length: layers }, (_, layer) => layer),
+  );
+});
+
 describe("the plan with adapters", () => {
   it("shows the component as adapter, the base frozen, and trained segments where the adapters are", async () => {
     const planned = await plan({
