@@ -83,6 +83,19 @@ describe("a trace", () => {
     expect(text).not.toContain("Unused");
   });
 
+  it("names types that TensorFlow.js leaves to TensorFlow, which a graph must have", () => {
+    const backend = fakeBackend();
+    const a = backend.binding.createTensor([2], FLOAT, new Float32Array(2));
+    const graph = traceGraph(backend, [input(a)], () => backend.binding.executeOp("ExpandDims", [], [a, a], 1));
+    const type = TYPES.TF_ATTR_TYPE;
+    expect(graph.nodes.at(-1)).toMatchObject({
+      attributes: [
+        { name: "T", type, value: FLOAT },
+        { name: "Tdim", type, value: 3 },
+      ],
+    });
+  });
+
   it("makes again what an earlier trace made, and refuses what is from elsewhere", () => {
     const backend = fakeBackend();
     const a = backend.binding.createTensor([2], FLOAT, new Float32Array(2));

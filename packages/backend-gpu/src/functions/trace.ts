@@ -92,6 +92,14 @@ function castAttributes(types: AttributeTypes, from: number, to: number): Operat
   ];
 }
 
+/** Attributes that tfjs-node leaves to TensorFlow, which infers them where operations run but not in a graph. */
+const LEFT_OUT: Readonly<Record<string, (types: AttributeTypes, made: OperationResult) => OperationAttribute[]>> = {
+  ExpandDims: ({ TF_ATTR_TYPE: type }, { dtype }) => [
+    { name: "T", type, value: dtype },
+    { name: "Tdim", type, value: INT32 },
+  ],
+};
+
 /** An input of a trace, with TensorFlow's number for its type. */
 export interface TracedInput {
   readonly id: number;
@@ -159,13 +167,13 @@ export function traceGraph(
     node: add({ kind: "operation", name: "Cast", attributes: castAttributes(before, from, to), inputs: [input] }),
     index: 0,
   });
-  const given = inputs.map(({ type, shape, isNarrow }): NodeOutput => ({
+  const read = inputs.map(({ type, shape, isNarrow }): NodeOutput => ({
     node: add({ kind: "input", type: isNarrow === true ? BFLOAT16 : type, shape }),
     index: 0,
   }));
   inputs.forEach(({ id, isNarrow }, index) => {
     // One tensor given twice is two inputs; the first stands for both.
-    if (!known.has(id)) known.set(id, isNarrow === true ? castOf(given[index]!, BFLOAT16, FLOAT32) : given[index]!);
+    if (!known.has(id)) known.set(id, isNarrow === true ? castOf(read[index]!, BFLOAT16, FLOAT32) : read[index]!);
   });
   /** What was widened is handed out as it was before that. */
   const narrowed = (wide: NodeOutput): NodeOutput => {
@@ -177,12 +185,13 @@ export function traceGraph(
     return isWidened ? node.inputs[0]! : castOf(wide, FLOAT32, BFLOAT16);
   };
   const recorded: Pick<OperationBinding, "executeOp" | "createTensor"> = {
-    executeOp(name, attributes, ids, outputCount) {
-      const results = (STAND_INS[name] ?? ((binding) => binding.executeOp(name, attributes, ids, outputCount)))(
+    executeOp(name, given, ids, outputCount) {
+      const results = (STAND_INS[name] ?? ((binding) => binding.executeOp(name, given, ids, outputCount)))(
         before,
-        attributes,
+        given,
         ids,
       );
+      const attributes = given.length === 0 ? (LEFT_OUT[name]?.(before, results[0]!) ?? given) : given;
       const inputsOfNode = ids.map((id) => find(id, name));
       const node = add({ kind: "operation", name, attributes, inputs: inputsOfNode });
       results.forEach(({ id }, index) => {
