@@ -1,11 +1,11 @@
 /**
- * Thaw beside transformers + PyTorch: the same shapes, batch, token layout and optimizer, float32, in fresh processes
- * by turns.
+ * Thaw beside transformers + PyTorch, as it is and with every layer compiled (`layer.compile()`, which is inductor):
+ * the same shapes, batch, token layout and optimizer, float32, in fresh processes by turns.
  *
  * npm run bench -- peer --size S --python <python with torch and transformers> [--json] [--modes a,b] [--rounds 3]
- * [--steps 5] [--threads 2] [--backend native] [--cache-folder <folder>]
+ * [--steps 5] [--threads 2] [--backend native] [--cache-folder <folder>] [--no-compiled]
  *
- * One line a mode. Ratios are Thaw over PyTorch: `timeRatio` of the medians over all rounds, `bestRatio` of the fastest
+ * One line a mode; `compiled` in it has the numbers beside compiled PyTorch. Ratios are Thaw over PyTorch: `timeRatio` of the medians over all rounds, `bestRatio` of the fastest
  * steps (what is left where other programs share the processor), `memoryRatio` of peak resident memory above what a
  * process holds once its libraries are imported and, for Thaw, its backend is loaded. `matmulRatio` is of float32
  * GFLOP/s, 880x576x1536.
@@ -39,17 +39,19 @@ export async function* run({ arguments: given, log }) {
   for (const { mode, thaw = mode } of MODES.filter(
     ({ mode }) => options.modes === undefined || options.modes.includes(mode),
   )) {
-    const rounds = { thaw: [], peer: [] };
+    const rounds = { thaw: [], peer: [], compiled: [] };
     // An epoch run is long enough to be its own repetition.
     for (let round = 0; round < (mode === "epochs" ? Math.min(options.rounds, 2) : options.rounds); round += 1) {
       rounds.thaw.push(await runThaw({ ...options, mode: thaw, ...EPOCHS, shape: DEFAULT_SHAPE, warmup: WARMUP }));
-      rounds.peer.push(await runPeer(options, mode));
+      rounds.peer.push(await runPeer(options, mode, []));
+      if (options.isCompiled) rounds.compiled.push(await runPeer(options, mode, ["--compile"]));
       log(
         `${mode}, round ${round + 1}: Thaw ${timeOf(rounds.thaw.at(-1)).toFixed(0)} ms, PyTorch ` +
-          `${timeOf(rounds.peer.at(-1)).toFixed(0)} ms`,
+          `${timeOf(rounds.peer.at(-1)).toFixed(0)} ms` +
+          (options.isCompiled ? `, compiled ${timeOf(rounds.compiled.at(-1)).toFixed(0)} ms` : ""),
       );
     }
-    yield { mode, size: options.size, ...compare(rounds), ...matmul };
+    yield { mode, size: options.size, ...compare(rounds), ...compareCompiled(rounds), ...matmul };
   }
 }
 
@@ -73,6 +75,13 @@ export function compare({ thaw, peer }) {
     backend: thaw[0].backend,
     rounds: thaw.length,
   };
+}
+
+/** The same beside compiled PyTorch, where it was run. */
+function compareCompiled({ thaw, compiled }) {
+  if (compiled.length === 0) return {};
+  const { timeRatio, bestRatio, memoryRatio, peerMs, peerBestMs, peerMb, peerLoss } = compare({ thaw, peer: compiled });
+  return { compiled: { timeRatio, bestRatio, memoryRatio, peerMs, peerBestMs, peerMb, peerLoss } };
 }
 
 const timeOf = ({ step_ms_median: step, total_s: total }) => step ?? total * 1e3;
@@ -114,7 +123,7 @@ export async function runThaw(options) {
   );
 }
 
-async function runPeer(options, mode) {
+async function runPeer(options, mode, more) {
   const { python, size, steps, threads } = options;
   const flags = [
     "--sizes",
@@ -127,6 +136,7 @@ async function runPeer(options, mode) {
     String(WARMUP),
     "--threads",
     String(threads),
+    ...more,
   ];
   const line = JSON.parse(
     lastLine(await runProgram(python, [here("peer_transformers.py"), ...flags], peerEnvironment(options))),
@@ -182,6 +192,7 @@ function readOptions(given) {
       threads: text("2"),
       backend: text("auto"),
       "cache-folder": { type: "string" },
+      "no-compiled": { type: "boolean", default: false },
     },
   });
   if (!SIZE_NAMES.includes(values.size))
@@ -201,6 +212,7 @@ function readOptions(given) {
     modes,
     backend: values.backend,
     cacheFolder: values["cache-folder"],
+    isCompiled: !values["no-compiled"],
     rounds: Number(values.rounds),
     steps: Number(values.steps),
     threads: Number(values.threads),

@@ -44,7 +44,7 @@ def case(torch, mode, precision, a, batch, device, world):
     if mode == "lora":
         adapt(model)
     if a.compile:
-        for layer in peer_gpu.layers_of(torch, model):
+        for layer in peer_gpu.peer.layers_of(torch, model):
             layer.compile()
     torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = precision != "float32"
     trainable = [p for p in model.parameters() if p.requires_grad]

@@ -85,12 +85,6 @@ def case(torch, device, model, mode, precision, batch, steps, warmup):
                 loss_last=losses[-1], peak_mb=torch.cuda.max_memory_allocated() / 1e6 if on_gpu else None)
 
 
-def layers_of(torch, model):
-    """The layers of the tower and of the decoder: what stands in a ModuleList called `layers`."""
-    return [layer for name, part in model.named_modules() if name.endswith(".layers") and isinstance(part, torch.nn.ModuleList)
-            for layer in part]
-
-
 def main():
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument("--size", choices=["S", "M", "1B", "7B"], default="M")
@@ -114,7 +108,7 @@ def main():
     with torch.device(a.device):
         model = peer.build(a.size, "sdpa")
     if a.compile:
-        for layer in layers_of(torch, model):
+        for layer in peer.layers_of(torch, model):
             layer.compile()
     # Parts are converted for bfloat16 with something frozen, so that comes last.
     order = [(m, q) for q in a.precisions for m in a.modes]
