@@ -5,10 +5,10 @@
  * npm run bench -- peer --size S --python <python with torch and transformers> [--json] [--modes a,b] [--rounds 3]
  * [--steps 5] [--threads 2] [--backend native] [--cache-folder <folder>] [--no-compiled]
  *
- * One line a mode; `compiled` in it has the numbers beside compiled PyTorch. Ratios are Thaw over PyTorch: `timeRatio` of the medians over all rounds, `bestRatio` of the fastest
- * steps (what is left where other programs share the processor), `memoryRatio` of peak resident memory above what a
- * process holds once its libraries are imported and, for Thaw, its backend is loaded. `matmulRatio` is of float32
- * GFLOP/s, 880x576x1536.
+ * One line a mode; `compiled` in it has the numbers beside compiled PyTorch. Ratios are Thaw over PyTorch: `timeRatio`
+ * of the medians over all rounds, `bestRatio` of the fastest steps (what is left where other programs share the
+ * processor), `memoryRatio` of peak resident memory above what a process holds once its libraries are imported and, for
+ * Thaw, its backend is loaded. `matmulRatio` is of float32 GFLOP/s, 880x576x1536.
  */
 import { spawn } from "node:child_process";
 import { fileURLToPath } from "node:url";

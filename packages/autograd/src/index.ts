@@ -12,7 +12,7 @@ export { ConstantCache } from "./engine/constant-cache.js";
 export { AutogradError } from "./errors.js";
 export { hasFused, runFused, runFusedOne } from "./kernels/fused.js";
 export type { FusedName } from "./kernels/fused.js";
-export { asFunction, expectPasses } from "./kernels/functions.js";
+export { asFunction, expectPasses, tensorFunctions } from "./kernels/functions.js";
 export type {
   CompileFunction,
   FunctionInput,

@@ -1,6 +1,7 @@
 import * as tf from "@tensorflow/tfjs-core";
 import { type Backend, backendInUse, backendIsInUse, type Precision, tensorflowBfloat16 } from "@thaw/core";
 import { type Addon, type AddonOptions, registerInstalledAddon, registerPackageAddon } from "./addon.js";
+import { freeCardBytes } from "./card-memory.js";
 import { startWithoutErrorHandlers } from "./error-handlers.js";
 import { tensorflowMemory } from "../device-memory.js";
 import { backendAlreadyLoaded } from "../errors.js";
@@ -13,6 +14,9 @@ import { explainReads, registerWebGpu } from "./webgpu.js";
 
 /** What holds TensorFlow's library in this process, if anything. */
 let loadedAddon: { readonly name: string; readonly addon: Addon } | undefined;
+
+/** Of the card, before TensorFlow took any. */
+let freeBytes: number | undefined;
 
 /** Options that backends obey. */
 export interface LoadOptions extends AddonOptions {
@@ -41,6 +45,7 @@ export async function loadBackend(
   if (inUse !== undefined && (inUse !== entry.engineName || (inUse === "tensorflow" && mode !== currentMode)))
     throw backendIsInUse(entry.name, inUse === entry.engineName ? `${inUse} in another mode` : inUse);
   currentMode = mode;
+  if (entry.name === "gpu" && loadedAddon === undefined) freeBytes = await freeCardBytes();
   const { description, isCurrent } = await startWithoutErrorHandlers(async () => ({
     description: await register(entry, location, options),
     isCurrent: await tf.setBackend(entry.engineName),
@@ -64,6 +69,7 @@ export async function loadBackend(
     ...(bfloat16 === null ? {} : { bfloat16 }),
     ...(entry.engineName === "tensorflow" ? { upload } : {}),
     ...(hasOwnMemory() ? { hasOwnMemory: true } : {}),
+    ...(hasOwnMemory() && freeBytes !== undefined ? { freeBytes } : {}),
   };
 }
 

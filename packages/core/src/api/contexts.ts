@@ -116,6 +116,8 @@ export interface Backend {
   readonly upload?: (tensor: Tensor) => void;
   /** True where tensors are in memory of a device's own, to which values have to travel. */
   readonly hasOwnMemory?: boolean;
+  /** Bytes of that memory that were free before the backend took any. Absent: not known. */
+  readonly freeBytes?: number;
   readonly dispose?: () => void;
 }
 

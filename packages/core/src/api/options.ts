@@ -169,7 +169,7 @@ export function trainingSchemaOf({ optimizers, schedules }: TrainingChoices) {
       .default("auto")
       .describe(
         "Compute blocks again in the backward pass instead of keeping their activations; auto: where these, " +
-          "estimated, would take more than half of the free memory.",
+          "estimated, would take more than half of the free memory, a card's where that computes.",
       ),
     stopWhen: stopWhenSchema.optional().describe("Ends the run early, by what an evaluation between steps measures."),
     evaluateEverySteps: z

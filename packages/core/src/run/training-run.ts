@@ -11,7 +11,7 @@ import { compareTrained, compareWeights, joinRun, type JoinedRun } from "../ense
 import { startOf } from "../checkpoint/resume.js";
 import { RunProgress } from "./run-progress.js";
 import { deadGradientFacts } from "./tap-facts.js";
-import { activationMemoryBytes, Checkpointing } from "../training/checkpointing.js";
+import { checkpointingOf } from "../training/checkpointing.js";
 import { DeadGradients, warnOfDeadGradients } from "../training/dead-gradients.js";
 import { Estimates } from "../estimate/estimates.js";
 import { Evaluation } from "../evaluation/evaluation.js";
@@ -145,8 +145,7 @@ export class TrainingRun {
     const { optimizer, optimizerPlugin } = makeOptimizer(parts, planned, loaded.backend, ensemble);
     this.#runParts.push({ close: () => optimizer.dispose() });
     const dead = new DeadGradients(training.deadGradientSteps, deadGradientFacts(parts, planned));
-    const memoryBytes = activationMemoryBytes(loaded.backend);
-    const recompute = new Checkpointing({ choice: training.activationCheckpointing, planned, memoryBytes });
+    const recompute = checkpointingOf(planned, training, loaded.backend);
     const estimates = new Estimates(planned);
     const { runner } = loaded;
     const trainStep = new TrainStep({

@@ -5,7 +5,7 @@ import { beforeAll, describe, expect, it } from "vitest";
 import type { PlannedContext } from "../api/contexts.js";
 import { runToy, trainOnly } from "../toy/toy-trainer.js";
 import { activationBytes } from "../plan/activation-bytes.js";
-import { activationMemoryBytes, Checkpointing } from "./checkpointing.js";
+import { activationMemoryBytes, activationShare, Checkpointing } from "./checkpointing.js";
 
 beforeAll(async () => {
   await tf.setBackend("cpu");
@@ -105,6 +105,27 @@ describe("Checkpointing", () => {
     const bytes = activationMemoryBytes({ name: "cpu" });
     expect(bytes).toBeGreaterThan(0);
     expect(activationMemoryBytes({ name: "wasm" })).toBeLessThanOrEqual(Math.min(1.5e9, 1.5 * bytes));
+  });
+});
+
+describe("on a card", () => {
+  it("gives activations half of what is free there beside weights, whatever the machine has", () => {
+    const weights = tf.zeros([1000]);
+    const held = tf.memory().numBytes;
+    expect(activationMemoryBytes({ name: "tensorflow", freeBytes: held + 8e12 })).toBe(4e12);
+    expect(activationMemoryBytes({ name: "tensorflow", freeBytes: held - 1 })).toBe(0);
+    weights.dispose();
+  });
+
+  it("counts half the bytes where compiled functions keep them in bfloat16", () => {
+    const backend = tf.backend() as { tensorFunctions?: object };
+    expect(activationShare("bfloat16")).toBe(1);
+    backend.tensorFunctions = {};
+    expect([activationShare("bfloat16"), activationShare("tf32")]).toEqual([0.5, 1]);
+    delete backend.tensorFunctions;
+    const auto = new Checkpointing({ choice: "auto", planned, memoryBytes: 12_800, share: 0.5 });
+    expect(auto.choose({ flows: flows("trained", "trained") }, batch).size).toBe(0);
+    expect(auto.numbers).toEqual({ activationBytes: 12_800, checkpointedMicroBatches: 0 });
   });
 });
 

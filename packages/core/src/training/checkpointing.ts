@@ -1,7 +1,9 @@
+import * as tf from "@tensorflow/tfjs-core";
 import { freemem } from "node:os";
+import { tensorFunctions } from "@thaw/autograd";
 import { bytesText, type Batch } from "@thaw/contracts";
 import type { Backend, PlannedContext } from "../api/contexts.js";
-import type { ResolvedTrainingOptions } from "../api/options.js";
+import type { Precision, ResolvedTrainingOptions } from "../api/options.js";
 import { activationBytes } from "../plan/activation-bytes.js";
 import { checkpointableSegments, type Phase } from "../model/phase.js";
 import type { RunPart } from "../run/run-part.js";
@@ -18,6 +20,8 @@ export interface CheckpointingInput {
   readonly planned: PlannedContext;
   /** What activations may take. */
   readonly memoryBytes: number;
+  /** Share of float32's bytes that activations take. Default: 1. */
+  readonly share?: number;
 }
 
 /**
@@ -36,10 +40,11 @@ export class Checkpointing implements RunPart {
   }
 
   choose(phase: Pick<Phase, "flows">, batch: CountedBatch): ReadonlySet<string> {
-    const { choice, planned, memoryBytes } = this.#input;
+    const { choice, planned, memoryBytes, share = 1 } = this.#input;
     if (choice === "off") return new Set();
     const blocks = checkpointableSegments(planned.model.segments, phase.flows);
-    const bytes = activationBytes(planned, phase.flows, blocks, segmentRows(planned, batch.media, countTokens(batch)));
+    const rows = segmentRows(planned, batch.media, countTokens(batch));
+    const bytes = share * activationBytes(planned, phase.flows, blocks, rows);
     const isNeeded = choice === "on" || bytes > memoryBytes;
     this.#microBatches += 1;
     this.#checkpointed += isNeeded ? 1 : 0;
@@ -76,8 +81,27 @@ export class Checkpointing implements RunPart {
   }
 }
 
-/** What activations may take: half of what is free now; less on WebAssembly. */
-export function activationMemoryBytes(backend: Pick<Backend, "name">): number {
+/** That of a run whose model is loaded. */
+export function checkpointingOf(
+  planned: PlannedContext,
+  { activationCheckpointing: choice, precision }: ResolvedTrainingOptions,
+  backend: Backend,
+): Checkpointing {
+  const memoryBytes = activationMemoryBytes(backend);
+  return new Checkpointing({ choice, planned, memoryBytes, share: activationShare(precision) });
+}
+
+/** Where compiled functions multiply in bfloat16, they keep and hand on half the bytes. */
+export function activationShare(precision: Precision): number {
+  return precision === "bfloat16" && tensorFunctions() !== undefined ? 0.5 : 1;
+}
+
+/**
+ * What activations may take: half of what is free now, on the device that has memory of its own and says how much of it
+ * was free before weights came, else on the machine; less on WebAssembly.
+ */
+export function activationMemoryBytes({ name, freeBytes }: Pick<Backend, "name" | "freeBytes">): number {
+  if (freeBytes !== undefined) return Math.max(0, freeBytes - tf.memory().numBytes) / 2;
   const machine = Math.min(freemem(), process.availableMemory?.() ?? Number.POSITIVE_INFINITY) / 2;
-  return backend.name === "wasm" ? Math.min(machine, WASM_BYTES / 2) : machine;
+  return name === "wasm" ? Math.min(machine, WASM_BYTES / 2) : machine;
 }

@@ -49,7 +49,7 @@ export interface TrainingOptions {
   shuffle?: boolean | undefined;
   /**
    * Compute blocks again in the backward pass instead of keeping their activations; auto: where these, estimated, would
-   * take more than half of the free memory. Default: auto.
+   * take more than half of the free memory, a card's where that computes. Default: auto.
    */
   activationCheckpointing?: "auto" | "on" | "off" | undefined;
   /** Ends the run early, by what an evaluation between steps measures. */
