@@ -169,6 +169,8 @@ describe("a run with adapters", () => {
 
   it.each([
     ["of the language model", ADAPTED, {}],
+    ["with what the optimizer keeps shared out", ADAPTED, { optimizer: { zeroStage: 1, clipNorm: 0.1 } }],
+    ["with gradients shared out", ADAPTED, { optimizer: { zeroStage: 2, clipNorm: 0.1 } }],
     ["with blocks that are computed again", ADAPTED, { activationCheckpointing: "on" }],
     [
       "of tower, projector and language model",

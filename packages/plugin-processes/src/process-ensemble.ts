@@ -12,6 +12,13 @@ import type { Messages } from "./wire/messages.js";
 const FIRST_MARK = 0x5a_00_00_00;
 const MARK_COUNT = 2 ** 24;
 
+/** What sums on a card are made with, and the rank that alone gets them; undefined: all do. */
+interface CardSum {
+  readonly device: DeviceEngine;
+  readonly memory: DeviceMemory;
+  readonly owner: number | undefined;
+}
+
 /** Processes that tell each other by messages, and sum by an engine. */
 export class ProcessEnsemble implements Ensemble {
   readonly rank: number;
@@ -34,19 +41,31 @@ export class ProcessEnsemble implements Ensemble {
   }
 
   sum(tensors: ReadonlyMap<string, Tensor>): Promise<ReadonlyMap<string, Tensor>> {
+    return this.#sum(tensors);
+  }
+
+  /** `owner`: the rank that alone gets the sums; undefined: all do. */
+  #sum(tensors: ReadonlyMap<string, Tensor>, owner?: number): Promise<ReadonlyMap<string, Tensor>> {
     const { device } = this.#engine;
     const memory = device === undefined ? undefined : deviceMemory();
-    if (memory !== undefined) return this.#sumOnCard(tensors, device!, memory);
-    const sum = this.#before.then(() => this.#sumOnHost(tensors));
+    if (memory !== undefined) return this.#sumOnCard(tensors, { device: device!, memory, owner });
+    const sum = this.#before.then(() => this.#sumOnHost(tensors, owner));
     this.#before = sum.catch(() => undefined);
     return sum;
+  }
+
+  sumFor(owner: number, tensors: ReadonlyMap<string, Tensor>): Promise<ReadonlyMap<string, Tensor>> {
+    return this.#sum(tensors, owner);
   }
 
   advance(): void {
     this.#engine.advance?.();
   }
 
-  async #sumOnHost(tensors: ReadonlyMap<string, Tensor>): Promise<ReadonlyMap<string, Tensor>> {
+  async #sumOnHost(
+    tensors: ReadonlyMap<string, Tensor>,
+    owner: number | undefined,
+  ): Promise<ReadonlyMap<string, Tensor>> {
     const shapes = [...tensors].map(([name, { shape, size }]) => ({ name, shape, size }));
     // A buffer of its own: small arrays lie where the garbage collector moves them, and libraries keep the address
     const all = new Float32Array(new ArrayBuffer(4 * shapes.reduce((sum, { size }) => sum + size, 0)));
@@ -56,7 +75,10 @@ export class ProcessEnsemble implements Ensemble {
       at += tensor.size;
       tensor.dispose();
     }
-    await this.#messages.guard(this.#engine.sum(all).catch((error: unknown) => this.#broken(error)));
+    const engine = this.#engine;
+    const work = owner === undefined || engine.sumFor === undefined ? engine.sum(all) : engine.sumFor(owner, all);
+    await this.#messages.guard(work.catch((error: unknown) => this.#broken(error)));
+    if (owner !== undefined && owner !== this.rank) return new Map();
     at = 0;
     const summed = new Map<string, Tensor>();
     for (const { name, shape, size } of shapes) {
@@ -72,10 +94,10 @@ export class ProcessEnsemble implements Ensemble {
    */
   async #sumOnCard(
     tensors: ReadonlyMap<string, Tensor>,
-    device: DeviceEngine,
-    memory: DeviceMemory,
+    { device, memory, owner }: CardSum,
   ): Promise<ReadonlyMap<string, Tensor>> {
-    const card = new CardBuffers([...tensors.values()]);
+    const hasSums = owner === undefined || owner === this.rank;
+    const card = new CardBuffers([...tensors.values()], hasSums);
     this.#marks = (this.#marks + 1) % MARK_COUNT;
     const bits = FIRST_MARK + this.#marks;
     const marker = tf.keep(tf.fill([1], new Float32Array(Uint32Array.of(bits).buffer)[0]!));
@@ -84,7 +106,9 @@ export class ProcessEnsemble implements Ensemble {
     const parts = buffers.flatMap(({ from: { size } }, index) =>
       size === 0 ? [] : [{ from: places[2 * index]!, to: places[2 * index + 1]!, count: size }],
     );
-    const work = device.sum({ parts, marker: { address: places.at(-1)!, bits } });
+    // What others have the sums of goes at once, also in the middle of a backward pass
+    const onDone = (): void => (hasSums ? undefined : card.dispose());
+    const work = device.sum({ parts, owner, onDone, marker: { address: places.at(-1)!, bits } });
     const done = work.finally(() => marker.dispose());
     try {
       await this.#messages.guard(done);
@@ -93,6 +117,7 @@ export class ProcessEnsemble implements Ensemble {
       void done.catch(() => undefined).then(() => card.dispose());
       throw error;
     }
+    if (!hasSums) return new Map();
     const sums = card.sums();
     return new Map([...tensors.keys()].map((name, index) => [name, sums[index]!]));
   }

@@ -57,6 +57,15 @@ describe("processes connected by TCP", () => {
       ),
     );
     for (const one of bits.slice(1)) expect(one).toEqual(bits[0]);
+    for (const owner of ranks.keys()) {
+      const owned = await Promise.all(ranks.map((one) => one.sumFor!(owner, given(one.rank))));
+      expect(owned.map(({ size: count }) => count)).toEqual(ranks.map(({ rank }) => (rank === owner ? 5 : 0)));
+      for (const [name, one] of owned[owner]!) {
+        const all = await sums[0]!.get(name)!.data();
+        (await one.data()).forEach((number, index) => expect(Math.abs(number - all[index]!)).toBeLessThan(1e-5));
+        one.dispose();
+      }
+    }
     const last = (await sums[0]!.get("[200003]")!.data()).at(-1)!;
     expect(last).toBeCloseTo(
       ranks.reduce((sum, { rank }) => sum + value(rank, 200_002), 0),

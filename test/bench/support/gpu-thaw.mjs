@@ -8,7 +8,7 @@
  * or `nf4`, as a checkpoint stores them, or the numbers that these stand for; and `training.activationCheckpointing`.
  * `layers`: of the decoder, instead of the size's own.
  * With `place` it is one of several processes, each with a batch of its own, whose sums `engine` makes; `accumulate`:
- * micro-batches of a step, each with samples of its own.
+ * micro-batches of a step, each with samples of its own; `zeroStage`: what they share out.
  */
 import { median } from "./numbers.mjs";
 import { DEFAULT_SHAPE, LARGE_SHAPE, syntheticSource, withModelFolder } from "./peer-shapes.mjs";
@@ -32,7 +32,7 @@ const MODES = {
 const READ_ELEMENTS = 1e6;
 
 const options = JSON.parse(process.argv[2]);
-const { size, steps, warmup, cases, place, engine, accumulate = 1 } = options;
+const { size, steps, warmup, cases, place, engine, accumulate = 1, zeroStage = 0 } = options;
 const shape = { ...(["1B", "7B"].includes(size) ? LARGE_SHAPE : DEFAULT_SHAPE), ...options.shape };
 const tf = await import("@tensorflow/tfjs-core");
 const { dequantize, layoutOf, quantize, quantizedBytes } = await import("@thaw/autograd");
@@ -126,7 +126,7 @@ async function train(mode, precision, { frozen, isWidened, checkpointing }) {
         learningRate: 1e-3,
         precision,
         ...(checkpointing && { activationCheckpointing: checkpointing }),
-        optimizer: { weightDecay: 0.01, decayNormsAndBiases: true, clipNorm: 1 },
+        optimizer: { weightDecay: 0.01, decayNormsAndBiases: true, clipNorm: 1, zeroStage },
       },
     }).run();
   try {

@@ -17,6 +17,12 @@ export interface Ensemble {
    * @throws THAW_CORE_RANK_LOST
    */
   sum(tensors: ReadonlyMap<string, Tensor>): Promise<ReadonlyMap<string, Tensor>>;
+  /**
+   * Sums for one rank alone, which gets what {@link sum} gives; others get nothing back. In one order with sums of all.
+   * Absent: core sums for all, and drops it.
+   * @throws THAW_CORE_RANK_LOST
+   */
+  sumFor?(owner: number, tensors: ReadonlyMap<string, Tensor>): Promise<ReadonlyMap<string, Tensor>>;
   /** Lets sums that are under way go on, for a caller that leaves no room for others. */
   advance?(): void;
   /** What each rank gave, by rank; values are JSON. @throws THAW_CORE_RANK_LOST */

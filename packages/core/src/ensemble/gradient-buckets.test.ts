@@ -2,6 +2,7 @@ import * as tf from "@tensorflow/tfjs-core";
 import "@tensorflow/tfjs-backend-cpu";
 import { beforeAll, describe, expect, it } from "vitest";
 import { ALONE, type Ensemble } from "./ensemble.js";
+import { memoryEnsembles } from "./memory-ensemble.js";
 import { GradientBuckets, LOSS } from "./gradient-buckets.js";
 
 beforeAll(async () => {
@@ -54,6 +55,40 @@ describe("gradients on their way", () => {
     tf.dispose([...sums.values()]);
     buckets.dispose();
     expect(tf.memory().numTensors).toBe(before);
+  });
+
+  it("go to the rank that owns them alone, in the order in which they come, and others keep nothing", async () => {
+    const before = tf.memory();
+    const shapes = new Map(["a", "b", "c", "d"].map((name) => [name, name < "c" ? [3] : LARGE] as const));
+    const ownerOf = (name: string): number => ({ a: 0, b: 1, c: 1, d: 0 })[name]!;
+    const asked: string[][] = [];
+    const sums = await Promise.all(
+      memoryEnsembles(2).map(async (ensemble) => {
+        const watched: Ensemble = {
+          ...ensemble,
+          sumFor: (owner, tensors) => (asked.push([`${owner}`, ...tensors.keys()]), ensemble.sumFor!(owner, tensors)),
+        };
+        const input = { trained: shapes.keys(), shapeOf: (name: string) => shapes.get(name)!, ownerOf };
+        const buckets = new GradientBuckets({ ensemble: watched, ...input });
+        for (const name of ["d", "c", "b", "a"]) buckets.give(name, tf.keep(tf.fill(shapes.get(name)!, 2)));
+        buckets.give(LOSS, tf.keep(tf.scalar(1)));
+        return buckets.finish();
+      }),
+    );
+    expect(sums.map((sum) => [...sum.keys()])).toEqual([
+      ["d", "a", LOSS],
+      ["c", "b", LOSS],
+    ]);
+    expect(asked.slice(0, 2)).toEqual([
+      ["1", "c", "b"],
+      ["0", "d", "a"],
+    ]);
+    // Of 32 MB of gradients each rank keeps half
+    const [mine] = sums.map((sum) => [...sum.values()].reduce((bytes, { size }) => bytes + 4 * size, 0));
+    expect(mine).toBe(4 * (LARGE[0]! + 3 + 1));
+    expect([...sums[1]!.get("b")!.dataSync()]).toEqual([4, 4, 4]);
+    for (const sum of sums) tf.dispose([...sum.values()]);
+    expect(tf.memory().numTensors).toBe(before.numTensors);
   });
 
   it("are freed where a sum fails", async () => {

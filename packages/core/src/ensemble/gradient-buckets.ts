@@ -2,6 +2,7 @@ import { float32Bytes } from "@thaw/contracts";
 import type { Tensor } from "@tensorflow/tfjs-core";
 import * as tf from "@tensorflow/tfjs-core";
 import type { Ensemble } from "./ensemble.js";
+import { sumFor } from "./sum-for.js";
 
 /** Stands for the loss among the names of parameters: it comes last. */
 export const LOSS = "";
@@ -15,9 +16,13 @@ export interface BucketsInput {
   /** In the order of a forward pass, the same on every rank. */
   readonly trained: Iterable<string>;
   readonly shapeOf: (name: string) => readonly number[];
+  /** The rank that alone needs the sum of a gradient. Absent: all do. */
+  readonly ownerOf?: (name: string) => number;
 }
 
 interface Bucket {
+  /** Undefined: all. */
+  readonly owner?: number | undefined;
   readonly names: readonly string[];
   readonly given: Map<string, Tensor>;
 }
@@ -36,7 +41,7 @@ export class GradientBuckets {
 
   constructor(input: BucketsInput) {
     this.#input = input;
-    this.#buckets = bucketNames(input).map((names) => ({ names, given: new Map() }));
+    this.#buckets = bucketNames(input).map((bucket) => ({ ...bucket, given: new Map() }));
     for (const bucket of this.#buckets) for (const name of bucket.names) this.#bucketOf.set(name, bucket);
   }
 
@@ -54,7 +59,10 @@ export class GradientBuckets {
     this.#input.ensemble.advance?.();
   }
 
-  /** Asks for what is left, and gives all sums by name; the caller frees them. @throws THAW_CORE_RANK_LOST */
+  /**
+   * Asks for what is left, and gives all sums by name, of what has an owner to that one alone; the caller frees them.
+   * @throws THAW_CORE_RANK_LOST
+   */
   async finish(): Promise<ReadonlyMap<string, Tensor>> {
     for (let next = this.#next; next !== undefined; next = this.#next) {
       for (const name of next.names)
@@ -84,8 +92,10 @@ export class GradientBuckets {
     return name === LOSS ? [] : this.#input.shapeOf(name);
   }
 
-  #send({ names, given }: Bucket): void {
-    const sum = this.#input.ensemble.sum(new Map(names.map((name) => [name, given.get(name)!])));
+  #send({ names, given, owner }: Bucket): void {
+    const { ensemble } = this.#input;
+    const tensors = new Map(names.map((name) => [name, given.get(name)!]));
+    const sum = owner === undefined ? ensemble.sum(tensors) : sumFor(ensemble, owner, tensors);
     given.clear();
     // Who waits for it hears of a failure; until then nobody does
     sum.catch(() => undefined);
@@ -93,10 +103,23 @@ export class GradientBuckets {
   }
 }
 
-/** From the last parameter to the first; the loss in the last bucket. */
-function bucketNames({ trained, shapeOf }: BucketsInput): readonly (readonly string[])[] {
-  const buckets = inBuckets([...trained].toReversed(), shapeOf);
-  return [...buckets.slice(0, -1), [...buckets.at(-1)!, LOSS]];
+/** From the last parameter to the first; the loss in the last bucket, which all get. */
+function bucketNames({ trained, shapeOf, ownerOf }: BucketsInput): readonly Omit<Bucket, "given">[] {
+  const names = [...trained].toReversed();
+  if (ownerOf === undefined) {
+    const buckets = inBuckets(names, shapeOf);
+    return [...buckets.slice(0, -1), [...buckets.at(-1)!, LOSS]].map((bucket) => ({ names: bucket }));
+  }
+  const last = new Map(names.map((name, place) => [name, place]));
+  const owned = [...new Set(names.map(ownerOf))].flatMap((owner) =>
+    inBuckets(
+      names.filter((name) => ownerOf(name) === owner),
+      shapeOf,
+    ).map((bucket) => ({ names: bucket, owner })),
+  );
+  // In the order in which a backward pass fills them
+  const placeOf = (bucket: Omit<Bucket, "given">): number => last.get(bucket.names.at(-1)!)!;
+  return [...owned.toSorted((one, other) => placeOf(one) - placeOf(other)), { names: [LOSS] }];
 }
 
 /** Names in their order in buckets, each whole once it has its bytes; without names one that is empty. */

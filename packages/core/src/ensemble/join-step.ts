@@ -30,15 +30,23 @@ interface RankStep {
   readonly stop?: string;
 }
 
+/** What is known of a step once all ranks told of theirs. */
+export interface JoinedSums {
+  /** Inputs of which no rank had an item; undefined: none had samples. */
+  readonly missingInputs: ReadonlySet<string> | undefined;
+  /** Parameters that have a gradient on some rank, in an order that is the same on all. */
+  readonly updated: readonly string[];
+}
+
 /**
  * Sums a step over all ranks: gradients, loss, tokens. A parameter that has a gradient on no rank has none afterwards
- * either; where others have one, a rank without adds zeros. Returns the inputs of which no rank had an item.
+ * either; where others have one, a rank without adds zeros. A gradient that one rank alone needs is there alone.
  * @throws THAW_CORE_RANK_LOST
  */
 export async function joinStep(
   sums: Accumulator,
   { ensemble, stop, buckets, trained, missingInputs }: JoinedStep,
-): Promise<ReadonlySet<string> | undefined> {
+): Promise<JoinedSums> {
   const names = [...trained];
   for (const [name, gradient] of sums.takeGradients()) buckets.give(name, gradient);
   const mine: RankStep = {
@@ -64,7 +72,7 @@ export async function joinStep(
   sums.tokens = total(ranks, "tokens");
   for (const { rowCounts } of ranks)
     sums.rowCounts = rowCounts === undefined ? sums.rowCounts : sumRowCounts(sums.rowCounts, rowCounts);
-  return missingEverywhere(ranks);
+  return { missingInputs: missingEverywhere(ranks), updated: [...isThere] };
 }
 
 /** What both give; what the second gives is freed where the first fails. */

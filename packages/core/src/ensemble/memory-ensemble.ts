@@ -35,21 +35,30 @@ export function memoryEnsembles(size: number): readonly Ensemble[] {
     if (missing !== undefined) for (const { reject } of meeting.waiting) reject(rankLost(missing[1]));
   };
 
+  /** `owner`: who alone gets the sums. */
+  const sum = async (
+    rank: number,
+    tensors: ReadonlyMap<string, Tensor>,
+    owner = rank,
+  ): Promise<ReadonlyMap<string, Tensor>> => {
+    try {
+      const all = (await meet("sum", rank, tensors)) as readonly ReadonlyMap<string, Tensor>[];
+      if (owner !== rank) return new Map();
+      return new Map(
+        [...tensors.keys()].map((name) => [name, tf.keep(tf.addN(all.map((one) => one.get(name)!)))] as const),
+      );
+    } finally {
+      // Others may still have to read them
+      await meet("read", rank, null).catch(() => undefined);
+      for (const tensor of tensors.values()) tensor.dispose();
+    }
+  };
+
   return Array.from({ length: size }, (_, rank): Ensemble => ({
     rank,
     size,
-    sum: async (tensors) => {
-      try {
-        const all = (await meet("sum", rank, tensors)) as readonly ReadonlyMap<string, Tensor>[];
-        return new Map(
-          [...tensors.keys()].map((name) => [name, tf.keep(tf.addN(all.map((one) => one.get(name)!)))] as const),
-        );
-      } finally {
-        // Others may still have to read them
-        await meet("read", rank, null).catch(() => undefined);
-        for (const tensor of tensors.values()) tensor.dispose();
-      }
-    },
+    sum: (tensors) => sum(rank, tensors),
+    sumFor: (owner, tensors) => sum(rank, tensors, owner),
     gather: async <T>(value: T) => {
       const all = await meet("gather", rank, JSON.stringify(value));
       return all.map((text) => JSON.parse(text as string) as T);

@@ -100,7 +100,9 @@ describe("ranks that train together equal one process", () => {
     { type: "muon" },
     { type: "adamw_8bit" },
   ];
-  it.each(optimizers)("with what $type keeps shared out, in a plan that unfreezes", async (optimizer) => {
+  const stages = ([1, 2] as const).flatMap((zeroStage) => optimizers.map((one) => ({ ...one, zeroStage })));
+  it.each(stages)("with $type shared out, stage $zeroStage, in a plan that unfreezes", async (shared) => {
+    const { zeroStage, ...optimizer } = shared;
     const training = { epochs: 2, learningRate: 0.01 };
     const whole = await runToy({
       data: data({}),
@@ -110,13 +112,37 @@ describe("ranks that train together equal one process", () => {
     const ranks = await runRanks(2, () => ({
       data: data({}),
       plugins: [UNFREEZING],
-      training: { ...training, microBatchSize: 2, optimizer: { ...optimizer, zeroStage: 1 } },
+      training: { ...training, microBatchSize: 2, optimizer: { ...optimizer, zeroStage } },
     }));
     for (const rank of ranks) expectEqual(rank, whole);
     expect([...ranks[1]!.parameters]).toEqual([...ranks[0]!.parameters]);
   });
 
-  it.each([0, 1] as const)(
+  it.each([
+    ["accumulation and clipping", 2, 2, {}],
+    ["ranks without a sample, and text alone", 4, 1, { textOnlyEvery: 2 }],
+    ["one sample in all", 2, 1, { sampleCount: 1 }],
+    ["more ranks than parameters", 7, 1, { sampleCount: 15 }],
+  ] as const)("with gradients shared out: %s", async (_, size, accumulated, source) => {
+    const training = { epochs: 2, learningRate: 0.05 };
+    const optimizer = { clipNorm: 0.1, weightDecay: 0.1 };
+    const whole = await runToy({
+      data: data(source),
+      training: { ...training, microBatchSize: 2 * size * accumulated, optimizer },
+    });
+    const made = { microBatchSize: 2, gradientAccumulationSteps: accumulated };
+    const ranks = await runRanks(size, () => ({
+      data: data(source),
+      training: { ...training, ...made, optimizer: { ...optimizer, zeroStage: 2 } },
+    }));
+    for (const rank of ranks) expectEqual(rank, whole);
+    for (const { losses, parameters } of ranks.slice(1)) {
+      expect(losses).toEqual(ranks[0]!.losses);
+      expect([...parameters]).toEqual([...ranks[0]!.parameters]);
+    }
+  });
+
+  it.each([0, 1, 2] as const)(
     "also where a checkpoint of two goes on with four, and of four alone; stage %i",
     async (zeroStage) => {
       const at = (accumulated: number, more: Options = {}): Options => ({
@@ -212,33 +238,73 @@ describe("ranks", () => {
     );
   });
 
-  it.each([0, 1] as const)("stop when one fails, with its rank, reason and last step, stage %i", async (zeroStage) => {
-    const fails = tapped("Fails", ({ hooks }) => {
-      hooks.beforeStep.tap("Fails", ({ step }) => {
-        if (step === 2) throw new Error("out of luck");
+  it("tell norms by component and unused parameters alike, whoever has a gradient", async () => {
+    const told = async (zeroStage: 0 | 2) => {
+      const steps: unknown[] = [];
+      const watch = tapped("Watch", ({ hooks }) => {
+        hooks.afterStep.tap("Watch", ({ gradientNorm, gradientNorms, updateRatios = {} }) => {
+          const rounded = (norms: object) =>
+            Object.entries(norms)
+              .map(([name, norm]) => `${name} ${norm.toFixed(5)}`)
+              .toSorted();
+          steps.push([gradientNorm.toFixed(5), rounded(gradientNorms), rounded(updateRatios)]);
+        });
       });
-    });
-    const results = await Promise.allSettled(
-      memoryEnsembles(3).map((one) =>
-        runToy(
-          ofRank(one, {
-            output,
-            data: data({}),
-            plugins: one.rank === 1 ? [fails] : [],
-            training: { epochs: 9, microBatchSize: 2, optimizer: { zeroStage } },
-          }),
-        ),
-      ),
-    );
-    const [first, second, third] = results.map((result) => (result as PromiseRejectedResult).reason as Error);
-    for (const error of [first, third])
-      expect(error).toMatchObject({ code: "THAW_CORE_RANK_LOST", details: { rank: 1, stepsDone: 2 } });
-    expect(first!.message).toMatch(/^Rank 1 is lost: .*out of luck.* The last whole step is step 2\./);
-    expect(second!.message).toContain("out of luck");
-    const [folder] = await readdir(output);
-    if (zeroStage === 0) expect(await readdir(join(output, folder!, "checkpoints", "step-2"))).toContain("state.json");
-    else expect(first!.message).toContain("not saved: each process keeps a share of the optimizer's state");
+      await runRanks(2, (rank) => ({
+        data: data({}),
+        plugins: rank === 0 ? [watch] : [],
+        training: { microBatchSize: 2, epochs: 1, optimizer: { zeroStage } },
+      }));
+      return steps;
+    };
+    expect(await told(2)).toEqual(await told(0));
   });
+
+  it("refuse plugins that take part in gradients of which each has a part alone", async () => {
+    const taps = tapped("Scales", ({ hooks }) => {
+      hooks.gradients.tap("Scales", (gradients) => gradients);
+    });
+    const run = (size: number, zeroStage: 1 | 2) =>
+      runRanks(size, () => ({ plugins: [taps], training: { epochs: 1, optimizer: { zeroStage } } }));
+    await expect(run(2, 2)).rejects.toMatchObject({
+      code: "THAW_CORE_GRADIENTS_SHARED",
+      details: { plugins: ["Scales"] },
+    });
+    await run(2, 1);
+    await run(1, 2);
+  });
+
+  it.each([0, 1, 2] as const)(
+    "stop when one fails, with its rank, reason and last step, stage %i",
+    async (zeroStage) => {
+      const fails = tapped("Fails", ({ hooks }) => {
+        hooks.beforeStep.tap("Fails", ({ step }) => {
+          if (step === 2) throw new Error("out of luck");
+        });
+      });
+      const results = await Promise.allSettled(
+        memoryEnsembles(3).map((one) =>
+          runToy(
+            ofRank(one, {
+              output,
+              data: data({}),
+              plugins: one.rank === 1 ? [fails] : [],
+              training: { epochs: 9, microBatchSize: 2, optimizer: { zeroStage } },
+            }),
+          ),
+        ),
+      );
+      const [first, second, third] = results.map((result) => (result as PromiseRejectedResult).reason as Error);
+      for (const error of [first, third])
+        expect(error).toMatchObject({ code: "THAW_CORE_RANK_LOST", details: { rank: 1, stepsDone: 2 } });
+      expect(first!.message).toMatch(/^Rank 1 is lost: .*out of luck.* The last whole step is step 2\./);
+      expect(second!.message).toContain("out of luck");
+      const [folder] = await readdir(output);
+      if (zeroStage === 0)
+        expect(await readdir(join(output, folder!, "checkpoints", "step-2"))).toContain("state.json");
+      else expect(first!.message).toContain("not saved: each process keeps a share of the optimizer's state");
+    },
+  );
 
   it("are refused where they would not train the same, and name what differs", async () => {
     const differing: readonly (readonly [string, (rank: number) => Options])[] = [
@@ -266,7 +332,7 @@ describe("ranks", () => {
     });
   });
 
-  it("name the samples that made a step infinite, whichever rank has them", async () => {
+  it.each([0, 2] as const)("name the samples that made a step infinite, stage %i", async (zeroStage) => {
     const spoil = tapped("Spoil", ({ hooks }) => {
       hooks.batch.tap("Spoil", (batch) => ({
         ...batch,
@@ -277,7 +343,7 @@ describe("ranks", () => {
       runRanks(2, (rank) => ({
         data: { train: toySource() },
         plugins: rank === 1 ? [spoil] : [],
-        training: { shuffle: false },
+        training: { shuffle: false, optimizer: { zeroStage } },
       })),
     ).rejects.toMatchObject({
       code: "THAW_CORE_NOT_FINITE",

@@ -8,7 +8,8 @@ import { inBuckets } from "./gradient-buckets.js";
 
 /**
  * An optimizer of several ranks, of which each keeps the state of its own share of the parameters, whole ones, updates
- * these, and gives the new values to the others: stage 1 of ZeRO (Rajbhandari et al., arXiv:1910.02054, section 5.1).
+ * these, and gives the new values to the others: stage 1 of ZeRO (Rajbhandari et al., arXiv:1910.02054, section 5.1);
+ * of stage 2 where gradients too are summed for their {@link ownerOf} alone.
  * What is called here is called by every rank, but for {@link slots}, which are the rank's own.
  */
 export class ShardedOptimizer implements Optimizer {
@@ -27,6 +28,11 @@ export class ShardedOptimizer implements Optimizer {
 
   get name(): string {
     return this.#inner.name;
+  }
+
+  /** The rank that updates it and keeps its state. */
+  ownerOf(name: string): number {
+    return this.#ownerOf.get(name)!;
   }
 
   /** True if this rank updates it and keeps its state. */
@@ -117,7 +123,7 @@ export class ShardedOptimizer implements Optimizer {
   /** An optimizer may leave a parameter as it is. */
   #given(value: Tensor | undefined, before: Tensor, name: string): Tensor {
     if (value !== undefined) return value;
-    return tf.keep(this.owns(name) ? tf.add(before, 0) : tf.fill([...before.shape], 0));
+    return tf.keep(this.owns(name) ? tf.add(before, 0) : tf.zerosLike(before));
   }
 }
 

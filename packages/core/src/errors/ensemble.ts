@@ -1,4 +1,4 @@
-import { causeText, ThawError } from "@thaw/contracts";
+import { causeText, nameList, ThawError } from "@thaw/contracts";
 import type { LostRank } from "../ensemble/ensemble.js";
 import { make } from "./make.js";
 
@@ -71,5 +71,17 @@ export function ensembleUnfit(
     `${plugin ?? "A plugin"} connected rank ${rank} of ${size}, and ${processes} processes are to train together. In ` +
       "the hook resolveEnsemble. Connect as many as the context says, with ranks from 0 to one less.",
     { plugin, rank, size, processes },
+  );
+}
+
+/** Plugins tap the gradients, of which each process has a part alone. */
+export function gradientsShared(plugins: readonly string[]): ThawError {
+  const names = [...new Set(plugins)];
+  return make(
+    "THAW_CORE_GRADIENTS_SHARED",
+    `${nameList(names)} ${names.length === 1 ? "taps" : "tap"} the hook gradients, and with zero_stage 2 no process ` +
+      "has them all. In training.optimizer.zero_stage. Use zero_stage 1, whose results are the same, or leave the " +
+      "plugin out.",
+    { plugins: names },
   );
 }

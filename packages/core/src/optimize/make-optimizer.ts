@@ -1,5 +1,6 @@
 import type { Backend, PlannedContext } from "../api/contexts.js";
 import type { Optimizer } from "../api/optimizer.js";
+import { gradientsShared } from "../errors/ensemble.js";
 import type { Ensemble } from "../ensemble/ensemble.js";
 import { ShardedOptimizer } from "../ensemble/sharded-optimizer.js";
 import { everTrained } from "../plan/plan.js";
@@ -9,7 +10,8 @@ import { ownOptimizer } from "./optimizer-plan.js";
 
 /**
  * A plugin's optimizer with the plugin's name, or the one that the options name; among several processes and with
- * `zeroStage` 1 it is shared out.
+ * `zeroStage` above 0 it is shared out. @throws THAW_CORE_GRADIENTS_SHARED where gradients are too, and a plugin takes
+ * part in them
  */
 export function makeOptimizer(
   parts: TrainerParts,
@@ -22,7 +24,10 @@ export function makeOptimizer(
   const whole = given ?? ownOptimizer(training, registry.all("optimizers"), planned, backend);
   const trained = everTrained(planned.plan.phases);
   const parameters = planned.parameters.filter(({ name }) => trained.has(name));
-  const isSharded = training.optimizer.zeroStage === 1 && ensemble.size > 1;
+  const { zeroStage } = training.optimizer;
+  const isSharded = zeroStage > 0 && ensemble.size > 1;
+  if (isSharded && zeroStage === 2 && hooks.gradients.taps.length > 0)
+    throw gradientsShared(hooks.gradients.taps.map(({ name }) => name));
   const optimizer = isSharded ? new ShardedOptimizer(whole, ensemble, parameters) : whole;
   return given === undefined ? { optimizer } : { optimizer, optimizerPlugin: lastCalled(watch, "resolveOptimizer") };
 }

@@ -15,7 +15,7 @@ export function planOptimizer(
   return Object.freeze({
     type: factory.type,
     keeps: factory.keeps(optimizer),
-    shares: optimizer.zeroStage === 1 ? processes : 1,
+    shares: optimizer.zeroStage > 0 ? processes : 1,
     slotBytes: (parameter: ParameterInfo): number =>
       FLOAT32_BYTES *
       Object.values(factory.slots(optimizer, describe(parameter))).reduce((sum, shape) => sum + elementCount(shape), 0),

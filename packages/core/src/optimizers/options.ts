@@ -11,9 +11,11 @@ export const commonOptimizerShape = {
     .describe("Largest L2 norm of all gradients together, scaled down to it; null: no clipping."),
   decayNormsAndBiases: z.boolean().default(false).describe("Decay norms and biases too."),
   zeroStage: z
-    .union([z.literal(0), z.literal(1)])
+    .union([z.literal(0), z.literal(1), z.literal(2)])
     .default(0)
-    .describe("What several processes share out, in the words of ZeRO: 0 nothing, 1 what the optimizer keeps."),
+    .describe(
+      "What several processes share out, in the words of ZeRO: 0 nothing, 1 what the optimizer keeps, 2 gradients too.",
+    ),
 };
 
 /** A share that a running mean keeps. */

@@ -87,7 +87,7 @@ async function spoiltBy(
 ): Promise<string | undefined> {
   if (trainStep.isTorn) return "the error came in the middle of an update";
   if (optimizer instanceof ShardedOptimizer)
-    return "each process keeps a share of the optimizer's state (zero_stage: 1), and they work together no more";
+    return "each process keeps a share of the optimizer's state (zero_stage), and they work together no more";
   const code = error instanceof ThawError ? error.code : undefined;
   if (code === "THAW_CORE_FROZEN_MOVED") return "it was trained beside weights that moved";
   if (code === undefined || !NOT_FINITE.includes(code) || trainStep.proven === undefined) return undefined;

@@ -1,6 +1,7 @@
 import { API_VERSION, type Plugin } from "../api/plugin.js";
 import { agree, type Ensemble } from "../ensemble/ensemble.js";
 import { compareRanks } from "../ensemble/same-start.js";
+import { sumFor } from "../ensemble/sum-for.js";
 import { RunFolder } from "../checkpoint/run-folder.js";
 import type { StagedRun, StageRecord } from "./stages-file.js";
 
@@ -12,6 +13,7 @@ export function trainsWith(ensemble: Ensemble): Plugin {
     rank: ensemble.rank,
     size: ensemble.size,
     sum: (tensors) => ensemble.sum(tensors),
+    sumFor: (owner, tensors) => sumFor(ensemble, owner, tensors),
     advance: () => ensemble.advance?.(),
     gather: (value) => ensemble.gather(value),
     close: async (lost) => {

@@ -19,6 +19,8 @@ export interface UpdateInput {
   /** Told of values before and after, if they are to be measured. */
   readonly sizes: UpdateSizes | undefined;
   readonly onUpdated: (name: string) => void;
+  /** Of several ranks, what has a gradient on some one, in the same order on all. */
+  readonly updated: readonly string[] | undefined;
 }
 
 /**
@@ -28,6 +30,7 @@ export interface UpdateInput {
 export async function applyUpdate(input: UpdateInput): Promise<void> {
   const { optimizer, store, measured, sizes, onUpdated } = input;
   const { gradients } = measured;
+  const { updated = [...gradients.keys()] } = input;
   const set = (name: string, value: Tensor): void => {
     sizes?.add(name, store.get(name), value);
     store.replace(name, value);
@@ -49,7 +52,7 @@ export async function applyUpdate(input: UpdateInput): Promise<void> {
         free(measured, name);
       }
     });
-    await optimizer.share(own, new Map([...gradients.keys()].map((name) => [name, store.get(name)])), set);
+    await optimizer.share(own, new Map(updated.map((name) => [name, store.get(name)])), set);
   } finally {
     tf.dispose([...own.values()]);
   }
@@ -82,6 +85,6 @@ function* newValues({
 }
 
 function free({ gradients, owned }: Measured, name: string): void {
-  const gradient = gradients.get(name)!;
-  if (owned.has(gradient)) gradient.dispose();
+  const gradient = gradients.get(name);
+  if (gradient !== undefined && owned.has(gradient)) gradient.dispose();
 }

@@ -35,8 +35,9 @@ interface Spoilt {
 export async function explainNotFinite(spoilt: SpoiltStep): Promise<ThawError> {
   const { loss, gradientNorm, step, ensemble } = spoilt;
   const causes = await ensemble.gather(await findCause(spoilt));
-  // Among several ranks, of the one that found the samples
-  const cause = causes.find(({ details }) => details["samples"] !== undefined) ?? causes[0]!;
+  // Among several ranks, of the one that found the samples, or else the parameter, whose gradient it may have alone
+  const found = (what: string) => causes.find(({ details }) => details[what] !== undefined);
+  const cause = found("samples") ?? found("parameter") ?? causes[0]!;
   return lossNotFinite(loss, gradientNorm, step, cause);
 }
 

@@ -9,6 +9,7 @@ import type { RunPart } from "../run/run-part.js";
 import { Accumulator } from "./accumulator.js";
 import { applyUpdate } from "./apply-update.js";
 import { GradientBuckets } from "../ensemble/gradient-buckets.js";
+import { ShardedOptimizer } from "../ensemble/sharded-optimizer.js";
 import { joinStep } from "../ensemble/join-step.js";
 import type { Pass } from "../model/model-runner.js";
 import { explainNotFinite } from "./not-finite.js";
@@ -38,6 +39,8 @@ export class TrainStep implements RunPart {
   #passesMs = 0;
   #isTorn = false;
   #buckets: GradientBuckets | undefined;
+  /** See {@link JoinedSums}. */
+  #updated: readonly string[] | undefined;
   #lastSupervised: Batch | undefined;
   #proven: Batch | undefined;
 
@@ -144,22 +147,22 @@ export class TrainStep implements RunPart {
   async finish(context: StepContext): Promise<StepResult> {
     const { ensemble, stop, runner } = this.#input;
     const buckets = this.#bucketsOfStep();
-    if (buckets !== undefined)
-      this.#missingInputs = await joinStep(this.#sums, {
-        ensemble,
-        stop,
-        buckets,
-        trained: runner.phase.trained,
-        missingInputs: this.#missingInputs,
-      });
+    if (buckets !== undefined) {
+      const { trained } = runner.phase;
+      const joined = { ensemble, stop, buckets, trained, missingInputs: this.#missingInputs };
+      const { missingInputs: missing, updated } = await joinStep(this.#sums, joined);
+      this.#missingInputs = missing;
+      this.#updated = updated;
+    }
     const { supervisedTokens, tokens, lossSum, rowCounts } = this.#sums;
     if (lossSum === undefined) throw nothingSupervised(this.#batches, context.step);
     const start = performance.now();
     const learningRates = this.#learningRatesAt(context.step);
-    const measured = measureStep(this.#sums, lossSum, {
+    const measured = await measureStep(this.#sums, lossSum, {
       gradients: this.#input.hooks.gradients,
       groups: clipGroups(this.#input.runner.phase.groups, this.#input.training.optimizer.clipNorm),
       context,
+      sharers: this.#gradientOwner === undefined ? undefined : ensemble,
     });
     const sizes = context.step % SIZED_EVERY === 0 ? new UpdateSizes(runner.planned.owners) : undefined;
     try {
@@ -232,7 +235,15 @@ export class TrainStep implements RunPart {
       ensemble,
       trained: runner.phase.trained,
       shapeOf: (name) => runner.store.shape(name),
+      ...(this.#gradientOwner && { ownerOf: this.#gradientOwner }),
     }));
+  }
+
+  /** Who alone needs the sum of a gradient, where ranks share these out. */
+  get #gradientOwner(): ((name: string) => number) | undefined {
+    const { optimizer, training } = this.#input;
+    const isShared = optimizer instanceof ShardedOptimizer && training.optimizer.zeroStage === 2;
+    return isShared ? (name) => optimizer.ownerOf(name) : undefined;
   }
 
   /** Of the weights too, as the update left them. */
@@ -261,7 +272,8 @@ export class TrainStep implements RunPart {
       this.#updates.set(name, (this.#updates.get(name) ?? 0) + 1);
     };
     this.#isTorn = true;
-    await applyUpdate({ optimizer, optimizerPlugin, store: runner.store, measured, context, sizes, onUpdated });
+    const told = { measured, context, sizes, onUpdated, updated: this.#updated };
+    await applyUpdate({ optimizer, optimizerPlugin, store: runner.store, ...told });
     this.#isTorn = false;
   }
 

@@ -9,7 +9,7 @@ interface Buffer {
   readonly places: readonly number[];
   readonly shapes: readonly (readonly number[])[];
   readonly from: Tensor;
-  /** May be `from`. */
+  /** May be `from`, which it is where this rank gets no sum. */
   readonly to: Tensor;
 }
 
@@ -20,9 +20,9 @@ interface Buffer {
 export class CardBuffers {
   readonly buffers: readonly Buffer[];
 
-  /** Float32. Runs at once; nothing is waited for. */
-  constructor(tensors: readonly Tensor[]) {
-    this.buffers = joined(tensors).map((places) => bufferOf(tensors, places));
+  /** Float32. Runs at once; nothing is waited for. `hasSums`: false if the sums are another rank's. */
+  constructor(tensors: readonly Tensor[], hasSums = true) {
+    this.buffers = joined(tensors).map((places) => bufferOf(tensors, places, hasSums));
   }
 
   /** The sums of all tensors in their order, once the buffers hold them; the caller frees them. */
@@ -67,11 +67,12 @@ function joined(tensors: readonly Tensor[]): readonly (readonly number[])[] {
   return groups;
 }
 
-function bufferOf(tensors: readonly Tensor[], places: readonly number[]): Buffer {
+function bufferOf(tensors: readonly Tensor[], places: readonly number[], hasSums: boolean): Buffer {
   const given = places.map((place) => tensors[place]!);
   const shapes = given.map(({ shape }) => shape);
   const [first] = given as [Tensor];
   // What is given may lie where other tensors lie too: it is not written to
+  if (places.length === 1 && !hasSums) return { places, shapes, from: first, to: first };
   if (places.length === 1) return { places, shapes, from: first, to: tf.keep(tf.zerosLike(first)) };
   const all = tf.keep(tf.tidy(() => tf.concat(given, 0)));
   tf.dispose(given);

@@ -22,8 +22,11 @@ class ToyCard {
     return this.isComputed ? new Uint32Array(Float32Array.of(value!).buffer)[0]! : 0x3f_80_00_00;
   }
 
-  begin(parts: readonly { readonly from: bigint; readonly to: bigint; readonly count: number }[]): () => boolean {
-    for (const { from, to, count } of parts) {
+  begin(
+    parts: readonly { readonly from: bigint; readonly to: bigint; readonly count: number }[],
+    owner = 0,
+  ): () => boolean {
+    for (const { from, to, count } of owner === 0 ? parts : []) {
       const given = this.#at(from);
       for (let index = 0; index < count; index++) this.#at(to)[index] = 2 * given[index]!;
     }
@@ -98,6 +101,22 @@ it("adapters are summed in a buffer for each width, and nothing of them comes fr
   const count = (name: string): number => kernels.filter((kernel) => kernel.name === name).length;
   expect([count("Fill"), count("Concat"), count("SplitV")]).toEqual([1, 3, 3]);
   tf.dispose(sums);
+});
+
+it("what another rank alone gets the sum of is freed as soon as it is there, in the middle of other work", async () => {
+  card.isComputed = true;
+  const given = ["a", "b"].map((name) => [name, tf.ones([3])] as const);
+  const others = ensemble.sumFor!(1, new Map([...given, ["c", tf.scalar(2)]]));
+  const own = ensemble.sumFor!(0, new Map([["d", tf.scalar(3)]]));
+  const held = tf.memory().numTensors;
+  card.isDone = true;
+  ensemble.advance();
+  // The two as one, and the scalar; what is awaited has not gone on
+  expect(held - tf.memory().numTensors).toBe(2);
+  expect((await others).size).toBe(0);
+  const sums = await own;
+  expect(await sums.get("d")!.array()).toBe(6);
+  tf.dispose([...sums.values()]);
 });
 
 it("a sum that is never there ends with what closes the engine, and frees what it was of", async () => {

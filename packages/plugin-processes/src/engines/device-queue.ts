@@ -6,7 +6,7 @@ export interface Card {
   /** 32 bits of the card's memory, now. */
   read(address: bigint): number;
   /** Begins to sum; gives what tells whether that is done. */
-  begin(parts: DeviceSum["parts"]): () => boolean;
+  begin(parts: DeviceSum["parts"], owner?: number): () => boolean;
 }
 
 interface Entry {
@@ -43,10 +43,14 @@ export class DeviceQueue implements DeviceEngine {
         if (entry.isDone === undefined) {
           const { address, bits } = entry.work.marker;
           if (this.#card.read(address) !== bits) break;
-          entry.isDone = this.#card.begin(entry.work.parts);
+          entry.isDone = this.#card.begin(entry.work.parts, entry.work.owner);
         }
       }
-      while (this.#waiting[0]?.isDone?.() === true) this.#waiting.shift()!.done.resolve();
+      while (this.#waiting[0]?.isDone?.() === true) {
+        const { work, done } = this.#waiting.shift()!;
+        work.onDone?.();
+        done.resolve();
+      }
     } catch (error) {
       this.fail(error as Error);
     }

@@ -7,6 +7,11 @@ export interface Engine {
    * asked for while others are under way.
    */
   sum(values: Float32Array): Promise<void>;
+  /**
+   * Sums for one rank alone, in place there; what the numbers of others are afterwards is not said. Absent: summed for
+   * all.
+   */
+  sumFor?(owner: number, values: Float32Array): Promise<void>;
   /** Sums where tensors lie on the card; absent: numbers have to come to the host. */
   readonly device?: DeviceEngine;
   /** Lets go on what is under way; for callers that leave no room for others. */
@@ -18,6 +23,10 @@ export interface Engine {
 export interface DeviceSum {
   /** Pairs of addresses: each rank's numbers, and where the sums go. */
   readonly parts: readonly { readonly from: bigint; readonly to: bigint; readonly count: number }[];
+  /** The rank that alone gets the sums; absent: all do. */
+  readonly owner?: number | undefined;
+  /** Told at once when the sums are there, before what waits for them goes on. */
+  readonly onDone?: () => void;
   /** Where 32 bits appear once the numbers are there; they do not change before the sums are there. */
   readonly marker: { readonly address: bigint; readonly bits: number };
 }

@@ -82,13 +82,12 @@ export class NcclEngine implements Engine, Card {
     return this.#word[0]!;
   }
 
-  begin(parts: DeviceSum["parts"]): () => boolean {
+  begin(parts: DeviceSum["parts"], owner?: number): () => boolean {
+    const [call, target] = owner === undefined ? (["sumAt", []] as const) : (["sumAtFor", [owner]] as const);
+    const name = owner === undefined ? "ncclAllReduce" : "ncclReduce";
     this.#check("ncclGroupStart", this.#call["open"]!());
     for (const { from, to, count } of parts)
-      this.#check(
-        "ncclAllReduce",
-        this.#call["sumAt"]!(from, to, count, FLOAT32, SUM, this.#communicator, this.#stream),
-      );
+      this.#check(name, this.#call[call]!(from, to, count, FLOAT32, SUM, ...target, this.#communicator, this.#stream));
     this.#check("ncclGroupEnd", this.#call["end"]!());
     return this.#mark();
   }
@@ -163,6 +162,7 @@ async function declare(): Promise<Readonly<Record<string, Call>>> {
     end: of(nccl, "ncclGroupEnd", []),
     sum: of(nccl, "ncclAllReduce", [handle, handle, "size_t", "int", "int", handle, handle]),
     sumAt: of(nccl, "ncclAllReduce", ["uint64_t", "uint64_t", "size_t", "int", "int", handle, handle]),
+    sumAtFor: of(nccl, "ncclReduce", ["uint64_t", "uint64_t", "size_t", "int", "int", "int", handle, handle]),
     abort: of(nccl, "ncclCommAbort", [handle]),
   };
 }

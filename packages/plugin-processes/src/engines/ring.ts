@@ -35,6 +35,17 @@ export class Ring implements Engine {
     }
   }
 
+  /** Along the ring to its end, the owner: each rank adds its numbers to what comes from the one before. */
+  async sumFor(owner: number, values: Float32Array): Promise<void> {
+    const left = (owner - this.#rank + this.#size) % this.#size;
+    try {
+      if (left === this.#size - 1) this.#send(values);
+      else await this.#add(values, left === 0 ? undefined : (part) => this.#send(part));
+    } catch (cause) {
+      throw new BrokenRing((this.#rank + this.#size - 1) % this.#size, cause);
+    }
+  }
+
   async close(): Promise<void> {
     this.#behind.end();
     this.#before.end();
@@ -60,12 +71,14 @@ export class Ring implements Engine {
     if (values.length > 0) this.#behind.write(bytesOf(values));
   }
 
-  async #add(values: Float32Array): Promise<void> {
+  /** `onPart`: told of each piece once it is added. */
+  async #add(values: Float32Array, onPart?: (part: Float32Array) => void): Promise<void> {
     const piece = new Float32Array(Math.min(PIECE, values.length));
     for (let start = 0; start < values.length; start += PIECE) {
       const count = Math.min(PIECE, values.length - start);
       await this.#before.read(bytesOf(piece.subarray(0, count)));
       for (let index = 0; index < count; index++) values[start + index]! += piece[index]!;
+      onPart?.(values.subarray(start, start + count));
     }
   }
 }

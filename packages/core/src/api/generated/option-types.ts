@@ -200,8 +200,11 @@ export interface AdamwOptimizer {
   clipNorm?: number | null | undefined;
   /** Decay norms and biases too. Default: false. */
   decayNormsAndBiases?: boolean | undefined;
-  /** What several processes share out, in the words of ZeRO: 0 nothing, 1 what the optimizer keeps. Default: 0. */
-  zeroStage?: 0 | 1 | undefined;
+  /**
+   * What several processes share out, in the words of ZeRO: 0 nothing, 1 what the optimizer keeps, 2 gradients too.
+   * Default: 0.
+   */
+  zeroStage?: 0 | 1 | 2 | undefined;
 }
 
 /** Adam (Kingma and Ba): weight decay is added to the gradient, as in torch.optim.Adam. */
@@ -220,8 +223,11 @@ export interface AdamOptimizer {
   clipNorm?: number | null | undefined;
   /** Decay norms and biases too. Default: false. */
   decayNormsAndBiases?: boolean | undefined;
-  /** What several processes share out, in the words of ZeRO: 0 nothing, 1 what the optimizer keeps. Default: 0. */
-  zeroStage?: 0 | 1 | undefined;
+  /**
+   * What several processes share out, in the words of ZeRO: 0 nothing, 1 what the optimizer keeps, 2 gradients too.
+   * Default: 0.
+   */
+  zeroStage?: 0 | 1 | 2 | undefined;
 }
 
 /** Gradient descent, with momentum where it is asked for, as torch.optim.SGD. */
@@ -240,8 +246,11 @@ export interface SgdOptimizer {
   clipNorm?: number | null | undefined;
   /** Decay norms and biases too. Default: false. */
   decayNormsAndBiases?: boolean | undefined;
-  /** What several processes share out, in the words of ZeRO: 0 nothing, 1 what the optimizer keeps. Default: 0. */
-  zeroStage?: 0 | 1 | undefined;
+  /**
+   * What several processes share out, in the words of ZeRO: 0 nothing, 1 what the optimizer keeps, 2 gradients too.
+   * Default: 0.
+   */
+  zeroStage?: 0 | 1 | 2 | undefined;
 }
 
 /**
@@ -264,8 +273,11 @@ export interface LionOptimizer {
   clipNorm?: number | null | undefined;
   /** Decay norms and biases too. Default: false. */
   decayNormsAndBiases?: boolean | undefined;
-  /** What several processes share out, in the words of ZeRO: 0 nothing, 1 what the optimizer keeps. Default: 0. */
-  zeroStage?: 0 | 1 | undefined;
+  /**
+   * What several processes share out, in the words of ZeRO: 0 nothing, 1 what the optimizer keeps, 2 gradients too.
+   * Default: 0.
+   */
+  zeroStage?: 0 | 1 | 2 | undefined;
 }
 
 /** Second moments of matrices by rows and columns (Shazeer and Stern), as torch.optim.Adafactor: next to no memory. */
@@ -293,8 +305,11 @@ export interface AdafactorOptimizer {
   clipNorm?: number | null | undefined;
   /** Decay norms and biases too. Default: false. */
   decayNormsAndBiases?: boolean | undefined;
-  /** What several processes share out, in the words of ZeRO: 0 nothing, 1 what the optimizer keeps. Default: 0. */
-  zeroStage?: 0 | 1 | undefined;
+  /**
+   * What several processes share out, in the words of ZeRO: 0 nothing, 1 what the optimizer keeps, 2 gradients too.
+   * Default: 0.
+   */
+  zeroStage?: 0 | 1 | 2 | undefined;
 }
 
 /**
@@ -330,8 +345,11 @@ export interface MuonOptimizer {
   clipNorm?: number | null | undefined;
   /** Decay norms and biases too. Default: false. */
   decayNormsAndBiases?: boolean | undefined;
-  /** What several processes share out, in the words of ZeRO: 0 nothing, 1 what the optimizer keeps. Default: 0. */
-  zeroStage?: 0 | 1 | undefined;
+  /**
+   * What several processes share out, in the words of ZeRO: 0 nothing, 1 what the optimizer keeps, 2 gradients too.
+   * Default: 0.
+   */
+  zeroStage?: 0 | 1 | 2 | undefined;
 }
 
 /**
@@ -356,8 +374,11 @@ export interface Adamw8bitOptimizer {
   clipNorm?: number | null | undefined;
   /** Decay norms and biases too. Default: false. */
   decayNormsAndBiases?: boolean | undefined;
-  /** What several processes share out, in the words of ZeRO: 0 nothing, 1 what the optimizer keeps. Default: 0. */
-  zeroStage?: 0 | 1 | undefined;
+  /**
+   * What several processes share out, in the words of ZeRO: 0 nothing, 1 what the optimizer keeps, 2 gradients too.
+   * Default: 0.
+   */
+  zeroStage?: 0 | 1 | 2 | undefined;
 }
 
 /** By component, such as vision_tower: what differs from the run's settings. */
