@@ -58,7 +58,7 @@ const measure = async (
   kind: "answers" | "choices",
   count: number,
   microBatchSize: number,
-  ensemble?: Ensemble,
+  ensemble?: Bound,
   isStopping = (): boolean => false,
 ) => {
   const { source, session, answered } = setOf(count);
@@ -70,6 +70,25 @@ const measure = async (
   return { result, answered };
 };
 
+/** As ensembles of processes are: what is called needs to know of whom. */
+class Bound {
+  readonly #inner: Ensemble;
+  readonly rank: number;
+  readonly size: number;
+
+  constructor(inner: Ensemble) {
+    this.#inner = inner;
+    this.rank = inner.rank;
+    this.size = inner.size;
+  }
+
+  gather<T>(value: T): Promise<readonly T[]> {
+    return this.#inner.gather(value);
+  }
+}
+
+const bound = (size: number): readonly Bound[] => memoryEnsembles(size).map((one) => new Bound(one));
+
 describe.each(["answers", "choices"] as const)("%s shared by processes", (kind) => {
   it("are what one makes, each once in all, in order", async () => {
     const sizes = { count: fc.integer({ min: 1, max: 17 }), batch: fc.integer({ min: 1, max: 6 }) };
@@ -80,9 +99,7 @@ describe.each(["answers", "choices"] as const)("%s shared by processes", (kind) 
         fc.integer({ min: 2, max: 5 }),
         async (count, microBatchSize, size) => {
           const one = await measure(kind, count, microBatchSize);
-          const all = await Promise.all(
-            memoryEnsembles(size).map((rank) => measure(kind, count, microBatchSize, rank)),
-          );
+          const all = await Promise.all(bound(size).map((rank) => measure(kind, count, microBatchSize, rank)));
           for (const { result } of all) expect(result).toEqual(one.result);
           const answered = all.flatMap((rank) => rank.answered);
           expect(answered.toSorted((a, b) => a - b)).toEqual(one.answered);
@@ -93,7 +110,7 @@ describe.each(["answers", "choices"] as const)("%s shared by processes", (kind) 
   });
 
   it("end for all where one is told to stop", async () => {
-    const all = await Promise.all(memoryEnsembles(3).map((rank) => measure(kind, 12, 2, rank, () => rank.rank === 1)));
+    const all = await Promise.all(bound(3).map((rank) => measure(kind, 12, 2, rank, () => rank.rank === 1)));
     expect(all.map(({ result }) => result)).toEqual([undefined, undefined, undefined]);
   });
 });

@@ -26,16 +26,13 @@ export function shareOf<Item>(
  * What all processes made of their shares, rank by rank; JSON. @throws {@link Stopped} on all where one was told to
  * stop, THAW_CORE_RANK_LOST
  */
-export async function gatherShares<T>(
-  work: () => Promise<readonly T[]>,
-  { size, gather }: Sharers,
-): Promise<readonly T[]> {
-  if (size === 1) return work();
+export async function gatherShares<T>(work: () => Promise<readonly T[]>, sharers: Sharers): Promise<readonly T[]> {
+  if (sharers.size === 1) return work();
   const own = await work().catch(async (error: unknown) => {
-    if (error instanceof Stopped) await gather(null);
+    if (error instanceof Stopped) await sharers.gather(null);
     throw error;
   });
-  const all = await gather<readonly T[] | null>(own);
+  const all = await sharers.gather<readonly T[] | null>(own);
   if (all.includes(null)) throw new Stopped();
   return all.flatMap((one) => one ?? []);
 }
