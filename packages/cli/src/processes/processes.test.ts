@@ -1,6 +1,7 @@
 import { cpSync, existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import type { RunSummary } from "@thaw/core";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { readTensor, thaw } from "../../test-support/thaw.js";
 import { enterWorkFolder, type WorkFolder } from "../../test-support/work-folder.js";
@@ -41,16 +42,20 @@ seed: 1
 afterAll(() => work.leave());
 
 const runOf = (out: string): string => /^Run: (.*)$/m.exec(out)![1]!;
+const evaluationsOf = (run: string): Readonly<Record<string, Readonly<Record<string, number>>>> =>
+  (JSON.parse(readFileSync(join(run, "summary.json"), "utf8")) as RunSummary).evaluations;
 const lossesOf = (run: string): number[] =>
   readFileSync(join(run, "metrics.jsonl"), "utf8")
     .trim()
     .split("\n")
-    .map((line) => (JSON.parse(line) as { readonly loss: number }).loss);
+    .flatMap((line) => (JSON.parse(line) as { readonly loss?: number }).loss ?? []);
 
-it("two processes train as one does, and one goes on with what two began", async () => {
-  const two = await thaw("train", "--quiet", "--log-level", "error", "--processes", "2");
+it("two processes train and answer as one does, with gradients shared out", async () => {
+  const held = "{held: {type: captions, path: ./train.jsonl, metrics: [token_f1, perplexity]}}";
+  const quiet = ["--quiet", "--log-level", "error", "--set", `data.evaluation=${held}`];
+  const two = await thaw("train", ...quiet, "--processes", "2", "--set", "training.optimizer.zero_stage=2");
   expect([two.code, two.err]).toEqual([0, expect.not.stringContaining("error") as string]);
-  const one = await thaw("train", "--quiet", "--log-level", "error", "--set", "training.micro_batch_size=2");
+  const one = await thaw("train", ...quiet, "--set", "training.micro_batch_size=2");
   const [run, whole] = [runOf(two.out), runOf(one.out)];
   lossesOf(whole).forEach((loss, index) => expect(lossesOf(run)[index]).toBeCloseTo(loss, 4));
   const name = "multi_modal_projector.linear_1.weight";
@@ -58,6 +63,11 @@ it("two processes train as one does, and one goes on with what two began", async
     [run, whole].map((folder) => readTensor(join(folder, "final/trained.safetensors"), name)),
   );
   ours!.forEach((value, index) => expect(value).toBeCloseTo(theirs![index]!, 4));
+  const [evaluations, wanted] = [run, whole].map((folder) => evaluationsOf(folder));
+  expect(Object.keys(evaluations!)).toEqual(["held", "captions/held"]);
+  for (const [name, metrics] of Object.entries(wanted!))
+    for (const [metric, value] of Object.entries(metrics))
+      expect(Math.abs(evaluations![name]![metric]! - value)).toBeLessThan(1e-3 * Math.max(1, value));
   expect(readdirSync("runs")).toHaveLength(2);
 });
 
