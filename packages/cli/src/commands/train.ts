@@ -1,5 +1,5 @@
 import { existsSync } from "node:fs";
-import { ThawError, Trainer, type Logger, type ResumeOptions } from "@thaw/core";
+import { checkRunSums, ThawError, Trainer, type Logger, type ResumeOptions } from "@thaw/core";
 import { serveLivePage, writeReport, type LivePage } from "@thaw/report";
 import { openParts } from "../running/build-run.js";
 import { badOption } from "../errors.js";
@@ -246,12 +246,19 @@ function isPlanRefusal(error: unknown): boolean {
   return error instanceof ThawError && error.code === "THAW_CORE_PLAN_REFUSED";
 }
 
-/** Of a run that goes on: what the config that it was started with says otherwise by now. */
+/** Of a run that goes on: what the config that it was started with says otherwise by now, and what proves its own. */
 async function editedSince({ config, stages, resume }: Work): Promise<readonly string[]> {
   if (resume === undefined) return [];
   const configs = stages.length > 0 ? stages.map((stage) => stage.config) : [config];
-  const lines = await Promise.all(configs.map(editedConfigLine));
+  const unproven = stages.length > 0 ? undefined : await unprovenLine(await runFolderOf(resume.from));
+  const lines = [...(await Promise.all(configs.map(editedConfigLine))), unproven];
   return lines.filter((line) => line !== undefined);
+}
+
+async function unprovenLine(folder: string): Promise<string | undefined> {
+  if (await checkRunSums(folder)) return undefined;
+  const files = "config.json and plan.json";
+  return `${folder} has no thaw-manifest.json: nothing proves that its ${files} are as the run wrote them.`;
 }
 
 function refuse({ findings }: ConfigPlanning, events: EventWriter, terminal: Terminal): number {

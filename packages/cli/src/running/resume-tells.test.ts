@@ -1,4 +1,4 @@
-import { copyFileSync, readdirSync, writeFileSync } from "node:fs";
+import { copyFileSync, readdirSync, renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
@@ -63,6 +63,16 @@ describe("a run", () => {
     expect((await logging("train", "--quiet", "--resume", join(run, "checkpoints/step-1"))).text).not.toContain(
       "differs by now",
     );
+  });
+
+  it("says when nothing proves the config that it goes on with", async () => {
+    const resume = ["train", "--quiet", "--log-level", "warn", "--resume", join(run, "checkpoints/step-1")];
+    expect((await logging(...resume)).text).not.toContain("nothing proves");
+    renameSync(join(run, "thaw-manifest.json"), join(run, "thaw-manifest.old"));
+    const { code, text } = await logging(...resume);
+    renameSync(join(run, "thaw-manifest.old"), join(run, "thaw-manifest.json"));
+    expect(code).toBe(0);
+    expect(text).toContain("has no thaw-manifest.json: nothing proves");
   });
 
   it("obeys --set KEY=null when it goes on", async () => {
