@@ -1,5 +1,5 @@
 import { spawnSync } from "node:child_process";
-import { readdirSync } from "node:fs";
+import { existsSync, readdirSync } from "node:fs";
 import { cp, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -8,6 +8,7 @@ import "@tensorflow/tfjs-backend-cpu";
 import { memory, setBackend } from "@tensorflow/tfjs-core";
 import { openSafetensors } from "@thaw/safetensors";
 import { afterEach, beforeAll, describe, expect, it } from "vitest";
+import { isHere } from "../support/backends.js";
 import { compareFolder } from "./parity.mjs";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
@@ -41,6 +42,16 @@ function command(...parameters: readonly string[]): {
   });
   return { status, lines: stdout.split("\n").filter((line) => line !== ""), errors: stderr };
 }
+
+/** Dawn finds an adapter of the processor in what Debian's Chromium brings, where no card is. */
+const SWIFTSHADER = "/usr/lib/chromium/vk_swiftshader_icd.json";
+if (isHere("webgpu") && existsSync(SWIFTSHADER))
+  it("WebGPU computes what transformers computes, to the end of every run", () => {
+    process.env["VK_ICD_FILENAMES"] ??= SWIFTSHADER;
+    const { status, lines } = command(LLAVA, "--backend", "webgpu");
+    expect(lines.filter((line) => !line.startsWith("pass"))).toEqual([]);
+    expect({ status, areAll: lines.length > 80 }).toEqual({ status: 0, areAll: true });
+  });
 
 /** Folders that are compared on the plain processor too: those that are quick there. All are by `npm run parity`. */
 const ON_CPU = ["llava", "llava_options", "lfm2_vl", "voxtral"];

@@ -44,17 +44,22 @@ export interface TensorFunctions {
   /**
    * What `make` made for inputs of these shapes, if that is worth its time by now; undefined as long as running
    * operations one by one costs less, or if it failed; the caller runs them and says {@link ran}. `key` says everything
-   * else that the results depend on; what follows a `#` in it tells sizes apart, as the inputs' shapes do.
+   * else that the results depend on; what follows a `#` in it tells sizes apart, as the inputs' shapes do. With
+   * `isAlike` processes that train together find the same in the same call, whatever their clocks say.
    */
   get<T extends object>(
     key: string,
     inputs: readonly FunctionInput[],
     make: (compile: CompileFunction) => T,
+    isAlike?: boolean,
   ): T | undefined;
   /** What `get` had no function for last has run, whether it failed or not. */
   ran?(): void;
-  /** How many passes are still to come, the one that begins now included. Unknown as long as nobody says it. */
-  expect?(passes: number): void;
+  /**
+   * How many passes are still to come, the one that begins now included, and how many processes train together. Unknown
+   * and one as long as nobody says it.
+   */
+  expect?(passes: number, processes: number): void;
   /** A pass is over: what comes in every pass is worth making a function of. */
   endPass(): void;
 }
@@ -65,30 +70,34 @@ export function tensorFunctions(): TensorFunctions | undefined {
 }
 
 /**
- * Tells the current backend how many passes are still to come, the one that begins now included: by that it decides
- * whether making functions pays.
+ * Tells the current backend how many passes are still to come, the one that begins now included, and how many
+ * processes train together: by that it decides whether making functions pays.
  */
-export function expectPasses(passes: number): void {
-  tensorFunctions()?.expect?.(passes);
+export function expectPasses(passes: number, processes: number): void {
+  tensorFunctions()?.expect?.(passes, processes);
 }
 
 /**
  * `run(inputs)` without gradients, on raw tensors, as a function where the backend makes functions and finds it worth
- * one. Called inside a `tf.tidy`; `key` is what the results depend on beside the inputs.
+ * one. Called inside a `tf.tidy`; `key` is what the results depend on beside the inputs. A function rounds otherwise
+ * than its operations: `isAlike` is for what processes that train together compute each for itself and must find equal
+ * to the bit, such as norms of gradients and updates.
  */
 export function asFunction(
   key: string,
   inputs: readonly Tensor[],
   run: (inputs: readonly Tensor[]) => readonly Tensor[],
+  isAlike = false,
 ): readonly Tensor[] {
   const functions = tensorFunctions();
   if (functions === undefined) return run(inputs);
-  const made = functions.get(key, inputs, (compile) => {
+  const make = (compile: CompileFunction): TensorFunction => {
     const compiled = compile(inputs, () => run(inputs));
     // Compiling may fail, and does so at the first call.
     tf.dispose(compiled.call(inputs));
     return compiled;
-  });
+  };
+  const made = functions.get(key, inputs, make, isAlike);
   return made === undefined ? watched(functions, () => run(inputs)) : made.call(inputs);
 }
 

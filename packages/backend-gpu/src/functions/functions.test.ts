@@ -113,8 +113,30 @@ describe("functions", () => {
     expect(sooner.indexOf(true)).toBe(30);
     const short = setUp({ kept });
     short.functions.isSelective = true;
-    short.functions.expect(10);
+    short.functions.expect(10, 1);
     expect(Array.from({ length: 40 }, () => short.pass([2])[0])).not.toContain(true);
+  });
+
+  it("are made in the same call by processes that train together, whatever was kept, timed or passed", () => {
+    const made = [setUp(), setUp({ kept: new Set() })].map(({ backend, functions }, rank) => {
+      functions.isSelective = true;
+      functions.expect(1000, 2);
+      return Array.from({ length: 4 }, () => {
+        const x = backend.tensor(backend.add(3), [2]);
+        const run = (): tf.Tensor[] => [
+          backend.tensor(backend.binding.executeOp("Double", [], backend.getInputTensorIds([x, x]), 1)[0]!.id),
+        ];
+        const found = functions.get("norm", [x], (compile) => compile([x], run), true) !== undefined;
+        if (!found) functions.ran();
+        // The second process had a micro-batch more, or none
+        if (rank === 0) functions.endPass();
+        return found;
+      });
+    });
+    expect(made).toEqual([
+      [false, true, true, true],
+      [false, true, true, true],
+    ]);
   });
 
   it("run by name, and of precisions each has its own", () => {

@@ -42,6 +42,8 @@ interface Signature extends Watched {
   /** Passes in which it came. */
   passCount: number;
   lastPass: number;
+  /** How often it was asked for. */
+  asked: number;
 }
 
 /** By what is in it, so that a function is found again in another process, where XLA keeps what it compiled. */
@@ -68,6 +70,8 @@ export class CompiledFunctions implements TensorFunctions {
   readonly #now: () => number;
   readonly #worth: Worth;
   #pass = 0;
+  /** Those that train together. */
+  #processes = 1;
   /** How many pairs were made. */
   madeCount = 0;
   /** The first attempt failed: none will succeed. */
@@ -93,18 +97,26 @@ export class CompiledFunctions implements TensorFunctions {
     key: string,
     inputs: readonly FunctionInput[],
     make: (compile: CompileFunction) => T,
+    isAlike = false,
   ): T | undefined {
     const [formula, sizes = ""] = key.split("#", 2) as [string, string?];
     const family = entryOf(this.#signatures, this.precision + formula, () => new Map<string, Signature>());
     const shapes = `${sizes}#${shapesOf(inputs)}`;
-    const signature = entryOf(family, shapes, () => ({ passCount: 0, lastPass: -1, runs: 0, ms: 0 }) as Signature);
+    const signature = entryOf(
+      family,
+      shapes,
+      () => ({ passCount: 0, lastPass: -1, asked: 0, runs: 0, ms: 0 }) as Signature,
+    );
     if (signature.lastPass !== this.#pass) {
       signature.lastPass = this.#pass;
       signature.passCount += 1;
     }
+    signature.asked += 1;
     const name = `${this.precision}${formula}#${shapes}`;
-    if (signature.made === undefined && !this.#isUnusable && this.#isDue(signature, family, name))
-      this.#make(signature, name, make);
+    // Clocks and passes differ between processes, calls do not
+    const isDue =
+      isAlike && this.#processes > 1 ? signature.asked >= this.patience : this.#isDue(signature, family, name);
+    if (signature.made === undefined && !this.#isUnusable && isDue) this.#make(signature, name, make);
     if (signature.made === undefined || signature.made === null) {
       this.#worth.begin(signature);
       return undefined;
@@ -117,8 +129,9 @@ export class CompiledFunctions implements TensorFunctions {
     this.#worth.end();
   }
 
-  expect(passes: number): void {
+  expect(passes: number, processes: number): void {
     this.#worth.passesLeft = passes;
+    this.#processes = processes;
   }
 
   endPass(): void {

@@ -114,6 +114,7 @@ export class ApartOptimizer implements Optimizer {
         });
         return [done.value, ...slotNames.map((slot) => done.slots[slot]!)];
       },
+      true,
     ) as [Tensor, ...Tensor[]];
     this.#slots.set(
       name,

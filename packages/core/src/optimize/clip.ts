@@ -43,6 +43,7 @@ export function clipFactors(
       "sums of squares",
       present.map((name) => gradients.get(name)!),
       (given) => [tf.stack(given.map(sumOfSquares))],
+      true,
     ) as [Tensor];
     squares.push(own);
     order.push(...present);

@@ -145,6 +145,7 @@ export class ElementwiseOptimizer implements Optimizer {
         });
         return [...done.slots, ...partTensor(done.value, shapes)];
       },
+      true,
     );
     return [results.slice(0, before.length), results.slice(before.length)];
   }

@@ -130,7 +130,7 @@ export class TrainLoop {
       await hooks.beforeStep.promise(stepContext);
     }
     const stepsLeft = context.totalSteps - this.#stepsDone;
-    expectPasses(stepsLeft * training.gradientAccumulationSteps - this.#inStep);
+    expectPasses(stepsLeft * training.gradientAccumulationSteps - this.#inStep, ensemble.size);
     this.#inStep += 1;
     const isFull = this.#inStep === training.gradientAccumulationSteps;
     if (item.batchSize > 0 || ensemble.size === 1) await trainStep.addMicroBatch(item, this.#stepsDone, isFull);
