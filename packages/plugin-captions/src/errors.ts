@@ -10,6 +10,11 @@ export function oneAnswer(metric: string, answer: string): ThawError {
   );
 }
 
+/** What a metric says of a sample, with the sample's place. */
+export function inSample(cause: ThawError, origin: string): ThawError {
+  return new ThawError(cause.code, `${cause.message} In ${origin}.`, { details: { ...cause.details, origin }, cause });
+}
+
 /** A metric of choices on a sample without any. */
 export function noChoices(metric: string, origin: string): ThawError {
   return new ThawError(

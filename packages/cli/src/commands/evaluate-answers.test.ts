@@ -74,12 +74,12 @@ it("trains, keeps and evaluates by the answers of several people and by choices"
 });
 
 it.each([
-  ["choice_accuracy", "THAW_CAPTIONS_NO_CHOICES", "none.jsonl:1"],
-  ["vqa_accuracy", "THAW_CAPTIONS_ONE_ANSWER", "a disc"],
-])("%s on a set without what it reads ends the run before the first step: %s", async (metric, code, part) => {
+  ["choice_accuracy", "THAW_CAPTIONS_NO_CHOICES"],
+  ["vqa_accuracy", "THAW_CAPTIONS_ONE_ANSWER"],
+])("%s on a set without what it reads ends the run before the first step: %s", async (metric, code) => {
   config(`{ type: conversations, path: none.jsonl, metrics: [${metric}] }`);
   const result = await thaw("train", "--quiet");
   expect(result.code).not.toBe(0);
   expect(result.err).toContain(code);
-  if (metric === "choice_accuracy") expect(result.err).toContain(part);
+  expect(result.err).toContain("none.jsonl:1");
 });

@@ -162,6 +162,18 @@ describe("evaluateAnswers", () => {
     });
   });
 
+  it("lets the model write nothing where a metric has too little in a sample, and says in which", async () => {
+    const source = await open("noto", "train", 5);
+    const given = { metrics: answerMetrics(chosenMetrics(["exact_match", "vqa_accuracy"], METRICS)), source };
+    const generate = (): never => {
+      throw new Error("The model writes.");
+    };
+    await expect(evaluateAnswers({ ...given, generate })).rejects.toMatchObject({
+      code: "THAW_CAPTIONS_ONE_ANSWER",
+      message: expect.stringContaining(`In ${(await source.samples.read(0)).origin}.`) as string,
+    });
+  });
+
   it("finds a set's own pictures in itself", async () => {
     const training = await open("noto", "train", 25);
     const indices = [0, 3, 24];

@@ -1,7 +1,7 @@
-import type { ScoredAnswer, Session } from "@thaw/core";
+import { type ScoredAnswer, type Session, ThawError } from "@thaw/core";
 import type { DataSource, PromptBatch } from "@thaw/data";
 import type { AnswerMetric } from "../choosing/chosen-metrics.js";
-import { conceptsEmpty } from "../errors.js";
+import { conceptsEmpty, inSample } from "../errors.js";
 import { baselineAnswers } from "./baselines.js";
 import { ALONE, gatherShares, shareOf, type Sharers } from "./sharing.js";
 import { selectConcepts, type ConceptFilter } from "./concept-filter.js";
@@ -93,6 +93,7 @@ export async function evaluateAnswers(options: AnswerEvaluationOptions): Promise
   const { indices: chosen, unknown } = await selectConcepts(source.samples, concepts, knownConcepts);
   const indices = options.limit === undefined ? chosen : chosen.slice(0, options.limit);
   if (indices.length === 0) throw conceptsEmpty(source.name, concepts);
+  await tryMetrics(indices, options);
   const answered = await answersTo(indices, options);
   const onProgress = (done: number, total: number): void => options.onProgress?.({ done, total, stage: "baselines" });
   const guessed: Readonly<Record<string, readonly string[]>> =
@@ -114,6 +115,25 @@ export async function evaluateAnswers(options: AnswerEvaluationOptions): Promise
     baselines: Object.fromEntries(baselines),
     predictions: answered.map(({ own }, position) => ({ ...own, scores: each[position]! })),
   };
+}
+
+/**
+ * Scores each sample's own right answer: a metric that a sample has too little for says so before the model writes the
+ * first answer. @throws whatever the metrics throw, with the sample's place
+ */
+async function tryMetrics(
+  indices: readonly number[],
+  { source, metrics }: Pick<AnswerEvaluationOptions, "source" | "metrics">,
+): Promise<void> {
+  for (const index of indices) {
+    const { reference, references = [reference], choices, origin } = await source.samples.read(index);
+    try {
+      for (const { metric } of metrics)
+        metric.score([{ answer: reference, references, ...(choices === undefined ? {} : { choices }) }]);
+    } catch (cause) {
+      throw cause instanceof ThawError ? inSample(cause, origin) : cause;
+    }
+  }
 }
 
 /** The model's answers in the order of `indices`, made by all who share them. */
