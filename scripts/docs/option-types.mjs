@@ -104,7 +104,7 @@ function withDefault({ description, default: value, const: only }) {
 function typeOf(name, shape, file, about) {
   const titled = DECLARED_ELSEWHERE[shape.title];
   if (titled !== undefined) {
-    if (titled.from !== undefined && titled.file !== file.target.file) imported(file, titled.from, titled.name);
+    if (titled.from !== undefined) imported(file, titled.from, titled.name);
     else if (!file.declared.has(titled.name)) declare(titled.name, shape, file);
     return titled.name;
   }
@@ -135,6 +135,7 @@ function pascal(word) {
 function listOf(item) {
   return item.includes(" ") ? `(${item})[]` : `${item}[]`;
 }
+
 /** A doc block of lines that are no longer than the formatter's width. */
 function comment(indent, text) {
   if (`${indent}/** ${text} */`.length <= WIDTH) return `${indent}/** ${text} */\n`;

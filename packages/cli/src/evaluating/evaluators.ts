@@ -59,6 +59,12 @@ export function choicesResult(evaluation: ChoiceEvaluation, step: number): Capti
   return { ...evaluation, step, unscored: 0, predictions: [] };
 }
 
+/** As what was before the first step, or what is now. */
+function keepResult(record: CaptionRecord, result: CaptionResult): void {
+  if (record.before === undefined && result.step === 0) record.before = result;
+  else record.after = result;
+}
+
 /** One evaluator per evaluation set with metrics of choices: before, during and after training. */
 export function choiceEvaluators(
   config: LoadedConfig,
@@ -83,9 +89,7 @@ export function choiceEvaluators(
           progress.advance(done);
         },
         onMeasured: (evaluation, step) => {
-          const result = choicesResult(evaluation, step);
-          if (own.before === undefined && step === 0) own.before = result;
-          else own.after = result;
+          keepResult(own, choicesResult(evaluation, step));
         },
         onEnd: () => progress.end(),
       }),
@@ -126,9 +130,7 @@ export function answerEvaluators(
         onMeasured: (evaluation, { step }) => {
           onMeasured?.(set, evaluation);
           if (Object.keys(evaluation.baselines).length > 0) captions.baselines = evaluation.baselines;
-          const result = answersResult(evaluation, step);
-          if (captions.before === undefined && step === 0) captions.before = result;
-          else captions.after = result;
+          keepResult(captions, answersResult(evaluation, step));
         },
         onEnd: () => progress.end(),
       }),

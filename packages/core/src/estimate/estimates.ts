@@ -2,7 +2,7 @@ import { bytesText, countText, durationText } from "@thaw/contracts";
 import type { AfterStepContext, PlannedContext } from "../api/contexts.js";
 import { phaseAt } from "../plan/plan.js";
 import type { RunPart } from "../run/run-part.js";
-import { stepMemory, type StepMemory, type StepMemoryInput } from "./step-memory.js";
+import { stepMemoryOf, type StepMemory, type StepMemoryInput } from "./step-memory.js";
 import { StepTimes } from "./step-times.js";
 
 /** One phase's memory: what was estimated from shapes, and what a real step told of it. */
@@ -21,6 +21,7 @@ interface PhaseMemory {
  */
 export class Estimates implements RunPart {
   readonly #planned: PlannedContext;
+  readonly #memoryOf: ReturnType<typeof stepMemoryOf>;
   readonly #times = new StepTimes();
   readonly #phases = new Map<number, PhaseMemory>();
   readonly #views: number;
@@ -29,6 +30,7 @@ export class Estimates implements RunPart {
 
   constructor(planned: PlannedContext) {
     this.#planned = planned;
+    this.#memoryOf = stepMemoryOf(planned);
     this.#views = planned.sources.get("train")?.views ?? 1;
   }
 
@@ -41,7 +43,7 @@ export class Estimates implements RunPart {
     batch: StepMemoryInput["batch"],
     recomputed: ReadonlySet<string>,
   ): ReadonlySet<string> {
-    const memory = stepMemory(this.#planned, { phase, batch, recomputed });
+    const memory = this.#memoryOf({ phase, batch, recomputed });
     const known = this.#phases.get(phase.plan.fromStep);
     if (known === undefined) this.#phases.set(phase.plan.fromStep, { largest: memory });
     else if (memory.totalBytes > known.largest.totalBytes) known.largest = memory;

@@ -2,7 +2,7 @@ import { FLOAT32_BYTES, type Batch } from "@thaw/contracts";
 import type { PlannedContext } from "../api/contexts.js";
 import type { Phase } from "../model/phase.js";
 import { countTokens } from "../model/supervision.js";
-import { activationBytes, matrixWidths } from "../plan/activation-bytes.js";
+import { keptFor, matrixWidths } from "../plan/activation-bytes.js";
 import { planMemory } from "../plan/plan-report.js";
 import { innermost } from "../segments/segments.js";
 import { segmentRows } from "../segments/segment-rows.js";
@@ -28,25 +28,39 @@ export interface StepMemoryInput {
 /**
  * What a step of a micro-batch needs, from shapes alone. Beside the peak of a step on WASM it is 0.88 to 1.23 times as
  * much (LLaVA of two million parameters, with each component trained, all, adapters, or blocks computed again); on
- * native, which computes attention in one kernel, up to 1.7 times.
+ * native, which computes attention in one kernel, up to 1.7 times. What does not depend on the micro-batch is looked up
+ * once: this is asked for each one.
  */
-export function stepMemory(
-  planned: PlannedContext,
-  { phase: { plan, flows }, batch, recomputed }: StepMemoryInput,
-): StepMemory {
-  const rowsOf = segmentRows(planned, batch.media, countTokens(batch));
-  const blocks = innermost(planned.model.segments);
-  const bytesOf = (names: readonly string[]): number => activationBytes(planned, flows, new Set(names), rowsOf);
-  const again = blocks.map(({ name }) => name).filter((name) => recomputed.has(name));
-  const kept = blocks.map(({ name }) => name).filter((name) => !recomputed.has(name));
-  const inputs = again.reduce((sum, name) => sum + FLOAT32_BYTES * planned.model.text.hiddenSize * rowsOf(name), 0);
-  const oneAgain = Math.max(0, ...again.map((name) => bytesOf([name])));
-  const residentBytes = [...planMemory(planned, plan.fromStep).values()].reduce(
+export function stepMemoryOf(planned: PlannedContext): (input: StepMemoryInput) => StepMemory {
+  const widthOf = matrixWidths(planned);
+  const blocks = innermost(planned.model.segments).map((segment) => ({ name: segment.name, width: widthOf(segment) }));
+  const inputBytes = FLOAT32_BYTES * planned.model.text.hiddenSize;
+  const resident = new Map<number, number>();
+  const residentAt = (step: number): number => {
+    const known = resident.get(step) ?? residentBytesAt(planned, step);
+    resident.set(step, known);
+    return known;
+  };
+  return ({ phase: { plan, flows }, batch, recomputed }) => {
+    const rowsOf = segmentRows(planned, batch.media, countTokens(batch));
+    let [kept, oneAgain, work] = [0, 0, 0];
+    for (const { name, width } of blocks) {
+      const rows = rowsOf(name);
+      const bytes = keptFor(width, flows.get(name), rows);
+      work = Math.max(work, FLOAT32_BYTES * width * rows);
+      kept += recomputed.has(name) ? inputBytes * rows : bytes;
+      if (recomputed.has(name)) oneAgain = Math.max(oneAgain, bytes);
+    }
+    const residentBytes = residentAt(plan.fromStep);
+    const passingBytes = kept + oneAgain + work;
+    return { residentBytes, passingBytes, totalBytes: residentBytes + passingBytes };
+  };
+}
+
+/** Of parameters as they are kept, and of what trains from that step on. */
+function residentBytesAt(planned: PlannedContext, step: number): number {
+  return [...planMemory(planned, step).values()].reduce(
     (sum, { parameterBytes, trainedBytes }) => sum + parameterBytes + trainedBytes,
     0,
   );
-  const widths = matrixWidths(planned);
-  const workBytes = FLOAT32_BYTES * Math.max(0, ...blocks.map((block) => widths(block) * rowsOf(block.name)));
-  const passingBytes = bytesOf(kept) + inputs + oneAgain + workBytes;
-  return { residentBytes, passingBytes, totalBytes: residentBytes + passingBytes };
 }

@@ -39,12 +39,10 @@ export function clipFactors(
   for (const { names, clipNorm } of groups) {
     const present = names.filter((name) => gradients.has(name));
     if (present.length === 0) continue;
-    const [own] = asFunction(
-      "sums of squares",
+    const own = sumsOfSquares(
       present.map((name) => gradients.get(name)!),
-      (given) => [tf.stack(given.map(sumOfSquares))],
       true,
-    ) as [Tensor];
+    );
     squares.push(own);
     order.push(...present);
     const factor = clipNorm === null ? scaleTensor : clipFactor(tf.mul(tf.sqrt(tf.sum(own)), scaleTensor), clipNorm);
@@ -56,6 +54,11 @@ export function clipFactors(
   const all = squares.length === 0 ? null : squares.length === 1 ? squares[0]! : tf.concat(squares);
   const norm = all === null ? tf.scalar(0) : tf.mul(tf.sqrt(tf.sum(all)), scaleTensor);
   return { norm, factor: (name) => factors.get(name) ?? scaleTensor, squares: all, names: order };
+}
+
+/** `[tensors]` float32, as a function where that pays; `isAlike` as {@link asFunction} has it. */
+export function sumsOfSquares(tensors: readonly Tensor[], isAlike: boolean): Tensor {
+  return asFunction("sums of squares", tensors, (given) => [tf.stack(given.map(sumOfSquares))], isAlike)[0]!;
 }
 
 /** A scalar, float32. */

@@ -1,7 +1,5 @@
 import type { ParameterInfo, Segment } from "@thaw/contracts";
-import * as tf from "@tensorflow/tfjs-core";
-import "@tensorflow/tfjs-backend-cpu";
-import { afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import type { TrainerOptions } from "../api/trainer-options.js";
 import { TOY, toyModel } from "../toy/toy-model.js";
 import { toySource } from "../toy/toy-source.js";
@@ -12,16 +10,6 @@ import { layerDepths } from "./layer-depth.js";
 let output = "";
 useToyOutput((folder) => {
   output = folder;
-});
-let tensors = 0;
-beforeAll(async () => {
-  await tf.setBackend("cpu");
-});
-beforeEach(() => {
-  tensors = tf.memory().numTensors;
-});
-afterEach(() => {
-  expect(tf.memory().numTensors).toBe(tensors);
 });
 
 /** As timm 1.0's `param_groups_layer_decay` and BEiT scale a stack of so many blocks: by the layers behind. */

@@ -1,24 +1,15 @@
-import "@tensorflow/tfjs-backend-cpu";
 import * as tf from "@tensorflow/tfjs-core";
 import { readFileSync } from "node:fs";
-import { afterEach, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { trainingSchema } from "../api/options.js";
 import { adamwRule } from "../optimizers/adamw.js";
 import { clipFactors } from "./clip.js";
 import { scheduleFactor } from "../schedules/factor.js";
 import { SCHEDULES } from "../schedules/list.js";
 import { ElementwiseOptimizer } from "./elementwise.js";
+import { useToyTensors } from "../toy/toy-tensors.js";
 
-let tensors = 0;
-beforeAll(async () => {
-  await tf.setBackend("cpu");
-});
-beforeEach(() => {
-  tensors = tf.memory().numTensors;
-});
-afterEach(() => {
-  expect(tf.memory().numTensors).toBe(tensors);
-});
+useToyTensors();
 
 /**
  * torch 2.15: AdamW(lr 0.01, betas 0.9 and 0.999, eps 1e-8; decay 0.1 on P, 0 on B), clip_grad_norm_(1), cosine with 1

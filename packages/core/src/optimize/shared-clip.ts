@@ -1,8 +1,7 @@
-import { asFunction } from "@thaw/autograd";
 import type { Tensor } from "@tensorflow/tfjs-core";
 import * as tf from "@tensorflow/tfjs-core";
 import type { Ensemble } from "../ensemble/ensemble.js";
-import { sumOfSquares, type ClipGroup, type ClipResult } from "./clip.js";
+import { sumsOfSquares, type ClipGroup, type ClipResult } from "./clip.js";
 
 /**
  * What `clipFactors` gives, of gradients of which each rank has its own: squares are made where a gradient is and told
@@ -47,13 +46,7 @@ async function gatheredSquares(
   gradients: ReadonlyMap<string, Tensor>,
   ensemble: Pick<Ensemble, "gather">,
 ): Promise<ReadonlyMap<string, number>> {
-  const made =
-    gradients.size === 0
-      ? undefined
-      : tf.tidy(
-          () =>
-            asFunction("sums of squares", [...gradients.values()], (given) => [tf.stack(given.map(sumOfSquares))])[0]!,
-        );
+  const made = gradients.size === 0 ? undefined : tf.tidy(() => sumsOfSquares([...gradients.values()], false));
   const values = made === undefined ? [] : [...(await made.data())];
   made?.dispose();
   // JSON knows neither infinity nor NaN

@@ -21,10 +21,14 @@ export function activationBytes(
   rowsOf: (segment: string) => number,
 ): number {
   const widths = matrixWidths({ parameters, model });
-  const kept = model.segments
+  return model.segments
     .filter(({ name }) => segments.has(name))
-    .map((segment) => KEPT[flows.get(segment.name) ?? "prefix"] * widths(segment) * rowsOf(segment.name));
-  return FLOAT32_BYTES * kept.reduce((sum, values) => sum + values, 0);
+    .reduce((sum, segment) => sum + keptFor(widths(segment), flows.get(segment.name), rowsOf(segment.name)), 0);
+}
+
+/** Bytes that a segment with matrices of these widths keeps for backward. */
+export function keptFor(width: number, flow: GradientFlow | undefined, rows: number): number {
+  return FLOAT32_BYTES * KEPT[flow ?? "prefix"] * width * rows;
 }
 
 /**

@@ -1,24 +1,15 @@
 import type { AsyncSeriesWaterfallHook } from "tapable";
 import { createHooks } from "../api/hooks.js";
 import { HookWatch } from "./intercept.js";
-import "@tensorflow/tfjs-backend-cpu";
 import * as tf from "@tensorflow/tfjs-core";
 import { ThawError } from "@thaw/contracts";
-import { afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import { STAGE_EARLY, STAGE_LATE } from "../api/hooks.js";
 import { tapped, toyTrainer, trainOnly } from "../toy/toy-trainer.js";
 import type { Trainer } from "./trainer.js";
+import { useToyTensors } from "../toy/toy-tensors.js";
 
-let tensors = 0;
-beforeAll(async () => {
-  await tf.setBackend("cpu");
-});
-beforeEach(() => {
-  tensors = tf.memory().numTensors;
-});
-afterEach(() => {
-  expect(tf.memory().numTensors).toBe(tensors);
-});
+useToyTensors();
 
 const failing = async (apply: (trainer: Trainer) => void) => {
   const trainer = toyTrainer({ plugins: [tapped("Bad", apply)] });

@@ -1,22 +1,12 @@
-import "@tensorflow/tfjs-backend-cpu";
-import * as tf from "@tensorflow/tfjs-core";
 import fc from "fast-check";
-import { afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import { toyModel } from "../toy/toy-model.js";
 import { toySource } from "../toy/toy-source.js";
 import { runToy, tapped } from "../toy/toy-trainer.js";
 import { markLast } from "../training/micro-batches.js";
+import { useToyTensors } from "../toy/toy-tensors.js";
 
-let tensors = 0;
-beforeAll(async () => {
-  await tf.setBackend("cpu");
-});
-beforeEach(() => {
-  tensors = tf.memory().numTensors;
-});
-afterEach(() => {
-  expect(tf.memory().numTensors).toBe(tensors);
-});
+useToyTensors();
 
 const model = toyModel();
 const live = model.parameters.map(({ name }) => name).filter((name) => !model.deadParameters.includes(name));

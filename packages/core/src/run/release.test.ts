@@ -1,27 +1,18 @@
-import "@tensorflow/tfjs-backend-cpu";
 import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import * as tf from "@tensorflow/tfjs-core";
 import { simulatedBfloat16 } from "@thaw/autograd";
 import type { Batch, Model } from "@thaw/contracts";
-import { afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import type { Plugin } from "../api/plugin.js";
 import { toyModel } from "../toy/toy-model.js";
 import { toySource } from "../toy/toy-source.js";
 import { runToy, tapped, trainOnly } from "../toy/toy-trainer.js";
 import type { TrainerOptions } from "../api/trainer-options.js";
+import { useToyTensors } from "../toy/toy-tensors.js";
 
-let tensors = 0;
-beforeAll(async () => {
-  await tf.setBackend("cpu");
-});
-beforeEach(() => {
-  tensors = tf.memory().numTensors;
-});
-afterEach(() => {
-  expect(tf.memory().numTensors).toBe(tensors);
-});
+useToyTensors();
 
 /** Weight and bias of the tower. */
 const TOWER_BYTES = 4 * (3 * 4 + 3);

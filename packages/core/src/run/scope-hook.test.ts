@@ -1,23 +1,13 @@
-import "@tensorflow/tfjs-backend-cpu";
 import { linear, scale } from "@thaw/autograd";
 import type { Scope } from "@thaw/contracts";
-import * as tf from "@tensorflow/tfjs-core";
-import { afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import { toyModel } from "../toy/toy-model.js";
 import { toySource } from "../toy/toy-source.js";
 import { runToy, tapped, toyTrainer, trainOnly } from "../toy/toy-trainer.js";
 import type { ScopeContext } from "../api/contexts.js";
+import { useToyTensors } from "../toy/toy-tensors.js";
 
-let tensors = 0;
-beforeAll(async () => {
-  await tf.setBackend("cpu");
-});
-beforeEach(() => {
-  tensors = tf.memory().numTensors;
-});
-afterEach(() => {
-  expect(tf.memory().numTensors).toBe(tensors);
-});
+useToyTensors();
 
 /** A scope whose linear layers give their outputs times a factor, or that reads a parameter of its own. */
 function wrapped(

@@ -1,26 +1,17 @@
-import "@tensorflow/tfjs-backend-cpu";
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import * as tf from "@tensorflow/tfjs-core";
 import { writeSafetensors } from "@thaw/safetensors";
 import type { Batch, BatchSource } from "@thaw/contracts";
-import { afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import type { Backend } from "../api/contexts.js";
 import { TOY, toyModel } from "../toy/toy-model.js";
 import { toySource } from "../toy/toy-source.js";
 import { runToy, tapped, toyTrainer, trainOnly } from "../toy/toy-trainer.js";
+import { useToyTensors } from "../toy/toy-tensors.js";
 
-let tensors = 0;
-beforeAll(async () => {
-  await tf.setBackend("cpu");
-});
-beforeEach(() => {
-  tensors = tf.memory().numTensors;
-});
-afterEach(() => {
-  expect(tf.memory().numTensors).toBe(tensors);
-});
+useToyTensors();
 
 async function firstBatch(source: BatchSource, microBatchSize: number): Promise<Batch> {
   for await (const batch of source.batches({ epoch: 0, seed: 0, microBatchSize, shuffle: false })) return batch;

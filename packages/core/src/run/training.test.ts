@@ -1,23 +1,14 @@
-import "@tensorflow/tfjs-backend-cpu";
 import * as tf from "@tensorflow/tfjs-core";
-import { afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import type { Batch } from "@thaw/contracts";
 import { TOY, toyModel } from "../toy/toy-model.js";
 import { toySource } from "../toy/toy-source.js";
 import type { UpdateContext } from "../api/optimizer.js";
 import type { Trainer } from "./trainer.js";
 import { runToy, tapped, toyTrainer, trainOnly } from "../toy/toy-trainer.js";
+import { useToyTensors } from "../toy/toy-tensors.js";
 
-let tensors = 0;
-beforeAll(async () => {
-  await tf.setBackend("cpu");
-});
-beforeEach(() => {
-  tensors = tf.memory().numTensors;
-});
-afterEach(() => {
-  expect(tf.memory().numTensors).toBe(tensors);
-});
+useToyTensors();
 
 type Parameters = ReadonlyMap<string, Float32Array>;
 

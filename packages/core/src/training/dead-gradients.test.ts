@@ -1,6 +1,5 @@
-import "@tensorflow/tfjs-backend-cpu";
 import * as tf from "@tensorflow/tfjs-core";
-import { afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import { silentLogger } from "../api/logger.js";
 import { toySource } from "../toy/toy-source.js";
 import { runToy, tapped, trainOnly } from "../toy/toy-trainer.js";
@@ -8,17 +7,9 @@ import type { TrainerOptions } from "../api/trainer-options.js";
 import { deadGradientLines } from "./dead-gradients.js";
 import { ElementwiseOptimizer } from "../optimize/elementwise.js";
 import { adamwRule } from "../optimizers/adamw.js";
+import { useToyTensors } from "../toy/toy-tensors.js";
 
-let tensors = 0;
-beforeAll(async () => {
-  await tf.setBackend("cpu");
-});
-beforeEach(() => {
-  tensors = tf.memory().numTensors;
-});
-afterEach(() => {
-  expect(tf.memory().numTensors).toBe(tensors);
-});
+useToyTensors();
 
 async function dead(options: Partial<TrainerOptions>) {
   const warnings: string[] = [];

@@ -63,9 +63,8 @@ export interface AnswerEvaluation {
   readonly predictions: readonly AnswerPrediction[];
 }
 
-/** An answer before it is scored. */
-interface Answered {
-  readonly own: Omit<AnswerPrediction, "scores">;
+/** A sample as its answer is told and scored. */
+interface Asked extends Pick<AnswerPrediction, "index" | "id" | "reference"> {
   readonly wanted: Omit<ScoredAnswer, "answer">;
 }
 
@@ -93,74 +92,75 @@ export async function evaluateAnswers(options: AnswerEvaluationOptions): Promise
   const { indices: chosen, unknown } = await selectConcepts(source.samples, concepts, knownConcepts);
   const indices = options.limit === undefined ? chosen : chosen.slice(0, options.limit);
   if (indices.length === 0) throw conceptsEmpty(source.name, concepts);
-  await tryMetrics(indices, options);
-  const answered = await answersTo(indices, options);
+  const asked = await readAsked(indices, options);
+  const answers = await answersTo(indices, options);
   const onProgress = (done: number, total: number): void => options.onProgress?.({ done, total, stage: "baselines" });
   const guessed: Readonly<Record<string, readonly string[]>> =
     training === undefined || options.baselines === false
       ? {}
       : { ...(await baselineAnswers({ source, training, indices, onProgress })) };
   const baselines = Object.entries(guessed).map(([name, guesses]) => {
-    const answers = guesses.map((answer, position) => ({ answer, ...answered[position]!.wanted }));
-    return [name, scoresOf(metrics, answers).scores] as const;
+    return [name, scoresOf(metrics, answeredBy(asked, guesses)).scores] as const;
   });
-  const { scores, each } = scoresOf(
-    metrics,
-    answered.map(({ own, wanted }) => ({ answer: own.prediction, ...wanted })),
-  );
+  const { scores, each } = scoresOf(metrics, answeredBy(asked, answers));
   return {
     scores,
     samples: indices.length,
     unscored: unknown,
     baselines: Object.fromEntries(baselines),
-    predictions: answered.map(({ own }, position) => ({ ...own, scores: each[position]! })),
+    predictions: asked.map(({ wanted: _wanted, ...own }, position) => ({
+      ...own,
+      prediction: answers[position]!,
+      scores: each[position]!,
+    })),
   };
 }
 
+function answeredBy(asked: readonly Asked[], answers: readonly string[]): readonly ScoredAnswer[] {
+  return answers.map((answer, position) => ({ answer, ...asked[position]!.wanted }));
+}
+
 /**
- * Scores each sample's own right answer: a metric that a sample has too little for says so before the model writes the
- * first answer. @throws whatever the metrics throw, with the sample's place
+ * Reads the samples, and scores each one's own right answer: a metric that a sample has too little for says so before
+ * the model writes the first answer. @throws whatever the metrics throw, with the sample's place
  */
-async function tryMetrics(
+async function readAsked(
   indices: readonly number[],
   { source, metrics }: Pick<AnswerEvaluationOptions, "source" | "metrics">,
-): Promise<void> {
+): Promise<readonly Asked[]> {
+  const asked: Asked[] = [];
   for (const index of indices) {
-    const { reference, references = [reference], choices, origin } = await source.samples.read(index);
+    const { id, reference, references = [reference], choices, origin } = await source.samples.read(index);
+    const wanted = { references, ...(choices === undefined ? {} : { choices }) };
     try {
-      for (const { metric } of metrics)
-        metric.score([{ answer: reference, references, ...(choices === undefined ? {} : { choices }) }]);
+      for (const { metric } of metrics) metric.score([{ answer: reference, ...wanted }]);
     } catch (cause) {
       throw cause instanceof ThawError ? inSample(cause, origin) : cause;
     }
+    asked.push({ index, id, reference, wanted });
   }
+  return asked;
 }
 
 /** The model's answers in the order of `indices`, made by all who share them. */
 async function answersTo(
   indices: readonly number[],
   { source, generate, microBatchSize = 32, maxNewTokens = 24, onProgress, ensemble = ALONE }: AnswerEvaluationOptions,
-): Promise<readonly Answered[]> {
+): Promise<readonly string[]> {
   const { batchSize, mine } = shareOf(indices, microBatchSize, ensemble);
   const tell = (done: number): void =>
     onProgress?.({ done: Math.min(indices.length, done * ensemble.size), total: indices.length, stage: "answers" });
-  const answer = async (): Promise<readonly Answered[]> => {
-    const answered: Answered[] = [];
+  const answer = async (): Promise<readonly (readonly [index: number, answer: string])[]> => {
+    const answered: (readonly [number, string])[] = [];
     tell(0);
     for await (const batch of source.prompts({ microBatchSize: batchSize, indices: mine })) {
       const rows = await generate(batch, { maxNewTokens });
-      for (const [row, index] of batch.indices.entries()) {
-        const { id, reference, references = [reference], choices } = await source.samples.read(index);
-        const prediction = source.processor.tokenizer.decode(rows[row] ?? []);
-        answered.push({
-          own: { index, id, reference, prediction },
-          wanted: { references, ...(choices === undefined ? {} : { choices }) },
-        });
-      }
+      for (const [row, index] of batch.indices.entries())
+        answered.push([index, source.processor.tokenizer.decode(rows[row] ?? [])]);
       tell(answered.length);
     }
     return answered;
   };
-  const byIndex = new Map((await gatherShares(answer, ensemble)).map((one) => [one.own.index, one]));
+  const byIndex = new Map(await gatherShares(answer, ensemble));
   return indices.map((index) => byIndex.get(index)!);
 }
